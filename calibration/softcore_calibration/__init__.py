@@ -1,0 +1,1 @@
+"""SoftCore calibration: the decision threshold of a bundle."""

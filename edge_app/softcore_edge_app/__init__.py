@@ -1,0 +1,1 @@
+"""SoftCore edge app: from frames to decisions at the line."""

@@ -1,0 +1,1 @@
+"""SoftCore export: from a folder of pictures to a bundle."""

@@ -1,0 +1,56 @@
+"""SoftCore's runtime: load a bundle, inspect frames. No torch.
+
+>>> from softcore_runtime import Inspector
+>>> inspector = Inspector.load("bundles/pill")
+>>> inspector.inspect(frame).decision
+<Decision.PASS: 'PASS'>
+"""
+
+from softcore_runtime.bundle import Bundle, read_bundle
+from softcore_runtime.errors import (
+    BundleCorruptError,
+    BundleError,
+    BundleNotFoundError,
+    BundleTooNewError,
+    DataError,
+    ExportError,
+    FrameError,
+    MissingLibraryError,
+    PictureError,
+    SelfTestError,
+    SoftCoreError,
+    SourceError,
+    UsageError,
+)
+from softcore_runtime.inspection import Decision, Inspection
+from softcore_runtime.inspector import Inspector
+from softcore_runtime.manifest import Manifest
+from softcore_runtime.overlay import overlay
+from softcore_runtime.pictures import read_picture
+from softcore_runtime.preprocessing import Preprocessing, Window
+
+__all__ = [
+    "Bundle",
+    "BundleCorruptError",
+    "BundleError",
+    "BundleNotFoundError",
+    "BundleTooNewError",
+    "DataError",
+    "Decision",
+    "ExportError",
+    "FrameError",
+    "Inspection",
+    "Inspector",
+    "Manifest",
+    "MissingLibraryError",
+    "PictureError",
+    "Preprocessing",
+    "SelfTestError",
+    "SoftCoreError",
+    "SourceError",
+    "UsageError",
+    "Window",
+    "overlay",
+    "read_bundle",
+    "read_picture",
+]

@@ -1,0 +1,179 @@
+"""Bundle: the folder that ships. Its one writer and its one reader.
+
+::
+
+    manifest.json     see `softcore_runtime.manifest`
+    backbone.onnx     uint8 BGR crops [B, crop, crop, 3] -> patch features [B, P, d]
+    bank.npy          float32 [n, d], the coreset
+    weights.npy       float32 [n], soft weights
+    origins.npy       int32 [n, 3], training picture, row and column of each entry
+    index.hnsw        hnswlib index over the bank
+    golden/           frames and the scores they must give: the self-test
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
+from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
+from softcore_runtime.pictures import read_picture
+
+__all__ = [
+    "BACKBONE",
+    "INDEX",
+    "Bundle",
+    "GoldenFrame",
+    "read_bundle",
+    "record_files",
+    "write_arrays",
+    "write_golden",
+    "write_manifest",
+]
+
+BACKBONE = "backbone.onnx"
+INDEX = "index.hnsw"
+_MANIFEST = "manifest.json"
+_ARRAYS = ("bank", "weights", "origins")
+_GOLDEN = "golden"
+_SCORES = f"{_GOLDEN}/scores.json"
+_REQUIRED = (BACKBONE, INDEX, _SCORES, *(f"{name}.npy" for name in _ARRAYS))
+
+
+class GoldenFrame(BaseModel):
+    """A frame of the self-test, by file name inside `golden/`, and the score it gave at export."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    file: str = Field(pattern=r"^[\w.-]+$")
+    score: float = Field(ge=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle as read: every file verified against the manifest.
+
+    Attributes:
+        path: the folder.
+        manifest: what it says of itself.
+        bank: float32 `[n, d]`, read-only and mapped from disk.
+        weights: float32 `[n]`.
+        origins: int32 `[n, 3]`: training picture, row, column.
+        golden: the self-test's frames and scores.
+    """
+
+    path: Path
+    manifest: Manifest
+    bank: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    origins: NDArray[np.int32]
+    golden: tuple[GoldenFrame, ...]
+
+    def __post_init__(self) -> None:
+        n, dim = self.manifest.bank.n, self.manifest.bank.dim
+        expected: dict[str, tuple[tuple[int, ...], type]] = {
+            "bank": ((n, dim), np.float32),
+            "weights": ((n,), np.float32),
+            "origins": ((n, 3), np.int32),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                raise BundleCorruptError(
+                    f"{self.path / name}.npy: must be {np.dtype(dtype)} {list(shape)}, "
+                    f"not {array.dtype} {list(array.shape)}"
+                )
+
+    def read_golden(self, golden: GoldenFrame) -> NDArray[np.uint8]:
+        """Read one golden frame, uint8 BGR `[H, W, 3]`."""
+        return read_picture(self.path / _GOLDEN / golden.file)
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleNotFoundError: there is none at `path`.
+        BundleTooNewError: a later SoftCore wrote it.
+        BundleCorruptError: a file is missing, changed, truncated or of a wrong shape.
+    """
+    manifest_path = path / _MANIFEST
+    try:
+        data = manifest_path.read_bytes()
+    except OSError as error:
+        raise BundleNotFoundError(f"{path}: no bundle here ({_MANIFEST}: {error.strerror})") from error
+    manifest = parse_manifest(data, str(manifest_path))
+    for name in _REQUIRED:
+        if name not in manifest.files:
+            raise BundleCorruptError(f"{manifest_path}: does not list {name}")
+    for name, record in manifest.files.items():
+        _verify(path, name, record)
+    try:
+        golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_json((path / _SCORES).read_bytes())
+        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    except (OSError, ValueError, ValidationError) as error:
+        raise BundleCorruptError(f"{path}: {error}") from error
+    return Bundle(path=path, manifest=manifest, golden=golden, **arrays)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write `bank` float32 `[n, d]`, `weights` float32 `[n]`, `origins` int32 `[n, 3]`; without pickle."""
+    for name in _ARRAYS:
+        np.save(path / f"{name}.npy", np.ascontiguousarray(arrays[name]), allow_pickle=False)
+
+
+def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, float]) -> None:
+    """Write the self-test: each frame as `golden/NAME.png` and the score it gave."""
+    folder = path / _GOLDEN
+    folder.mkdir(exist_ok=True)
+    golden = [GoldenFrame(file=f"{name}.png", score=scores[name]) for name in frames]
+    for name, frame in frames.items():
+        encoded = cv2.imencode(".png", frame)[1]
+        (folder / f"{name}.png").write_bytes(encoded.tobytes())
+    (path / _SCORES).write_text(json.dumps([frame.model_dump() for frame in golden], indent=2) + "\n")
+
+
+def record_files(path: Path) -> dict[str, FileRecord]:
+    """Hash every file under `path` but the manifest, by its name relative to `path`."""
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != _MANIFEST)
+    return {
+        file.relative_to(path).as_posix(): FileRecord(sha256=_sha256(file), bytes=file.stat().st_size)
+        for file in files
+    }
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`, the last file of a bundle to be written."""
+    (path / _MANIFEST).write_bytes(dump_manifest(manifest))
+
+
+def _verify(path: Path, name: str, record: FileRecord) -> None:
+    file = path / name
+    if not file.resolve().is_relative_to(path.resolve()):
+        raise BundleCorruptError(f"{file}: lies outside the bundle")
+    try:
+        size = file.stat().st_size
+        if size != record.bytes:
+            raise BundleCorruptError(f"{file}: {size} bytes, the manifest says {record.bytes}; copy it again")
+        if _sha256(file) != record.sha256:
+            raise BundleCorruptError(f"{file}: changed since it was written; copy or export the bundle again")
+    except OSError as error:
+        raise BundleCorruptError(f"{file}: missing from the bundle ({error.strerror})") from error
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,83 @@
+"""Command line: what the three commands share, so that errors, interruption and exit codes are alike."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from types import FrameType
+from typing import NoReturn
+
+from softcore_runtime.errors import SoftCoreError, UsageError
+
+__all__ = ["INTERRUPTED", "Parser", "run"]
+
+INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
+_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser with `--debug` and `--version`, whose errors are one line and exit code 2."""
+
+    def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_argument("--debug", action="store_true", help="show a traceback on errors")
+        self.add_argument("--version", action="version", version=f"%(prog)s {version('softcore')}")
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line and leave."""
+        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
+
+
+def run(
+    parser: Parser, work: Callable[[argparse.Namespace], int | None], arguments: Sequence[str] | None = None
+) -> int:
+    """Parse, work, and turn what was raised into one line on standard error and an exit code.
+
+    0 done; 2 a user's mistake; 3 a fault of bundle or data; 130 interrupted (Ctrl-C, SIGTERM);
+    70 a fault of SoftCore itself.
+    """
+    options = parser.parse_args(arguments)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return work(options) or 0
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:  # `softcore-edge ... | head`: nobody reads on, and that is no fault
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if options.debug:
+            raise
+        known = _explain(error)
+        message, code = known or (f"{type(error).__name__}: {error}; --debug shows where", _INTERNAL)
+        print(f"{parser.prog}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+        return code
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _explain(error: Exception) -> tuple[str, int] | None:
+    if isinstance(error, SoftCoreError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno is not None:
+        code = UsageError.exit_code if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) else 3
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror), code
+    if isinstance(error, MemoryError):
+        return "out of memory", 3
+    return None
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

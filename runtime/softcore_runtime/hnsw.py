@@ -1,0 +1,68 @@
+"""HNSW: the only module that knows hnswlib; it writes, reads and searches `index.hnsw`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
+
+try:
+    import hnswlib
+except ImportError as error:  # pragma: no cover - a hard requirement of the distribution
+    raise MissingLibraryError("hnswlib", "cpu") from error
+
+__all__ = ["HnswIndex"]
+
+
+class HnswIndex:
+    """An approximate nearest-neighbour index over the memory bank (Malkov and Yashunin, 2018)."""
+
+    def __init__(self, index: hnswlib.Index) -> None:
+        self._index = index
+
+    @classmethod
+    def build(cls, bank: NDArray[np.float32], m: int, ef_construction: int, seed: int) -> HnswIndex:
+        """Build over `bank`, float32 `[n, d]`, on one thread, which makes the graph repeatable."""
+        index = hnswlib.Index(space="l2", dim=bank.shape[1])
+        index.init_index(max_elements=len(bank), M=m, ef_construction=ef_construction, random_seed=seed)
+        index.add_items(bank, np.arange(len(bank)), num_threads=1)
+        return cls(index)
+
+    @classmethod
+    def load(cls, path: Path, n: int, dim: int, ef_search: int) -> HnswIndex:
+        """Read an index of `n` entries of `dim` numbers.
+
+        Raises:
+            BundleCorruptError: hnswlib refuses the file, or it holds another number of entries.
+        """
+        index = hnswlib.Index(space="l2", dim=dim)
+        try:
+            index.load_index(str(path), max_elements=n)
+        except RuntimeError as error:
+            raise BundleCorruptError(f"{path}: hnswlib refuses it ({error})") from error
+        if index.get_current_count() != n:
+            raise BundleCorruptError(f"{path}: holds {index.get_current_count()} entries, the bank {n}")
+        loaded = cls(index)
+        loaded.ef_search = ef_search
+        return loaded
+
+    @property
+    def ef_search(self) -> int:
+        """How many candidates a search keeps: more finds the true nearest more often, and takes longer."""
+        return int(self._index.ef)
+
+    @ef_search.setter
+    def ef_search(self, ef: int) -> None:
+        self._index.set_ef(ef)
+
+    def save(self, path: Path) -> None:
+        """Write the index."""
+        self._index.save_index(str(path))
+
+    def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        entries, _ = self._index.knn_query(queries, k=1)
+        return np.asarray(entries[:, 0], np.int64)

@@ -1,0 +1,57 @@
+"""ONNX Runtime: the only module that knows it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
+
+try:
+    import onnxruntime
+except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
+    raise MissingLibraryError("ONNX Runtime", "cpu") from error
+
+__all__ = ["VERSION", "OnnxBackbone"]
+
+VERSION: str = onnxruntime.__version__
+
+
+class OnnxBackbone:
+    """`backbone.onnx`: uint8 BGR crops in, patch features out.
+
+    Args:
+        path: the ONNX file.
+        threads: threads inside one operator; None takes every CPU this process may use.
+
+    Raises:
+        BundleCorruptError: ONNX Runtime refuses the file.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Spinning threads would take the cores that the search needs between two frames.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base but this one
+            raise BundleCorruptError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from error
+        self._input = self._session.get_inputs()[0].name
+        self.provider: str = self._session.get_providers()[0]
+
+    def features(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute patch features, float32 `[B, P, d]`, of uint8 BGR crops `[B, crop, crop, 3]`."""
+        output: NDArray[np.float32] = self._session.run(None, {self._input: crops})[0]
+        return output
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,108 @@
+"""Overlay: the picture that a person wants to see of an inspection."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.inspection import Decision, Inspection
+from softcore_runtime.pictures import to_bgr8
+
+__all__ = ["overlay"]
+
+_SMALLEST, _LARGEST = 320, 1600  # pixels of the longer side: what can be read, and what a file should hold
+_GREEN, _RED = (70, 125, 35), (40, 30, 190)  # BGR, dark enough for white words
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_FROM, _TO = 0.7, 1.6  # shares of the limit where the colour begins and where it is full
+
+
+def overlay(frame: NDArray[np.generic], inspection: Inspection) -> NDArray[np.uint8]:
+    """Draw an inspection: the frame as it was, beside it the frame under its patch scores.
+
+    The region above the limit is outlined in both, white on black so that it stands out in grey and in
+    colour. The colour (inferno, whose lightness grows steadily) starts at 70 % of the limit. What lies
+    outside the inspected window is darkened. A head line gives the decision as a word, a shape and a
+    colour, and the score as a share of the limit.
+
+    Args:
+        frame: the frame that was inspected, as for `Inspector.inspect`.
+        inspection: its inspection.
+
+    Returns:
+        uint8 BGR `[h, 2 w, 3]`, the frame brought to a readable size.
+    """
+    picture = _readable(to_bgr8(frame))
+    height, width = picture.shape[:2]
+    share = _lay_over(inspection, frame.shape[0], frame.shape[1], height, width)
+
+    strength = np.clip((np.nan_to_num(share) - _FROM) / (_TO - _FROM), 0, 1)
+    colours = cv2.applyColorMap((255 * (0.25 + 0.75 * strength)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    alpha = np.where(strength > 0, 0.2 + 0.6 * strength, 0)[:, :, None]
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    heat = ((1 - alpha) * grey + alpha * colours).astype(np.uint8)
+    heat[np.isnan(share)] //= 3
+
+    region = (np.nan_to_num(share) > 1).astype(np.uint8)
+    outlines = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    thick = max(1, round(max(height, width) / 300))
+    for panel in (picture, heat):
+        cv2.drawContours(panel, outlines, -1, _BLACK, 3 * thick, cv2.LINE_AA)
+        cv2.drawContours(panel, outlines, -1, _WHITE, thick, cv2.LINE_AA)
+    panels = np.hstack([picture, heat])
+    return np.vstack([_head_line(inspection, panels.shape[1]), panels])
+
+
+def _readable(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Enlarge what is too small to be read, shrink what is too large to be kept; always a copy."""
+    height, width = picture.shape[:2]
+    factor = min(max(1.0, _SMALLEST / max(height, width)), _LARGEST / max(height, width))
+    if factor == 1:
+        return picture.copy()
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=way), dtype=np.uint8)
+
+
+def _lay_over(
+    inspection: Inspection, frame_height: int, frame_width: int, height: int, width: int
+) -> NDArray[np.float32]:
+    """Lay the scores, as shares of the limit, over the picture: `[h, w]`, NaN outside the window."""
+    window = inspection.window
+    down, across = height / frame_height, width / frame_width
+    top, bottom = round(window.y * down), round((window.y + window.height) * down)
+    left, right = round(window.x * across), round((window.x + window.width) * across)
+    size = (max(1, right - left), max(1, bottom - top))
+    shares = inspection.patch_scores / np.float32(inspection.threshold)
+    inside = cv2.resize(shares, size, interpolation=cv2.INTER_LINEAR)
+    if inspection.decision is Decision.FAIL and not (inside > 1).any():
+        # A lone patch just above the limit drowns between its neighbours: show its whole cell.
+        cells = cv2.resize(shares, size, interpolation=cv2.INTER_NEAREST)
+        inside = np.where(cells > 1, cells, inside)
+    share = np.full((height, width), np.nan, np.float32)
+    share[top:bottom, left:right] = inside[: height - top, : width - left]
+    return share
+
+
+def _head_line(inspection: Inspection, width: int) -> NDArray[np.uint8]:
+    """Draw the decision as a coloured bar: a shape (ring or cross), the word, the share of the limit."""
+    passed = inspection.decision is Decision.PASS
+    size = max(28, width // 20)
+    bar = np.full((size, width, 3), _GREEN if passed else _RED, np.uint8)
+    centre, radius, thick = size // 2, size // 4, max(2, size // 12)
+    if passed:
+        cv2.circle(bar, (centre, centre), radius, _WHITE, thick, cv2.LINE_AA)
+    else:
+        for sign in (-1, 1):
+            cv2.line(
+                bar,
+                (centre - radius, centre - sign * radius),
+                (centre + radius, centre + sign * radius),
+                _WHITE,
+                thick,
+                cv2.LINE_AA,
+            )
+    words = f"{inspection.decision}  {inspection.share:.2f} x limit"
+    place, font = (size, round(0.7 * size)), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(bar, words, place, font, size / 44, _WHITE, thick // 2 + 1, cv2.LINE_AA)
+    return bar

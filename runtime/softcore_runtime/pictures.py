@@ -1,0 +1,95 @@
+"""Pictures: from files and cameras of every kind to 8-bit BGR, one way for training and for the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import FrameError, MissingLibraryError, PictureError
+
+try:
+    import cv2
+except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
+    raise MissingLibraryError("OpenCV", "cpu") from error
+
+__all__ = ["SUFFIXES", "find_pictures", "read_picture", "to_bgr8"]
+
+SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
+
+
+def find_pictures(folder: Path) -> list[Path]:
+    """Name every picture under `folder`, sorted by path; hidden files and folders are passed over."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as uint8 BGR `[H, W, 3]`.
+
+    PNG, JPEG (CMYK too), BMP and TIFF. Grey is repeated over the channels, 16 bits are scaled to 8 over
+    the full range, alpha is dropped, and the orientation in EXIF is applied.
+
+    Raises:
+        PictureError: the file is missing, is no picture, or is cut off.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: can't be read ({error.strerror})") from error
+    if not data:
+        raise PictureError(f"{path}: the file is empty")
+    if _is_cut_off_jpeg(data):
+        raise PictureError(f"{path}: the picture is cut off")
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
+        raise PictureError(f"{path}: OpenCV can't decode it ({error.err})") from error
+    if picture is None:
+        raise PictureError(f"{path}: not a picture, or a damaged one")
+    try:
+        return to_bgr8(picture)
+    except FrameError as error:
+        raise PictureError(f"{path}: {error}") from error
+
+
+def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Bring a frame to uint8 BGR `[H, W, 3]`, contiguous.
+
+    Args:
+        frame: uint8 or uint16; `[H, W]` or `[H, W, 1]` grey, `[H, W, 3]` BGR, or `[H, W, 4]` BGRA.
+            16 bits are taken as full range: value / 257, rounded, so that 65535 becomes 255.
+
+    Raises:
+        FrameError: another dtype or shape, or no pixels.
+    """
+    if not isinstance(frame, np.ndarray):
+        raise FrameError(f"a frame must be a numpy array, not {type(frame).__name__}")
+    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
+        raise FrameError(f"a frame must be [H, W] grey or [H, W, 3] BGR, not {list(frame.shape)}")
+    if frame.size == 0:
+        raise FrameError(f"a frame must have pixels; this one is {list(frame.shape)}")
+    if frame.dtype == np.uint16:
+        frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if frame.dtype != np.uint8:
+        raise FrameError(f"a frame must be uint8 or uint16, not {frame.dtype}")
+    if frame.ndim == 2:
+        frame = frame[:, :, None]
+    if frame.shape[2] == 1:
+        frame = np.repeat(frame, 3, axis=2)
+    return np.ascontiguousarray(frame[:, :, :3], dtype=np.uint8)
+
+
+def _is_cut_off_jpeg(data: bytes) -> bool:
+    """Tell whether a JPEG lacks its end-of-image marker after its last start of scan.
+
+    OpenCV before 5 fills the missing part of such a file with grey and says nothing, and grey would
+    be inspected, or worse, learned. (It refuses a cut-off PNG, BMP or TIFF by itself.)
+    """
+    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")

@@ -1,0 +1,78 @@
+"""Preprocessing: the one resize and crop that training and inspection share.
+
+Everything after it (normalisation, the network, pooling) is inside `backbone.onnx`.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from softcore_runtime.errors import FrameError
+from softcore_runtime.pictures import to_bgr8
+
+__all__ = ["Preprocessing", "Window"]
+
+_SMALLEST_SIDE = 8  # pixels; less can't hold a part, and enlarging it would invent one
+
+
+class Window(BaseModel):
+    """The part of a frame that is inspected, in pixels of the frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Preprocessing(BaseModel):
+    """Resize the whole frame to a square of `resize` pixels, then cut out its middle `crop` pixels.
+
+    The frame is squeezed, not cut, to the square: on an oblong picture a crop after resizing the
+    shorter side (PatchCore's) would leave the ends uninspected, and a defect there would escape.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    resize: int = Field(default=256, ge=32, le=4096)
+    crop: int = Field(default=224, ge=32, le=4096)
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Preprocessing:
+        if self.crop > self.resize:
+            raise ValueError(f"crop ({self.crop}) must not exceed resize ({self.resize})")
+        return self
+
+    @property
+    def margin(self) -> int:
+        """Pixels of the resized square that lie left of and above the crop."""
+        return (self.resize - self.crop) // 2
+
+    def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Turn a frame into the network's input, uint8 BGR `[crop, crop, 3]`.
+
+        Shrinking averages over areas, so that fine texture doesn't alias; enlarging is bilinear.
+
+        Raises:
+            FrameError: the frame is no picture (see `to_bgr8`) or is smaller than 8 pixels.
+        """
+        picture = to_bgr8(frame)
+        height, width = picture.shape[:2]
+        if min(height, width) < _SMALLEST_SIDE:
+            raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {_SMALLEST_SIDE})")
+        shrinks = min(height, width) >= self.resize
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        square = cv2.resize(picture, (self.resize, self.resize), interpolation=interpolation)
+        start, stop = self.margin, self.margin + self.crop
+        return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
+
+    def window(self, height: int, width: int) -> Window:
+        """Say which part of a frame of this size the crop shows."""
+        across, down = width / self.resize, height / self.resize
+        return Window(
+            x=self.margin * across, y=self.margin * down, width=self.crop * across, height=self.crop * down
+        )

@@ -1,0 +1,116 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from softcore_runtime import Inspector, bundle, manifest
+from softcore_runtime.hnsw import HnswIndex
+from softcore_runtime.preprocessing import Preprocessing
+
+RESIZE, CROP, CELL = 36, 32, 4
+GRID = CROP // CELL
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded frames."""
+    return Path(__file__).parent / "recordings"
+
+
+@pytest.fixture(scope="session")
+def good_frame() -> np.ndarray:
+    """A frame that `tiny_bundle` passes: uint8 BGR [48, 48, 3], grey with a gradient."""
+    ramp = np.linspace(90, 130, 48)
+    return np.repeat((ramp[:, None] + ramp[None, :])[:, :, None] / 2, 3, axis=2).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def bad_frame(good_frame: np.ndarray) -> np.ndarray:
+    """A frame that `tiny_bundle` fails: the same with a white spot right of the middle."""
+    frame = good_frame.copy()
+    frame[20:28, 30:38] = 255
+    return frame
+
+
+@pytest.fixture(scope="session")
+def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarray) -> Path:
+    path = tmp_path_factory.mktemp("bundles") / "tiny"
+    path.mkdir()
+    _write_cell_means(path / bundle.BACKBONE)
+    preprocessing = Preprocessing(resize=RESIZE, crop=CROP)
+    rng = np.random.default_rng(0)
+    frames = [
+        np.clip(good_frame.astype(int) + rng.integers(-6, 7) + rng.integers(-2, 3, good_frame.shape), 0, 255)
+        for _ in range(12)
+    ]
+    crops = np.stack([preprocessing.apply(frame.astype(np.uint8)) for frame in frames])
+    cells = crops.reshape(12, GRID, CELL, GRID, CELL, 3).mean((2, 4)).astype(np.float32)
+    bank = cells.reshape(-1, 3)
+    origins = np.stack(np.unravel_index(np.arange(len(bank)), (12, GRID, GRID)), 1).astype(np.int32)
+    weights = (1 + 0.2 * rng.random(len(bank))).astype(np.float32)
+    bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins})
+    HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(path / bundle.INDEX)
+
+    def write(scores: dict[str, float]) -> None:
+        bundle.write_golden(path, {"good": good_frame}, scores)
+        bundle.write_manifest(
+            path,
+            manifest.Manifest(
+                category="tiny",
+                created=datetime(2026, 1, 1, tzinfo=timezone.utc),
+                tools={"softcore": "test"},
+                preprocessing=preprocessing,
+                backbone=manifest.Backbone(name="cell means", layers=(), weights_sha256=None),
+                grid=manifest.Grid(height=GRID, width=GRID),
+                bank=manifest.Bank(
+                    n=len(bank), dim=3, discriminator="none", tau=0, k=6, ratio=1,
+                    soft_weights=True, weight_max=float(weights.max()), seed=0,
+                ),
+                index=manifest.IndexRecord(m=8, ef_construction=100, ef_search=16, recall=1),
+                parity=manifest.Parity(max_abs=0, max_relative=0, frames=1),
+                threshold=manifest.Threshold(value=12, provisional=True, method="by hand"),
+                dataset=manifest.Dataset(pictures=12, skipped=0, fingerprint="0" * 64),
+                files=bundle.record_files(path),
+            ),
+        )  # fmt: skip
+
+    write({"good": 0.0})
+    score = Inspector.load(path, self_test=False).inspect(good_frame).score
+    write({"good": score})
+    return path
+
+
+@pytest.fixture
+def tiny_bundle(_tiny_bundle: Path, tmp_path: Path) -> Path:
+    """A bundle whose features are the mean colours of 4 x 4 cells; its own copy, to be spoiled at will."""
+    return Path(shutil.copytree(_tiny_bundle, tmp_path / "bundles" / "tiny"))
+
+
+def _write_cell_means(path: Path) -> None:
+    """Write an ONNX network uint8 [B, 32, 32, 3] -> float32 [B, 64, 3], without torch."""
+    shape = helper.make_tensor("shape", TensorProto.INT64, [3], [0, 3, GRID * GRID])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["crop"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["float"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node(
+                "AveragePool", ["planes"], ["cells"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]
+            ),
+            helper.make_node("Reshape", ["cells", "shape"], ["rows"]),
+            helper.make_node("Transpose", ["rows"], ["features"], perm=[0, 2, 1]),
+        ],
+        "cell_means",
+        [helper.make_tensor_value_info("crop", TensorProto.UINT8, ["batch", CROP, CROP, 3])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", GRID * GRID, 3])],
+        [shape],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
