@@ -1,0 +1,151 @@
+"""Backbone: a network that turns crops into patch features, and where its weights come from."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from softcore_runtime.errors import UsageError
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+from softcore_export.filterbank import FilterBank
+
+__all__ = ["FILTERBANK", "PatchFeatures", "load_backbone"]
+
+FILTERBANK = "filterbank"
+_LAYERS = ("layer2", "layer3")
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB
+
+
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A backbone ready to be exported: its name, its layers, and the SHA-256 of its weights' file."""
+
+    network: PatchFeatures
+    name: str
+    layers: tuple[str, ...]
+    weights_sha256: str | None
+
+
+class PatchFeatures(nn.Module):
+    """From uint8 BGR crops `[B, crop, crop, 3]` to patch features float32 `[B, P, d]` (DESIGN section 4).
+
+    Args:
+        network: maps normalised RGB `[B, 3, crop, crop]` to named feature maps, finest first.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", 255 * torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", 255 * torch.tensor(_DEVIATION).view(1, 3, 1, 1))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Compute the patch features of a batch."""
+        rgb = crops.permute(0, 3, 1, 2).flip(1).float()
+        maps = self.network((rgb - self.mean) / self.deviation)
+        patches = [functional.avg_pool2d(layer, 3, stride=1, padding=1) for layer in maps.values()]
+        height, width = patches[0].shape[-2:]
+        joined = [patches[0]] + [
+            functional.interpolate(layer, size=(height, width), mode="bilinear", align_corners=False)
+            for layer in patches[1:]
+        ]
+        return torch.cat(joined, dim=1).flatten(2).transpose(1, 2)  # [B, P, d]
+
+
+def load_backbone(
+    name: str, weights: Path | None = None, layers: tuple[str, ...] = (), crop: int = 224
+) -> LoadedBackbone:
+    """Make a backbone with its weights, ready for inference.
+
+    Args:
+        name: `filterbank`, or a classification network of torchvision.
+        weights: a state dict under torchvision's names; layers that aren't used may be absent.
+            None takes torchvision's own ImageNet weights.
+        layers: names of torchvision's graph nodes, finest first; empty takes layer2 and layer3.
+        crop: pixels of the side of its input.
+
+    Raises:
+        UsageError: an unknown network or layer, weights that can't be had, read or that don't fit.
+    """
+    if name == FILTERBANK:
+        if weights or layers:
+            raise UsageError("--backbone filterbank has fixed filters: it takes no --weights and no --layers")
+        bank = FilterBank()
+        return LoadedBackbone(PatchFeatures(bank).eval(), name, bank.layers, None)
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise UsageError(f"--backbone {name}: torchvision has no such network (resnet18, resnet50, ...)")
+    layers = layers or _LAYERS
+    extractor = _cut(name, layers, crop)
+    path = weights or _download(name)
+    _load_weights(extractor, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return LoadedBackbone(PatchFeatures(extractor).eval(), name, layers, digest)
+
+
+def _cut(name: str, layers: tuple[str, ...], crop: int) -> nn.Module:
+    """Make a network of torchvision, without weights, cut down to what its `layers` need."""
+    model = torchvision.models.get_model(name, weights=None).eval()
+    nodes = get_graph_node_names(model)[1]
+    for layer in layers:
+        if not any(node == layer or node.startswith(f"{layer}.") for node in nodes):
+            there = ", ".join(dict.fromkeys(node.split(".")[0] for node in nodes))
+            raise UsageError(f"--layers {layer}: {name} has no such layer; it has {there}")
+    network: nn.Module = create_feature_extractor(model, list(layers))
+    try:
+        with torch.no_grad():
+            maps = network(torch.zeros(1, 3, crop, crop))
+    except (AssertionError, RuntimeError) as error:
+        raise UsageError(f"--backbone {name} takes no input of {crop} pixels ({error})") from error
+    for layer, value in maps.items():
+        if value.ndim != 4:
+            raise UsageError(f"--layers {layer}: not a feature map, its output is {list(value.shape)}")
+    return network
+
+
+def _download(name: str) -> Path:
+    """Fetch torchvision's own weights into its cache, or find them there."""
+    choices = torchvision.models.get_model_weights(name)
+    # The first ImageNet recipe: what PatchCore and SoftPatch were published with.
+    chosen = getattr(choices, "IMAGENET1K_V1", None) or choices.DEFAULT
+    try:
+        chosen.get_state_dict(progress=True, check_hash=True)
+    except (OSError, URLError, RuntimeError) as error:
+        reason = getattr(error, "reason", error)
+        raise UsageError(
+            f"torchvision's weights of {name} can't be downloaded ({reason}); "
+            "give a file with --weights FILE, or try out with --backbone filterbank"
+        ) from error
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(chosen.url).name
+
+
+def _load_weights(network: nn.Module, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"--weights {path}: {error.strerror}") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise UsageError(f"--weights {path}: not a PyTorch state dict") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UsageError(f"--weights {path}: not a state dict of tensors")
+    for key, wanted in network.state_dict().items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        if key not in state:
+            raise UsageError(f"--weights {path}: {key} is missing, a weight of a layer that is used")
+        if state[key].shape != wanted.shape:
+            raise UsageError(
+                f"--weights {path}: {key} is {list(state[key].shape)}, "
+                f"this network needs {list(wanted.shape)}; are they another network's?"
+            )
+    network.load_state_dict(state, strict=False)

@@ -1,0 +1,174 @@
+"""The command `softcore-export`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from softcore_runtime.command_line import Parser, run
+from softcore_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from softcore_export.export import Export
+    from softcore_export.settings import ExportSettings
+
+__all__ = ["main"]
+
+_EXAMPLES = """\
+examples:
+  softcore-export --demo --backbone filterbank       draw a category and try SoftCore out; needs no download
+  softcore-export --category pill --data DATASETS    MVTec AD's layout, or DATASETS/pill with pictures in it
+  softcore-export --category pill --weights wrn50.pth   where torchvision can't download its weights
+"""
+_FEW = 20  # training pictures: it works with fewer, but the limit then says little
+_SHOWN = 5  # suspects, and unreadable pictures
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `softcore-export`; returns the exit code."""
+    return run(_parser(), _export, arguments)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "softcore-export",
+        "Learn a product from a folder of mostly good pictures and write a bundle for the line.",
+        _EXAMPLES,
+    )
+    data = parser.add_argument_group("pictures")
+    data.add_argument("--category", default="pill", help="name of the product, and of the bundle (pill)")
+    data.add_argument(
+        "--data",
+        type=Path,
+        metavar="ROOT",
+        help="folder with ROOT/CATEGORY in it: MVTec AD's layout or plain pictures; "
+        "default $SOFTCORE_DATA, then ./datasets",
+    )
+    data.add_argument("--demo", action="store_true", help="draw ROOT/CATEGORY first (ROOT then ./demo)")
+    data.add_argument("--limit", type=int, metavar="N", help="use the first N pictures by name")
+    data.add_argument(
+        "--resize", type=int, default=256, help="pixels of the square that a picture is brought to"
+    )
+    data.add_argument("--crop", type=int, default=224, help="pixels of its middle that the network sees")
+
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--backbone",
+        help="wide_resnet50_2 (default), resnet18, resnet50, any network of torchvision, or filterbank, "
+        "which has no weights and is for trying out (default with --demo)",
+    )
+    network.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="a torchvision state dict; default: torchvision downloads its own",
+    )
+    network.add_argument("--layers", nargs="+", default=[], metavar="LAYER", help="default: layer2 layer3")
+
+    method = parser.add_argument_group("method")
+    method.add_argument(
+        "--discriminator", choices=("lof", "none"), default="lof", help="none is plain PatchCore"
+    )
+    method.add_argument(
+        "--lof-k", type=int, default=6, metavar="K", help="neighbours of the local outlier factor (6)"
+    )
+    method.add_argument("--tau", type=float, default=0.15, help="share of patches to throw away (0.15)")
+    method.add_argument("--coreset-ratio", type=float, default=0.1, help="share of all patches to keep (0.1)")
+    method.add_argument(
+        "--soft-weights",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="weigh distances by the kept patches' outlier factors (on)",
+    )
+    method.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
+    method.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+    parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
+    return parser
+
+
+def _export(options: argparse.Namespace) -> int:
+    category = options.category
+    if not category or category != Path(category).name or category.startswith("."):
+        raise UsageError(f"--category {category!r}: must be a plain name")
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit {options.limit}: must be at least 1")
+    settings = _settings(options)
+    root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
+
+    # Only now, for they take seconds: --help and mistakes are answered at once.
+    from softcore_export.dataset import TrainingPictures, find_training_folder
+    from softcore_export.procedural_pill import draw_category
+
+    if options.demo and not (root / category).exists():
+        _say(f"drawing {root / category}")
+        draw_category(root / category, seed=options.seed)
+    pictures = TrainingPictures.find(find_training_folder(root, category), options.limit)
+    _say(f"{len(pictures.paths)} pictures in {pictures.folder}")
+    if len(pictures.paths) < _FEW:
+        _say(f"warning: that is few; {_FEW} or more give a limit that means something")
+
+    from softcore_export.export import export
+
+    _report(export(pictures, options.out / category, settings))
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> ExportSettings:
+    from softcore_export.settings import ExportSettings
+
+    try:
+        return ExportSettings.model_validate(
+            {
+                "backbone": options.backbone or ("filterbank" if options.demo else "wide_resnet50_2"),
+                "weights": options.weights,
+                "layers": tuple(options.layers),
+                "discriminator": options.discriminator,
+                "lof_k": options.lof_k,
+                "tau": options.tau,
+                "coreset_ratio": options.coreset_ratio,
+                "soft_weights": options.soft_weights,
+                "preprocessing": {"resize": options.resize, "crop": options.crop},
+                "seed": options.seed,
+                "device": options.device,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][-1]).replace("_", "-")
+        option = "resize, --crop" if option == "preprocessing" else option
+        raise UsageError(f"--{option}: {first['msg']}, not {first['input']}") from error
+
+
+def _report(done: Export) -> None:
+    manifest = done.manifest
+    bank, index, threshold = manifest.bank, manifest.index, manifest.threshold
+    if done.skipped:
+        _say(f"warning: {len(done.skipped)} pictures could not be read and were left out:")
+        for line in done.skipped[:_SHOWN]:
+            _say(f"  {line}")
+        if len(done.skipped) > _SHOWN:
+            _say(f"  and {len(done.skipped) - _SHOWN} more")
+    size = sum(record.bytes for record in manifest.files.values()) / 1e6
+    print(
+        f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "
+        f"from {len(done.pictures)} pictures"
+    )
+    print(f"  limit      {threshold.value:.4g}, provisional: {threshold.method}")
+    print(
+        f"  search     recall@1 {index.recall:.4f} at ef {index.ef_search}; decisions are exact all the same"
+    )
+    print(f"  parity     ONNX Runtime within {manifest.parity.max_relative:.1e} of torch")
+    print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
+    order = done.suspicion.argsort()[::-1][:_SHOWN]
+    names = ", ".join(done.pictures[i].name for i in order)
+    print(f"  look at    the most suspect training pictures: {names}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,65 @@
+"""Coreset: the few patches that stand for all, drawn by greedy k-centre."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from softcore_export.progress import track
+
+__all__ = ["PROJECTION", "draw_coreset"]
+
+PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
+
+
+def draw_coreset(
+    features: NDArray[np.float32], kept: NDArray[np.bool_], size: int, seed: int, device: torch.device
+) -> NDArray[np.int64]:
+    """Draw at most `size` of the kept patches by greedy k-centre (Sener and Savarese, 2018).
+
+    Every next entry is the kept patch farthest from all chosen ones, in a Gaussian random projection to
+    `PROJECTION` dimensions. Repeatable for a seed on one machine.
+
+    Args:
+        features: float32 `[N, P, d]`; may be mapped from disk.
+        kept: bool `[N, P]`; others can never be drawn.
+        size: entries wanted; fewer come where fewer are kept, or where the rest equal chosen ones.
+        seed: of the projection and of the first entry.
+        device: where to compute.
+
+    Returns:
+        int64 `[n]`, flat indices into `[N * P]`, in the order in which they were chosen.
+    """
+    rng = np.random.default_rng(seed)
+    dim = features.shape[2]
+    projection = (rng.standard_normal((dim, PROJECTION)) / math.sqrt(PROJECTION)).astype(np.float32)
+    candidates = np.flatnonzero(kept)
+    projected = np.concatenate(
+        [picture[mask] @ projection for picture, mask in zip(features, kept, strict=True)]
+    )
+    chosen = _spread(
+        torch.from_numpy(projected).to(device), min(size, len(candidates)), int(rng.integers(len(candidates)))
+    )
+    return candidates[chosen]
+
+
+def _spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
+    """Choose rows of `x` `[M, 128]`, each farthest from those before: int64 `[n]`, n <= size."""
+    squares = x.square().sum(dim=1)
+    nearest = torch.full_like(squares, torch.inf)  # squared distance of each row to the nearest chosen one
+    apart = torch.empty_like(squares)
+    chosen = np.empty(size, np.int64)
+    row = first
+    for step in track(range(size), "coreset"):
+        chosen[step] = row
+        torch.addmv(squares, x, x[row], alpha=-2, out=apart)
+        torch.minimum(nearest, apart.add_(squares[row]), out=nearest)
+        nearest[row] = -torch.inf
+        row = int(nearest.argmax())
+        if not nearest[row] > 0:
+            return chosen[: step + 1]
+    return chosen

@@ -1,0 +1,113 @@
+"""Dataset: which pictures to train on, and their reading."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
+from softcore_runtime.pictures import SUFFIXES, find_pictures, read_picture
+from softcore_runtime.preprocessing import Preprocessing
+
+__all__ = ["FEWEST", "TrainingPictures", "find_training_folder"]
+
+FEWEST = 8  # training pictures; with fewer, six neighbours are everybody
+
+
+@dataclass
+class TrainingPictures:
+    """The training pictures of a category, in order of their paths.
+
+    Iterating reads them. Those that can't be read are passed over and kept in `skipped` with the
+    reason; `read` and `digests` name those that could, and the SHA-256 of their files.
+    """
+
+    folder: Path
+    paths: list[Path]
+    read: list[Path] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    @classmethod
+    def find(cls, folder: Path, limit: int | None = None) -> TrainingPictures:
+        """Name the pictures under `folder`, at most the first `limit`.
+
+        Raises:
+            DataError: fewer than `FEWEST`.
+        """
+        paths = find_pictures(folder)[:limit]
+        if len(paths) < FEWEST:
+            kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+            raise DataError(f"{folder}: {_count(len(paths))}, at least {FEWEST} are needed ({kinds})")
+        return cls(folder=folder, paths=paths)
+
+    def crops(self, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
+        """Read each picture and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
+
+        Raises:
+            DataError: at the end, if fewer than `FEWEST` could be read.
+        """
+        self.read.clear()
+        self.digests.clear()
+        self.skipped.clear()
+        for path in self.paths:
+            try:
+                crop = preprocessing.apply(read_picture(path))
+            except PictureError as error:
+                self.skipped.append(str(error))
+                continue
+            except FrameError as error:
+                self.skipped.append(f"{path}: {error}")
+                continue
+            self.read.append(path)
+            self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            yield crop
+        if len(self.read) < FEWEST:
+            raise DataError(
+                f"{self.folder}: {_count(len(self.read))} could be read, at least {FEWEST} are needed; "
+                f"first fault: {self.skipped[0]}"
+            )
+
+    def fingerprint(self) -> str:
+        """Hash names and contents of what was read."""
+        digest = hashlib.sha256()
+        for path, content in zip(self.read, self.digests, strict=True):
+            digest.update(f"{path.relative_to(self.folder).as_posix()}\0{content}\n".encode())
+        return digest.hexdigest()
+
+
+def find_training_folder(root: Path, category: str) -> Path:
+    """Find a category's training pictures.
+
+    `root/category/train/good` (MVTec AD's layout), else `root/category/train`, else the plain folder
+    `root/category`, else `root` itself where it holds pictures and no folder of that name.
+
+    Raises:
+        UsageError: there is no such folder; the message names the categories there are.
+    """
+    folder = root / category
+    if not root.is_dir():
+        raise UsageError(f"{root}: no such folder (--data, $SOFTCORE_DATA, or ./datasets)")
+    if not folder.is_dir():
+        if any(path.suffix.lower() in SUFFIXES for path in root.iterdir()):
+            return root
+        there = sorted(
+            path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
+        )
+        hint = f"; there are: {', '.join(there)}" if there else ", and nothing else is there"
+        raise UsageError(f"{folder}: no such folder{hint}")
+    for trained in (folder / "train" / "good", folder / "train"):
+        if trained.is_dir():
+            return trained
+    if (folder / "test").is_dir() or (folder / "ground_truth").is_dir():
+        # A layout like MVTec AD's with its training part missing: its test pictures must not be learned.
+        raise UsageError(f"{folder / 'train' / 'good'}: no such folder, though test pictures are there")
+    return folder
+
+
+def _count(n: int) -> str:
+    return {0: "no picture", 1: "1 picture"}.get(n, f"{n} pictures")

@@ -1,0 +1,69 @@
+"""ONNX file: writes a backbone as `backbone.onnx` and proves that it computes the same."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from softcore_runtime.errors import ExportError
+from softcore_runtime.manifest import Parity
+from softcore_runtime.ort import OnnxBackbone
+from torch import nn
+
+__all__ = ["OPSET", "PARITY_LIMIT", "check_parity", "write_onnx"]
+
+OPSET = 18
+PARITY_LIMIT = 1e-3  # of the largest feature
+
+
+def write_onnx(network: nn.Module, crop: int, path: Path) -> None:
+    """Write `network` (uint8 BGR crops `[B, crop, crop, 3]` in, features `[B, P, d]` out), any batch size.
+
+    Raises:
+        ExportError: the ONNX checker refuses the result.
+    """
+    example = torch.zeros(2, crop, crop, 3, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter's own, about itself
+        torch.onnx.export(
+            network,
+            (example,),
+            path,
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            external_data=False,
+            input_names=["crops"],
+            opset_version=OPSET,
+            output_names=["features"],
+            verbose=False,
+        )
+    try:
+        onnx.checker.check_model(path, full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"{path.name}: the ONNX checker refuses it ({error})") from error
+
+
+def check_parity(network: nn.Module, backbone: OnnxBackbone, crops: NDArray[np.uint8]) -> Parity:
+    """Compare torch's features with ONNX Runtime's on real crops uint8 `[B, crop, crop, 3]`.
+
+    Raises:
+        ExportError: they differ by more than `PARITY_LIMIT` of the largest feature.
+    """
+    with torch.no_grad():
+        expected = network(torch.from_numpy(crops)).numpy()
+    actual = np.concatenate([backbone.features(crop[None]) for crop in crops])
+    largest = float(np.abs(expected).max())
+    difference = float(np.abs(actual - expected).max())
+    relative = difference / largest if largest > 0 else difference
+    if not relative <= PARITY_LIMIT:  # NaN fails too
+        raise ExportError(
+            f"ONNX Runtime's features differ from torch's by {relative:.2g} of the largest "
+            f"(at most {PARITY_LIMIT:g}): this export can't be trusted; try another opset or onnxruntime"
+        )
+    return Parity(max_abs=difference, max_relative=relative, frames=len(crops))

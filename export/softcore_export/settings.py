@@ -1,0 +1,43 @@
+"""Settings: everything a bundle depends on beside the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from softcore_runtime.preprocessing import Preprocessing
+
+__all__ = ["ExportSettings"]
+
+
+class ExportSettings(BaseModel):
+    """How to train; the defaults are the paper's.
+
+    Attributes:
+        backbone: a torchvision classification network, or `filterbank`.
+        weights: a torchvision state dict; None takes torchvision's own.
+        layers: the layers whose features are joined, finest first; empty takes the backbone's usual two.
+        discriminator: how patches are judged: `lof` (local outlier factor), or `none` (PatchCore).
+        lof_k: neighbours of the local outlier factor, equations 4 to 6.
+        tau: the share of patches that is thrown away, those with the highest outlier factors.
+        coreset_ratio: the coreset's size as a share of all patches.
+        soft_weights: scale distances by the outlier factors of the kept patches.
+        preprocessing: resize and crop.
+        seed: of every random choice.
+        device: of the discriminator and the coreset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str = "wide_resnet50_2"
+    weights: Path | None = None
+    layers: tuple[str, ...] = ()
+    discriminator: Literal["lof", "none"] = "lof"
+    lof_k: int = Field(default=6, ge=1)
+    tau: float = Field(default=0.15, ge=0, lt=1)
+    coreset_ratio: float = Field(default=0.1, gt=0, le=1)
+    soft_weights: bool = True
+    preprocessing: Preprocessing = Preprocessing()
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,0 +1,81 @@
+"""Train: SoftCore as the paper has it, from patch features to the memory bank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from softcore_export.coreset import draw_coreset
+from softcore_export.discriminator import denoise, local_outlier_factors
+from softcore_export.settings import ExportSettings
+
+__all__ = ["MemoryBank", "fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryBank:
+    """What was learned.
+
+    Attributes:
+        bank: float32 `[n, d]`, the coreset.
+        weights: float32 `[n]`, soft weights; 1 where they are off.
+        origins: int32 `[n, 3]`, training picture, row and column of each entry.
+        factors: float64 `[N, P]`, the outlier factor of every training patch; 1 without a discriminator.
+        kept: bool `[N, P]`, which patches could enter the coreset.
+    """
+
+    bank: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    origins: NDArray[np.int32]
+    factors: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        n = len(self.bank)
+        if self.bank.ndim != 2 or self.weights.shape != (n,) or self.origins.shape != (n, 3):
+            shapes = [list(a.shape) for a in (self.bank, self.weights, self.origins)]
+            raise ValueError(f"bank, weights and origins must be [n, d], [n] and [n, 3], not {shapes}")
+        if self.factors.shape != self.kept.shape:
+            raise ValueError(f"factors {self.factors.shape} and kept {self.kept.shape} must agree")
+
+
+def fit(
+    features: NDArray[np.float32], grid: tuple[int, int], settings: ExportSettings, device: torch.device
+) -> MemoryBank:
+    """Learn a memory bank.
+
+    Args:
+        features: float32 `[N, P, d]`, N training pictures at P = H * W positions; may be mapped from disk.
+        grid: (H, W).
+        settings: see `ExportSettings`.
+        device: of the discriminator and the coreset.
+    """
+    n_pictures, positions, dim = features.shape
+
+    # 1. Judge every patch among its like: those at the same position of all pictures.
+    if settings.discriminator == "lof":
+        factors = local_outlier_factors(features, settings.lof_k, device)  # [N, P]
+        kept = denoise(factors, settings.tau)  # [N, P]: the noisiest tau are out, for good
+    else:
+        factors = np.ones((n_pictures, positions))
+        kept = np.ones((n_pictures, positions), np.bool_)
+
+    # 2. Draw the coreset from what is left.
+    size = max(1, round(settings.coreset_ratio * n_pictures * positions))
+    entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
+    picture, position = np.divmod(entries, positions)
+    row, column = np.divmod(position, grid[1])
+
+    # 3. Remember how far each kept patch may itself be trusted: its factor weighs its distances.
+    weights = factors[picture, position] if settings.soft_weights else np.ones(len(entries))
+
+    return MemoryBank(
+        bank=features[picture, position].reshape(-1, dim),
+        weights=weights.astype(np.float32),
+        origins=np.stack([picture, row, column], axis=1).astype(np.int32),
+        factors=factors,
+        kept=kept,
+    )
