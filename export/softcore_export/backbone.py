@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import pickle
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -108,7 +110,8 @@ def _cut(name: str, layers: tuple[str, ...], crop: int) -> nn.Module:
     except (AssertionError, RuntimeError) as error:
         raise UsageError(f"--backbone {name} takes no input of {crop} pixels ({error})") from error
     for layer, value in maps.items():
-        if value.ndim != 4:
+        # Some transformers' maps have their channels last; the input is square, so a grid must be too.
+        if value.ndim != 4 or value.shape[2] != value.shape[3]:
             raise UsageError(f"--layers {layer}: not a feature map, its output is {list(value.shape)}")
     return network
 
@@ -119,7 +122,8 @@ def _download(name: str) -> Path:
     # The first ImageNet recipe: what PatchCore and SoftPatch were published with.
     chosen = getattr(choices, "IMAGENET1K_V1", None) or choices.DEFAULT
     try:
-        chosen.get_state_dict(progress=True, check_hash=True)
+        with contextlib.redirect_stdout(sys.stderr):  # torch announces the download there
+            chosen.get_state_dict(progress=True, check_hash=True)
     except (OSError, URLError, RuntimeError) as error:
         reason = getattr(error, "reason", error)
         raise UsageError(
@@ -131,10 +135,12 @@ def _download(name: str) -> Path:
 
 def _load_weights(network: nn.Module, path: Path) -> None:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of the file is said below, in one line
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise UsageError(f"--weights {path}: {error.strerror}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise UsageError(f"--weights {path}: {error.strerror or error}") from error
+    except Exception as error:  # torch's unpickler raises more kinds than it documents
         raise UsageError(f"--weights {path}: not a PyTorch state dict") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise UsageError(f"--weights {path}: not a state dict of tensors")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,9 +9,10 @@ from torch import Tensor
 
 from softcore_export.progress import track
 
-__all__ = ["PROJECTION", "draw_coreset"]
+__all__ = ["PROJECTION", "draw_coreset", "spread"]
 
 PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
+_ROUNDING = 4e-6  # of a row's squared length: what float32 may make of a squared distance that is zero
 
 
 def draw_coreset(
@@ -21,13 +20,15 @@ def draw_coreset(
 ) -> NDArray[np.int64]:
     """Draw at most `size` of the kept patches by greedy k-centre (Sener and Savarese, 2018).
 
-    Every next entry is the kept patch farthest from all chosen ones, in a Gaussian random projection to
-    `PROJECTION` dimensions. Repeatable for a seed on one machine.
+    Every next entry is the kept patch farthest from all chosen ones, in a random projection to at most
+    `PROJECTION` dimensions. Its axes are orthonormal, which distorts distances less than plain Gaussian
+    ones do (`benchmarks/projection.py`). Repeatable for a seed on one machine.
 
     Args:
         features: float32 `[N, P, d]`; may be mapped from disk.
         kept: bool `[N, P]`; others can never be drawn.
-        size: entries wanted; fewer come where fewer are kept, or where the rest equal chosen ones.
+        size: entries wanted; fewer come where fewer are kept, or where the rest equal chosen ones (to
+            float32's rounding).
         seed: of the projection and of the first entry.
         device: where to compute.
 
@@ -36,20 +37,20 @@ def draw_coreset(
     """
     rng = np.random.default_rng(seed)
     dim = features.shape[2]
-    projection = (rng.standard_normal((dim, PROJECTION)) / math.sqrt(PROJECTION)).astype(np.float32)
+    axes = np.linalg.qr(rng.standard_normal((dim, min(dim, PROJECTION))))[0].astype(np.float32)
     candidates = np.flatnonzero(kept)
-    projected = np.concatenate(
-        [picture[mask] @ projection for picture, mask in zip(features, kept, strict=True)]
-    )
-    chosen = _spread(
+    projected = np.concatenate([picture[mask] @ axes for picture, mask in zip(features, kept, strict=True)])
+    chosen = spread(
         torch.from_numpy(projected).to(device), min(size, len(candidates)), int(rng.integers(len(candidates)))
     )
     return candidates[chosen]
 
 
-def _spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
+def spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
     """Choose rows of `x` `[M, 128]`, each farthest from those before: int64 `[n]`, n <= size."""
+    x = x - x.mean(dim=0)  # what all have in common would only cost digits
     squares = x.square().sum(dim=1)
+    rounding = _ROUNDING * squares
     nearest = torch.full_like(squares, torch.inf)  # squared distance of each row to the nearest chosen one
     apart = torch.empty_like(squares)
     chosen = np.empty(size, np.int64)
@@ -59,6 +60,7 @@ def _spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
         torch.addmv(squares, x, x[row], alpha=-2, out=apart)
         torch.minimum(nearest, apart.add_(squares[row]), out=nearest)
         nearest[row] = -torch.inf
+        nearest.masked_fill_(nearest <= rounding, -torch.inf)  # equal to a chosen one
         row = int(nearest.argmax())
         if not nearest[row] > 0:
             return chosen[: step + 1]

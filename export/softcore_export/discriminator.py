@@ -11,7 +11,7 @@ from softcore_export.progress import track
 
 __all__ = ["denoise", "local_outlier_factors"]
 
-_CHUNK = 1 << 25  # numbers in one block of distances: 256 MB
+_CHUNK = 1 << 22  # numbers in one block of distances: 32 MB
 _TINY = 1e-10  # scikit-learn's guard: the density among patches that are all alike stays finite
 
 

@@ -28,7 +28,7 @@ from softcore_export.features import extract
 from softcore_export.golden import choose_golden
 from softcore_export.index import build_index
 from softcore_export.onnx_file import check_parity, write_onnx
-from softcore_export.progress import track
+from softcore_export.progress import end_bars, track
 from softcore_export.settings import ExportSettings
 from softcore_export.threshold import leave_one_out_scores, provisional_threshold
 from softcore_export.train import MemoryBank, fit
@@ -208,5 +208,9 @@ def _tool_versions() -> dict[str, str]:
 @contextmanager
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
-    yield
+    try:
+        yield
+    except BaseException:
+        end_bars()
+        raise
     seconds[stage] = round(time.perf_counter() - start, 3)

@@ -54,8 +54,9 @@ class FilterBank(nn.Module):
         channels = maps.shape[1]
         padded = functional.pad(maps, (_SIZE // 2,) * 4, mode="replicate")
         waves = functional.conv2d(padded, self.filters.repeat(channels, 1, 1, 1), groups=channels)
-        real, imaginary = waves.unflatten(1, (channels, 2, _ORIENTATIONS)).unbind(2)
-        return (real.square() + imaginary.square() + 1e-6).sqrt().flatten(1, 2)
+        parts = waves.reshape(-1, channels, 2, _ORIENTATIONS, *maps.shape[2:])
+        modulus: Tensor = (parts.square().sum(dim=2) + 1e-6).sqrt()
+        return modulus.flatten(1, 2)
 
 
 def _opponent_colours() -> Tensor:

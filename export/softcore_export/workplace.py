@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from softcore_runtime.errors import UsageError
+from softcore_runtime.errors import ExportError, UsageError
 
 __all__ = ["workplace"]
 
@@ -22,6 +22,7 @@ def workplace(target: Path) -> Iterator[Path]:
 
     Raises:
         UsageError: `target` is there and is no bundle, or its place can't be written.
+        ExportError: a write in the block failed (the disk is full) with an error that doesn't say where.
     """
     if target.exists() and not (target / "manifest.json").is_file():
         raise UsageError(
@@ -30,29 +31,49 @@ def workplace(target: Path) -> Iterator[Path]:
     made = [parent for parent in target.parents if not parent.exists()]
     place: Path | None = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
-        place.chmod(0o755)  # mkdtemp's 0700 would keep the line's own user out
+        place = _make(target)
         yield place
         _move(place, target)
-    except BaseException:
+    except BaseException as error:
         if place:
             shutil.rmtree(place, ignore_errors=True)
+            if target.exists():  # interrupted while the replaced bundle was being deleted
+                shutil.rmtree(_replaced(place), ignore_errors=True)
         for parent in made:  # nearest first
             with contextlib.suppress(OSError):
                 parent.rmdir()
+        if isinstance(error, OSError) and error.filename is None:
+            reason = error.strerror or error
+            raise ExportError(f"{target.parent}: the bundle can't be written ({reason})") from error
         raise
+
+
+def _make(target: Path) -> Path:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+    except OSError as error:
+        raise UsageError(
+            f"{target.parent}: can't be written ({error.strerror}); choose another --out"
+        ) from error
+    place.chmod(0o755)  # mkdtemp's 0700 would keep the line's own user out
+    return place
 
 
 def _move(place: Path, target: Path) -> None:
     if not target.exists():
         place.rename(target)
         return
-    old = place.with_suffix(".old")
-    target.rename(old)
+    old = _replaced(place)
     try:
+        target.rename(old)
         place.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
+    finally:  # also where an interruption came right after a rename
+        if not target.exists():
+            old.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _replaced(place: Path) -> Path:
+    """Name the folder in which a replaced bundle waits to be deleted."""
+    return place.with_suffix(".old")

@@ -1,0 +1,94 @@
+"""Export and inspect real categories: the accuracy and the export times that the README states.
+
+    python benchmarks/real_pictures.py --data DATASETS --weights resnet18.pth
+
+`DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Writes one JSON object a row to standard
+output; bundles go to a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from accuracy import measure
+from softcore_export.dataset import TrainingPictures, find_training_folder
+from softcore_export.export import export
+from softcore_export.settings import ExportSettings
+from softcore_runtime import Inspector, bundle
+from softcore_runtime.ort import OnnxBackbone
+from softcore_runtime.pictures import read_picture
+
+SHARED = Path(__file__).parents[2] / "shared"
+WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
+ROWS: tuple[tuple[str, int | None, dict[str, object]], ...] = (
+    ("pill", None, {"coreset_ratio": 0.1}),
+    ("magnetic_tile", 300, {"coreset_ratio": 0.02, "discriminator": "none"}),
+    ("magnetic_tile", 300, {"coreset_ratio": 0.02, "discriminator": "lof"}),
+)
+
+
+def main() -> None:
+    """Measure every row."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=SHARED / "data")
+    parser.add_argument(
+        "--weights", type=Path, default=SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="coresets a row: seeds 0, 1, ...")
+    options = parser.parse_args()
+    networks: tuple[dict[str, object], ...] = (
+        {"backbone": "resnet18", "weights": options.weights},
+        {"backbone": "filterbank"},
+    )
+    for network in networks:
+        for category, limit, method in ROWS:
+            for seed in range(options.seeds):
+                settings = ExportSettings.model_validate({**network, **method, "seed": seed})
+                row = _run(options.data / category, limit, settings)
+                print(
+                    json.dumps({"category": category, **network, **method, "seed": seed, **row}, default=str)
+                )
+
+
+def _run(category: Path, limit: int | None, settings: ExportSettings) -> dict[str, object]:
+    pictures = TrainingPictures.find(find_training_folder(category.parent, category.name), limit)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        done = export(pictures, Path(folder) / category.name, settings)
+        spent = time.perf_counter() - start
+        bare = _run_backbone_alone(done.path / bundle.BACKBONE, done.pictures, settings)
+        accuracy = measure(Inspector.load(done.path), category)
+    return {
+        **asdict(accuracy),
+        "export_seconds": round(spent, 2),
+        "backbone_seconds": round(bare, 2),
+        "export_over_backbone": round(spent / bare, 1),
+        "stages": done.seconds,
+        "recall": done.manifest.index.recall,
+        "parity": done.manifest.parity.max_relative,
+    }
+
+
+def _run_backbone_alone(onnx: Path, pictures: list[Path], settings: ExportSettings) -> float:
+    """Time the bare network over the same pictures: the reference in the same process; median of three."""
+    backbone = OnnxBackbone(onnx)
+    crops = [settings.preprocessing.apply(read_picture(path)) for path in pictures]
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        for crop in crops:
+            backbone.features(crop[None])
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+if __name__ == "__main__":
+    main()

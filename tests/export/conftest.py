@@ -1,0 +1,124 @@
+"""Fixtures of the export's tests: a tiny category, its bundle, and disks that are too small."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from softcore_export.dataset import TrainingPictures
+from softcore_export.export import Export, export
+from softcore_export.settings import ExportSettings
+from softcore_runtime import Preprocessing, bundle
+from torch import nn
+
+PICTURES = 12
+
+
+@pytest.fixture(scope="session")
+def draw_disc() -> Callable[..., np.ndarray]:
+    """A function that draws a noisy disc on stripes, uint8 BGR [80, 80, 3], with a dark spot if wanted."""
+
+    def draw(seed: int, spot: bool = False) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        y, x = np.mgrid[:80, :80] + rng.normal(0, 0.5, (2, 1, 1))
+        light = 100 + 30 * np.sin(x / 7) + 20 * np.cos(y / 11)
+        light += 40 * ((x - 40) ** 2 + (y - 40) ** 2 < 900)
+        if spot:
+            light -= 80 * ((x - 50) ** 2 + (y - 34) ** 2 < 40)
+        colours = light[:, :, None] * (0.8, 0.9, 1.0) + rng.normal(0, 4, (80, 80, 3))
+        return np.clip(colours, 0, 255).astype(np.uint8)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory: pytest.TempPathFactory, draw_disc: Callable[..., np.ndarray]) -> Path:
+    """A root with the category `disc` in it: 12 pictures, `05.png` with a defect. Not to be changed."""
+    root = tmp_path_factory.mktemp("discs")
+    (root / "disc").mkdir()
+    for number in range(PICTURES):
+        assert cv2.imwrite(str(root / "disc" / f"{number:02}.png"), draw_disc(number, spot=number == 5))
+    return root
+
+
+@pytest.fixture
+def own_discs(discs: Path, tmp_path: Path) -> Path:
+    """The same, to be spoiled at will."""
+    return Path(shutil.copytree(discs, tmp_path / "own"))
+
+
+@pytest.fixture(scope="session")
+def small() -> ExportSettings:
+    """Settings for quick exports."""
+    return ExportSettings(
+        backbone="filterbank", preprocessing=Preprocessing(resize=72, crop=64), device="cpu"
+    )
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, discs: Path, small: ExportSettings) -> Export:
+    """The finished export of `discs` with `small`. Not to be changed."""
+    target = tmp_path_factory.mktemp("exported") / "disc"
+    return export(TrainingPictures.find(discs / "disc"), target, small)
+
+
+@pytest.fixture
+def bundles(exported: Export, tmp_path: Path) -> Path:
+    """A folder with a copy of that bundle in it."""
+    shutil.copytree(exported.path, tmp_path / "bundles" / "disc")
+    return tmp_path / "bundles"
+
+
+@pytest.fixture
+def quick_network(exported: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the seconds of the ONNX exporter: take the file that it wrote for `exported`."""
+    network = (exported.path / bundle.BACKBONE).read_bytes()
+
+    def write_onnx(_network: nn.Module, crop: int, path: Path) -> None:
+        assert crop == 64
+        path.write_bytes(network)
+
+    monkeypatch.setattr("softcore_export.export.write_onnx", write_onnx)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """A function that mounts a disk of so many bytes, with further options of mount."""
+    place = tmp_path / "disk"
+    mounted = []
+
+    def mount(size: int, *options: str) -> Path:
+        place.mkdir()
+        wanted = ",".join([f"size={size}", *options])
+        try:
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", wanted, "tmpfs", place], capture_output=True, text=True
+            )
+        except FileNotFoundError:
+            pytest.skip("there is no mount here")
+        if done.returncode:
+            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for disk in mounted:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[[Path], dict[str, bytes]]:
+    """A function that reads everything under a folder: contents by relative name, folders too."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"folder"
+            for path in sorted(folder.rglob("*"))
+        }
+
+    return read

@@ -1,0 +1,365 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from softcore_export.command import main
+from softcore_export.export import Export
+from softcore_runtime import read_bundle
+
+Capsys = pytest.CaptureFixture[str]
+Snapshot = Callable[[Path], dict[str, bytes]]
+SMALL = [
+    "--category",
+    "disc",
+    "--backbone",
+    "filterbank",
+    "--resize",
+    "72",
+    "--crop",
+    "64",
+    "--device",
+    "cpu",
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("SOFTCORE_DATA", raising=False)
+
+
+def call(*arguments: object) -> int | str | None:
+    """Run the command in this process: its exit code."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code
+
+
+def only_line(capsys: Capsys) -> str:
+    """What was said on standard error, which must be one line, with nothing on standard output."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("softcore-export: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err
+
+
+def last_line(capsys: Capsys) -> str:
+    """The one-line error below what was said while the work went on."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    lines = err.splitlines()
+    assert sum(line.startswith("softcore-export: ") for line in lines) == 1
+    assert lines[-1].startswith("softcore-export: ")
+    return lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--tau", "2"], "--tau: "),
+        (["--tau", "nan"], "--tau: "),
+        (["--tau", "many"], "--tau"),
+        (["--lof-k", "0"], "--lof-k: "),
+        (["--coreset-ratio", "0"], "--coreset-ratio: "),
+        (["--seed", "-1"], "--seed: "),
+        (["--crop", "300"], "--resize, --crop: "),
+        (["--resize", "100"], "crop (224) must not exceed resize (100)"),
+        (["--crop", "8"], "--crop: "),
+        (["--category", "a/b"], "--category 'a/b': must be a plain name"),
+        (["--category", "../up"], "--category '../up'"),
+        (["--category", ""], "--category ''"),
+        (["--category", ".."], "--category '..'"),
+        (["--category", "/abs"], "--category '/abs'"),
+        (["--limit", "0"], "--limit 0"),
+        (["--discriminator", "guess"], "--discriminator"),
+        (["--device", "tpu"], "--device"),
+        (["--unknown", "1"], "unrecognized arguments: --unknown 1"),
+        (["--back", "resnet18"], "--back"),  # an abbreviation may mean something else tomorrow
+        (["stray"], "stray"),
+        (["--data"], "--data"),
+        ([], "datasets: no such folder"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_answered_at_once(
+    tmp_path: Path, capsys: Capsys, arguments: list[str], said: str
+) -> None:
+    assert call(*arguments) == 2
+    assert said in only_line(capsys)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "here"]
+
+
+def test_a_category_that_is_not_there(discs: Path, capsys: Capsys) -> None:
+    assert call(*SMALL, "--data", discs, "--category", "screw") == 2
+    assert f"{discs / 'screw'}: no such folder; there are: disc" in only_line(capsys)
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "no picture"), (3, "3 pictures")])
+def test_too_few_pictures(tmp_path: Path, discs: Path, capsys: Capsys, n: int, said: str) -> None:
+    (tmp_path / "few" / "disc").mkdir(parents=True)
+    for name in [f"{number:02}.png" for number in range(n)]:
+        shutil.copy(discs / "disc" / name, tmp_path / "few" / "disc")
+    assert call(*SMALL, "--data", tmp_path / "few") == 3
+    line = only_line(capsys)
+    assert str(tmp_path / "few" / "disc") in line
+    assert said in line
+    assert not Path("bundles").exists()
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_too_few_pictures_that_can_be_read(own_discs: Path, capsys: Capsys) -> None:
+    for path in sorted((own_discs / "disc").iterdir())[3:]:
+        path.write_bytes(path.read_bytes()[:500])
+    assert call(*SMALL, "--data", own_discs) == 3
+    line = last_line(capsys)
+    assert "3 pictures could be read, at least 8 are needed" in line
+    assert f"{own_discs / 'disc' / '03.png'}: the picture is cut off" in line
+    assert not Path("bundles").exists()
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_bad_pictures_among_good_ones_are_named_and_skipped(
+    own_discs: Path, capsys: Capsys, draw_disc: Callable[..., np.ndarray]
+) -> None:
+    folder = own_discs / "disc"
+    rgb = Image.fromarray(draw_disc(50)[:, :, ::-1].copy())
+    (folder / "text.png").write_text("this is no picture")
+    for name in ("cut.png", "cut.jpg"):
+        rgb.save(folder / name)
+        (folder / name).write_bytes((folder / name).read_bytes()[:-600])
+    rgb.resize((1, 1)).save(folder / "pixel.png")
+    # and good ones of other kinds
+    Image.fromarray(draw_disc(51)[:, :, 0].astype(np.uint16) * 257).save(folder / "deep.tif")
+    rgb.convert("CMYK").save(folder / "print.jpg", quality=95)
+
+    assert call(*SMALL, "--data", own_discs) == 0
+    out, err = capsys.readouterr()
+    assert "from 14 pictures" in out
+    assert "warning: 4 pictures could not be read" in err
+    named = [line for line in err.splitlines() if line.startswith("  /")]
+    assert [Path(line.split(":")[0].strip()).name for line in named] == [
+        "cut.jpg", "cut.png", "pixel.png", "text.png",
+    ]  # fmt: skip
+    assert "Traceback" not in err
+    dataset = read_bundle(Path("bundles") / "disc").manifest.dataset
+    assert (dataset.pictures, dataset.skipped) == (14, 4)
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys: Capsys) -> None:
+    assert call(*SMALL, "--data", discs, "--out", tmp_path / "a" / "b") == 0
+    out, err = capsys.readouterr()
+    for words in ("77 entries of", "from 12 pictures", "provisional", "recall@1", "ONNX Runtime within"):
+        assert words in out
+    assert "suspect training pictures: 05.png" in out
+    assert f"12 pictures in {discs / 'disc'}" in err
+    assert "warning: that is few; 20 or more" in err
+    found = read_bundle(tmp_path / "a" / "b" / "disc")
+    np.testing.assert_array_equal(found.bank, np.load(exported.path / "bank.npy"))  # the options' settings
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_options_reach_the_bundle(discs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    monkeypatch.setenv("SOFTCORE_DATA", str(discs))
+    options = "--lof-k 4 --tau 0.3 --coreset-ratio 0.05 --seed 9 --limit 10 --no-soft-weights"
+    assert call(*SMALL, *options.split()) == 0
+    manifest = read_bundle(Path("bundles") / "disc").manifest
+    bank = manifest.bank
+    assert (bank.k, bank.tau, bank.ratio, bank.seed, bank.soft_weights) == (4, 0.3, 0.05, 9, False)
+    assert manifest.dataset.pictures == 10
+    assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (72, 64)
+    assert call(*SMALL, "--discriminator", "none") == 0
+    assert read_bundle(Path("bundles") / "disc").manifest.bank.discriminator == "none"
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("target", ["out", "out/deeper"])
+def test_a_file_where_the_output_should_be(discs: Path, capsys: Capsys, target: str) -> None:
+    Path("out").write_text("precious")
+    assert call(*SMALL, "--data", discs, "--out", target) == 2
+    assert f"{target}: can't be written" in last_line(capsys)
+    assert Path("out").read_text() == "precious"
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(discs: Path, capsys: Capsys) -> None:
+    Path("bundles/disc").mkdir(parents=True)
+    Path("bundles/disc/thesis.tex").write_text("precious")
+    assert call(*SMALL, "--data", discs) == 2
+    assert "bundles/disc: is there already and is not a bundle" in last_line(capsys)
+    assert Path("bundles/disc/thesis.tex").read_text() == "precious"
+
+
+def test_a_read_only_disk(discs: Path, capsys: Capsys, small_disk: Callable[..., Path]) -> None:
+    disk = small_disk(1 << 20, "ro")
+    assert call(*SMALL, "--data", discs, "--out", disk / "bundles") == 2
+    line = last_line(capsys)
+    assert str(disk) in line
+    assert "Read-only file system" in line
+
+
+@pytest.mark.usefixtures("quick_network")
+@pytest.mark.parametrize("stage", ["backbone.onnx", "features", "index.hnsw", "bank.npy", "golden"])
+def test_a_full_disk(
+    exported: Export, discs: Path, capsys: Capsys, small_disk: Callable[..., Path], stage: str
+) -> None:
+    """The disk is full in the middle of each of the larger files."""
+    bank = exported.manifest.bank
+    sizes = {name: record.bytes for name, record in exported.manifest.files.items()}
+    written = {
+        "backbone.onnx": sizes["backbone.onnx"],
+        "features": 12 * 64 * bank.dim * 4,
+        "index.hnsw": sizes["index.hnsw"],
+        "bank.npy": sizes["bank.npy"],
+        "golden": sizes["golden/plain.png"],
+    }
+    before = list(written)[: list(written).index(stage)]
+    disk = small_disk(4096 + sum(written[name] for name in before) + written[stage] // 2)
+    assert call(*SMALL, "--data", discs, "--out", disk / "bundles") == 3
+    line = last_line(capsys)
+    assert str(disk / "bundles") in line
+    assert list(disk.iterdir()) == []
+
+
+def test_a_full_disk_under_the_exporter_of_onnx(
+    discs: Path, capsys: Capsys, small_disk: Callable[..., Path]
+) -> None:
+    disk = small_disk(8192)
+    assert call(*SMALL, "--data", discs, "--out", disk) == 3
+    line = last_line(capsys)
+    assert str(disk) in line
+    assert "No space left on device" in line
+    assert list(disk.iterdir()) == []
+
+
+def test_weights_of_another_network(discs: Path, tmp_path: Path, capsys: Capsys) -> None:
+    torch.save({"conv1.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "other.pth")
+    weights = tmp_path / "other.pth"
+    assert call(*SMALL, "--data", discs, "--backbone", "resnet18", "--weights", weights) == 2
+    assert f"--weights {weights}: conv1.weight is [64, 3, 3, 3]" in last_line(capsys)
+    assert not Path("bundles").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--backbone", "resnet18", "--weights", "nowhere.pth"], "--weights nowhere.pth: No such file"),
+        (["--backbone", "resnet18", "--weights", "."], "--weights .: Is a directory"),
+        (["--backbone", "resnet19"], "--backbone resnet19: torchvision has no such network"),
+        (["--layers", "layer2"], "--backbone filterbank has fixed filters"),
+        (["--backbone", "resnet18", "--layers", "layer9"], "--layers layer9: resnet18 has no such layer"),
+    ],
+    ids=str,
+)
+def test_a_network_that_cannot_be_had(discs: Path, capsys: Capsys, arguments: list[str], said: str) -> None:
+    assert call(*SMALL, "--data", discs, *arguments) == 2
+    assert said in last_line(capsys)
+    assert not Path("bundles").exists()
+
+
+def test_no_network_to_download_from(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise URLError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    assert call(*SMALL, "--data", discs, "--backbone", "resnet18") == 2
+    line = last_line(capsys)
+    for words in ("Name or service not known", "--weights FILE", "--backbone filterbank"):
+        assert words in line
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_cuda(discs: Path, capsys: Capsys) -> None:
+    assert call(*SMALL, "--data", discs, "--device", "cuda") == 2
+    assert "--device cuda: torch finds no CUDA device" in last_line(capsys)
+    assert not Path("bundles").exists()
+
+
+def test_debug_shows_the_traceback(discs: Path, capsys: Capsys) -> None:
+    with pytest.raises(Exception, match="no such folder"):
+        call("--debug", *SMALL, "--data", discs, "--category", "screw")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_the_demo_draws_its_category(monkeypatch: pytest.MonkeyPatch, discs: Path, capsys: Capsys) -> None:
+    drawn = []
+
+    def draw_category(folder: Path, seed: int) -> None:
+        drawn.append((folder, seed))
+        shutil.copytree(discs / "disc", folder / "train" / "good")
+
+    monkeypatch.setattr("softcore_export.procedural_pill.draw_category", draw_category)
+    arguments = ["--demo", "--resize", "72", "--crop", "64", "--device", "cpu", "--seed", "3"]
+    for _ in range(2):  # what is there is not drawn again
+        assert call(*arguments) == 0
+        assert drawn == [(Path("demo/pill"), 3)]
+    assert read_bundle(Path("bundles/pill")).manifest.backbone.name == "filterbank"
+    assert "drawing demo/pill" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_the_old_bundle(
+    discs: Path, bundles: Path, snapshot: Snapshot, how: signal.Signals
+) -> None:
+    before = snapshot(bundles)
+    # The default handler anew: a shell starts what it puts into the background with Ctrl-C ignored.
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from softcore_export.command import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", start, *SMALL, "--data", str(discs), "--out", str(bundles)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while len(list(bundles.iterdir())) == 1:  # until the work has begun
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(0.2)
+        process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == "softcore-export: interrupted"
+    assert "Traceback" not in err
+    assert snapshot(bundles) == before
+
+
+def test_help_and_version_are_quick_about_it(capsys: Capsys) -> None:
+    """Without torch, which takes seconds to load."""
+    script = (
+        "import sys; from softcore_export.command import main\n"
+        "try: main(['--help'])\n"
+        "finally: print([name for name in ('torch', 'onnx', 'torchvision') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0
+    assert done.stdout.endswith("[]\n")
+    assert "usage: softcore-export" in done.stdout
+    assert call("--version") == 0
+    assert capsys.readouterr().out.startswith("softcore-export ")
+
+
+def test_pictures_are_not_changed(discs: Path, draw_disc: Callable[..., np.ndarray]) -> None:
+    """A guard for this file: everything above reads the same pictures."""
+    assert len(list((discs / "disc").iterdir())) == 12
+    np.testing.assert_array_equal(cv2.imread(str(discs / "disc" / "05.png")), draw_disc(5, spot=True))

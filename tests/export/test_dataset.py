@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from softcore_export.dataset import FEWEST, TrainingPictures, find_training_folder
+from softcore_runtime import DataError, Preprocessing, UsageError
+
+SMALL = Preprocessing(resize=36, crop=32)
+
+
+def fill(folder: Path, names: list[str]) -> Path:
+    """Write a different picture under each name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        grey = np.full((20, 30, 3), sum(name.encode()) % 200 + 20, np.uint8)
+        assert cv2.imwrite(str(folder / name), grey)
+    return folder
+
+
+def numbered(n: int) -> list[str]:
+    return [f"{number:03}.png" for number in range(n)]
+
+
+def read(folder: Path, limit: int | None = None) -> tuple[TrainingPictures, list[np.ndarray]]:
+    pictures = TrainingPictures.find(folder, limit)
+    return pictures, list(pictures.crops(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (["pill/train/good", "pill/test/good", "pill/ground_truth"], "pill/train/good"),  # MVTec AD
+        (["pill/train", "pill/test"], "pill/train"),
+        (["pill"], "pill"),
+        (["pill/monday", "pill/tuesday"], "pill"),
+    ],
+)
+def test_where_the_training_pictures_are(tmp_path: Path, made: list[str], found: str) -> None:
+    for folder in made:
+        fill(tmp_path / folder, numbered(2))
+    assert find_training_folder(tmp_path, "pill") == tmp_path / found
+
+
+def test_the_root_itself_where_it_holds_pictures(tmp_path: Path) -> None:
+    fill(tmp_path, ["a.PNG"])
+    (tmp_path / "notes").mkdir()
+    assert find_training_folder(tmp_path, "pill") == tmp_path
+    (tmp_path / "pill").mkdir()
+    assert find_training_folder(tmp_path, "pill") == tmp_path / "pill"
+
+
+@pytest.mark.parametrize("there", ["test", "ground_truth"])
+def test_test_pictures_are_never_learned(tmp_path: Path, there: str) -> None:
+    fill(tmp_path / "pill" / there / "broken", numbered(20))
+    with pytest.raises(UsageError, match=r"pill/train/good: no such folder"):
+        find_training_folder(tmp_path, "pill")
+
+
+def test_a_missing_category_names_those_that_are_there(tmp_path: Path) -> None:
+    for name in ("screw", "cable", ".cache"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "readme.txt").touch()
+    with pytest.raises(UsageError, match=r"/pill: no such folder; there are: cable, screw$"):
+        find_training_folder(tmp_path, "pill")
+
+
+def test_nothing_there_at_all(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"/pill: no such folder, and nothing else is there"):
+        find_training_folder(tmp_path, "pill")
+    for root in (tmp_path / "nowhere", tmp_path / "file"):
+        (tmp_path / "file").touch()
+        with pytest.raises(UsageError, match=rf"{root.name}: no such folder \(--data"):
+            find_training_folder(root, "pill")
+
+
+@pytest.mark.parametrize(("n", "said"), [(0, "no picture,"), (1, "1 picture,"), (3, "3 pictures,")])
+def test_too_few_pictures_are_no_data(tmp_path: Path, n: int, said: str) -> None:
+    fill(tmp_path, numbered(n))
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(DataError, match=rf"{said} at least {FEWEST} are needed"):
+        TrainingPictures.find(tmp_path)
+    fill(tmp_path, numbered(FEWEST))
+    assert len(TrainingPictures.find(tmp_path).paths) == FEWEST
+
+
+def test_the_limit_takes_the_first_by_name(tmp_path: Path) -> None:
+    fill(tmp_path, numbered(20)[::-1])
+    assert [path.name for path in TrainingPictures.find(tmp_path, 9).paths] == numbered(9)
+    assert len(TrainingPictures.find(tmp_path, 99).paths) == 20
+
+
+def test_crops_are_the_preprocessed_pictures(tmp_path: Path) -> None:
+    pictures, crops = read(fill(tmp_path, numbered(9)))
+    assert pictures.read == pictures.paths
+    assert pictures.skipped == []
+    for path, crop in zip(pictures.paths, crops, strict=True):
+        assert (crop.shape, crop.dtype) == ((32, 32, 3), np.uint8)
+        assert (crop == cv2.imread(str(path))[0, 0]).all()
+
+
+def test_unreadable_pictures_are_named_counted_and_skipped(tmp_path: Path) -> None:
+    fill(tmp_path, numbered(8))
+    rng = np.random.default_rng(0)
+    good = Image.fromarray(rng.integers(256, size=(40, 40, 3), dtype=np.uint8))
+    for name in ("cut.png", "cut.jpg"):
+        good.save(tmp_path / name)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.png").write_text("this is no picture")
+    (tmp_path / "empty.bmp").touch()
+    good.resize((1, 1)).save(tmp_path / "pixel.png")
+    (tmp_path / "dangling.png").symlink_to("nowhere")  # no file: not even counted
+
+    pictures, crops = read(tmp_path)
+    assert len(crops) == len(pictures.read) == len(pictures.digests) == 8
+    assert [path.name for path in pictures.read] == numbered(8)
+    assert len(pictures.skipped) == 5
+    for line, name in zip(
+        pictures.skipped, ["cut.jpg", "cut.png", "empty.bmp", "pixel", "text"], strict=True
+    ):
+        assert str(tmp_path / name) in line
+        assert "\n" not in line
+
+    assert len(list(pictures.crops(SMALL))) == 8  # reading once more counts nothing twice
+    assert len(pictures.read) == 8
+    assert len(pictures.skipped) == 5
+
+
+def test_too_few_that_can_be_read(tmp_path: Path) -> None:
+    fill(tmp_path, numbered(FEWEST - 1))
+    for name in ("x.png", "y.png"):
+        (tmp_path / name).write_text("this is no picture")
+    with pytest.raises(DataError, match=r"7 pictures could be read, at least 8 .* first fault: .*x\.png"):
+        read(tmp_path)
+
+
+def test_sixteen_bits_and_cmyk_are_read(tmp_path: Path) -> None:
+    fill(tmp_path, numbered(8))
+    ramp = np.linspace(0, 65535, 40 * 40).reshape(40, 40).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "deep.tif")
+    Image.new("CMYK", (40, 40), (0, 255, 255, 0)).save(tmp_path / "print.jpg")
+    pictures, crops = read(tmp_path)
+    assert pictures.skipped == []
+    deep, printed = crops[8].astype(int), crops[9].astype(int)
+    assert deep.max() > 220  # scaled, not cut to the low byte
+    assert (np.diff(deep[:, 16, 0]) >= 0).all()
+    assert printed[:, :, 2].min() > 150 > printed[:, :, :2].max()  # red
+
+
+def _change_nothing(_folder: Path) -> None:
+    pass
+
+
+def _change_a_pixel(folder: Path) -> None:
+    picture = cv2.imread(str(folder / "004.png"))
+    picture[3, 5] += 1
+    assert cv2.imwrite(str(folder / "004.png"), picture)
+
+
+def _rename(folder: Path) -> None:
+    (folder / "004.png").rename(folder / "0044.png")
+
+
+def _swap(folder: Path) -> None:
+    first, second = folder / "001.png", folder / "002.png"
+    contents = first.read_bytes(), second.read_bytes()
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+
+
+def _delete(folder: Path) -> None:
+    (folder / "009.png").unlink()
+
+
+def _move_into_a_folder(folder: Path) -> None:
+    (folder / "004").mkdir()
+    (folder / "004.png").rename(folder / "004" / "004.png")
+
+
+def _add_what_is_not_read(folder: Path) -> None:
+    (folder / "zzz.png").write_text("this is no picture")
+    (folder / "notes.txt").write_text("notes")
+
+
+def _touch(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.touch()
+        path.chmod(0o600)
+
+
+@pytest.mark.parametrize("change", [_change_nothing, _add_what_is_not_read, _touch])
+def test_a_fingerprint_stays(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    before = read(fill(tmp_path / "a", numbered(10)))[0].fingerprint()
+    shutil.copytree(tmp_path / "a", tmp_path / "elsewhere")
+    change(tmp_path / "elsewhere")
+    assert read(tmp_path / "elsewhere")[0].fingerprint() == before
+    assert len(before) == 64
+
+
+@pytest.mark.parametrize("change", [_change_a_pixel, _rename, _swap, _delete, _move_into_a_folder])
+def test_a_fingerprint_changes(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    before = read(fill(tmp_path, numbered(10)))[0].fingerprint()
+    change(tmp_path)
+    assert read(tmp_path)[0].fingerprint() != before

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from sklearn.neighbors import LocalOutlierFactor
+from softcore_export.settings import ExportSettings
+from softcore_export.train import MemoryBank, fit
+
+CPU = torch.device("cpu")
+N, H, W, D = 11, 3, 5, 6  # a grid that isn't square, or rows and columns could be mixed up
+
+
+@pytest.fixture
+def features() -> np.ndarray:
+    rng = np.random.default_rng(5)
+    means = rng.normal(size=(1, H * W, D))
+    values = means + 0.2 * rng.normal(size=(N, H * W, D))
+    values[4, 6:9] += 2  # a defect
+    return np.asarray(values, np.float32)
+
+
+def learn_from_scratch(features: np.ndarray, tau: float, ratio: float, first: int) -> tuple[np.ndarray, ...]:
+    """Section 4 of the design with scikit-learn and loops: entries in order, factors, kept.
+
+    With so few dimensions the coreset's projection is a rotation and changes no distance; which entry is
+    the first is left to chance.
+    """
+    n, positions, dim = features.shape
+    factors = np.empty((n, positions))
+    for position in range(positions):
+        judge = LocalOutlierFactor(n_neighbors=6).fit(features[:, position].astype(float))
+        factors[:, position] = -judge.negative_outlier_factor_
+    out = sorted(range(n * positions), key=lambda i: factors.flat[i])[
+        n * positions - int(tau * n * positions) :
+    ]
+    kept = np.ones(n * positions, bool)
+    kept[out] = False
+
+    candidates = np.flatnonzero(kept)
+    entries = [first]
+    points = features.reshape(-1, dim).astype(float)
+    apart = cdist(points, points)
+    while len(entries) < round(ratio * n * positions):
+        entries.append(max(candidates, key=lambda i: apart[i, entries].min()))
+    return np.array(entries), factors, kept.reshape(n, positions)
+
+
+@pytest.mark.parametrize(("tau", "ratio", "seed"), [(0.15, 0.1, 0), (0.5, 0.3, 7), (0.0, 0.05, 3)])
+def test_the_bank_is_the_papers(features: np.ndarray, tau: float, ratio: float, seed: int) -> None:
+    learned = fit(features, (H, W), ExportSettings(tau=tau, coreset_ratio=ratio, seed=seed), CPU)
+    picture, row, column = learned.origins[0].tolist()
+    entries, factors, kept = learn_from_scratch(features, tau, ratio, (picture * H + row) * W + column)
+    np.testing.assert_allclose(learned.factors, factors, rtol=1e-9)
+    np.testing.assert_array_equal(learned.kept, kept)
+    np.testing.assert_array_equal(learned.bank, features.reshape(-1, D)[entries])
+    np.testing.assert_allclose(learned.weights, factors.ravel()[entries], rtol=1e-6)
+    origins = [(i // (H * W), i // W % H, i % W) for i in entries]
+    np.testing.assert_array_equal(learned.origins, origins)
+    assert [array.dtype for array in (learned.bank, learned.weights, learned.origins)] == [
+        np.float32,
+        np.float32,
+        np.int32,
+    ]
+    if tau:
+        assert not kept[4, 6:9].any()  # the defect is out
+
+
+def test_without_soft_weights_all_weigh_the_same(features: np.ndarray) -> None:
+    soft = fit(features, (H, W), ExportSettings(), CPU)
+    hard = fit(features, (H, W), ExportSettings(soft_weights=False), CPU)
+    np.testing.assert_array_equal(hard.bank, soft.bank)
+    np.testing.assert_array_equal(hard.weights, 1)
+    assert (soft.weights != 1).all()
+
+
+def test_without_a_discriminator_it_is_patchcore(features: np.ndarray) -> None:
+    learned = fit(features, (H, W), ExportSettings(discriminator="none", coreset_ratio=1), CPU)
+    assert learned.kept.all()
+    np.testing.assert_array_equal(learned.weights, 1)
+    assert len(np.unique(learned.origins, axis=0)) == N * H * W
+
+
+def test_at_least_one_entry(features: np.ndarray) -> None:
+    assert len(fit(features, (H, W), ExportSettings(coreset_ratio=1e-9), CPU).bank) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "message"),
+    [
+        ("bank", (4,), "bank"),
+        ("weights", (3,), r"\[4, 2\], \[3\], \[4, 3\]"),
+        ("origins", (4, 2), "origins"),
+        ("kept", (2, 3), "kept"),
+    ],
+)
+def test_a_bank_validates_itself(name: str, shape: tuple[int, ...], message: str) -> None:
+    shapes = {"bank": (4, 2), "weights": (4,), "origins": (4, 3), "factors": (2, 2), "kept": (2, 2)}
+    MemoryBank(**{key: np.zeros(value) for key, value in shapes.items()})
+    with pytest.raises(ValueError, match=message):
+        MemoryBank(**{key: np.zeros(value) for key, value in {**shapes, name: shape}.items()})
