@@ -6,6 +6,10 @@
 <Decision.PASS: 'PASS'>
 """
 
+# First, for it says how to install OpenCV where that is missing; the others just import it.
+from softcore_runtime.pictures import read_picture
+
+# isort: split
 from softcore_runtime.bundle import Bundle, read_bundle
 from softcore_runtime.errors import (
     BundleCorruptError,
@@ -26,7 +30,6 @@ from softcore_runtime.inspection import Decision, Inspection
 from softcore_runtime.inspector import Inspector
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.overlay import overlay
-from softcore_runtime.pictures import read_picture
 from softcore_runtime.preprocessing import Preprocessing, Window
 
 __all__ = [

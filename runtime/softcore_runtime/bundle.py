@@ -93,6 +93,11 @@ class Bundle:
                     f"{self.path / name}.npy: must be {np.dtype(dtype)} {list(shape)}, "
                     f"not {array.dtype} {list(array.shape)}"
                 )
+        # A NaN would compare as "not above the limit", a negative weight would break the search's bound.
+        if not np.isfinite(self.bank).all():
+            raise BundleCorruptError(f"{self.path / 'bank'}.npy: holds NaN or infinity")
+        if not (np.isfinite(self.weights).all() and (self.weights >= 0).all()):
+            raise BundleCorruptError(f"{self.path / 'weights'}.npy: holds NaN, infinity or a negative weight")
 
     def read_golden(self, golden: GoldenFrame) -> NDArray[np.uint8]:
         """Read one golden frame, uint8 BGR `[H, W, 3]`."""
@@ -120,9 +125,12 @@ def read_bundle(path: Path) -> Bundle:
         _verify(path, name, record)
     try:
         golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_json((path / _SCORES).read_bytes())
-        arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
-    except (OSError, ValueError, ValidationError) as error:
-        raise BundleCorruptError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise BundleCorruptError(f"{path / _SCORES}: {error.errors()[0]['msg']}") from error
+    for frame in golden:
+        if f"{_GOLDEN}/{frame.file}" not in manifest.files:
+            raise BundleCorruptError(f"{path / _GOLDEN / frame.file}: in {_SCORES}, but not in the manifest")
+    arrays = {name: _read_array(path / f"{name}.npy") for name in _ARRAYS}
     return Bundle(path=path, manifest=manifest, golden=golden, **arrays)
 
 
@@ -155,6 +163,14 @@ def record_files(path: Path) -> dict[str, FileRecord]:
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write `manifest.json`, the last file of a bundle to be written."""
     (path / _MANIFEST).write_bytes(dump_manifest(manifest))
+
+
+def _read_array(file: Path) -> NDArray[Any]:
+    """Map an array from disk. Unlike `np.load`, this knows no other format: no pickle, no archive."""
+    try:
+        return np.lib.format.open_memmap(file, mode="r")
+    except Exception as error:  # numpy's parser of headers raises more kinds than it documents
+        raise BundleCorruptError(f"{file}: not an array of numbers ({error})") from error
 
 
 def _verify(path: Path, name: str, record: FileRecord) -> None:

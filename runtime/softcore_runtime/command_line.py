@@ -12,6 +12,8 @@ from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
+import cv2
+
 from softcore_runtime.errors import SoftCoreError, UsageError
 
 __all__ = ["INTERRUPTED", "Parser", "run"]
@@ -36,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line and leave."""
-        self.exit(2, f"{self.prog}: {message} (try {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (try {self.prog} --help)\n")
 
 
 def run(
@@ -48,14 +50,18 @@ def run(
     70 a fault of SoftCore itself.
     """
     options = parser.parse_args(arguments)
+    if not options.debug:  # what OpenCV says of a bad file would stand above the one line that names it
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return work(options) or 0
+        code = work(options) or 0
+        sys.stdout.flush()  # here, where a full disk or a closed pipe is still answered for
+        return code
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BrokenPipeError:  # `softcore-edge ... | head`: nobody reads on, and that is no fault
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _settle_output()
         return 0
     except Exception as error:
         if options.debug:
@@ -63,6 +69,7 @@ def run(
         known = _explain(error)
         message, code = known or (f"{type(error).__name__}: {error}; --debug shows where", _INTERNAL)
         print(f"{parser.prog}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+        _settle_output()
         return code
     finally:
         signal.signal(signal.SIGTERM, previous)
@@ -77,6 +84,14 @@ def _explain(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, MemoryError):
         return "out of memory", 3
     return None
+
+
+def _settle_output() -> None:
+    """Give up what standard output won't take, or the interpreter would complain of it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,10 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
     raise MissingLibraryError("hnswlib", "cpu") from error
 
 __all__ = ["HnswIndex"]
+
+_HEADER = struct.Struct(
+    "=6Q"
+)  # hnswlib's first fields; the last two are where an entry's label and vector lie
 
 
 class HnswIndex:
@@ -36,7 +41,7 @@ class HnswIndex:
         """Read an index of `n` entries of `dim` numbers.
 
         Raises:
-            BundleCorruptError: hnswlib refuses the file, or it holds another number of entries.
+            BundleCorruptError: hnswlib refuses the file, or it holds entries of another number or size.
         """
         index = hnswlib.Index(space="l2", dim=dim)
         try:
@@ -45,6 +50,13 @@ class HnswIndex:
             raise BundleCorruptError(f"{path}: hnswlib refuses it ({error})") from error
         if index.get_current_count() != n:
             raise BundleCorruptError(f"{path}: holds {index.get_current_count()} entries, the bank {n}")
+        # hnswlib takes `dim` on trust, and would read past the end of each entry.
+        with path.open("rb") as stream:
+            *_, label, vector = _HEADER.unpack(stream.read(_HEADER.size))
+        if label - vector != 4 * dim:
+            raise BundleCorruptError(
+                f"{path}: its entries hold {(label - vector) // 4} numbers, the bank's {dim}"
+            )
         loaded = cls(index)
         loaded.ef_search = ef_search
         return loaded

@@ -30,11 +30,11 @@ class Inspection:
 
     Attributes:
         decision: FAIL where `score > threshold`, else PASS.
-        score: the largest entry of `patch_scores`, >= 0.
+        score: the largest entry of `patch_scores`, >= 0; always that of an exhaustive search.
         threshold: the bundle's limit, in the units of `score`.
         patch_scores: float32 `[H, W]` on the feature grid: w(m*) * ||p - m*||, the weighted distance of
             each patch to its nearest entry of the memory bank (DESIGN section 4). Exact where
-            a patch could lie above the threshold; elsewhere as near as the HNSW index finds.
+            a patch could lie above the threshold, and at the highest; elsewhere m* is the HNSW index's.
         anomaly_map: float32 `[crop, crop]`: `patch_scores` brought bilinearly to the crop, then Gaussian
             sigma 4 pixels. It covers `window` of the frame.
         window: the inspected part of the frame, in the frame's pixels.

@@ -120,8 +120,8 @@ class Inspector:
         side = manifest.preprocessing.crop
         features = self._backbone.features(np.zeros((1, side, side, 3), np.uint8))
         expected = (1, manifest.grid.height * manifest.grid.width, manifest.bank.dim)
-        if features.shape != expected:
+        if features.shape != expected or features.dtype != np.float32:
             raise BundleCorruptError(
-                f"{self._bundle.path / BACKBONE}: gives features {list(features.shape)}, "
-                f"the manifest says {list(expected)}"
+                f"{self._bundle.path / BACKBONE}: gives features {features.dtype} {list(features.shape)}, "
+                f"the manifest says float32 {list(expected)}"
             )

@@ -146,14 +146,14 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
     try:
         document = json.loads(data)
         version, seal = document.get("format_version"), document.pop("seal", None)
-    except (UnicodeDecodeError, json.JSONDecodeError, AttributeError) as error:
+    except (AttributeError, RecursionError, ValueError) as error:  # no object, too deep, no JSON
         raise BundleCorruptError(f"{where}: not a SoftCore manifest ({error})") from error
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise BundleTooNewError(
             f"{where}: written in bundle format {version}, this SoftCore reads up to {FORMAT_VERSION}; "
             "upgrade softcore on this machine, or export again with its version"
         )
-    if not isinstance(seal, str) or len(seal) != len(_UNSEALED):
+    if not isinstance(seal, str) or len(seal) != len(_UNSEALED) or not seal.isascii():
         raise BundleCorruptError(f"{where}: the seal is missing; export the bundle again")
     if hashlib.sha256(data.replace(seal.encode(), _UNSEALED.encode(), 1)).hexdigest() != seal:
         raise BundleCorruptError(

@@ -28,7 +28,7 @@ class OnnxBackbone:
         threads: threads inside one operator; None takes every CPU this process may use.
 
     Raises:
-        BundleCorruptError: ONNX Runtime refuses the file.
+        BundleCorruptError: ONNX Runtime refuses the file, or later the crops.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -42,14 +42,20 @@ class OnnxBackbone:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
+            self._input = self._session.get_inputs()[0].name
         except Exception as error:  # ONNX Runtime's exceptions share no base but this one
             raise BundleCorruptError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from error
-        self._input = self._session.get_inputs()[0].name
+        self._path = path
         self.provider: str = self._session.get_providers()[0]
 
     def features(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute patch features, float32 `[B, P, d]`, of uint8 BGR crops `[B, crop, crop, 3]`."""
-        output: NDArray[np.float32] = self._session.run(None, {self._input: crops})[0]
+        try:
+            output: NDArray[np.float32] = self._session.run(None, {self._input: crops})[0]
+        except Exception as error:
+            raise BundleCorruptError(
+                f"{self._path}: ONNX Runtime can't run it ({_first_line(error)})"
+            ) from error
         return output
 
 

@@ -34,7 +34,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a picture as uint8 BGR `[H, W, 3]`.
 
     PNG, JPEG (CMYK too), BMP and TIFF. Grey is repeated over the channels, 16 bits are scaled to 8 over
-    the full range, alpha is dropped, and the orientation in EXIF is applied.
+    the full range, alpha is dropped (of a TIFF libtiff multiplies it in), and the orientation in EXIF is
+    applied.
 
     Raises:
         PictureError: the file is missing, is no picture, or is cut off.
@@ -45,7 +46,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise PictureError(f"{path}: can't be read ({error.strerror})") from error
     if not data:
         raise PictureError(f"{path}: the file is empty")
-    if _is_cut_off_jpeg(data):
+    if _is_cut_off(data):
         raise PictureError(f"{path}: the picture is cut off")
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
@@ -86,10 +87,13 @@ def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(frame[:, :, :3], dtype=np.uint8)
 
 
-def _is_cut_off_jpeg(data: bytes) -> bool:
-    """Tell whether a JPEG lacks its end-of-image marker after its last start of scan.
+def _is_cut_off(data: bytes) -> bool:
+    """Tell whether a JPEG lacks its end-of-image marker after its last scan began, or a PNG its last chunk.
 
-    OpenCV before 5 fills the missing part of such a file with grey and says nothing, and grey would
-    be inspected, or worse, learned. (It refuses a cut-off PNG, BMP or TIFF by itself.)
+    OpenCV before 5 fills the missing part of such a JPEG with grey and says nothing, and grey would be
+    inspected, or worse, learned. It refuses a cut-off PNG, but libpng prints to standard error. (A cut-off
+    BMP or TIFF it refuses by itself.)
     """
-    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    if data.startswith(b"\xff\xd8"):
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    return data.startswith(b"\x89PNG") and b"IEND" not in data

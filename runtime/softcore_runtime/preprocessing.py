@@ -55,7 +55,8 @@ class Preprocessing(BaseModel):
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Turn a frame into the network's input, uint8 BGR `[crop, crop, 3]`.
 
-        Shrinking averages over areas, so that fine texture doesn't alias; enlarging is bilinear.
+        Shrinking averages over areas, so that fine texture doesn't alias and a thin scratch isn't stepped
+        over; enlarging is bilinear. An oblong frame may need one along its length, the other across.
 
         Raises:
             FrameError: the frame is no picture (see `to_bgr8`) or is smaller than 8 pixels.
@@ -64,9 +65,10 @@ class Preprocessing(BaseModel):
         height, width = picture.shape[:2]
         if min(height, width) < _SMALLEST_SIDE:
             raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {_SMALLEST_SIDE})")
-        shrinks = min(height, width) >= self.resize
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        square = cv2.resize(picture, (self.resize, self.resize), interpolation=interpolation)
+        # One after the other: OpenCV averages over areas only where neither side grows.
+        shrunk = (min(width, self.resize), min(height, self.resize))
+        picture = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA)
+        square = cv2.resize(picture, (self.resize, self.resize), interpolation=cv2.INTER_LINEAR)
         start, stop = self.margin, self.margin + self.crop
         return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
 

@@ -4,8 +4,9 @@ The proof, for a patch p, its true nearest entry m*, any entry m, the weights w 
 
     s(p) = w(m*) ||p - m*||  <=  W ||p - m*||  <=  W ||p - m||
 
-so a patch whose W ||p - m|| is at most the limit, for whatever entry m the HNSW index returned, can't be
-above it. Only the others are compared with the whole bank. The index decides how fast, not what.
+so a patch whose bound W ||p - m|| is at most some value, for whatever entry m the HNSW index returned, can't
+be above it. Two values matter: the limit, and the highest score that is known exactly. Only patches whose
+bound exceeds one of them are compared with the whole bank. The index decides how fast, not what.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from softcore_runtime.hnsw import HnswIndex
 
 __all__ = ["PatchScores", "Search", "exact_nearest"]
 
+_STEP = 16  # patches compared with the whole bank at a time, in search of the highest score
 _BLOCK = 1 << 24  # entries of one block of the distance matrix: 64 MB
 
 
@@ -48,15 +50,28 @@ class Search:
     def score(self, patches: NDArray[np.float32], limit: float) -> PatchScores:
         """Score patches float32 `[q, d]` as s(p) = w(m*) ||p - m*|| (DESIGN section 4).
 
-        A score is exact wherever it could exceed `limit`; below, m* is the index's answer.
+        A score is exact wherever it could exceed `limit`, and so is the highest of all; elsewhere m* is the
+        index's answer.
         """
         entries = self._index.nearest(patches)
         distances = _distances(patches, self._bank[entries])
-        uncertain = np.flatnonzero(self._weight_max * distances > limit)
-        if len(uncertain):
-            entries[uncertain] = exact_nearest(patches[uncertain], self._bank)
-            distances[uncertain] = _distances(patches[uncertain], self._bank[entries[uncertain]])
-        return PatchScores(self._weights[entries] * distances, len(uncertain))
+        bounds = self._weight_max * distances
+        exact = np.zeros(len(patches), np.bool_)
+        rows = np.flatnonzero(bounds > limit)
+        if not len(rows):
+            rows = _highest(bounds, np.arange(len(patches)))
+        while len(rows):
+            entries[rows] = exact_nearest(patches[rows], self._bank)
+            distances[rows] = _distances(patches[rows], self._bank[entries[rows]])
+            exact[rows] = True
+            highest = float((self._weights[entries[exact]] * distances[exact]).max())
+            rows = _highest(bounds, np.flatnonzero(~exact & (bounds > highest)))
+        return PatchScores(self._weights[entries] * distances, int(exact.sum()))
+
+
+def _highest(bounds: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose those `_STEP` of `rows` whose `bounds` are the highest."""
+    return rows[np.argsort(-bounds[rows], kind="stable")[:_STEP]]
 
 
 def exact_nearest(queries: NDArray[np.float32], bank: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -1,0 +1,142 @@
+"""Command: `softcore-edge`, a decision for every frame of a camera, a video or a folder of pictures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from softcore_runtime import Inspector, SourceError, UsageError
+from softcore_runtime.command_line import Parser, run
+
+from softcore_edge_app.bundle_choice import choose_bundle
+from softcore_edge_app.capture import silence_opencv
+from softcore_edge_app.overlay_folder import OverlayFolder
+from softcore_edge_app.source_choice import choose_camera, choose_source
+from softcore_edge_app.sources import Source
+from softcore_edge_app.tally import Tally
+from softcore_edge_app.verdict import decide, format_json, format_line
+
+__all__ = ["main"]
+
+_DESCRIPTION = """\
+Decide, frame by frame, PASS or FAIL: one line a frame on standard output, the summary on standard
+error. A frame that can't be read or inspected is INVALID, with the reason."""
+
+_EPILOG = """\
+examples:
+  softcore-edge --camera 0
+  softcore-edge bundles/pill --source pictures/ --save-overlays overlays/
+  softcore-edge pill --source line.mp4 --json > decisions.jsonl
+
+exit codes:
+  0  every frame was gone through (a FAIL is a result, not an error)
+  2  a mistake in the command, 3  a fault of bundle or source, or not one frame could be decided
+  130  interrupted; the summary is still written"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `softcore-edge` and return its exit code."""
+    return run(_build_parser(), _work, arguments)
+
+
+def _build_parser() -> Parser:
+    parser = Parser("softcore-edge", _DESCRIPTION, _EPILOG)
+    parser.add_argument(
+        "bundle",
+        nargs="?",
+        metavar="BUNDLE",
+        help="a bundle's folder, or its name under bundles/ "
+        "(default: $SOFTCORE_BUNDLE, then the only one under bundles/)",
+    )
+    frames = parser.add_mutually_exclusive_group(required=True)
+    frames.add_argument("--camera", metavar="INDEX", help="a camera's index or device (0, /dev/video0)")
+    frames.add_argument(
+        "--source",
+        metavar="FILE_OR_FOLDER_OR_URL",
+        help="a picture, a folder of pictures, a video file, or an rtsp:// or http:// stream",
+    )
+    parser.add_argument(
+        "--save-overlays", type=Path, metavar="DIR", help="write a picture of every decision to DIR"
+    )
+    parser.add_argument("--json", action="store_true", help="write one JSON object a frame")
+    parser.add_argument("--frames", type=_positive, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--threads", type=_positive, metavar="N", help="threads of the network (default: all)"
+    )
+    return parser
+
+
+def _work(options: argparse.Namespace) -> None:
+    if not options.debug:
+        silence_opencv()
+    # What was mistyped is said before a bundle is loaded, which takes seconds.
+    source = choose_source(options.source) if options.camera is None else choose_camera(options.camera)
+    path = choose_bundle(options.bundle)
+    if options.save_overlays and options.source:
+        _keep_apart(options.save_overlays, Path(options.source))
+    inspector = Inspector.load(path, threads=options.threads)
+    overlays = OverlayFolder(options.save_overlays) if options.save_overlays else None
+
+    tally, start = Tally(), time.perf_counter()
+    try:
+        _inspect(inspector, source, options, overlays, tally)
+    finally:  # also after Ctrl-C or a fault: what was decided stands
+        if tally.total:
+            _summarise(inspector, source, overlays, tally, time.perf_counter() - start)
+    if not tally.decided:
+        raise SourceError(f"no frame could be decided: {tally.total} INVALID")
+
+
+def _inspect(
+    inspector: Inspector,
+    source: Source,
+    options: argparse.Namespace,
+    overlays: OverlayFolder | None,
+    tally: Tally,
+) -> None:
+    # Python has no standard output at all where it was started with a closed one.
+    colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    with closing(source.read_frames()) as frames:
+        for frame in islice(frames, options.frames):
+            verdict, inspection = decide(inspector, frame)
+            try:
+                if overlays and inspection:
+                    verdict = replace(verdict, overlay=overlays.save(frame, inspection))
+            finally:  # a full disk takes nothing from the decision
+                tally.add(verdict)
+                line = format_json(verdict) if options.json else format_line(verdict, colour=colour)
+                print(line + "\n", end="", flush=True)
+
+
+def _summarise(
+    inspector: Inspector, source: Source, overlays: OverlayFolder | None, tally: Tally, seconds: float
+) -> None:
+    threshold, path = inspector.manifest.threshold, inspector.bundle.path
+    lines = [*tally.describe(seconds), f"bundle {path}, limit {threshold.value:.6g}"]
+    if overlays:
+        lines.append(f"{overlays.saved} overlays in {overlays.path}")
+    if threshold.provisional:
+        lines.append(f"the limit is provisional: run softcore-calibrate {path}")
+    if source.remark:
+        lines.append(source.remark)
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _keep_apart(overlays: Path, source: Path) -> None:
+    if source.is_dir() and overlays.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"--save-overlays {overlays}: lies in --source {source}; the next run would inspect the overlays"
+        )
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return int(text)

@@ -1,0 +1,65 @@
+"""Overlay folder: one picture a decided frame, named after the frame and its decision."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+from softcore_runtime import Inspection, UsageError, overlay
+
+from softcore_edge_app.sources import Frame
+
+__all__ = ["OverlayFolder"]
+
+_LONGEST = 100  # characters of a frame's name in a file's name, which may be 255 bytes
+
+
+class OverlayFolder:
+    """A folder that overlays are written to; made if missing.
+
+    Raises:
+        UsageError: it can't be made or written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.saved = 0
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            probe = path / ".softcore-edge"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"--save-overlays {path}: not a folder to write to ({error.strerror})"
+            ) from error
+
+    def save(self, frame: Frame, inspection: Inspection) -> Path:
+        """Draw and write one overlay, `000012_NAME_FAIL.png`.
+
+        Raises:
+            OSError: it can't be written; with the file's name. Nothing of it is left.
+            ValueError: the frame has no picture.
+        """
+        if frame.picture is None:
+            raise ValueError(f"frame {frame.number} has no picture to draw on")
+        parts = [f"{frame.number:06d}", _plain(frame.name), str(inspection.decision)]
+        path = self.path / f"{'_'.join(filter(None, parts))}.png"
+        # cv2.imwrite would say False, not why, when the disk is full.
+        encoded = cv2.imencode(".png", overlay(frame.picture, inspection))[1].tobytes()
+        try:
+            path.write_bytes(encoded)
+        except OSError as error:
+            with suppress(OSError):
+                path.unlink()  # half a picture is worse than none
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        self.saved += 1
+        return path
+
+
+def _plain(name: str) -> str:
+    """Keep letters, digits, dots and hyphens, drop the suffix; the number keeps the file's name unique."""
+    stem = re.sub(r"\.\w+(#\d+)?$", "", name)
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", stem)[-_LONGEST:].strip("._")

@@ -1,0 +1,89 @@
+"""Sources: what frames come from, and the frames of a picture file or a folder of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime import PictureError, SourceError, UsageError, read_picture
+from softcore_runtime.pictures import SUFFIXES, find_pictures
+
+__all__ = ["Frame", "Pictures", "Source", "is_picture"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame, or the reason why there is none: a frame that can't be read still counts.
+
+    Attributes:
+        number: counts from 1.
+        name: says where the frame comes from; unique within a source.
+        picture: uint8 BGR `[H, W, 3]`, or None.
+        reason: why there is no picture, or None.
+    """
+
+    number: int
+    name: str
+    picture: NDArray[np.uint8] | None = None
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.picture is None) == (self.reason is None):
+            raise ValueError(f"frame {self.number}: needs either a picture or the reason why there is none")
+
+
+class Source(Protocol):
+    """Something that gives frames, one after the other.
+
+    Attributes:
+        remark: what a person should know about the frames once they have ended, or None.
+    """
+
+    remark: str | None
+
+    def read_frames(self) -> Generator[Frame, None, None]:
+        """Open the source and give its frames; closing the generator releases the source.
+
+        Raises:
+            SourceError: the source can't be opened, gives no frame, or fails midway.
+        """
+        ...
+
+
+class Pictures:
+    """A picture file, or all pictures under a folder in the order of their paths.
+
+    Raises:
+        UsageError: the folder can't be listed.
+        SourceError: there is no picture under the folder.
+    """
+
+    remark: str | None = None
+
+    def __init__(self, path: Path) -> None:
+        self._root = path if path.is_dir() else path.parent
+        try:
+            self._paths = find_pictures(path) if path.is_dir() else [path]
+        except OSError as error:
+            raise UsageError(f"{path}: can't be listed ({error.strerror})") from error
+        if not self._paths:
+            raise SourceError(f"{path}: no pictures here ({', '.join(sorted(SUFFIXES))})")
+
+    def read_frames(self) -> Generator[Frame, None, None]:
+        """Read the pictures; one that can't be read is a frame with a reason."""
+        for number, path in enumerate(self._paths, 1):
+            name = path.relative_to(self._root).as_posix()
+            try:
+                frame = Frame(number, name, picture=read_picture(path))
+            except PictureError as error:
+                frame = Frame(number, name, reason=str(error).removeprefix(f"{path}: "))
+            yield frame
+
+
+def is_picture(path: Path) -> bool:
+    """Tell, by its suffix, whether a file is a picture rather than a video."""
+    return path.suffix.lower() in SUFFIXES

@@ -1,0 +1,95 @@
+"""Verdict: what is decided on one frame, and its line for a person or a program."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from softcore_runtime import Decision, FrameError, Inspection, Inspector
+
+from softcore_edge_app.sources import Frame
+
+__all__ = ["Verdict", "decide", "format_json", "format_line", "printable"]
+
+_COLOURS = {Decision.PASS: "\x1b[32m", Decision.FAIL: "\x1b[1;31m", Decision.INVALID: "\x1b[1;33m"}
+_PLAIN = "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision on one frame.
+
+    Attributes:
+        frame: the frame's number, from 1.
+        name: the frame's name.
+        decision: PASS, FAIL or INVALID.
+        score: the largest patch score; None where INVALID.
+        threshold: the bundle's limit, in the units of `score`.
+        share: `score / threshold`; None where INVALID.
+        milliseconds: wall time of the inspection; None where INVALID.
+        overlay: the saved overlay's path, or None.
+        reason: why it is INVALID, else None.
+    """
+
+    frame: int
+    name: str
+    decision: Decision
+    score: float | None
+    threshold: float
+    share: float | None
+    milliseconds: float | None
+    overlay: Path | None = None
+    reason: str | None = None
+
+
+def decide(inspector: Inspector, frame: Frame) -> tuple[Verdict, Inspection | None]:
+    """Inspect a frame; one that can't be read or inspected is INVALID and has no inspection."""
+    reason = frame.reason
+    if frame.picture is not None:
+        try:
+            inspection = inspector.inspect(frame.picture)
+        except FrameError as error:
+            reason = str(error)
+        else:
+            verdict = Verdict(
+                frame=frame.number,
+                name=frame.name,
+                decision=inspection.decision,
+                score=inspection.score,
+                threshold=inspection.threshold,
+                share=inspection.share,
+                milliseconds=inspection.milliseconds,
+            )
+            return verdict, inspection
+    threshold = inspector.manifest.threshold.value
+    verdict = Verdict(frame.number, frame.name, Decision.INVALID, None, threshold, None, None, reason=reason)
+    return verdict, None
+
+
+def format_json(verdict: Verdict) -> str:
+    """Write a verdict as one JSON object: the same keys for every frame, numbers in full precision."""
+    fields = asdict(verdict)
+    fields["overlay"] = verdict.overlay and str(verdict.overlay)
+    return json.dumps(fields, allow_nan=False)
+
+
+def format_line(verdict: Verdict, *, colour: bool = False) -> str:
+    """Write a verdict as one line for a person: number, decision, share, score, time, name, reason."""
+    word = f"{verdict.decision!s:<7}"
+    if colour:
+        word = f"{_COLOURS[verdict.decision]}{word}{_PLAIN}"
+    numbers = " " * len(_numbers(0, 0, 0))
+    if verdict.score is not None and verdict.share is not None and verdict.milliseconds is not None:
+        numbers = _numbers(verdict.share, verdict.score, verdict.milliseconds)
+    line = f"{verdict.frame:>6}  {word}  {numbers}  {printable(verdict.name)}"
+    return f"{line}: {printable(verdict.reason)}" if verdict.reason else line
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line or a terminal: a file's name may hold any character."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _numbers(share: float, score: float, milliseconds: float) -> str:
+    return f"{share:7.3f} x limit  score {score:9.4f}  {milliseconds:8.1f} ms"

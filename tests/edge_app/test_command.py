@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from softcore_edge_app.command import main
+from softcore_runtime import Inspector, SourceError, bundle, read_bundle, read_picture
+from softcore_runtime.manifest import Threshold
+
+COMMAND = str(Path(sys.executable).with_name("softcore-edge"))
+Capsys = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _away_from_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("SOFTCORE_BUNDLE", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture
+def parts(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> Path:
+    """A folder with a good part, a bad one, and every kind of picture that can't be inspected."""
+    folder = tmp_path / "parts"
+    (folder / "scratch").mkdir(parents=True)
+    good, bad = (cv2.imencode(".png", frame)[1].tobytes() for frame in (good_frame, bad_frame))
+    (folder / "a_good.png").write_bytes(good)
+    (folder / "b_cut_off.png").write_bytes(good[: len(good) // 2])
+    (folder / "c_text.png").write_text("this is no picture")
+    (folder / "d_pixel.png").write_bytes(cv2.imencode(".png", good_frame[:1, :1])[1].tobytes())
+    (folder / "notes.txt").write_text("not looked at")
+    (folder / "scratch" / "bad.png").write_bytes(bad)
+    return folder
+
+
+@pytest.fixture
+def video(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> Path:
+    path = tmp_path / "line.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (48, 48))
+    for number in range(6):
+        writer.write(bad_frame if number == 3 else good_frame)
+    writer.release()
+    return path
+
+
+def decisions(output: str) -> list[tuple[str, str]]:
+    return [(fields["name"], fields["decision"]) for fields in map(json.loads, output.splitlines())]
+
+
+def one_line(capsys: Capsys) -> str:
+    """What was said on standard error, which must be one line, with nothing on standard output."""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("softcore-edge: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def without_time(output: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in output.splitlines()]
+    for fields in lines:
+        del fields["milliseconds"]
+    return lines
+
+
+def test_every_picture_gets_its_line(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts)]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["1", "PASS"], ["2", "INVALID"], ["3", "INVALID"], ["4", "INVALID"], ["5", "FAIL"],
+    ]  # fmt: skip
+    score = Inspector.load(tiny_bundle).inspect(read_picture(parts / "scratch/bad.png")).score
+    assert f"{score / 12:.3f} x limit" in lines[4]
+    assert f"score {score:9.4f}" in lines[4]
+    assert re.search(r"\d\.\d ms  scratch/bad.png$", lines[4])
+    assert "c_text.png: not a picture" in lines[2]
+    assert "d_pixel.png: a frame of 1 x 1 pixels is too small" in lines[3]
+    assert "5 frames: 1 PASS, 1 FAIL, 3 INVALID" in err
+    assert re.search(r"[\d.]+ ms \(p50\), [\d.]+ ms \(p95\), [\d.]+ ms \(max\); [\d.]+ frames/s", err)
+    assert f"the limit is provisional: run softcore-calibrate {tiny_bundle}" in err
+    assert "overlay" not in err
+
+
+def test_json_is_all_that_is_on_standard_output(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts), "--json", "--save-overlays", "out"]) == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(fields["frame"], fields["decision"]) for fields in lines] == [
+        (1, "PASS"), (2, "INVALID"), (3, "INVALID"), (4, "INVALID"), (5, "FAIL"),
+    ]  # fmt: skip
+    inspector = Inspector.load(tiny_bundle)
+    for fields in (lines[0], lines[4]):
+        score = inspector.inspect(read_picture(parts / fields["name"])).score
+        assert (fields["score"], fields["threshold"], fields["share"]) == (score, 12, score / 12)
+        assert fields["milliseconds"] > 0
+    assert lines[4]["overlay"] == "out/000005_scratch_bad_FAIL.png"
+    assert [bool(fields["reason"]) for fields in lines] == [False, True, True, True, False]
+    assert "5 frames" in err
+
+
+def test_overlays_of_the_decided_frames_are_saved(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts), "--save-overlays", "new/out"]) == 0
+    assert sorted(path.name for path in Path("new/out").iterdir()) == [
+        "000001_a_good_PASS.png", "000005_scratch_bad_FAIL.png",
+    ]  # fmt: skip
+    assert read_picture(Path("new/out/000005_scratch_bad_FAIL.png")).shape[1] == 640
+    assert "2 overlays in new/out" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_the_run_but_not_the_decision(
+    tiny_bundle: Path, parts: Path, capsys: Capsys
+) -> None:
+    Path("out").mkdir()
+    Path("out/000001_a_good_PASS.png").symlink_to("/dev/full")
+    arguments = [str(tiny_bundle), "--source", str(parts), "--save-overlays", "out", "--json"]
+    assert main(arguments) == 3
+    out, err = capsys.readouterr()
+    assert decisions(out) == [("a_good.png", "PASS")]
+    assert json.loads(out)["overlay"] is None
+    assert "1 frame: 1 PASS" in err
+    assert err.splitlines()[-1] == "softcore-edge: out/000001_a_good_PASS.png: No space left on device"
+
+
+def test_overlays_need_a_folder(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    Path("out").touch()
+    assert main([str(tiny_bundle), "--source", str(parts), "--save-overlays", "out"]) == 2
+    assert "--save-overlays out" in one_line(capsys)
+
+
+def test_overlays_stay_out_of_the_source(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts), "--save-overlays", f"{parts}/out"]) == 2
+    assert "lies in --source" in one_line(capsys)
+    assert not (parts / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "video"])
+def test_a_replay_is_the_same_to_the_bit(
+    tiny_bundle: Path, parts: Path, video: Path, capsys: Capsys, kind: str
+) -> None:
+    source = str(parts if kind == "folder" else video)
+    runs = []
+    for threads in ("1", "2"):
+        assert main([str(tiny_bundle), "--source", source, "--json", "--threads", threads]) == 0
+        runs.append(without_time(capsys.readouterr().out))
+    assert runs[0] == runs[1]
+    assert len(runs[0]) == (5 if kind == "folder" else 6)
+
+
+def test_a_single_picture_and_a_video_are_sources(
+    tiny_bundle: Path, parts: Path, video: Path, capsys: Capsys
+) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts / "scratch/bad.png"), "--json"]) == 0
+    assert decisions(capsys.readouterr().out) == [("bad.png", "FAIL")]
+    assert main([str(tiny_bundle), "--source", str(video), "--json"]) == 0
+    expected = [(f"line.avi#{number}", "FAIL" if number == 4 else "PASS") for number in range(1, 7)]
+    assert decisions(capsys.readouterr().out) == expected
+
+
+def test_a_shortened_video_is_remarked_on(tiny_bundle: Path, video: Path, capsys: Capsys) -> None:
+    data = video.read_bytes()
+    frames = [match.start() for match in re.finditer(b"00dc", data[: data.rfind(b"idx1")])]
+    video.write_bytes(data[: frames[4]])
+    assert main([str(tiny_bundle), "--source", str(video)]) == 0
+    assert "header promises 6 frames" in capsys.readouterr().err
+
+
+def test_frames_stops_after_n(tiny_bundle: Path, video: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(video), "--frames", "2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 2
+    assert "promises" not in err
+
+
+class Camera:
+    """Stands in for cv2.VideoCapture, since no test machine has a camera."""
+
+    def __init__(self, pictures: list[np.ndarray]) -> None:
+        self.pictures = iter(pictures)
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        picture = next(self.pictures, None)
+        return picture is not None, picture
+
+    def get(self, _which: int) -> float:
+        return -1.0
+
+    def __getattr__(self, _name: str) -> Callable[..., bool]:
+        return lambda *_arguments: True
+
+
+def test_a_camera_that_dies_leaves_its_decisions(
+    tiny_bundle: Path,
+    good_frame: np.ndarray,
+    bad_frame: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capsys,
+) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _index: Camera([good_frame, bad_frame]))
+    assert main([str(tiny_bundle), "--camera", "0", "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert decisions(out) == [("camera 0#1", "PASS"), ("camera 0#2", "FAIL")]
+    assert "2 frames: 1 PASS, 1 FAIL, 0 INVALID" in err
+    assert err.splitlines()[-1] == "softcore-edge: camera 0: the camera stopped after frame 2"
+
+
+@pytest.mark.parametrize("camera", ["97", "/dev/video97", "99999999999999"])
+def test_an_absent_camera_is_one_line(tiny_bundle: Path, capsys: Capsys, camera: str) -> None:
+    assert main([str(tiny_bundle), "--camera", camera]) == 3
+    assert camera in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--source", ""], 2, "--source: needs a file"),
+        (["--source", "gone.png"], 2, "no such file or folder"),
+        (["--source", "text.avi"], 3, "neither a video nor a picture"),
+        (["--source", "text.png"], 3, None),
+        (["--source", "empty"], 3, "no pictures here"),
+        (["--source", "http://127.0.0.1:9/"], 3, "can't be opened"),
+        (["--camera", "front"], 2, "takes an index"),
+    ],
+)
+def test_sources_that_give_nothing(
+    tiny_bundle: Path, capsys: Capsys, arguments: list[str], code: int, said: str | None
+) -> None:
+    Path("empty").mkdir()
+    Path("text.avi").write_text("text")
+    Path("text.png").write_text("text")
+    assert main([str(tiny_bundle), *arguments]) == code
+    if said:
+        assert said in one_line(capsys)
+    else:
+        out, err = capsys.readouterr()
+        assert "INVALID" in out
+        assert "1 frame: 0 PASS, 0 FAIL, 1 INVALID" in err
+        assert err.splitlines()[-1] == "softcore-edge: no frame could be decided: 1 INVALID"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--camera", "0", "--source", "x.png"],
+        ["--source", "x.png", "--frames", "0"],
+        ["--source", "x.png", "--threads", "few"],
+        ["--source", "x.png", "--unknown"],
+    ],
+)
+def test_mistakes_on_the_command_line_exit_2(capsys: Capsys, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert one_line(capsys)
+
+
+def test_bundles_are_found_named_and_missed(
+    tiny_bundle: Path, parts: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    source = ["--source", str(parts / "a_good.png")]
+    assert main(source) == 2
+    assert "softcore-export" in one_line(capsys)
+    assert main(["gone", *source]) == 3
+    assert "gone: no bundle here" in one_line(capsys)
+
+    monkeypatch.chdir(tiny_bundle.parents[1])
+    assert main(source) == 0
+    assert main(["tiny", *source]) == 0
+    shutil.copytree(tiny_bundle, tiny_bundle.with_name("twin"))
+    capsys.readouterr()
+    assert main(source) == 2
+    assert "name one: tiny, twin" in one_line(capsys)
+    monkeypatch.setenv("SOFTCORE_BUNDLE", str(tiny_bundle))
+    assert main(source) == 0
+    assert f"bundle {tiny_bundle}, limit 12" in capsys.readouterr().err
+
+
+def test_a_spoiled_bundle_is_refused(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    (tiny_bundle / "bank.npy").write_bytes(b"spoiled")
+    assert main([str(tiny_bundle), "--source", str(parts)]) == 3
+    assert "bank.npy" in one_line(capsys)
+
+
+def test_a_calibrated_limit_goes_without_the_note(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    calibrated = Threshold(value=12, provisional=False, method="by hand")
+    manifest = read_bundle(tiny_bundle).manifest.model_copy(update={"threshold": calibrated})
+    bundle.write_manifest(tiny_bundle, manifest)
+    assert main([str(tiny_bundle), "--source", str(parts)]) == 0
+    err = capsys.readouterr().err
+    assert "limit 12" in err
+    assert "provisional" not in err
+
+
+def test_debug_shows_the_traceback(tiny_bundle: Path) -> None:
+    Path("text.avi").write_text("text")
+    with pytest.raises(SourceError):
+        main([str(tiny_bundle), "--source", "text.avi", "--debug"])
+
+
+@pytest.mark.parametrize("no_color", [None, "1"])
+def test_colour_is_for_terminals_that_want_it(tiny_bundle: Path, parts: Path, no_color: str | None) -> None:
+    environment = {**os.environ, **({"NO_COLOR": no_color} if no_color else {})}
+    terminal, other_end = pty.openpty()
+    command = [COMMAND, str(tiny_bundle), "--source", str(parts / "a_good.png")]
+    subprocess.run(command, stdout=other_end, stderr=subprocess.DEVNULL, check=True, env=environment)
+    os.close(other_end)
+    shown = os.read(terminal, 10_000)
+    os.close(terminal)
+    assert (b"\x1b[32mPASS" in shown) is (no_color is None)
+    assert b"PASS" in shown
+
+
+def test_no_colour_in_a_file(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts)]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.fixture
+def many_parts(tmp_path: Path, parts: Path) -> Path:
+    """More pictures than any machine goes through before the test has stopped it."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(5_000):
+        (folder / f"{number:05d}.png").symlink_to(parts / "a_good.png")
+    return folder
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_still_sums_up(tiny_bundle: Path, many_parts: Path, how: signal.Signals) -> None:
+    command = [COMMAND, str(tiny_bundle), "--source", str(many_parts), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()  # comes while the run goes on, so lines are flushed
+        process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    lines = [json.loads(line) for line in (first + out).splitlines()]
+    assert 0 < len(lines) < 5_000
+    assert re.search(r"^\d+ frames?: \d+ PASS, 0 FAIL, 0 INVALID$", err, re.MULTILINE)
+    assert err.splitlines()[-1] == "softcore-edge: interrupted"
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_leaves_is_no_fault(tiny_bundle: Path, many_parts: Path) -> None:
+    command = [COMMAND, str(tiny_bundle), "--source", str(many_parts)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "PASS" in process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=60) == 0
+    assert "Traceback" not in err
+    assert "Broken" not in err
+
+
+def test_the_edge_app_needs_no_training_library() -> None:
+    code = """if True:
+        import sys
+        for name in ("torch", "torchvision", "onnx", "onnxscript", "matplotlib", "softcore_export"):
+            sys.modules[name] = None
+        import pkgutil, importlib, softcore_edge_app
+        for module in pkgutil.iter_modules(softcore_edge_app.__path__):
+            importlib.import_module(f"softcore_edge_app.{module.name}")
+            print(module.name)
+    """
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "command" in names.split()

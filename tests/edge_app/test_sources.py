@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from softcore_edge_app.sources import Frame, Pictures, is_picture
+from softcore_runtime import SourceError
+
+
+def write_png(path: Path, frame: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(".png", frame)[1].tobytes())
+    return path
+
+
+def test_folder_comes_in_the_order_of_its_paths(tmp_path: Path, good_frame: np.ndarray) -> None:
+    for name in ("b/2.png", "c.png", "a.png", "b/10.png"):
+        write_png(tmp_path / name, good_frame)
+    frames = list(Pictures(tmp_path).read_frames())
+    assert [(frame.number, frame.name) for frame in frames] == [
+        (1, "a.png"), (2, "b/10.png"), (3, "b/2.png"), (4, "c.png"),
+    ]  # fmt: skip
+    assert all(frame.picture is not None and np.array_equal(frame.picture, good_frame) for frame in frames)
+
+
+def test_one_picture_is_named_after_its_file(tmp_path: Path, good_frame: np.ndarray) -> None:
+    write_png(tmp_path / "other.png", good_frame)
+    frames = list(Pictures(write_png(tmp_path / "one.png", good_frame)).read_frames())
+    assert [frame.name for frame in frames] == ["one.png"]
+
+
+def test_unreadable_pictures_keep_their_place(tmp_path: Path, good_frame: np.ndarray) -> None:
+    whole = write_png(tmp_path / "d.png", good_frame).read_bytes()
+    (tmp_path / "a.png").write_text("no picture")
+    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "c.png").touch()
+    frames = list(Pictures(tmp_path).read_frames())
+    assert [frame.picture is None for frame in frames] == [True, True, True, False]
+    reasons = [frame.reason or "" for frame in frames]
+    assert reasons[2] == "the file is empty"  # without the path, which the name already gives
+    assert all(reasons[:3])
+
+
+def test_a_picture_that_vanishes_is_a_frame_with_a_reason(tmp_path: Path, good_frame: np.ndarray) -> None:
+    for name in ("a.png", "b.png"):
+        write_png(tmp_path / name, good_frame)
+    frames = Pictures(tmp_path).read_frames()
+    assert next(frames).reason is None
+    (tmp_path / "b.png").unlink()
+    last = next(frames)
+    assert last.name == "b.png"
+    assert "No such file" in (last.reason or "")
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    with pytest.raises(SourceError, match=r"no pictures here .*\.png"):
+        Pictures(tmp_path)
+
+
+@pytest.mark.parametrize("picture", [None, np.zeros((8, 8, 3), np.uint8)])
+def test_a_frame_has_a_picture_or_a_reason(picture: np.ndarray | None) -> None:
+    with pytest.raises(ValueError, match="frame 7"):
+        Frame(7, "x", picture=picture, reason=None if picture is None else "both")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a.PNG", True), ("a.jpeg", True), ("a.avi", False), ("png", False)]
+)
+def test_pictures_are_told_by_their_suffix(name: str, expected: bool) -> None:
+    assert is_picture(Path(name)) is expected
+
+
+def test_the_folder_is_listed_once(tmp_path: Path, good_frame: np.ndarray) -> None:
+    write_png(tmp_path / "a.png", good_frame)
+    source = Pictures(tmp_path)
+    shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
+    assert len(list(source.read_frames())) == 1

@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from softcore_runtime import bundle
+from softcore_runtime.bundle import read_bundle, record_files, write_manifest
+from softcore_runtime.errors import BundleCorruptError, BundleError, BundleNotFoundError, BundleTooNewError
+from softcore_runtime.manifest import FileRecord, Manifest, parse_manifest
+
+FILES = [
+    "backbone.onnx",
+    "bank.npy",
+    "golden/good.png",
+    "golden/scores.json",
+    "index.hnsw",
+    "origins.npy",
+    "weights.npy",
+]
+
+
+def manifest_of(path: Path) -> Manifest:
+    return parse_manifest((path / "manifest.json").read_bytes(), "m")
+
+
+def reseal(path: Path, **changes: object) -> None:
+    """Record the files as they are now: a fault that is properly hashed must be found by other means."""
+    write_manifest(path, manifest_of(path).model_copy(update={"files": record_files(path), **changes}))
+
+
+def test_reads_what_was_written(tiny_bundle: Path) -> None:
+    found = read_bundle(tiny_bundle)
+    n = found.manifest.bank.n
+    assert sorted(found.manifest.files) == FILES
+    assert (found.bank.shape, found.bank.dtype) == ((n, 3), np.float32)
+    assert (found.weights.shape, found.weights.dtype) == ((n,), np.float32)
+    assert (found.origins.shape, found.origins.dtype) == ((n, 3), np.int32)
+    for name in ("bank", "weights", "origins"):
+        array = np.load(tiny_bundle / f"{name}.npy", allow_pickle=False)
+        np.testing.assert_array_equal(getattr(found, name), array)
+    assert not found.bank.flags.writeable
+
+
+def test_golden_frames_come_back_unchanged(tiny_bundle: Path, good_frame: np.ndarray) -> None:
+    found = read_bundle(tiny_bundle)
+    assert [frame.file for frame in found.golden] == ["good.png"]
+    np.testing.assert_array_equal(found.read_golden(found.golden[0]), good_frame)
+
+
+def test_every_file_but_the_manifest_is_recorded(tiny_bundle: Path) -> None:
+    assert sorted(record_files(tiny_bundle)) == FILES
+    assert record_files(tiny_bundle) == manifest_of(tiny_bundle).files
+
+
+def test_hashes_are_those_of_coreutils(tiny_bundle: Path) -> None:
+    (tiny_bundle / "large").write_bytes(os.urandom((1 << 20) + 1))  # more than one block
+    said = subprocess.run(
+        ["sha256sum", *FILES, "large"], cwd=tiny_bundle, capture_output=True, check=True, text=True
+    ).stdout
+    for line in said.splitlines():
+        digest, name = line.split()
+        assert record_files(tiny_bundle)[name].sha256 == digest
+
+
+def flip_first(data: bytes) -> bytes:
+    return bytes([data[0] ^ 1]) + data[1:]
+
+
+def flip_last(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 0x80])
+
+
+def flip_middle(data: bytes) -> bytes:
+    half = len(data) // 2
+    return data[:half] + bytes([data[half] ^ 4]) + data[half + 1 :]
+
+
+SPOILERS: list[Callable[[bytes], bytes]] = [
+    flip_first, flip_middle, flip_last,
+    lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda data: data[:0],
+    lambda data: data + b"\0",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_changed_file_is_named(tiny_bundle: Path, name: str) -> None:
+    original = (tiny_bundle / name).read_bytes()
+    for spoil in SPOILERS:
+        (tiny_bundle / name).write_bytes(spoil(original))
+        with pytest.raises(BundleCorruptError) as caught:
+            read_bundle(tiny_bundle)
+        assert str(tiny_bundle / name) in str(caught.value)
+    (tiny_bundle / name).write_bytes(original)
+    read_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(tiny_bundle: Path, name: str) -> None:
+    (tiny_bundle / name).unlink()
+    with pytest.raises(BundleCorruptError, match="missing") as caught:
+        read_bundle(tiny_bundle)
+    assert str(caught.value).startswith(f"{tiny_bundle / name}: ")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_a_files_place_is_named(tiny_bundle: Path, name: str) -> None:
+    (tiny_bundle / name).unlink()
+    (tiny_bundle / name).mkdir()
+    with pytest.raises(BundleCorruptError) as caught:
+        read_bundle(tiny_bundle)
+    assert str(caught.value).startswith(f"{tiny_bundle / name}: ")
+
+
+def test_no_bundle_at_this_place(tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "folders" / "manifest.json").mkdir(parents=True)
+    for name in ("missing", "empty", "file", "folders"):
+        with pytest.raises(BundleNotFoundError) as caught:
+            read_bundle(tmp_path / name)
+        assert str(caught.value).startswith(f"{tmp_path / name}: no bundle here")
+    (tiny_bundle / "manifest.json").unlink()
+    with pytest.raises(BundleNotFoundError):
+        read_bundle(tiny_bundle)
+
+
+def test_a_spoiled_manifest_is_named(tiny_bundle: Path) -> None:
+    manifest = tiny_bundle / "manifest.json"
+    data = manifest.read_bytes()
+    for spoil in SPOILERS:
+        manifest.write_bytes(spoil(data))
+        with pytest.raises(BundleCorruptError) as caught:
+            read_bundle(tiny_bundle)
+        assert str(caught.value).startswith(f"{manifest}: ")
+
+
+def test_a_later_bundle_is_refused_as_such(tiny_bundle: Path) -> None:
+    document = json.loads((tiny_bundle / "manifest.json").read_bytes())
+    (tiny_bundle / "manifest.json").write_text(json.dumps({**document, "format_version": 99, "new": 1}))
+    with pytest.raises(BundleTooNewError, match="99"):
+        read_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize("name", ["../secret", "golden/../../secret", "link", "ABSOLUTE"])
+def test_a_file_outside_the_bundle_is_refused(tiny_bundle: Path, name: str) -> None:
+    secret = tiny_bundle.parent / "secret"
+    secret.write_bytes(b"secret")
+    (tiny_bundle / "link").symlink_to(secret)
+    name = str(secret) if name == "ABSOLUTE" else name
+    digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+    files = manifest_of(tiny_bundle).files | {name: FileRecord(sha256=digest, bytes=6)}
+    write_manifest(tiny_bundle, manifest_of(tiny_bundle).model_copy(update={"files": files}))
+    with pytest.raises(BundleCorruptError, match="outside the bundle"):
+        read_bundle(tiny_bundle)
+
+
+def test_a_link_to_a_bundle_is_a_bundle(tiny_bundle: Path) -> None:
+    (tiny_bundle.parent / "current").symlink_to(tiny_bundle)
+    assert read_bundle(tiny_bundle.parent / "current").manifest == manifest_of(tiny_bundle)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "golden/good.png"])
+def test_a_manifest_must_list_every_file_that_is_needed(tiny_bundle: Path, name: str) -> None:
+    files = {key: record for key, record in manifest_of(tiny_bundle).files.items() if key != name}
+    write_manifest(tiny_bundle, manifest_of(tiny_bundle).model_copy(update={"files": files}))
+    with pytest.raises(BundleCorruptError, match=f"does not list {name}"):
+        read_bundle(tiny_bundle)
+
+
+def test_a_golden_frame_must_be_listed(tiny_bundle: Path) -> None:
+    files = {
+        key: record for key, record in manifest_of(tiny_bundle).files.items() if key != "golden/good.png"
+    }
+    write_manifest(tiny_bundle, manifest_of(tiny_bundle).model_copy(update={"files": files}))
+    with pytest.raises(BundleCorruptError, match=r"golden/good\.png: .*not in the manifest"):
+        read_bundle(tiny_bundle)
+
+
+ARRAYS: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
+    ("bank", lambda a: a.astype(np.float64)),
+    ("bank", lambda a: a.astype(">f4")),
+    ("bank", lambda a: a[:-1]),
+    ("bank", lambda a: a[:, :2]),
+    ("bank", lambda a: a.reshape(-1)),
+    ("bank", lambda a: np.where(np.arange(len(a))[:, None] == 5, np.float32(np.nan), a)),
+    ("bank", lambda a: np.where(np.arange(len(a))[:, None] == 5, np.float32(np.inf), a)),
+    ("weights", lambda a: a[:-1]),
+    ("weights", lambda a: a[:, None]),
+    ("weights", lambda a: a.astype(np.float16)),
+    ("weights", lambda a: np.concatenate([a[:-1], np.float32([np.nan])])),
+    ("weights", lambda a: np.concatenate([a[:-1], np.float32([np.inf])])),
+    ("weights", lambda a: np.concatenate([a[:-1], np.float32([-1])])),
+    ("origins", lambda a: a.astype(np.int64)),
+    ("origins", lambda a: a[:, :2]),
+    ("origins", lambda a: a[:0]),
+]
+
+
+@pytest.mark.parametrize(("name", "spoil"), ARRAYS)
+def test_a_wrong_array_is_refused_though_hashed(
+    tiny_bundle: Path, name: str, spoil: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    file = tiny_bundle / f"{name}.npy"
+    np.save(file, spoil(np.load(file)))
+    reseal(tiny_bundle)
+    with pytest.raises(BundleCorruptError) as caught:
+        read_bundle(tiny_bundle)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+class Bomb:
+    """What a pickle must never be given the chance to do."""
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return (os.mkdir, ("EXPLODED",))
+
+
+def pickled() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.array([Bomb()] * 3, dtype=object), allow_pickle=True)
+    return stream.getvalue()
+
+
+def archive() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, bank=np.zeros((3, 3), np.float32))
+    assert zipfile.is_zipfile(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pickled(), pickle.dumps(Bomb()), archive(), b"", b"\x93NUMPY", b"\x93NUMPY\x09\x09" + bytes(100),
+     b"\x93NUMPY\x01\x00\x76\x00{'descr': __import__('os')" + b" " * 92 + b"\n", b"garbage" * 99],
+    ids=["object array", "pickle", "archive", "empty", "magic only", "version", "header", "garbage"],
+)  # fmt: skip
+def test_a_file_that_is_no_plain_array_is_refused_though_hashed(
+    tiny_bundle: Path, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("bank", "weights", "origins"):
+        file = tiny_bundle / f"{name}.npy"
+        original = file.read_bytes()
+        file.write_bytes(content)
+        reseal(tiny_bundle)
+        with pytest.raises(BundleCorruptError) as caught:
+            read_bundle(tiny_bundle)
+        assert str(caught.value).startswith(f"{file}: ")
+        file.write_bytes(original)
+    assert not (tmp_path / "EXPLODED").exists()
+
+
+@pytest.mark.parametrize(
+    "scores",
+    ["", "{}", "[1]", '[{"file": "good.png"}]', '[{"file": "good.png", "score": -1}]',
+     '[{"file": "good.png", "score": NaN}]', '[{"file": "../good.png", "score": 1}]',
+     '[{"file": "good.png", "score": 1, "limit": 2}]', '[{"file": "other.png", "score": 1}]',
+     '[{"file": "..", "score": 1}]'],
+)  # fmt: skip
+def test_wrong_golden_scores_are_refused_though_hashed(tiny_bundle: Path, scores: str) -> None:
+    (tiny_bundle / "golden/scores.json").write_text(scores)
+    reseal(tiny_bundle)
+    with pytest.raises(BundleCorruptError, match="golden/") as caught:
+        read_bundle(tiny_bundle)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_half_copied_bundle_is_refused(tiny_bundle: Path, tmp_path: Path) -> None:
+    """However few of its files have arrived, in any order."""
+    for arrived in range(len(FILES)):
+        copy = tmp_path / f"copy{arrived}"
+        for name in ["manifest.json", *FILES][: arrived + 1]:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tiny_bundle / name, copy / name)
+        with pytest.raises(BundleError):
+            read_bundle(copy)
+
+
+def test_what_write_arrays_writes_holds_no_pickle(tmp_path: Path) -> None:
+    arrays = {
+        "bank": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
+        "weights": np.ones(4, np.float32)[::2],
+        "origins": np.zeros((2, 3), np.int32),
+    }
+    bundle.write_arrays(tmp_path, arrays)
+    for name, array in arrays.items():
+        found = np.load(tmp_path / f"{name}.npy", allow_pickle=False)
+        np.testing.assert_array_equal(found, array)
+        assert found.flags.c_contiguous
+    with pytest.raises(ValueError, match="Object arrays"):
+        bundle.write_arrays(tmp_path, {**arrays, "weights": np.array([None], dtype=object)})

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from softcore_runtime import errors
+from softcore_runtime.command_line import INTERRUPTED, Parser, run
+
+Work = Callable[[argparse.Namespace], "int | None"]
+
+
+def parser() -> Parser:
+    parser = Parser("softcore-try", "Try something.", epilog="example: softcore-try --k 3")
+    parser.add_argument("--k", type=int, default=1)
+    parser.add_argument("--good", choices=["yes", "no"])
+    return parser
+
+
+def raising(error: BaseException) -> Work:
+    def work(_: argparse.Namespace) -> None:
+        raise error
+
+    return work
+
+
+def only_line(captured: pytest.CaptureFixture[str]) -> str:
+    out, err = captured.readouterr()
+    assert out == ""
+    assert err.endswith("\n")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err.rstrip("\n")
+
+
+@pytest.mark.parametrize("code", [None, 0, 1, 7])
+def test_the_exit_code_is_what_work_returned(code: int | None, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(parser(), lambda _: code, []) == (code or 0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_options_reach_the_work() -> None:
+    assert run(parser(), lambda options: options.k, ["--k", "42"]) == 42
+
+
+NAMES = [name for name in errors.__all__ if name != "MissingLibraryError"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_error_is_one_line_and_its_exit_code(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    error = getattr(errors, name)(f"pill.png:\n  can't\r\nbe {name}\n")
+    assert run(parser(), raising(error), []) == (2 if isinstance(error, errors.UsageError) else 3)
+    assert only_line(capfd) == f"softcore-try: pill.png: can't be {name}"
+
+
+def test_a_missing_library_is_the_users_to_install(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(parser(), raising(errors.MissingLibraryError("OpenCV", "cpu")), []) == 2
+    assert only_line(capfd).endswith("pip install 'softcore[cpu]'")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, 3),
+        (errno.EIO, 3),
+        (errno.ENOENT, 3),
+        (errno.EACCES, 2),
+        (errno.EROFS, 2),
+        (errno.EPERM, 2),
+    ],
+)
+def test_the_operating_systems_errors(number: int, code: int, capfd: pytest.CaptureFixture[str]) -> None:
+    said = os.strerror(number)
+    assert run(parser(), raising(OSError(number, said, "bundles/a\nb")), []) == code
+    assert only_line(capfd) == f"softcore-try: bundles/a b: {said}"
+    assert run(parser(), raising(OSError(number, said)), []) == code
+    assert only_line(capfd) == f"softcore-try: {said}"
+
+
+def test_out_of_memory(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(parser(), raising(MemoryError()), []) == 3
+    assert only_line(capfd) == "softcore-try: out of memory"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd\nthing"), KeyError("odd thing"), OSError("odd thing")])
+def test_a_fault_of_softcore_itself_says_how_to_see_more(
+    error: Exception, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(parser(), raising(error), []) == 70
+    assert re.fullmatch(
+        rf"softcore-try: {type(error).__name__}: '?odd thing'?; --debug shows where", only_line(capfd)
+    )
+
+
+@pytest.mark.parametrize("error", [errors.DataError("no"), RuntimeError("no"), OSError(errno.ENOSPC, "no")])
+def test_debug_raises(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught:
+        run(parser(), raising(error), ["--debug"])
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("arguments", [[], ["--debug"]])
+def test_ctrl_c(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(parser(), raising(KeyboardInterrupt()), arguments) == INTERRUPTED == 130
+    assert only_line(capfd) == "softcore-try: interrupted"
+
+
+def test_sigterm_runs_the_clean_up_and_is_then_handled_as_before(capfd: pytest.CaptureFixture[str]) -> None:
+    before, cleaned = signal.getsignal(signal.SIGTERM), []
+
+    def work(_: argparse.Namespace) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            cleaned.append(True)
+
+    assert run(parser(), work, []) == 130
+    assert cleaned == [True]
+    assert only_line(capfd) == "softcore-try: interrupted"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--k", "three"],
+        ["--k"],
+        ["--good", "may\nbe"],
+        ["--unknown"],
+        ["pill"],
+        ["a\nb\r\nc"],
+        ["--goo", "yes"],
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_code_2(
+    arguments: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(parser(), lambda _: 0, arguments)
+    assert caught.value.code == 2
+    said = only_line(capfd)
+    assert said.startswith("softcore-try: ")
+    assert said.endswith(" (try softcore-try --help)")
+
+
+def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
+    for option, said in (
+        ("--version", f"softcore-try {version('softcore')}\n"),
+        ("--help", "softcore-try --k 3"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            run(parser(), lambda _: 1, [option])
+        assert caught.value.code == 0
+        out, err = capfd.readouterr()
+        assert said in out
+        assert err == ""
+
+
+def script(work: str) -> list[str]:
+    return [
+        sys.executable,
+        "-c",
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from softcore_runtime import read_picture\n"
+        "from softcore_runtime.command_line import Parser, run\n"
+        "parser = Parser('softcore-try', '')\n"
+        "parser.add_argument('file', nargs='?', type=Path)\n"
+        f"def work(options):\n    {work}\n"
+        "sys.exit(run(parser, work))",
+    ]
+
+
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_is_signalled(number: signal.Signals) -> None:
+    command = script("print('ready', flush=True); time.sleep(60)")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == "softcore-try: interrupted\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")
+@pytest.mark.parametrize("count", [1, 100_000])
+def test_a_full_disk_behind_standard_output(count: int) -> None:
+    """A short output fails only when it is flushed, which the interpreter would do too late to answer for."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            script(f"print('x' * {count})"), stdout=full, stderr=subprocess.PIPE, text=True, env=BUFFERED
+        )
+    assert (ended.returncode, ended.stderr) == (3, "softcore-try: No space left on device\n")
+
+
+@pytest.mark.parametrize("count", [1, 1_000_000])
+def test_nobody_reads_on(count: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        ended = subprocess.run(
+            script(f"print('x' * {count})"), stdout=closed, stderr=subprocess.PIPE, text=True, env=BUFFERED
+        )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+def test_a_bad_picture_is_one_line_whatever_the_decoders_print(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"cut{suffix}"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    ended = subprocess.run([*script("read_picture(options.file)"), str(path)], capture_output=True, text=True)
+    assert ended.returncode == 3
+    assert ended.stderr.startswith(f"softcore-try: {path}: ")
+    assert ended.stderr.count("\n") == 1
