@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 
 import cv2
@@ -11,7 +10,7 @@ from softcore_runtime import SourceError
 
 from softcore_edge_app.sources import Frame
 
-__all__ = ["Capture", "silence_opencv"]
+__all__ = ["Capture"]
 
 _PLAUSIBLE = 1e9  # frames; streams and damaged headers give garbage far outside
 
@@ -84,17 +83,6 @@ _ADVICE = {
     "video": "neither a video nor a picture that OpenCV can read",
     "stream": "this stream can't be opened; is the address right and the sender running?",
 }
-
-
-def silence_opencv() -> None:
-    """Keep OpenCV's and FFmpeg's own words off standard error, for the whole process.
-
-    Whatever matters in them comes back as a SourceError.
-    """
-    silent = 0  # LOG_LEVEL_SILENT; OpenCV 4 has the function on top, OpenCV 5 in a module
-    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
-    set_level(silent)
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read at the first opening
 
 
 def _count_frames(capture: cv2.VideoCapture) -> int:

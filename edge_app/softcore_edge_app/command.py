@@ -16,7 +16,6 @@ from softcore_runtime import Inspector, SourceError, UsageError
 from softcore_runtime.command_line import Parser, run
 
 from softcore_edge_app.bundle_choice import choose_bundle
-from softcore_edge_app.capture import silence_opencv
 from softcore_edge_app.overlay_folder import OverlayFolder
 from softcore_edge_app.source_choice import choose_camera, choose_source
 from softcore_edge_app.sources import Source
@@ -74,8 +73,6 @@ def _build_parser() -> Parser:
 
 
 def _work(options: argparse.Namespace) -> None:
-    if not options.debug:
-        silence_opencv()
     # What was mistyped is said before a bundle is loaded, which takes seconds.
     source = choose_source(options.source) if options.camera is None else choose_camera(options.camera)
     path = choose_bundle(options.bundle)

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from softcore_runtime import UsageError
 
 __all__ = ["DEFECTS", "draw_category", "draw_pill"]
 
-_Plane = NDArray[np.float32]  # [size, size]
+_Plane = NDArray[np.floating[Any]]  # [size, size]
 _Line = tuple[NDArray[np.float64], float]  # points [n, 2] as x, y in units; width in units
 
 _SMALLEST = 64  # pixels of a side; below, the imprint is no longer drawn by whole pixels
@@ -111,13 +112,13 @@ def draw_pill(
         flawed = _expose(_DRAW[defect](part, flaw), light)
         seen = np.abs(flawed - scene).max(axis=2) > _VISIBLE
         # Closed, because a defect that crosses its surroundings' brightness is still one defect.
-        mask = cv2.morphologyEx(seen.astype(np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-        mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+        closed = cv2.morphologyEx(seen.astype(np.uint8) * 255, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        mask = np.asarray(cv2.dilate(closed, np.ones((3, 3), np.uint8)), dtype=np.uint8)
         scene[mask > 0] = flawed[mask > 0]
     grain = 1.0 * _noise(nominal, size)[:, :, None]  # mostly of brightness, as after a camera's debayering
     colour_grain = 0.6 * nominal.standard_normal((size, size, 3), np.float32)
     picture = np.clip(np.rint(scene + grain + colour_grain), 0, 255).astype(np.uint8)
-    return picture, np.asarray(mask, np.uint8)
+    return picture, mask
 
 
 def draw_category(
@@ -320,14 +321,14 @@ def _contamination(part: _Part, rng: np.random.Generator) -> _Part:
 def _crack(part: _Part, rng: np.random.Generator) -> _Part:
     """A thin dark branching line; the coating has flaked beside it, so its edge is light."""
     start, lines = _place(rng), []
-    heading, length = rng.uniform(0, 2 * np.pi), rng.integers(13, 22)
+    heading, length = rng.uniform(0, 2 * np.pi), int(rng.integers(13, 22))
     start = start * 0.75 - 2 * length * np.array([np.cos(heading), np.sin(heading)])
     trunk = _jag(rng, start, heading, length)
     lines.append((trunk, rng.uniform(1.7, 2.3)))
     for _ in range(rng.integers(1, 3)):
         fork = rng.integers(length // 4, 3 * length // 4)
         side = rng.choice([-1, 1]) * rng.uniform(0.5, 0.9)
-        lines.append((_jag(rng, trunk[fork], heading + side, rng.integers(4, 8)), 1.3))
+        lines.append((_jag(rng, trunk[fork], heading + side, int(rng.integers(4, 8))), 1.3))
     gap = _draw_lines(lines, part.pose, len(part.x)) * np.float32(0.93)
     flaked = _draw_lines([(line + 0.8, width + 2.0) for line, width in lines], part.pose, len(part.x))
     # On top of the imprint as well: a crack goes through it.
@@ -374,7 +375,8 @@ def _blob(
     for lobes, depth in ((2, 0.16), (3, 0.12), (5, 0.08), (8, 0.05)):
         wobble = wobble + rng.uniform(0, depth) * np.cos(lobes * angle + rng.uniform(0, 2 * np.pi))
     inside = np.float32(radius) * wobble - np.hypot(right, down)
-    return np.clip(0.5 + inside / max(soft, 1 / part.unit), 0, 1).astype(np.float32)
+    spot: _Plane = np.clip(0.5 + inside / max(soft, 1 / part.unit), 0, 1).astype(np.float32)
+    return spot
 
 
 def _draw_lines(lines: list[_Line], pose: NDArray[np.float64], size: int) -> _Plane:
@@ -385,12 +387,14 @@ def _draw_lines(lines: list[_Line], pose: NDArray[np.float64], size: int) -> _Pl
         pixels = 4 * (cv2.transform(points[None], pose)[0] + 0.5) - 0.5
         fixed = np.rint(8 * pixels).astype(np.int32)  # 3 bits below the point
         cv2.polylines(canvas, [fixed], False, 255, max(1, round(4 * width * unit)), cv2.LINE_8, 3)
-    return np.float32(1 / 255) * cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
+    drawn: _Plane = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA) * np.float32(1 / 255)
+    return drawn
 
 
 def _jag(rng: np.random.Generator, start: NDArray[np.float64], heading: float, n: int) -> NDArray[np.float64]:
     turns = heading + rng.normal(0, 0.45, n)
-    return start + np.cumsum(4 * np.stack([np.cos(turns), np.sin(turns)], 1), 0)
+    points: NDArray[np.float64] = start + np.cumsum(4 * np.stack([np.cos(turns), np.sin(turns)], 1), 0)
+    return points
 
 
 def _mix(part: _Part, share: _Plane, stain: tuple[float | _Plane, ...]) -> tuple[_Plane, _Plane, _Plane]:
@@ -401,18 +405,19 @@ def _mix(part: _Part, share: _Plane, stain: tuple[float | _Plane, ...]) -> tuple
 def _noise(rng: np.random.Generator, size: int, sigma: float = 0) -> _Plane:
     """Noise of mean 0 and deviation 1, smooth over `sigma` pixels."""
     coarse = max(1, int(sigma / 1.5))  # smooth noise needs fewer numbers
-    noise = rng.standard_normal((-(-size // coarse),) * 2, np.float32)
+    noise: _Plane = rng.standard_normal((-(-size // coarse),) * 2, np.float32)
     if sigma > 0:
-        noise = cv2.GaussianBlur(noise, (0, 0), sigma / coarse)
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigma / coarse), np.float32)
     if coarse > 1:
-        noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+        noise = np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
     return np.asarray(noise / noise.std(), np.float32)
 
 
 def _place(rng: np.random.Generator) -> NDArray[np.float64]:
     """A place on the tablet, in units, not too near its rim."""
     angle, share = rng.uniform(0, 2 * np.pi), 0.78 * np.sqrt(rng.random())
-    return share * np.array([_HALF_LENGTH * np.cos(angle), _HALF_WIDTH * np.sin(angle)])
+    place: NDArray[np.float64] = share * np.array([_HALF_LENGTH * np.cos(angle), _HALF_WIDTH * np.sin(angle)])
+    return place
 
 
 def _radius(x: _Plane, y: _Plane) -> _Plane:

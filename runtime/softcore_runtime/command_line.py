@@ -16,7 +16,7 @@ import cv2
 
 from softcore_runtime.errors import SoftCoreError, UsageError
 
-__all__ = ["INTERRUPTED", "Parser", "run"]
+__all__ = ["INTERRUPTED", "Parser", "run", "silence_opencv"]
 
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
@@ -50,8 +50,8 @@ def run(
     70 a fault of SoftCore itself.
     """
     options = parser.parse_args(arguments)
-    if not options.debug:  # what OpenCV says of a bad file would stand above the one line that names it
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    if not options.debug:
+        silence_opencv()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = work(options) or 0
@@ -84,6 +84,17 @@ def _explain(error: Exception) -> tuple[str, int] | None:
     if isinstance(error, MemoryError):
         return "out of memory", 3
     return None
+
+
+def silence_opencv() -> None:
+    """Keep OpenCV's and FFmpeg's own words off standard error, for the whole process.
+
+    Whatever matters in them comes back as an error, in the one line that names the place.
+    """
+    silent = 0  # LOG_LEVEL_SILENT; OpenCV 4 has the function on top, OpenCV 5 in a module
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    set_level(silent)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read at the first opening
 
 
 def _settle_output() -> None:

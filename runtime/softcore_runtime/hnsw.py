@@ -17,9 +17,8 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
 
 __all__ = ["HnswIndex"]
 
-_HEADER = struct.Struct(
-    "=6Q"
-)  # hnswlib's first fields; the last two are where an entry's label and vector lie
+# hnswlib's first fields; the last two say where an entry's label and vector lie.
+_HEADER = struct.Struct("=6Q")
 
 
 class HnswIndex:

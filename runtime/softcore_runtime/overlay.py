@@ -58,7 +58,7 @@ def _readable(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     factor = min(max(1.0, _SMALLEST / max(height, width)), _LARGEST / max(height, width))
     if factor == 1:
-        return picture.copy()
+        return np.array(picture, dtype=np.uint8)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, size, interpolation=way), dtype=np.uint8)

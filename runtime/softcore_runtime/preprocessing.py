@@ -67,8 +67,8 @@ class Preprocessing(BaseModel):
             raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {_SMALLEST_SIDE})")
         # One after the other: OpenCV averages over areas only where neither side grows.
         shrunk = (min(width, self.resize), min(height, self.resize))
-        picture = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA)
-        square = cv2.resize(picture, (self.resize, self.resize), interpolation=cv2.INTER_LINEAR)
+        small = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA)
+        square = cv2.resize(small, (self.resize, self.resize), interpolation=cv2.INTER_LINEAR)
         start, stop = self.margin, self.margin + self.crop
         return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
 

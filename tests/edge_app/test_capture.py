@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.capture import Capture, silence_opencv
+from softcore_edge_app.capture import Capture
 from softcore_runtime import SourceError
 
 
@@ -191,33 +188,3 @@ def test_an_address_that_refuses_is_an_error() -> None:
     names, message = read_until_error(Capture(f"http://127.0.0.1:{port}/x", "gone", "stream"))
     assert names == []
     assert message.startswith("gone: this stream can't be opened")
-
-
-def test_opencv_is_silent_on_request(tmp_path: Path) -> None:
-    (tmp_path / "x.avi").write_text("no video")
-    code = """if True:
-        import sys
-        from softcore_edge_app.capture import Capture, silence_opencv
-        from softcore_runtime import SourceError
-        if sys.argv[2] == "silent":
-            silence_opencv()
-        for target in (97, sys.argv[1]):
-            try:
-                list(Capture(target, "x", "camera").read_frames())
-            except SourceError:
-                pass
-    """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENCV_")}
-
-    def stderr(mode: str) -> str:
-        command = [sys.executable, "-c", code, str(tmp_path / "x.avi"), mode]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
-
-    assert stderr("silent") == ""
-    assert stderr("loud") != ""
-
-
-def test_an_own_ffmpeg_level_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "32")
-    silence_opencv()
-    assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "32"

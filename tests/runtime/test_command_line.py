@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from softcore_runtime import errors
-from softcore_runtime.command_line import INTERRUPTED, Parser, run
+from softcore_runtime.command_line import INTERRUPTED, Parser, run, silence_opencv
 
 Work = Callable[[argparse.Namespace], "int | None"]
 
@@ -228,3 +228,30 @@ def test_a_bad_picture_is_one_line_whatever_the_decoders_print(tmp_path: Path, s
     assert ended.returncode == 3
     assert ended.stderr.startswith(f"softcore-try: {path}: ")
     assert ended.stderr.count("\n") == 1
+
+
+def test_opencv_is_silent_on_request(tmp_path: Path) -> None:
+    (tmp_path / "x.avi").write_text("no video")
+    code = """if True:
+        import sys
+        import cv2
+        from softcore_runtime.command_line import silence_opencv
+        if sys.argv[2] == "silent":
+            silence_opencv()
+        for target in (97, sys.argv[1]):
+            cv2.VideoCapture(target).release()
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENCV_")}
+
+    def stderr(mode: str) -> str:
+        command = [sys.executable, "-c", code, str(tmp_path / "x.avi"), mode]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
+
+    assert stderr("silent") == ""
+    assert stderr("loud") != ""
+
+
+def test_an_own_ffmpeg_level_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENCV_FFMPEG_LOGLEVEL", "32")
+    silence_opencv()
+    assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "32"

@@ -1,0 +1,43 @@
+"""What an engineer gets on real pictures with real ImageNet weights; skipped where those are absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+from softcore_export.dataset import TrainingPictures, find_training_folder
+from softcore_export.export import export
+from softcore_export.settings import ExportSettings
+from softcore_runtime import Inspector, read_picture
+from softcore_runtime.pictures import find_pictures
+
+SHARED = Path(__file__).parents[3] / "shared"
+WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
+
+pytestmark = pytest.mark.skipif(
+    not WEIGHTS.is_file(), reason=f"the real pictures and weights are not here ({WEIGHTS})"
+)
+
+
+def image_auroc(category: str, out: Path, limit: int | None = None, **settings: object) -> float:
+    folder = find_training_folder(SHARED / "data", category)
+    chosen = ExportSettings.model_validate({"backbone": "resnet18", "weights": WEIGHTS, **settings})
+    done = export(TrainingPictures.find(folder, limit), out / category, chosen)
+    assert done.manifest.index.recall >= 0.99
+    inspector = Inspector.load(done.path)
+    paths = find_pictures(SHARED / "data" / category / "test")
+    scores = [inspector.inspect(read_picture(path)).score for path in paths]
+    assert np.isfinite(scores).all()
+    return float(roc_auc_score([path.parent.name != "good" for path in paths], scores))
+
+
+def test_pill(tmp_path: Path) -> None:
+    assert image_auroc("pill", tmp_path, coreset_ratio=0.1) >= 0.995
+
+
+@pytest.mark.parametrize(("discriminator", "least"), [("none", 0.90), ("lof", 0.82)])
+def test_magnetic_tile(tmp_path: Path, discriminator: str, least: float) -> None:
+    auroc = image_auroc("magnetic_tile", tmp_path, 300, coreset_ratio=0.02, discriminator=discriminator)
+    assert auroc >= least
