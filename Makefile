@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# The machine's own certificates: many a factory's network has one of its own.
+export UV_SYSTEM_CERTS ?= 1
 DEMO   ?= demo
 
 .PHONY: help setup demo test check format bench lock clean
@@ -20,7 +22,7 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("SoftCore needs Python 3.10 or later")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -74,7 +74,7 @@ def load_backbone(
         name: `filterbank`, or a classification network of torchvision.
         weights: a state dict under torchvision's names; layers that aren't used may be absent.
             None takes torchvision's own ImageNet weights.
-        layers: names of torchvision's graph nodes, finest first; empty takes layer2 and layer3.
+        layers: names of torchvision's graph nodes; empty takes layer2 and layer3.
         crop: pixels of the side of its input.
 
     Raises:
@@ -87,16 +87,15 @@ def load_backbone(
         return LoadedBackbone(PatchFeatures(bank).eval(), name, bank.layers, None)
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise UsageError(f"--backbone {name}: torchvision has no such network (resnet18, resnet50, ...)")
-    layers = layers or _LAYERS
-    extractor = _cut(name, layers, crop)
+    extractor, in_order = _cut(name, layers or _LAYERS, crop)
     path = weights or _download(name)
     _load_weights(extractor, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return LoadedBackbone(PatchFeatures(extractor).eval(), name, layers, digest)
+    return LoadedBackbone(PatchFeatures(extractor).eval(), name, in_order, digest)
 
 
-def _cut(name: str, layers: tuple[str, ...], crop: int) -> nn.Module:
-    """Make a network of torchvision, without weights, cut down to what its `layers` need."""
+def _cut(name: str, layers: tuple[str, ...], crop: int) -> tuple[nn.Module, tuple[str, ...]]:
+    """Make a network of torchvision, without weights, cut down to its `layers`; name them finest first."""
     model = torchvision.models.get_model(name, weights=None).eval()
     nodes = get_graph_node_names(model)[1]
     for layer in layers:
@@ -113,7 +112,7 @@ def _cut(name: str, layers: tuple[str, ...], crop: int) -> nn.Module:
         # Some transformers' maps have their channels last; the input is square, so a grid must be too.
         if value.ndim != 4 or value.shape[2] != value.shape[3]:
             raise UsageError(f"--layers {layer}: not a feature map, its output is {list(value.shape)}")
-    return network
+    return network, tuple(maps)
 
 
 def _download(name: str) -> Path:

@@ -96,15 +96,15 @@ def _export(options: argparse.Namespace) -> int:
     category = options.category
     if not category or category != Path(category).name or category.startswith("."):
         raise UsageError(f"--category {category!r}: must be a plain name")
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"--limit {options.limit}: must be at least 1")
     settings = _settings(options)
     root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
 
     # Only now, for they take seconds: --help and mistakes are answered at once.
-    from softcore_export.dataset import TrainingPictures, find_training_folder
+    from softcore_export.dataset import FEWEST, TrainingPictures, find_training_folder
     from softcore_export.procedural_pill import draw_category
 
+    if options.limit is not None and options.limit < FEWEST:
+        raise UsageError(f"--limit {options.limit}: at least {FEWEST} pictures are needed")
     if options.demo and not (root / category).exists():
         _say(f"drawing {root / category}")
         draw_category(root / category, seed=options.seed)

@@ -10,6 +10,7 @@ Lengths are in *units*: a 320th of the picture's side, so one pixel at the usual
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -296,8 +297,11 @@ def _chip(part: _Part, rng: np.random.Generator) -> _Part:
 
 def _colour(part: _Part, rng: np.random.Generator) -> _Part:
     """A discoloured blotch in the coating, with a ragged, soft edge."""
-    stains = ((0.16, 0.34, 0.52), (0.20, 0.22, 0.40), (0.42, 0.40, 0.24), (0.12, 0.42, 0.50))
-    blotch = _blob(part, rng, _place(rng), rng.uniform(13, 24), soft=7)
+    stains = [(0.16, 0.34, 0.52), (0.20, 0.22, 0.40), (0.42, 0.40, 0.24), (0.12, 0.42, 0.50)]
+    place = _place(rng)
+    coating = _APRICOT if place[0] > 0 else _IVORY
+    stains = [stain for stain in stains if math.dist(stain, coating) > 0.25]  # others nobody would see
+    blotch = _blob(part, rng, place, rng.uniform(13, 24), soft=7)
     mottle = 0.85 + 0.10 * _noise(rng, len(part.x), 2.5 * part.unit)
     share = np.clip(rng.uniform(0.5, 0.8) * blotch * mottle, 0, 1)
     return replace(part, colour=_mix(part, share, stains[rng.integers(len(stains))]))

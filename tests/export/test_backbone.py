@@ -324,3 +324,12 @@ def test_real_weights_see_where_a_defect_is(draw_disc: Callable[..., np.ndarray]
     row, column = divmod(int(np.linalg.norm(features[0] - features[1], axis=1).argmax()), 28)
     assert 11 <= row <= 16
     assert 15 <= column <= 20
+
+
+def test_layers_come_finest_first_in_whatever_order_they_are_asked_for(file: Path) -> None:
+    asked = load_backbone("resnet18", file, ("layer3", "layer2"), crop=64)
+    usual = load_backbone("resnet18", file, crop=64)
+    assert asked.layers == usual.layers == ("layer2", "layer3")
+    crops = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(asked.network(crops), usual.network(crops), rtol=0, atol=0)

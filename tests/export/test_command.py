@@ -89,6 +89,7 @@ def last_line(capsys: Capsys) -> str:
         (["--category", ".."], "--category '..'"),
         (["--category", "/abs"], "--category '/abs'"),
         (["--limit", "0"], "--limit 0"),
+        (["--limit", "3"], "--limit 3: at least 8"),
         (["--discriminator", "guess"], "--discriminator"),
         (["--device", "tpu"], "--device"),
         (["--unknown", "1"], "unrecognized arguments: --unknown 1"),
