@@ -43,15 +43,18 @@ def main() -> None:
         "--weights", type=Path, default=SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
     )
     parser.add_argument("--seeds", type=int, default=1, help="coresets a row: seeds 0, 1, ...")
+    parser.add_argument("--backbones", nargs="+", default=["resnet18", "filterbank"])
     options = parser.parse_args()
-    networks: tuple[dict[str, object], ...] = (
-        {"backbone": "resnet18", "weights": options.weights},
-        {"backbone": "filterbank"},
-    )
-    for network in networks:
+    for needed in (options.weights, *(options.data / row[0] for row in ROWS)):
+        if not needed.exists():
+            parser.error(f"{needed} is not here: name pictures and weights with --data and --weights")
+    for backbone in options.backbones:
+        weights = options.weights if backbone == "resnet18" else None
         for category, limit, method in ROWS:
             for seed in range(options.seeds):
-                settings = ExportSettings.model_validate({**network, **method, "seed": seed})
+                settings = ExportSettings.model_validate(
+                    {"backbone": backbone, "weights": weights, **method, "seed": seed}
+                )
                 row = _run(options.data / category, limit, settings)
                 print(
                     json.dumps({"category": category, **network, **method, "seed": seed, **row}, default=str)

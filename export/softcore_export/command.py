@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from softcore_runtime.command_line import Parser, run
-from softcore_runtime.errors import UsageError
+from softcore_runtime.errors import MissingLibraryError, UsageError
 
 if TYPE_CHECKING:
     from softcore_export.export import Export
@@ -113,7 +113,10 @@ def _export(options: argparse.Namespace) -> int:
     if len(pictures.paths) < _FEW:
         _say(f"warning: that is few; {_FEW} or more give a limit that means something")
 
-    from softcore_export.export import export
+    try:
+        from softcore_export.export import export
+    except ModuleNotFoundError as error:
+        raise MissingLibraryError(error.name or "a library", "export") from error
 
     _report(export(pictures, options.out / category, settings))
     return 0

@@ -55,7 +55,8 @@ class FilterBank(nn.Module):
         padded = functional.pad(maps, (_SIZE // 2,) * 4, mode="replicate")
         waves = functional.conv2d(padded, self.filters.repeat(channels, 1, 1, 1), groups=channels)
         parts = waves.reshape(-1, channels, 2, _ORIENTATIONS, *maps.shape[2:])
-        modulus: Tensor = parts.square().sum(dim=2).sqrt()
+        # Below the floor is only rounding, where the light is flat; by its root, engines would differ there.
+        modulus: Tensor = parts.square().sum(dim=2).clamp(min=1e-8).sqrt()
         return modulus.flatten(1, 2)
 
 

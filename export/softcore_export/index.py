@@ -11,6 +11,8 @@ from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.manifest import IndexRecord
 from softcore_runtime.search import exact_nearest
 
+from softcore_export.progress import track
+
 __all__ = ["LEAST_RECALL", "build_index"]
 
 LEAST_RECALL = 0.99
@@ -41,7 +43,7 @@ def build_index(bank: NDArray[np.float32], queries: NDArray[np.float32], seed: i
     nearest = _distances(queries, bank[exact_nearest(queries, bank)])
     recall = 0.0
     for m in _M:
-        index = HnswIndex.build(bank, m, _EF_CONSTRUCTION, seed)
+        index = HnswIndex.build(bank, m, _EF_CONSTRUCTION, seed, lambda blocks: track(blocks, "index"))
         ef = _LEAST_EF
         while True:
             index.ef_search = ef

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
 
 __all__ = ["HnswIndex"]
 
+_BLOCK = 256  # entries added at a time
 # hnswlib's first fields; the last two say where an entry's label and vector lie.
 _HEADER = struct.Struct("=6Q")
 
@@ -28,11 +30,23 @@ class HnswIndex:
         self._index = index
 
     @classmethod
-    def build(cls, bank: NDArray[np.float32], m: int, ef_construction: int, seed: int) -> HnswIndex:
-        """Build over `bank`, float32 `[n, d]`, on one thread, which makes the graph repeatable."""
+    def build(
+        cls,
+        bank: NDArray[np.float32],
+        m: int,
+        ef_construction: int,
+        seed: int,
+        progress: Callable[[range], Iterable[int]] = iter,
+    ) -> HnswIndex:
+        """Build over `bank`, float32 `[n, d]`, on one thread, which makes the graph repeatable.
+
+        `progress` may show how far it is: it gets the starts of blocks of entries and passes them on.
+        """
         index = hnswlib.Index(space="l2", dim=bank.shape[1])
         index.init_index(max_elements=len(bank), M=m, ef_construction=ef_construction, random_seed=seed)
-        index.add_items(bank, np.arange(len(bank)), num_threads=1)
+        for start in progress(range(0, len(bank), _BLOCK)):
+            stop = min(start + _BLOCK, len(bank))
+            index.add_items(bank[start:stop], np.arange(start, stop), num_threads=1)
         return cls(index)
 
     @classmethod

@@ -364,3 +364,16 @@ def test_pictures_are_not_changed(discs: Path, draw_disc: Callable[..., np.ndarr
     """A guard for this file: everything above reads the same pictures."""
     assert len(list((discs / "disc").iterdir())) == 12
     np.testing.assert_array_equal(cv2.imread(str(discs / "disc" / "05.png")), draw_disc(5, spot=True))
+
+
+def test_without_torch_it_says_what_to_install(discs: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from softcore_export.command import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *SMALL, "--data", str(discs)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == (
+        "softcore-export: torch is not installed; run: pip install 'softcore[export]'"
+    )
