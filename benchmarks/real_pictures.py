@@ -55,10 +55,9 @@ def main() -> None:
                 settings = ExportSettings.model_validate(
                     {"backbone": backbone, "weights": weights, **method, "seed": seed}
                 )
-                row = _run(options.data / category, limit, settings)
-                print(
-                    json.dumps({"category": category, **network, **method, "seed": seed, **row}, default=str)
-                )
+                row: dict[str, object] = {"category": category, "backbone": backbone, **method, "seed": seed}
+                row |= _run(options.data / category, limit, settings)
+                print(json.dumps(row), flush=True)
 
 
 def _run(category: Path, limit: int | None, settings: ExportSettings) -> dict[str, object]:
