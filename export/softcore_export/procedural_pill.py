@@ -126,8 +126,8 @@ def draw_category(
     folder: Path,
     *,
     seed: int = 0,
-    good: int = 60,
-    unnoticed: int = 4,
+    good: int = 90,
+    unnoticed: int = 5,
     test_good: int = 20,
     test_each: int = 6,
 ) -> None:
@@ -303,7 +303,7 @@ def _colour(part: _Part, rng: np.random.Generator) -> _Part:
     stains = [stain for stain in stains if math.dist(stain, coating) > 0.25]  # others nobody would see
     blotch = _blob(part, rng, place, rng.uniform(13, 24), soft=7)
     mottle = 0.85 + 0.10 * _noise(rng, len(part.x), 2.5 * part.unit)
-    share = np.clip(rng.uniform(0.5, 0.8) * blotch * mottle, 0, 1)
+    share = np.clip(rng.uniform(0.65, 0.9) * blotch * mottle, 0, 1)
     return replace(part, colour=_mix(part, share, stains[rng.integers(len(stains))]))
 
 
