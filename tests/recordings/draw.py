@@ -27,12 +27,12 @@ def draw_frames() -> dict[str, NDArray[np.uint8]]:
 
 
 def main(folder: Path) -> None:
-    """Write `pill/*.png` and `pill.avi`, the same frames as a video."""
+    """Write `pill/*.png` and `pill.avi`, the same frames as a video, without loss."""
     frames = draw_frames()
     (folder / "pill").mkdir(exist_ok=True)
     for name, frame in frames.items():
         (folder / "pill" / name).write_bytes(cv2.imencode(".png", frame)[1].tobytes())
-    video = cv2.VideoWriter(str(folder / "pill.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 5, (320, 320))
+    video = cv2.VideoWriter(str(folder / "pill.avi"), cv2.VideoWriter.fourcc(*"FFV1"), 5, (320, 320))
     for frame in frames.values():
         video.write(frame)
     video.release()
