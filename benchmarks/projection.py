@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from softcore_export.backbone import load_backbone
 from softcore_export.coreset import PROJECTION, spread
-from softcore_export.discriminator import denoise, local_outlier_factors
+from softcore_export.discriminator import denoise, outlier_factors
 from softcore_export.onnx_file import write_onnx
 from softcore_export.settings import ExportSettings
 from softcore_runtime import read_picture
@@ -54,7 +54,7 @@ def main() -> None:
 
     patches = known.reshape(-1, known.shape[2])
     size = round(options.coreset_ratio * len(patches))
-    factors = local_outlier_factors(known, settings.lof_k, torch.device("cpu"))
+    factors = outlier_factors(known, "lof", settings.lof_k, torch.device("cpu"))
     for discriminator in ("lof", "none"):
         kept = np.flatnonzero(denoise(factors, settings.tau if discriminator == "lof" else 0))
         weights = factors.ravel() if discriminator == "lof" else np.ones(len(patches))

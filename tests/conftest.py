@@ -70,7 +70,7 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 backbone=manifest.Backbone(name="cell means", layers=(), weights_sha256=None),
                 grid=manifest.Grid(height=GRID, width=GRID),
                 bank=manifest.Bank(
-                    n=len(bank), dim=3, discriminator="none", tau=0, k=6, ratio=1,
+                    n=len(bank), dim=3, discriminator="none", tau=0, k=6, ratio=1, sampler="greedy",
                     soft_weights=True, weight_max=float(weights.max()), seed=0,
                 ),
                 index=manifest.IndexRecord(m=8, ef_construction=100, ef_search=16, recall=1),

@@ -72,13 +72,19 @@ def _parser() -> Parser:
 
     method = parser.add_argument_group("method")
     method.add_argument(
-        "--discriminator", choices=("lof", "none"), default="lof", help="none is plain PatchCore"
+        "--discriminator",
+        choices=("lof", "nearest", "gaussian", "none"),
+        default="lof",
+        help="judge of patches (lof); none is PatchCore",
     )
     method.add_argument(
         "--lof-k", type=int, default=6, metavar="K", help="neighbours of the local outlier factor (6)"
     )
     method.add_argument("--tau", type=float, default=0.15, help="share of patches to throw away (0.15)")
     method.add_argument("--coreset-ratio", type=float, default=0.1, help="share of all patches to keep (0.1)")
+    method.add_argument(
+        "--sampler", choices=("greedy", "random"), default="greedy", help="of the coreset (greedy k-centre)"
+    )
     method.add_argument(
         "--soft-weights",
         action=argparse.BooleanOptionalAction,
@@ -135,6 +141,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
                 "lof_k": options.lof_k,
                 "tau": options.tau,
                 "coreset_ratio": options.coreset_ratio,
+                "sampler": options.sampler,
                 "soft_weights": options.soft_weights,
                 "preprocessing": {"resize": options.resize, "crop": options.crop},
                 "seed": options.seed,

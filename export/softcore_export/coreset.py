@@ -9,7 +9,7 @@ from torch import Tensor
 
 from softcore_export.progress import track
 
-__all__ = ["PROJECTION", "draw_coreset", "spread"]
+__all__ = ["PROJECTION", "draw_coreset", "draw_random", "spread"]
 
 PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
 _ROUNDING = 4e-6  # of a row's squared length: what float32 may make of a squared distance that is zero
@@ -44,6 +44,12 @@ def draw_coreset(
         torch.from_numpy(projected).to(device), min(size, len(candidates)), int(rng.integers(len(candidates)))
     )
     return candidates[chosen]
+
+
+def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int64]:
+    """Draw at most `size` of the kept patches at random: int64 `[n]`, flat indices into `[N * P]`."""
+    candidates = np.flatnonzero(kept)
+    return np.random.default_rng(seed).choice(candidates, min(size, len(candidates)), replace=False)
 
 
 def spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:

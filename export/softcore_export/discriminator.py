@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,35 +11,75 @@ from torch import Tensor
 
 from softcore_export.progress import track
 
-__all__ = ["denoise", "local_outlier_factors"]
+__all__ = ["DISCRIMINATORS", "denoise", "outlier_factors", "soft_weights"]
 
 _CHUNK = 1 << 22  # numbers in one block of distances: 32 MB
 _TINY = 1e-10  # scikit-learn's guard: the density among patches that are all alike stays finite
+_REGULAR = 0.01  # added to the diagonal of the covariance, as in PaDiM and the paper
+_LIGHTEST, _HEAVIEST = 0.5, 2.0  # soft weights; see `soft_weights`
 
 
-def local_outlier_factors(features: NDArray[np.float32], k: int, device: torch.device) -> NDArray[np.float64]:
-    """Compute the local outlier factor of every patch among the N patches at its own position.
+def outlier_factors(
+    features: NDArray[np.float32], discriminator: str, k: int, device: torch.device
+) -> NDArray[np.float64]:
+    """Judge every patch among the N patches at its own position.
 
-    Equations 4 to 6 of the paper (Breunig et al., 2000), Euclidean; equal to scikit-learn's
-    `-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`. As there, k is at most N - 1.
+    * `lof`: the local outlier factor, equations 4 to 6 of the paper (Breunig et al., 2000), Euclidean; equal
+      to scikit-learn's `-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`. As there, k is at most
+      N - 1. About 1 for a patch in the midst of its like.
+    * `nearest`: the Euclidean distance to the nearest other patch.
+    * `gaussian`: the Mahalanobis distance to the mean, with the unbiased covariance + 0.01 I.
+
+    All are finite. Where more than k patches are equal they are 0 apart, and scikit-learn's guard makes their
+    density 1e10: among themselves their local outlier factor is 1, while that of a patch with such
+    neighbours is the ratio of the densities, large but finite.
 
     Args:
         features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
-        k: neighbours.
+        discriminator: one of `DISCRIMINATORS`.
+        k: neighbours, of `lof` alone.
         device: where to compute; in float64, in chunks of positions that keep memory bounded.
 
     Returns:
-        float64 `[N, P]`; about 1 for a patch in the midst of its like, more for an outlier.
+        float64 `[N, P]`, higher for an outlier.
     """
     n, positions, dim = features.shape
     k = max(1, min(k, n - 1))
+    judge = DISCRIMINATORS[discriminator]
     step = max(1, _CHUNK // (n * max(n, dim, k * dim // 8)))
     factors = np.empty((n, positions))
     for start in track(range(0, positions, step), "outlier factors"):
         chunk = np.ascontiguousarray(features[:, start : start + step].swapaxes(0, 1))  # [c, N, d]
         x = torch.from_numpy(chunk).to(device, torch.float64)
-        factors[:, start : start + step] = _factors(*_neighbours(x, k)).cpu().numpy().T
+        factors[:, start : start + step] = judge(x, k).cpu().numpy().T
     return factors
+
+
+def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np.float32]:
+    """Turn outlier factors into the weights of distances.
+
+    The local outlier factor is a ratio already, 1 for a patch among its like, and is taken as it is (the
+    paper). The other two are lengths, which grow with the texture of a position, and the paper leaves their
+    scale open. Divided by the median at their own position they are ratios too: 1 is usual *there*. (Where
+    that median is 0, most patches are equal, and the weight is 1.)
+
+    All are bounded to 0.5 .. 2, which the paper's setting doesn't reach on real pictures (the heaviest were
+    1.07 on pill and 1.11 on magnetic tiles), but near-duplicate pictures do. One patch in an empty place must
+    not weigh so much that a part next to it can never pass, nor so little that nothing next to it can ever
+    fail; and a small W keeps the search fast.
+
+    Args:
+        factors: float64 `[N, P]`, see `outlier_factors`.
+        discriminator: which one gave the factors.
+
+    Returns:
+        float32 `[N, P]`.
+    """
+    ratios = factors
+    if discriminator != "lof":
+        usual = np.median(factors, axis=0, keepdims=True)  # [1, P]
+        ratios = np.divide(factors, usual, out=np.ones_like(factors), where=usual > 0)
+    return np.clip(ratios, _LIGHTEST, _HEAVIEST).astype(np.float32)
 
 
 def denoise(factors: NDArray[np.float64], tau: float) -> NDArray[np.bool_]:
@@ -53,6 +95,47 @@ def denoise(factors: NDArray[np.float64], tau: float) -> NDArray[np.bool_]:
     return kept.reshape(factors.shape)
 
 
+def _local_outlier_factors(x: Tensor, k: int) -> Tensor:
+    """Compare the density at each row of `x` `[c, N, d]` with that at its neighbours: `[c, N]`."""
+    distances, rows = _neighbours(x, k)
+    k_distance = distances[:, :, -1]  # [c, N]
+    reach = torch.maximum(distances, _of_rows(k_distance, rows))  # equation 4
+    density = 1 / (reach.mean(dim=2) + _TINY)  # equation 5
+    return _of_rows(density, rows).mean(dim=2) / density  # equation 6
+
+
+def _nearest_distances(x: Tensor, _k: int) -> Tensor:
+    """Measure how far each row of `x` `[c, N, d]` is from the nearest other: `[c, N]`."""
+    return _neighbours(x, 1)[0][:, :, 0]
+
+
+def _mahalanobis_distances(x: Tensor, _k: int) -> Tensor:
+    """Measure how far each row of `x` `[c, N, d]` is from the mean, by the covariance: `[c, N]`.
+
+    Where N <= d, the Woodbury identity turns the inverse of a d x d matrix into one of N x N: with X the
+    centred rows, G = X X' and a = 0.01 (N - 1), the squares are (N - 1) diag((a I + G)^-1 G).
+    """
+    n, dim = x.shape[1:]
+    centred = x - x.mean(dim=1, keepdim=True)
+    if n <= dim:
+        gram = centred @ centred.transpose(1, 2)  # [c, N, N]
+        regular = gram + _REGULAR * (n - 1) * torch.eye(n, dtype=x.dtype, device=x.device)
+        squares = (n - 1) * torch.linalg.solve(regular, gram).diagonal(dim1=1, dim2=2)
+    else:
+        covariance = centred.transpose(1, 2) @ centred / (n - 1)  # [c, d, d]
+        regular = covariance + _REGULAR * torch.eye(dim, dtype=x.dtype, device=x.device)
+        squares = (torch.linalg.solve(regular, centred.transpose(1, 2)).transpose(1, 2) * centred).sum(dim=2)
+    distances: Tensor = squares.clamp(min=0).sqrt()
+    return distances
+
+
+DISCRIMINATORS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "gaussian": _mahalanobis_distances,
+    "lof": _local_outlier_factors,
+    "nearest": _nearest_distances,
+}
+
+
 def _neighbours(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Find the k nearest others of each row of each position: distances and rows, both `[c, N, k]`."""
     centred = x - x.mean(dim=1, keepdim=True)
@@ -66,14 +149,6 @@ def _neighbours(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     distances = torch.stack([(x - other).square().sum(dim=2).sqrt() for other in columns], dim=2)
     distances, order = distances.sort(dim=2, stable=True)
     return distances, rows.gather(2, order)
-
-
-def _factors(distances: Tensor, rows: Tensor) -> Tensor:
-    """Turn neighbours into local outlier factors `[c, N]`."""
-    k_distance = distances[:, :, -1]  # [c, N]
-    reach = torch.maximum(distances, _of_rows(k_distance, rows))  # equation 4
-    density = 1 / (reach.mean(dim=2) + _TINY)  # equation 5
-    return _of_rows(density, rows).mean(dim=2) / density  # equation 6
 
 
 def _of_rows(values: Tensor, rows: Tensor) -> Tensor:

@@ -124,6 +124,7 @@ def export(pictures: TrainingPictures, target: Path, settings: ExportSettings) -
                     tau=settings.tau,
                     k=settings.lof_k,
                     ratio=settings.coreset_ratio,
+                    sampler=settings.sampler,
                     soft_weights=settings.soft_weights,
                     weight_max=float(learned.weights.max()),
                     seed=settings.seed,

@@ -18,10 +18,12 @@ class ExportSettings(BaseModel):
         backbone: a torchvision classification network, or `filterbank`.
         weights: a torchvision state dict; None takes torchvision's own.
         layers: the layers whose features are joined, finest first; empty takes the backbone's usual two.
-        discriminator: how patches are judged: `lof` (local outlier factor), or `none` (PatchCore).
+        discriminator: how patches are judged: `lof` (local outlier factor), `nearest` (distance to the
+            nearest other), `gaussian` (Mahalanobis distance), or `none` (PatchCore).
         lof_k: neighbours of the local outlier factor, equations 4 to 6.
         tau: the share of patches that is thrown away, those with the highest outlier factors.
         coreset_ratio: the coreset's size as a share of all patches.
+        sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
         preprocessing: resize and crop.
         seed: of every random choice.
@@ -33,10 +35,11 @@ class ExportSettings(BaseModel):
     backbone: str = "wide_resnet50_2"
     weights: Path | None = None
     layers: tuple[str, ...] = ()
-    discriminator: Literal["lof", "none"] = "lof"
+    discriminator: Literal["lof", "nearest", "gaussian", "none"] = "lof"
     lof_k: int = Field(default=6, ge=1)
     tau: float = Field(default=0.15, ge=0, lt=1)
     coreset_ratio: float = Field(default=0.1, gt=0, le=1)
+    sampler: Literal["greedy", "random"] = "greedy"
     soft_weights: bool = True
     preprocessing: Preprocessing = Preprocessing()
     seed: int = Field(default=0, ge=0, lt=2**32)

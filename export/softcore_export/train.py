@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from softcore_export.coreset import draw_coreset
-from softcore_export.discriminator import denoise, local_outlier_factors
+from softcore_export.coreset import draw_coreset, draw_random
+from softcore_export.discriminator import denoise, outlier_factors, soft_weights
 from softcore_export.settings import ExportSettings
 
 __all__ = ["MemoryBank", "fit"]
@@ -56,25 +56,31 @@ def fit(
     n_pictures, positions, dim = features.shape
 
     # 1. Judge every patch among its like: those at the same position of all pictures.
-    if settings.discriminator == "lof":
-        factors = local_outlier_factors(features, settings.lof_k, device)  # [N, P]
-        kept = denoise(factors, settings.tau)  # [N, P]: the noisiest tau are out, for good
-    else:
+    if settings.discriminator == "none":
         factors = np.ones((n_pictures, positions))
         kept = np.ones((n_pictures, positions), np.bool_)
+    else:
+        factors = outlier_factors(features, settings.discriminator, settings.lof_k, device)  # [N, P]
+        kept = denoise(factors, settings.tau)  # [N, P]: the noisiest tau are out, for good
 
     # 2. Draw the coreset from what is left.
     size = max(1, round(settings.coreset_ratio * n_pictures * positions))
-    entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
+    if settings.sampler == "greedy":
+        entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
+    else:
+        entries = draw_random(kept, size, settings.seed)  # [n]
     picture, position = np.divmod(entries, positions)
     row, column = np.divmod(position, grid[1])
 
     # 3. Remember how far each kept patch may itself be trusted: its factor weighs its distances.
-    weights = factors[picture, position] if settings.soft_weights else np.ones(len(entries))
+    if settings.soft_weights and settings.discriminator != "none":
+        weights = soft_weights(factors, settings.discriminator)[picture, position]  # [n]
+    else:
+        weights = np.ones(len(entries), np.float32)
 
     return MemoryBank(
         bank=features[picture, position].reshape(-1, dim),
-        weights=weights.astype(np.float32),
+        weights=weights,
         origins=np.stack([picture, row, column], axis=1).astype(np.int32),
         factors=factors,
         kept=kept,

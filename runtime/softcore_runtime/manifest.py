@@ -61,6 +61,7 @@ class Bank(_Record):
     tau: float = Field(ge=0, lt=1)
     k: int = Field(gt=0)
     ratio: float = Field(gt=0, le=1)
+    sampler: str
     soft_weights: bool
     weight_max: float = Field(ge=0)
     seed: int

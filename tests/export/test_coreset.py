@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-from softcore_export.coreset import PROJECTION, draw_coreset
+from softcore_export.coreset import PROJECTION, draw_coreset, draw_random
 
 CPU = torch.device("cpu")
 
@@ -130,3 +130,13 @@ def test_mapped_features_will_do(tmp_path: object) -> None:
     mapped = np.memmap(f"{tmp_path}/features", np.float32, "r", shape=features.shape)
     expected = draw_coreset(features, all_kept(features), 9, 0, CPU)
     np.testing.assert_array_equal(draw_coreset(mapped, all_kept(features), 9, 0, CPU), expected)
+
+
+def test_a_random_coreset_is_repeatable_without_repeats_and_only_of_kept_patches() -> None:
+    kept = np.random.default_rng(0).random((9, 20)) < 0.5
+    drawn = draw_random(kept, 40, seed=3)
+    assert len(set(drawn.tolist())) == 40
+    assert kept.ravel()[drawn].all()
+    np.testing.assert_array_equal(drawn, draw_random(kept, 40, seed=3))
+    assert set(drawn.tolist()) != set(draw_random(kept, 40, seed=4).tolist())
+    assert sorted(draw_random(kept, 10_000, seed=0).tolist()) == np.flatnonzero(kept).tolist()
