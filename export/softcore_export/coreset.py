@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +15,8 @@ from softcore_export.progress import track
 __all__ = ["PROJECTION", "draw_coreset", "draw_random", "spread"]
 
 PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
+_AHEAD = 1024  # farthest rows among which the next ones are chosen
+_BLOCK = 8192  # rows whose distances are measured at a time
 _ROUNDING = 4e-6  # of a row's squared length: what float32 may make of a squared distance that is zero
 
 
@@ -22,7 +27,7 @@ def draw_coreset(
 
     Every next entry is the kept patch farthest from all chosen ones, in a random projection to at most
     `PROJECTION` dimensions. Its axes are orthonormal, which distorts distances less than plain Gaussian
-    ones do (`benchmarks/projection.py`). Repeatable for a seed on one machine.
+    ones do (`softcore_benchmarks.projection`). Repeatable for a seed on one machine.
 
     Args:
         features: float32 `[N, P, d]`; may be mapped from disk.
@@ -39,10 +44,11 @@ def draw_coreset(
     dim = features.shape[2]
     axes = np.linalg.qr(rng.standard_normal((dim, min(dim, PROJECTION))))[0].astype(np.float32)
     candidates = np.flatnonzero(kept)
-    projected = np.concatenate([picture[mask] @ axes for picture, mask in zip(features, kept, strict=True)])
-    chosen = spread(
-        torch.from_numpy(projected).to(device), min(size, len(candidates)), int(rng.integers(len(candidates)))
-    )
+    projected = np.empty((len(candidates), axes.shape[1]), np.float32)
+    ends = np.cumsum(kept.sum(axis=1))
+    for picture, mask, end in zip(features, kept, ends, strict=True):
+        projected[end - mask.sum() : end] = picture[mask] @ axes
+    chosen = spread(torch.from_numpy(projected).to(device), size, int(rng.integers(len(candidates))))
     return candidates[chosen]
 
 
@@ -53,21 +59,48 @@ def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int
 
 
 def spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
-    """Choose rows of `x` `[M, 128]`, each farthest from those before: int64 `[n]`, n <= size."""
-    x = x - x.mean(dim=0)  # what all have in common would only cost digits
+    """Choose rows of `x` `[M, 128]`, each farthest from those before: int64 `[n]`, n <= size; centres `x`."""
+    rows = itertools.islice(_farthest_first(x, first), size)
+    return np.fromiter(track(rows, "coreset", size), np.int64)
+
+
+def _farthest_first(x: Tensor, first: int) -> Iterator[int]:
+    """Name rows, each farthest from those before, until the rest equal named ones.
+
+    The same rows as by measuring all M distances anew after every choice, but many choices share one pass
+    over `x`: a choice can only bring rows nearer. So as long as the farthest of the `_AHEAD` farthest rows
+    is farther than the nearest of them was, it is the farthest of all, whatever has become of the others.
+    """
+    x -= x.mean(dim=0)  # what all have in common would only cost digits
     squares = x.square().sum(dim=1)
     rounding = _ROUNDING * squares
     nearest = torch.full_like(squares, torch.inf)  # squared distance of each row to the nearest chosen one
-    apart = torch.empty_like(squares)
-    chosen = np.empty(size, np.int64)
-    row = first
-    for step in track(range(size), "coreset"):
-        chosen[step] = row
-        torch.addmv(squares, x, x[row], alpha=-2, out=apart)
-        torch.minimum(nearest, apart.add_(squares[row]), out=nearest)
-        nearest[row] = -torch.inf
+    chosen = [first]
+    yield first
+    while True:
+        _bring_nearer(nearest, x, squares, torch.tensor(chosen, device=x.device))
         nearest.masked_fill_(nearest <= rounding, -torch.inf)  # equal to a chosen one
-        row = int(nearest.argmax())
-        if not nearest[row] > 0:
-            return chosen[: step + 1]
-    return chosen
+        distances, ahead = nearest.topk(min(_AHEAD, len(x)))
+        others = float(distances[-1]) if len(ahead) < len(x) else -np.inf
+        apart = squares[ahead, None] + squares[ahead] - 2 * (x[ahead] @ x[ahead].T)
+        apart.masked_fill_(apart <= rounding[ahead], -torch.inf)
+        rows, left, between = ahead.tolist(), distances.cpu().numpy(), apart.cpu().numpy()
+        chosen = []
+        best = 0
+        while left[best] > 0 and (left[best] > others or not chosen):
+            chosen.append(rows[best])
+            yield rows[best]
+            np.minimum(left, between[best], out=left)
+            left[best] = -np.inf
+            best = int(left.argmax())
+        if not chosen:
+            return
+
+
+def _bring_nearer(nearest: Tensor, x: Tensor, squares: Tensor, chosen: Tensor) -> None:
+    """Take rows `chosen` of `x` into account in `nearest` `[M]`, in place."""
+    for start in range(0, len(x), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        apart = torch.addmm(squares[chosen], x[part], x[chosen].T, alpha=-2).amin(dim=1)
+        torch.minimum(nearest[part], apart.add_(squares[part]), out=nearest[part])
+    nearest[chosen] = -torch.inf

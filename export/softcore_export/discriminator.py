@@ -60,8 +60,10 @@ def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np
 
     The local outlier factor is a ratio already, 1 for a patch among its like, and is taken as it is (the
     paper). The other two are lengths, which grow with the texture of a position, and the paper leaves their
-    scale open. Divided by the median at their own position they are ratios too: 1 is usual *there*. (Where
-    that median is 0, most patches are equal, and the weight is 1.)
+    scale open (its code: 1 + the length). Here the unit is the median m at the position, and the weight of a
+    length v is (1 + v / m) / 2: 1 for what is usual *there*. (Where m is 0, most patches are equal, and the
+    weight is 1.) Half of the ratio, because a patch in a thinly peopled place is far from its like in the
+    test pictures too: the ratio itself as the weight counts that twice, and good parts that are rare fail.
 
     All are bounded to 0.5 .. 2, which the paper's setting doesn't reach on real pictures (the heaviest were
     1.07 on pill and 1.11 on magnetic tiles), but near-duplicate pictures do. One patch in an empty place must
@@ -78,7 +80,7 @@ def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np
     ratios = factors
     if discriminator != "lof":
         usual = np.median(factors, axis=0, keepdims=True)  # [1, P]
-        ratios = np.divide(factors, usual, out=np.ones_like(factors), where=usual > 0)
+        ratios = (1 + np.divide(factors, usual, out=np.ones_like(factors), where=usual > 0)) / 2
     return np.clip(ratios, _LIGHTEST, _HEAVIEST).astype(np.float32)
 
 
@@ -138,12 +140,15 @@ DISCRIMINATORS: dict[str, Callable[[Tensor, int], Tensor]] = {
 
 def _neighbours(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Find the k nearest others of each row of each position: distances and rows, both `[c, N, k]`."""
+    n = x.shape[1]
     centred = x - x.mean(dim=1, keepdim=True)
     squares = centred.square().sum(dim=2)  # [c, N]
-    gram = centred @ centred.transpose(1, 2)  # [c, N, N]
-    apart = squares[:, :, None] + squares[:, None, :] - 2 * gram
-    apart.diagonal(dim1=1, dim2=2).fill_(torch.inf)
-    rows = apart.topk(k, dim=2, largest=False).indices
+    nearest = []
+    for block in torch.arange(n, device=x.device).tensor_split(-(-n * n * len(x) // _CHUNK)):
+        apart = squares[:, None] - 2 * (centred[:, block] @ centred.transpose(1, 2))  # [c, b, N], but |x|^2
+        apart[:, torch.arange(len(block)), block] = torch.inf
+        nearest.append(apart.topk(k, dim=2, largest=False).indices)
+    rows = torch.cat(nearest, dim=1)  # [c, N, k]
     # Distances anew from the rows themselves: equal patches are then exactly 0 apart.
     columns = [torch.take_along_dim(x, rows[:, :, j, None], dim=1) for j in range(k)]
     distances = torch.stack([(x - other).square().sum(dim=2).sqrt() for other in columns], dim=2)

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from softcore_export import coreset
 from softcore_export.coreset import PROJECTION, draw_coreset, draw_random
 
 CPU = torch.device("cpu")
@@ -55,15 +56,21 @@ def test_it_is_greedy_k_centre() -> None:
     dim=st.integers(1, 200),
     share=st.floats(0.02, 1),
     wanted=st.integers(1, 120),
+    ahead=st.sampled_from([1, 2, 9, 1024]),
+    block=st.sampled_from([7, 8192]),
 )
 def test_each_entry_is_the_farthest_from_those_before(
-    seed: int, n: int, positions: int, dim: int, share: float, wanted: int
+    seed: int, n: int, positions: int, dim: int, share: float, wanted: int, ahead: int, block: int
 ) -> None:
+    """However many rows are looked at ahead and measured at a time."""
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(n, positions, dim)).astype(np.float32)
     kept = rng.random((n, positions)) < share
     kept.flat[rng.integers(kept.size)] = True
-    chosen = draw_coreset(features, kept, wanted, seed, CPU)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coreset, "_AHEAD", ahead)
+        patch.setattr(coreset, "_BLOCK", block)
+        chosen = draw_coreset(features, kept, wanted, seed, CPU)
 
     assert len(set(chosen.tolist())) == len(chosen) <= wanted
     assert kept.ravel()[chosen].all()

@@ -201,15 +201,15 @@ def test_equal_pictures_give_finite_factors_and_bounded_weights(discriminator: s
 
 
 @pytest.mark.parametrize("discriminator", ["nearest", "gaussian"])
-def test_soft_weights_are_ratios_to_what_is_usual_at_the_position(discriminator: str) -> None:
+def test_soft_weights_measure_by_what_is_usual_at_the_position(discriminator: str) -> None:
     """A position with ten times the texture weighs no more than another; half of its patches more than 1."""
     features = np.random.default_rng(0).normal(size=(41, 4, 6)).astype(np.float32)
     features[:, 2] *= 10
     factors = outlier_factors(features, discriminator, 6, CPU)
     weights = soft_weights(factors, discriminator)
     np.testing.assert_array_equal(np.median(weights, axis=0), 1)
-    unbounded = factors / np.median(factors, axis=0)
-    inside = (unbounded > 0.5) & (unbounded < 2)
+    unbounded = (1 + factors / np.median(factors, axis=0)) / 2
+    inside = unbounded < 2
     np.testing.assert_allclose(weights[inside], unbounded[inside], rtol=1e-6)
 
 
