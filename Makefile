@@ -7,7 +7,12 @@ BIN    := $(VENV)/bin
 export UV_SYSTEM_CERTS ?= 1
 DEMO   ?= demo
 
-.PHONY: help setup demo test check format bench lock clean
+# Pictures and weights of the measurements; not part of the project.
+SHARED ?= ../shared
+WEIGHTS ?= $(SHARED)/weights/resnet18-imagenet-to-layer3.pth
+PAPER  ?= paper
+
+.PHONY: help setup demo test check format bench cflow paper lock clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
@@ -15,6 +20,8 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make bench   the measurements behind the README's numbers"
+	@echo "make cflow   an environment of its own for CFLOW, one of the paper's baselines"
+	@echo "make paper   the paper's tables and figures on the pictures in $(SHARED), into $(PAPER)"
 	@echo "make lock    resolve requirements.lock anew"
 
 setup: $(VENV)/.ready
@@ -45,12 +52,27 @@ format: setup
 	$(BIN)/ruff check --fix
 
 bench: setup
-	$(BIN)/python benchmarks/real_pictures.py
+	$(BIN)/python -m softcore_benchmarks.real_pictures --data $(SHARED)/data --weights $(WEIGHTS)
+
+cflow: .venv-cflow/.ready
+
+.venv-cflow/.ready: benchmarks/cflow.lock | setup
+	$(PYTHON) -m venv .venv-cflow
+	$(BIN)/uv pip install --quiet --python .venv-cflow/bin/python --require-hashes --requirement $<
+	@touch $@
+
+# Interrupted, it goes on where it was. Without `make cflow` CFLOW's rows are left out.
+paper: setup
+	$(BIN)/python -m softcore_benchmarks.paper --data $(SHARED)/data --out $(PAPER) \
+	    --backbone resnet18 --weights $(WEIGHTS) --categories pill magnetic_tile screw \
+	    --limit magnetic_tile=300 --coreset-ratio 0.1 --coreset-ratio magnetic_tile=0.02 $(PAPER_OPTIONS)
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.10 \
-	    --extra cpu --extra export --extra edge --extra dev \
+	    --extra cpu --extra export --extra edge --extra benchmark --extra dev \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file requirements.lock
+	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cflow \
+	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/cflow.lock
 
 clean:
-	rm -rf $(VENV) $(DEMO) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-cflow $(DEMO) $(PAPER) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,6 @@
 """Why the coreset's random projection has orthonormal axes: image AUROC by kind of projection and seed.
 
-    python benchmarks/projection.py --data DATASETS/magnetic_tile --weights resnet18.pth --limit 300
+    python -m softcore_benchmarks.projection --data DATASETS/magnetic_tile --weights resnet18.pth --limit 300
 
 Greedy k-centre needs distances in few dimensions. A Gaussian projection to 128 dimensions distorts them
 more than one with orthonormal axes does. One JSON object a row.

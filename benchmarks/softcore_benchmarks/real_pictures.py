@@ -1,6 +1,6 @@
 """Export and inspect real categories: the accuracy and the export times that the README states.
 
-    python benchmarks/real_pictures.py --data DATASETS --weights resnet18.pth
+    python -m softcore_benchmarks.real_pictures --data DATASETS --weights resnet18.pth
 
 `DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Writes one JSON object a row to standard
 output; bundles go to a temporary folder.
@@ -16,7 +16,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from accuracy import measure
 from softcore_export.dataset import TrainingPictures, find_training_folder
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
@@ -24,7 +23,10 @@ from softcore_runtime import Inspector, bundle
 from softcore_runtime.ort import OnnxBackbone
 from softcore_runtime.pictures import read_picture
 
-SHARED = Path(__file__).parents[2] / "shared"
+from softcore_benchmarks.accuracy import measure
+from softcore_benchmarks.category import Category
+
+SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
 ROWS: tuple[tuple[str, int | None, dict[str, object]], ...] = (
     ("pill", None, {"coreset_ratio": 0.1}),
@@ -67,7 +69,7 @@ def _run(category: Path, limit: int | None, settings: ExportSettings) -> dict[st
         done = export(pictures, Path(folder) / category.name, settings)
         spent = time.perf_counter() - start
         bare = _run_backbone_alone(done.path / bundle.BACKBONE, done.pictures, settings)
-        accuracy = measure(Inspector.load(done.path), category)
+        accuracy = measure(Inspector.load(done.path), Category.find(category))
     return {
         **asdict(accuracy),
         "export_seconds": round(spent, 2),

@@ -1,0 +1,101 @@
+"""Category: training pictures, test pictures and masks of one product in MVTec AD's layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.pictures import find_pictures, read_picture
+from softcore_runtime.preprocessing import Preprocessing
+
+__all__ = ["GOOD", "Category", "find_categories"]
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Category:
+    """One product: `train/good`, `test/<kind>` and, if there are masks, `ground_truth/<kind>`.
+
+    Attributes:
+        name: the folder's.
+        folder: where it is.
+        train: the good pictures to train on, `[N]`, by path.
+        test: the test pictures, `[M]`, by path.
+    """
+
+    name: str
+    folder: Path
+    train: tuple[Path, ...]
+    test: tuple[Path, ...]
+
+    @classmethod
+    def find(cls, folder: Path, limit: int | None = None) -> Category:
+        """Name a category's pictures, at most the first `limit` for training.
+
+        Raises:
+            DataError: there is nothing to train on, or the test pictures aren't both good and bad.
+        """
+        train = find_pictures(folder / "train" / GOOD)[:limit]
+        test = find_pictures(folder / "test")
+        if not train:
+            raise DataError(f"{folder / 'train' / GOOD}: no pictures")
+        kinds = {_kind(folder, path) == GOOD for path in test}
+        if len(kinds) < 2:
+            raise DataError(f"{folder / 'test'}: needs pictures both in {GOOD}/ and in a defect's folder")
+        return cls(folder.name, folder, tuple(train), tuple(test))
+
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        """Which test pictures show a defect, bool `[M]`."""
+        return np.array([_kind(self.folder, path) != GOOD for path in self.test])
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether defects are marked pixel by pixel."""
+        return (self.folder / "ground_truth").is_dir()
+
+    def read_mask(self, picture: Path, preprocessing: Preprocessing) -> NDArray[np.bool_]:
+        """Read the mask of a test picture as the crop sees it, bool `[crop, crop]`; all False if it is good.
+
+        Raises:
+            PictureError: a bad picture's mask is missing or damaged.
+        """
+        kind = _kind(self.folder, picture)
+        if kind == GOOD:
+            return np.zeros((preprocessing.crop, preprocessing.crop), np.bool_)
+        folder = self.folder / "ground_truth" / kind
+        # MVTec AD adds `_mask`, VisA in this layout doesn't.
+        names = [f"{picture.stem}_mask.png", f"{picture.stem}.png"]
+        path = next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
+        height, width = read_picture(picture).shape[:2]
+        mask = cv2.resize(read_picture(path), (width, height), interpolation=cv2.INTER_NEAREST)
+        return np.asarray(preprocessing.apply(mask)[:, :, 0] > 127)
+
+
+def find_categories(root: Path, names: list[str] | None = None) -> list[Path]:
+    """Name the folders of `root` in MVTec AD's layout, all or those of these names.
+
+    Raises:
+        UsageError: `root` or a named category isn't there, or nothing is.
+    """
+    if not root.is_dir():
+        raise UsageError(f"{root}: no such folder")
+    there = sorted(path.parent.parent for path in root.glob(f"*/train/{GOOD}") if path.is_dir())
+    if not there:
+        raise UsageError(f"{root}: no category in MVTec AD's layout (CATEGORY/train/{GOOD}, CATEGORY/test)")
+    if not names:
+        return there
+    known = {path.name: path for path in there}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{root / name}: no such category; there are: {', '.join(known)}")
+    return [known[name] for name in names]
+
+
+def _kind(folder: Path, picture: Path) -> str:
+    return picture.relative_to(folder / "test").parts[0]

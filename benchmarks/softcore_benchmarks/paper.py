@@ -1,0 +1,299 @@
+"""The paper's tables and figures on any data set in MVTec AD's layout.
+
+    python -m softcore_benchmarks.paper --data DATASETS --weights resnet18.pth --out paper
+
+trains and tests every method at every noise and writes RESULTS.md with CSVs and plots into --out.
+Finished cells (a category, a noise, a method) are kept in results/cells.jsonl: interrupted or widened,
+a run goes on from them. Each cell trains once and is tested with and without overlap.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from softcore_export.settings import ExportSettings
+from softcore_runtime.command_line import Parser, run
+from softcore_runtime.errors import UsageError
+from softcore_runtime.preprocessing import Preprocessing
+from tqdm import tqdm
+
+from softcore_benchmarks import cells, cflow
+from softcore_benchmarks.category import Category, find_categories
+from softcore_benchmarks.cells import Ground
+from softcore_benchmarks.feature_store import Network, load_features
+from softcore_benchmarks.figures import draw_figures, embed_coresets, plot_embedding
+from softcore_benchmarks.methods import METHODS, SWEEPS, Pictures
+from softcore_benchmarks.noise import NOISES
+from softcore_benchmarks.published import MVTEC_AD
+from softcore_benchmarks.report import write_report
+from softcore_benchmarks.tables import list_figures, list_tables
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, compute what is missing, and write the report."""
+    return run(_parser(), _work, arguments)
+
+
+def _parser() -> Parser:
+    parser = Parser("python -m softcore_benchmarks.paper", __doc__ or "")
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="a folder of categories in MVTec AD's layout")
+    add("--categories", nargs="+", metavar="NAME", help="default: all of --data")
+    add("--out", type=Path, default=Path("paper"), help="RESULTS.md and results/ (default: %(default)s)")
+    add("--work", type=Path, help="features, which can be deleted afterwards (default: OUT/work)")
+    add("--backbone", default="wide_resnet50_2", help="a network of torchvision (default: %(default)s)")
+    add("--weights", type=Path, help="its state dict (default: torchvision's own, downloaded)")
+    add("--resnet18-weights", type=Path, help="of PaDiM*, where --backbone is another")
+    add("--noise", nargs="+", type=float, default=list(NOISES), help="default: %(default)s")
+    add(
+        "--methods",
+        nargs="+",
+        choices=list(METHODS),
+        metavar="METHOD",
+        help=f"default: all ({', '.join(METHODS)})",
+    )
+    add("--table-noise", type=float, default=0.1, help="of the tables and sweeps (default: %(default)s)")
+    per_category = "one value, or NAME=VALUE for a category; may be repeated"
+    add(
+        "--coreset-ratio",
+        action="append",
+        default=[],
+        metavar="[NAME=]R",
+        help=f"default 0.1; {per_category}",
+    )
+    add(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="[NAME=]N",
+        help=f"first N training pictures; {per_category}",
+    )
+    add("--tau", type=float, default=0.15, help="share of patches thrown away (default: %(default)s)")
+    add("--lof-k", type=int, default=6, help="neighbours of LOF (default: %(default)s)")
+    add("--resize", type=int, default=256)
+    add("--crop", type=int, default=224)
+    add("--seed", type=int, default=0, help="of coresets and dimensions; the noise is the protocol's own")
+    add(
+        "--cflow-python",
+        type=Path,
+        default=Path(".venv-cflow/bin/python"),
+        help="an interpreter with anomalib (make cflow; default: %(default)s)",
+    )
+    add("--cflow-steps", type=int, default=1000, help="of training (default: %(default)s)")
+    add("--report-only", action="store_true", help="compute nothing: write the report from what is there")
+    return parser
+
+
+def _work(options: argparse.Namespace) -> None:
+    for noise in (*options.noise, options.table_noise):
+        if not 0 <= noise <= 1:
+            raise UsageError(f"--noise {noise:g}: a share from 0 to 1 is needed")
+    for option in ("weights", "resnet18_weights"):
+        path = getattr(options, option)
+        if path and not path.is_file():
+            raise UsageError(f"--{option.replace('_', '-')} {path}: no such file")
+    folders = find_categories(options.data, options.categories)
+    names = [folder.name for folder in folders]
+    limits = {name: int(value) for name, value in _by_category(options.limit, names, "--limit").items()}
+    ratios = _by_category(options.coreset_ratio, names, "--coreset-ratio")
+    grounds = _Grounds(options, folders, limits, ratios)
+    if not options.report_only:
+        _compute_missing(options, grounds)
+    _write(options, grounds)
+
+
+class _Grounds:
+    """The categories, opened one at a time: the features of all would not fit."""
+
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        folders: list[Path],
+        limits: dict[str, int],
+        ratios: dict[str, float],
+    ) -> None:
+        self.categories = [Category.find(folder, limits.get(folder.name)) for folder in folders]
+        self.ratios = ratios
+        self._options = options
+        self._networks: tuple[Network, Network] | None = None
+
+    def _load_networks(self) -> tuple[Network, Network]:
+        options = self._options
+        preprocessing = Preprocessing(resize=options.resize, crop=options.crop)
+        place = _work_folder(options) / "networks"
+        main = Network.load(options.backbone, options.weights, preprocessing, place)
+        if options.backbone == "resnet18":
+            return main, main
+        return main, Network.load("resnet18", options.resnet18_weights, preprocessing, place)
+
+    def open(self, category: Category) -> Ground:
+        options = self._options
+        if self._networks is None:
+            self._networks = self._load_networks()
+        main, star = self._networks
+        place = _work_folder(options) / "features"
+        found = load_features(category, main, place)
+        other = found if star is main else load_features(category, star, place)
+        ratio = self.ratios.get(category.name, 0.1)
+        settings = ExportSettings(
+            backbone=options.backbone,
+            weights=options.weights,
+            tau=options.tau,
+            lof_k=options.lof_k,
+            coreset_ratio=ratio,
+            preprocessing=main.preprocessing,
+            seed=options.seed,
+            device="cpu",
+        )
+        masks = None
+        if category.has_masks:
+            masks = np.stack([category.read_mask(path, main.preprocessing) for path in category.test])
+        return Ground(
+            category=category,
+            train=Pictures(found.train, other.train, found.train_crops),
+            test=Pictures(found.test, other.test, found.test_crops),
+            masks=masks,
+            settings=settings,
+            backbone=main.backbone,
+            cflow=cflow.Environment(
+                options.cflow_python.absolute(), options.backbone, options.weights, steps=options.cflow_steps
+            ),
+            described={
+                "backbone": f"{options.backbone} {main.key}",
+                "training pictures": str(len(category.train)),
+                "coreset ratio": f"{ratio:g}",
+                "tau": f"{options.tau:g}",
+                "k": str(options.lof_k),
+                "seed": str(options.seed),
+            },
+        )
+
+
+def _compute_missing(options: argparse.Namespace, grounds: _Grounds) -> None:
+    methods = options.methods or list(METHODS)
+    noises = sorted({*options.noise})
+    wanted = [
+        (category, noise, method)
+        for category in grounds.categories
+        for noise in noises
+        for method in methods
+        if noise == options.table_noise or not method.startswith(SWEEPS)
+    ]
+    folder = _results(options)
+    done = cells.read_cells(folder)
+    ground: Ground | None = None
+    notes: dict[str, None] = {}
+    with tqdm(wanted, desc="cells", unit="cell") as bar:
+        for category, noise, method in bar:
+            bar.set_postfix_str(f"{category.name}, noise {noise:g}, {method}")
+            if ground is None or ground.category is not category:
+                ground = grounds.open(category)
+            if not cells.enough_defects(ground, noise):
+                notes[f"{category.name}: not enough defects for noise {noise:g}"] = None
+            elif cells.find(done, ground, noise, method):
+                continue
+            elif METHODS[method].needs_cflow and not ground.cflow.there:
+                notes[f"CFLOW: {options.cflow_python} is not there (make cflow); its rows are left out"] = (
+                    None
+                )
+            else:
+                cells.keep(folder, cells.compute(ground, noise, method))
+    for note in notes:
+        print(note, file=sys.stderr)
+
+
+def _write(options: argparse.Namespace, grounds: _Grounds) -> None:
+    names = [category.name for category in grounds.categories]
+    folder = _results(options)
+    kept = [cell for cell in cells.read_cells(folder) if cell.category in names]
+    if not kept:
+        raise UsageError(f"{folder / cells.FILE}: no finished cell of {', '.join(names)}")
+    kept.sort(key=lambda cell: (names.index(cell.category), cell.noise, list(METHODS).index(cell.method)))
+    figures = list_figures(kept)
+    noise = options.table_noise
+    pictures = draw_figures(figures, noise, folder)
+    # A category with masks if there is one: there it is known which patches are noisy.
+    shown = next((category for category in grounds.categories if category.has_masks), grounds.categories[0])
+    embedding = folder / f"figure-5-{shown.name}.png"
+    if not embedding.exists() and not options.report_only:
+        ground = grounds.open(shown)
+        if cells.enough_defects(ground, noise):
+            rows = (("PatchCore", "none"), ("SoftCore-lof", "lof"))
+            caption = f"{shown.name}, noise {noise:g}: t-SNE of both coresets"
+            plot_embedding(embed_coresets(ground, noise, rows), caption, embedding)
+    if embedding.exists():
+        title = f"Figure 5: t-SNE of {shown.name}'s coresets, noise {noise:g}, entries out of defects in red"
+        pictures.insert(min(2, len(pictures)), (title, embedding))
+    report = write_report(options.out, _heading(kept), figures, list_tables(kept, noise), pictures)
+    print(report)
+
+
+def _heading(kept: list[cells.Cell]) -> list[str]:
+    lines = []
+    for name in dict.fromkeys(cell.category for cell in kept):
+        first = next(cell for cell in kept if cell.category == name)
+        good, bad = first.tested_on
+        trained = first.trained_on - first.defects
+        settings = [f"{key} {value}" for key, value in first.settings.items() if key != "training pictures"]
+        lines.append(
+            f"* {name}: {trained} training pictures, {good} good and {bad} bad test pictures; "
+            f"{', '.join(settings)}."
+        )
+    flows = {cell.settings["CFLOW"] for cell in kept if "CFLOW" in cell.settings}
+    if flows:
+        lines.append(f"* CFLOW by anomalib: {'; '.join(sorted(flows))} (its authors train for 50 epochs).")
+    if not {cell.category for cell in kept} >= MVTEC_AD:
+        lines.append("* MVTec AD as a whole was not run here, nor its averages.")
+    return [
+        "# Results",
+        "Made by `python -m softcore_benchmarks.paper` by the paper's protocol: `k = round(noise * n_train)` "
+        "test defects get among the training pictures. *Overlap* leaves them in the test set too, *no "
+        "overlap* takes them out; *clean* is noise 0. *Not run here* marks what wasn't computed or can't be: "
+        "there are no masks, or not enough defects.",
+        "\n".join(lines),
+        f"{os.cpu_count()} CPUs ({platform.machine()}), no GPU. All figures: "
+        "[results/figures.csv](results/figures.csv).",
+    ]
+
+
+def _by_category(values: list[str], names: list[str], option: str) -> dict[str, float]:
+    """Read `VALUE` and `NAME=VALUE`; a name's own value wins.
+
+    Raises:
+        UsageError: not a number above 0, or no such category.
+    """
+    common: dict[str, float] = {}
+    special: dict[str, float] = {}
+    for value in values:
+        name, _, number = value.rpartition("=")
+        if name and name not in names:
+            raise UsageError(f"{option} {value}: no category {name}; there are: {', '.join(names)}")
+        try:
+            parsed = float(number)
+        except ValueError:
+            parsed = 0
+        if not parsed > 0:
+            raise UsageError(f"{option} {value}: {number!r} is not a number above 0")
+        if name:
+            special[name] = parsed
+        else:
+            common = dict.fromkeys(names, parsed)
+    return common | special
+
+
+def _results(options: argparse.Namespace) -> Path:
+    return Path(options.out) / "results"
+
+
+def _work_folder(options: argparse.Namespace) -> Path:
+    return Path(options.work or options.out / "work")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
