@@ -75,7 +75,7 @@ def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tupl
                 made.append((title, _save(picture, folder / f"figure-{number}.png")))
         picture = _plot_by_tau(figures, noise)
         if picture:
-            title = f"Figure 4: image AUROC of SoftCore-lof against tau, noise {noise:g}"
+            title = f"Figure 4: Image AUROC of SoftCore-lof against tau, noise {noise:g}"
             made.insert(1, (title, _save(picture, folder / "figure-4.png")))
     return made
 
@@ -189,14 +189,14 @@ def _subplots(n: int) -> tuple[Figure, list[Axes]]:
 
 
 def _add_legend(picture: Figure, axes: Iterable[Axes]) -> None:
-    """Name every line once, under the panels; a category may lack some."""
+    """Name every line once, over the panels; a category may lack some."""
     named: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         named |= dict(zip(map(str, labels), handles, strict=True))
     columns = 2 if picture.get_figwidth() < 6 else 4
     picture.legend(
-        list(named.values()), list(named), loc="outside lower center", ncols=columns, frameon=False
+        list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False
     )
 
 
