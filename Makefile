@@ -75,4 +75,4 @@ lock:
 	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/cflow.lock
 
 clean:
-	rm -rf $(VENV) .venv-cflow $(DEMO) $(PAPER) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-cflow $(DEMO) paper benchmarks/work .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
