@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,11 +63,6 @@ class PictureFeatures:
     train_crops: NDArray[np.uint8]
     test_crops: NDArray[np.uint8]
     seconds: float
-
-    @property
-    def side(self) -> int:
-        """Patches of the grid's side."""
-        return math.isqrt(self.train.shape[1])
 
 
 def load_features(category: Category, network: Network, folder: Path) -> PictureFeatures:

@@ -48,6 +48,7 @@ def draw_coreset(
     ends = np.cumsum(kept.sum(axis=1))
     for picture, mask, end in zip(features, kept, ends, strict=True):
         projected[end - mask.sum() : end] = picture[mask] @ axes
+    size = min(size, len(candidates))
     chosen = spread(torch.from_numpy(projected).to(device), size, int(rng.integers(len(candidates))))
     return candidates[chosen]
 

@@ -17,7 +17,6 @@ def test_features_are_the_networks_of_every_picture(root: Path, network: Network
     found = load_features(category, network, work / "features")
     assert found.train.shape == (TRAIN, 64, 384)
     assert found.test.shape == (GOOD + BAD, 64, 384)
-    assert found.side == 8
     crop = SMALL.apply(read_picture(category.test[3]))
     np.testing.assert_array_equal(found.test_crops[3], crop)
     np.testing.assert_array_equal(found.test[3], network.backbone.features(crop[None])[0])

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from softcore_export.progress import end_bars, track
+from softcore_export.progress import end_bars, hide_bars, track
 
 
 def test_items_pass_through_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,3 +51,11 @@ def test_an_error_passes_through(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="as it came"):
         list(track(fail(), "failing", total=9))
     assert "1/9" in capsys.readouterr().err
+
+
+def test_bars_can_be_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    with hide_bars():
+        assert list(track(range(3), "inner")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    assert list(track(range(3), "outer")) == [0, 1, 2]
+    assert "outer" in capsys.readouterr().err
