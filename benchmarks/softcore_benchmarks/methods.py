@@ -238,6 +238,7 @@ METHODS: dict[str, Method] = {
     "padim-star": _padim(PADIM_STAR, star=True),
     "padim-star-denoised-padim": _denoised(_PADIM, "PaDiM*-denoised PaDiM"),
     "padim-star-denoised-patchcore": _denoised(_PATCHCORE, "PaDiM*-denoised PatchCore"),
+    "softcore-auto": _bank("SoftCore", discriminator="auto"),
     "softcore-nearest": _softcore("SoftCore-nearest", discriminator="nearest"),
     "softcore-gaussian": _softcore("SoftCore-gaussian", discriminator="gaussian"),
     "softcore-lof": _softcore("SoftCore-lof", discriminator="lof"),

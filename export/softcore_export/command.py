@@ -73,14 +73,18 @@ def _parser() -> Parser:
     method = parser.add_argument_group("method")
     method.add_argument(
         "--discriminator",
-        choices=("lof", "nearest", "gaussian", "none"),
-        default="lof",
-        help="judge of patches (lof); none is PatchCore",
+        choices=("auto", "lof", "nearest", "gaussian", "none"),
+        default="auto",
+        help="judge of patches: auto needs no telling how dirty the pictures are; lof, nearest and gaussian "
+        "are the paper's and take --tau; none is PatchCore (auto)",
     )
+    method.add_argument("--lof-k", type=int, default=6, metavar="K", help="lof: neighbours (6)")
     method.add_argument(
-        "--lof-k", type=int, default=6, metavar="K", help="neighbours of the local outlier factor (6)"
+        "--tau",
+        type=float,
+        default=0.15,
+        help="lof, nearest, gaussian: share of patches to throw away (0.15)",
     )
-    method.add_argument("--tau", type=float, default=0.15, help="share of patches to throw away (0.15)")
     method.add_argument("--coreset-ratio", type=float, default=0.1, help="share of all patches to keep (0.1)")
     method.add_argument(
         "--sampler", choices=("greedy", "random"), default="greedy", help="of the coreset (greedy k-centre)"
@@ -89,11 +93,16 @@ def _parser() -> Parser:
         "--soft-weights",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="weigh distances by the kept patches' outlier factors (on)",
+        help="lof, nearest, gaussian: weigh distances by the kept patches' outlier factors (on)",
     )
     method.add_argument("--seed", type=int, default=0, help="of every random choice (0)")
     method.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
+    parser.add_argument(
+        "--review",
+        action="store_true",
+        help="then open a page on this machine where you confirm or veto each suspect and export again",
+    )
     parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
     return parser
 
@@ -120,11 +129,18 @@ def _export(options: argparse.Namespace) -> int:
         _say(f"warning: that is few; {_FEW} or more give a limit that means something")
 
     try:
-        from softcore_export.export import export
+        from softcore_export.choices import choices_path, read_choices
+        from softcore_export.export import export, prepare
+        from softcore_export.review import review
     except ModuleNotFoundError as error:
         raise MissingLibraryError(error.name or "a library", "export") from error
 
-    _report(export(pictures, options.out / category, settings))
+    target = options.out / category
+    if options.review:
+        with prepare(pictures, target, settings) as prepared:
+            review(prepared, target, _report, _say)
+    else:
+        _report(export(pictures, target, settings, read_choices(choices_path(target))))
     return 0
 
 
@@ -175,9 +191,16 @@ def _report(done: Export) -> None:
     )
     print(f"  parity     ONNX Runtime within {manifest.parity.max_relative:.1e} of torch")
     print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
-    order = done.suspicion.argsort()[::-1][:_SHOWN]
-    names = ", ".join(done.pictures[i].name for i in order)
-    print(f"  look at    the most suspect training pictures: {names}")
+    estimate = done.contamination.estimate
+    print(
+        f"  defective  {estimate.value:.1%} of the training pictures, by estimate "
+        f"({estimate.low:.1%} to {estimate.high:.1%})"
+    )
+    suspects = [image for image in done.contamination.images if image.suspicion > 1]
+    names = ", ".join(image.path for image in suspects[:_SHOWN])
+    more = f" and {len(suspects) - _SHOWN} more" if len(suspects) > _SHOWN else ""
+    print(f"  suspects   {names}{more}" if suspects else "  suspects   none")
+    print(f"  report     {done.path / 'report.html'}")
 
 
 def _say(line: str) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from softcore_export.progress import track
 
-__all__ = ["PROJECTION", "draw_coreset", "draw_random", "spread"]
+__all__ = ["PROJECTION", "draw_axes", "draw_coreset", "draw_random", "spread"]
 
 PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
 _AHEAD = 1024  # farthest rows among which the next ones are chosen
@@ -42,7 +42,7 @@ def draw_coreset(
     """
     rng = np.random.default_rng(seed)
     dim = features.shape[2]
-    axes = np.linalg.qr(rng.standard_normal((dim, min(dim, PROJECTION))))[0].astype(np.float32)
+    axes = draw_axes(dim, rng)
     candidates = np.flatnonzero(kept)
     projected = np.empty((len(candidates), axes.shape[1]), np.float32)
     ends = np.cumsum(kept.sum(axis=1))
@@ -51,6 +51,11 @@ def draw_coreset(
     size = min(size, len(candidates))
     chosen = spread(torch.from_numpy(projected).to(device), size, int(rng.integers(len(candidates))))
     return candidates[chosen]
+
+
+def draw_axes(dim: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Draw the axes of a random projection, orthonormal, float32 `[d, 128]`, or `[d, d]` where d is less."""
+    return np.linalg.qr(rng.standard_normal((dim, min(dim, PROJECTION))))[0].astype(np.float32)
 
 
 def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int64]:

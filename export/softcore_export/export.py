@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,28 +19,65 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime import Bundle, Inspector, bundle, ort
 from softcore_runtime.errors import UsageError
-from softcore_runtime.manifest import Backbone, Bank, Dataset, Grid, Manifest
+from softcore_runtime.manifest import Backbone, Bank, Dataset, Grid, Manifest, Parity
 from softcore_runtime.ort import OnnxBackbone
 from softcore_runtime.pictures import read_picture
 from softcore_runtime.search import Search
 
-from softcore_export.backbone import load_backbone
+from softcore_export.backbone import LoadedBackbone, load_backbone
+from softcore_export.choices import FILE as CHOICES
+from softcore_export.choices import Choices, write_choices
+from softcore_export.contamination import Contamination, Judged, write_contamination
 from softcore_export.dataset import TrainingPictures
 from softcore_export.features import extract
 from softcore_export.golden import choose_golden
 from softcore_export.index import build_index
 from softcore_export.onnx_file import check_parity, write_onnx
 from softcore_export.progress import end_bars, track
+from softcore_export.report import Facts, write_report
 from softcore_export.settings import ExportSettings
+from softcore_export.suspicion import Judgement, judge
 from softcore_export.threshold import leave_one_out_scores, provisional_threshold
 from softcore_export.train import MemoryBank, fit
-from softcore_export.workplace import workplace
+from softcore_export.workplace import scratch, workplace
 
-__all__ = ["Export", "export"]
+__all__ = ["Export", "Prepared", "build", "export", "prepare"]
 
 _PARITY_FRAMES = 4
 _HELD_BACK = 2000  # patches that measure the index's recall
-_SUSPECT_SHARE = 0.01  # of a picture's patches speak for it: a small defect touches few
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What is made of the pictures before anything is chosen: the same for every bank drawn from them.
+
+    Attributes:
+        pictures: as they were read.
+        settings: how to train.
+        network: the backbone's ONNX file.
+        backbone: the same, opened.
+        loaded: what it was exported from.
+        parity: how well the two agree.
+        features: float32 `[N, P, d]`, mapped from disk.
+        judgement: what is suspect in them.
+        seconds: of each stage.
+    """
+
+    pictures: TrainingPictures
+    settings: ExportSettings
+    network: Path
+    backbone: OnnxBackbone
+    loaded: LoadedBackbone
+    parity: Parity
+    features: NDArray[np.float32]
+    judgement: Judgement
+    seconds: dict[str, float]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns, P = H * W."""
+        side = math.isqrt(self.features.shape[1])
+        return side, side
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +89,8 @@ class Export:
         manifest: the bundle's.
         pictures: the training pictures that were read, `[N]`.
         skipped: a line for each that couldn't be.
-        suspicion: float64 `[N]`, how suspect each picture is.
+        contamination: which of them are suspect, and what was done; as in the bundle.
+        kept: bool `[N, P]`, which patches could enter the memory bank.
         scores: float64 `[N]`, leave-one-image-out.
         seconds: of each stage.
     """
@@ -59,64 +99,108 @@ class Export:
     manifest: Manifest
     pictures: list[Path]
     skipped: list[str]
-    suspicion: NDArray[np.float64]
+    contamination: Contamination
+    kept: NDArray[np.bool_]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
 
 
-def export(pictures: TrainingPictures, target: Path, settings: ExportSettings) -> Export:
+def export(
+    pictures: TrainingPictures, target: Path, settings: ExportSettings, choices: Choices | None = None
+) -> Export:
     """Train on `pictures` and put the bundle at `target`, whole or not at all.
+
+    Args:
+        pictures: what to train on.
+        target: the bundle's folder; an earlier bundle is replaced.
+        settings: how.
+        choices: a person's, which overrule what the method would leave out.
 
     Raises:
         UsageError: the settings can't be met here, or `target` can't be written.
-        DataError: too few pictures can be read.
+        DataError: too few pictures can be read, or are left.
         ExportError: a gate failed (ONNX checker, parity, recall).
+    """
+    with prepare(pictures, target, settings) as prepared:
+        return build(prepared, target, choices or Choices())
+
+
+@contextmanager
+def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) -> Iterator[Prepared]:
+    """Export the network, compute the features and judge them; all is gone at the end of the block.
+
+    Raises:
+        As `export`.
     """
     device = _choose_device(settings.device)
     preprocessing = settings.preprocessing
     seconds: dict[str, float] = {}
 
-    with workplace(target) as place:
+    with scratch(target) as place:
         with _timed(seconds, "backbone"):
             loaded = load_backbone(settings.backbone, settings.weights, settings.layers, preprocessing.crop)
-            write_onnx(loaded.network, preprocessing.crop, place / bundle.BACKBONE)
-            backbone = OnnxBackbone(place / bundle.BACKBONE)
+            network = place / bundle.BACKBONE
+            write_onnx(loaded.network, preprocessing.crop, network)
+            backbone = OnnxBackbone(network)
 
         with _timed(seconds, "features"):
             crops = track(pictures.crops(preprocessing), "features", len(pictures.paths))
-            scratch = place / "features"
-            features = extract(backbone, crops, scratch)  # [N, P, d]
-            scratch.unlink()  # the mapping keeps it until we are done
-            side = math.isqrt(features.shape[1])
+            features = extract(backbone, crops, place / "features")  # [N, P, d]
+            (place / "features").unlink()  # the mapping keeps it until we are done
             parity = check_parity(loaded.network, backbone, _first_crops(pictures, settings))
 
+        with _timed(seconds, "suspicion"):
+            side = math.isqrt(features.shape[1])
+            judgement = judge(features, (side, side), device)
+
+        yield Prepared(pictures, settings, network, backbone, loaded, parity, features, judgement, seconds)
+
+
+def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
+    """Draw a memory bank by the method and a person's choices, and put its bundle at `target`.
+
+    Raises:
+        As `export`.
+    """
+    pictures, settings, features = prepared.pictures, prepared.settings, prepared.features
+    backbone, judgement = prepared.backbone, prepared.judgement
+    grid = prepared.grid
+    device = _choose_device(settings.device)
+    seconds = dict(prepared.seconds)
+
+    with workplace(target) as place:
         with _timed(seconds, "memory bank"):
-            learned = fit(features, (side, side), settings, device)
+            overrule = partial(choices.apply, digests=pictures.digests, grid=grid)
+            learned = fit(features, grid, settings, device, judgement, overrule)
 
         with _timed(seconds, "index"):
-            built = build_index(
-                learned.bank, _hold_back(features, learned, side, settings.seed), settings.seed
-            )
+            held_back = _hold_back(features, learned, grid[1], settings.seed)
+            built = build_index(learned.bank, held_back, settings.seed)
 
         with _timed(seconds, "threshold"):
             owners = learned.origins[:, 0]
             scores = leave_one_out_scores(features, learned.bank, learned.weights, owners, device)
-            suspicion = _rank(learned.factors, scores)
-            threshold = provisional_threshold(scores, suspicion, settings.tau)
+            contamination = _tell(pictures, judgement, learned.kept)
+            threshold = provisional_threshold(scores, _trust(prepared, learned, choices))
 
         with _timed(seconds, "bundle"):
+            shutil.copyfile(prepared.network, place / bundle.BACKBONE)
             built.index.save(place / bundle.INDEX)
             arrays = {"bank": learned.bank, "weights": learned.weights, "origins": learned.origins}
             bundle.write_arrays(place, arrays)
+            write_contamination(place, contamination)
+            write_choices(place / CHOICES, choices)
             manifest = Manifest(
                 category=target.name,
                 created=datetime.now(timezone.utc).replace(microsecond=0),
                 tools=_tool_versions(),
-                preprocessing=preprocessing,
+                preprocessing=settings.preprocessing,
                 backbone=Backbone(
-                    name=loaded.name, layers=loaded.layers, weights_sha256=loaded.weights_sha256
+                    name=prepared.loaded.name,
+                    layers=prepared.loaded.layers,
+                    weights_sha256=prepared.loaded.weights_sha256,
                 ),
-                grid=Grid(height=side, width=side),
+                grid=Grid(height=grid[0], width=grid[1]),
                 bank=Bank(
                     n=len(learned.bank),
                     dim=learned.bank.shape[1],
@@ -130,7 +214,7 @@ def export(pictures: TrainingPictures, target: Path, settings: ExportSettings) -
                     seed=settings.seed,
                 ),
                 index=built.record,
-                parity=parity,
+                parity=prepared.parity,
                 threshold=threshold,
                 dataset=Dataset(
                     pictures=len(pictures.read),
@@ -144,6 +228,23 @@ def export(pictures: TrainingPictures, target: Path, settings: ExportSettings) -
             golden = choose_golden(pictures.read, scores)
             expected = {name: inspector.inspect(frame).score for name, frame in golden.items()}
             bundle.write_golden(place, golden, expected)
+
+        with _timed(seconds, "report"):
+            facts = Facts(
+                manifest=manifest,
+                contamination=contamination,
+                choices=choices,
+                folder=pictures.folder,
+                paths=list(pictures.read),
+                digests=list(pictures.digests),
+                skipped=list(pictures.skipped),
+                patch_suspicion=judgement.patches,
+                kept=learned.kept,
+                origins=learned.origins,
+                scores=scores,
+                seconds=seconds,
+            )
+            write_report(place, facts)
             manifest = manifest.model_copy(update={"files": bundle.record_files(place)})
             bundle.write_manifest(place, manifest)
             Inspector.load(place)  # what ships has been read back, verified and tested
@@ -153,9 +254,28 @@ def export(pictures: TrainingPictures, target: Path, settings: ExportSettings) -
         manifest=manifest,
         pictures=list(pictures.read),
         skipped=list(pictures.skipped),
-        suspicion=suspicion,
+        contamination=contamination,
+        kept=learned.kept,
         scores=scores,
         seconds=seconds,
+    )
+
+
+def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.bool_]) -> Contamination:
+    """Put down who is suspect, the most suspect first, and what was left out of each."""
+    decisions = np.where(kept.all(axis=1), "kept", "patches excluded")
+    decisions[~kept.any(axis=1)] = "picture excluded"
+    return Contamination(
+        estimate=judgement.estimate,
+        images=tuple(
+            Judged(
+                path=pictures.read[i].relative_to(pictures.folder).as_posix(),
+                sha256=pictures.digests[i],
+                suspicion=round(float(judgement.pictures[i]), 6),
+                decision=decisions[i],
+            )
+            for i in np.argsort(-judgement.pictures, kind="stable")
+        ),
     )
 
 
@@ -187,12 +307,18 @@ def _hold_back(
     return features[picture, position]
 
 
-def _rank(factors: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Say how suspect each picture is: the mean of its highest outlier factors, or its score without any."""
-    if (factors == factors.flat[0]).all():
-        return scores
-    top = max(1, int(_SUSPECT_SHARE * factors.shape[1]))
-    return np.asarray(np.partition(factors, -top, axis=1)[:, -top:].mean(axis=1))
+def _trust(prepared: Prepared, learned: MemoryBank, choices: Choices) -> NDArray[np.bool_]:
+    """Say which pictures may set the limit, bool `[N]`: what a person kept, and of the rest the good."""
+    suspicion = prepared.judgement.pictures
+    if prepared.settings.discriminator == "auto":
+        trusted = np.asarray(suspicion <= 1)
+    else:  # a fixed share is thrown away, of the pictures too
+        rank = np.argsort(np.argsort(suspicion, kind="stable"))
+        trusted = rank < len(rank) - int(prepared.settings.tau * len(rank))
+    for row, digest in enumerate(prepared.pictures.digests):
+        if digest in choices.pictures:
+            trusted[row] = choices.pictures[digest].action == "keep"
+    return trusted if trusted.any() else np.asarray(learned.kept.any(axis=1))
 
 
 def _tool_versions() -> dict[str, str]:

@@ -12,14 +12,15 @@ __all__ = ["ExportSettings"]
 
 
 class ExportSettings(BaseModel):
-    """How to train; the defaults are the paper's.
+    """How to train; the defaults of `lof_k`, `tau` and `coreset_ratio` are the paper's.
 
     Attributes:
         backbone: a torchvision classification network, or `filterbank`.
         weights: a torchvision state dict; None takes torchvision's own.
         layers: the layers whose features are joined, finest first; empty takes the backbone's usual two.
-        discriminator: how patches are judged: `lof` (local outlier factor), `nearest` (distance to the
-            nearest other), `gaussian` (Mahalanobis distance), or `none` (PatchCore).
+        discriminator: how patches are judged: `auto` (see `softcore_export.suspicion`); by the paper, with
+            lof_k, tau and soft_weights, `lof` (local outlier factor), `nearest` (distance to the nearest
+            other) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
         lof_k: neighbours of the local outlier factor, equations 4 to 6.
         tau: the share of patches that is thrown away, those with the highest outlier factors.
         coreset_ratio: the coreset's size as a share of all patches.
@@ -35,7 +36,7 @@ class ExportSettings(BaseModel):
     backbone: str = "wide_resnet50_2"
     weights: Path | None = None
     layers: tuple[str, ...] = ()
-    discriminator: Literal["lof", "nearest", "gaussian", "none"] = "lof"
+    discriminator: Literal["auto", "lof", "nearest", "gaussian", "none"] = "auto"
     lof_k: int = Field(default=6, ge=1)
     tau: float = Field(default=0.15, ge=0, lt=1)
     coreset_ratio: float = Field(default=0.1, gt=0, le=1)

@@ -48,17 +48,13 @@ def leave_one_out_scores(
     return scores
 
 
-def provisional_threshold(
-    scores: NDArray[np.float64], suspicion: NDArray[np.float64], tau: float
-) -> Threshold:
-    """Take the share `tau` of the most suspect pictures out; the limit is the highest score of the rest.
+def provisional_threshold(scores: NDArray[np.float64], trusted: NDArray[np.bool_]) -> Threshold:
+    """Take the highest score of the training pictures that are trusted as the limit.
 
     Args:
         scores: float64 `[N]`, leave-one-image-out.
-        suspicion: float64 `[N]`, how suspect each training picture is.
-        tau: share of pictures to take out, rounded down; at least one stays.
+        trusted: bool `[N]`, at least one.
     """
-    trusted = np.argsort(suspicion, kind="stable")[: max(1, len(scores) - int(tau * len(scores)))]
     value = max(float(scores[trusted].max()), float(np.finfo(np.float32).tiny))
-    method = f"highest leave-one-image-out score of the {len(trusted)} least suspect training pictures"
+    method = f"highest leave-one-image-out score of the {trusted.sum()} least suspect training pictures"
     return Threshold(value=value, provisional=True, method=method)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.errors import DataError
 
 from softcore_export.coreset import draw_coreset, draw_random
 from softcore_export.discriminator import denoise, outlier_factors, soft_weights
 from softcore_export.settings import ExportSettings
+from softcore_export.suspicion import Judgement, judge
 
 __all__ = ["MemoryBank", "fit"]
 
@@ -43,7 +46,12 @@ class MemoryBank:
 
 
 def fit(
-    features: NDArray[np.float32], grid: tuple[int, int], settings: ExportSettings, device: torch.device
+    features: NDArray[np.float32],
+    grid: tuple[int, int],
+    settings: ExportSettings,
+    device: torch.device,
+    judgement: Judgement | None = None,
+    overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
 ) -> MemoryBank:
     """Learn a memory bank.
 
@@ -52,16 +60,29 @@ def fit(
         grid: (H, W).
         settings: see `ExportSettings`.
         device: of the discriminator and the coreset.
+        judgement: what `judge` says of these features, where it is known already; only `auto` needs it.
+        overrule: given which patches are kept, bool `[N, P]`, says which a person wants kept.
+
+    Raises:
+        DataError: nothing is left to learn from.
     """
     n_pictures, positions, dim = features.shape
 
-    # 1. Judge every patch among its like: those at the same position of all pictures.
+    # 1. Judge every patch, and leave the noisy ones out, for good.
     if settings.discriminator == "none":
         factors = np.ones((n_pictures, positions))
         kept = np.ones((n_pictures, positions), np.bool_)
-    else:
+    elif settings.discriminator == "auto":  # among the pictures that can be trusted, as many as it takes
+        judgement = judgement or judge(features, grid, device)
+        factors = judgement.patches.astype(np.float64)  # [N, P]
+        kept = judgement.kept  # [N, P]
+    else:  # the paper: among the patches at the same position, the share tau
         factors = outlier_factors(features, settings.discriminator, settings.lof_k, device)  # [N, P]
-        kept = denoise(factors, settings.tau)  # [N, P]: the noisiest tau are out, for good
+        kept = denoise(factors, settings.tau)  # [N, P]
+    if overrule:
+        kept = overrule(kept)
+    if not kept.any():
+        raise DataError("every training picture was excluded; nothing is left to learn from")
 
     # 2. Draw the coreset from what is left.
     size = max(1, round(settings.coreset_ratio * n_pictures * positions))
@@ -73,7 +94,7 @@ def fit(
     row, column = np.divmod(position, grid[1])
 
     # 3. Remember how far each kept patch may itself be trusted: its factor weighs its distances.
-    if settings.soft_weights and settings.discriminator != "none":
+    if settings.soft_weights and settings.discriminator not in ("auto", "none"):
         weights = soft_weights(factors, settings.discriminator)[picture, position]  # [n]
     else:
         weights = np.ones(len(entries), np.float32)

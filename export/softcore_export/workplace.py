@@ -10,15 +10,14 @@ from pathlib import Path
 
 from softcore_runtime.errors import ExportError, UsageError
 
-__all__ = ["workplace"]
+__all__ = ["scratch", "workplace"]
 
 
 @contextlib.contextmanager
-def workplace(target: Path) -> Iterator[Path]:
-    """Give a new folder beside `target`; rename it to `target` at the end.
+def scratch(target: Path) -> Iterator[Path]:
+    """Give a new folder beside `target`, where there is room for what a bundle needs; remove it at the end.
 
-    If the block is left by an error or an interruption the folder is removed, the parents that were made
-    for it too, and an earlier `target` stays as it was.
+    So are the parents that were made for it, where nothing else has come into them.
 
     Raises:
         UsageError: `target` is there and is no bundle, or its place can't be written.
@@ -33,19 +32,36 @@ def workplace(target: Path) -> Iterator[Path]:
     try:
         place = _make(target)
         yield place
-        _move(place, target)
-    except BaseException as error:
-        if place:
-            shutil.rmtree(place, ignore_errors=True)
-            if target.exists():  # interrupted while the replaced bundle was being deleted
-                shutil.rmtree(_replaced(place), ignore_errors=True)
-        for parent in made:  # nearest first
-            with contextlib.suppress(OSError):
-                parent.rmdir()
-        if isinstance(error, OSError) and error.filename is None:
+    except OSError as error:
+        if error.filename is None:
             reason = error.strerror or error
             raise ExportError(f"{target.parent}: the bundle can't be written ({reason})") from error
         raise
+    finally:
+        if place:
+            shutil.rmtree(place, ignore_errors=True)
+        for parent in made:  # nearest first
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+@contextlib.contextmanager
+def workplace(target: Path) -> Iterator[Path]:
+    """Give a new folder beside `target`; rename it to `target` at the end.
+
+    If the block is left by an error or an interruption the folder is removed, and an earlier `target` stays
+    as it was.
+
+    Raises:
+        UsageError, ExportError: as `scratch`.
+    """
+    with scratch(target) as place:
+        try:
+            yield place
+            _move(place, target)
+        finally:
+            if target.exists():  # interrupted while the replaced bundle was being deleted
+                shutil.rmtree(_replaced(place), ignore_errors=True)
 
 
 def _make(target: Path) -> Path:

@@ -1,0 +1,293 @@
+"""Suspicion: which training pictures look defective, where, and how many there are, without being told.
+
+A defect among the training pictures shows in one of two ways. A rare one stands *alone*: some of its patches
+have no like in any other picture. A common one has *company* of its own kind, but the many pictures without
+it are far from it. Both are measured against what is usual for this product, and both lengths are compared
+with pictures, never with other patches of the same picture:
+
+* the nearest patch in any other picture (leave one out, as FUN-AD's and PatchCore's scores do: Im et al.,
+  WACV 2025; Roth et al., CVPR 2022);
+* the nearest patch in the tenth part of all pictures, which a few alike defects can't pull down (a neighbour
+  counted in pictures and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al.,
+  ICML 2026).
+
+A part that is often slightly displaced is compared within a window around its position.
+
+How far is too far comes from the pictures themselves: on a logarithmic scale the lengths of good pictures
+have about the same shape for every product that was tried, centre and spread are read off the lower half,
+which defects hardly move, and Benjamini and Hochberg's procedure (1995) cuts where what is beyond the cut is
+more than chance would put there. (As Bates et al., "Testing for outliers with conformal p-values", Annals of
+Statistics 2023, do with clean calibration data, which nobody has here.) On clean data nothing is beyond; the
+more defects there are, the lower the cut. `benchmarks/DENOISING.md` tells what else was tried.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from torch import Tensor
+
+from softcore_export.contamination import Estimate
+from softcore_export.coreset import draw_axes
+from softcore_export.progress import track
+
+__all__ = ["Judgement", "Rule", "judge"]
+
+_FLOOR = 0.1  # of the median length: below are pictures that were taken or saved twice
+_LEAST_SPREAD = 0.02  # of the logarithms: among pictures that are all but equal, 2 % more is no sign
+_LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly move them
+_NEAREST = 12  # pictures that are remembered for a patch
+_CHUNK = 1 << 22  # numbers in one block of lengths: 16 MB
+_NOTHING = 1e-12  # a length that can't be divided by
+_ROUNDS = 6  # a picture left out no longer vouches for others; it seldom takes more than three
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The constants of `judge`, the same for every product; tuned in `softcore_benchmarks.denoising`.
+
+    Attributes:
+        window: side of the square of positions in which a patch's like is looked for.
+        references: pictures that others are compared with, at most (a random choice of them).
+        share: of the pictures that a defect with company must be far from.
+        top: share of a picture's patches that speak for it: a small defect touches few.
+        clear: the share of good pictures among those left out that is put up with, where they stand alone.
+        doubtful: the same, where many are left out: it costs more to keep a defect then than a good picture.
+        many: from which share of all pictures on.
+        company: the same as `clear`, where they have company.
+        stretch: how much wider the upper tail of good pictures is than a normal distribution's.
+        circle: how many nearest pictures are a patch's company.
+        patches: quantile of all patches' lengths above which a suspect picture's patches are left out.
+    """
+
+    window: int = 5
+    references: int = 1000
+    share: float = 0.1
+    top: float = 0.005
+    clear: float = 0.3
+    doubtful: float = 0.65
+    many: float = 0.03
+    company: float = 0.1
+    stretch: float = 1.3
+    circle: int = 5
+    patches: float = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What is suspect among the training pictures.
+
+    Attributes:
+        patches: float32 `[N, P]`; 1 is the limit.
+        pictures: float64 `[N]`; 1 is the limit.
+        estimate: the share of defective pictures.
+    """
+
+    patches: NDArray[np.float32]
+    pictures: NDArray[np.float64]
+    estimate: Estimate
+
+    def __post_init__(self) -> None:
+        if self.patches.ndim != 2 or self.pictures.shape != self.patches.shape[:1]:
+            raise ValueError(
+                f"patches and pictures must be [N, P] and [N], not {list(self.patches.shape)} "
+                f"and {list(self.pictures.shape)}"
+            )
+
+    @property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which patches stay, bool `[N, P]`: all but the suspect patches of suspect pictures."""
+        return ~((self.patches > 1) & (self.pictures > 1)[:, None])
+
+
+def judge(
+    features: NDArray[np.float32],
+    grid: tuple[int, int],
+    device: torch.device,
+    seed: int = 0,
+    rule: Rule | None = None,
+) -> Judgement:
+    """Judge training pictures that may be dirty; nothing is told about how dirty.
+
+    Args:
+        features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
+        grid: rows and columns, P = H * W.
+        device: where to compare.
+        seed: of the projection and of the choice of references.
+        rule: other constants than the usual.
+    """
+    rule = rule or Rule()
+    near, who, far = _compare(features, grid, rule, device, seed)
+    top = max(1, round(rule.top * far.shape[1]))
+
+    # Defects with company: far from a tenth of all pictures, and among others that are.
+    common = _departure(_of_picture(far, top))  # [N]
+    distant = _beyond(common, rule.company, rule.stretch)
+    sought = np.argpartition(far, -top, axis=1)[:, -top:]
+    circle = np.take_along_axis(distant[who[:, :, : rule.circle]].mean(axis=2), sought, axis=1).mean(axis=1)
+    gang = distant & (circle > 0.5)
+
+    # Defects alone. Who is left out vouches for nobody, which may expose another.
+    out = gang
+    share, seen = rule.clear, [out]
+    for _ in range(_ROUNDS):
+        lengths = _nearest_of(near, who, out)  # [N, P]
+        rare = _departure(_of_picture(lengths, top))  # [N]
+        if len(seen) == 1 and (gang | _beyond(rare, share, rule.stretch)).mean() >= rule.many:
+            share = rule.doubtful
+        out = gang | _beyond(rare, share, rule.stretch)
+        if any((out == before).all() for before in seen):
+            break
+        seen.append(out)
+
+    return Judgement(
+        patches=_share(
+            lengths, float(np.quantile(lengths[~out] if not out.all() else lengths, rule.patches))
+        ),
+        pictures=_scale(rare, out, rule),
+        estimate=_estimate(rare, gang, out, rule),
+    )
+
+
+def _compare(
+    features: NDArray[np.float32], grid: tuple[int, int], rule: Rule, device: torch.device, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    """Compare every patch with the pictures: the nearest patch in each, within the window.
+
+    In a random projection, as the coreset's, and row by row of the grid, so that memory stays bounded.
+
+    Returns:
+        near float32 `[N, P, m]`, lengths to the nearest other pictures, ascending; who int32 `[N, P, m]`,
+        which pictures; far float32 `[N, P]`, the length within which the share `rule.share` of them lies.
+    """
+    n, positions, dim = features.shape
+    rng = np.random.default_rng(seed)
+    axes = torch.from_numpy(draw_axes(dim, rng)).to(device)
+    chosen = np.sort(rng.choice(n, min(n, rule.references), replace=False))
+    references = torch.from_numpy(chosen).to(device)
+    column = torch.full((n,), -1, device=device)  # of a picture among the references
+    column[references] = torch.arange(len(chosen), device=device)
+    others = len(chosen) - 1
+    m = min(_NEAREST, others)
+    k = max(1, round(rule.share * others))
+    near = np.empty((n, positions, m), np.float32)
+    who = np.empty((n, positions, m), np.int32)
+    far = np.empty((n, positions), np.float32)
+
+    height, width = grid
+    reach = rule.window // 2
+    rows: dict[int, Tensor] = {}  # projected rows of the grid, [N, W, 128]
+    for y in track(range(height), "suspicion"):
+        for row in range(max(0, y - reach), min(height, y + reach + 1)):
+            if row not in rows:
+                patches = np.ascontiguousarray(features[:, row * width : (row + 1) * width])
+                rows[row] = torch.from_numpy(patches).to(device) @ axes
+        rows.pop(y - reach - 1, None)
+        stripe = torch.stack([rows[row][references] for row in sorted(rows)], dim=1)  # [R, h, W, 128]
+        for x in range(width):
+            window = stripe[:, :, max(0, x - reach) : x + reach + 1].flatten(1, 2)  # [R, v, 128]
+            p = y * width + x
+            step = max(1, _CHUNK // (window.shape[0] * window.shape[1]))
+            for start in range(0, n, step):
+                part = slice(start, start + step)
+                lengths = _to_pictures(rows[y][part, x], window)  # [b, R]
+                own = column[part]
+                lengths[own >= 0, own[own >= 0]] = torch.inf
+                nearest, which = lengths.topk(max(m, k), dim=1, largest=False)
+                near[part, p] = nearest[:, :m].cpu().numpy()
+                who[part, p] = references[which[:, :m]].cpu().numpy()
+                far[part, p] = nearest[:, k - 1].cpu().numpy()
+    return near, who, far
+
+
+def _to_pictures(x: Tensor, window: Tensor) -> Tensor:
+    """Measure from rows `x` `[b, d]` to the nearest in each picture's `window` `[R, v, d]`: `[b, R]`."""
+    middle = window.mean(dim=(0, 1))  # what all have in common would only cost digits
+    x, entries = x - middle, (window - middle).flatten(0, 1)
+    squares = torch.addmm(entries.square().sum(dim=1), x, entries.T, alpha=-2)
+    nearest = squares.view(len(x), *window.shape[:2]).amin(dim=2)
+    return (nearest + x.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
+
+
+def _nearest_of(
+    near: NDArray[np.float32], who: NDArray[np.int32], out: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Measure to the nearest picture that isn't `out` `[N]`: `[N, P]`; to the last known, if all are."""
+    trusted = ~out[who]
+    first = np.where(trusted.any(axis=2), trusted.argmax(axis=2), near.shape[2] - 1)
+    return np.take_along_axis(near, first[:, :, None], axis=2)[:, :, 0]
+
+
+def _of_picture(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
+    """Let the `top` longest of a picture's lengths `[N, P]` speak for it: their mean, `[N]`."""
+    return np.asarray(np.partition(lengths, -top, axis=1)[:, -top:].mean(axis=1, dtype=np.float64))
+
+
+def _departure(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say by how many spreads the logarithm of each of `lengths` `[N]` lies above the centre."""
+    floor = _FLOOR * np.median(lengths)
+    usual = np.log(lengths[lengths > floor])
+    if not len(usual):  # all are equal
+        return np.zeros_like(lengths)
+    low, high = np.quantile(usual, _LOWER_HALF)
+    lower, upper = stats.norm.ppf(_LOWER_HALF)
+    spread = max((high - low) / (upper - lower), _LEAST_SPREAD)
+    logarithms = np.log(np.maximum(lengths, max(floor, _NOTHING)))
+    return np.asarray((logarithms - (high - upper * spread)) / spread)
+
+
+def _chance(departures: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
+    """Say how likely a good picture departs as far."""
+    return np.asarray(stats.norm.sf(departures / stretch))
+
+
+def _beyond(departures: NDArray[np.float64], share: float, stretch: float) -> NDArray[np.bool_]:
+    """Cut by Benjamini and Hochberg (1995): of those beyond, about `share` are there by chance."""
+    return np.asarray(stats.false_discovery_control(_chance(departures, stretch)) <= share)
+
+
+def _share(lengths: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
+    """Divide by a limit; where it is 0, every length but 0 is beyond it."""
+    return np.asarray(lengths / max(limit, _NOTHING), np.float32)
+
+
+def _scale(departures: NDArray[np.float64], out: NDArray[np.bool_], rule: Rule) -> NDArray[np.float64]:
+    """Bring departures to positive numbers in the same order, those of pictures left out above 1.
+
+    A softened ramp, log(1 + e^z): even far below the limit order is kept, far above it grows as z does.
+    """
+    single = (
+        float(stats.norm.isf(rule.clear / len(departures))) * rule.stretch
+    )  # what one picture alone needs
+    limit = single
+    if out.any():
+        limit = float(departures[~out].max(initial=-np.inf, where=departures[~out] < departures[out].max()))
+        limit = max(min(limit, single), 0.0)
+    ramp = np.logaddexp(0, departures) / np.logaddexp(0, limit)
+    return np.asarray(np.where(out, np.maximum(ramp, 1 + 1e-6), np.minimum(ramp, 1)))
+
+
+def _estimate(
+    departures: NDArray[np.float64], gang: NDArray[np.bool_], out: NDArray[np.bool_], rule: Rule
+) -> Estimate:
+    """Estimate the share of defective pictures.
+
+    Those left out, less as many as chance would put beyond the least of them. The interval is from those who
+    are clearly defective (5 % by chance) to all who were left out, each with Clopper and Pearson's bound for
+    the sample (95 %).
+    """
+    n = len(departures)
+    alone = out & ~gang
+    value = gang.sum()
+    if alone.any():
+        edge = _chance(departures[alone].min(keepdims=True), rule.stretch)[0]
+        value = value + max(0.0, alone.sum() - edge * (n - gang.sum())) / (1 - edge)
+    clear = int((gang | (out & _beyond(departures, 0.05, rule.stretch))).sum())
+    low = stats.binomtest(clear, n).proportion_ci(0.95).low
+    high = stats.binomtest(int(out.sum()), n).proportion_ci(0.95).high
+    share = float(value) / n
+    return Estimate(value=share, low=min(float(low), share), high=max(float(high), share))

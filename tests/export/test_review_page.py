@@ -1,0 +1,160 @@
+"""The review's page in a real browser, clicked through."""
+
+from __future__ import annotations
+
+import queue
+import re
+import shutil
+import threading
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from softcore_export.choices import choices_path, read_choices
+from softcore_export.dataset import TrainingPictures
+from softcore_export.export import Export, Prepared, prepare
+from softcore_export.review import review
+from softcore_export.settings import ExportSettings
+
+# It may start and update nothing, and ask nobody.
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("there is no chromium here")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def prepared(
+    own_discs: Path,
+    tmp_path: Path,
+    small: ExportSettings,
+    quick_network: None,  # noqa: ARG001 - it is to be in force
+) -> Iterator[Prepared]:
+    # A name that would do harm, were it taken for HTML.
+    (own_discs / "disc" / "02.png").rename(own_discs / "disc" / "02 <img src=x>&.png")
+    with prepare(TrainingPictures.find(own_discs / "disc"), tmp_path / "bundles" / "disc", small) as made:
+        yield made
+
+
+def test_a_person_reviews(
+    browser: Browser, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda _: None)
+    target = tmp_path / "bundles" / "disc"
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    exports: list[Export] = []
+    thread = threading.Thread(target=review, args=(prepared, target, exports.append, said.put), daemon=True)
+    thread.start()
+    found = re.search(r"http://[\d.:]+/", said.get(timeout=60))
+    assert found
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(found[0])
+
+    # A suspect is excluded: saved at once, and said so.
+    suspect = card(page, "05.png")
+    expect(suspect).to_contain_text("suspect")
+    expect(button(suspect, "Let the export decide")).to_have_attribute("aria-pressed", "true")
+    button(suspect, "Exclude picture").click()
+    expect(suspect).to_contain_text("Your choice: exclude the picture. Saved, not in the bundle yet.")
+    expect(button(suspect, "Exclude picture")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#pending")).to_contain_text("1 change of your choices is saved")
+    digests = prepared.pictures.digests
+    assert read_choices(choices_path(target)).pictures[digests[5]].action == "exclude"
+
+    # Of another, two patches: one by the keyboard, one by the mouse.
+    page.get_by_role("radio", name="All").check()
+    page.get_by_role("searchbox").fill("02")
+    expect(page.locator(".card")).to_have_count(1)
+    good = card(page, "02 <img src=x>&.png")
+    button(good, "Enlarge").press("Enter")
+    editor = page.get_by_role("dialog", name="02 <img src=x>&.png")
+    editor.get_by_role("button", name="Clear").click()
+    expect(editor.get_by_role("button", name="Exclude patches")).to_be_disabled()
+    cells = editor.get_by_role("gridcell")
+    expect(cells).to_have_count(64)
+    editor.locator("[tabindex='0'][role=gridcell]").press("Control+Home")
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Space"):
+        page.keyboard.press(key)
+    expect(editor.get_by_role("gridcell", name="Row 2, column 3: ")).to_be_focused()
+    expect(editor.get_by_role("gridcell", name="Row 2, column 3: ")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    cells.nth(8 * 6 + 4).click()
+    cells.nth(0).click()
+    cells.nth(0).click()  # and not after all
+    expect(editor.locator("#marked")).to_have_text("2 patches marked.")
+    editor.get_by_role("button", name="Exclude 2 patches").click()
+    expect(editor).to_be_hidden()
+    expect(good).to_contain_text("Your choice: exclude 2 patches, keep the others. Saved")
+    assert read_choices(choices_path(target)).pictures[digests[2]].patches == ((1, 2), (6, 4))
+
+    # Finish warns; the export shows what it did.
+    page.get_by_role("button", name="Finish").click()
+    warning = page.get_by_role("dialog", name="Finish without exporting?")
+    expect(warning).to_contain_text("2 changes of your choices are not in the bundle yet")
+    warning.get_by_role("button", name="Stay here").click()
+    page.get_by_role("button", name="Export again").click()
+    outcome = page.locator("#outcome")
+    expect(outcome).to_contain_text("Excluded now: 1 picture and 2 patches of 1 more", timeout=60_000)
+    before, after = (f"{done.manifest.threshold.value:.4g}" for done in exports)
+    expect(outcome).to_contain_text(f"Decision limit {before} → {after}.")
+    expect(page.locator("#excluded")).to_have_text("1 picture and 2 patches of 1 more")
+    expect(page.locator("#pending")).to_have_text("The bundle follows all your choices.")
+    expect(good).to_contain_text("Last export: excluded 2 of its 64 patches.")
+    expect(good).to_contain_text("Saved, and in the bundle.")
+    origins = np.load(target / "origins.npy")
+    assert not (origins[:, 0] == 5).any()
+    assert not {(1, 2), (6, 4)} & {(r, c) for picture, r, c in origins.tolist() if picture == 2}
+
+    # A choice that is taken back stays in sight, though its filter has nothing more to show.
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("radio", name="With a choice").check()
+    expect(page.locator(".card")).to_have_count(2)
+    button(good, "Let the export decide").click()
+    expect(good).to_contain_text("the bundle still follows your earlier choice")
+    page.get_by_role("button", name="Export again").click()
+    expect(good).to_contain_text("Last export: used all of it.", timeout=60_000)
+
+    # It fits a telephone, and each thing that can be pressed has a name.
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 400
+    expect(page.get_by_role("button", name=re.compile(r"^\s*$"))).to_have_count(0)
+
+    page.get_by_role("button", name="Finish").click()
+    expect(page.get_by_role("dialog", name="Review finished")).to_be_visible()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert said.get(timeout=5) == "review finished"
+    page.close()
+    assert len(exports) == 3
+    assert set(read_choices(choices_path(target)).pictures) == {digests[5]}
+    assert all(url.startswith((found[0], "data:")) for url in asked), asked
+    assert complaints == []
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator(".card").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def button(within: Locator, name: str) -> Locator:
+    return within.get_by_role("button", name=name)
