@@ -35,7 +35,7 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
     parts.append(
         f"Image AUROC in the sandbox, *overlap / no overlap*, on the half of the defects that the rule was "
         f"{HALVES[0]}d on; one figure where there is no noise, since the two are the same then. "
-        f"{_list_slow()} on the first draw of each noise alone."
+        f"{_list_slow()} on the first draw alone, up to a noise of 0.1."
     )
     names = list(dict.fromkeys(screened["data"]))
     for title, wanted in (

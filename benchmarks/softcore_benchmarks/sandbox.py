@@ -188,8 +188,7 @@ class Sandbox:
             return {"near": near, "who": who, "far": far}
 
         constants = (rule.window, rule.references, rule.share)
-        source = "".join(inspect.getsource(each) for each in (_compare, suspicion._to_pictures, draw_axes))
-        kept = self._keep(f"compared-{_digest(source, constants)}", compute)
+        kept = self._keep(f"compared-{_digest(_SOURCE, constants)}", compute)
         return (
             np.asarray(kept["near"], np.float32),
             np.asarray(kept["who"], np.int32),
@@ -255,6 +254,8 @@ class Sandbox:
 
 
 _compare = suspicion._compare  # itself, while `judge` is given what is remembered of it
+# What is remembered holds as long as the comparison is the same.
+_SOURCE = "".join(inspect.getsource(each) for each in (_compare, suspicion._to_pictures, draw_axes))
 
 
 def _digest(*parts: object) -> str:

@@ -21,6 +21,9 @@ TAU = 0.15  # share of patches that the paper throws away
 ROBUST_CUT = 2.75  # spreads above the centre, of the fixed cut
 _TO_DEVIATION = 1.4826  # of the median deviation of a normal distribution
 
+_LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread, as the default's
+_LEAST_SPREAD = 0.02  # of the logarithms
+
 Lengths = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -34,7 +37,7 @@ class Attempt:
         what: what it is, and of which paper.
         verdict: why it was dropped, or kept; empty where only the difference from the default can tell.
         score: scores the test pictures of a sandbox, float32 `[M]`.
-        slow: whether it is tried on the first draw of each noise alone.
+        slow: whether it is tried on the first draw alone, and at a noise of 0.1 at most.
     """
 
     name: str
@@ -81,13 +84,13 @@ def _cut_robustly(box: Sandbox) -> NDArray[np.float32]:
 
 
 def _leave_out_untypical(box: Sandbox) -> NDArray[np.float32]:
-    """Cut as the default does, by how far a tenth of all pictures are, and by that alone."""
+    """Cut as the default does, by how far `Rule.share` of all pictures are, and by that alone."""
     rule = Rule()
     far = box.compare(rule)[2]
     logarithms = np.log(np.maximum(_of_pictures(far), np.finfo(np.float32).tiny))
-    low, high = np.quantile(logarithms, (0.10, 0.35))
-    lower, upper = stats.norm.ppf((0.10, 0.35))
-    spread = max((high - low) / (upper - lower), 0.02)
+    low, high = np.quantile(logarithms, _LOWER_HALF)
+    lower, upper = stats.norm.ppf(_LOWER_HALF)
+    spread = max((high - low) / (upper - lower), _LEAST_SPREAD)
     chance = stats.norm.sf((logarithms - (high - upper * spread)) / spread / rule.stretch)
     return box.score(_gated(far, stats.false_discovery_control(chance) <= rule.company))
 
@@ -204,8 +207,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
     ),
     Attempt(
         "typicality alone",
-        "Only the length within which a tenth of all pictures lies (in the spirit of MeDS: Safarov et al., "
-        "ICML 2026), without asking for company.",
+        f"Only the length within which the share {Rule().share:g} of all pictures lies, without asking for "
+        "company (in the spirit of MeDS: Safarov et al., ICML 2026).",
         "Finds many alike defects (pill 0.4), but changes nothing on the screw and too little on the turned "
         "pill.",
         _leave_out_untypical,
@@ -263,7 +266,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
             _COMPARED,
             partial(_judge, rule=Rule(stretch=stretch)),
         )
-        for stretch in (1.1, 1.4)
+        for stretch in (1.1, 1.25, 1.4)
+        if stretch != Rule().stretch
     ),
     *(
         Attempt(
@@ -272,7 +276,8 @@ ATTEMPTS: tuple[Attempt, ...] = (
             _COMPARED,
             partial(_judge, rule=Rule(company=company)),
         )
-        for company in (0.1, 0.5)
+        for company in (0.05, 0.1, 0.3, 0.5)
+        if company != Rule().company
     ),
     Attempt(
         DEFAULT,

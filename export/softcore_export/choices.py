@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -56,8 +55,7 @@ class Choice(BaseModel):
         marked[tuple(np.array(self.patches).T)] = 1
         # Whatever a mark touches is out: a finer or a coarser grid must not let a defect slip in.
         share = cv2.resize(marked.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
-        kept: NDArray[np.bool_] = share == 0
-        return kept
+        return ~np.asarray(share, np.bool_)
 
 
 class Choices(BaseModel):
@@ -80,7 +78,7 @@ class Choices(BaseModel):
         Returns:
             bool `[N, P]`.
         """
-        chosen = kept.copy()
+        chosen: NDArray[np.bool_] = np.array(kept)
         for row, digest in enumerate(digests):
             if digest in self.pictures:
                 chosen[row] = self.pictures[digest].kept(grid).ravel()
@@ -120,7 +118,7 @@ def write_choices(path: Path, choices: Choices) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(choices.model_dump_json(indent=2, exclude_defaults=True) + "\n")
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise UsageError(f"{path}: can't be written ({error.strerror})") from error

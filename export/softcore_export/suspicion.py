@@ -7,7 +7,7 @@ with pictures, never with other patches of the same picture:
 
 * the nearest patch in any other picture (leave one out, as FUN-AD's and PatchCore's scores do: Im et al.,
   WACV 2025; Roth et al., CVPR 2022);
-* the nearest patch in the tenth part of all pictures, which a few alike defects can't pull down (a neighbour
+* the nearest patch in a fifth of all pictures, which a few alike defects can't pull down (a neighbour
   counted in pictures and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al.,
   ICML 2026).
 
@@ -37,9 +37,10 @@ from softcore_export.progress import track
 
 __all__ = ["Judgement", "Rule", "judge"]
 
-_FLOOR = 0.1  # of the median length: below are pictures that were taken or saved twice
+_FLOOR = 0.1  # of a usual length: shorter ones are of pictures that were taken or saved twice
 _LEAST_SPREAD = 0.02  # of the logarithms: among pictures that are all but equal, 2 % more is no sign
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly move them
+_LEAST_TOP = 3  # patches that speak for a picture on a coarse grid: one alone is a lottery
 _NEAREST = 12  # pictures that are remembered for a patch
 _CHUNK = 1 << 22  # numbers in one block of lengths: 16 MB
 _NOTHING = 1e-12  # a length that can't be divided by
@@ -66,7 +67,7 @@ class Rule:
 
     window: int = 5
     references: int = 1000
-    share: float = 0.1
+    share: float = 0.2
     top: float = 0.005
     clear: float = 0.3
     doubtful: float = 0.65
@@ -122,14 +123,16 @@ def judge(
     """
     rule = rule or Rule()
     near, who, far = _compare(features, grid, rule, device, seed)
-    top = max(1, round(rule.top * far.shape[1]))
+    top = min(max(_LEAST_TOP, round(rule.top * far.shape[1])), far.shape[1])
 
-    # Defects with company: far from a tenth of all pictures, and among others that are.
+    # Defects with company: far from a fifth of all pictures, and among others that are; but not all over,
+    # as another variant of the product would be.
     common = _departure(_of_picture(far, top))  # [N]
     distant = _beyond(common, rule.company, rule.stretch)
     sought = np.argpartition(far, -top, axis=1)[:, -top:]
     circle = np.take_along_axis(distant[who[:, :, : rule.circle]].mean(axis=2), sought, axis=1).mean(axis=1)
-    gang = distant & (circle > 0.5)
+    all_over = (far > np.quantile(far, rule.patches)).mean(axis=1) > 0.5
+    gang = distant & (circle > 0.5) & ~all_over
 
     # Defects alone. Who is left out vouches for nobody, which may expose another.
     out = gang
@@ -229,7 +232,7 @@ def _of_picture(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
 
 def _departure(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Say by how many spreads the logarithm of each of `lengths` `[N]` lies above the centre."""
-    floor = _FLOOR * np.median(lengths)
+    floor = _FLOOR * np.quantile(lengths, 0.75)
     usual = np.log(lengths[lengths > floor])
     if not len(usual):  # all are equal
         return np.zeros_like(lengths)
@@ -276,18 +279,20 @@ def _estimate(
 ) -> Estimate:
     """Estimate the share of defective pictures.
 
-    Those left out, less as many as chance would put beyond the least of them. The interval is from those who
+    Those beyond a cut, less as many as chance would put there, at the cut where most remain (after Storey,
+    2002). The interval is from those who
     are clearly defective (5 % by chance) to all who were left out, each with Clopper and Pearson's bound for
     the sample (95 %).
     """
     n = len(departures)
-    alone = out & ~gang
-    value = gang.sum()
-    if alone.any():
-        edge = _chance(departures[alone].min(keepdims=True), rule.stretch)[0]
-        value = value + max(0.0, alone.sum() - edge * (n - gang.sum())) / (1 - edge)
+    value = float(gang.sum())
+    alone = np.sort(departures[out & ~gang])[::-1]
+    if len(alone):
+        chance = _chance(alone, rule.stretch)  # at each of them as the cut
+        beyond = np.arange(1, len(alone) + 1) - chance * (n - value)
+        value += float((beyond / (1 - chance)).max(initial=0))
     clear = int((gang | (out & _beyond(departures, 0.05, rule.stretch))).sum())
     low = stats.binomtest(clear, n).proportion_ci(0.95).low
     high = stats.binomtest(int(out.sum()), n).proportion_ci(0.95).high
-    share = float(value) / n
+    share = value / n
     return Estimate(value=share, low=min(float(low), share), high=max(float(high), share))

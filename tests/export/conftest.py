@@ -54,9 +54,12 @@ def own_discs(discs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def small() -> ExportSettings:
-    """Settings for quick exports."""
+    """Settings for quick exports, by the paper."""
     return ExportSettings(
-        backbone="filterbank", preprocessing=Preprocessing(resize=72, crop=64), device="cpu"
+        backbone="filterbank",
+        discriminator="lof",
+        preprocessing=Preprocessing(resize=72, crop=64),
+        device="cpu",
     )
 
 

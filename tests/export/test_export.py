@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from scipy.spatial.distance import cdist
 from sklearn.neighbors import LocalOutlierFactor
 from softcore_export import export as export_module
 from softcore_export import index, onnx_file
+from softcore_export.choices import Choice, Choices, read_choices
+from softcore_export.contamination import read_contamination
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, export
 from softcore_export.settings import ExportSettings
@@ -23,8 +26,9 @@ from softcore_runtime.errors import DataError, ExportError, SelfTestError
 Snapshot = Callable[[Path], dict[str, bytes]]
 Draw = Callable[..., np.ndarray]
 FILES = {
-    "backbone.onnx", "bank.npy", "golden", "golden/plain.png", "golden/scores.json", "golden/spoiled.png",
-    "golden/typical.png", "index.hnsw", "manifest.json", "origins.npy", "weights.npy",
+    "backbone.onnx", "bank.npy", "choices.json", "contamination.json", "golden", "golden/plain.png",
+    "golden/scores.json", "golden/spoiled.png", "golden/typical.png", "index.hnsw", "manifest.json",
+    "origins.npy", "report.html", "weights.npy",
 }  # fmt: skip
 
 
@@ -58,7 +62,7 @@ def test_the_same_seed_gives_the_same_bytes(
     for name in ("bank.npy", "weights.npy", "origins.npy", "index.hnsw", "golden/scores.json"):
         assert (exported.path / name).read_bytes() == (again.path / name).read_bytes(), name
     assert again.manifest.threshold == exported.manifest.threshold
-    np.testing.assert_array_equal(again.suspicion, exported.suspicion)
+    assert again.contamination == exported.contamination
 
 
 @pytest.mark.usefixtures("quick_network")
@@ -83,7 +87,8 @@ def test_the_manifest_says_what_was_done(exported: Export, discs: Path) -> None:
     assert manifest.index.recall >= 0.99
     assert manifest.parity.frames == 4
     assert exported.pictures == sorted((discs / "disc").iterdir())
-    assert set(exported.seconds) == {"backbone", "features", "memory bank", "index", "threshold", "bundle"}
+    stages = ["backbone", "features", "suspicion", "memory bank", "index", "threshold", "bundle", "report"]
+    assert list(exported.seconds) == stages
 
 
 def test_a_reloaded_bundle_repeats_its_golden_scores_bit_for_bit(exported: Export) -> None:
@@ -122,8 +127,7 @@ def test_weights_and_entries_are_scikit_learns(exported: Export, discs: Path) ->
         apart = cdist(features[i].astype(float), learned.bank[others].astype(float))
         scores.append((learned.weights[others][apart.argmin(1)] * apart.min(1)).max())
     np.testing.assert_allclose(exported.scores, scores, rtol=1e-4)
-    np.testing.assert_allclose(exported.suspicion, factors.max(axis=1), rtol=1e-6)  # 1 % of 64 is one patch
-    suspect = int(factors.max(axis=1).argmax())
+    suspect = 5  # the one with the defect
     assert learned.manifest.threshold.value == pytest.approx(np.delete(scores, suspect).max(), rel=1e-4)
 
 
@@ -151,7 +155,17 @@ def test_scores_of_new_frames_are_those_of_brute_force(exported: Export, draw_di
 
 
 def test_the_picture_with_the_defect_is_the_most_suspect(exported: Export) -> None:
-    assert exported.pictures[int(exported.suspicion.argmax())].name == "05.png"
+    images = exported.contamination.images
+    assert images[0].path == "05.png"
+    assert images[0].suspicion > 1 >= images[1].suspicion
+    assert [image.suspicion for image in images] == sorted((i.suspicion for i in images), reverse=True)
+    for image in images:
+        path = exported.pictures[0].parent / image.path
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == image.sha256
+        mine = exported.kept[exported.pictures.index(path)]
+        assert image.decision == ("kept" if mine.all() else "patches excluded")
+    assert read_contamination(exported.path) == exported.contamination
+    assert 0 < exported.contamination.estimate.value < 0.3
     origins = np.load(exported.path / "origins.npy")
     mine = origins[origins[:, 0] == 5]
     # The spot at (50, 34) of 80 lies in rows 2 to 4, columns 4 to 6 of the grid; its middle is excluded.
@@ -162,7 +176,8 @@ def test_the_picture_with_the_defect_is_the_most_suspect(exported: Export) -> No
 def test_patchcore_weighs_nothing(discs: Path, small: ExportSettings, tmp_path: Path) -> None:
     done = learn(discs, tmp_path / "disc", small.model_copy(update={"discriminator": "none"}))
     assert (np.load(done.path / "weights.npy") == 1).all()
-    np.testing.assert_array_equal(done.suspicion, done.scores)  # nothing else tells who is suspect
+    assert done.kept.all()
+    assert done.contamination.images[0].path == "05.png"  # told all the same
     assert done.manifest.bank.discriminator == "none"
 
 
@@ -173,6 +188,54 @@ def test_unreadable_pictures_are_counted(own_discs: Path, small: ExportSettings,
     assert (done.manifest.dataset.pictures, done.manifest.dataset.skipped) == (12, 1)
     assert "03a.png" in done.skipped[0]
     assert len(done.pictures) == len(done.scores) == 12
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_by_default_the_defect_stays_out_and_little_else(
+    discs: Path, small: ExportSettings, tmp_path: Path
+) -> None:
+    done = learn(discs, tmp_path / "disc", small.model_copy(update={"discriminator": "auto"}))
+    assert not done.kept[5].all()
+    assert np.delete(done.kept, 5, axis=0).all()
+    assert done.manifest.bank.discriminator == "auto"
+    assert done.manifest.threshold.value == pytest.approx(np.delete(done.scores, 5).max(), rel=1e-6)
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_choices_are_heard_and_kept(
+    exported: Export, discs: Path, small: ExportSettings, tmp_path: Path
+) -> None:
+    sha = {image.path: image.sha256 for image in exported.contamination.images}
+    choices = Choices(
+        pictures={
+            sha["05.png"]: Choice(action="keep"),
+            sha["02.png"]: Choice(action="exclude"),
+            sha["03.png"]: Choice(action="exclude patches", grid=(8, 8), patches=((1, 2), (7, 0))),
+        }
+    )
+    done = export(TrainingPictures.find(discs / "disc"), tmp_path / "disc", small, choices)
+    assert done.kept[5].all()
+    assert not done.kept[2].any()
+    assert np.flatnonzero(~done.kept[3]).tolist() == [8 + 2, 56]
+    assert not (np.load(done.path / "origins.npy")[:, 0] == 2).any()
+    decisions = {image.path: image.decision for image in done.contamination.images}
+    assert decisions["05.png"] == "kept"
+    assert decisions["02.png"] == "picture excluded"
+    assert decisions["03.png"] == "patches excluded"
+    assert read_choices(done.path / "choices.json") == choices
+    # Whom a person keeps may set the limit, whom they exclude may not.
+    trusted = [row for row in range(12) if row not in (2, 3)]
+    assert done.manifest.threshold.value == pytest.approx(done.scores[trusted].max(), rel=1e-6)
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_without_any_picture_left_nothing_is_written(
+    exported: Export, discs: Path, small: ExportSettings, tmp_path: Path
+) -> None:
+    choices = Choices(pictures={i.sha256: Choice(action="exclude") for i in exported.contamination.images})
+    with pytest.raises(DataError, match="every training picture was excluded"):
+        export(TrainingPictures.find(discs / "disc"), tmp_path / "new" / "disc", small, choices)
+    assert not (tmp_path / "new").exists()
 
 
 def _spoil_parity(patch: pytest.MonkeyPatch) -> None:
@@ -214,8 +277,8 @@ def test_a_failed_gate_leaves_the_old_bundle(
 
 
 STAGES = [
-    "load_backbone", "write_onnx", "extract", "check_parity", "fit", "build_index", "leave_one_out_scores",
-    "provisional_threshold", "choose_golden", "Manifest",
+    "load_backbone", "write_onnx", "extract", "check_parity", "judge", "fit", "build_index",
+    "leave_one_out_scores", "provisional_threshold", "choose_golden", "Manifest", "write_report",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from softcore_export.settings import ExportSettings
 def test_the_defaults_are_the_papers() -> None:
     settings = ExportSettings()
     assert settings.backbone == "wide_resnet50_2"
-    assert (settings.discriminator, settings.lof_k, settings.tau) == ("lof", 6, 0.15)
+    assert (settings.discriminator, settings.lof_k, settings.tau) == ("auto", 6, 0.15)
     assert (settings.coreset_ratio, settings.soft_weights) == (0.1, True)
     assert (settings.preprocessing.resize, settings.preprocessing.crop) == (256, 224)
 

@@ -6,7 +6,9 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import LocalOutlierFactor
 from softcore_export.settings import ExportSettings
+from softcore_export.suspicion import judge
 from softcore_export.train import MemoryBank, fit
+from softcore_runtime.errors import DataError
 
 CPU = torch.device("cpu")
 N, H, W, D = 11, 3, 5, 6  # a grid that isn't square, or rows and columns could be mixed up
@@ -49,7 +51,9 @@ def learn_from_scratch(features: np.ndarray, tau: float, ratio: float, first: in
 
 @pytest.mark.parametrize(("tau", "ratio", "seed"), [(0.15, 0.1, 0), (0.5, 0.3, 7), (0.0, 0.05, 3)])
 def test_the_bank_is_the_papers(features: np.ndarray, tau: float, ratio: float, seed: int) -> None:
-    learned = fit(features, (H, W), ExportSettings(tau=tau, coreset_ratio=ratio, seed=seed), CPU)
+    learned = fit(
+        features, (H, W), ExportSettings(discriminator="lof", tau=tau, coreset_ratio=ratio, seed=seed), CPU
+    )
     picture, row, column = learned.origins[0].tolist()
     entries, factors, kept = learn_from_scratch(features, tau, ratio, (picture * H + row) * W + column)
     np.testing.assert_allclose(learned.factors, factors, rtol=1e-9)
@@ -69,8 +73,8 @@ def test_the_bank_is_the_papers(features: np.ndarray, tau: float, ratio: float, 
 
 
 def test_without_soft_weights_all_weigh_the_same(features: np.ndarray) -> None:
-    soft = fit(features, (H, W), ExportSettings(), CPU)
-    hard = fit(features, (H, W), ExportSettings(soft_weights=False), CPU)
+    soft = fit(features, (H, W), ExportSettings(discriminator="lof"), CPU)
+    hard = fit(features, (H, W), ExportSettings(discriminator="lof", soft_weights=False), CPU)
     np.testing.assert_array_equal(hard.bank, soft.bank)
     np.testing.assert_array_equal(hard.weights, 1)
     assert (soft.weights != 1).all()
@@ -81,6 +85,32 @@ def test_without_a_discriminator_it_is_patchcore(features: np.ndarray) -> None:
     assert learned.kept.all()
     np.testing.assert_array_equal(learned.weights, 1)
     assert len(np.unique(learned.origins, axis=0)) == N * H * W
+
+
+def test_by_default_what_is_suspect_stays_out(features: np.ndarray) -> None:
+    learned = fit(features, (H, W), ExportSettings(coreset_ratio=1), CPU)
+    judgement = judge(features, (H, W), CPU)
+    np.testing.assert_array_equal(learned.kept, judgement.kept)
+    np.testing.assert_array_equal(learned.factors, judgement.patches.astype(float))
+    np.testing.assert_array_equal(learned.weights, 1)
+    known = fit(features, (H, W), ExportSettings(coreset_ratio=1), CPU, judgement)
+    np.testing.assert_array_equal(known.origins, learned.origins)
+
+
+@pytest.mark.parametrize("discriminator", ["auto", "lof", "none"])
+def test_a_person_has_the_last_word(features: np.ndarray, discriminator: str) -> None:
+    settings = ExportSettings(discriminator=discriminator, coreset_ratio=1)
+
+    def overrule(kept: np.ndarray) -> np.ndarray:
+        chosen = kept.copy()
+        chosen[4], chosen[5] = True, False
+        return chosen
+
+    learned = fit(features, (H, W), settings, CPU, overrule=overrule)
+    assert (learned.origins[:, 0] == 4).sum() == H * W
+    assert (learned.origins[:, 0] == 5).sum() == 0
+    with pytest.raises(DataError, match="every training picture was excluded"):
+        fit(features, (H, W), settings, CPU, overrule=np.zeros_like)
 
 
 def test_at_least_one_entry(features: np.ndarray) -> None:
