@@ -38,8 +38,9 @@ demo: setup
 	$(BIN)/softcore-export --demo --data $(DEMO) --out $(DEMO)/bundles
 	$(BIN)/softcore-edge $(DEMO)/bundles/pill --source tests/recordings/pill --save-overlays $(DEMO)/overlays
 
+# A thread a process: two that spin for the same core are many times slower than one after the other.
 test: setup
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadscope
 
 check: setup
 	$(BIN)/ruff format --check

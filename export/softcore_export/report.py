@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass
 from datetime import timezone
@@ -19,8 +18,9 @@ from softcore_runtime.preprocessing import Preprocessing
 
 from softcore_export.choices import Choices, choices_path
 from softcore_export.contamination import Contamination, Judged
+from softcore_export.heat_map import encode, heat_picture, lay_heat, resize
 
-__all__ = ["FILE", "Facts", "encode", "heat_picture", "render_report", "write_report"]
+__all__ = ["FILE", "Facts", "render_report", "write_report"]
 
 FILE = "report.html"
 
@@ -30,11 +30,7 @@ _TEMPLATE = Path(__file__).with_name("report.html.j2")
 _FEW = 20  # training pictures, below which a limit says little
 _SHOWN, _LEAST = 24, 6  # suspects
 _SAMPLES, _INPUTS = 12, 3  # pictures behind the coreset map, and of these as the model sees them
-_FROM, _TO = 0.5, 2.0  # times the limit where the heat begins and where it is full
-_DIM = 0.75  # a white part must not outshine the heat
-_SMALLEST, _LARGEST = 320, 640  # pixels of a heat picture's side
 _THUMBNAIL = 320  # pixels of the longer side
-_HEAVIEST = 36_000  # bytes of a JPEG: some sixty of them stay below 3 MB as text
 _BINS, _TOP = 20, 4.0  # columns per limit, and where a chart ends
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
@@ -127,48 +123,6 @@ def write_report(folder: Path, facts: Facts) -> None:
     (folder / FILE).write_text(page, encoding="utf-8", errors="replace")  # a file's name may be no text
 
 
-def heat_picture(crop: _Picture, suspicion: NDArray[np.float32], kept: NDArray[np.bool_]) -> _Picture:
-    """Draw how suspect each patch is: the grey picture under heat, excluded patches outlined.
-
-    The heat (inferno, whose lightness grows steadily) begins at half the limit and is full at twice the
-    limit. The outline is white on black, so that it stands out in grey and in colour.
-
-    Args:
-        crop: uint8 BGR `[c, c, 3]`, a picture as the network sees it.
-        suspicion: float32 `[H, W]`, of each patch as times the limit.
-        kept: bool `[H, W]`, False where a patch is excluded.
-
-    Returns:
-        uint8 BGR `[s, s, 3]`, the crop brought to a readable size: 320 <= s <= 640.
-
-    Raises:
-        ValueError: of other shapes.
-    """
-    if crop.ndim != 3 or crop.shape[2] != 3 or suspicion.ndim != 2 or suspicion.shape != kept.shape:
-        shapes = [list(a.shape) for a in (crop, suspicion, kept)]
-        raise ValueError(f"crop, suspicion and kept must be [c, c, 3], [H, W] and [H, W], not {shapes}")
-    picture = _resize(crop, min(max(_SMALLEST, *crop.shape[:2]), _LARGEST))
-    size = picture.shape[1::-1]
-    # To strengths first, then between the patches: a lone one doesn't drown among its neighbours.
-    strength = np.clip((np.nan_to_num(suspicion) - _FROM) / (_TO - _FROM), 0, 1).astype(np.float32)
-    heat = _lay_heat(picture, np.asarray(cv2.resize(strength, size, interpolation=cv2.INTER_LINEAR)))
-    excluded = cv2.resize((~kept).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    outlines = cv2.findContours(excluded, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
-    cv2.drawContours(heat, outlines, -1, _BLACK, 3, cv2.LINE_8)
-    cv2.drawContours(heat, outlines, -1, _WHITE, 1, cv2.LINE_8)
-    return heat
-
-
-def encode(picture: _Picture) -> str:
-    """Write a picture, uint8 BGR `[h, w, 3]`, as the text of a `data:` URI: a JPEG of some 36 kB at most."""
-    data = b""
-    for quality in (85, 70, 50, 30, 10):  # noise is heavy, and a page of it mustn't be
-        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-        if len(data) <= _HEAVIEST:
-            break
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
-
-
 def _render(facts: Facts, size: int) -> str:
     manifest, images, names = facts.manifest, facts.contamination.images, facts.names
     rows = {name: row for row, name in enumerate(names)}
@@ -217,7 +171,7 @@ def _render(facts: Facts, size: int) -> str:
         givers=[(names[row], int(entries[row])) for row in most if entries[row]],
         silent=[name for name, count in zip(names, entries, strict=True) if count == 0],
         typical=float(np.median(entries)),
-        scale=encode(_lay_heat(np.full((16, 256, 3), 128, np.uint8), ramp)),
+        scale=encode(lay_heat(np.full((16, 256, 3), 128, np.uint8), ramp)),
         skipped=[line.replace(f"{facts.folder}/", "") for line in facts.skipped],
         total=max(sum(facts.seconds.values()), 1e-9),
     )
@@ -231,8 +185,8 @@ def _show(facts: Facts, row: int, judged: Judged) -> _Suspect:
     if isinstance(seen, str):
         return _Suspect(judged, chosen, why, missing=seen)
     suspicion, kept = facts.patch_suspicion[row].reshape(grid), facts.kept[row].reshape(grid)
-    heat = encode(_resize(heat_picture(seen[1], suspicion, kept), _THUMBNAIL))
-    return _Suspect(judged, chosen, why, "", encode(_resize(seen[1], _THUMBNAIL)), heat)
+    heat = encode(resize(heat_picture(seen[1], suspicion, kept), _THUMBNAIL))
+    return _Suspect(judged, chosen, why, "", encode(resize(seen[1], _THUMBNAIL)), heat)
 
 
 def _explain(facts: Facts, row: int, suspicion: float) -> str:
@@ -283,7 +237,7 @@ def _sample(facts: Facts) -> tuple[list[tuple[str, str, str, str]], NDArray[np.f
         total, read = total + crop, read + 1
         if row in shown:
             outlined = encode(_outline_window(frame, preprocessing))
-            inputs.append((facts.names[row], outlined, encode(_resize(crop, _THUMBNAIL)), ""))
+            inputs.append((facts.names[row], outlined, encode(resize(crop, _THUMBNAIL)), ""))
     return inputs, total / np.float32(read) if read else total + np.float32(128), read
 
 
@@ -298,7 +252,7 @@ def _read(path: Path, preprocessing: Preprocessing) -> tuple[_Picture, _Picture]
 
 def _outline_window(frame: _Picture, preprocessing: Preprocessing) -> _Picture:
     """Outline what is inspected of a frame and darken the rest."""
-    picture = _resize(frame, _THUMBNAIL)
+    picture = resize(frame, _THUMBNAIL)
     window = preprocessing.window(*picture.shape[:2])
     left, top = round(window.x), round(window.y)
     right, bottom = round(window.x + window.width), round(window.y + window.height)
@@ -318,26 +272,10 @@ def _count_positions(facts: Facts) -> NDArray[np.int64]:
 
 def _map_positions(counts: NDArray[np.int64], mean: NDArray[np.float32]) -> _Picture:
     """Lay counts `[H, W]` as heat over the mean picture; each position keeps its cell."""
-    picture = _resize((0.6 * mean).astype(np.uint8), 448)
+    picture = resize((0.6 * mean).astype(np.uint8), 448)
     shares = (counts / counts.max()).astype(np.float32)
     cells = cv2.resize(shares, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    return _lay_heat(picture, np.asarray(cells))
-
-
-def _lay_heat(picture: _Picture, strength: NDArray[np.float32]) -> _Picture:
-    """Lay heat `[h, w]`, 0 to 1, over the grey of a picture `[h, w, 3]`."""
-    colours = cv2.applyColorMap((255 * (0.25 + 0.75 * strength)).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    alpha = 0.9 * np.power(strength, 0.7)[:, :, None]
-    grey = _DIM * cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray((1 - alpha) * grey + alpha * colours, dtype=np.uint8)
-
-
-def _resize(picture: _Picture, longer: int) -> _Picture:
-    """Bring a picture's longer side to so many pixels."""
-    factor = longer / max(picture.shape[:2])
-    size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.ascontiguousarray(cv2.resize(picture, size, interpolation=way), dtype=np.uint8)
+    return lay_heat(picture, np.asarray(cells))
 
 
 def _chart(values: NDArray[np.float64], suspect: NDArray[np.bool_]) -> _Chart:

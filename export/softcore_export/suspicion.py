@@ -15,10 +15,12 @@ A part that is often slightly displaced is compared within a window around its p
 
 How far is too far comes from the pictures themselves: on a logarithmic scale the lengths of good pictures
 have about the same shape for every product that was tried, centre and spread are read off the lower half,
-which defects hardly move, and Benjamini and Hochberg's procedure (1995) cuts where what is beyond the cut is
-more than chance would put there. (As Bates et al., "Testing for outliers with conformal p-values", Annals of
-Statistics 2023, do with clean calibration data, which nobody has here.) On clean data nothing is beyond; the
-more defects there are, the lower the cut. `benchmarks/DENOISING.md` tells what else was tried.
+which defects hardly move, and Benjamini and Hochberg's procedure (1995) cuts where more is beyond the cut
+than chance would put there. (As Bates et al., "Testing for outliers with conformal p-values", Annals of
+Statistics 2023, do with clean calibration data, which nobody has here.) On clean data next to nothing is
+beyond. Where many are clearly beyond, the cut goes lower, for then there are others that aren't as clear.
+
+`benchmarks/DENOISING.md` tells what else was tried, and where this falls short.
 """
 
 from __future__ import annotations
@@ -70,9 +72,9 @@ class Rule:
     share: float = 0.2
     top: float = 0.005
     clear: float = 0.3
-    doubtful: float = 0.65
+    doubtful: float = 0.5
     many: float = 0.03
-    company: float = 0.1
+    company: float = 0.3
     stretch: float = 1.3
     circle: int = 5
     patches: float = 0.95

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from softcore_benchmarks.cflow import Environment
 from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Pictures, Task, nearest_entries
 from softcore_export.settings import ExportSettings
+from softcore_export.suspicion import judge
 
 SIDE, DIM, CROP = 4, 10, 32
 N, M = 40, 7
@@ -123,6 +125,15 @@ def test_softcore(discriminator: str, train: Pictures, test: Pictures) -> None:
     np.testing.assert_allclose(plain, score(test, bank), rtol=1e-5)
     np.testing.assert_allclose(soft, score(test, bank, weights), rtol=1e-5)
     assert (abs(soft - plain) > 1e-3).any()
+
+
+def test_softcore_by_itself(train: Pictures, test: Pictures) -> None:
+    """It leaves out what is judged suspect, not a share that it is told, and weighs nothing."""
+    kept = judge(train.features, (SIDE, SIDE), torch.device("cpu")).kept
+    assert 0 < (~kept).sum() < kept.size / 2
+    expected = score(test, train.features[kept])
+    np.testing.assert_allclose(run("softcore-auto", train, test)["SoftCore"], expected, rtol=1e-5)
+    assert (abs(expected - score(test, train.features.reshape(-1, DIM))) > 1e-3).any()
 
 
 def test_lofs_k_and_tau_are_their_rows(train: Pictures, test: Pictures) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of the export's tests: a tiny category, its bundle, and disks that are too small."""
+"""Fixtures of the export's tests: a tiny category, its bundle, reviews of it, and too small disks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_export.dataset import TrainingPictures
-from softcore_export.export import Export, export
+from softcore_export.export import Export, Prepared, export, prepare
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Preprocessing, bundle
 from torch import nn
@@ -87,6 +87,29 @@ def quick_network(exported: Export, monkeypatch: pytest.MonkeyPatch) -> None:
         path.write_bytes(network)
 
     monkeypatch.setattr("softcore_export.export.write_onnx", write_onnx)
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    exported: Export, discs: Path, small: ExportSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prepared]:
+    """`prepare` of `discs`, judged by default; real but for the ONNX exporter. Not to be changed."""
+    network = (exported.path / bundle.BACKBONE).read_bytes()
+    target = tmp_path_factory.mktemp("prepared") / "disc"
+    settings = small.model_copy(update={"discriminator": "auto"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "softcore_export.export.write_onnx", lambda _network, _crop, path: path.write_bytes(network)
+        )
+        with prepare(TrainingPictures.find(discs / "disc"), target, settings) as made:
+            yield made
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where a bundle may be put, in a folder of its own."""
+    (tmp_path / "bundles").mkdir()
+    return tmp_path / "bundles" / "disc"
 
 
 @pytest.fixture

@@ -40,7 +40,8 @@ def test_the_hidden_defects_are_the_most_suspect_pictures(category: Path, demo: 
     assert sorted(defects.values()) == sorted(procedural_pill.DEFECTS)
     images = demo.contamination.images
     assert {image.path for image in images[: len(defects)]} == set(defects)
-    assert sum(image.suspicion > 1 for image in images) <= len(defects) + 1
+    assert all(image.suspicion > 1 for image in images[: len(defects)])
+    assert demo.kept.mean() > 0.97  # little else is left out
     estimate = demo.contamination.estimate
     assert estimate.low <= len(defects) / len(images) <= estimate.high
 

@@ -27,39 +27,15 @@ from softcore_export import export as export_module
 from softcore_export.choices import Choice, Choices, choices_path, read_choices, write_choices
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, export, prepare
-from softcore_export.report import heat_picture
+from softcore_export.heat_map import heat_picture
 from softcore_export.review import review
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, bundle, read_picture
+from softcore_runtime import Inspector, read_picture
 from softcore_runtime.errors import DataError
 
 Snapshot = Callable[[Path], dict[str, bytes]]
 BAD = 5  # 05.png has a defect
 ELSEWHERE = "0" * 64  # a picture that isn't here
-
-
-@contextlib.contextmanager
-def preparing(exported: Export, root: Path, target: Path, settings: ExportSettings) -> Iterator[Prepared]:
-    """`prepare` for real, but for the seconds of the ONNX exporter."""
-    network = (exported.path / bundle.BACKBONE).read_bytes()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_module, "write_onnx", lambda _network, _crop, path: path.write_bytes(network))
-        with prepare(TrainingPictures.find(root / "disc"), target, settings) as prepared:
-            yield prepared
-
-
-@pytest.fixture(scope="module")
-def prepared(
-    exported: Export, discs: Path, small: ExportSettings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Prepared]:
-    with preparing(exported, discs, tmp_path_factory.mktemp("prepared") / "disc", small) as made:
-        yield made
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    (tmp_path / "bundles").mkdir()
-    return tmp_path / "bundles" / "disc"
 
 
 @pytest.fixture(autouse=True)
@@ -226,91 +202,8 @@ def test_the_pictures_are_shown_as_the_network_sees_them(prepared: Prepared, tar
         assert np.abs(seen.astype(float) - picture).mean() < 6
 
 
-def test_keep_brings_the_suspect_patches_back(prepared: Prepared, target: Path) -> None:
-    with reviewing(prepared, target) as page:
-        marks = {(row, column) for row, column in page.card(BAD)["marks"]}
-        assert marks
-        assert not page.origins(BAD) & marks
-        assert page.choose(BAD, "keep")["pending"]
-        before = page.get("/state")
-        after = page.export()
-        assert page.origins(BAD) & marks
-        card = page.card(BAD)
-        assert (card["did"], card["pending"]) == ("used all of it", False)
-    assert len(page.exports) == 2
-    assert (before["pending"], after["pending"]) == (1, 0)
-    assert (before["exports"], after["exports"]) == (1, 2)
-    limits = [f"{done.manifest.threshold.value:.4g}" for done in page.exports]
-    assert limits[0] != limits[1]
-    assert f"Decision limit {limits[0]} → {limits[1]}." in after["outcome"]
-    assert after["limit"] == limits[1]
-    assert "Excluded now: nothing (before: " in after["outcome"]
-
-
-def test_exclude_takes_all_of_a_picture_out(prepared: Prepared, target: Path) -> None:
-    with reviewing(prepared, target) as page:
-        assert page.origins(2)
-        page.choose(2, "exclude")
-        after = page.export()
-        assert page.card(2)["did"] == "excluded all of it"
-    assert not page.origins(2)
-    assert not page.exports[1].kept[2].any()
-    np.testing.assert_array_equal(
-        np.delete(page.exports[1].kept, 2, 0), np.delete(page.exports[0].kept, 2, 0)
-    )
-    assert after["excluded"].startswith("1 picture and ")
-
-
-def test_exclude_patches_takes_just_the_marked_out(prepared: Prepared, target: Path) -> None:
-    with reviewing(prepared, target) as page:
-        marked = [*sorted(page.origins(2))[:3], (7, 7)]
-        card = page.choose(2, "exclude patches", marked)
-        assert [tuple(mark) for mark in card["marks"]] == sorted(marked)
-        page.export()
-    assert not page.origins(2) & set(marked)
-    expected = page.exports[0].kept.copy()
-    for row, column in marked:
-        expected[2, 8 * row + column] = False
-    np.testing.assert_array_equal(page.exports[1].kept, expected)
-
-
-def test_a_choice_taken_back_leaves_no_trace(prepared: Prepared, target: Path) -> None:
-    with reviewing(prepared, target) as page:
-        first = (target / "origins.npy").read_bytes()
-        page.choose(2, "exclude")
-        page.export()
-        assert (target / "origins.npy").read_bytes() != first
-        assert page.choose(2, None)["pending"]  # the bundle still follows it
-        assert page.choose(3, None)["choice"] is None  # there was none
-        page.export()
-        assert (target / "origins.npy").read_bytes() == first
-
-
-def test_features_are_computed_once(
-    discs: Path, small: ExportSettings, target: Path, exported: Export, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-    for name in ("load_backbone", "extract", "judge"):
-        real = getattr(export_module, name)
-
-        def spy(*given: Any, _real: Any = real, _name: str = name) -> Any:
-            calls.append(_name)
-            return _real(*given)
-
-        monkeypatch.setattr(export_module, name, spy)
-    with preparing(exported, discs, target, small) as prepared, reviewing(prepared, target) as page:
-        page.choose(2, "exclude")
-        page.export()
-        page.choose(BAD, "keep")
-        page.export()
-    assert len(page.exports) == 3
-    assert calls == ["load_backbone", "extract", "judge"]
-
-
 @pytest.mark.usefixtures("quick_network")
-def test_choices_outlive_the_review(
-    prepared: Prepared, target: Path, discs: Path, small: ExportSettings
-) -> None:
+def test_choices_outlive_the_review(prepared: Prepared, target: Path, discs: Path) -> None:
     foreign = Choice(action="exclude")
     write_choices(choices_path(target), Choices(pictures={ELSEWHERE: foreign}))
     with reviewing(prepared, target) as page:
@@ -332,7 +225,9 @@ def test_choices_outlive_the_review(
 
     # The next plain export of the category follows them, and so does the next review.
     reviewed = (target / "origins.npy").read_bytes()
-    export(TrainingPictures.find(discs / "disc"), target, small, read_choices(choices_path(target)))
+    export(
+        TrainingPictures.find(discs / "disc"), target, prepared.settings, read_choices(choices_path(target))
+    )
     assert (target / "origins.npy").read_bytes() == reviewed
     with reviewing(prepared, target) as page:
         assert page.card(3)["marks"] == [[0, 1], [4, 4]]
@@ -422,12 +317,14 @@ def test_one_export_at_a_time_while_the_page_goes_on(
         assert page.origins(3)
 
 
+@pytest.mark.usefixtures("quick_network")
 def test_pictures_with_the_same_content_share_a_card(
-    exported: Export, own_discs: Path, small: ExportSettings, target: Path
+    own_discs: Path, small: ExportSettings, target: Path
 ) -> None:
     (own_discs / "disc" / "again").mkdir()
     shutil.copy(own_discs / "disc" / "02.png", own_discs / "disc" / "again" / "<i>&.png")
-    with preparing(exported, own_discs, target, small) as prepared, reviewing(prepared, target) as page:
+    found = TrainingPictures.find(own_discs / "disc")
+    with prepare(found, target, small) as prepared, reviewing(prepared, target) as page:
         rows = [row for row, path in enumerate(prepared.pictures.read) if path.name in ("02.png", "<i>&.png")]
         assert len(rows) == 2
         assert page.get("/pictures", show="all")["total"] == 12

@@ -46,7 +46,8 @@ def prepared(
 ) -> Iterator[Prepared]:
     # A name that would do harm, were it taken for HTML.
     (own_discs / "disc" / "02.png").rename(own_discs / "disc" / "02 <img src=x>&.png")
-    with prepare(TrainingPictures.find(own_discs / "disc"), tmp_path / "bundles" / "disc", small) as made:
+    settings = small.model_copy(update={"discriminator": "auto"})
+    with prepare(TrainingPictures.find(own_discs / "disc"), tmp_path / "bundles" / "disc", settings) as made:
         yield made
 
 
