@@ -20,7 +20,7 @@ class _Record(BaseModel):
 
 
 class Estimate(_Record):
-    """The share of defective training pictures, with an interval that is meant to hold it 19 times in 20."""
+    """The share of training pictures with a defect that stands out, and an interval for it."""
 
     value: Share
     low: Share

@@ -207,9 +207,9 @@ def test_the_page_can_be_heard_as_well(make_facts: MakeFacts) -> None:
 @pytest.mark.parametrize(
     ("suspicion", "verdict"),
     [
-        ([0.9, 1.0, 0.2], "None of 3 training pictures looks defective"),
-        ([0.9, 1.01, 0.2], "1 of 3 training pictures looks defective"),
-        ([1.5, 1.01, 0.2], "2 of 3 training pictures look defective"),
+        ([0.9, 1.0, 0.2], "None of 3 training pictures is suspect"),
+        ([0.9, 1.01, 0.2], "1 of 3 training pictures is suspect"),
+        ([1.5, 1.01, 0.2], "2 of 3 training pictures are suspect"),
     ],
 )
 def test_the_verdict_comes_first(make_facts: MakeFacts, suspicion: list[float], verdict: str) -> None:
@@ -258,7 +258,7 @@ def test_no_more_than_24_suspects_are_shown(make_facts: MakeFacts) -> None:
     page = Page(render_report(make_facts([2.0] * 27 + [0.1] * 5)))
     assert len(page.pictures(": how unusual")) == 24
     assert "3 more are not shown here" in page.section("suspects")
-    assert "27 of 32 training pictures look defective" in page.all("header")[0]
+    assert "27 of 32 training pictures are suspect" in page.all("header")[0]
 
 
 @pytest.mark.parametrize(
