@@ -98,7 +98,7 @@ def read_choices(path: Path) -> Choices:
     """
     try:
         return Choices.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Choices()
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from error

@@ -167,11 +167,11 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
 
 @pytest.mark.usefixtures("quick_network")
 def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys: Capsys) -> None:
-    assert call(*SMALL, "--data", discs, "--out", tmp_path / "a" / "b") == 0
+    assert call(*SMALL, "--data", discs, "--discriminator", "lof", "--out", tmp_path / "a" / "b") == 0
     out, err = capsys.readouterr()
     for words in ("77 entries of", "from 12 pictures", "provisional", "recall@1", "ONNX Runtime within"):
         assert words in out
-    assert "suspect training pictures: 05.png" in out
+    assert "suspects   05.png" in out
     assert f"12 pictures in {discs / 'disc'}" in err
     assert "warning: that is few; 20 or more" in err
     found = read_bundle(tmp_path / "a" / "b" / "disc")

@@ -143,7 +143,7 @@ def test_an_excluded_patch_is_never_in_a_bank(
     rng = np.random.default_rng(seed)
     shape = (n, height * width, 4)
     features = (rng.integers(values, size=shape) if values else rng.normal(size=shape)).astype(np.float32)
-    wanted = ExportSettings(tau=tau, coreset_ratio=ratio, seed=seed)
+    wanted = ExportSettings(discriminator="lof", tau=tau, coreset_ratio=ratio, seed=seed)
     learned = fit(features, (height, width), wanted, CPU)
     excluded = ~learned.kept
     assert excluded.sum() == int(tau * n * height * width)

@@ -32,6 +32,7 @@ def browser() -> Iterator[Browser]:
     if not chromium:
         pytest.skip("there is no chromium here")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
         started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield started
         started.close()
