@@ -66,7 +66,8 @@ def draw(
         ratio: of the coreset.
 
     Returns:
-        image AUROC of `patchcore`, `default` and `oracle`, overlap and `no overlap`; `ranking`, the AUROC of
+        image AUROC of `patchcore`, `default` and `oracle`, overlap and `no overlap` (NaN, where no other
+        defects are left); `ranking`, the AUROC of
         suspicion; `flagged` bad and `overkill` (good) as shares; `estimate`, `low`, `high`, `truth`.
     """
     features = np.concatenate([train, test[injected]])
@@ -89,7 +90,8 @@ def draw(
         else:
             bank = fit(features, (side, side), settings, _CPU, overrule=_always(mask)).bank
             scores = nearest_entries(test.reshape(-1, dim), bank)[0].reshape(len(test), -1).max(axis=1)
-            values = auroc(bad, scores), auroc(bad[left], scores[left])
+            rest = auroc(bad[left], scores[left]) if bad[left].any() else float("nan")
+            values = auroc(bad, scores), rest
         measured[name], measured[f"{name}, no overlap"] = values
     found = judgement.pictures > 1
     if dirty.any():

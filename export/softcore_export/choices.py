@@ -104,8 +104,8 @@ def read_choices(path: Path) -> Choices:
         raise DataError(f"{path}: can't be read ({error.strerror})") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = f"{path}: {place}: {first['msg']}; correct it, or delete it to start without choices"
+        place = "".join(f"{part}: " for part in first["loc"])
+        message = f"{path}: {place}{first['msg']}; correct it, or delete it to start without choices"
         raise DataError(message) from error
 
 

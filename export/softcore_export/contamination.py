@@ -74,5 +74,5 @@ def read_contamination(folder: Path) -> Contamination:
         raise BundleCorruptError(f"{path}: missing from the bundle ({error.strerror})") from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise BundleCorruptError(f"{path}: {place}: {first['msg']}") from error
+        place = "".join(f"{part}: " for part in first["loc"])
+        raise BundleCorruptError(f"{path}: {place}{first['msg']}") from error
