@@ -13,16 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_export import suspicion
+from softcore_export import comparison
+from softcore_export.comparison import Comparison
 from softcore_export.coreset import draw_axes, draw_coreset
 from softcore_export.discriminator import outlier_factors
 from softcore_export.progress import hide_bars
-from softcore_export.suspicion import Judgement, Rule, judge
+from softcore_export.suspicion import Judgement, Rule, decide
 
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network, load_features
@@ -173,27 +173,23 @@ class Sandbox:
         """Judge the training pictures by `rule`, the default if there is none."""
         rule = rule or Rule()
         if rule not in self._judgements:
-            side = round(self.features.shape[1] ** 0.5)
             # Rules with the same window differ only in what they make of the same comparison.
-            with hide_bars(), patch.object(suspicion, "_compare", lambda *_: self.compare(rule)):
-                self._judgements[rule] = judge(self.features, (side, side), _CPU, 0, rule)
+            self._judgements[rule] = decide(self.compare(rule), rule)
         return self._judgements[rule]
 
-    def compare(self, rule: Rule) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    def compare(self, rule: Rule) -> Comparison:
         """Compare the training pictures as `judge` does, or remember it."""
+        constants = (rule.window, rule.references, rule.share)
 
         def compute() -> Arrays:
             side = round(self.features.shape[1] ** 0.5)
-            near, who, far = _compare(self.features, (side, side), rule, _CPU, 0)
-            return {"near": near, "who": who, "far": far}
+            with hide_bars():
+                compared = comparison.compare(self.features, (side, side), _CPU, 0, *constants)
+            return {"near": compared.near, "who": compared.who, "far": compared.far}
 
-        constants = (rule.window, rule.references, rule.share)
         kept = self._keep(f"compared-{_digest(_SOURCE, constants)}", compute)
-        return (
-            np.asarray(kept["near"], np.float32),
-            np.asarray(kept["who"], np.int32),
-            np.asarray(kept["far"], np.float32),
-        )
+        near, far = np.asarray(kept["near"], np.float32), np.asarray(kept["far"], np.float32)
+        return Comparison(near, np.asarray(kept["who"], np.int32), far)
 
     def score(
         self, kept: NDArray[np.bool_] | None = None, weights: NDArray[np.float32] | None = None
@@ -253,9 +249,8 @@ class Sandbox:
             return dict(found)
 
 
-_compare = suspicion._compare  # itself, while `judge` is given what is remembered of it
 # What is remembered holds as long as the comparison is the same.
-_SOURCE = "".join(inspect.getsource(each) for each in (_compare, suspicion._to_pictures, draw_axes))
+_SOURCE = inspect.getsource(comparison) + inspect.getsource(draw_axes)
 
 
 def _digest(*parts: object) -> str:

@@ -86,7 +86,7 @@ def _cut_robustly(box: Sandbox) -> NDArray[np.float32]:
 def _leave_out_untypical(box: Sandbox) -> NDArray[np.float32]:
     """Cut as the default does, by how far `Rule.share` of all pictures are, and by that alone."""
     rule = Rule()
-    far = box.compare(rule)[2]
+    far = box.compare(rule).far
     logarithms = np.log(np.maximum(_of_pictures(far), np.finfo(np.float32).tiny))
     low, high = np.quantile(logarithms, _LOWER_HALF)
     lower, upper = stats.norm.ppf(_LOWER_HALF)

@@ -131,7 +131,9 @@ def _export(options: argparse.Namespace) -> int:
     try:
         from softcore_export.choices import choices_path, read_choices
         from softcore_export.export import export, prepare
-        from softcore_export.review import review
+
+        if options.review:  # a web server takes its time to load
+            from softcore_export.review import review
     except ModuleNotFoundError as error:
         raise MissingLibraryError(error.name or "a library", "export") from error
 

@@ -151,7 +151,7 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
 
         with _timed(seconds, "suspicion"):
             side = math.isqrt(features.shape[1])
-            judgement = judge(features, (side, side), device)
+            judgement = judge(features, (side, side), device, settings.seed)
 
         yield Prepared(pictures, settings, network, backbone, loaded, parity, features, judgement, seconds)
 
@@ -209,7 +209,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                     k=settings.lof_k,
                     ratio=settings.coreset_ratio,
                     sampler=settings.sampler,
-                    soft_weights=settings.soft_weights,
+                    soft_weights=bool((learned.weights != 1).any()),
                     weight_max=float(learned.weights.max()),
                     seed=settings.seed,
                 ),

@@ -31,20 +31,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from torch import Tensor
 
+from softcore_export.comparison import Comparison, compare
 from softcore_export.contamination import Estimate
-from softcore_export.coreset import draw_axes
-from softcore_export.progress import track
 
-__all__ = ["Judgement", "Rule", "judge"]
+__all__ = ["Judgement", "Rule", "decide", "judge"]
 
 _FLOOR = 0.1  # of a usual length: shorter ones are of pictures that were taken or saved twice
 _LEAST_SPREAD = 0.02  # of the logarithms: among pictures that are all but equal, 2 % more is no sign
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly move them
 _LEAST_TOP = 3  # patches that speak for a picture on a coarse grid: one alone is a lottery
-_NEAREST = 12  # pictures that are remembered for a patch
-_CHUNK = 1 << 22  # numbers in one block of lengths: 16 MB
 _NOTHING = 1e-12  # a length that can't be divided by
 _ROUNDS = 6  # a picture left out no longer vouches for others; it seldom takes more than three
 
@@ -124,7 +120,13 @@ def judge(
         rule: other constants than the usual.
     """
     rule = rule or Rule()
-    near, who, far = _compare(features, grid, rule, device, seed)
+    compared = compare(features, grid, device, seed, rule.window, rule.references, rule.share)
+    return decide(compared, rule)
+
+
+def decide(compared: Comparison, rule: Rule) -> Judgement:
+    """Judge training pictures by how far their patches are from the other pictures."""
+    near, who, far = compared.near, compared.who, compared.far
     top = min(max(_LEAST_TOP, round(rule.top * far.shape[1])), far.shape[1])
 
     # Defects with company: far from a fifth of all pictures, and among others that are; but not all over,
@@ -156,66 +158,6 @@ def judge(
         pictures=_scale(rare, out, rule),
         estimate=_estimate(rare, gang, out, rule),
     )
-
-
-def _compare(
-    features: NDArray[np.float32], grid: tuple[int, int], rule: Rule, device: torch.device, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """Compare every patch with the pictures: the nearest patch in each, within the window.
-
-    In a random projection, as the coreset's, and row by row of the grid, so that memory stays bounded.
-
-    Returns:
-        near float32 `[N, P, m]`, lengths to the nearest other pictures, ascending; who int32 `[N, P, m]`,
-        which pictures; far float32 `[N, P]`, the length within which the share `rule.share` of them lies.
-    """
-    n, positions, dim = features.shape
-    rng = np.random.default_rng(seed)
-    axes = torch.from_numpy(draw_axes(dim, rng)).to(device)
-    chosen = np.sort(rng.choice(n, min(n, rule.references), replace=False))
-    references = torch.from_numpy(chosen).to(device)
-    column = torch.full((n,), -1, device=device)  # of a picture among the references
-    column[references] = torch.arange(len(chosen), device=device)
-    others = len(chosen) - 1
-    m = min(_NEAREST, others)
-    k = max(1, round(rule.share * others))
-    near = np.empty((n, positions, m), np.float32)
-    who = np.empty((n, positions, m), np.int32)
-    far = np.empty((n, positions), np.float32)
-
-    height, width = grid
-    reach = rule.window // 2
-    rows: dict[int, Tensor] = {}  # projected rows of the grid, [N, W, 128]
-    for y in track(range(height), "suspicion"):
-        for row in range(max(0, y - reach), min(height, y + reach + 1)):
-            if row not in rows:
-                patches = np.ascontiguousarray(features[:, row * width : (row + 1) * width])
-                rows[row] = torch.from_numpy(patches).to(device) @ axes
-        rows.pop(y - reach - 1, None)
-        stripe = torch.stack([rows[row][references] for row in sorted(rows)], dim=1)  # [R, h, W, 128]
-        for x in range(width):
-            window = stripe[:, :, max(0, x - reach) : x + reach + 1].flatten(1, 2)  # [R, v, 128]
-            p = y * width + x
-            step = max(1, _CHUNK // (window.shape[0] * window.shape[1]))
-            for start in range(0, n, step):
-                part = slice(start, start + step)
-                lengths = _to_pictures(rows[y][part, x], window)  # [b, R]
-                own = column[part]
-                lengths[own >= 0, own[own >= 0]] = torch.inf
-                nearest, which = lengths.topk(max(m, k), dim=1, largest=False)
-                near[part, p] = nearest[:, :m].cpu().numpy()
-                who[part, p] = references[which[:, :m]].cpu().numpy()
-                far[part, p] = nearest[:, k - 1].cpu().numpy()
-    return near, who, far
-
-
-def _to_pictures(x: Tensor, window: Tensor) -> Tensor:
-    """Measure from rows `x` `[b, d]` to the nearest in each picture's `window` `[R, v, d]`: `[b, R]`."""
-    middle = window.mean(dim=(0, 1))  # what all have in common would only cost digits
-    x, entries = x - middle, (window - middle).flatten(0, 1)
-    squares = torch.addmm(entries.square().sum(dim=1), x, entries.T, alpha=-2)
-    nearest = squares.view(len(x), *window.shape[:2]).amin(dim=2)
-    return (nearest + x.square().sum(dim=1, keepdim=True)).clamp(min=0).sqrt()
 
 
 def _nearest_of(
@@ -265,9 +207,7 @@ def _scale(departures: NDArray[np.float64], out: NDArray[np.bool_], rule: Rule) 
 
     A softened ramp, log(1 + e^z): even far below the limit order is kept, far above it grows as z does.
     """
-    single = (
-        float(stats.norm.isf(rule.clear / len(departures))) * rule.stretch
-    )  # what one picture alone needs
+    single = rule.stretch * float(stats.norm.isf(rule.clear / len(departures)))  # what one alone needs
     limit = single
     if out.any():
         limit = float(departures[~out].max(initial=-np.inf, where=departures[~out] < departures[out].max()))
@@ -282,9 +222,8 @@ def _estimate(
     """Estimate the share of defective pictures.
 
     Those beyond a cut, less as many as chance would put there, at the cut where most remain (after Storey,
-    2002). The interval is from those who
-    are clearly defective (5 % by chance) to all who were left out, each with Clopper and Pearson's bound for
-    the sample (95 %).
+    2002). The interval is from those who are clearly defective (5 % by chance) to all who were left out, each
+    with Clopper and Pearson's bound for the sample (95 %).
     """
     n = len(departures)
     value = float(gang.sum())

@@ -73,7 +73,7 @@ def fit(
         factors = np.ones((n_pictures, positions))
         kept = np.ones((n_pictures, positions), np.bool_)
     elif settings.discriminator == "auto":  # among the pictures that can be trusted, as many as it takes
-        judgement = judgement or judge(features, grid, device)
+        judgement = judgement or judge(features, grid, device, settings.seed)
         factors = judgement.patches.astype(np.float64)  # [N, P]
         kept = judgement.kept  # [N, P]
     else:  # the paper: among the patches at the same position, the share tau

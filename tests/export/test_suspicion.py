@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import cdist
 from softcore_export import suspicion
 from softcore_export.contamination import Estimate
 from softcore_export.suspicion import Judgement, Rule, judge
@@ -31,39 +30,6 @@ def spoil(features: np.ndarray, rows: range, alike: bool, size: float = 8) -> np
         place = 9 if alike else int(rng.integers(P - 1))
         spoilt[row, place : place + 2] += size * direction / np.linalg.norm(direction, axis=1, keepdims=True)
     return spoilt
-
-
-def test_lengths_are_those_of_brute_force() -> None:
-    """With so few dimensions the projection is a rotation and changes no length."""
-    features = draw(9)
-    near, who, far = suspicion._compare(features, GRID, Rule(window=3, share=0.5), CPU, 0)
-    assert near.shape == who.shape == (9, P, 8)
-    for picture in range(9):
-        for p in range(P):
-            y, x = divmod(p, GRID[1])
-            around = [q for q in range(P) if abs(q // GRID[1] - y) <= 1 and abs(q % GRID[1] - x) <= 1]
-            lengths = np.full(9, np.inf)
-            for other in set(range(9)) - {picture}:
-                lengths[other] = cdist(features[picture, p][None], features[other, around]).min()
-            order = lengths.argsort()[:8]
-            np.testing.assert_array_equal(who[picture, p], order)
-            np.testing.assert_allclose(near[picture, p], lengths[order], rtol=1e-4)
-            assert far[picture, p] == pytest.approx(np.sort(lengths)[3], rel=1e-4)  # the half of eight
-
-
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = draw(20)
-    whole = suspicion._compare(features, GRID, Rule(), CPU, 0)
-    monkeypatch.setattr(suspicion, "_CHUNK", 1)
-    for one, other in zip(whole, suspicion._compare(features, GRID, Rule(), CPU, 0), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4)
-
-
-def test_references_are_a_choice_and_nobody_is_its_own() -> None:
-    near, who, _ = suspicion._compare(draw(30), GRID, Rule(references=10), CPU, 3)
-    assert len(np.unique(who)) == 10
-    assert not (who == np.arange(30)[:, None, None]).any()
-    assert (near > 0).all()
 
 
 @pytest.mark.parametrize(
