@@ -12,7 +12,7 @@ SHARED ?= ../shared
 WEIGHTS ?= $(SHARED)/weights/resnet18-imagenet-to-layer3.pth
 PAPER  ?= paper
 
-.PHONY: help setup demo test check format bench cflow paper lock clean
+.PHONY: help setup demo test check format bench anomalib paper lock clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
@@ -20,7 +20,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make bench   the measurements behind the README's numbers"
-	@echo "make cflow   an environment of its own for CFLOW, one of the paper's baselines"
+	@echo "make anomalib an environment of its own for anomalib, whose CFLOW and PatchCore are measured"
 	@echo "make paper   the paper's tables and figures on the pictures in $(SHARED), into $(PAPER)"
 	@echo "make lock    resolve requirements.lock anew"
 
@@ -55,14 +55,14 @@ format: setup
 bench: setup
 	$(BIN)/python -m softcore_benchmarks.real_pictures --data $(SHARED)/data --weights $(WEIGHTS)
 
-cflow: .venv-cflow/.ready
+anomalib: .venv-anomalib/.ready
 
-.venv-cflow/.ready: benchmarks/cflow.lock | setup
-	$(PYTHON) -m venv .venv-cflow
-	$(BIN)/uv pip install --quiet --python .venv-cflow/bin/python --require-hashes --requirement $<
+.venv-anomalib/.ready: benchmarks/anomalib.lock | setup
+	$(PYTHON) -m venv .venv-anomalib
+	$(BIN)/uv pip install --quiet --python .venv-anomalib/bin/python --require-hashes --requirement $<
 	@touch $@
 
-# Interrupted, it goes on where it was. Without `make cflow` CFLOW's rows are left out.
+# Interrupted, it goes on where it was. Without `make anomalib` CFLOW's rows are left out.
 paper: setup
 	$(BIN)/python -m softcore_benchmarks.paper --data $(SHARED)/data --out $(PAPER) \
 	    --backbone resnet18 --weights $(WEIGHTS) --categories pill magnetic_tile screw \
@@ -70,10 +70,10 @@ paper: setup
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.10 \
-	    --extra cpu --extra export --extra edge --extra benchmark --extra dev \
+	    --extra cpu --extra openvino --extra export --extra edge --extra benchmark --extra dev \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file requirements.lock
-	uv pip compile pyproject.toml --universal --python-version 3.10 --extra cflow \
-	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/cflow.lock
+	uv pip compile pyproject.toml --universal --python-version 3.10 --extra anomalib \
+	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/anomalib.lock
 
 clean:
-	rm -rf $(VENV) .venv-cflow $(DEMO) paper benchmarks/work .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-anomalib $(DEMO) paper benchmarks/work .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

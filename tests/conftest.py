@@ -55,7 +55,10 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
     bank = cells.reshape(-1, 3)
     origins = np.stack(np.unravel_index(np.arange(len(bank)), (12, GRID, GRID)), 1).astype(np.int32)
     weights = (1 + 0.2 * rng.random(len(bank))).astype(np.float32)
-    bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins})
+    hints = (
+        np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T
+    )  # each position's own, of four pictures
+    bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins, "hints": hints})
     HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(path / bundle.INDEX)
 
     def write(scores: dict[str, float]) -> None:
@@ -67,14 +70,18 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 created=datetime(2026, 1, 1, tzinfo=timezone.utc),
                 tools={"softcore": "test"},
                 preprocessing=preprocessing,
-                backbone=manifest.Backbone(name="cell means", layers=(), weights_sha256=None),
+                backbone=manifest.Backbone(
+                    name="cell means", layers=(), weights_sha256=None, engine="onnxruntime", precision="fp32"
+                ),
                 grid=manifest.Grid(height=GRID, width=GRID),
                 bank=manifest.Bank(
                     n=len(bank), dim=3, discriminator="none", tau=0, k=6, ratio=1, sampler="greedy",
                     soft_weights=True, weight_max=float(weights.max()), seed=0,
                 ),
                 index=manifest.IndexRecord(m=8, ef_construction=100, ef_search=16, recall=1),
+                hints=manifest.HintsRecord(count=4, left_open=0),
                 parity=manifest.Parity(max_abs=0, max_relative=0, frames=1),
+                agreement=None,
                 threshold=manifest.Threshold(value=12, provisional=True, method="by hand"),
                 dataset=manifest.Dataset(pictures=12, skipped=0, fingerprint="0" * 64),
                 files=bundle.record_files(path),

@@ -1,23 +1,20 @@
 """CFLOW: Gudovskiy et al., WACV 2022, by anomalib, in an environment of its own.
 
-anomalib needs versions of the libraries that are not ours, so it is installed apart (`make cflow`) and
-started as a process; arrays go to and fro as files.
+It runs as a process (`anomalib_process.py`); arrays go to and fro as files.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import tempfile
-import threading
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.errors import SoftCoreError
+
+from softcore_benchmarks.anomalib_process import AnomalibProcess
 
 __all__ = ["Cflow", "CflowError", "Environment"]
 
@@ -109,54 +106,13 @@ def _run(
     }
     path = folder / "job.json"
     path.write_text(json.dumps(job))
-    _worker(environment.python).do(path)
+    _worker(environment.python).ask(str(path))
 
 
-class _Worker:
-    """A running `cflow_worker.py`: importing anomalib takes longer than many a job."""
-
-    def __init__(self, python: Path) -> None:
-        self._process = subprocess.Popen(
-            [python, _WORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-        self._words: deque[str] = deque(maxlen=20)  # the last of what it prints
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-
-    def _listen(self) -> None:
-        assert self._process.stderr  # noqa: S101
-        self._words.extend(self._process.stderr)
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can take another job."""
-        return self._process.poll() is None
-
-    def do(self, job: Path) -> None:
-        assert self._process.stdin  # noqa: S101
-        assert self._process.stdout  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{job}\n")
-        answer = self._process.stdout.readline()
-        if not answer:
-            self._process.wait()
-            self._listener.join()
-            words = [line.strip() for line in self._words if line.strip()]
-            raise CflowError(f"CFLOW's process ended: {words[-1] if words else 'without a word'}")
-        error = json.loads(answer)["error"]
-        if error:
-            raise CflowError(f"CFLOW failed: {error}")
+_running: dict[Path, AnomalibProcess] = {}
 
 
-_running: dict[Path, _Worker] = {}
-
-
-def _worker(python: Path) -> _Worker:
+def _worker(python: Path) -> AnomalibProcess:
     if python not in _running or not _running[python].alive:
-        _running[python] = _Worker(python)
+        _running[python] = AnomalibProcess(python, _WORKER, "CFLOW", CflowError)
     return _running[python]

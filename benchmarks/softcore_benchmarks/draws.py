@@ -22,11 +22,11 @@ from softcore_export.settings import ExportSettings
 from softcore_export.suspicion import judge
 from softcore_export.train import fit
 from softcore_runtime.command_line import Parser, run
+from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.preprocessing import Preprocessing
 
 from softcore_benchmarks.category import Category, find_categories
 from softcore_benchmarks.feature_store import Network, load_features
-from softcore_benchmarks.methods import nearest_entries
 from softcore_benchmarks.metrics import auroc
 from softcore_benchmarks.noise import draw_noise
 
@@ -89,7 +89,8 @@ def draw(
             values = measured["patchcore"], measured["patchcore, no overlap"]
         else:
             bank = fit(features, (side, side), settings, _CPU, overrule=_always(mask)).bank
-            scores = nearest_entries(test.reshape(-1, dim), bank)[0].reshape(len(test), -1).max(axis=1)
+            distances = ExhaustiveSearch(bank).nearest(test.reshape(-1, dim))[1]
+            scores = distances.astype(np.float32).reshape(len(test), -1).max(axis=1)
             rest = auroc(bad[left], scores[left]) if bad[left].any() else float("nan")
             values = auroc(bad, scores), rest
         measured[name], measured[f"{name}, no overlap"] = values

@@ -13,6 +13,7 @@ from softcore_export.progress import hide_bars
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
 from softcore_runtime.anomaly_map import draw_map
+from softcore_runtime.exhaustive import ExhaustiveSearch
 
 from softcore_benchmarks import cflow
 from softcore_benchmarks.padim import Padim
@@ -27,14 +28,12 @@ __all__ = [
     "Pictures",
     "Scores",
     "Task",
-    "nearest_entries",
 ]
 
 LOF_KS = (3, 4, 5, 6, 7, 8, 9)
 SWEEPS = ("lof-k-", "lof-tau-")  # methods of these names vary one setting, and are run at one noise only
 TAUS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 PADIM_STAR = "PaDiM*"  # with ResNet-18, whatever the others' backbone
-_QUERIES, _ENTRIES = 784, 1024  # patches and entries compared at a time: a block of distances stays in cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,36 +118,6 @@ class Method:
     needs_cflow: bool = False
 
 
-def nearest_entries(
-    queries: NDArray[np.float32], bank: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Find the nearest of `bank` `[n, d]` to each of `queries` `[q, d]`, exhaustively.
-
-    Returns:
-        Euclidean distances float32 `[q]` and entries int64 `[q]`.
-    """
-    entries = torch.from_numpy(np.array(bank))
-    middle = entries.mean(dim=0)  # what all have in common would only cost digits
-    entries -= middle
-    squares = entries.square().sum(dim=1)
-    distances = np.empty(len(queries), np.float32)
-    chosen = np.empty(len(queries), np.int64)
-    for start in range(0, len(queries), _QUERIES):
-        block = torch.from_numpy(np.array(queries[start : start + _QUERIES])) - middle
-        least = torch.full((len(block),), torch.inf)
-        where = torch.zeros(len(block), dtype=torch.long)
-        for first in range(0, len(entries), _ENTRIES):
-            part = slice(first, first + _ENTRIES)
-            apart, row = torch.addmm(squares[part], block, entries[part].T, alpha=-2).min(dim=1)
-            nearer = apart < least
-            least = torch.where(nearer, apart, least)
-            where = torch.where(nearer, row + first, where)
-        # The distance anew from the rows themselves, without cancellation.
-        distances[start : start + len(block)] = (block - entries[where]).square().sum(dim=1).sqrt().numpy()
-        chosen[start : start + len(block)] = where.numpy()
-    return distances, chosen
-
-
 def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
     """Fit SoftCore, or PatchCore with discriminator `none`; rows are without soft weights, then with."""
     chosen = ExportSettings.model_validate(task.settings.model_dump() | settings)
@@ -158,9 +127,9 @@ def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
         learned = fit(task.train.features, (side, side), chosen, torch.device("cpu"))
 
     def score(test: Pictures) -> dict[str, Scores]:
-        distances, entries = nearest_entries(test.features.reshape(-1, dim), learned.bank)
-        plain = distances.reshape(len(test), positions)
-        soft = (learned.weights[entries] * distances).reshape(len(test), positions)
+        entries, distances = ExhaustiveSearch(learned.bank).nearest(test.features.reshape(-1, dim))
+        plain = distances.astype(np.float32).reshape(len(test), positions)
+        soft = learned.weights[entries].reshape(plain.shape) * plain
         return {
             row: Scores(patches.max(axis=1), partial(_draw_maps, patches, task.crop))
             for row, patches in zip(rows, (plain, soft), strict=False)

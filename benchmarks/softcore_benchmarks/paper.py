@@ -24,6 +24,7 @@ from softcore_runtime.preprocessing import Preprocessing
 from tqdm import tqdm
 
 from softcore_benchmarks import cells, cflow
+from softcore_benchmarks.anomalib_process import PYTHON
 from softcore_benchmarks.category import Category, find_categories
 from softcore_benchmarks.cells import Ground
 from softcore_benchmarks.feature_store import Network, load_features
@@ -80,10 +81,10 @@ def _parser() -> Parser:
     add("--crop", type=int, default=224)
     add("--seed", type=int, default=0, help="of coresets and dimensions; the noise is the protocol's own")
     add(
-        "--cflow-python",
+        "--anomalib-python",
         type=Path,
-        default=Path(".venv-cflow/bin/python"),
-        help="an interpreter with anomalib (make cflow; default: %(default)s)",
+        default=PYTHON,
+        help="an interpreter with anomalib (make anomalib; default: %(default)s)",
     )
     add("--cflow-steps", type=int, default=1000, help="of training (default: %(default)s)")
     add("--report-only", action="store_true", help="compute nothing: write the report from what is there")
@@ -162,7 +163,10 @@ class _Grounds:
             settings=settings,
             backbone=main.backbone,
             cflow=cflow.Environment(
-                options.cflow_python.absolute(), options.backbone, options.weights, steps=options.cflow_steps
+                options.anomalib_python.absolute(),
+                options.backbone,
+                options.weights,
+                steps=options.cflow_steps,
             ),
             described={
                 "backbone": f"{options.backbone} {main.key}",
@@ -199,9 +203,9 @@ def _compute_missing(options: argparse.Namespace, grounds: _Grounds) -> None:
             elif cells.find(done, ground, noise, method):
                 continue
             elif METHODS[method].needs_cflow and not ground.cflow.there:
-                notes[f"CFLOW: {options.cflow_python} is not there (make cflow); its rows are left out"] = (
-                    None
-                )
+                notes[
+                    f"CFLOW: {options.anomalib_python} is not there (make anomalib); its rows are left out"
+                ] = None
             else:
                 cells.keep(folder, cells.compute(ground, noise, method))
     for note in notes:

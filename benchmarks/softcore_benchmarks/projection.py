@@ -23,9 +23,9 @@ from softcore_export.discriminator import denoise, outlier_factors
 from softcore_export.onnx_file import write_onnx
 from softcore_export.settings import ExportSettings
 from softcore_runtime import read_picture
+from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.ort import OnnxBackbone
 from softcore_runtime.pictures import find_pictures
-from softcore_runtime.search import exact_nearest
 from tqdm import tqdm
 
 
@@ -76,7 +76,7 @@ def _features(backbone: OnnxBackbone, paths: list[Path], settings: ExportSetting
 
 
 def _score(patches: NDArray[np.float32], bank: NDArray[np.float32], weights: NDArray[np.float64]) -> float:
-    nearest = exact_nearest(patches, bank)
+    nearest, _ = ExhaustiveSearch(bank).nearest(patches)
     return float((weights[nearest] * np.linalg.norm(patches - bank[nearest], axis=1)).max())
 
 

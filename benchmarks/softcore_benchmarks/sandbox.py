@@ -23,10 +23,10 @@ from softcore_export.coreset import draw_axes, draw_coreset
 from softcore_export.discriminator import outlier_factors
 from softcore_export.progress import hide_bars
 from softcore_export.suspicion import Judgement, Rule, decide
+from softcore_runtime.exhaustive import ExhaustiveSearch
 
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network, load_features
-from softcore_benchmarks.methods import nearest_entries
 from softcore_benchmarks.metrics import auroc
 from softcore_benchmarks.noise import draw_noise
 
@@ -220,7 +220,7 @@ class Sandbox:
             with hide_bars():
                 entries = draw_coreset(self.features, kept, self.size, 0, _CPU)
             bank = self.features.reshape(-1, dim)[entries]
-            distances = nearest_entries(self.data.test.reshape(-1, dim), bank)[0]
+            distances = ExhaustiveSearch(bank).nearest(self.data.test.reshape(-1, dim))[1]
             return {"scores": distances.reshape(len(self.data.test), -1).max(axis=1)}
 
         return np.asarray(self._keep(f"anew-{_digest(kept)}", compute)["scores"], np.float32)

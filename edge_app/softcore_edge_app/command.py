@@ -14,6 +14,7 @@ from pathlib import Path
 
 from softcore_runtime import Inspector, SourceError, UsageError
 from softcore_runtime.command_line import Parser, run
+from softcore_runtime.engine import ENGINES
 
 from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.overlay_folder import OverlayFolder
@@ -66,8 +67,20 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object a frame")
     parser.add_argument("--frames", type=_positive, metavar="N", help="stop after N frames")
-    parser.add_argument(
-        "--threads", type=_positive, metavar="N", help="threads of the network (default: all)"
+    speed = parser.add_argument_group("speed")
+    speed.add_argument(
+        "--fast",
+        action="store_true",
+        help="only decide, as exactly as always: no map, no overlays, and scores may be bounds (<=, >=)",
+    )
+    speed.add_argument(
+        "--engine",
+        choices=("auto", *ENGINES),
+        default="auto",
+        help="what runs the network (auto: what the bundle was learned with, or else what is installed)",
+    )
+    speed.add_argument(
+        "--threads", type=_positive, metavar="N", help="threads of network and index (default: all)"
     )
     return parser
 
@@ -76,9 +89,11 @@ def _work(options: argparse.Namespace) -> None:
     # What was mistyped is said before a bundle is loaded, which takes seconds.
     source = choose_source(options.source) if options.camera is None else choose_camera(options.camera)
     path = choose_bundle(options.bundle)
+    if options.fast and options.save_overlays:
+        raise UsageError("--fast draws no maps, so there are no overlays to save; leave one of the two out")
     if options.save_overlays and options.source:
         _keep_apart(options.save_overlays, Path(options.source))
-    inspector = Inspector.load(path, threads=options.threads)
+    inspector = Inspector.load(path, engine=options.engine, threads=options.threads)
     overlays = OverlayFolder(options.save_overlays) if options.save_overlays else None
 
     tally, start = Tally(), time.perf_counter()
@@ -102,7 +117,7 @@ def _inspect(
     colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     with closing(source.read_frames()) as frames:
         for frame in islice(frames, options.frames):
-            verdict, inspection = decide(inspector, frame)
+            verdict, inspection = decide(inspector, frame, fast=options.fast)
             try:
                 if overlays and inspection:
                     verdict = replace(verdict, overlay=overlays.save(frame, inspection))
@@ -119,6 +134,8 @@ def _summarise(
     lines = [*tally.describe(seconds), f"bundle {path}, limit {threshold.value:.6g}"]
     if overlays:
         lines.append(f"{overlays.saved} overlays in {overlays.path}")
+    if inspector.remark:
+        lines.append(inspector.remark)
     if threshold.provisional:
         lines.append(f"the limit is provisional: run softcore-calibrate {path}")
     if source.remark:

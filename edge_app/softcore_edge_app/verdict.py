@@ -6,13 +6,14 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from softcore_runtime import Decision, FrameError, Inspection, Inspector
+from softcore_runtime import Bound, Decision, FrameError, Inspection, Inspector
 
 from softcore_edge_app.sources import Frame
 
 __all__ = ["Verdict", "decide", "format_json", "format_line", "printable"]
 
 _COLOURS = {Decision.PASS: "\x1b[32m", Decision.FAIL: "\x1b[1;31m", Decision.INVALID: "\x1b[1;33m"}
+_SIGNS = {Bound.EXACT: "", Bound.UPPER: "<=", Bound.LOWER: ">="}
 _PLAIN = "\x1b[0m"
 
 
@@ -24,10 +25,13 @@ class Verdict:
         frame: the frame's number, from 1.
         name: the frame's name.
         decision: PASS, FAIL or INVALID.
-        score: the largest patch score; None where INVALID.
+        score: the largest patch score, or a bound of it; None where INVALID.
+        bound: what `score` is: `exact`, `upper` or `lower`; None where INVALID.
         threshold: the bundle's limit, in the units of `score`.
         share: `score / threshold`; None where INVALID.
         milliseconds: wall time of the inspection; None where INVALID.
+        certified_by_hint, by_hnsw, exact: how many patches each stage of the search settled: why a frame
+            was slow; None where INVALID.
         overlay: the saved overlay's path, or None.
         reason: why it is INVALID, else None.
     """
@@ -36,34 +40,44 @@ class Verdict:
     name: str
     decision: Decision
     score: float | None
+    bound: str | None
     threshold: float
     share: float | None
     milliseconds: float | None
+    certified_by_hint: int | None = None
+    by_hnsw: int | None = None
+    exact: int | None = None
     overlay: Path | None = None
     reason: str | None = None
 
 
-def decide(inspector: Inspector, frame: Frame) -> tuple[Verdict, Inspection | None]:
-    """Inspect a frame; one that can't be read or inspected is INVALID and has no inspection."""
+def decide(inspector: Inspector, frame: Frame, *, fast: bool = False) -> tuple[Verdict, Inspection | None]:
+    """Decide on a frame, with its inspection unless `fast`; one that can't be read is INVALID, without."""
     reason = frame.reason
     if frame.picture is not None:
         try:
-            inspection = inspector.inspect(frame.picture)
+            ruling = inspector.decide(frame.picture) if fast else inspector.inspect(frame.picture)
         except FrameError as error:
             reason = str(error)
         else:
             verdict = Verdict(
                 frame=frame.number,
                 name=frame.name,
-                decision=inspection.decision,
-                score=inspection.score,
-                threshold=inspection.threshold,
-                share=inspection.share,
-                milliseconds=inspection.milliseconds,
+                decision=ruling.decision,
+                score=ruling.score,
+                bound=str(ruling.bound),
+                threshold=ruling.threshold,
+                share=ruling.share,
+                milliseconds=ruling.milliseconds,
+                certified_by_hint=ruling.certified_by_hint,
+                by_hnsw=ruling.by_hnsw,
+                exact=ruling.exact,
             )
-            return verdict, inspection
+            return verdict, ruling if isinstance(ruling, Inspection) else None
     threshold = inspector.manifest.threshold.value
-    verdict = Verdict(frame.number, frame.name, Decision.INVALID, None, threshold, None, None, reason=reason)
+    verdict = Verdict(
+        frame.number, frame.name, Decision.INVALID, None, None, threshold, None, None, reason=reason
+    )
     return verdict, None
 
 
@@ -79,9 +93,10 @@ def format_line(verdict: Verdict, *, colour: bool = False) -> str:
     word = f"{verdict.decision!s:<7}"
     if colour:
         word = f"{_COLOURS[verdict.decision]}{word}{_PLAIN}"
-    numbers = " " * len(_numbers(0, 0, 0))
+    numbers = " " * len(_numbers("", 0, 0, 0))
     if verdict.score is not None and verdict.share is not None and verdict.milliseconds is not None:
-        numbers = _numbers(verdict.share, verdict.score, verdict.milliseconds)
+        sign = _SIGNS[Bound(verdict.bound)]
+        numbers = _numbers(sign, verdict.share, verdict.score, verdict.milliseconds)
     line = f"{verdict.frame:>6}  {word}  {numbers}  {printable(verdict.name)}"
     return f"{line}: {printable(verdict.reason)}" if verdict.reason else line
 
@@ -91,5 +106,5 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def _numbers(share: float, score: float, milliseconds: float) -> str:
-    return f"{share:7.3f} x limit  score {score:9.4f}  {milliseconds:8.1f} ms"
+def _numbers(sign: str, share: float, score: float, milliseconds: float) -> str:
+    return f"{sign:2}{share:7.3f} x limit  score {score:9.4f}  {milliseconds:8.1f} ms"

@@ -65,6 +65,27 @@ class PatchFeatures(nn.Module):
         return torch.cat(joined, dim=1).flatten(2).transpose(1, 2)  # [B, P, d]
 
 
+class _Reduced(nn.Module):
+    """Another network's patch features in fewer dimensions, float32 `[B, P, count]`."""
+
+    axes: Tensor
+
+    def __init__(self, network: nn.Module, axes: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("axes", axes)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Compute the patch features of a batch."""
+        features: Tensor = self.network(crops)
+        return features @ self.axes
+
+
+def reduce_dimensions(network: nn.Module, axes: Tensor) -> nn.Module:
+    """Project a network's features `[B, P, d]` onto orthonormal `axes` `[d, count]`, inside the network."""
+    return _Reduced(network, axes)
+
+
 def load_backbone(
     name: str, weights: Path | None = None, layers: tuple[str, ...] = (), crop: int = 224
 ) -> LoadedBackbone:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from softcore_runtime.command_line import Parser, run
+from softcore_runtime.engine import ENGINES
 from softcore_runtime.errors import MissingLibraryError, UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +70,35 @@ def _parser() -> Parser:
         help="a torchvision state dict; default: torchvision downloads its own",
     )
     network.add_argument("--layers", nargs="+", default=[], metavar="LAYER", help="default: layer2 layer3")
+
+    network.add_argument(
+        "--engine",
+        choices=("auto", *ENGINES),
+        default="auto",
+        help="what runs the network, now and on the line (auto: the fastest that is installed)",
+    )
+    network.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
+        default="auto",
+        help="what it computes in; decisions are compared with fp32's (auto: bf16 where this machine has it)",
+    )
+    network.add_argument(
+        "--dimensions", type=int, metavar="D", help="project features to D dimensions: a smaller bank"
+    )
+    network.add_argument(
+        "--labelled",
+        type=Path,
+        metavar="DIR",
+        help="labelled pictures, DIR/good and other folders: measure what precision and dimensions cost",
+    )
+    network.add_argument(
+        "--max-loss",
+        type=float,
+        default=0.005,
+        metavar="AUROC",
+        help="refuse to export where they cost more image AUROC than this (0.005)",
+    )
 
     method = parser.add_argument_group("method")
     method.add_argument(
@@ -162,6 +192,11 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
                 "sampler": options.sampler,
                 "soft_weights": options.soft_weights,
                 "preprocessing": {"resize": options.resize, "crop": options.crop},
+                "engine": options.engine,
+                "precision": options.precision,
+                "dimensions": options.dimensions,
+                "labelled": options.labelled,
+                "max_loss": options.max_loss,
                 "seed": options.seed,
                 "device": options.device,
             }
@@ -191,7 +226,22 @@ def _report(done: Export) -> None:
     print(
         f"  search     recall@1 {index.recall:.4f} at ef {index.ef_search}; decisions are exact all the same"
     )
-    print(f"  parity     ONNX Runtime within {manifest.parity.max_relative:.1e} of torch")
+    backbone, hints, agreement = manifest.backbone, manifest.hints, manifest.agreement
+    print(f"  hints      {hints.count} a position, which leave {hints.left_open:.1f} patches a frame open")
+    print(
+        f"  network    {backbone.engine} in {backbone.precision}; "
+        f"in fp32 within {manifest.parity.max_relative:.1e} of torch"
+    )
+    if agreement:
+        print(
+            f"  agreement  {agreement.held_back - agreement.flipped} of {agreement.held_back} held-back "
+            "pictures are decided as in fp32"
+        )
+    if agreement and agreement.auroc is not None and agreement.auroc_fp32 is not None:
+        print(
+            f"  AUROC      {agreement.auroc:.4f} on {agreement.labelled} labelled pictures, "
+            f"{agreement.auroc_fp32:.4f} in fp32"
+        )
     print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
     estimate = done.contamination.estimate
     print(

@@ -53,9 +53,9 @@ def draw_coreset(
     return candidates[chosen]
 
 
-def draw_axes(dim: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draw the axes of a random projection, orthonormal, float32 `[d, 128]`, or `[d, d]` where d is less."""
-    return np.linalg.qr(rng.standard_normal((dim, min(dim, PROJECTION))))[0].astype(np.float32)
+def draw_axes(dim: int, rng: np.random.Generator, count: int = PROJECTION) -> NDArray[np.float32]:
+    """Draw `count` orthonormal axes of a random projection, float32 `[d, count]`; at most d of them."""
+    return np.linalg.qr(rng.standard_normal((dim, min(dim, count))))[0].astype(np.float32)
 
 
 def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int64]:

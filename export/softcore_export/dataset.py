@@ -72,6 +72,26 @@ class TrainingPictures:
                 f"first fault: {self.skipped[0]}"
             )
 
+    def sample(self, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
+        """Read at most `count` pictures, spread over all, as uint8 BGR `[B, crop, crop, 3]`.
+
+        Those that can't be read are left to `crops` to tell of.
+
+        Raises:
+            DataError: none can be read.
+        """
+        count = min(count, len(self.paths))
+        wanted = [self.paths[i * len(self.paths) // count] for i in range(count)]
+        found: list[NDArray[np.uint8]] = []
+        for path in dict.fromkeys([*wanted, *self.paths]):
+            try:
+                found.append(preprocessing.apply(read_picture(path)))
+            except (PictureError, FrameError):
+                continue
+            if len(found) == len(wanted):
+                break
+        return np.stack(found or list(self.crops(preprocessing)))
+
     def fingerprint(self) -> str:
         """Hash names and contents of what was read."""
         digest = hashlib.sha256()
@@ -107,6 +127,21 @@ def find_training_folder(root: Path, category: str) -> Path:
         # A layout like MVTec AD's with its training part missing: its test pictures must not be learned.
         raise UsageError(f"{folder / 'train' / 'good'}: no such folder, though test pictures are there")
     return folder
+
+
+def find_labelled(folder: Path) -> list[tuple[Path, bool]]:
+    """Name labelled pictures: those under `folder/good`, and the defective ones under its other folders.
+
+    Raises:
+        UsageError: there are no good ones, or no defective ones.
+    """
+    good = find_pictures(folder / "good") if (folder / "good").is_dir() else []
+    bad = [path for path in find_pictures(folder) if path not in set(good)] if folder.is_dir() else []
+    if not good or not bad:
+        raise UsageError(
+            f"{folder}: needs pictures in {folder / 'good'} and defective ones in another folder"
+        )
+    return [*((path, False) for path in good), *((path, True) for path in bad)]
 
 
 def _count(n: int) -> str:

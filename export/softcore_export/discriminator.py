@@ -13,7 +13,7 @@ from softcore_export.progress import track
 
 __all__ = ["DISCRIMINATORS", "denoise", "outlier_factors", "soft_weights"]
 
-_CHUNK = 1 << 22  # numbers in one block of distances: 32 MB
+_CHUNK = 1 << 20  # numbers in one block of distances: 8 MB, which stay in cache
 _TINY = 1e-10  # scikit-learn's guard: the density among patches that are all alike stays finite
 _REGULAR = 0.01  # added to the diagonal of the covariance, as in PaDiM and the paper
 _LIGHTEST, _HEAVIEST = 0.5, 2.0  # soft weights; see `soft_weights`
@@ -150,8 +150,10 @@ def _neighbours(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
         nearest.append(apart.topk(k, dim=2, largest=False).indices)
     rows = torch.cat(nearest, dim=1)  # [c, N, k]
     # Distances anew from the rows themselves: equal patches are then exactly 0 apart.
-    columns = [torch.take_along_dim(x, rows[:, :, j, None], dim=1) for j in range(k)]
-    distances = torch.stack([(x - other).square().sum(dim=2).sqrt() for other in columns], dim=2)
+    flat = x.flatten(0, 1)
+    places = rows + n * torch.arange(len(x), device=x.device)[:, None, None]  # in `flat`
+    columns = (flat[places[:, :, j]] for j in range(k))  # [c, N, d]
+    distances = torch.stack([other.sub_(x).square_().sum(dim=2).sqrt() for other in columns], dim=2)
     distances, order = distances.sort(dim=2, stable=True)
     return distances, rows.gather(2, order)
 

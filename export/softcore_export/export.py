@@ -17,33 +17,37 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime import Bundle, Inspector, bundle, ort
+from softcore_runtime import Bundle, Inspector, bundle
+from softcore_runtime.engine import Backbone
 from softcore_runtime.errors import UsageError
-from softcore_runtime.manifest import Backbone, Bank, Dataset, Grid, Manifest, Parity
-from softcore_runtime.ort import OnnxBackbone
+from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
+from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.pictures import read_picture
 from softcore_runtime.search import Search
 
+from softcore_export.agreement import AgreementError, Scores, check_agreement, choose_compared
 from softcore_export.backbone import LoadedBackbone, load_backbone
 from softcore_export.choices import FILE as CHOICES
 from softcore_export.choices import Choices, write_choices
 from softcore_export.contamination import Contamination, Judged, write_contamination
-from softcore_export.dataset import TrainingPictures
+from softcore_export.dataset import TrainingPictures, find_labelled
 from softcore_export.features import extract
 from softcore_export.golden import choose_golden
+from softcore_export.hints import learn_hints
 from softcore_export.index import build_index
-from softcore_export.onnx_file import check_parity, write_onnx
+from softcore_export.leave_one_out import leave_one_out, score_others
+from softcore_export.network import Network, open_network
 from softcore_export.progress import end_bars, track
 from softcore_export.report import Facts, write_report
 from softcore_export.settings import ExportSettings
 from softcore_export.suspicion import Judgement, judge
-from softcore_export.threshold import leave_one_out_scores, provisional_threshold
+from softcore_export.threshold import provisional_threshold
 from softcore_export.train import MemoryBank, fit
 from softcore_export.workplace import scratch, workplace
 
 __all__ = ["Export", "Prepared", "build", "export", "prepare"]
 
-_PARITY_FRAMES = 4
+_SAMPLE = 64  # pictures that parity and INT8's ranges rest on
 _HELD_BACK = 2000  # patches that measure the index's recall
 
 
@@ -54,22 +58,20 @@ class Prepared:
     Attributes:
         pictures: as they were read.
         settings: how to train.
-        network: the backbone's ONNX file.
-        backbone: the same, opened.
-        loaded: what it was exported from.
-        parity: how well the two agree.
+        loaded: torch's network.
+        network: its ONNX file, opened.
         features: float32 `[N, P, d]`, mapped from disk.
+        plain_features: float32 `[N, P, d']`, of the plain network, where the shipping one is another.
         judgement: what is suspect in them.
         seconds: of each stage.
     """
 
     pictures: TrainingPictures
     settings: ExportSettings
-    network: Path
-    backbone: OnnxBackbone
     loaded: LoadedBackbone
-    parity: Parity
+    network: Network
     features: NDArray[np.float32]
+    plain_features: NDArray[np.float32] | None
     judgement: Judgement
     seconds: dict[str, float]
 
@@ -121,8 +123,16 @@ def export(
         DataError: too few pictures can be read, or are left.
         ExportError: a gate failed (ONNX checker, parity, recall).
     """
-    with prepare(pictures, target, settings) as prepared:
-        return build(prepared, target, choices or Choices())
+    choices = choices or Choices()
+    try:
+        with prepare(pictures, target, settings) as prepared:
+            return build(prepared, target, choices)
+    except AgreementError:
+        if settings.precision != "auto" or settings.dimensions is not None:
+            raise  # what was asked for can't be had
+    plain = settings.model_copy(update={"precision": "fp32"})
+    with prepare(pictures, target, plain) as prepared:
+        return build(prepared, target, choices)
 
 
 @contextmanager
@@ -133,27 +143,30 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
         As `export`.
     """
     device = _choose_device(settings.device)
+    if settings.labelled:
+        find_labelled(settings.labelled)  # a mistake is said before the work begins
     preprocessing = settings.preprocessing
     seconds: dict[str, float] = {}
 
     with scratch(target) as place:
         with _timed(seconds, "backbone"):
             loaded = load_backbone(settings.backbone, settings.weights, settings.layers, preprocessing.crop)
-            network = place / bundle.BACKBONE
-            write_onnx(loaded.network, preprocessing.crop, network)
-            backbone = OnnxBackbone(network)
+            sample = pictures.sample(preprocessing, _SAMPLE)
+            network = open_network(loaded, settings, sample, place)
 
         with _timed(seconds, "features"):
             crops = track(pictures.crops(preprocessing), "features", len(pictures.paths))
-            features = extract(backbone, crops, place / "features")  # [N, P, d]
-            (place / "features").unlink()  # the mapping keeps it until we are done
-            parity = check_parity(loaded.network, backbone, _first_crops(pictures, settings))
+            features = extract(network.backbone, crops, place / "features")  # [N, P, d]
+            plain_features = None
+            if network.plain:
+                crops = track(_read_crops(pictures.read, settings), "features in fp32", len(pictures.read))
+                plain_features = extract(network.plain, crops, place / "plain features")
 
         with _timed(seconds, "suspicion"):
             side = math.isqrt(features.shape[1])
             judgement = judge(features, (side, side), device, settings.seed)
 
-        yield Prepared(pictures, settings, network, backbone, loaded, parity, features, judgement, seconds)
+        yield Prepared(pictures, settings, loaded, network, features, plain_features, judgement, seconds)
 
 
 def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
@@ -163,7 +176,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
         As `export`.
     """
     pictures, settings, features = prepared.pictures, prepared.settings, prepared.features
-    backbone, judgement = prepared.backbone, prepared.judgement
+    backbone, judgement = prepared.network.backbone, prepared.judgement
     grid = prepared.grid
     device = _choose_device(settings.device)
     seconds = dict(prepared.seconds)
@@ -179,26 +192,40 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
 
         with _timed(seconds, "threshold"):
             owners = learned.origins[:, 0]
-            scores = leave_one_out_scores(features, learned.bank, learned.weights, owners, device)
+            left_out = leave_one_out(features, learned.bank, owners, device)
+            scores = left_out.scores(learned.weights)
             contamination = _tell(pictures, judgement, learned.kept)
-            threshold = provisional_threshold(scores, _trust(prepared, learned, choices))
+            trusted = _trust(prepared, learned, choices)
+            threshold = provisional_threshold(scores, trusted)
+
+        with _timed(seconds, "hints"):
+            hints, hints_record = learn_hints(
+                features, learned.bank, learned.weights, owners, left_out, learned.kept
+            )
+
+        agreement = None
+        if prepared.plain_features is not None:
+            with _timed(seconds, "agreement"):
+                agreement = _compare(prepared, learned, scores, trusted, device)
 
         with _timed(seconds, "bundle"):
-            shutil.copyfile(prepared.network, place / bundle.BACKBONE)
+            shutil.copyfile(prepared.network.file, place / bundle.BACKBONE)
             built.index.save(place / bundle.INDEX)
             arrays = {"bank": learned.bank, "weights": learned.weights, "origins": learned.origins}
-            bundle.write_arrays(place, arrays)
+            bundle.write_arrays(place, {**arrays, "hints": hints})
             write_contamination(place, contamination)
             write_choices(place / CHOICES, choices)
             manifest = Manifest(
                 category=target.name,
                 created=datetime.now(timezone.utc).replace(microsecond=0),
-                tools=_tool_versions(),
+                tools=_tool_versions(backbone),
                 preprocessing=settings.preprocessing,
-                backbone=Backbone(
+                backbone=BackboneRecord(
                     name=prepared.loaded.name,
                     layers=prepared.loaded.layers,
                     weights_sha256=prepared.loaded.weights_sha256,
+                    engine=backbone.engine,
+                    precision=backbone.precision,
                 ),
                 grid=Grid(height=grid[0], width=grid[1]),
                 bank=Bank(
@@ -214,7 +241,9 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                     seed=settings.seed,
                 ),
                 index=built.record,
-                parity=prepared.parity,
+                hints=hints_record,
+                parity=prepared.network.parity,
+                agreement=agreement,
                 threshold=threshold,
                 dataset=Dataset(
                     pictures=len(pictures.read),
@@ -223,8 +252,9 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                 ),
                 files={},
             )
-            draft = Bundle(place, manifest, learned.bank, learned.weights, learned.origins, golden=())
-            inspector = Inspector(draft, backbone, Search(learned.bank, learned.weights, built.index))
+            draft = Bundle(place, manifest, learned.bank, learned.weights, learned.origins, hints, golden=())
+            search = Search(learned.bank, learned.weights, built.index, hints)
+            inspector = Inspector(draft, backbone, search)
             golden = choose_golden(pictures.read, scores)
             expected = {name: inspector.inspect(frame).score for name, frame in golden.items()}
             bundle.write_golden(place, golden, expected)
@@ -261,6 +291,40 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
     )
 
 
+def _compare(
+    prepared: Prepared,
+    learned: MemoryBank,
+    scores: NDArray[np.float64],
+    trusted: NDArray[np.bool_],
+    device: torch.device,
+) -> Agreement:
+    """Compare what ships with the plain network, on training pictures and those that are labelled.
+
+    Raises:
+        AgreementError: it costs too much.
+    """
+    assert prepared.network.plain is not None and prepared.plain_features is not None  # noqa: S101, PT018
+    settings, grid = prepared.settings, prepared.grid
+    compared = choose_compared(scores)
+    labelled = find_labelled(settings.labelled) if settings.labelled else []
+    paths = [path for path, _ in labelled]
+    ours = _compute(prepared.network.backbone, paths, settings)
+    theirs = _compute(prepared.network.plain, paths, settings)
+    picture, row, column = learned.origins.T
+    plain_bank = prepared.plain_features[picture, row * grid[1] + column]  # [n, d']
+    # Owners are numbered as the compared pictures are; -1 is none of them.
+    number = np.full(len(scores), -1, np.int32)
+    number[compared] = np.arange(len(compared))
+    left_out = leave_one_out(prepared.plain_features[compared], plain_bank, number[picture], device)
+    return check_agreement(
+        Scores(scores[compared], score_others(ours, learned.bank, learned.weights, device)),
+        Scores(left_out.scores(learned.weights), score_others(theirs, plain_bank, learned.weights, device)),
+        trusted[compared],
+        np.array([defective for _, defective in labelled], np.bool_),
+        settings.max_loss,
+    )
+
+
 def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.bool_]) -> Contamination:
     """Put down who is suspect, the most suspect first, and what was left out of each."""
     decisions = np.where(kept.all(axis=1), "kept", "patches excluded")
@@ -287,10 +351,17 @@ def _choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _first_crops(pictures: TrainingPictures, settings: ExportSettings) -> NDArray[np.uint8]:
-    """Read the first pictures once more, for the parity gate: uint8 `[B, crop, crop, 3]`."""
-    first = pictures.read[:_PARITY_FRAMES]
-    return np.stack([settings.preprocessing.apply(read_picture(path)) for path in first])
+def _compute(
+    backbone: Backbone, paths: list[Path], settings: ExportSettings
+) -> Iterator[NDArray[np.float32]]:
+    """Compute the features of pictures, float32 `[P, d]` each."""
+    crops = track(_read_crops(paths, settings), f"labelled, {backbone.precision}", len(paths))
+    return (backbone.features(crop[None])[0] for crop in crops)
+
+
+def _read_crops(paths: list[Path], settings: ExportSettings) -> Iterator[NDArray[np.uint8]]:
+    """Read pictures that are known to be good ones, as the network's input: uint8 `[crop, crop, 3]` each."""
+    return (settings.preprocessing.apply(read_picture(path)) for path in paths)
 
 
 def _hold_back(
@@ -321,12 +392,12 @@ def _trust(prepared: Prepared, learned: MemoryBank, choices: Choices) -> NDArray
     return trusted if trusted.any() else np.asarray(learned.kept.any(axis=1))
 
 
-def _tool_versions() -> dict[str, str]:
+def _tool_versions(backbone: Backbone) -> dict[str, str]:
     return {
         "softcore": version("softcore"),
         "hnswlib": version("hnswlib"),
         "numpy": np.__version__,
-        "onnxruntime": ort.VERSION,
+        backbone.engine: backbone.version,
         "opencv": cv2.__version__,
         "torch": str(torch.__version__),
     }

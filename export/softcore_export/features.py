@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.ort import OnnxBackbone
+from softcore_runtime.engine import Backbone
 
 __all__ = ["extract"]
 
 
-def extract(backbone: OnnxBackbone, crops: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
+def extract(backbone: Backbone, crops: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
     """Run `backbone.onnx` over `crops` (uint8 BGR `[crop, crop, 3]`), one at a time as the line will.
 
     Returns:

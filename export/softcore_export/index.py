@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.errors import ExportError
+from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.manifest import IndexRecord
-from softcore_runtime.search import exact_nearest
 
 from softcore_export.progress import track
 
@@ -40,7 +40,7 @@ def build_index(bank: NDArray[np.float32], queries: NDArray[np.float32], seed: i
     Raises:
         ExportError: the recall isn't reached by any setting.
     """
-    nearest = _distances(queries, bank[exact_nearest(queries, bank)])
+    nearest = ExhaustiveSearch(bank).nearest(queries)[1]
     recall = 0.0
     for m in _M:
         index = HnswIndex.build(bank, m, _EF_CONSTRUCTION, seed, lambda blocks: track(blocks, "index"))

@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.engine import Backbone
 from softcore_runtime.errors import ExportError
 from softcore_runtime.manifest import Parity
-from softcore_runtime.ort import OnnxBackbone
 from torch import nn
 
 __all__ = ["OPSET", "PARITY_LIMIT", "check_parity", "write_onnx"]
@@ -49,8 +49,8 @@ def write_onnx(network: nn.Module, crop: int, path: Path) -> None:
         raise ExportError(f"{path.name}: the ONNX checker refuses it ({error})") from error
 
 
-def check_parity(network: nn.Module, backbone: OnnxBackbone, crops: NDArray[np.uint8]) -> Parity:
-    """Compare torch's features with ONNX Runtime's on real crops uint8 `[B, crop, crop, 3]`.
+def check_parity(network: nn.Module, backbone: Backbone, crops: NDArray[np.uint8]) -> Parity:
+    """Compare torch's features with an FP32 backbone's on real crops uint8 `[B, crop, crop, 3]`.
 
     Raises:
         ExportError: they differ by more than `PARITY_LIMIT` of the largest feature.
@@ -63,7 +63,7 @@ def check_parity(network: nn.Module, backbone: OnnxBackbone, crops: NDArray[np.u
     relative = difference / largest if largest > 0 else difference
     if not relative <= PARITY_LIMIT:  # NaN fails too
         raise ExportError(
-            f"ONNX Runtime's features differ from torch's by {relative:.2g} of the largest "
-            f"(at most {PARITY_LIMIT:g}): this export can't be trusted; try another opset or onnxruntime"
+            f"{backbone.engine}'s features differ from torch's by {relative:.2g} of the largest "
+            f"(at most {PARITY_LIMIT:g}): this export can't be trusted; try another --engine"
         )
     return Parity(max_abs=difference, max_relative=relative, frames=len(crops))

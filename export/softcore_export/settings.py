@@ -27,6 +27,12 @@ class ExportSettings(BaseModel):
         sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
         preprocessing: resize and crop.
+        engine: what runs the network, here and on the line; `auto` takes the fastest that is installed.
+        precision: what it computes in; `auto` takes `bf16` where the engine and this CPU have it, which the
+            export checks against `fp32`, else `fp32`.
+        dimensions: of a random projection of the features inside the network; None keeps all.
+        labelled: a folder of labelled pictures, `good` and others; where the AUROC is measured.
+        max_loss: image AUROC that a precision or fewer dimensions may cost on labelled pictures.
         seed: of every random choice.
         device: of the discriminator and the coreset.
     """
@@ -43,5 +49,10 @@ class ExportSettings(BaseModel):
     sampler: Literal["greedy", "random"] = "greedy"
     soft_weights: bool = True
     preprocessing: Preprocessing = Preprocessing()
+    engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    dimensions: int | None = Field(default=None, ge=8)
+    labelled: Path | None = None
+    max_loss: float = Field(default=0.005, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"

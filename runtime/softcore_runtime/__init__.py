@@ -26,13 +26,14 @@ from softcore_runtime.errors import (
     SourceError,
     UsageError,
 )
-from softcore_runtime.inspection import Decision, Inspection
+from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
 from softcore_runtime.inspector import Inspector
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.overlay import overlay
 from softcore_runtime.preprocessing import Preprocessing, Window
 
 __all__ = [
+    "Bound",
     "Bundle",
     "BundleCorruptError",
     "BundleError",
@@ -48,6 +49,7 @@ __all__ = [
     "MissingLibraryError",
     "PictureError",
     "Preprocessing",
+    "Ruling",
     "SelfTestError",
     "SoftCoreError",
     "SourceError",

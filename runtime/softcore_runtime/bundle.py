@@ -7,6 +7,7 @@
     bank.npy          float32 [n, d], the coreset
     weights.npy       float32 [n], soft weights
     origins.npy       int32 [n, 3], training picture, row and column of each entry
+    hints.npy         int32 [P, h], per grid position the entries that serve it most often
     index.hnsw        hnswlib index over the bank
     golden/           frames and the scores they must give: the self-test
 """
@@ -44,7 +45,7 @@ __all__ = [
 BACKBONE = "backbone.onnx"
 INDEX = "index.hnsw"
 _MANIFEST = "manifest.json"
-_ARRAYS = ("bank", "weights", "origins")
+_ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
 _SCORES = f"{_GOLDEN}/scores.json"
 _REQUIRED = (BACKBONE, INDEX, _SCORES, *(f"{name}.npy" for name in _ARRAYS))
@@ -69,6 +70,7 @@ class Bundle:
         bank: float32 `[n, d]`, read-only and mapped from disk.
         weights: float32 `[n]`.
         origins: int32 `[n, 3]`: training picture, row, column.
+        hints: int32 `[P, h]`: per grid position, entries worth a try.
         golden: the self-test's frames and scores.
     """
 
@@ -77,14 +79,17 @@ class Bundle:
     bank: NDArray[np.float32]
     weights: NDArray[np.float32]
     origins: NDArray[np.int32]
+    hints: NDArray[np.int32]
     golden: tuple[GoldenFrame, ...]
 
     def __post_init__(self) -> None:
         n, dim = self.manifest.bank.n, self.manifest.bank.dim
+        positions = self.manifest.grid.height * self.manifest.grid.width
         expected: dict[str, tuple[tuple[int, ...], type]] = {
             "bank": ((n, dim), np.float32),
             "weights": ((n,), np.float32),
             "origins": ((n, 3), np.int32),
+            "hints": ((positions, self.manifest.hints.count), np.int32),
         }
         for name, (shape, dtype) in expected.items():
             array = getattr(self, name)
@@ -98,6 +103,8 @@ class Bundle:
             raise BundleCorruptError(f"{self.path / 'bank'}.npy: holds NaN or infinity")
         if not (np.isfinite(self.weights).all() and (self.weights >= 0).all()):
             raise BundleCorruptError(f"{self.path / 'weights'}.npy: holds NaN, infinity or a negative weight")
+        if self.hints.size and not (self.hints.min() >= 0 and self.hints.max() < n):
+            raise BundleCorruptError(f"{self.path / 'hints'}.npy: names entries that the bank doesn't have")
 
     def read_golden(self, golden: GoldenFrame) -> NDArray[np.uint8]:
         """Read one golden frame, uint8 BGR `[H, W, 3]`."""
@@ -135,7 +142,7 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write `bank` float32 `[n, d]`, `weights` float32 `[n]`, `origins` int32 `[n, 3]`; without pickle."""
+    """Write `bank`, `weights`, `origins` and `hints`, each as `Bundle` has it."""
     for name in _ARRAYS:
         np.save(path / f"{name}.npy", np.ascontiguousarray(arrays[name]), allow_pickle=False)
 

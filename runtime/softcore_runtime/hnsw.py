@@ -83,6 +83,10 @@ class HnswIndex:
     def ef_search(self, ef: int) -> None:
         self._index.set_ef(ef)
 
+    def set_threads(self, threads: int) -> None:
+        """Search on this many threads; hnswlib's own choice is every CPU of the machine."""
+        self._index.set_num_threads(threads)
+
     def save(self, path: Path) -> None:
         """Write the index."""
         self._index.save_index(str(path))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softcore_runtime.preprocessing import Window
 
-__all__ = ["Decision", "Inspection"]
+__all__ = ["Bound", "Decision", "Inspection", "Ruling"]
 
 
 class Decision(str, Enum):
@@ -24,38 +24,46 @@ class Decision(str, Enum):
         return self.value
 
 
+class Bound(str, Enum):
+    """What a score says of the highest patch score: it is that, or no less, or no more."""
+
+    EXACT = "exact"
+    UPPER = "upper"
+    LOWER = "lower"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 @dataclass(frozen=True, eq=False)
-class Inspection:
-    """The decision on one frame, with what it rests on.
+class Ruling:
+    """The decision on one frame, with what it rests on: what `Inspector.decide` gives.
 
     Attributes:
-        decision: FAIL where `score > threshold`, else PASS.
-        score: the largest entry of `patch_scores`, >= 0; always that of an exhaustive search.
+        decision: FAIL where the highest patch score is above `threshold`, else PASS; always that of an
+            exhaustive search.
+        score: the highest patch score, >= 0, or what is known of it: see `bound`.
+        bound: EXACT; or UPPER, on a PASS by certificate: the score is at most this, and this is at most
+            the threshold; or LOWER, on a FAIL that stopped at the first proof: it is at least this.
         threshold: the bundle's limit, in the units of `score`.
-        patch_scores: float32 `[H, W]` on the feature grid: w(m*) * ||p - m*||, the weighted distance of
-            each patch to its nearest entry of the memory bank (DESIGN section 4). Exact where
-            a patch could lie above the threshold, and at the highest; elsewhere m* is the HNSW index's.
-        anomaly_map: float32 `[crop, crop]`: `patch_scores` brought bilinearly to the crop, then Gaussian
-            sigma 4 pixels. It covers `window` of the frame.
         window: the inspected part of the frame, in the frame's pixels.
-        searched_exactly: how many patches needed the exhaustive search.
-        milliseconds: wall time of this inspection.
+        certified_by_hint: patches that a hint proved to be below the threshold, at next to no cost.
+        by_hnsw: patches that took a search of the index.
+        exact: patches that took an exhaustive search. On a FAIL some may not have been looked at.
+        milliseconds: wall time of this frame; its share of it, where it came with others.
     """
 
     decision: Decision
     score: float
+    bound: Bound
     threshold: float
-    patch_scores: NDArray[np.float32]
-    anomaly_map: NDArray[np.float32]
     window: Window
-    searched_exactly: int
+    certified_by_hint: int
+    by_hnsw: int
+    exact: int
     milliseconds: float
 
     def __post_init__(self) -> None:
-        for name in ("patch_scores", "anomaly_map"):
-            array = getattr(self, name)
-            if array.ndim != 2 or array.dtype != np.float32:
-                raise ValueError(f"{name} must be float32 [H, W], not {array.dtype} {list(array.shape)}")
         if not self.threshold > 0:
             raise ValueError(f"threshold must be above 0, not {self.threshold}")
         if (self.decision is Decision.PASS) != (self.score <= self.threshold):
@@ -65,3 +73,29 @@ class Inspection:
     def share(self) -> float:
         """The score as a share of the threshold: 1.0 is the limit."""
         return self.score / self.threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection(Ruling):
+    """A ruling whose score is exact, with the whole map: what `Inspector.inspect` gives.
+
+    Attributes:
+        patch_scores: float32 `[H, W]` on the feature grid: w(m*) * ||p - m*||, the weighted distance of
+            each patch to its nearest entry of the memory bank (DESIGN section 4). Exact where
+            a patch could lie above the threshold, and at the highest; elsewhere m* is the nearest of the
+            entries that were looked at.
+        anomaly_map: float32 `[crop, crop]`: `patch_scores` brought bilinearly to the crop, then Gaussian
+            sigma 4 pixels. It covers `window` of the frame.
+    """
+
+    patch_scores: NDArray[np.float32]
+    anomaly_map: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("patch_scores", "anomaly_map"):
+            array = getattr(self, name)
+            if array.ndim != 2 or array.dtype != np.float32:
+                raise ValueError(f"{name} must be float32 [H, W], not {array.dtype} {list(array.shape)}")
+        if self.bound is not Bound.EXACT:
+            raise ValueError(f"an inspection's score must be exact, not a bound ({self.bound})")

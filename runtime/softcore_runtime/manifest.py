@@ -9,16 +9,19 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from softcore_runtime.engine import Engine, Precision
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.preprocessing import Preprocessing
 
 __all__ = [
     "FORMAT_VERSION",
+    "Agreement",
     "Backbone",
     "Bank",
     "Dataset",
     "FileRecord",
     "Grid",
+    "HintsRecord",
     "IndexRecord",
     "Manifest",
     "Parity",
@@ -27,7 +30,7 @@ __all__ = [
     "parse_manifest",
 ]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _UNSEALED = "0" * 64
@@ -38,11 +41,16 @@ class _Record(BaseModel):
 
 
 class Backbone(_Record):
-    """The network in `backbone.onnx`; `weights_sha256` is None where it has no weights file."""
+    """The network in `backbone.onnx`; `weights_sha256` is None where it has no weights file.
+
+    The bank's features were computed by `engine` in `precision`.
+    """
 
     name: str
     layers: tuple[str, ...]
     weights_sha256: Sha256 | None
+    engine: Engine
+    precision: Precision
 
 
 class Grid(_Record):
@@ -76,12 +84,36 @@ class IndexRecord(_Record):
     recall: float = Field(ge=0, le=1)
 
 
+class HintsRecord(_Record):
+    """The `count` hints a position in `hints.npy`.
+
+    `left_open` is the mean number of patches of a frame that these hints can't rule out to be the frame's
+    highest, with hints learned from one half of the training pictures and tried on the other.
+    """
+
+    count: int = Field(gt=0)
+    left_open: float = Field(ge=0)
+
+
 class Parity(_Record):
-    """How far ONNX Runtime's features lie from torch's on real frames, at export."""
+    """How far the features of `backbone.onnx` lie from torch's on real frames, at export, both in FP32."""
 
     max_abs: float = Field(ge=0)
     max_relative: float = Field(ge=0)
     frames: int = Field(gt=0)
+
+
+class Agreement(_Record):
+    """Decisions on held-back training pictures, against the same network in FP32 with all its dimensions.
+
+    `flipped` of `held_back` are others. The image AUROCs are of `labelled` pictures, where any were given.
+    """
+
+    held_back: int = Field(ge=0)
+    flipped: int = Field(ge=0)
+    labelled: int = Field(ge=0)
+    auroc: float | None = Field(ge=0, le=1)
+    auroc_fp32: float | None = Field(ge=0, le=1)
 
 
 class Threshold(_Record):
@@ -110,7 +142,7 @@ class FileRecord(_Record):
 class Manifest(_Record):
     """All of `manifest.json` but its seal."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     category: str = Field(min_length=1)
     created: datetime
     tools: dict[str, str]
@@ -119,7 +151,9 @@ class Manifest(_Record):
     grid: Grid
     bank: Bank
     index: IndexRecord
+    hints: HintsRecord
     parity: Parity
+    agreement: Agreement | None
     threshold: Threshold
     dataset: Dataset
     files: dict[str, FileRecord]
@@ -153,6 +187,11 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         raise BundleTooNewError(
             f"{where}: written in bundle format {version}, this SoftCore reads up to {FORMAT_VERSION}; "
             "upgrade softcore on this machine, or export again with its version"
+        )
+    if isinstance(version, int) and version < FORMAT_VERSION:
+        raise BundleCorruptError(
+            f"{where}: written in bundle format {version}, this SoftCore reads {FORMAT_VERSION}; "
+            "export the bundle again"
         )
     if not isinstance(seal, str) or len(seal) != len(_UNSEALED) or not seal.isascii():
         raise BundleCorruptError(f"{where}: the seal is missing; export the bundle again")

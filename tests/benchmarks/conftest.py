@@ -19,8 +19,8 @@ from softcore_runtime.preprocessing import Preprocessing
 
 TRAIN, GOOD, BAD = 14, 5, 6
 SMALL = Preprocessing(resize=72, crop=64)
-# The paths of `make cflow`; its tests are skipped where that wasn't run.
-CFLOW = Path(__file__).parents[2] / ".venv-cflow" / "bin" / "python"
+# Of `make anomalib`; its tests are skipped where that was not run.
+ANOMALIB = Path(__file__).parents[2] / ".venv-anomalib" / "bin" / "python"
 
 
 def draw(seed: int, spot: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -94,6 +94,6 @@ def ground(root: Path, network: Network, resnet18: Path, work: Path) -> Ground:
         masks=np.stack([category.read_mask(path, SMALL) for path in category.test]),
         settings=ExportSettings(backbone="resnet18", preprocessing=SMALL, device="cpu"),
         backbone=network.backbone,
-        cflow=Environment(CFLOW, "resnet18", resnet18, steps=60, fiber_batch=64),
+        cflow=Environment(ANOMALIB, "resnet18", resnet18, steps=60, fiber_batch=64),
         described={"backbone": "random"},
     )

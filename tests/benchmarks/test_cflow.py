@@ -10,9 +10,11 @@ import torch
 from softcore_benchmarks.cells import Ground, compute
 from softcore_benchmarks.cflow import Cflow, CflowError, Environment
 
-from .conftest import CFLOW
+from .conftest import ANOMALIB
 
-installed = pytest.mark.skipif(not CFLOW.is_file(), reason="CFLOW's environment is not here (make cflow)")
+installed = pytest.mark.skipif(
+    not ANOMALIB.is_file(), reason="anomalib's environment is not here (make anomalib)"
+)
 
 # anomalib's CFLOW on its own, as its documentation has it.
 BY_THE_LIBRARY = """
@@ -40,7 +42,7 @@ def test_it_is_the_librarys(ground: Ground, tmp_path: Path) -> None:
     np.save(tmp_path / "crops.npy", ground.test.crops)
     job = {name: str(tmp_path / name) for name in ("state", "crops.npy", "maps.npy")}
     job = {key.split(".")[0]: path for key, path in job.items()} | {"weights": str(ground.cflow.weights)}
-    subprocess.run([CFLOW, "-c", BY_THE_LIBRARY, json.dumps(job)], check=True, capture_output=True)
+    subprocess.run([ANOMALIB, "-c", BY_THE_LIBRARY, json.dumps(job)], check=True, capture_output=True)
     np.testing.assert_allclose(maps, np.load(tmp_path / "maps.npy"), rtol=1e-3, atol=1e-4)
 
 
@@ -48,7 +50,7 @@ def test_it_is_the_librarys(ground: Ground, tmp_path: Path) -> None:
 def test_training_changes_the_flows_and_is_repeatable(ground: Ground, tmp_path: Path) -> None:
     states = []
     for steps in (20, 20, 60):
-        environment = Environment(CFLOW, "resnet18", ground.cflow.weights, steps=steps, fiber_batch=64)
+        environment = Environment(ANOMALIB, "resnet18", ground.cflow.weights, steps=steps, fiber_batch=64)
         (tmp_path / "state").write_bytes(Cflow.fit(environment, ground.train.crops, seed=0).state)
         state = torch.load(tmp_path / "state", weights_only=True)
         states.append(torch.cat([value.float().ravel() for value in state.values()]))
@@ -70,7 +72,7 @@ def test_what_fails_is_told(ground: Ground, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pth"
     torch.save({"conv1.weight": torch.zeros(3)}, wrong)
     with pytest.raises(CflowError, match=r"(?s)CFLOW failed: .*conv1"):
-        Cflow.fit(Environment(CFLOW, "resnet18", wrong), ground.train.crops, 0)
+        Cflow.fit(Environment(ANOMALIB, "resnet18", wrong), ground.train.crops, 0)
     Cflow.fit(ground.cflow, ground.train.crops, 0)  # and the process goes on
 
 

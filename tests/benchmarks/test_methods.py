@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from softcore_benchmarks.cflow import Environment
-from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Pictures, Task, nearest_entries
+from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Pictures, Task
 from softcore_export.settings import ExportSettings
 from softcore_export.suspicion import judge
 
@@ -178,14 +178,3 @@ def test_maps_are_the_patch_scores_drawn_large(train: Pictures, test: Pictures) 
     apart = cdist(test.features.reshape(-1, DIM), train.features.reshape(-1, DIM)[kept]).min(axis=1)
     assert maps.shape == (M, CROP, CROP)
     np.testing.assert_allclose(maps, smooth_maps(apart.reshape(M, -1)), rtol=1e-3)
-
-
-@pytest.mark.parametrize("entries", [1, 1023, 1025])
-def test_the_search_is_exhaustive(entries: int) -> None:
-    rng = np.random.default_rng(0)
-    queries = rng.normal(size=(1600, 9)).astype(np.float32) + 50
-    bank = rng.normal(size=(entries, 9)).astype(np.float32) + 50
-    distances, found = nearest_entries(queries, bank)
-    apart = cdist(queries, bank)
-    np.testing.assert_allclose(distances, apart.min(axis=1), rtol=1e-5)
-    np.testing.assert_array_equal(found, apart.argmin(axis=1))

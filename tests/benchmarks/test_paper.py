@@ -20,7 +20,7 @@ def command(root: Path, resnet18: Path, work: Path, tmp_path: Path) -> list[str]
         "--weights": resnet18,
         "--resize": 72,
         "--crop": 64,
-        "--cflow-python": tmp_path / "nothing",
+        "--anomalib-python": tmp_path / "nothing",
     }
     words = [str(word) for pair in arguments.items() for word in pair]
     return [*words, "--coreset-ratio", "0.2", "--coreset-ratio", "waves=0.1", "--limit", "stripes=12"]

@@ -170,6 +170,80 @@ def test_a_single_picture_and_a_video_are_sources(
     assert decisions(capsys.readouterr().out) == expected
 
 
+@pytest.fixture
+def shades(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> Path:
+    """A folder of parts: good ones in three lights, bad ones with one spot and with many."""
+    folder = tmp_path / "shades"
+    folder.mkdir()
+    frames = [good_frame, good_frame - 9, good_frame + 9, bad_frame, bad_frame[::-1], 255 - good_frame]
+    for number, frame in enumerate(frames):
+        assert cv2.imwrite(str(folder / f"{number}.png"), frame)
+    return folder
+
+
+def test_fast_only_decides(tiny_bundle: Path, shades: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(shades), "--json"]) == 0
+    slow = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main([str(tiny_bundle), "--source", str(shades), "--json", "--fast"]) == 0
+    fast = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {fields["bound"] for fields in slow} == {"exact"}
+    assert {fields["decision"] for fields in slow} == {"PASS", "FAIL"}
+    for one, other in zip(slow, fast, strict=True):
+        assert list(one) == list(other)
+        assert (one["decision"], one["name"]) == (other["decision"], other["name"])
+        assert one["certified_by_hint"] + one["by_hnsw"] + one["exact"] == 64
+        assert other["exact"] <= one["exact"]
+        if other["bound"] == "upper":
+            assert one["score"] <= other["score"] <= 12
+        elif other["bound"] == "lower":
+            assert 12 < other["score"] <= one["score"]
+        else:
+            assert other["score"] == one["score"]
+    assert {"upper", "lower"} <= {fields["bound"] for fields in fast}
+
+
+def test_fast_marks_bounds_in_its_lines(tiny_bundle: Path, shades: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(shades), "--json", "--fast"]) == 0
+    expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main([str(tiny_bundle), "--source", str(shades), "--fast"]) == 0
+    out, err = capsys.readouterr()
+    signs = {"upper": "<=", "lower": ">=", "exact": "  "}
+    for line, fields in zip(out.splitlines(), expected, strict=True):
+        assert f"{fields['decision']}     {signs[fields['bound']]}{fields['share']:7.3f} x limit" in line
+    assert "<=" in out
+    assert ">=" in out
+    passed = sum(fields["decision"] == "PASS" for fields in expected)
+    assert f"6 frames: {passed} PASS, {6 - passed} FAIL, 0 INVALID" in err
+
+
+def test_fast_has_no_overlays_to_save(tiny_bundle: Path, shades: Path, capsys: Capsys) -> None:
+    arguments = ["--source", str(shades), "--fast", "--save-overlays", "out"]
+    assert main([str(tiny_bundle), *arguments]) == 2
+    assert "--fast draws no maps" in one_line(capsys)
+    assert not Path("out").exists()
+
+
+def test_the_engine_can_be_chosen(tiny_bundle: Path, shades: Path, capsys: Capsys) -> None:
+    """The bundle was learned with ONNX Runtime, and decides the same with OpenVINO, which is remarked on."""
+    runs = {}
+    for options in ([], ["--engine", "auto"], ["--engine", "onnxruntime"], ["--engine", "openvino"]):
+        assert main([str(tiny_bundle), "--source", str(shades), "--json", *options]) == 0
+        out, err = capsys.readouterr()
+        runs[" ".join(options)] = decisions(out)
+        remarked = "learned with onnxruntime in fp32, here it runs with openvino in fp32: calibrate" in err
+        assert remarked is (options == ["--engine", "openvino"])
+    assert len({str(decided) for decided in runs.values()}) == 1
+    assert {decision for _, decision in runs[""]} == {"PASS", "FAIL"}
+
+
+def test_an_engine_that_is_missing_is_one_line(
+    tiny_bundle: Path, shades: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert main([str(tiny_bundle), "--source", str(shades), "--engine", "openvino"]) == 2
+    assert "OpenVINO is not installed; run: pip install 'softcore[openvino]'" in one_line(capsys)
+
+
 def test_a_shortened_video_is_remarked_on(tiny_bundle: Path, video: Path, capsys: Capsys) -> None:
     data = video.read_bytes()
     frames = [match.start() for match in re.finditer(b"00dc", data[: data.rfind(b"idx1")])]
@@ -258,6 +332,7 @@ def test_sources_that_give_nothing(
         ["--camera", "0", "--source", "x.png"],
         ["--source", "x.png", "--frames", "0"],
         ["--source", "x.png", "--threads", "few"],
+        ["--source", "x.png", "--engine", "tensorrt"],
         ["--source", "x.png", "--unknown"],
     ],
 )

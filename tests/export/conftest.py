@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from softcore_export.backbone import PatchFeatures
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, export, prepare
+from softcore_export.onnx_file import write_onnx
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Preprocessing, bundle
 from torch import nn
@@ -53,12 +55,28 @@ def own_discs(discs: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def labelled_discs(tmp_path_factory: pytest.TempPathFactory, draw_disc: Callable[..., np.ndarray]) -> Path:
+    """Labelled pictures: `good`, and `spot` with defects from faint to plain. Not to be changed."""
+    folder = tmp_path_factory.mktemp("labelled")
+    for name in ("good", "spot"):
+        (folder / name).mkdir()
+    for number, strength in enumerate(np.linspace(0.05, 1, 8)):
+        good, bad = (draw_disc(400 + number, spot=spot).astype(float) for spot in (False, True))
+        part = good + strength * (bad - good)
+        assert cv2.imwrite(str(folder / "spot" / f"{number}.png"), part.round().astype(np.uint8))
+        assert cv2.imwrite(str(folder / "good" / f"{number}.png"), draw_disc(500 + number))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def small() -> ExportSettings:
     """Settings for quick exports, by the paper."""
     return ExportSettings(
         backbone="filterbank",
         discriminator="lof",
         preprocessing=Preprocessing(resize=72, crop=64),
+        engine="onnxruntime",
+        precision="fp32",
         device="cpu",
     )
 
@@ -79,14 +97,20 @@ def bundles(exported: Export, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick_network(exported: Export, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare the seconds of the ONNX exporter: take the file that it wrote for `exported`."""
-    network = (exported.path / bundle.BACKBONE).read_bytes()
+    """Spare the seconds of the ONNX exporter: take the file that it wrote for `exported`.
 
-    def write_onnx(_network: nn.Module, crop: int, path: Path) -> None:
+    Another network, in fewer dimensions, is written all the same.
+    """
+    file = (exported.path / bundle.BACKBONE).read_bytes()
+
+    def write_quickly(network: nn.Module, crop: int, path: Path) -> None:
         assert crop == 64
-        path.write_bytes(network)
+        if isinstance(network, PatchFeatures):
+            path.write_bytes(file)
+        else:
+            write_onnx(network, crop, path)
 
-    monkeypatch.setattr("softcore_export.export.write_onnx", write_onnx)
+    monkeypatch.setattr("softcore_export.network.write_onnx", write_quickly)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +123,7 @@ def prepared(
     settings = small.model_copy(update={"discriminator": "auto"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "softcore_export.export.write_onnx", lambda _network, _crop, path: path.write_bytes(network)
+            "softcore_export.network.write_onnx", lambda _network, _crop, path: path.write_bytes(network)
         )
         with prepare(TrainingPictures.find(discs / "disc"), target, settings) as made:
             yield made

@@ -30,6 +30,10 @@ SMALL = [
     "72",
     "--crop",
     "64",
+    "--engine",
+    "onnxruntime",
+    "--precision",
+    "fp32",
     "--device",
     "cpu",
 ]
@@ -92,6 +96,12 @@ def last_line(capsys: Capsys) -> str:
         (["--limit", "3"], "--limit 3: at least 8"),
         (["--discriminator", "guess"], "--discriminator"),
         (["--device", "tpu"], "--device"),
+        (["--engine", "tensorrt"], "--engine"),
+        (["--precision", "int4"], "--precision"),
+        (["--dimensions", "7"], "--dimensions: "),
+        (["--dimensions", "half"], "--dimensions"),
+        (["--max-loss", "-0.1"], "--max-loss: "),
+        (["--max-loss", "nan"], "--max-loss: "),
         (["--unknown", "1"], "unrecognized arguments: --unknown 1"),
         (["--back", "resnet18"], "--back"),  # an abbreviation may mean something else tomorrow
         (["stray"], "stray"),
@@ -169,13 +179,85 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
 def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys: Capsys) -> None:
     assert call(*SMALL, "--data", discs, "--discriminator", "lof", "--out", tmp_path / "a" / "b") == 0
     out, err = capsys.readouterr()
-    for words in ("77 entries of", "from 12 pictures", "provisional", "recall@1", "ONNX Runtime within"):
+    for words in ("77 entries of", "from 12 pictures", "provisional", "recall@1", "onnxruntime in fp32"):
         assert words in out
+    hints = exported.manifest.hints
+    assert (
+        f"hints      {hints.count} a position, which leave {hints.left_open:.1f} patches a frame open" in out
+    )
+    assert f"within {exported.manifest.parity.max_relative:.1e} of torch" in out
+    assert "agreement" not in out  # there is nothing else to agree with
+    assert "AUROC" not in out
     assert "suspects   05.png" in out
     assert f"12 pictures in {discs / 'disc'}" in err
     assert "warning: that is few; 20 or more" in err
     found = read_bundle(tmp_path / "a" / "b" / "disc")
     np.testing.assert_array_equal(found.bank, np.load(exported.path / "bank.npy"))  # the options' settings
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_fewer_dimensions_are_compared_on_labelled_pictures(
+    discs: Path, labelled_discs: Path, capsys: Capsys
+) -> None:
+    options = ["--dimensions", "16", "--labelled", labelled_discs, "--max-loss", "0.5"]
+    assert call(*SMALL, "--data", discs, "--discriminator", "none", *options) == 0
+    out = capsys.readouterr().out
+    manifest = read_bundle(Path("bundles") / "disc").manifest
+    agreement = manifest.agreement
+    assert manifest.bank.dim == 16
+    assert agreement is not None
+    assert (agreement.held_back, agreement.labelled) == (12, 16)
+    assert "77 entries of 16 numbers" in out
+    kept = agreement.held_back - agreement.flipped
+    assert f"agreement  {kept} of 12 held-back pictures are decided as in fp32" in out
+    line = f"AUROC      {agreement.auroc:.4f} on 16 labelled pictures, {agreement.auroc_fp32:.4f} in fp32"
+    assert line in out
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_by_default_there_may_be_something_to_agree_with(discs: Path, capsys: Capsys) -> None:
+    """Engine and precision as this machine has them; without labelled pictures there is no AUROC."""
+    options = ["--engine", "auto", "--precision", "auto"]
+    assert call(*SMALL, "--data", discs, *options) == 0
+    out = capsys.readouterr().out
+    manifest = read_bundle(Path("bundles") / "disc").manifest
+    backbone = manifest.backbone
+    assert backbone.engine == "openvino"
+    assert f"network    openvino in {backbone.precision}" in out
+    assert ("held-back pictures are decided as in fp32" in out) is (backbone.precision == "bf16")
+    assert "AUROC" not in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--precision", "bf16"],
+            "--precision bf16: takes OpenVINO and a CPU that has it; take fp32 or int8",
+        ),
+        (["--labelled", "nowhere"], "nowhere: needs pictures in nowhere/good and defective ones in another"),
+    ],
+    ids=str,
+)
+def test_speed_that_cannot_be_had(discs: Path, capsys: Capsys, options: list[str], said: str) -> None:
+    """Said before the seconds that the network takes."""
+    assert call(*SMALL, "--data", discs, *options) == 2
+    assert said in last_line(capsys)
+    assert not Path("bundles").exists()
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_more_dimensions_than_there_are(discs: Path, capsys: Capsys) -> None:
+    assert call(*SMALL, "--data", discs, "--dimensions", "4000") == 2
+    assert "--dimensions 4000: the network gives only 203" in last_line(capsys)
+    assert not Path("bundles").exists()
+
+
+def test_a_missing_engine_is_one_line(discs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert call(*SMALL, "--data", discs, "--engine", "openvino") == 2
+    assert "OpenVINO is not installed; run: pip install 'softcore[openvino]'" in last_line(capsys)
+    assert not Path("bundles").exists()
 
 
 @pytest.mark.usefixtures("quick_network")
@@ -218,7 +300,9 @@ def test_a_read_only_disk(discs: Path, capsys: Capsys, small_disk: Callable[...,
 
 
 @pytest.mark.usefixtures("quick_network")
-@pytest.mark.parametrize("stage", ["backbone.onnx", "features", "index.hnsw", "bank.npy", "golden"])
+@pytest.mark.parametrize(
+    "stage", ["plain.onnx", "backbone.onnx", "features", "its copy", "index.hnsw", "bank.npy", "golden"]
+)
 def test_a_full_disk(
     exported: Export, discs: Path, capsys: Capsys, small_disk: Callable[..., Path], stage: str
 ) -> None:
@@ -226,8 +310,10 @@ def test_a_full_disk(
     bank = exported.manifest.bank
     sizes = {name: record.bytes for name, record in exported.manifest.files.items()}
     written = {
+        "plain.onnx": sizes["backbone.onnx"],
         "backbone.onnx": sizes["backbone.onnx"],
         "features": 12 * 64 * bank.dim * 4,
+        "its copy": sizes["backbone.onnx"],  # the network's, in the bundle
         "index.hnsw": sizes["index.hnsw"],
         "bank.npy": sizes["bank.npy"],
         "golden": sizes["golden/plain.png"],
@@ -312,7 +398,8 @@ def test_the_demo_draws_its_category(monkeypatch: pytest.MonkeyPatch, discs: Pat
         shutil.copytree(discs / "disc", folder / "train" / "good")
 
     monkeypatch.setattr("softcore_export.procedural_pill.draw_category", draw_category)
-    arguments = ["--demo", "--resize", "72", "--crop", "64", "--device", "cpu", "--seed", "3"]
+    small = SMALL[SMALL.index("--resize") :]
+    arguments = ["--demo", *small, "--seed", "3"]
     for _ in range(2):  # what is there is not drawn again
         assert call(*arguments) == 0
         assert drawn == [(Path("demo/pill"), 3)]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_export.dataset import FEWEST, TrainingPictures, find_training_folder
+from softcore_export.dataset import FEWEST, TrainingPictures, find_labelled, find_training_folder
 from softcore_runtime import DataError, Preprocessing, UsageError
 
 SMALL = Preprocessing(resize=36, crop=32)
@@ -138,6 +138,70 @@ def test_too_few_that_can_be_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text("this is no picture")
     with pytest.raises(DataError, match=r"7 pictures could be read, at least 8 .* first fault: .*x\.png"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(("n", "count"), [(8, 4), (20, 4), (9, 64), (8, 8), (17, 1), (100, 64), (127, 64)])
+def test_a_sample_is_spread_over_all(tmp_path: Path, n: int, count: int) -> None:
+    """Whatever the order of the pictures means, say the day, the sample has seen all of it."""
+    pictures = TrainingPictures.find(fill(tmp_path, numbered(n)))
+    for path, value in zip(pictures.paths, range(n), strict=True):
+        assert cv2.imwrite(str(path), np.full((20, 30, 3), value, np.uint8))
+    sample = pictures.sample(SMALL, count)
+    assert (sample.shape, sample.dtype) == ((min(n, count), 32, 32, 3), np.uint8)
+    places = sample[:, 0, 0, 0].astype(int)
+    assert (sample == places[:, None, None, None]).all()
+    assert (np.diff(places) > 0).all()
+    assert np.diff(places, prepend=-1, append=n).max() <= -(-n // count) + 1
+    assert pictures.read == pictures.skipped == []  # it leaves that to `crops`
+
+
+def test_a_sample_takes_others_for_what_it_cannot_read(tmp_path: Path) -> None:
+    pictures = TrainingPictures.find(fill(tmp_path, numbered(12)))
+    wanted = len(pictures.sample(SMALL, 4))
+    for path in pictures.paths[::2]:
+        path.write_text("this is no picture")
+    pictures.paths[1].unlink()
+    pictures.paths[3].write_bytes(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes())
+    there = {sum(path.name.encode()) % 200 + 20 for path in pictures.paths[5::2]}
+    sample = pictures.sample(SMALL, 4)
+    assert len(sample) == wanted == 4
+    assert set(sample[:, 0, 0, 0].tolist()) <= there
+    assert len(pictures.sample(SMALL, 12)) == 4  # all there are
+
+
+def test_no_sample_of_nothing(tmp_path: Path) -> None:
+    pictures = TrainingPictures.find(fill(tmp_path, numbered(9)))
+    for path in pictures.paths:
+        path.write_text("this is no picture")
+    with pytest.raises(DataError, match=r"no picture could be read, at least 8 .* first fault: .*000\.png"):
+        pictures.sample(SMALL, 4)
+
+
+def test_labelled_pictures_are_good_or_in_another_folder(tmp_path: Path) -> None:
+    fill(tmp_path / "good" / "monday", numbered(2))
+    fill(tmp_path / "good", ["z.png"])
+    fill(tmp_path / "crack", numbered(2))
+    fill(tmp_path / "goods", ["a.jpg"])  # no longer good
+    fill(tmp_path / "scratch" / "deep", ["b.bmp"])
+    (tmp_path / "notes.txt").touch()
+    found = find_labelled(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix(): defective for path, defective in found} == {
+        "good/monday/000.png": False, "good/monday/001.png": False, "good/z.png": False,
+        "crack/000.png": True, "crack/001.png": True, "goods/a.jpg": True, "scratch/deep/b.bmp": True,
+    }  # fmt: skip
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize("made", [[], ["good"], ["crack"], ["goods", "crack"]])
+def test_labels_take_both_kinds(tmp_path: Path, made: list[str]) -> None:
+    for folder in made:
+        fill(tmp_path / "labelled" / folder, numbered(2))
+    with pytest.raises(UsageError) as caught:
+        find_labelled(tmp_path / "labelled")
+    place = tmp_path / "labelled"
+    assert str(caught.value) == (
+        f"{place}: needs pictures in {place / 'good'} and defective ones in another folder"
+    )
 
 
 def test_sixteen_bits_and_cmyk_are_read(tmp_path: Path) -> None:

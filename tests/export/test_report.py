@@ -17,11 +17,13 @@ from softcore_export.choices import Choice, Choices
 from softcore_export.contamination import Contamination, Estimate, Judged
 from softcore_export.report import FILE, Facts, render_report, write_report
 from softcore_runtime.manifest import (
+    Agreement,
     Backbone,
     Bank,
     Dataset,
     FileRecord,
     Grid,
+    HintsRecord,
     IndexRecord,
     Manifest,
     Parity,
@@ -145,14 +147,19 @@ def manifest(n: int, **changes: Any) -> Manifest:
         created=datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc),
         tools={"softcore": "0.1.0", "numpy": "2.0.1"},
         preprocessing=Preprocessing(resize=64, crop=48),
-        backbone=Backbone(name="resnet18", layers=("layer2", "layer3"), weights_sha256="ab" * 32),
+        backbone=Backbone(
+            name="resnet18", layers=("layer2", "layer3"), weights_sha256="ab" * 32,
+            engine="openvino", precision="bf16",
+        ),
         grid=Grid(height=H, width=W),
         bank=Bank(
             n=20, dim=384, discriminator="auto", tau=0.15, k=6, ratio=0.1, sampler="greedy",
             soft_weights=True, weight_max=1.07, seed=7,
         ),
         index=IndexRecord(m=16, ef_construction=200, ef_search=32, recall=0.9985),
+        hints=HintsRecord(count=8, left_open=0.75),
         parity=Parity(max_abs=3.1e-6, max_relative=8.2e-7, frames=4),
+        agreement=Agreement(held_back=60, flipped=1, labelled=0, auroc=None, auroc_fp32=None),
         threshold=Threshold(value=1.25, provisional=True, method="highest score of the rest"),
         dataset=Dataset(pictures=n, skipped=0, fingerprint="cd" * 32),
         files={},

@@ -22,6 +22,7 @@ FILES = [
     "bank.npy",
     "golden/good.png",
     "golden/scores.json",
+    "hints.npy",
     "index.hnsw",
     "origins.npy",
     "weights.npy",
@@ -44,7 +45,8 @@ def test_reads_what_was_written(tiny_bundle: Path) -> None:
     assert (found.bank.shape, found.bank.dtype) == ((n, 3), np.float32)
     assert (found.weights.shape, found.weights.dtype) == ((n,), np.float32)
     assert (found.origins.shape, found.origins.dtype) == ((n, 3), np.int32)
-    for name in ("bank", "weights", "origins"):
+    assert (found.hints.shape, found.hints.dtype) == ((64, 4), np.int32)
+    for name in ("bank", "weights", "origins", "hints"):
         array = np.load(tiny_bundle / f"{name}.npy", allow_pickle=False)
         np.testing.assert_array_equal(getattr(found, name), array)
     assert not found.bank.flags.writeable
@@ -202,6 +204,12 @@ ARRAYS: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
     ("origins", lambda a: a.astype(np.int64)),
     ("origins", lambda a: a[:, :2]),
     ("origins", lambda a: a[:0]),
+    ("hints", lambda a: a.astype(np.int64)),
+    ("hints", lambda a: a[:-1]),
+    ("hints", lambda a: a[:, :-1]),
+    ("hints", lambda a: a.reshape(-1)),
+    ("hints", lambda a: np.where(np.arange(64)[:, None] == 5, np.int32(-1), a)),
+    ("hints", lambda a: np.where(np.arange(64)[:, None] == 5, np.int32(12 * 64), a)),  # one past the last
 ]
 
 
@@ -247,7 +255,7 @@ def test_a_file_that_is_no_plain_array_is_refused_though_hashed(
     tiny_bundle: Path, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("bank", "weights", "origins"):
+    for name in ("bank", "weights", "origins", "hints"):
         file = tiny_bundle / f"{name}.npy"
         original = file.read_bytes()
         file.write_bytes(content)
@@ -290,6 +298,7 @@ def test_what_write_arrays_writes_holds_no_pickle(tmp_path: Path) -> None:
         "bank": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
         "weights": np.ones(4, np.float32)[::2],
         "origins": np.zeros((2, 3), np.int32),
+        "hints": np.arange(8, dtype=np.int32).reshape(2, 4).T,
     }
     bundle.write_arrays(tmp_path, arrays)
     for name, array in arrays.items():

@@ -46,7 +46,8 @@ def test_the_line_needs_no_library_of_the_export(package: str) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     if package == "softcore_runtime":
-        assert {"softcore_runtime.inspector", "softcore_runtime.ort"} <= set(ended.stdout.split())
+        names = {f"softcore_runtime.{name}" for name in ("inspector", "openvino", "ort")}
+        assert names <= set(ended.stdout.split())
 
 
 @pytest.mark.parametrize("library", ["torch", "torchvision.models", "onnx", "onnxscript", "matplotlib"])
@@ -63,14 +64,43 @@ def test_the_export_fails_where_the_line_does_not() -> None:
     assert "is blocked" in ended.stderr
 
 
-@pytest.mark.parametrize(("library", "name"), [("cv2", "OpenCV"), ("onnxruntime", "ONNX Runtime")])
 @pytest.mark.parametrize("module", ["softcore_runtime", "softcore_runtime.bundle", "softcore_runtime.errors"])
-def test_a_missing_library_is_named_with_the_command_that_brings_it(
-    library: str, name: str, module: str
-) -> None:
-    ended = run((library,), f"import {module}")
+def test_a_missing_library_is_named_with_the_command_that_brings_it(module: str) -> None:
+    ended = run(("cv2",), f"import {module}")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
         "softcore_runtime.errors.MissingLibraryError: "
-        f"{name} is not installed; run: pip install 'softcore[cpu]'"
+        "OpenCV is not installed; run: pip install 'softcore[cpu]'"
     )
+
+
+@pytest.mark.parametrize("package", ["softcore_runtime", "softcore_edge_app", "softcore_calibration"])
+def test_no_engine_is_needed_or_loaded_before_a_bundle_is(package: str) -> None:
+    """Whoever has one needs no other, and those who only read a manifest need none."""
+    engines = ("onnxruntime", "openvino")
+    ended = run(
+        engines,
+        f"import importlib, pkgutil, {package} as package\n"
+        "for module in pkgutil.iter_modules(package.__path__):\n"
+        "    if module.name not in ('ort', 'openvino', '__main__'):\n"
+        "        importlib.import_module(f'{package.__name__}.{module.name}')\n"
+        "        print(module.name)\n"
+        "assert not {name.partition('.')[0] for name in sys.modules} & set(BLOCKED)",
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert {"inspector", "command"} & set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "said"),
+    [
+        ("ort", "onnxruntime", "ONNX Runtime is not installed; run: pip install 'softcore[cpu]'"),
+        ("openvino", "openvino", "OpenVINO is not installed; run: pip install 'softcore[openvino]'"),
+    ],
+)
+def test_a_missing_engine_is_named_with_the_command_that_brings_it(
+    module: str, library: str, said: str
+) -> None:
+    ended = run((library,), f"import softcore_runtime.{module}")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == f"softcore_runtime.errors.MissingLibraryError: {said}"

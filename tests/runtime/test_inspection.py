@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from softcore_runtime.inspection import Decision, Inspection
+from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
 from softcore_runtime.preprocessing import Window
 
 
@@ -14,11 +14,14 @@ def inspection(**changes: Any) -> Inspection:
     fields: dict[str, Any] = {
         "decision": Decision.FAIL,
         "score": 3.0,
+        "bound": Bound.EXACT,
         "threshold": 2.0,
         "patch_scores": scores,
         "anomaly_map": np.zeros((32, 32), np.float32),
         "window": Window(x=0, y=0, width=32, height=32),
-        "searched_exactly": 0,
+        "certified_by_hint": 19,
+        "by_hnsw": 0,
+        "exact": 1,
         "milliseconds": 1.0,
     }
     return Inspection(**{**fields, **changes})
@@ -65,3 +68,20 @@ def test_a_decision_is_its_word() -> None:
     for decision in Decision:
         assert f"{decision}" == str(decision) == decision.value == decision.name
     assert list(Decision) == ["PASS", "FAIL", "INVALID"]
+
+
+def test_a_ruling_may_rest_on_a_bound_but_an_inspection_may_not() -> None:
+    fields = {
+        name: value
+        for name, value in vars(inspection()).items()
+        if name not in ("patch_scores", "anomaly_map")
+    }
+    at_least = Ruling(**{**fields, "bound": Bound.LOWER})
+    assert (at_least.share, str(at_least.bound)) == (1.5, "lower")
+    at_most = Ruling(**{**fields, "bound": Bound.UPPER, "score": 2.0, "decision": Decision.PASS})
+    assert (at_most.share, str(at_most.bound)) == (1, "upper")
+    with pytest.raises(ValueError, match="PASS contradicts score"):
+        Ruling(**{**fields, "bound": Bound.UPPER, "decision": Decision.PASS})
+    for bound in (Bound.UPPER, Bound.LOWER):
+        with pytest.raises(ValueError, match=f"must be exact, not a bound \\({bound}\\)"):
+            inspection(bound=bound)

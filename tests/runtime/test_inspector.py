@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +12,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from scipy.spatial.distance import cdist
-from softcore_runtime import Decision, Inspector
+from softcore_runtime import Bound, Decision, Inspection, Inspector, Ruling
 from softcore_runtime.anomaly_map import draw_map
 from softcore_runtime.bundle import read_bundle, record_files, write_manifest
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, FrameError, SelfTestError
+from softcore_runtime.engine import ENGINES, Engine, Precision
+from softcore_runtime.errors import (
+    BundleCorruptError,
+    BundleNotFoundError,
+    FrameError,
+    MissingLibraryError,
+    SelfTestError,
+)
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.manifest import Grid, parse_manifest
 
@@ -33,6 +43,28 @@ def scores_from_scratch(path: Path, frame: np.ndarray) -> np.ndarray:
     distances = cdist(cells, bank)
     nearest = distances.argmin(1)
     return (weights[nearest] * distances[np.arange(len(cells)), nearest]).reshape(8, 8)
+
+
+def draw_frames(count: int, seed: int = 0) -> list[np.ndarray]:
+    """Frames of 36 x 36 like those of `tiny_bundle`, with noise and spots: some pass, some fail."""
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(90, 130, 36)
+    frames = []
+    for _ in range(count):
+        frame = np.repeat((ramp[:, None] + ramp[None, :])[:, :, None] / 2, 3, axis=2)
+        frame += rng.normal(0, rng.uniform(0, 12), (36, 36, 3)) + rng.uniform(-6, 6)
+        for _ in range(rng.integers(3)):
+            row, column = rng.integers(2, 30, 2)
+            frame[row : row + 5, column : column + 5] += rng.uniform(-40, 40)
+        frames.append(np.clip(frame, 0, 255).astype(np.uint8))
+    return frames
+
+
+def counts(ruling: Ruling) -> tuple[object, ...]:
+    """All of a ruling but its time and place."""
+    return (
+        ruling.decision, ruling.score, ruling.bound, ruling.certified_by_hint, ruling.by_hnsw, ruling.exact
+    )  # fmt: skip
 
 
 def write_network(
@@ -71,17 +103,109 @@ def test_the_anomaly_lies_where_the_defect_is(tiny_bundle: Path, bad_frame: np.n
     assert window.x + (column + 0.5) / columns * window.width == pytest.approx(34, abs=4)
 
 
+def test_every_decision_is_that_from_scratch_and_every_bound_holds(tiny_bundle: Path) -> None:
+    """One inspector only decides, the other draws its maps: over a whole run they must not part."""
+    fast, thorough = (Inspector.load(tiny_bundle) for _ in range(2))
+    seen = set()
+    for frame in draw_frames(300):
+        score = float(scores_from_scratch(tiny_bundle, frame).max())
+        expected = Decision.FAIL if score > 12 else Decision.PASS
+        ruling, inspection = fast.decide(frame), thorough.inspect(frame)
+        assert ruling.decision is inspection.decision is expected
+        assert inspection.score == pytest.approx(score, rel=1e-12)
+        assert inspection.bound is Bound.EXACT
+        assert ruling.threshold == 12
+        assert ruling.window == inspection.window
+        if ruling.bound is Bound.EXACT:
+            assert ruling.score == inspection.score
+        elif ruling.decision is Decision.PASS:
+            assert ruling.bound is Bound.UPPER
+            assert inspection.score <= ruling.score <= 12
+        else:
+            assert ruling.bound is Bound.LOWER
+            assert 12 < ruling.score <= inspection.score
+        settled = ruling.certified_by_hint + ruling.by_hnsw + ruling.exact
+        assert settled == 64 if ruling.decision is Decision.PASS else 0 < settled <= 64
+        seen.add((ruling.decision, ruling.bound))
+    assert len(seen) >= 3  # PASS by certificate, FAIL by first proof, and scores that came out
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_score_of_just_the_limit_passes_and_anything_above_fails(tiny_bundle: Path, seed: int) -> None:
+    frame = np.random.default_rng(seed).integers(0, 256, (36, 36, 3), dtype=np.uint8)
+    score = Inspector.load(tiny_bundle).inspect(frame).score
+    for limit, decision in ((score, Decision.PASS), (float(np.nextafter(score, 0)), Decision.FAIL)):
+        reseal(tiny_bundle, threshold=limit)
+        inspector = Inspector.load(tiny_bundle)
+        assert inspector.decide(frame).decision is decision
+        assert inspector.inspect(frame).decision is decision
+
+
+def test_a_batch_is_one_frame_of_each_camera(tiny_bundle: Path) -> None:
+    """Two rounds of five cameras, of frames of different sizes: the second round sees what helped before."""
+    frames = draw_frames(10)
+    frames[3] = np.kron(frames[3], np.ones((2, 3, 1), np.uint8))
+    frames[7] = frames[7][:, :, 0]
+    single, batched = (Inspector.load(tiny_bundle, threads=1) for _ in range(2))
+    for five in (frames[:5], frames[5:]):
+        one_by_one = [single.decide(frame, camera) for camera, frame in enumerate(five)]
+        at_once = batched.decide_batch(five)
+        assert [counts(ruling) for ruling in at_once] == [counts(ruling) for ruling in one_by_one]
+        assert [ruling.window for ruling in at_once] == [ruling.window for ruling in one_by_one]
+    single, batched = (Inspector.load(tiny_bundle, threads=1) for _ in range(2))
+    for five in (frames[:5], frames[5:]):
+        drawn = [single.inspect(frame, camera) for camera, frame in enumerate(five)]
+        for one, other in zip(drawn, batched.inspect_batch(five), strict=True):
+            assert counts(one) == counts(other)
+            np.testing.assert_array_equal(one.patch_scores, other.patch_scores)
+            np.testing.assert_array_equal(one.anomaly_map, other.anomaly_map)
+            assert one.window == other.window
+
+
+def test_a_batch_may_have_one_frame_or_none_but_no_wrong_one(
+    tiny_bundle: Path, good_frame: np.ndarray
+) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    assert inspector.decide_batch([]) == []
+    assert inspector.inspect_batch([]) == []
+    (ruling,) = inspector.decide_batch([good_frame])
+    assert ruling.decision is Decision.PASS
+    assert ruling.milliseconds > 0
+    for call in (inspector.decide_batch, inspector.inspect_batch):
+        with pytest.raises(FrameError, match="too small"):
+            call([good_frame, good_frame[:4]])
+
+
+def test_cameras_keep_apart(tiny_bundle: Path) -> None:
+    """What helped with a camera's last frame is tried first: a bound tells whose frame that was."""
+    frames, others = draw_frames(40, seed=1), draw_frames(40, seed=2)
+
+    def serve(camera: int | None) -> list[tuple[object, ...]]:
+        """The rulings on `frames` at camera 0, each after one of `others` at this camera."""
+        inspector = Inspector.load(tiny_bundle, self_test=False, threads=1)
+        rulings = []
+        for frame, other in zip(frames, others, strict=True):
+            if camera is not None:
+                inspector.decide(other, camera)
+            rulings.append(counts(inspector.decide(frame)))
+        return rulings
+
+    assert serve(1) == serve(None)
+    assert serve(0) != serve(None)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_scores_equal_those_from_scratch(tiny_bundle: Path, seed: int) -> None:
     reseal(tiny_bundle, threshold=1e-6)  # every patch could lie above it, so every score must be exact
     inspector = Inspector.load(tiny_bundle, self_test=False)
     frame = np.random.default_rng(seed).integers(0, 256, (36, 36, 3), dtype=np.uint8)
     found, expected = inspector.inspect(frame), scores_from_scratch(tiny_bundle, frame)
-    assert found.searched_exactly == 64
+    assert found.exact == 64
     np.testing.assert_allclose(found.patch_scores, expected, rtol=1e-4)
     assert found.score == pytest.approx(expected.max(), rel=1e-4)
     np.testing.assert_array_equal(found.anomaly_map, draw_map(found.patch_scores, 32))
-    assert (found.score, found.decision) == (float(found.patch_scores.max()), Decision.FAIL)
+    assert found.score == pytest.approx(float(found.patch_scores.max()), rel=1e-6)
+    assert found.decision is Decision.FAIL
 
 
 def test_scores_above_the_limit_are_exact_and_the_rest_stay_below(tiny_bundle: Path) -> None:
@@ -95,33 +219,53 @@ def test_scores_above_the_limit_are_exact_and_the_rest_stay_below(tiny_bundle: P
     np.testing.assert_allclose(found.patch_scores[above], expected[above], rtol=1e-4)
 
 
-def test_a_useless_index_changes_no_decision(
-    tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray
+def spoil_index(path: Path) -> None:
+    wrong = np.random.default_rng(0).permutation(np.load(path / "bank.npy"))
+    HnswIndex.build(wrong, m=2, ef_construction=4, seed=0).save(path / "index.hnsw")
+
+
+def spoil_hints(path: Path) -> None:
+    np.save(path / "hints.npy", np.zeros((64, 4), np.int32))
+
+
+@pytest.mark.parametrize(
+    ("spoilers", "more", "less"),
+    [
+        ([spoil_index], "exact", "by_hnsw"),
+        ([spoil_hints], "by_hnsw", "certified_by_hint"),
+        ([spoil_index, spoil_hints], "exact", "certified_by_hint"),
+    ],
+)
+def test_useless_helpers_cost_time_but_no_decision(
+    tiny_bundle: Path, spoilers: list[Callable[[Path], None]], more: str, less: str
 ) -> None:
-    bank = np.load(tiny_bundle / "bank.npy")
-    frames = [
-        good_frame,
-        bad_frame,
-        *np.random.default_rng(0).integers(100, 130, (5, 36, 36, 3), dtype=np.uint8),
-    ]
-    before = [Inspector.load(tiny_bundle).inspect(frame) for frame in frames]
-    wrong = np.random.default_rng(0).permutation(bank)
-    HnswIndex.build(wrong, m=2, ef_construction=4, seed=0).save(tiny_bundle / "index.hnsw")
+    frames = draw_frames(30)
+    before = Inspector.load(tiny_bundle)
+    found = [(before.decide(frame, camera), before.inspect(frame)) for camera, frame in enumerate(frames, 1)]
+    for spoil in spoilers:
+        spoil(tiny_bundle)
     reseal(tiny_bundle)
-    inspector = Inspector.load(tiny_bundle, self_test=False)
-    after = [inspector.inspect(frame) for frame in frames]
-    assert [found.decision for found in after] == [found.decision for found in before]
-    assert sum(found.searched_exactly for found in after) > sum(found.searched_exactly for found in before)
+    after = Inspector.load(tiny_bundle)
+    spoiled = [(after.decide(frame, camera), after.inspect(frame)) for camera, frame in enumerate(frames, 1)]
+    for (decided, inspected), (decided_now, inspected_now) in zip(found, spoiled, strict=True):
+        assert decided_now.decision is decided.decision is inspected_now.decision is inspected.decision
+        assert inspected_now.score == inspected.score
+
+    def count(rulings: list[tuple[Ruling, Inspection]], stage: str) -> int:
+        return sum(getattr(ruling, stage) for ruling, _ in rulings)
+
+    assert count(spoiled, more) > count(found, more)
+    assert count(spoiled, less) < count(found, less)
 
 
 def test_two_loads_give_the_same_bits(tiny_bundle: Path, bad_frame: np.ndarray) -> None:
     first, second = Inspector.load(tiny_bundle), Inspector.load(str(tiny_bundle), threads=1)
-    for frame in (bad_frame, bad_frame[:, ::-1], np.repeat(bad_frame, 5, 1)):
-        one, two, three = first.inspect(frame), second.inspect(frame), first.inspect(frame)
-        for other in (two, three):
-            assert one.score == other.score
-            assert one.patch_scores.tobytes() == other.patch_scores.tobytes()
-            assert one.anomaly_map.tobytes() == other.anomaly_map.tobytes()
+    for frame in (bad_frame, bad_frame[:, ::-1], np.repeat(bad_frame, 5, 1), bad_frame):
+        one, other = first.inspect(frame), second.inspect(frame)
+        assert one.score == other.score
+        assert one.patch_scores.tobytes() == other.patch_scores.tobytes()
+        assert one.anomaly_map.tobytes() == other.anomaly_map.tobytes()
+        assert counts(first.decide(frame)) == counts(second.decide(frame))
 
 
 def test_grey_and_sixteen_bits_score_as_colour(tiny_bundle: Path, bad_frame: np.ndarray) -> None:
@@ -135,7 +279,9 @@ def test_grey_and_sixteen_bits_score_as_colour(tiny_bundle: Path, bad_frame: np.
 def test_an_inspection_changes_neither_frame_nor_bundle(tiny_bundle: Path, bad_frame: np.ndarray) -> None:
     frame, files = bad_frame.copy(), record_files(tiny_bundle)
     frame.flags.writeable = False
-    Inspector.load(tiny_bundle).inspect(frame)
+    inspector = Inspector.load(tiny_bundle)
+    inspector.inspect(frame)
+    inspector.decide(frame)
     np.testing.assert_array_equal(frame, bad_frame)
     assert record_files(tiny_bundle) == files
 
@@ -157,19 +303,42 @@ def test_an_inspection_changes_neither_frame_nor_bundle(tiny_bundle: Path, bad_f
     ],
 )
 def test_a_wrong_frame_never_gets_a_score(tiny_bundle: Path, frame: np.ndarray) -> None:
-    with pytest.raises(FrameError):
-        Inspector.load(tiny_bundle).inspect(frame)
+    inspector = Inspector.load(tiny_bundle)
+    for call in (inspector.inspect, inspector.decide):
+        with pytest.raises(FrameError):
+            call(frame)
 
 
 def test_threads_share_an_inspector(tiny_bundle: Path) -> None:
-    inspector = Inspector.load(tiny_bundle)
+    """Each with a camera of its own gets the very bits that it would get alone."""
     rng = np.random.default_rng(0)
-    frames = [rng.integers(60, 160, (48, 48, 3), dtype=np.uint8) for _ in range(60)]
-    serial = [inspector.inspect(frame).patch_scores.tobytes() for frame in frames]
+    frames = [[rng.integers(60, 160, (48, 48, 3), dtype=np.uint8) for _ in range(30)] for _ in range(2)]
+
+    def serve(inspector: Inspector, camera: int) -> list[tuple[object, ...]]:
+        return [
+            (
+                *counts(inspector.decide(frame, camera)),
+                inspector.inspect(frame, camera).patch_scores.tobytes(),
+            )
+            for frame in frames[camera]
+        ]
+
+    alone = [serve(Inspector.load(tiny_bundle, threads=1), camera) for camera in (0, 1)]
+    inspector = Inspector.load(tiny_bundle, threads=1)
     with ThreadPoolExecutor(2) as pool:
-        parallel = [found.patch_scores.tobytes() for found in pool.map(inspector.inspect, frames)]
-    assert parallel == serial
-    assert len(set(serial)) == len(frames)
+        together = list(pool.map(partial(serve, inspector), (0, 1)))
+    assert together == alone
+    assert len({bits for _, *_, bits in alone[0] + alone[1]}) == 60
+
+
+def test_threads_may_share_a_camera(tiny_bundle: Path) -> None:
+    """What they get to see of the frame before depends on who comes first; decisions and scores do not."""
+    inspector, frames = Inspector.load(tiny_bundle, threads=1), draw_frames(40)
+    serial = [(inspector.inspect(frame).score, inspector.decide(frame).decision) for frame in frames]
+    with ThreadPoolExecutor(2) as pool:
+        scores = [found.score for found in pool.map(inspector.inspect, frames)]
+        decisions = [ruling.decision for ruling in pool.map(inspector.decide, frames)]
+    assert list(zip(scores, decisions, strict=True)) == serial
 
 
 def test_the_self_test_reports_how_far_it_was_off(tiny_bundle: Path) -> None:
@@ -235,22 +404,24 @@ def test_an_index_of_another_bank_size_is_refused_though_hashed(tiny_bundle: Pat
 
 @pytest.mark.parametrize("grid", [(8, 7), (9, 8), (4, 4)])
 def test_a_grid_that_the_network_does_not_give_is_refused(tiny_bundle: Path, grid: tuple[int, int]) -> None:
+    np.save(tiny_bundle / "hints.npy", np.zeros((grid[0] * grid[1], 4), np.int32))
     reseal(tiny_bundle, grid=Grid(height=grid[0], width=grid[1]))
     with pytest.raises(BundleCorruptError, match=r"backbone\.onnx: gives features float32 \[1, 64, 3\]"):
         Inspector.load(tiny_bundle)
 
 
-def test_a_network_for_another_crop_is_refused(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize(("engine", "name"), [("onnxruntime", "ONNX Runtime"), ("openvino", "OpenVINO")])
+def test_a_network_for_another_crop_is_refused(tiny_bundle: Path, engine: Engine, name: str) -> None:
     nodes = [
         helper.make_node("Cast", ["crop"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Reshape", ["float", "shape"], ["features"]),
     ]
     write_network(tiny_bundle, nodes, side=64)
-    with pytest.raises(BundleCorruptError, match=r"backbone\.onnx: ONNX Runtime can't run it"):
-        Inspector.load(tiny_bundle)
+    with pytest.raises(BundleCorruptError, match=rf"backbone\.onnx: {name} can't run it"):
+        Inspector.load(tiny_bundle, engine=engine)
     write_network(tiny_bundle, nodes)
     with pytest.raises(BundleCorruptError, match=r"gives features float32 \[1, 1024, 3\]"):
-        Inspector.load(tiny_bundle)
+        Inspector.load(tiny_bundle, engine=engine)
 
 
 def pooled(kind: int, *last: onnx.NodeProto) -> list[onnx.NodeProto]:
@@ -276,11 +447,95 @@ def test_features_that_are_not_numbers_never_pass(tiny_bundle: Path, good_frame:
              helper.make_node("Div", ["nought", "zero"], ["features"])]  # fmt: skip
     write_network(tiny_bundle, pooled(TensorProto.FLOAT, *nodes))
     inspector = Inspector.load(tiny_bundle, self_test=False)
-    with pytest.raises(ValueError, match="nan"):
-        inspector.inspect(good_frame)
+    for call in (inspector.inspect, inspector.decide):
+        with pytest.raises(FrameError, match="NaN"):
+            call(good_frame)
 
 
 def test_what_it_was_loaded_from_can_be_asked(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle)
     assert inspector.bundle.path == tiny_bundle
     assert inspector.manifest == read_bundle(tiny_bundle).manifest
+    assert inspector.backbone.engine == "onnxruntime"
+    assert inspector.remark is None
+
+
+def claim(path: Path, engine: Engine, precision: Precision) -> None:
+    """Let a bundle say that its bank was computed otherwise than it was."""
+    learned = read_bundle(path).manifest.backbone.model_copy(
+        update={"engine": engine, "precision": precision}
+    )
+    reseal(path, backbone=learned)
+
+
+def spoil_golden(path: Path, off: float) -> None:
+    golden = path / "golden/scores.json"
+    (frame,) = json.loads(golden.read_text())
+    frame["score"] += off
+    golden.write_text(json.dumps([frame]))
+    reseal(path)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_engine_that_a_bundle_was_learned_with_is_taken(tiny_bundle: Path, engine: Engine) -> None:
+    claim(tiny_bundle, engine, "fp32")
+    inspector = Inspector.load(tiny_bundle)
+    assert (inspector.backbone.engine, inspector.backbone.precision) == (engine, "fp32")
+    assert inspector.remark is None
+    for frame in draw_frames(20):
+        score = float(scores_from_scratch(tiny_bundle, frame).max())
+        assert inspector.inspect(frame).score == pytest.approx(score, rel=1e-5)
+        assert inspector.decide(frame).decision is (Decision.FAIL if score > 12 else Decision.PASS)
+
+
+@pytest.mark.parametrize(("learned", "here"), [ENGINES, ENGINES[::-1]])
+def test_another_engine_is_remarked_on(tiny_bundle: Path, learned: Engine, here: Engine) -> None:
+    claim(tiny_bundle, learned, "fp32")
+    inspector = Inspector.load(tiny_bundle, engine=here)
+    assert inspector.backbone.engine == here
+    assert inspector.remark == (
+        f"the bundle was learned with {learned} in fp32, here it runs with {here} in fp32: "
+        "calibrate its limit on this machine"
+    )
+
+
+def test_an_engine_that_is_missing_is_replaced_and_remarked_on(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim(tiny_bundle, "openvino", "bf16")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    inspector = Inspector.load(tiny_bundle)
+    assert inspector.backbone.engine == "onnxruntime"
+    assert "learned with openvino in bf16, here it runs with onnxruntime in fp32" in (inspector.remark or "")
+    with pytest.raises(MissingLibraryError, match=r"pip install 'softcore\[openvino\]'"):
+        Inspector.load(tiny_bundle, engine="openvino")
+
+
+def test_a_cpu_without_bf16_is_remarked_on(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim(tiny_bundle, "openvino", "bf16")
+    monkeypatch.setattr("softcore_runtime.openvino.computes_in_bf16", lambda: False)
+    inspector = Inspector.load(tiny_bundle)
+    assert "learned with openvino in bf16, here it runs with openvino in fp32" in (inspector.remark or "")
+
+
+@pytest.mark.parametrize(
+    ("engine", "off", "passes"),
+    [
+        ("onnxruntime", 0.11, True), ("onnxruntime", 0.13, False),  # a hundredth of the limit
+        ("onnxruntime", -0.11, True), ("onnxruntime", -0.13, False),
+        ("openvino", 1.15, True), ("openvino", 1.4, False),  # a tenth
+        ("openvino", 13, False),  # a FAIL at export
+    ],
+)  # fmt: skip
+def test_the_self_test_allows_for_another_precision(
+    tiny_bundle: Path, engine: Engine, off: float, passes: bool
+) -> None:
+    """Run by ONNX Runtime in FP32, learned by `engine` in its own way."""
+    claim(tiny_bundle, engine, "fp32" if engine == "onnxruntime" else "bf16")
+    spoil_golden(tiny_bundle, off)
+    if passes:
+        worst = Inspector.load(tiny_bundle, engine="onnxruntime").run_self_test()
+        assert worst == pytest.approx(abs(off) / 12, rel=0.01)
+    else:
+        with pytest.raises(SelfTestError, match=r"good\.png scores"):
+            Inspector.load(tiny_bundle, engine="onnxruntime")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_runtime.errors import BundleCorruptError, BundleError, BundleTooNewError
-from softcore_runtime.manifest import FORMAT_VERSION, Manifest, dump_manifest, parse_manifest
+from softcore_runtime.manifest import FORMAT_VERSION, Agreement, Manifest, dump_manifest, parse_manifest
 
 
 @pytest.fixture
@@ -79,6 +79,34 @@ def test_a_later_format_is_named_even_where_nothing_else_is_understood(data: byt
             parse_manifest(json.dumps(document).encode(), "m")
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_an_earlier_format_is_to_be_exported_again(data: bytes, version: int) -> None:
+    """Its fields are others, so the message can't be about one of them."""
+    earlier = {key: value for key, value in json.loads(data).items() if key not in ("hints", "agreement")}
+    said = rf"^m: .*format {version}, this SoftCore reads {FORMAT_VERSION}; export the bundle again$"
+    with pytest.raises(BundleCorruptError, match=said):
+        parse_manifest(seal(earlier, format_version=version), "m")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("engine", "tensorrt"), ("precision", "int4"), ("engine", None)]
+)
+def test_an_engine_or_a_precision_that_there_is_not_is_refused(
+    data: bytes, field: str, value: str | None
+) -> None:
+    document = json.loads(data)
+    with pytest.raises(BundleCorruptError, match=rf"^m: backbone\.{field}: "):
+        parse_manifest(seal({**document, "backbone": {**document["backbone"], field: value}}), "m")
+
+
+def test_agreement_survives(data: bytes) -> None:
+    manifest = parse_manifest(data, "m")
+    assert manifest.agreement is None
+    measured = Agreement(held_back=60, flipped=1, labelled=7, auroc=1 / 3, auroc_fp32=0.1)
+    changed = dump_manifest(manifest.model_copy(update={"agreement": measured}))
+    assert parse_manifest(changed, "m").agreement == measured
+
+
 def test_every_missing_field_is_refused_by_name(data: bytes) -> None:
     document = json.loads(data)
     for field in set(Manifest.model_fields) - {"format_version"}:
@@ -98,13 +126,20 @@ def test_every_missing_field_is_refused_by_name(data: bytes) -> None:
         ({"threshold": {"value": 1, "provisional": True, "method": "", "v": 2}}, "threshold.v"),
         ({"grid": {"height": 0, "width": 8}}, "grid.height"),
         ({"preprocessing": {"resize": 32, "crop": 64}}, "preprocessing"),
-        ({"format_version": 0}, "format_version"),
+        ({"format_version": "2"}, "format_version"),
         ({"category": ""}, "category"),
         ({"files": {"bank.npy": {"sha256": "F" * 64, "bytes": 1}}}, "files.bank.npy.sha256"),
         ({"files": {"bank.npy": {"sha256": "f" * 64, "bytes": -1}}}, "files.bank.npy.bytes"),
         ({"created": "yesterday"}, "created"),
+        ({"hints": {"count": 0, "left_open": 0}}, "hints.count"),
+        ({"hints": {"count": 4, "left_open": float("nan")}}, "hints.left_open"),
+        ({"agreement": {"held_back": 9, "flipped": -1, "labelled": 0, "auroc": None, "auroc_fp32": None}},
+         "agreement.flipped"),
+        ({"agreement": {"held_back": 9, "flipped": 0, "labelled": 9, "auroc": 1.1, "auroc_fp32": 1}},
+         "agreement.auroc"),
+        ({"agreement": {"held_back": 9, "flipped": 0, "labelled": 9, "auroc": 1}}, "agreement.auroc_fp32"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_field_is_refused_though_sealed(data: bytes, changes: dict[str, Any], place: str) -> None:
     unsealed = {"seal": None, **json.loads(data)}
     with pytest.raises(BundleCorruptError, match=rf"^m: {place}: ") as caught:

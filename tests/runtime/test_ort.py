@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from softcore_runtime import ort
+from softcore_runtime.engine import Precision
 from softcore_runtime.errors import BundleCorruptError
 
 
@@ -47,6 +48,20 @@ def test_crops_that_do_not_fit_are_refused_in_one_line(tiny_bundle: Path, crops:
     assert "\n" not in str(caught.value)
 
 
+def test_what_one_call_gave_is_not_overwritten_by_the_next(tiny_bundle: Path) -> None:
+    backbone = ort.OnnxBackbone(tiny_bundle / "backbone.onnx")
+    first = backbone.features(np.full((1, 32, 32, 3), 7, np.uint8))
+    backbone.features(np.full((1, 32, 32, 3), 200, np.uint8))
+    assert (first == 7).all()
+
+
 def test_what_computes_is_said(tiny_bundle: Path) -> None:
-    assert ort.OnnxBackbone(tiny_bundle / "backbone.onnx").provider == "CPUExecutionProvider"
-    assert onnxruntime.__version__ == ort.VERSION
+    backbone = ort.OnnxBackbone(tiny_bundle / "backbone.onnx")
+    assert (backbone.engine, backbone.version) == ("onnxruntime", onnxruntime.__version__)
+    assert backbone.provider == "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize(("wanted", "given"), [("fp32", "fp32"), ("bf16", "fp32"), ("int8", "int8")])
+def test_what_it_computes_in_is_said(tiny_bundle: Path, wanted: Precision, given: Precision) -> None:
+    """INT8 is the graph's own; BF16 isn't to be had here, and nobody may believe that it was."""
+    assert ort.OnnxBackbone(tiny_bundle / "backbone.onnx", wanted).precision == given

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_runtime import Decision, Inspection, Inspector, Preprocessing, overlay
+from softcore_runtime import Bound, Decision, Inspection, Inspector, Preprocessing, overlay
 
 
 def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float = 2.0) -> Inspection:
@@ -15,11 +15,14 @@ def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float 
     return Inspection(
         decision=Decision.FAIL if score > threshold else Decision.PASS,
         score=score,
+        bound=Bound.EXACT,
         threshold=threshold,
         patch_scores=scores,
         anomaly_map=np.zeros((224, 224), np.float32),
         window=Preprocessing().window(height, width),
-        searched_exactly=0,
+        certified_by_hint=0,
+        by_hnsw=0,
+        exact=0,
         milliseconds=1.0,
     )
 

@@ -1,0 +1,111 @@
+"""Certificates: that no decision differs from an exhaustive float64 search's, over whole test sets.
+
+    python -m softcore_benchmarks.certificates --data DATASETS --weights resnet18.pth
+
+Exports every category with soft weights and without, then decides and inspects every test picture at 20
+limits that lie among the test pictures' own scores, and compares with a float64 search that shares no code
+with the package's. Prints one JSON object a bundle: decisions compared, flips (must be 0), and what settled
+the patches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_export.dataset import TrainingPictures
+from softcore_export.export import export
+from softcore_export.settings import ExportSettings
+from softcore_runtime import Inspector, read_picture
+from softcore_runtime.bundle import INDEX
+from softcore_runtime.hnsw import HnswIndex
+from softcore_runtime.search import Search
+from tqdm import tqdm
+
+from softcore_benchmarks.category import Category, find_categories
+
+__all__ = ["compare", "exhaustive_scores"]
+
+LIMITS = 20
+RATIOS = {"pill": 0.1, "magnetic_tile": 0.02, "screw": 0.02}
+
+
+def exhaustive_scores(
+    patches: NDArray[np.float32], bank: NDArray[np.float32], weights: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Score patches `[P, d]` by torch in float64, without any shortcut: float64 `[P]`."""
+    x, m, w = (torch.tensor(np.array(array)).double() for array in (patches, bank, weights))
+    distances = torch.cdist(x, m, compute_mode="use_mm_for_euclid_dist")
+    nearest = distances.argmin(dim=1)
+    exact = (x - m[nearest]).square().sum(dim=1).sqrt()  # without the cancellation of a matrix product
+    return np.asarray((w[nearest] * exact).numpy())
+
+
+def compare(inspector: Inspector, pictures: list[Path]) -> dict[str, object]:
+    """Decide on all pictures at 20 limits by every way, and count decisions that differ."""
+    bundle, manifest = inspector.bundle, inspector.manifest
+    preprocessing, backbone = manifest.preprocessing, inspector.backbone
+    features = np.stack(
+        [backbone.features(preprocessing.apply(read_picture(path))[None])[0] for path in pictures]
+    )  # [M, P, d]
+    progress = tqdm(features, desc="float64", leave=False)
+    highest = np.array([exhaustive_scores(p, bundle.bank, bundle.weights).max() for p in progress])
+    # Midway between two scores that follow each other, so that the last digit of another sum doesn't matter.
+    ordered = np.sort(highest)
+    below = np.linspace(0, len(ordered) - 2, LIMITS).round().astype(int)
+    limits = [*((ordered[below] + ordered[below + 1]) / 2)]
+    index = HnswIndex.load(bundle.path / INDEX, manifest.bank.n, manifest.bank.dim, manifest.index.ef_search)
+    search = Search(bundle.bank, bundle.weights, index, bundle.hints)
+    flips, settled = 0, np.zeros(3, np.int64)
+    for limit in tqdm(limits, desc="limits", leave=False):
+        for patches, score in zip(features, highest, strict=True):
+            decided = search.decide(patches, limit)
+            found, _ = search.inspect(patches, limit)
+            flips += (decided.above != (score > limit)) + (found.above != (score > limit))
+            settled += (decided.by_hint, decided.by_hnsw, decided.exact)
+    patches_decided = settled.sum()
+    return {
+        "pictures": len(pictures),
+        "decisions": 2 * LIMITS * len(pictures),
+        "flips": int(flips),
+        "weight_max": round(manifest.bank.weight_max, 3),
+        "by_hint": round(float(settled[0] / patches_decided), 4),
+        "by_hnsw": round(float(settled[1] / patches_decided), 4),
+        "exact": round(float(settled[2] / patches_decided), 4),
+    }
+
+
+def main() -> None:
+    """Compare every category, with soft weights and without."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
+    parser.add_argument("--categories", nargs="+")
+    options = parser.parse_args()
+    for folder in find_categories(options.data, options.categories):
+        category = Category.find(folder)
+        for discriminator in ("auto", "lof"):
+            settings = ExportSettings(
+                backbone="resnet18",
+                weights=options.weights,
+                coreset_ratio=RATIOS.get(category.name, 0.05),
+                discriminator=discriminator,
+            )
+            with tempfile.TemporaryDirectory() as place:
+                target = Path(place) / category.name
+                export(TrainingPictures(folder, list(category.train)), target, settings)
+                found = compare(Inspector.load(target), list(category.test))
+            print(
+                json.dumps({"category": category.name, "discriminator": discriminator, **found}), flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Network: the `backbone.onnx` that ships, and beside it the plain one that it is measured against."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_runtime import bundle
+from softcore_runtime.engine import Backbone, Engine, Precision, choose_engine, open_backbone
+from softcore_runtime.errors import UsageError
+from softcore_runtime.manifest import Parity
+
+from softcore_export.backbone import LoadedBackbone, reduce_dimensions
+from softcore_export.coreset import draw_axes
+from softcore_export.onnx_file import check_parity, write_onnx
+from softcore_export.settings import ExportSettings
+
+__all__ = ["Network", "open_network"]
+
+_PARITY_FRAMES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network on disk, opened.
+
+    Attributes:
+        file: the ONNX file that ships.
+        backbone: the same, opened by the engine and in the precision that will serve.
+        plain: the network in FP32 with all its dimensions, where `backbone` is another.
+        parity: how well the plain one agrees with torch.
+    """
+
+    file: Path
+    backbone: Backbone
+    plain: Backbone | None
+    parity: Parity
+
+
+def open_network(
+    loaded: LoadedBackbone,
+    settings: ExportSettings,
+    sample: NDArray[np.uint8],
+    place: Path,
+) -> Network:
+    """Write `backbone.onnx` into `place`, as the settings want it, and open it.
+
+    Args:
+        loaded: torch's network.
+        settings: see there: engine, precision, dimensions.
+        sample: training crops uint8 BGR `[B, crop, crop, 3]`, which INT8 takes its ranges from; the first
+            few go through the parity gate.
+        place: a folder.
+
+    Raises:
+        UsageError: the engine or this CPU doesn't have that precision.
+        MissingLibraryError: the engine isn't installed.
+        ExportError: the ONNX checker or the parity gate refuses the network, or it can't be quantised.
+    """
+    engine = choose_engine(settings.engine)
+    precision = _choose_precision(settings.precision, engine)
+    side, crops = settings.preprocessing.crop, sample[:_PARITY_FRAMES]
+    plain_file, file = place / "plain.onnx", place / bundle.BACKBONE
+    write_onnx(loaded.network, side, plain_file)
+    plain = open_backbone(plain_file, engine, "fp32")
+    parity = check_parity(loaded.network, plain, crops)
+    if settings.dimensions is None:
+        shutil.copyfile(plain_file, file)
+    else:
+        dim = plain.features(crops[:1]).shape[2]
+        if settings.dimensions >= dim:
+            raise UsageError(f"--dimensions {settings.dimensions}: the network gives only {dim}")
+        axes = draw_axes(dim, np.random.default_rng(settings.seed), settings.dimensions)
+        reduced = reduce_dimensions(loaded.network, torch.from_numpy(axes))
+        write_onnx(reduced, side, file)
+        parity = check_parity(reduced, open_backbone(file, engine, "fp32"), crops)
+    if precision in ("int8", "fp16"):
+        from softcore_export import quantisation  # its library takes a second to load
+
+        fp32 = place / "fp32.onnx"
+        shutil.copyfile(file, fp32)
+        if precision == "int8":
+            quantisation.quantise(fp32, sample, file)
+        else:
+            quantisation.to_half(fp32, file)
+        quantisation.check_closeness(
+            open_backbone(file, engine, precision), open_backbone(fp32, engine, "fp32"), crops
+        )
+    same = precision == "fp32" and settings.dimensions is None
+    return Network(file, open_backbone(file, engine, precision), None if same else plain, parity)
+
+
+def _choose_precision(wanted: str, engine: Engine) -> Precision:
+    """Take the precision that is wanted; `auto` takes BF16 where it is to be had, else FP32."""
+    if wanted in ("auto", "bf16"):
+        if engine == "openvino":
+            from softcore_runtime.openvino import computes_in_bf16
+
+            if computes_in_bf16():
+                return "bf16"
+        if wanted == "bf16":
+            raise UsageError("--precision bf16: takes OpenVINO and a CPU that has it; take fp32 or int8")
+        return "fp32"
+    return wanted  # type: ignore[return-value]  # the settings have checked it

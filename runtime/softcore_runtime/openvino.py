@@ -1,0 +1,92 @@
+"""OpenVINO: the only module that knows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.engine import Engine, Precision, usable_cpus
+from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
+
+try:
+    import openvino
+except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
+    raise MissingLibraryError("OpenVINO", "openvino") from error
+
+__all__ = ["OpenVinoBackbone", "computes_in_bf16"]
+
+_DEVICE = "CPU"
+
+
+class OpenVinoBackbone:
+    """`backbone.onnx` by OpenVINO: see `softcore_runtime.engine.Backbone`.
+
+    Args:
+        path: the ONNX file.
+        precision: `bf16` is taken where the CPU has it, else `fp32`; an `int8` graph's other operators
+            are `fp32`.
+        threads: all operators' together; None takes every CPU this process may use.
+
+    Raises:
+        BundleCorruptError: OpenVINO refuses the file, or later the crops.
+    """
+
+    engine: Engine = "openvino"
+    version: str = openvino.__version__.partition("-")[0]
+    provider: str = _DEVICE
+
+    def __init__(self, path: Path, precision: Precision = "fp32", threads: int | None = None) -> None:
+        self._path = path
+        if precision == "bf16" and not computes_in_bf16():
+            precision = "fp32"
+        self.precision: Precision = precision
+        self._options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+            "INFERENCE_NUM_THREADS": threads or usable_cpus(),
+        }
+        self._core = openvino.Core()
+        try:
+            self._core.read_model(path)
+        except RuntimeError as error:
+            raise BundleCorruptError(f"{path}: OpenVINO refuses it ({_last_line(error)})") from error
+        self._requests: dict[tuple[int, ...], openvino.InferRequest] = {}
+
+    def features(
+        self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Compute patch features, float32 `[B, P, d]`, of uint8 BGR crops `[B, crop, crop, 3]`."""
+        try:
+            if crops.dtype != np.uint8:
+                raise RuntimeError(f"crops must be uint8, not {crops.dtype}")
+            if crops.shape not in self._requests:
+                self._requests[crops.shape] = self._compile(crops.shape)
+            request = self._requests[crops.shape]
+            output = request.infer({0: crops}, share_inputs=True, share_outputs=True)[0]
+        except RuntimeError as error:
+            raise BundleCorruptError(f"{self._path}: OpenVINO can't run it ({_last_line(error)})") from error
+        if out is None:
+            return np.array(output)  # the next frame takes the engine's own memory
+        np.copyto(out, output)
+        return out
+
+    def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
+        """Compile for one shape: with the batch left open the CPU's kernels are slower."""
+        model = self._core.read_model(self._path)
+        wanted = model.input(0).partial_shape
+        if not wanted.compatible(openvino.PartialShape(list(shape))):  # or it would be made to fit
+            raise RuntimeError(f"crops must be {wanted}, not {list(shape)}")
+        model.reshape(list(shape))
+        return self._core.compile_model(model, _DEVICE, self._options).create_infer_request()
+
+
+def computes_in_bf16() -> bool:
+    """Tell whether this machine's CPU has BF16, with which networks run nearly twice as fast."""
+    return "BF16" in openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+
+
+def _last_line(error: RuntimeError) -> str:
+    """Keep what says most; above it stand OpenVINO's own source files."""
+    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from softcore_benchmarks.anomalib_patchcore import FORMS
+from softcore_benchmarks.category import Category
+from softcore_benchmarks.latency import Frames, Rival, _draw, _table, _time, _watch_edge
+from softcore_runtime import Inspector
+
+
+def test_frames_are_spread_over_the_good_and_the_bad(root: Path) -> None:
+    frames = Frames.read(Category.find(root / "stripes"), 2)
+    assert [path.parent.name for path in frames.good_paths] == ["good", "good"]
+    assert [path.name for path in frames.good_paths] == ["00.png", "02.png"]
+    assert {path.parent.name for path in frames.bad_paths} == {"hole", "spot"}
+    assert len(frames.good) == len(frames.bad) == 2
+
+
+def test_the_others_search_the_same_bank(
+    tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray
+) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    rival = Rival(inspector)
+    for frame in (good_frame, bad_frame):
+        assert rival.exhaustive(frame) == pytest.approx(inspector.inspect(frame).score, rel=1e-5)
+        assert rival.hnsw(frame) == pytest.approx(inspector.inspect(frame).score, rel=0.2)
+        crop = inspector.manifest.preprocessing.apply(frame)[None]
+        np.testing.assert_array_equal(rival.bare(frame)(), inspector.backbone.features(crop))
+
+
+def test_every_system_is_timed_against_its_own_network(
+    tiny_bundle: Path, good_frame: np.ndarray, tmp_path: Path
+) -> None:
+    found = _time({"tiny": Inspector.load(tiny_bundle)}, None, [good_frame], [tmp_path], 2)
+    assert set(found) == {
+        f"tiny: {name}" for name in ("bare network", "decide", "inspect", "HNSW only", "exhaustive numpy")
+    }
+    assert found["tiny: bare network"].ratio == 1
+    assert not any(form in name for form in FORMS for name in found)
+
+
+def test_the_edge_is_watched(tiny_bundle: Path, good_frame: np.ndarray, tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "good.png"), good_frame)
+    found = _watch_edge(tiny_bundle, tmp_path / "good.png")
+    assert 0.05 < found["first_decision_seconds"] < 60
+    assert 20 < found["peak_mb"] < 2000
+
+
+def test_what_was_found_is_told_and_drawn(tmp_path: Path) -> None:
+    row = {"median": 10.0, "p95": 12.0, "ratio": 2.0}
+    times = {"a: bare network": row, "a: decide": row}
+    table = _table(json.loads(json.dumps({"pill": {"milliseconds": {"good": times, "bad": times}}})))
+    assert list(table.columns) == ["category", "parts", "system", "median", "p95", "ratio"]
+    assert len(table) == 4
+    _draw(table, tmp_path / "latency.png")
+    assert cv2.imread(str(tmp_path / "latency.png")).std() > 10
