@@ -23,7 +23,9 @@ pytestmark = pytest.mark.skipif(
 
 def image_auroc(category: str, out: Path, limit: int | None = None, **settings: object) -> float:
     folder = find_training_folder(SHARED / "data", category)
-    chosen = ExportSettings.model_validate({"backbone": "resnet18", "weights": WEIGHTS, **settings})
+    chosen = ExportSettings.model_validate(
+        {"backbone": "resnet18", "weights": WEIGHTS, "engine": "onnxruntime", **settings}
+    )
     done = export(TrainingPictures.find(folder, limit), out / category, chosen)
     assert done.manifest.index.recall >= 0.99
     inspector = Inspector.load(done.path)
