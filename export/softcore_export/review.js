@@ -10,6 +10,7 @@ const SAID = { keep: "keep all of it", exclude: "exclude the picture" };
 let state = null;
 let ended = false;
 let saving = Promise.resolve(); // choices are saved one after the other, in the order of the clicks
+let saves = 0;
 let generation = 0; // of the list: an answer to an older question is dropped
 
 class Unreachable extends Error {}
@@ -142,11 +143,21 @@ function question(limit) {
   return `pictures?${new URLSearchParams({ show: form.get("show"), name: form.get("name"), limit })}`;
 }
 
+// What was asked for before a choice was saved may not know of it yet.
+async function find(limit) {
+  let page, before;
+  do {
+    before = saves;
+    page = await call("GET", question(limit));
+  } while (before !== saves);
+  return page;
+}
+
 async function list(limit, fresh) {
   const mine = ++generation;
   let page;
   try {
-    page = await call("GET", question(limit));
+    page = await find(limit);
   } catch (error) {
     if (error instanceof Unreachable) await refresh();
     else fail(error);
@@ -181,7 +192,7 @@ async function reload() {
   const shown = [...cards.keys()];
   if (!shown.length) return;
   try {
-    const page = await call("GET", question(shown.length));
+    const page = await find(shown.length);
     for (const card of page.cards) if (cards.has(card.sha256)) fill(cards.get(card.sha256), card);
     // A card whose choice was taken back is here still, though its filter would no longer show it.
     const found = new Set(page.cards.map((card) => card.sha256));
@@ -221,7 +232,7 @@ function append(card) {
     const action = event.target.closest("button")?.dataset.action;
     if (action === undefined) return;
     if (action === "exclude patches" && !held.card.marks.length) edit(held);
-    else choose(held, action, held.card.marks);
+    else choose(held.card, action, held.card.marks);
   });
   fill(held, card);
   $("cards").append(element);
@@ -250,20 +261,24 @@ function fill(held, card) {
   told.className = `told${card.pending ? " pending" : card.choice ? "" : " none"}`;
 }
 
-function choose(held, action, marks) {
-  saving = saving.then(() => save(held, action, marks));
+function choose({ sha256 }, action, marks) {
+  saving = saving.then(() => save(sha256, action, marks));
 }
 
-async function save(held, action, marks) {
-  const path = `choices/${held.card.sha256}`;
+async function save(sha256, action, marks) {
+  const path = `choices/${sha256}`;
   const choice = action === "exclude patches" ? { action, grid: [rows, columns], patches: marks } : { action };
   try {
-    fill(held, action ? await call("PUT", path, choice) : await call("DELETE", path));
+    const card = action ? await call("PUT", path, choice) : await call("DELETE", path);
+    saves++;
+    if (cards.has(sha256)) fill(cards.get(sha256), card); // of now: the list may have been made anew meanwhile
     await refresh();
   } catch (error) {
-    const told = held.element.querySelector(".told");
-    told.textContent = `Not saved: ${error.message}.`;
-    told.className = "told bad";
+    const told = cards.get(sha256)?.element.querySelector(".told");
+    if (told) {
+      told.textContent = `Not saved: ${error.message}.`;
+      told.className = "told bad";
+    } else fail(error);
     if (error instanceof Unreachable) await refresh();
   }
 }
@@ -393,7 +408,7 @@ $("clear").addEventListener("click", () => cells.forEach((_, index) => mark(inde
 $("apply").addEventListener("click", () => {
   const marks = [...edited.marks].sort((a, b) => a - b).map((index) => [Math.floor(index / columns), index % columns]);
   editor.close();
-  choose(edited.held, "exclude patches", marks);
+  choose(edited.held.card, "exclude patches", marks);
 });
 for (const radio of editor.querySelectorAll("[name=view]")) radio.addEventListener("change", look);
 editor.querySelector("[name=marks]").addEventListener("change", (event) => editor.classList.toggle("bare", !event.target.checked));

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect, sync_playwright
 from softcore_export.choices import choices_path, read_choices
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, prepare
@@ -152,6 +152,56 @@ def test_a_person_reviews(
     assert set(read_choices(choices_path(target)).pictures) == {digests[5]}
     assert all(url.startswith((found[0], "data:")) for url in asked), asked
     assert complaints == []
+
+
+def test_a_choice_shows_on_the_card_of_now(
+    browser: Browser, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list may be made anew while patches are marked, or answer late with what was true before."""
+    monkeypatch.setattr(webbrowser, "open", lambda _: None)
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    arguments = (prepared, tmp_path / "bundles" / "disc", lambda _: None, said.put)
+    threading.Thread(target=review, args=arguments, daemon=True).start()
+    found = re.search(r"http://[\d.:]+/", said.get(timeout=60))
+    assert found
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(found[0])
+    page.get_by_role("radio", name="All").check()
+    expect(page.locator(".card")).to_have_count(12)
+    one = card(page, "03.png")
+    told = re.compile("Your choice: exclude 1 patch, keep the others. Saved")
+
+    # Made anew while the editor is open.
+    held: queue.SimpleQueue[Route] = queue.SimpleQueue()
+    page.route("**/pictures?*name=03*", lambda route: held.put(route))
+    page.get_by_role("searchbox").fill("03")
+    with page.expect_request("**/pictures?*name=03*"):
+        pass
+    button(one, "Enlarge").click()
+    editor = page.get_by_role("dialog", name="03.png")
+    editor.get_by_role("button", name="Clear").click()
+    editor.get_by_role("gridcell").first.click()
+    held.get().continue_()
+    expect(page.locator(".card")).to_have_count(1)
+    editor.get_by_role("button", name="Exclude 1 patch").click()
+    expect(one).to_contain_text(told)
+
+    # Asked before the choice was saved, answered after.
+    page.unroute("**/pictures?*name=03*")
+    late: queue.SimpleQueue[tuple[Route, APIResponse]] = queue.SimpleQueue()
+    page.route("**/pictures?*show=chosen*", lambda route: late.put((route, route.fetch())), times=1)
+    page.get_by_role("radio", name="With a choice").check()
+    with page.expect_response("**/choices/*"):
+        button(one, "Exclude picture").click()
+    expect(one).to_contain_text("Your choice: exclude the picture")
+    route, response = late.get()
+    route.fulfill(response=response)
+    expect(page.locator("#found")).to_contain_text("most suspect first")
+    expect(one).to_contain_text("Your choice: exclude the picture")
+    page.get_by_role("button", name="Finish").click()
+    page.get_by_role("button", name="Finish anyway").click()
+    page.close()
 
 
 def card(page: Page, name: str) -> Locator:
