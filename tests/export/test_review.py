@@ -419,78 +419,81 @@ def test_what_cannot_be_saved_is_not_shown_as_saved(prepared: Prepared, target: 
         assert page.choose(2, "keep")["choice"]["action"] == "keep"
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Ctrl-C's own handler: a shell starts what it puts into the background with Ctrl-C ignored."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
+@contextlib.contextmanager
+def review_command(
+    data: Path, out: Path, patch: str = ""
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """`softcore-export --review` as a process of its own, changed by `patch`, when its page is served."""
+    start = [
+        "import signal, sys",
+        # A shell starts what it puts into the background with Ctrl-C ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)",
+        patch,
+        "from softcore_export.command import main",
+        "sys.exit(main())",
+    ]
+    options = ["--review", "--category", "disc", "--backbone", "filterbank", "--resize", "72", "--crop", "64"]
+    command = [sys.executable, "-c", "\n".join(start), *options, "--data", str(data), "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            lines = [""]
+            while not (found := re.search(r"http://[\d.:]+/", lines[-1])):
+                lines.append(process.stderr.readline())
+                assert lines[-1], lines
+            with open_page(found[0]) as client:
+                yield process, client
+        finally:
+            process.kill()
 
 
-@pytest.mark.usefixtures("ctrl_c")
-def test_ctrl_c_drops_a_running_export(
-    prepared: Prepared, target: Path, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before: dict[str, bytes] = {}
-    real = export_module.build_index
-    # Whatever other tests of this process have made of it: by default the signal would end the process.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def press_ctrl_c(process: subprocess.Popen[str]) -> tuple[str, str]:
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out, err
 
-    def interrupt(*given: Any) -> Any:
-        if target.exists():  # it is the second export
-            before.update(snapshot(target))
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(60)
-        return real(*given)
 
-    def press(url: str) -> None:
-        with open_page(url) as client:
-            page = Review(prepared, target, client)
-            page.choose(2, "exclude")
-            client.post("/export")
-
-    said: list[str] = []
-    presses: list[threading.Thread] = []
-
-    def say(line: str) -> None:
-        said.append(line)
-        for url in re.findall(r"http://[\d.:]+/", line):
-            presses.append(threading.Thread(target=press, args=[url]))
-            presses[-1].start()
-
-    monkeypatch.setattr(export_module, "build_index", interrupt)
-    review(prepared, target, lambda _: None, say)
-    for thread in presses:
-        thread.join()
-    assert len(said) == 2
-    assert said[1].startswith(f"review ended by Ctrl-C, the running export was dropped and {target} is as it")
-    assert said[1].endswith(f"the next export follows {choices_path(target)}")
+def test_ctrl_c_drops_a_running_export(discs: Path, tmp_path: Path, snapshot: Snapshot) -> None:
+    target, begun = tmp_path / "disc", tmp_path / "begun"
+    patch = f"""
+import time
+from pathlib import Path
+from softcore_export import export
+real = export.build_index
+def build_index(*given):
+    if Path({str(target)!r}).exists():  # it is the second export
+        Path({str(begun)!r}).touch()
+        time.sleep(60)
+    return real(*given)
+export.build_index = build_index
+"""
+    with review_command(discs, tmp_path, patch) as (process, client):
+        before = snapshot(target)
+        digest = client.get("/pictures").json()["cards"][0]["sha256"]
+        assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
+        assert client.post("/export").status_code == 202
+        while not begun.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        _, err = press_ctrl_c(process)
+    begun.unlink()
+    said = err.splitlines()[-1]
+    assert said.startswith(
+        f"review ended by Ctrl-C, the running export was dropped and {target} is as it was"
+    )
+    assert said.endswith(f"the next export follows {choices_path(target)}")
     assert snapshot(target) == before
-    assert sorted(path.name for path in target.parent.iterdir()) == ["disc", "disc.choices.json"]
-    assert set(read_choices(choices_path(target)).pictures) == {prepared.pictures.digests[2]}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disc", "disc.choices.json"]
+    assert set(read_choices(choices_path(target)).pictures) == {digest}
     Inspector.load(target)
 
 
 def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
-    start = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from softcore_export.command import main; sys.exit(main())"
-    )
-    options = ["--review", "--category", "disc", "--backbone", "filterbank", "--resize", "72", "--crop", "64"]
-    command = [sys.executable, "-c", start, *options, "--data", str(discs), "--out", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        lines = []
-        while not (found := re.search(r"http://[\d.:]+/", (lines or [""])[-1])):
-            line = process.stderr.readline()
-            assert line, lines
-            lines.append(line)
-        with open_page(found[0]) as client:
-            digest = client.get("/pictures").json()["cards"][0]["sha256"]
-            assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-    assert process.returncode == 0
+    with review_command(discs, tmp_path) as (process, client):
+        digest = client.get("/pictures").json()["cards"][0]["sha256"]
+        assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
+        out, err = press_ctrl_c(process)
     assert f"{tmp_path / 'disc'}: " in out
     assert err == (
         "review ended by Ctrl-C; 1 change of choices not in the bundle yet, "
