@@ -49,7 +49,8 @@ class OpenVinoBackbone:
         }
         self._core = openvino.Core()
         try:
-            self._core.read_model(path)
+            # Read once: what may lie there later is another bundle's.
+            self._model = self._core.read_model(path)
         except RuntimeError as error:
             raise BundleCorruptError(f"{path}: OpenVINO refuses it ({_last_line(error)})") from error
         self._requests: dict[tuple[int, ...], openvino.InferRequest] = {}
@@ -74,7 +75,7 @@ class OpenVinoBackbone:
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """Compile for one shape: with the batch left open the CPU's kernels are slower."""
-        model = self._core.read_model(self._path)
+        model = self._model.clone()
         wanted = model.input(0).partial_shape
         if not wanted.compatible(openvino.PartialShape(list(shape))):  # or it would be made to fit
             raise RuntimeError(f"crops must be {wanted}, not {list(shape)}")

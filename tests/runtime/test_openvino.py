@@ -84,6 +84,17 @@ def test_crops_may_lie_in_memory_as_they_like(tiny_bundle: Path) -> None:
     np.testing.assert_array_equal(crops, draw(0, 1))
 
 
+def test_what_was_opened_stays_though_its_file_is_replaced(tiny_bundle: Path, tmp_path: Path) -> None:
+    """An export may put another network there; a batch of another size is still compiled of this one."""
+    network = tmp_path / "backbone.onnx"
+    network.write_bytes((tiny_bundle / "backbone.onnx").read_bytes())
+    backbone, crops = OpenVinoBackbone(network), draw(0, 3)
+    before = backbone.features(crops[:1])
+    (tmp_path / "other").write_bytes(b"another network")
+    (tmp_path / "other").replace(network)
+    np.testing.assert_allclose(backbone.features(crops)[:1], before, rtol=1e-5)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage" * 50, b"\x08\x08"])
 def test_what_is_no_network_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "backbone.onnx").write_bytes(content)
