@@ -23,6 +23,7 @@ step depends on luck: the decision is always max s(p) > T as float64 has it.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,12 @@ class _Frame:
         return rows[np.argsort(-self.squares[rows], kind="stable")]
 
 
+@functools.cache
+def _threads() -> ThreadpoolController:
+    """Find the process's thread pools; looking for them takes milliseconds."""
+    return ThreadpoolController()
+
+
 class Search:
     """The memory bank, ready to be searched. Not by two threads at once: buffers are reused.
 
@@ -127,9 +134,9 @@ class Search:
         self._weight_max = float(weights.max())
         self._index = index
         self._exhaustive = ExhaustiveSearch(bank)
-        self._blas = ThreadpoolController()
         self._hints = np.ascontiguousarray(hints.T, np.int64)  # [h, P]
-        self._last: dict[int, NDArray[np.int64]] = {}
+        # By camera: each position's entry in the last frame, and its vector, in a row: read twice as fast.
+        self._last: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
         positions, dim = len(hints), bank.shape[1]
         self._lost = (dim + 16) * UNIT
         self._difference = np.empty((positions, dim), np.float32)
@@ -211,19 +218,22 @@ class Search:
                 f"not {patches.dtype} {list(patches.shape)}"
             )
         positions = len(patches)
-        first = self._hints[0] if len(self._hints) else np.zeros(positions, np.int64)  # any entry bounds
+        if camera not in self._last:
+            first = self._hints[0] if len(self._hints) else np.zeros(positions, np.int64)  # any entry bounds
+            first = first.clip(0, len(self._bank) - 1)
+            self._last[camera] = first, self._bank[first]
+        entries, vectors = self._last[camera]
         frame = _Frame(
             patches=patches,
             limit=limit,
             reach=self._reach(limit),
-            entries=self._last.get(camera, first).copy(),
+            entries=entries.copy(),
             squares=self._squares,
             asked=np.zeros(positions, np.int8),
             scores=np.zeros(positions),
         )
         with np.errstate(over="ignore", invalid="ignore"):
-            np.take(self._bank, frame.entries, axis=0, out=self._difference, mode="clip")
-            np.subtract(patches, self._difference, out=self._difference)
+            np.subtract(patches, vectors, out=self._difference)
             np.einsum("pd,pd->p", self._difference, self._difference, out=frame.squares)
         odd = np.flatnonzero(~np.isfinite(frame.squares))
         if not np.isfinite(patches[odd]).all():
@@ -243,19 +253,18 @@ class Search:
             return -1.0
         return float(np.nextafter(np.float32(min(square, _LARGEST)), np.float32(0)))
 
-    def _bounds(self, frame: _Frame) -> NDArray[np.float64]:
-        """Bound every score from above: float64 `[P]`, W ||p - m|| and what rounding may hide."""
+    def _bounds(self, squares: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Bound the scores of patches at `squares` from above: W ||p - m|| and what rounding may hide."""
         if self._weight_max == 0:
-            return np.zeros(len(frame.squares))
-        squares = frame.squares.astype(np.float64)
-        squares += self._bank.shape[1] * _UNDERFLOW
-        squares *= 1 + self._lost
-        bounds = self._weight_max * np.sqrt(squares, out=squares)
-        return np.where(frame.exact, frame.scores, bounds)
+            return np.zeros(len(squares))
+        bounds = squares.astype(np.float64)
+        bounds += self._bank.shape[1] * _UNDERFLOW
+        bounds *= 1 + self._lost
+        return np.asarray(self._weight_max * np.sqrt(bounds, out=bounds))
 
     def _candidates(self, frame: _Frame) -> NDArray[np.int64]:
         """Name a few patches that may have the highest score, those of the highest bounds."""
-        bounds = self._bounds(frame)
+        bounds = self._bounds(frame.squares)
         rows = np.flatnonzero(~((bounds <= frame.highest) | frame.exact))
         return rows[np.argsort(-bounds[rows], kind="stable")[:_CANDIDATES]]
 
@@ -284,8 +293,8 @@ class Search:
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(patches[:, None], difference, out=difference)
             squares = np.einsum("rhd,rhd->rh", difference, difference)
-        best = squares.argmin(axis=1)[:, None]
-        squares, entries = (np.take_along_axis(a, best, axis=1)[:, 0] for a in (squares, entries))
+        best = self._all[: len(rows)], squares.argmin(axis=1)
+        squares, entries = squares[best], entries[best]
         nearer = squares < frame.squares[rows]
         rows = rows[nearer]
         frame.squares[rows], frame.entries[rows] = squares[nearer], entries[nearer]
@@ -295,7 +304,7 @@ class Search:
         if len(rows):
             # numpy's threads spin for a while after their work, and would take the next frame's network's.
             threads = 1 if len(rows) <= _FEW else None
-            with self._blas.limit(limits=threads, user_api="blas"):
+            with _threads().limit(limits=threads, user_api="blas"):
                 entries, distances = self._exhaustive.nearest(frame.patches[rows])
             scores = self._weights[entries] * distances
             frame.asked[rows] = _EXACT
@@ -306,16 +315,16 @@ class Search:
 
     def _remember(self, frame: _Frame, camera: int) -> None:
         """Keep the entries that certified their patches; those of a defect don't help the next frame."""
-        if camera in self._last:
-            np.copyto(self._last[camera], frame.entries, where=frame.squares <= frame.reach)
-        else:
-            self._last[camera] = frame.entries
+        entries, vectors = self._last[camera]
+        rows = np.flatnonzero((frame.entries != entries) & (frame.squares <= frame.reach))
+        entries[rows] = frame.entries[rows]
+        vectors[rows] = self._bank[entries[rows]]
 
     def _tell(self, frame: _Frame) -> Found:
         above = frame.highest > frame.limit
-        bounds = self._bounds(frame)
-        bounds[frame.exact] = -1
-        least = float(bounds.max())  # of what isn't exact
+        # Bounds grow with the square, and what is NaN stays NaN: that of the greatest is the greatest.
+        rest = frame.squares[~frame.exact]
+        least = float(self._bounds(rest.max(keepdims=True))[0]) if len(rest) else -1.0
         if frame.highest >= least:
             score, bound = frame.highest, Bound.EXACT
         elif above:

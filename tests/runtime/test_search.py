@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class Draw:
     def search(self) -> Search:
         return Search(self.bank, self.weights, self.index, self.hints)
 
-    @property
+    @cached_property
     def scores(self) -> np.ndarray:
         return np.stack([exhaustive_scores(self.bank, self.weights, patches) for patches in self.frames])
 
@@ -88,12 +89,12 @@ def draws(draw: st.DrawFn) -> Draw:
     found = Draw(bank, weights, frames, hints, index, [])
     highest = found.scores.max(axis=1)
     for value in (*highest, np.median(found.scores), scale * draw(st.floats(0.3, 3))):
-        found.limits += [value, np.nextafter(value, -np.inf), np.nextafter(value, np.inf), 0.999 * value]
+        found.limits += [value, np.nextafter(value, -np.inf), np.nextafter(value, np.inf)]
     found.limits = [limit for limit in found.limits if limit > 0]
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(draws())
 def test_the_decision_is_that_of_an_exhaustive_search_to_the_last_bit(draw: Draw) -> None:
     """At every limit, the scores themselves and their neighbours in float64 among them."""
