@@ -67,9 +67,9 @@ class TrainingPictures:
             self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
             yield crop
         if len(self.read) < FEWEST:
+            fault = f"; first fault: {self.skipped[0]}" if self.skipped else ""
             raise DataError(
-                f"{self.folder}: {_count(len(self.read))} could be read, at least {FEWEST} are needed; "
-                f"first fault: {self.skipped[0]}"
+                f"{self.folder}: {_count(len(self.read))} could be read, at least {FEWEST} are needed{fault}"
             )
 
     def sample(self, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:

@@ -17,10 +17,18 @@ _hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 
 
 def track(items: Iterable[_Item], stage: str, total: int | None = None) -> Iterator[_Item]:
-    """Pass `items` on while a bar named `stage` shows how many are done and how long the rest takes."""
+    """Pass `items` on while a bar named `stage` shows how many are done and how long the rest takes.
+
+    Where `total` is 0 there is nothing to show.
+    """
     layout = "{desc:<22}{percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt}, {elapsed} spent, {remaining} left"
     with tqdm(
-        items, desc=stage, total=total, bar_format=layout, mininterval=0.2, disable=_hidden.get()
+        items,
+        desc=stage,
+        total=total,
+        bar_format=layout,
+        mininterval=0.2,
+        disable=_hidden.get() or total == 0,
     ) as bar:
         _running.append(bar)
         try:

@@ -29,6 +29,8 @@ def test_items_pass_through_one_by_one(capsys: pytest.CaptureFixture[str]) -> No
 def test_nothing_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(track([], "nothing")) == []
     assert "nothing" in capsys.readouterr().err
+    assert list(track(iter([]), "not even a bar", total=0)) == []
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bar_left_in_the_middle_can_be_ended(capsys: pytest.CaptureFixture[str]) -> None:
