@@ -1,36 +1,38 @@
 """Latency: from a whole frame to its decision, beside the bare network, and beside anomalib's PatchCore.
 
-    python -m softcore_benchmarks.latency --data DATASETS --weights resnet18.pth --out DIR
+    python -m softcore_benchmarks.latency --data DATASETS --weights resnet18.pth --out benchmarks
 
 `DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Every network and precision gets a bundle of
 its own; all are timed in turn in one process, anomalib's forms in theirs (`make anomalib`; left out where it
 is missing), on the same pictures with the same weights, layers, crop and coreset ratio. The ratios are to the
-same engine's bare network on the same crop. Writes `latency.json`, `latency.md` and `latency.png`.
+same engine's bare network on the same crop. BF16 is left out where the CPU lacks it.
+
+Writes LATENCY.md, results/latency.json and results/latency.png into --out.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_picture
 from softcore_runtime.bundle import INDEX
+from softcore_runtime.command_line import Parser, run
+from softcore_runtime.errors import UsageError
 from softcore_runtime.hnsw import HnswIndex
+from softcore_runtime.openvino import computes_in_bf16
 
 from softcore_benchmarks.anomalib_patchcore import (
     FORMS,
@@ -42,9 +44,8 @@ from softcore_benchmarks.anomalib_patchcore import (
 from softcore_benchmarks.anomalib_process import PYTHON
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.interleaving import Times, calm_threads, interleave
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from softcore_benchmarks.latency_report import Measured, write_report
+from softcore_benchmarks.machine import describe_machine
 
 NETWORKS = (  # engine and precision
     ("openvino", "bf16"),
@@ -53,7 +54,7 @@ NETWORKS = (  # engine and precision
     ("onnxruntime", "fp32"),
     ("onnxruntime", "int8"),
 )
-PLANS: tuple[tuple[str, int | None], ...] = (("pill", None), ("magnetic_tile", 100))
+PLANS: dict[str, int | None] = {"pill": None, "magnetic_tile": 100}  # categories and their pictures
 _RATIO = 0.1
 
 
@@ -111,11 +112,11 @@ class Rival:
 
 def measure(
     category: Category, weights: Path, rounds: int, networks: list[tuple[str, str]], beside: bool
-) -> dict[str, object]:
+) -> Measured:
     """Export a category for every network, and time all of them in turn, `beside` anomalib's forms."""
     frames = Frames.read(category, 20)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        accuracy: dict[str, object] = {}
+        accuracy: dict[str, float] = {}
         inspectors: dict[str, Inspector] = {}
         for engine, precision in networks:
             name = f"{engine} {precision}"
@@ -147,21 +148,21 @@ def measure(
             )
         }
         first = next(iter(inspectors))
-        edge = _watch_edge(Path(folder) / first.replace(" ", "-"), frames.good_paths[0])
-        return {
-            "pictures": len(category.train),
-            "bank": inspectors[first].manifest.bank.n,
-            "hints": {name: one.manifest.hints.count for name, one in inspectors.items()},
-            "auroc": accuracy,
-            "milliseconds": {
-                kind: {name: asdict(found) for name, found in rows.items()} for kind, rows in times.items()
-            },
-            "stages": _count_stages(inspectors[first], frames),
-            "edge": {"network": first, **edge},
-        }
+        seconds, peak = _watch_edge(Path(folder) / first.replace(" ", "-"), frames.good_paths[0])
+        return Measured(
+            machine=describe_machine(),
+            pictures=len(category.train),
+            entries=inspectors[first].manifest.bank.n,
+            hints={name: one.manifest.hints.count for name, one in inspectors.items()},
+            auroc=accuracy,
+            milliseconds=times,
+            stages=_count_stages(inspectors[first], frames),
+            first_decision_seconds=seconds,
+            peak_mb=peak,
+        )
 
 
-def _fit_anomalib(anomalib: AnomalibPatchcore, category: Category, weights: Path) -> dict[str, object]:
+def _fit_anomalib(anomalib: AnomalibPatchcore, category: Category, weights: Path) -> dict[str, float]:
     preprocessing = ExportSettings().preprocessing
     crops = np.stack([preprocessing.apply(read_picture(path)) for path in category.train])
     anomalib.fit(crops, PatchcoreSettings(weights, coreset_ratio=_RATIO))
@@ -223,14 +224,13 @@ def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, f
         for method in (inspector.decide, inspector.inspect):
             rulings = [method(picture) for picture in pictures]
             counted[f"{kind}, {method.__name__}"] = {
-                "certified_by_hint": float(np.mean([one.certified_by_hint for one in rulings])),
-                "by_hnsw": float(np.mean([one.by_hnsw for one in rulings])),
-                "exact": float(np.mean([one.exact for one in rulings])),
+                stage: float(np.mean([getattr(one, stage) for one in rulings]))
+                for stage in ("certified_by_hint", "by_hnsw", "exact")
             }
     return counted
 
 
-def _watch_edge(bundle: Path, picture: Path) -> dict[str, float]:
+def _watch_edge(bundle: Path, picture: Path) -> tuple[float, float]:
     """Start `softcore-edge` five times: seconds to its first decision, median, and its peak memory in MB."""
     code = "import sys; from softcore_edge_app.command import main; sys.exit(main())"
     command = [sys.executable, "-c", code, str(bundle), "--source", str(picture), "--json"]
@@ -249,74 +249,42 @@ def _watch_edge(bundle: Path, picture: Path) -> dict[str, float]:
     # A small process between: one that starts another lends it its own peak (Linux keeps it over an exec).
     small = [sys.executable, "-c", watch, *command]
     peak = subprocess.run(small, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return {
-        "first_decision_seconds": round(float(np.median(seconds)), 3),
-        "peak_mb": round(int(peak.stdout) / 1024, 1),
-    }
+    return float(np.median(seconds)), int(peak.stdout) * 1024 / 1e6
 
 
-def _table(found: dict[str, dict[str, object]]) -> pd.DataFrame:
-    rows: list[dict[str, object]] = []
-    for category, results in found.items():
-        for kind, times in results["milliseconds"].items():  # type: ignore[attr-defined]
-            rows += [
-                {"category": category, "parts": kind, "system": name, **row} for name, row in times.items()
-            ]
-    table: pd.DataFrame = pd.DataFrame.from_records(rows)
-    return table
-
-
-def _draw(table: pd.DataFrame, path: Path) -> None:
-    """Draw one panel a category: milliseconds of good parts, the bare network's share darker."""
-    table = table.query("parts == 'good'")
-    categories = list(dict.fromkeys(table["category"]))
-    figure, axes = plt.subplots(1, len(categories), figsize=(6.5 * len(categories), 8), squeeze=False)
-    for axis, category in zip(axes[0], categories, strict=True):
-        rows = table[(table["category"] == category) & ~table["system"].str.endswith("bare network")]
-        rows = rows.iloc[::-1]
-        axis.barh(rows["system"], rows["median"], color="#9bb7d4", label="whole frame")
-        axis.barh(rows["system"], rows["median"] / rows["ratio"], color="#33658a", label="its bare network")
-        for y, (median, ratio) in enumerate(zip(rows["median"], rows["ratio"], strict=True)):
-            axis.text(median, y, f" {median:.1f} ms, {ratio:.2f} x", va="center", fontsize=8)
-        axis.set_title(f"{category}, good parts")
-        axis.set_xlabel("milliseconds a frame, median")
-        axis.set_xlim(0, 1.3 * rows["median"].max())
-        axis.legend(loc="lower right")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
-def main() -> None:
-    """Measure, and write what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    parser = Parser("python -m softcore_benchmarks.latency", description, rest)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("paper"))
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--categories", nargs="+", default=[name for name, _ in PLANS])
+    parser.add_argument("--categories", nargs="+", choices=list(PLANS), default=list(PLANS))
     names = [" ".join(network) for network in NETWORKS]
-    parser.add_argument("--networks", nargs="+", default=names, help=f"some of: {', '.join(names)}")
+    parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--alone", action="store_true", help="leave anomalib's forms out")
-    options = parser.parse_args()
+    return run(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not options.weights.is_file():
+        raise UsageError(f"{options.weights}: no such file")
     calm_threads()
-    options.out.mkdir(parents=True, exist_ok=True)
-    limits = dict(PLANS)
-    networks = [network for network in NETWORKS if " ".join(network) in options.networks]
-    found: dict[str, dict[str, object]] = {}
+    networks = [
+        (engine, precision)
+        for engine, precision in NETWORKS
+        if f"{engine} {precision}" in options.networks and (precision != "bf16" or computes_in_bf16())
+    ]
+    beside = PYTHON.is_file() and not options.alone
+    found: dict[str, Measured] = {}
     for name in options.categories:
-        category = Category.find(options.data / name, limits.get(name))
-        found[name] = measure(
-            category, options.weights, options.rounds, networks, PYTHON.is_file() and not options.alone
-        )
-        (options.out / "latency.json").write_text(json.dumps(found, indent=2) + "\n")
-    table = _table(found)
-    (options.out / "latency.md").write_text(table.to_markdown(index=False) + "\n")
-    _draw(table, options.out / "latency.png")
-    print(table.to_markdown(index=False))
+        category = Category.find(options.data / name, PLANS[name])
+        found[name] = measure(category, options.weights, options.rounds, networks, beside)
+        path = write_report(found, options.out)  # after each: what took long is kept
+    print(path)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

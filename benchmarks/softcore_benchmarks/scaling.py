@@ -1,23 +1,25 @@
 """Scaling: what a decision costs as the memory bank grows, and with several cameras in one batch.
 
-    python -m softcore_benchmarks.scaling --data DATASETS --weights resnet18.pth --out DIR
+    python -m softcore_benchmarks.scaling --data DATASETS --weights resnet18.pth --out benchmarks
 
 Banks of 1,000 to 80,000 real patches of `pill` (its training pictures and half of its good test pictures, at
 growing coreset ratios); the other good test pictures are timed, whole frame to decision, all banks in turn in
-one process. The limit of each bank is the highest score of any good picture, so that all of them pass. Writes
-`scaling.json`, `scaling.md` and `scaling.png`.
+one process. The limit of each bank is the highest score of any good picture, so that all of them pass.
+
+Writes SCALING.md, results/scaling.json and results/scaling.png into --out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
@@ -29,20 +31,49 @@ from softcore_export.index import build_index
 from softcore_export.leave_one_out import leave_one_out
 from softcore_export.network import open_network
 from softcore_export.settings import ExportSettings
+from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import Backbone
+from softcore_runtime.errors import UsageError
 from softcore_runtime.pictures import read_picture
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.search import Search
 
 from softcore_benchmarks.category import Category
-from softcore_benchmarks.interleaving import calm_threads, interleave
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from softcore_benchmarks.interleaving import Times, calm_threads, interleave
+from softcore_benchmarks.machine import describe_machine
 
 SIZES = (1_000, 5_000, 20_000, 80_000)
 CAMERAS = (1, 2, 4)
 _CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A memory bank: its entries, hints a position, patches a frame they leave open, limit."""
+
+    entries: int
+    hints: int
+    left_open: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        machine: that it ran on.
+        network: its engine and precision.
+        banks: by growing size.
+        growth: milliseconds a frame, by system; the ratios are to the bare network.
+        cameras: milliseconds of one frame a camera, all in one batch, by system.
+    """
+
+    machine: str
+    network: str
+    banks: tuple[Bank, ...]
+    growth: dict[str, Times]
+    cameras: dict[str, Times]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +104,7 @@ def learn(
     size: int,
     backbone: Backbone,
     preprocessing: Preprocessing,
-) -> tuple[Line, dict[str, object]]:
+) -> tuple[Line, Bank]:
     """Learn a bank of `size` of the patches of `features` `[N, P, d]`, and say how it came out.
 
     Its limit lets all of `timed` `[T, P, d]` pass too.
@@ -90,10 +121,10 @@ def learn(
     highest = [search.inspect(patches, float("inf"))[0].score for patches in timed]
     limit = max(float(left_out.scores(weights).max()), *highest)
     line = Line(backbone, Search(bank, weights, built.index, hints), limit, preprocessing)
-    return line, {"bank": len(bank), "hints": record.count, "left_open": record.left_open, "limit": limit}
+    return line, Bank(len(bank), record.count, record.left_open, limit)
 
 
-def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int) -> dict[str, object]:
+def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int) -> Measured:
     """Learn all banks, then time them in turn."""
     settings = ExportSettings(backbone="resnet18", weights=weights)
     preprocessing = settings.preprocessing
@@ -107,15 +138,12 @@ def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int
     features = np.concatenate([backbone.features(crop[None]) for crop in crops])
     timed = np.concatenate([backbone.features(preprocessing.apply(frame)[None]) for frame in frames])
 
-    lines, banks = {}, {}
-    for size in sizes:
-        name = f"{size:,}"
-        lines[name], banks[name] = learn(features, timed, size, backbone, preprocessing)
+    learned = {size: learn(features, timed, size, backbone, preprocessing) for size in sizes}
 
-    subjects: dict[str, Callable[[int], None]] = {}
-    bare = preprocessing.apply(frames[0])[None]
-    subjects["bare network"] = lambda _: void(backbone.features(bare))
-    for name, line in lines.items():
+    crop = preprocessing.apply(frames[0])[None]
+    bare: Callable[[int], None] = lambda _: void(backbone.features(crop))  # noqa: E731 - one of many like it
+    growth = {"bare network": bare}
+    for line, bank in learned.values():
 
         def decide(number: int, line: Line = line) -> None:
             line.decide([frames[number % len(frames)]])
@@ -123,74 +151,96 @@ def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int
         def inspect(number: int, line: Line = line) -> None:
             line.inspect([frames[number % len(frames)]])
 
-        subjects[f"decide, bank {name}"], subjects[f"inspect, bank {name}"] = decide, inspect
-    grown = interleave(subjects, rounds, dict.fromkeys(subjects, "bare network"))
+        growth[f"decide, {bank.entries:,} entries"] = decide
+        growth[f"inspect, {bank.entries:,} entries"] = inspect
+    middle, bank = learned[sizes[len(sizes) // 2 - 1]]
+    cameras = {"bare network": bare}
+    for count in CAMERAS:
 
-    middle = lines[f"{sizes[len(sizes) // 2 - 1]:,}"]
-    subjects = {"bare network": subjects["bare network"]}
-    for cameras in CAMERAS:
+        def several(number: int, count: int = count) -> None:
+            middle.decide([frames[(number + camera) % len(frames)] for camera in range(count)])
 
-        def several(number: int, cameras: int = cameras) -> None:
-            middle.decide([frames[(number + camera) % len(frames)] for camera in range(cameras)])
-
-        subjects[f"decide, {cameras} camera{'s' if cameras > 1 else ''}"] = several
-    several_cameras = interleave(subjects, rounds, dict.fromkeys(subjects, "bare network"))
-    return {
-        "network": f"{backbone.engine} {backbone.precision}",
-        "banks": banks,
-        "growth": {name: asdict(times) for name, times in grown.items()},
-        "cameras": {name: asdict(times) for name, times in several_cameras.items()},
-    }
+        cameras[f"decide, {bank.entries:,} entries, {count} camera{'s' if count > 1 else ''}"] = several
+    return Measured(
+        machine=describe_machine(),
+        network=f"{backbone.engine} {backbone.precision}",
+        banks=tuple(bank for _, bank in learned.values()),
+        growth=interleave(growth, rounds, dict.fromkeys(growth, "bare network")),
+        cameras=interleave(cameras, rounds, dict.fromkeys(cameras, "bare network")),
+    )
 
 
 def void(_: object) -> None:
     """Drop a result."""
 
 
-def _draw(found: pd.DataFrame, path: Path) -> None:
-    """Draw milliseconds a frame over the bank's size."""
-    figure, axis = plt.subplots(figsize=(6, 4))
+def _describe(found: Measured) -> Iterator[str]:
+    """Write the page's paragraphs."""
+    yield "# What a decision costs as the memory bank grows"
+    yield (
+        f"Made by `python -m softcore_benchmarks.scaling` on: {found.machine}. ResNet-18 to layer3, "
+        f"{found.network}; good parts of pill, whole decoded frames, all banks in turn. *x bare* is the "
+        "ratio of the medians to the network alone on one crop."
+    )
+    yield "![Milliseconds over the bank's size](results/scaling.png)"
+    banks = pd.DataFrame([asdict(bank) for bank in found.banks])
+    banks.columns = ["entries", "hints a position", "patches left open by them", "limit"]
+    yield str(banks.to_markdown(index=False, floatfmt=(",.0f", ".0f", ".2f", ".3f")))
+    for times in (found.growth, found.cameras):
+        rows = [
+            {"": name, "ms": f"{row.median:.1f}", "p95": f"{row.p95:.1f}", "x bare": f"{row.ratio:.2f}"}
+            for name, row in times.items()
+        ]
+        yield str(pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True))
+    first, last = found.banks[0].entries, found.banks[-1].entries
     for method in ("decide", "inspect"):
-        rows = found[found["system"].str.startswith(method) & found["system"].str.contains("bank")]
-        sizes = rows["system"].str.extract(r"bank ([\d,]+)")[0].str.replace(",", "").astype(int)
-        axis.plot(sizes, rows["median"], marker="o", label=f"{method}, good parts")
-    bare = found.loc[found["system"] == "bare network", "median"].iloc[0]
-    axis.axhline(bare, color="grey", linestyle="--", label="bare network")
+        small, large = (found.growth[f"{method}, {entries:,} entries"].median for entries in (first, last))
+        yield f"From {first:,} to {last:,} entries `{method}` takes {large / small:.2f} times as long."
+
+
+def _plot(found: Measured, path: Path) -> None:
+    """Draw milliseconds a frame over the bank's size."""
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    entries = [bank.entries for bank in found.banks]
+    for method in ("decide", "inspect"):
+        medians = [found.growth[f"{method}, {count:,} entries"].median for count in entries]
+        axis.plot(entries, medians, marker="o", label=f"{method}, good parts")
+    axis.axhline(found.growth["bare network"].median, color="grey", linestyle="--", label="bare network")
     axis.set_xscale("log")
     axis.set_ylim(0)
     axis.set_xlabel("entries of the memory bank")
     axis.set_ylabel("milliseconds a frame, median")
     axis.legend()
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
 
-def main() -> None:
-    """Measure, and write what came out."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    description, _, rest = (__doc__ or "").partition("\n\n")
+    parser = Parser("python -m softcore_benchmarks.scaling", description, rest)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("paper"))
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    options = parser.parse_args()
+    return run(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not options.weights.is_file():
+        raise UsageError(f"{options.weights}: no such file")
     calm_threads()
-    options.out.mkdir(parents=True, exist_ok=True)
     found = measure(Category.find(options.data / "pill"), options.weights, options.sizes, options.rounds)
-    (options.out / "scaling.json").write_text(json.dumps(found, indent=2) + "\n")
-    rows = [
-        {"system": name, **times}
-        for part in ("growth", "cameras")
-        for name, times in found[part].items()  # type: ignore[attr-defined]
-    ]
-    table = pd.DataFrame.from_records(rows)
-    (options.out / "scaling.md").write_text(table.to_markdown(index=False) + "\n")
-    _draw(table, options.out / "scaling.png")
-    print(table.to_markdown(index=False))
+    results = options.out / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    (results / "scaling.json").write_text(json.dumps(asdict(found), indent=2) + "\n")
+    _plot(found, results / "scaling.png")
+    path = options.out / "SCALING.md"
+    path.write_text("\n\n".join(_describe(found)) + "\n")
+    print(path)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

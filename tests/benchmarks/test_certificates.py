@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from softcore_benchmarks import certificates
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.certificates import LIMITS, compare, exhaustive_scores
 from softcore_export.dataset import TrainingPictures
@@ -53,3 +54,31 @@ def test_a_search_that_trusts_the_index_is_found_out(
     """As if every patch were certified at once: nothing would ever be above a limit."""
     monkeypatch.setattr(search.Search, "_reach", lambda *_: np.inf)
     assert compare(inspector, list(Category.find(root / "stripes").test))["flips"] > 0  # type: ignore[operator]
+
+
+def test_one_command_writes_the_page_and_fails_on_a_flip(
+    root: Path,
+    resnet18: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(certificates, "RATIOS", {"waves": 0.01})
+    monkeypatch.setattr(certificates, "LIMITS", 3)
+    arguments = [
+        "--data",
+        str(root),
+        "--out",
+        str(tmp_path),
+        "--categories",
+        "waves",
+        "--weights",
+        str(resnet18),
+    ]
+    assert certificates.main(arguments) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "CERTIFICATES.md")
+    assert "132 decisions, 0 flips." in (tmp_path / "CERTIFICATES.md").read_text()
+    assert len((tmp_path / "results/certificates.csv").read_text().splitlines()) == 3
+    monkeypatch.setattr(search.Search, "_reach", lambda *_: np.inf)
+    assert certificates.main(arguments) == 1
+    assert certificates.main([*arguments[:-1], "nowhere.pth"]) == 2

@@ -6,9 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from softcore_benchmarks import latency
 from softcore_benchmarks.anomalib_patchcore import FORMS
 from softcore_benchmarks.category import Category
-from softcore_benchmarks.latency import Frames, Rival, _draw, _table, _time, _watch_edge
+from softcore_benchmarks.latency import Frames, Rival, _time, _watch_edge
 from softcore_runtime import Inspector
 
 
@@ -45,16 +46,32 @@ def test_every_system_is_timed_against_its_own_network(
 
 def test_the_edge_is_watched(tiny_bundle: Path, good_frame: np.ndarray, tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "good.png"), good_frame)
-    found = _watch_edge(tiny_bundle, tmp_path / "good.png")
-    assert 0.05 < found["first_decision_seconds"] < 60
-    assert 20 < found["peak_mb"] < 2000
+    seconds, peak = _watch_edge(tiny_bundle, tmp_path / "good.png")
+    assert 0.05 < seconds < 60
+    assert 20 < peak < 2000
 
 
-def test_what_was_found_is_told_and_drawn(tmp_path: Path) -> None:
-    row = {"median": 10.0, "p95": 12.0, "ratio": 2.0}
-    times = {"a: bare network": row, "a: decide": row}
-    table = _table(json.loads(json.dumps({"pill": {"milliseconds": {"good": times, "bad": times}}})))
-    assert list(table.columns) == ["category", "parts", "system", "median", "p95", "ratio"]
-    assert len(table) == 4
-    _draw(table, tmp_path / "latency.png")
-    assert cv2.imread(str(tmp_path / "latency.png")).std() > 10
+def test_one_command_writes_page_picture_and_numbers(
+    root: Path,
+    resnet18: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(latency, "PLANS", {"stripes": 9})
+    monkeypatch.setattr(latency, "calm_threads", lambda: None)  # it would start pytest anew
+    data = ["--data", str(root), "--out", str(tmp_path)]
+    some = ["--networks", "onnxruntime fp32", "--rounds", "1", "--alone"]
+    assert latency.main([*data, "--weights", str(resnet18), *some]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "LATENCY.md")
+    told = json.loads((tmp_path / "results/latency.json").read_text())["stripes"]
+    assert told["pictures"] == 9
+    assert told["entries"] == round(0.1 * 9 * 784)
+    assert set(told["auroc"]) == {"onnxruntime fp32"}
+    page = (tmp_path / "LATENCY.md").read_text()
+    for words in ("| onnxruntime fp32: decide", "9 training pictures", "706 entries", "first decision"):
+        assert words in page
+    assert str(tmp_path) not in page
+    assert cv2.imread(str(tmp_path / "results/latency.png")).std() > 10
+
+    assert latency.main([*data, "--weights", "nowhere.pth"]) == 2
