@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from onnx import TensorProto, helper
 from softcore_runtime import Inspector, bundle, manifest
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.threshold import Threshold
+from softcore_runtime.training import Training, draw_thumbnail, write_training
 
 RESIZE, CROP, CELL = 36, 32, 4
 GRID = CROP // CELL
@@ -59,6 +63,7 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
         np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T
     )  # each position's own, of four pictures
     bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins, "hints": hints})
+    write_training(path, Training(np.linspace(4, 10, 12), np.stack([draw_thumbnail(crop) for crop in crops])))
     HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(path / bundle.INDEX)
 
     def write(scores: dict[str, float]) -> None:
@@ -82,7 +87,8 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 hints=manifest.HintsRecord(count=4, left_open=0),
                 parity=manifest.Parity(max_abs=0, max_relative=0, frames=1),
                 agreement=None,
-                threshold=manifest.Threshold(value=12, provisional=True, method="by hand"),
+                threshold=Threshold(value=12, provisional=True, method="by hand"),
+                history=(),
                 dataset=manifest.Dataset(pictures=12, skipped=0, fingerprint="0" * 64),
                 files=bundle.record_files(path),
             ),
@@ -98,6 +104,31 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
 def tiny_bundle(_tiny_bundle: Path, tmp_path: Path) -> Path:
     """A bundle whose features are the mean colours of 4 x 4 cells; its own copy, to be spoiled at will."""
     return Path(shutil.copytree(_tiny_bundle, tmp_path / "bundles" / "tiny"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """A function that mounts a disk of so many bytes, with further options of mount."""
+    place = tmp_path / "disk"
+    mounted = []
+
+    def mount(size: int, *options: str) -> Path:
+        place.mkdir()
+        wanted = ",".join([f"size={size}", *options])
+        try:
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", "-o", wanted, "tmpfs", place], capture_output=True, text=True
+            )
+        except FileNotFoundError:
+            pytest.skip("there is no mount here")
+        if done.returncode:
+            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for disk in mounted:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def _write_cell_means(path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from softcore_runtime import Inspector, SourceError, UsageError
+from softcore_runtime import BundleError, Inspector, SourceError, UsageError
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES
 
@@ -26,8 +26,9 @@ from softcore_edge_app.verdict import decide, format_json, format_line
 __all__ = ["main"]
 
 _DESCRIPTION = """\
-Decide, frame by frame, PASS or FAIL: one line a frame on standard output, the summary on standard
-error. A frame that can't be read or inspected is INVALID, with the reason."""
+Decide, frame by frame, PASS or FAIL (or REVIEW, where the bundle has a grey zone): one line a frame
+on standard output, the summary on standard error. A frame that can't be read or inspected is INVALID,
+with the reason. A limit that is set meanwhile holds from the next frame."""
 
 _EPILOG = """\
 examples:
@@ -117,6 +118,7 @@ def _inspect(
     colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     with closing(source.read_frames()) as frames:
         for frame in islice(frames, options.frames):
+            _take_up_limit(inspector)
             verdict, inspection = decide(inspector, frame, fast=options.fast)
             try:
                 if overlays and inspection:
@@ -125,6 +127,16 @@ def _inspect(
                 tally.add(verdict)
                 line = format_json(verdict) if options.json else format_line(verdict, colour=colour)
                 print(line + "\n", end="", flush=True)
+
+
+def _take_up_limit(inspector: Inspector) -> None:
+    """Let a limit that was set meanwhile hold; whatever is wrong with it, the line goes on."""
+    try:
+        if inspector.refresh():
+            limit = inspector.manifest.threshold.value
+            print(f"softcore-edge: the limit is {limit:.6g} from here on", file=sys.stderr)
+    except BundleError as error:
+        print(f"softcore-edge: warning: {error}", file=sys.stderr)
 
 
 def _summarise(

@@ -36,7 +36,7 @@ class Tally:
 
     @property
     def decided(self) -> int:
-        """Frames that passed or failed."""
+        """Frames that were inspected."""
         return self.total - self._counts[Decision.INVALID]
 
     def count(self, decision: Decision) -> int:
@@ -49,7 +49,10 @@ class Tally:
 
     def describe(self, seconds: float) -> list[str]:
         """Write the lines of a summary; `seconds` is the run's wall time, reading and writing included."""
-        counts = ", ".join(f"{self.count(decision)} {decision}" for decision in Decision)
+        told = [
+            d for d in Decision if d is not Decision.REVIEW or self.count(d)
+        ]  # few bundles have a grey zone
+        counts = ", ".join(f"{self.count(decision)} {decision}" for decision in told)
         lines = [f"{self.total} frame{'' if self.total == 1 else 's'}: {counts}"]
         if self.decided:
             lines.append(

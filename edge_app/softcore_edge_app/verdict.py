@@ -12,7 +12,12 @@ from softcore_edge_app.sources import Frame
 
 __all__ = ["Verdict", "decide", "format_json", "format_line", "printable"]
 
-_COLOURS = {Decision.PASS: "\x1b[32m", Decision.FAIL: "\x1b[1;31m", Decision.INVALID: "\x1b[1;33m"}
+_COLOURS = {
+    Decision.PASS: "\x1b[32m",
+    Decision.REVIEW: "\x1b[1;36m",
+    Decision.FAIL: "\x1b[1;31m",
+    Decision.INVALID: "\x1b[1;33m",
+}
 _SIGNS = {Bound.EXACT: "", Bound.UPPER: "<=", Bound.LOWER: ">="}
 _PLAIN = "\x1b[0m"
 
@@ -24,10 +29,11 @@ class Verdict:
     Attributes:
         frame: the frame's number, from 1.
         name: the frame's name.
-        decision: PASS, FAIL or INVALID.
+        decision: PASS, REVIEW, FAIL or INVALID.
         score: the largest patch score, or a bound of it; None where INVALID.
         bound: what `score` is: `exact`, `upper` or `lower`; None where INVALID.
         threshold: the bundle's limit, in the units of `score`.
+        fail_above: the same, or the upper end of the bundle's grey zone.
         share: `score / threshold`; None where INVALID.
         milliseconds: wall time of the inspection; None where INVALID.
         certified_by_hint, by_hnsw, exact: how many patches each stage of the search settled: why a frame
@@ -42,6 +48,7 @@ class Verdict:
     score: float | None
     bound: str | None
     threshold: float
+    fail_above: float
     share: float | None
     milliseconds: float | None
     certified_by_hint: int | None = None
@@ -67,6 +74,7 @@ def decide(inspector: Inspector, frame: Frame, *, fast: bool = False) -> tuple[V
                 score=ruling.score,
                 bound=str(ruling.bound),
                 threshold=ruling.threshold,
+                fail_above=ruling.fail_above,
                 share=ruling.share,
                 milliseconds=ruling.milliseconds,
                 certified_by_hint=ruling.certified_by_hint,
@@ -74,9 +82,18 @@ def decide(inspector: Inspector, frame: Frame, *, fast: bool = False) -> tuple[V
                 exact=ruling.exact,
             )
             return verdict, ruling if isinstance(ruling, Inspection) else None
-    threshold = inspector.manifest.threshold.value
+    threshold = inspector.manifest.threshold
     verdict = Verdict(
-        frame.number, frame.name, Decision.INVALID, None, None, threshold, None, None, reason=reason
+        frame=frame.number,
+        name=frame.name,
+        decision=Decision.INVALID,
+        score=None,
+        bound=None,
+        threshold=threshold.value,
+        fail_above=threshold.upper,
+        share=None,
+        milliseconds=None,
+        reason=reason,
     )
     return verdict, None
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
 from softcore_runtime.pictures import SUFFIXES, find_pictures, read_picture
 from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.training import draw_thumbnail
 
 __all__ = ["FEWEST", "TrainingPictures", "find_training_folder"]
 
@@ -31,6 +32,7 @@ class TrainingPictures:
     read: list[Path] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
 
     @classmethod
     def find(cls, folder: Path, limit: int | None = None) -> TrainingPictures:
@@ -54,6 +56,7 @@ class TrainingPictures:
         self.read.clear()
         self.digests.clear()
         self.skipped.clear()
+        self.thumbnails.clear()
         for path in self.paths:
             try:
                 crop = preprocessing.apply(read_picture(path))
@@ -65,6 +68,7 @@ class TrainingPictures:
                 continue
             self.read.append(path)
             self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            self.thumbnails.append(draw_thumbnail(crop))
             yield crop
         if len(self.read) < FEWEST:
             fault = f"; first fault: {self.skipped[0]}" if self.skipped else ""

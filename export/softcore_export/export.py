@@ -24,6 +24,7 @@ from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.pictures import read_picture
 from softcore_runtime.search import Search
+from softcore_runtime.training import Training, write_training
 
 from softcore_export.agreement import AgreementError, Scores, check_agreement, choose_compared
 from softcore_export.backbone import LoadedBackbone, load_backbone
@@ -215,6 +216,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             bundle.write_arrays(place, {**arrays, "hints": hints})
             write_contamination(place, contamination)
             write_choices(place / CHOICES, choices)
+            write_training(place, Training(scores[trusted], np.stack(pictures.thumbnails)))
             manifest = Manifest(
                 category=target.name,
                 created=datetime.now(timezone.utc).replace(microsecond=0),
@@ -245,6 +247,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                 parity=prepared.network.parity,
                 agreement=agreement,
                 threshold=threshold,
+                history=(),
                 dataset=Dataset(
                     pictures=len(pictures.read),
                     skipped=len(pictures.skipped),

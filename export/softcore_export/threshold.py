@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.manifest import Threshold
+from softcore_runtime.threshold import Threshold
 
 __all__ = ["provisional_threshold"]
 

@@ -10,13 +10,19 @@
     hints.npy         int32 [P, h], per grid position the entries that serve it most often
     index.hnsw        hnswlib index over the bank
     golden/           frames and the scores they must give: the self-test
+    training/         see `softcore_runtime.training`
+    mask-*.png        what of a frame isn't inspected, where a calibration said so
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,17 +32,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, UsageError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.pictures import read_picture
+from softcore_runtime.threshold import Threshold
+from softcore_runtime.training import SCORES as TRAINING_SCORES
+from softcore_runtime.training import THUMBNAILS, read_array
 
 __all__ = [
     "BACKBONE",
     "INDEX",
     "Bundle",
     "GoldenFrame",
+    "manifest_path",
     "read_bundle",
+    "read_manifest",
+    "read_mask",
     "record_files",
+    "revert_threshold",
+    "set_threshold",
     "write_arrays",
     "write_golden",
     "write_manifest",
@@ -48,7 +62,14 @@ _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
 _SCORES = f"{_GOLDEN}/scores.json"
-_REQUIRED = (BACKBONE, INDEX, _SCORES, *(f"{name}.npy" for name in _ARRAYS))
+_REQUIRED = (
+    BACKBONE,
+    INDEX,
+    _SCORES,
+    TRAINING_SCORES,
+    THUMBNAILS,
+    *(f"{name}.npy" for name in _ARRAYS),
+)
 
 
 class GoldenFrame(BaseModel):
@@ -119,15 +140,7 @@ def read_bundle(path: Path) -> Bundle:
         BundleTooNewError: a later SoftCore wrote it.
         BundleCorruptError: a file is missing, changed, truncated or of a wrong shape.
     """
-    manifest_path = path / _MANIFEST
-    try:
-        data = manifest_path.read_bytes()
-    except OSError as error:
-        raise BundleNotFoundError(f"{path}: no bundle here ({_MANIFEST}: {error.strerror})") from error
-    manifest = parse_manifest(data, str(manifest_path))
-    for name in _REQUIRED:
-        if name not in manifest.files:
-            raise BundleCorruptError(f"{manifest_path}: does not list {name}")
+    manifest = read_manifest(path)
     for name, record in manifest.files.items():
         _verify(path, name, record)
     try:
@@ -137,8 +150,151 @@ def read_bundle(path: Path) -> Bundle:
     for frame in golden:
         if f"{_GOLDEN}/{frame.file}" not in manifest.files:
             raise BundleCorruptError(f"{path / _GOLDEN / frame.file}: in {_SCORES}, but not in the manifest")
-    arrays = {name: _read_array(path / f"{name}.npy") for name in _ARRAYS}
+    arrays = {name: read_array(path / f"{name}.npy") for name in _ARRAYS}
     return Bundle(path=path, manifest=manifest, golden=golden, **arrays)
+
+
+def manifest_path(path: Path) -> Path:
+    """Name a bundle's manifest, the one file of it that changes: when its limit is set."""
+    return path / _MANIFEST
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a bundle's manifest, and not yet the files that it lists.
+
+    Raises:
+        BundleError: as `read_bundle`.
+    """
+    file = manifest_path(path)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise BundleNotFoundError(f"{path}: no bundle here ({_MANIFEST}: {error.strerror})") from error
+    manifest = parse_manifest(data, str(file))
+    masks = [limit.mask for limit in (manifest.threshold, *manifest.history) if limit.mask]
+    for name in (*_REQUIRED, *masks):
+        if name not in manifest.files:
+            raise BundleCorruptError(f"{file}: does not list {name}")
+    return manifest
+
+
+def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
+    """Read the picture that marks what isn't inspected, uint8 BGR `[h, w, 3]`, if the limit has one.
+
+    Raises:
+        BundleCorruptError: it is missing or was changed.
+    """
+    name = manifest.threshold.mask
+    if name is None:
+        return None
+    _verify(path, name, manifest.files[name])
+    return read_picture(path / name)
+
+
+def set_threshold(
+    path: Path, threshold: Threshold, exported: Manifest, mask: bytes | None = None
+) -> Manifest:
+    """Set a bundle's limit; the one before it goes to the history.
+
+    The manifest is replaced in one step: whenever this is interrupted, the old one or the new one is there,
+    whole, and who has the bundle open is not disturbed.
+
+    Args:
+        path: the bundle's folder.
+        threshold: the new limit; its `mask` is filled in here.
+        exported: the manifest that the limit was calibrated with.
+        mask: a PNG file's content, white where nothing is inspected.
+
+    Returns:
+        the new manifest.
+
+    Raises:
+        UsageError: the bundle can't be written, or someone else is just setting its limit.
+        BundleError: the bundle isn't there any more, or another was exported in its place.
+    """
+    with _alone(path):
+        manifest = read_manifest(path)
+        if not manifest.same_export(exported):
+            raise BundleCorruptError(f"{path}: was exported anew while its limit was chosen; calibrate again")
+        files = dict(manifest.files)
+        name = None
+        if mask is not None:
+            digest = hashlib.sha256(mask).hexdigest()
+            name = f"mask-{digest[:16]}.png"
+            _replace(path / name, mask)
+            files[name] = FileRecord(sha256=digest, bytes=len(mask))
+        new = manifest.model_copy(
+            update={
+                "threshold": threshold.model_copy(update={"mask": name}),
+                "history": (*manifest.history, manifest.threshold),
+                "files": files,
+            }
+        )
+        _replace(manifest_path(path), dump_manifest(new))
+    return new
+
+
+def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
+    """Go back to the limit before the present one, which is forgotten; returns both, the dropped one first.
+
+    Raises:
+        UsageError: there is none before it, or as `set_threshold`.
+        BundleError: no bundle, or a damaged one.
+    """
+    with _alone(path):
+        manifest = read_manifest(path)
+        if not manifest.history:
+            raise UsageError(f"{path}: no earlier limit to go back to; this one was set at export")
+        *history, threshold = manifest.history
+        new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
+        _replace(manifest_path(path), dump_manifest(new))
+    return manifest.threshold, threshold
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep others from setting the bundle's limit; the lock ends with the process, whatever ends that."""
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BundleNotFoundError(f"{path}: no bundle here ({error.strerror})") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(f"{path}: its limit is just being set by someone else; try again") from error
+    finally:
+        os.close(folder)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Write a file so that at any moment the old content or the new is there, whole, even after a power cut.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    place = None
+    try:
+        for left in file.parent.glob(f".{file.name}.*"):  # by someone who was killed: we are alone here
+            left.unlink(missing_ok=True)
+        handle, place = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchmod(handle, file.stat().st_mode & 0o777 if file.exists() else 0o644)
+            os.fsync(handle)
+        Path(place).replace(file)
+        place = None
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise UsageError(f"{file}: can't be written ({error.strerror}); nothing was changed") from error
+    finally:
+        if place:
+            Path(place).unlink(missing_ok=True)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -170,14 +326,6 @@ def record_files(path: Path) -> dict[str, FileRecord]:
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write `manifest.json`, the last file of a bundle to be written."""
     (path / _MANIFEST).write_bytes(dump_manifest(manifest))
-
-
-def _read_array(file: Path) -> NDArray[Any]:
-    """Map an array from disk. Unlike `np.load`, this knows no other format: no pickle, no archive."""
-    try:
-        return np.lib.format.open_memmap(file, mode="r")
-    except Exception as error:  # numpy's parser of headers raises more kinds than it documents
-        raise BundleCorruptError(f"{file}: not an array of numbers ({error})") from error
 
 
 def _verify(path: Path, name: str, record: FileRecord) -> None:

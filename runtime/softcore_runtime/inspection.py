@@ -17,6 +17,7 @@ class Decision(str, Enum):
     """The verdict on a part."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    REVIEW = "REVIEW"
     FAIL = "FAIL"
     INVALID = "INVALID"
 
@@ -40,12 +41,14 @@ class Ruling:
     """The decision on one frame, with what it rests on: what `Inspector.decide` gives.
 
     Attributes:
-        decision: FAIL where the highest patch score is above `threshold`, else PASS; always that of an
-            exhaustive search.
-        score: the highest patch score, >= 0, or what is known of it: see `bound`.
+        decision: PASS where the score is at most `threshold`, FAIL where it is above `fail_above`, REVIEW
+            between the two; always that of an exhaustive search.
+        score: the highest patch score, >= 0 (the bundle's limit may say otherwise, see `Threshold`), or what
+            is known of it: see `bound`.
         bound: EXACT; or UPPER, on a PASS by certificate: the score is at most this, and this is at most
             the threshold; or LOWER, on a FAIL that stopped at the first proof: it is at least this.
         threshold: the bundle's limit, in the units of `score`.
+        fail_above: the same, or where the bundle has a grey zone its upper end.
         window: the inspected part of the frame, in the frame's pixels.
         certified_by_hint: patches that a hint proved to be below the threshold, at next to no cost.
         by_hnsw: patches that took a search of the index.
@@ -57,6 +60,7 @@ class Ruling:
     score: float
     bound: Bound
     threshold: float
+    fail_above: float
     window: Window
     certified_by_hint: int
     by_hnsw: int
@@ -66,8 +70,16 @@ class Ruling:
     def __post_init__(self) -> None:
         if not self.threshold > 0:
             raise ValueError(f"threshold must be above 0, not {self.threshold}")
-        if (self.decision is Decision.PASS) != (self.score <= self.threshold):
-            raise ValueError(f"{self.decision} contradicts score {self.score}, threshold {self.threshold}")
+        expected = Decision.PASS
+        if not self.score <= self.threshold:
+            expected = Decision.REVIEW if self.score <= self.fail_above else Decision.FAIL
+        if self.decision is not expected:
+            limits = (
+                f"{self.threshold}"
+                if self.fail_above == self.threshold
+                else f"{self.threshold} to {self.fail_above}"
+            )
+            raise ValueError(f"{self.decision} contradicts score {self.score}, threshold {limits}")
 
     @property
     def share(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -12,14 +13,24 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.anomaly_map import draw_map
-from softcore_runtime.bundle import BACKBONE, INDEX, Bundle, read_bundle
+from softcore_runtime.anomaly_map import draw_map, score_area
+from softcore_runtime.bundle import (
+    BACKBONE,
+    INDEX,
+    Bundle,
+    manifest_path,
+    read_bundle,
+    read_manifest,
+    read_mask,
+)
 from softcore_runtime.engine import Backbone, Engine, choose_engine, open_backbone, usable_cpus
 from softcore_runtime.errors import BundleCorruptError, SelfTestError
 from softcore_runtime.hnsw import HnswIndex
-from softcore_runtime.inspection import Decision, Inspection, Ruling
+from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
 from softcore_runtime.manifest import Manifest
+from softcore_runtime.mask import find_ignored
 from softcore_runtime.search import Found, Search
+from softcore_runtime.threshold import Threshold
 
 __all__ = ["SELF_TEST_TOLERANCE", "Inspector"]
 
@@ -48,6 +59,8 @@ class Inspector:
         self._search = search
         self._turn = threading.Lock()
         self._patches = np.empty((0, 0, 0), np.float32)  # of the last frames; its memory serves the next
+        self._seen = _stamp(bundle.path)
+        self._take_up(bundle.manifest, read_mask(bundle.path, bundle.manifest))
 
     @classmethod
     def load(
@@ -90,13 +103,13 @@ class Inspector:
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle in use."""
+        """The bundle in use, as it was loaded; for the limit that holds now see `manifest`."""
         return self._bundle
 
     @property
     def manifest(self) -> Manifest:
-        """The bundle's manifest."""
-        return self._bundle.manifest
+        """The bundle's manifest, with the limit that holds now."""
+        return self._manifest
 
     @property
     def backbone(self) -> Backbone:
@@ -106,12 +119,14 @@ class Inspector:
     @property
     def remark(self) -> str | None:
         """What a person should know about this machine: that it computes otherwise than the bank's did."""
-        learned, here = self.manifest.backbone, self._backbone
+        here, calibration = self._backbone, self._manifest.threshold.calibration
+        learned = calibration or self._manifest.backbone
         if (learned.engine, learned.precision) == (here.engine, here.precision):
             return None
+        what = "limit was calibrated" if calibration else "bundle was learned"
         return (
-            f"the bundle was learned with {learned.engine} in {learned.precision}, here it runs with "
-            f"{here.engine} in {here.precision}: calibrate its limit on this machine"
+            f"the {what} with {learned.engine} in {learned.precision}, here it runs with {here.engine} in "
+            f"{here.precision}: calibrate its limit on this machine"
         )
 
     def decide(self, frame: _Frame, camera: int = 0) -> Ruling:
@@ -138,6 +153,41 @@ class Inspector:
         """Decide on one frame of each of several cameras and draw their maps; as `decide_batch`."""
         return self._inspect(frames, range(len(frames))) if len(frames) else []
 
+    def rehearse(self, threshold: Threshold, mask: NDArray[np.uint8] | None = None) -> None:
+        """Let another limit hold in this inspector alone, as a calibration does before it writes one.
+
+        Args:
+            threshold: the limit; its `mask` isn't read.
+            mask: uint8 BGR `[h, w, 3]`, white where nothing is to be inspected.
+
+        Raises:
+            UsageError: the mask leaves nothing to inspect.
+        """
+        self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
+
+    def refresh(self) -> bool:
+        """Take up a limit that was set since; quick enough to be asked before every frame.
+
+        Returns:
+            whether the limit is another now.
+
+        Raises:
+            BundleError: the manifest can't be read any more, or is another export's. The limit in use stays;
+                what is wrong is raised once, not before every frame.
+        """
+        seen = _stamp(self._bundle.path)
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        manifest = read_manifest(self._bundle.path)
+        if not manifest.same_export(self._manifest):
+            raise BundleCorruptError(
+                f"{self._bundle.path}: was exported anew; the earlier export is in use until a restart"
+            )
+        old = self._manifest.threshold
+        self._take_up(manifest, read_mask(self._bundle.path, manifest))
+        return manifest.threshold != old
+
     def run_self_test(self) -> float:
         """Inspect the golden frames and return the largest relative difference from their scores.
 
@@ -145,14 +195,16 @@ class Inspector:
             SelfTestError: it exceeds `SELF_TEST_TOLERANCE`, or where the bank's features were computed in
                 another precision, ten times that; or a decision is another.
         """
-        worst, threshold = 0.0, self.manifest.threshold.value
+        worst, threshold = 0.0, self._exported_limit()
         tolerance = _OTHER_PRECISION if self.remark else SELF_TEST_TOLERANCE
         for golden in self._bundle.golden:
-            found = self.inspect(self._bundle.read_golden(golden))
+            with self._turn:  # all of the frame, whatever a calibration leaves out
+                patches = self._features([self._bundle.read_golden(golden)])[0]
+                found = self._search.inspect(patches, threshold)[0]
             difference = abs(found.score - golden.score) / max(golden.score, threshold)
             worst = max(worst, difference)
             clear = abs(golden.score - threshold) > tolerance * max(golden.score, threshold)
-            flipped = clear and (found.decision is Decision.FAIL) != (golden.score > threshold)
+            flipped = clear and found.above != (golden.score > threshold)
             if difference > tolerance or flipped:
                 raise SelfTestError(
                     f"{self._bundle.path}: self-test failed: {golden.file} scores {found.score:.6g} here, "
@@ -162,26 +214,60 @@ class Inspector:
 
     def _decide(self, frames: Sequence[_Frame], cameras: Sequence[int]) -> list[Ruling]:
         start = time.perf_counter()
-        limit = self.manifest.threshold.value
         with self._turn:
-            patches = self._features(frames)
-            found = [self._search.decide(p, limit, c) for p, c in zip(patches, cameras, strict=True)]
+            patches = self._watch(self._features(frames))
+            threshold = self._manifest.threshold
+            found = [self._settle(p, threshold, c) for p, c in zip(patches, cameras, strict=True)]
         spent = (time.perf_counter() - start) / len(frames)
-        return [self._rule(frame, one, limit, spent) for frame, one in zip(frames, found, strict=True)]
+        return [self._rule(frame, one, threshold, spent) for frame, one in zip(frames, found, strict=True)]
+
+    def _settle(self, patches: NDArray[np.float32], threshold: Threshold, camera: int) -> Found:
+        """Find out, of patches float32 `[P, d]`, as much as the decision needs."""
+        found = self._search.decide(patches, threshold.value, camera)
+        if not found.above:
+            return found  # nor is any area of the map, which averages the patches
+        if threshold.min_area is not None:
+            return self._measure(patches, threshold, camera)[0]
+        if threshold.fail_above is None:
+            return found
+        higher = self._search.decide(patches, threshold.fail_above, camera)
+        return higher if higher.above else self._search.inspect(patches, threshold.fail_above, camera)[0]
 
     def _inspect(self, frames: Sequence[_Frame], cameras: Sequence[int]) -> list[Inspection]:
         start = time.perf_counter()
-        limit, grid = self.manifest.threshold.value, self.manifest.grid
         with self._turn:
-            patches = self._features(frames)
-            found = [self._search.inspect(p, limit, c) for p, c in zip(patches, cameras, strict=True)]
-        scores = [patch_scores.reshape(grid.height, grid.width) for _, patch_scores in found]
-        maps = [draw_map(patch_scores, self.manifest.preprocessing.crop) for patch_scores in scores]
+            patches = self._watch(self._features(frames))
+            threshold = self._manifest.threshold
+            found = [self._measure(p, threshold, c) for p, c in zip(patches, cameras, strict=True)]
         spent = (time.perf_counter() - start) / len(frames)
         return [
-            Inspection(**vars(self._rule(frame, one, limit, spent)), patch_scores=s, anomaly_map=m)
-            for frame, (one, _), s, m in zip(frames, found, scores, maps, strict=True)
+            Inspection(
+                **vars(self._rule(frame, one, threshold, spent)), patch_scores=scores, anomaly_map=anomaly_map
+            )
+            for frame, (one, scores, anomaly_map) in zip(frames, found, strict=True)
         ]
+
+    def _measure(
+        self, patches: NDArray[np.float32], threshold: Threshold, camera: int
+    ) -> tuple[Found, NDArray[np.float32], NDArray[np.float32]]:
+        """Score patches float32 `[P, d]`: what was found, the scores `[H, W]` and the map `[crop, crop]`."""
+        grid, crop = self._manifest.grid, self._manifest.preprocessing.crop
+        if threshold.min_area is None:
+            found, scores = self._search.inspect(patches, threshold.value, camera)
+        else:  # an area's score depends on all patches around it
+            found, scores = self._search.score(patches, threshold.value)
+        scores = scores.reshape(grid.height, grid.width)
+        anomaly_map = draw_map(scores, crop)
+        if threshold.min_area is not None:
+            score = score_area(anomaly_map, threshold.min_area, found.score)
+            found = replace(found, score=score, bound=Bound.EXACT, above=score > threshold.value)
+        return found, scores, anomaly_map
+
+    def _watch(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put an entry of the bank, whose score is 0, in the place of each patch that the mask leaves out."""
+        if self._ignored is not None:
+            patches[:, self._ignored] = self._unsuspicious
+        return patches
 
     def _features(self, frames: Sequence[_Frame]) -> NDArray[np.float32]:
         """Compute patch features float32 `[B, P, d]`."""
@@ -192,18 +278,38 @@ class Inspector:
             self._patches = np.empty(shape, np.float32)
         return self._backbone.features(crops[0][None] if len(crops) == 1 else np.stack(crops), self._patches)
 
-    def _rule(self, frame: _Frame, found: Found, limit: float, seconds: float) -> Ruling:
+    def _rule(self, frame: _Frame, found: Found, threshold: Threshold, seconds: float) -> Ruling:
+        # The score of a FAIL that stopped at the first proof may be a bound from below.
+        decision = Decision.FAIL if found.bound is Bound.LOWER else threshold.decide(found.score)
         return Ruling(
-            decision=Decision.FAIL if found.above else Decision.PASS,
+            decision=decision,
             score=found.score,
             bound=found.bound,
-            threshold=limit,
-            window=self.manifest.preprocessing.window(frame.shape[0], frame.shape[1]),
+            threshold=threshold.value,
+            fail_above=threshold.upper,
+            window=self._manifest.preprocessing.window(frame.shape[0], frame.shape[1]),
             certified_by_hint=found.by_hint,
             by_hnsw=found.by_hnsw,
             exact=found.exact,
             milliseconds=1000 * seconds,
         )
+
+    def _take_up(self, manifest: Manifest, mask: NDArray[np.uint8] | None) -> None:
+        """Let a manifest's limit hold from the next frame on."""
+        ignored = None
+        if mask is not None:
+            grid = (manifest.grid.height, manifest.grid.width)
+            ignored = np.flatnonzero(find_ignored(mask, manifest.preprocessing, grid))
+        with self._turn:
+            self._manifest, self._ignored = manifest, ignored
+            if ignored is not None:
+                hints = self._bundle.hints[ignored]
+                first = hints[:, 0] if hints.shape[1] else np.zeros(len(ignored), np.int32)
+                self._unsuspicious = self._bundle.bank[first]
+
+    def _exported_limit(self) -> float:
+        """The limit that the golden frames' decisions were made with."""
+        return (*self._manifest.history, self._manifest.threshold)[0].value
 
     def _warm_up(self) -> None:
         """Run one frame through, so that the first real one pays for no lazy set-up; check the shapes."""
@@ -216,3 +322,12 @@ class Inspector:
                 f"{self._bundle.path / BACKBONE}: gives features {features.dtype} {list(features.shape)}, "
                 f"the manifest says float32 {list(expected)}"
             )
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Tell one manifest from another at a glance; None where there is none."""
+    try:
+        stat = manifest_path(path).stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from softcore_runtime.engine import Engine, Precision
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.record import Record, Sha256
+from softcore_runtime.threshold import Threshold
 
 __all__ = [
     "FORMAT_VERSION",
@@ -25,22 +27,16 @@ __all__ = [
     "IndexRecord",
     "Manifest",
     "Parity",
-    "Threshold",
     "dump_manifest",
     "parse_manifest",
 ]
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _UNSEALED = "0" * 64
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Backbone(_Record):
+class Backbone(Record):
     """The network in `backbone.onnx`; `weights_sha256` is None where it has no weights file.
 
     The bank's features were computed by `engine` in `precision`.
@@ -53,14 +49,14 @@ class Backbone(_Record):
     precision: Precision
 
 
-class Grid(_Record):
+class Grid(Record):
     """The feature grid: P = height * width positions."""
 
     height: int = Field(gt=0)
     width: int = Field(gt=0)
 
 
-class Bank(_Record):
+class Bank(Record):
     """The memory bank in `bank.npy` `[n, d]` and how it was drawn (DESIGN section 4)."""
 
     n: int = Field(gt=0)
@@ -75,7 +71,7 @@ class Bank(_Record):
     seed: int
 
 
-class IndexRecord(_Record):
+class IndexRecord(Record):
     """The HNSW index in `index.hnsw`; `recall` is recall@1 on held-back patches at `ef_search`."""
 
     m: int = Field(gt=0)
@@ -84,7 +80,7 @@ class IndexRecord(_Record):
     recall: float = Field(ge=0, le=1)
 
 
-class HintsRecord(_Record):
+class HintsRecord(Record):
     """The `count` hints a position in `hints.npy`.
 
     `left_open` is the mean number of patches of a frame that these hints can't rule out to be the frame's
@@ -95,7 +91,7 @@ class HintsRecord(_Record):
     left_open: float = Field(ge=0)
 
 
-class Parity(_Record):
+class Parity(Record):
     """How far the features of `backbone.onnx` lie from torch's on real frames, at export, both in FP32."""
 
     max_abs: float = Field(ge=0)
@@ -103,7 +99,7 @@ class Parity(_Record):
     frames: int = Field(gt=0)
 
 
-class Agreement(_Record):
+class Agreement(Record):
     """Decisions on held-back training pictures, against the same network in FP32 with all its dimensions.
 
     `flipped` of `held_back` are others. The image AUROCs are of `labelled` pictures, where any were given.
@@ -116,15 +112,7 @@ class Agreement(_Record):
     auroc_fp32: float | None = Field(ge=0, le=1)
 
 
-class Threshold(_Record):
-    """The limit: a score above `value` is a FAIL. `provisional` until it has been calibrated."""
-
-    value: float = Field(gt=0)
-    provisional: bool
-    method: str
-
-
-class Dataset(_Record):
+class Dataset(Record):
     """What the bundle was trained on; `fingerprint` is over the pictures' names and contents."""
 
     pictures: int = Field(gt=0)
@@ -132,17 +120,17 @@ class Dataset(_Record):
     fingerprint: Sha256
 
 
-class FileRecord(_Record):
+class FileRecord(Record):
     """A file of the bundle as it was written."""
 
     sha256: Sha256
     bytes: int = Field(ge=0)
 
 
-class Manifest(_Record):
-    """All of `manifest.json` but its seal."""
+class Manifest(Record):
+    """All of `manifest.json` but its seal; `history` are the limits before `threshold`, the oldest first."""
 
-    format_version: Literal[2] = FORMAT_VERSION
+    format_version: Literal[3] = FORMAT_VERSION
     category: str = Field(min_length=1)
     created: datetime
     tools: dict[str, str]
@@ -155,8 +143,19 @@ class Manifest(_Record):
     parity: Parity
     agreement: Agreement | None
     threshold: Threshold
+    history: tuple[Threshold, ...]
     dataset: Dataset
     files: dict[str, FileRecord]
+
+    def same_export(self, other: Manifest) -> bool:
+        """Tell whether all but the limit is the same: the numbers in it then mean the same, too."""
+        without = {"threshold": other.threshold, "history": (), "files": _exported_files(other)}
+        mine = {**without, "files": _exported_files(self)}
+        return self.model_copy(update=mine) == other.model_copy(update=without)
+
+
+def _exported_files(manifest: Manifest) -> dict[str, FileRecord]:
+    return {name: record for name, record in manifest.files.items() if not name.startswith("mask-")}
 
 
 def dump_manifest(manifest: Manifest) -> bytes:

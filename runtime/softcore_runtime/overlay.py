@@ -12,7 +12,11 @@ from softcore_runtime.pictures import to_bgr8
 __all__ = ["overlay"]
 
 _SMALLEST, _LARGEST = 320, 1600  # pixels of the longer side: what can be read, and what a file should hold
-_GREEN, _RED = (70, 125, 35), (40, 30, 190)  # BGR, dark enough for white words
+_COLOURS = {  # BGR, dark enough for white words
+    Decision.PASS: (70, 125, 35),
+    Decision.REVIEW: (0, 95, 165),
+    Decision.FAIL: (40, 30, 190),
+}
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FROM, _TO = 0.7, 1.6  # shares of the limit where the colour begins and where it is full
 
@@ -75,7 +79,7 @@ def _lay_over(
     size = (max(1, right - left), max(1, bottom - top))
     shares = inspection.patch_scores / np.float32(inspection.threshold)
     inside = cv2.resize(shares, size, interpolation=cv2.INTER_LINEAR)
-    if inspection.decision is Decision.FAIL and not (inside > 1).any():
+    if inspection.decision is not Decision.PASS and not (inside > 1).any():
         # A lone patch just above the limit drowns between its neighbours: show its whole cell.
         cells = cv2.resize(shares, size, interpolation=cv2.INTER_NEAREST)
         inside = np.where(cells > 1, cells, inside)
@@ -85,13 +89,19 @@ def _lay_over(
 
 
 def _head_line(inspection: Inspection, width: int) -> NDArray[np.uint8]:
-    """Draw the decision as a coloured bar: a shape (ring or cross), the word, the share of the limit."""
-    passed = inspection.decision is Decision.PASS
+    """Draw the decision as a coloured bar: shape (ring, triangle or cross), word, share of the limit."""
     size = max(28, width // 20)
-    bar = np.full((size, width, 3), _GREEN if passed else _RED, np.uint8)
+    bar = np.full((size, width, 3), _COLOURS[inspection.decision], np.uint8)
     centre, radius, thick = size // 2, size // 4, max(2, size // 12)
-    if passed:
+    if inspection.decision is Decision.PASS:
         cv2.circle(bar, (centre, centre), radius, _WHITE, thick, cv2.LINE_AA)
+    elif inspection.decision is Decision.REVIEW:
+        corners = [
+            (centre, centre - radius),
+            (centre + radius, centre + radius),
+            (centre - radius, centre + radius),
+        ]
+        cv2.polylines(bar, [np.array(corners, np.int32)], True, _WHITE, thick, cv2.LINE_AA)
     else:
         for sign in (-1, 1):
             cv2.line(

@@ -206,6 +206,12 @@ class Search:
         scores = np.where(frame.exact, frame.scores, self._weights[frame.entries] * distances)
         return self._tell(frame), np.minimum(scores, _LARGEST).astype(np.float32)
 
+    def score(self, patches: NDArray[np.float32], limit: float) -> tuple[Found, NDArray[np.float32]]:
+        """Score every one of patches float32 `[P, d]` exactly, by an exhaustive search; else as `inspect`."""
+        frame = self._start(patches, limit, 0)
+        self._ask_everyone(frame, self._all)
+        return self._tell(frame), np.minimum(frame.scores, _LARGEST).astype(np.float32)
+
     def _start(self, patches: NDArray[np.float32], limit: float, camera: int) -> _Frame:
         """Measure every patch against the last frame's entry, or else the first hint.
 

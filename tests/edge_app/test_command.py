@@ -15,9 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from softcore_edge_app import command as edge_command
 from softcore_edge_app.command import main
 from softcore_runtime import Inspector, SourceError, bundle, read_bundle, read_picture
-from softcore_runtime.manifest import Threshold
+from softcore_runtime.threshold import Threshold
 
 COMMAND = str(Path(sys.executable).with_name("softcore-edge"))
 Capsys = pytest.CaptureFixture[str]
@@ -455,3 +456,53 @@ def test_the_edge_app_needs_no_training_library() -> None:
     """
     names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "command" in names.split()
+
+
+def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame(
+    tiny_bundle: Path, tmp_path: Path, bad_frame: np.ndarray, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no frame is lost over it, nor over a manifest that is broken for a while."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for number in range(9):
+        cv2.imwrite(str(folder / f"{number}.png"), bad_frame)
+    exported = read_bundle(tiny_bundle).manifest
+    high = exported.threshold.model_copy(update={"value": 1e3, "provisional": False})
+    whole = (tiny_bundle / "manifest.json").read_bytes()
+    real, seen = edge_command.decide, []
+
+    def decide(*given: Any, **more: Any) -> Any:
+        seen.append(given)
+        if len(seen) == 3:
+            bundle.set_threshold(tiny_bundle, high, exported)
+        if len(seen) == 6:
+            (tiny_bundle / "manifest.json").write_bytes(b"half of it")
+        if len(seen) == 8:
+            (tiny_bundle / "manifest.json").write_bytes(whole)
+        return real(*given, **more)
+
+    monkeypatch.setattr(edge_command, "decide", decide)
+    assert main([str(tiny_bundle), "--source", str(folder), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert [decision for _, decision in decisions(out)] == ["FAIL"] * 3 + ["PASS"] * 5 + ["FAIL"]
+    assert err.splitlines()[:3] == [
+        "softcore-edge: the limit is 1000 from here on",
+        f"softcore-edge: warning: {tiny_bundle}/manifest.json: not a SoftCore manifest "
+        "(Expecting value: line 1 column 1 (char 0))",
+        "softcore-edge: the limit is 12 from here on",
+    ]
+
+
+@pytest.mark.parametrize("fast", [[], ["--fast"]])
+def test_between_two_limits_it_says_review(
+    tiny_bundle: Path, parts: Path, capsys: Capsys, fast: list[str]
+) -> None:
+    exported = read_bundle(tiny_bundle).manifest
+    zone = exported.threshold.model_copy(update={"fail_above": 1e4, "provisional": False})
+    bundle.set_threshold(tiny_bundle, zone, exported)
+    assert main([str(tiny_bundle), "--source", str(parts), "--json", *fast]) == 0
+    out, err = capsys.readouterr()
+    assert dict(decisions(out))["scratch/bad.png"] == "REVIEW"
+    assert dict(decisions(out))["a_good.png"] == "PASS"
+    assert {json.loads(line)["fail_above"] for line in out.splitlines()} == {1e4}
+    assert "5 frames: 1 PASS, 1 REVIEW, 0 FAIL, 3 INVALID" in err

@@ -12,7 +12,7 @@ def fill(*milliseconds: float | None) -> Tally:
     filled = Tally()
     for number, took in enumerate(milliseconds, 1):
         decision = Decision.INVALID if took is None else Decision.FAIL if took > 100 else Decision.PASS
-        filled.add(Verdict(number, "x", decision, took, took and "exact", 12.0, took, took))
+        filled.add(Verdict(number, "x", decision, took, took and "exact", 12.0, 12.0, took, took))
     return filled
 
 

@@ -11,10 +11,11 @@ from softcore_edge_app.verdict import Verdict, decide, format_json, format_line,
 from softcore_runtime import Decision, Inspector
 
 FAIL = Verdict(
-    frame=12, name="scratch/7.png", decision=Decision.FAIL, score=22.0134567, bound="exact", threshold=12.0,
+    frame=12, name="scratch/7.png", decision=Decision.FAIL, score=22.0134567, bound="exact",
+    threshold=12.0, fail_above=12.0,
     share=22.0134567 / 12, milliseconds=3.25, certified_by_hint=60, by_hnsw=3, exact=1,
 )  # fmt: skip
-INVALID = Verdict(13, "b.png", Decision.INVALID, None, None, 12.0, None, None, reason="not a picture")
+INVALID = Verdict(13, "b.png", Decision.INVALID, None, None, 12.0, 12.0, None, None, reason="not a picture")
 
 
 def test_good_passes_bad_fails_and_the_rest_is_invalid(
@@ -29,7 +30,7 @@ def test_good_passes_bad_fails_and_the_rest_is_invalid(
 
     unread, inspection = decide(inspector, Frame(2, "y", reason="cut off"))
     assert inspection is None
-    assert unread == Verdict(2, "y", Decision.INVALID, None, None, 12.0, None, None, reason="cut off")
+    assert unread == Verdict(2, "y", Decision.INVALID, None, None, 12.0, 12.0, None, None, reason="cut off")
 
 
 def test_fast_decides_the_same_without_an_inspection(
@@ -81,7 +82,8 @@ def test_json_has_the_same_keys_for_every_frame() -> None:
     assert list(fail) == list(invalid)
     assert fail == {
         "frame": 12, "name": "scratch/7.png", "decision": "FAIL", "score": 22.0134567, "bound": "exact",
-        "threshold": 12.0, "share": 22.0134567 / 12, "milliseconds": 3.25, "certified_by_hint": 60,
+        "threshold": 12.0, "fail_above": 12.0, "share": 22.0134567 / 12, "milliseconds": 3.25,
+        "certified_by_hint": 60,
         "by_hnsw": 3, "exact": 1, "overlay": None, "reason": None,
     }  # fmt: skip
     assert (invalid["decision"], invalid["score"], invalid["reason"]) == ("INVALID", None, "not a picture")
@@ -90,7 +92,9 @@ def test_json_has_the_same_keys_for_every_frame() -> None:
 
 def test_json_keeps_every_bit_of_a_score() -> None:
     score = float(np.nextafter(np.float64(0.1), 1))
-    verdict = Verdict(1, "x", Decision.PASS, score, "upper", 12.0, score / 12, 1.0, overlay=Path("out/1.png"))
+    verdict = Verdict(
+        1, "x", Decision.PASS, score, "upper", 12.0, 12.0, score / 12, 1.0, overlay=Path("out/1.png")
+    )
     fields = json.loads(format_json(verdict))
     assert (fields["score"], fields["overlay"]) == (score, "out/1.png")
 
@@ -130,6 +134,6 @@ def test_colour_is_only_about_the_decision() -> None:
 )
 def test_names_cannot_break_a_line_or_a_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
-    verdict = Verdict(1, text, Decision.INVALID, None, None, 12.0, None, None, reason="x")
+    verdict = Verdict(1, text, Decision.INVALID, None, None, 12.0, 12.0, None, None, reason="x")
     assert shown in format_line(verdict)
     assert json.loads(format_json(verdict))["name"] == text

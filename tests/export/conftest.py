@@ -1,9 +1,8 @@
-"""Fixtures of the export's tests: a tiny category, its bundle, reviews of it, and too small disks."""
+"""Fixtures of the export's tests: a tiny category, its bundle, and reviews of it."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -134,31 +133,6 @@ def target(tmp_path: Path) -> Path:
     """Where a bundle may be put, in a folder of its own."""
     (tmp_path / "bundles").mkdir()
     return tmp_path / "bundles" / "disc"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """A function that mounts a disk of so many bytes, with further options of mount."""
-    place = tmp_path / "disk"
-    mounted = []
-
-    def mount(size: int, *options: str) -> Path:
-        place.mkdir()
-        wanted = ",".join([f"size={size}", *options])
-        try:
-            done = subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", wanted, "tmpfs", place], capture_output=True, text=True
-            )
-        except FileNotFoundError:
-            pytest.skip("there is no mount here")
-        if done.returncode:
-            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for disk in mounted:
-        subprocess.run(["umount", "-l", disk], check=True)
 
 
 @pytest.fixture(scope="session")

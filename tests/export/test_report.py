@@ -161,6 +161,7 @@ def manifest(n: int, **changes: Any) -> Manifest:
         parity=Parity(max_abs=3.1e-6, max_relative=8.2e-7, frames=4),
         agreement=Agreement(held_back=60, flipped=1, labelled=0, auroc=None, auroc_fp32=None),
         threshold=Threshold(value=1.25, provisional=True, method="highest score of the rest"),
+        history=(),
         dataset=Dataset(pictures=n, skipped=0, fingerprint="cd" * 32),
         files={},
     ).model_copy(update=changes)  # fmt: skip

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter
-from softcore_runtime.anomaly_map import SIGMA, draw_map
+from softcore_runtime.anomaly_map import SIGMA, draw_map, score_area
 
 
 def reference(scores: np.ndarray, crop: int) -> np.ndarray:
@@ -39,3 +42,19 @@ def test_the_scores_are_left_as_they_were() -> None:
     draw_map(scores, 28)
     np.testing.assert_array_equal(scores, before)
     assert SIGMA == 4
+
+
+@given(
+    arrays(np.float32, (6, 7), elements=st.floats(0, 1e6, width=32)),
+    st.integers(1, 40 * 40 + 5),
+    st.floats(0, 1e6),
+)
+def test_the_score_of_an_area_is_above_a_limit_where_so_many_pixels_are(
+    scores: np.ndarray, min_area: int, limit: float
+) -> None:
+    anomaly_map, highest = draw_map(scores, 40), float(scores.max())
+    score = score_area(anomaly_map, min_area, highest)
+    assert score <= highest  # so a patch bound is a bound of it
+    # Above the highest patch only rounding gets.
+    assert (score > limit) == ((np.minimum(anomaly_map, highest) > limit).sum() >= min_area)
+    np.testing.assert_allclose(anomaly_map.max(), min(anomaly_map.max(), highest), rtol=1e-5)

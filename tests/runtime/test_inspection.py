@@ -16,6 +16,7 @@ def inspection(**changes: Any) -> Inspection:
         "score": 3.0,
         "bound": Bound.EXACT,
         "threshold": 2.0,
+        "fail_above": 2.0,
         "patch_scores": scores,
         "anomaly_map": np.zeros((32, 32), np.float32),
         "window": Window(x=0, y=0, width=32, height=32),
@@ -67,7 +68,7 @@ def test_arrays_of_another_kind_are_refused(name: str, array: np.ndarray) -> Non
 def test_a_decision_is_its_word() -> None:
     for decision in Decision:
         assert f"{decision}" == str(decision) == decision.value == decision.name
-    assert list(Decision) == ["PASS", "FAIL", "INVALID"]
+    assert list(Decision) == ["PASS", "REVIEW", "FAIL", "INVALID"]
 
 
 def test_a_ruling_may_rest_on_a_bound_but_an_inspection_may_not() -> None:

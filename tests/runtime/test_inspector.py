@@ -4,9 +4,11 @@ import json
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -14,7 +16,13 @@ from onnx import TensorProto, helper
 from scipy.spatial.distance import cdist
 from softcore_runtime import Bound, Decision, Inspection, Inspector, Ruling
 from softcore_runtime.anomaly_map import draw_map
-from softcore_runtime.bundle import read_bundle, record_files, write_manifest
+from softcore_runtime.bundle import (
+    read_bundle,
+    record_files,
+    revert_threshold,
+    set_threshold,
+    write_manifest,
+)
 from softcore_runtime.engine import ENGINES, Engine, Precision
 from softcore_runtime.errors import (
     BundleCorruptError,
@@ -25,6 +33,8 @@ from softcore_runtime.errors import (
 )
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.manifest import Grid, parse_manifest
+from softcore_runtime.mask import find_ignored
+from softcore_runtime.threshold import Calibration
 
 
 def reseal(path: Path, threshold: float | None = None, **changes: object) -> None:
@@ -539,3 +549,124 @@ def test_the_self_test_allows_for_another_precision(
     else:
         with pytest.raises(SelfTestError, match=r"good\.png scores"):
             Inspector.load(tiny_bundle, engine="onnxruntime")
+
+
+def limit(path: Path, **fields: object) -> None:
+    """Give a bundle's limit further properties."""
+    manifest = parse_manifest((path / "manifest.json").read_bytes(), "m")
+    threshold = manifest.threshold.model_copy(update=fields)
+    write_manifest(path, manifest.model_copy(update={"threshold": threshold}))
+
+
+@pytest.mark.parametrize("min_area", [1, 40, 300, 1024, 5000])
+def test_an_area_decides_as_the_exhaustive_map_does(tiny_bundle: Path, min_area: int) -> None:
+    limit(tiny_bundle, value=2.5, min_area=min_area)
+    inspector = Inspector.load(tiny_bundle)
+    decisions = set()
+    for frame in draw_frames(40, seed=3):
+        whole = draw_map(scores_from_scratch(tiny_bundle, frame).astype(np.float32), 32)
+        found, inspection = inspector.decide(frame), inspector.inspect(frame)
+        expected = Decision.FAIL if (whole > 2.5).sum() >= min_area else Decision.PASS
+        assert found.decision is inspection.decision is expected
+        np.testing.assert_allclose(inspection.anomaly_map, whole, rtol=1e-5, atol=1e-5)
+        if min_area <= whole.size:
+            assert inspection.score == pytest.approx(np.sort(whole, axis=None)[-min_area], rel=1e-5, abs=1e-5)
+        assert found.score == inspection.score or (
+            found.bound is Bound.UPPER and inspection.score <= found.score <= 2.5
+        )
+        decisions.add(expected)
+    assert len(decisions) == 2 or min_area >= 300
+
+
+def test_between_two_limits_a_person_decides(tiny_bundle: Path) -> None:
+    frames = draw_frames(60, seed=4)
+    exact = [scores_from_scratch(tiny_bundle, frame).max() for frame in frames]
+    low, high = np.quantile(exact, [0.3, 0.7])
+    limit(tiny_bundle, value=float(low), fail_above=float(high))
+    inspector = Inspector.load(tiny_bundle)
+    decisions = []
+    for frame, score in zip(frames, exact, strict=True):
+        found, inspection = inspector.decide(frame), inspector.inspect(frame)
+        expected = Decision.PASS if score <= low else Decision.REVIEW if score <= high else Decision.FAIL
+        assert found.decision is inspection.decision is expected
+        assert (found.threshold, found.fail_above) == (low, high)
+        decisions.append(expected)
+    assert {str(decision) for decision in decisions} == {"PASS", "REVIEW", "FAIL"}
+
+
+def test_what_a_mask_leaves_out_is_not_inspected(tiny_bundle: Path, bad_frame: np.ndarray) -> None:
+    exported = Inspector.load(tiny_bundle)
+    place = np.unravel_index(exported.inspect(bad_frame).patch_scores.argmax(), (8, 8))
+    mask = np.zeros((48, 48, 3), np.uint8)
+    mask[16:34, 26:44] = 255  # more than the spot
+    png = cv2.imencode(".png", mask)[1].tobytes()
+    masked = exported.manifest.threshold.model_copy(update={"value": 11.0})
+    set_threshold(tiny_bundle, masked, exported.manifest, png)
+    inspector = Inspector.load(tiny_bundle)  # the golden frames still have their scores
+    inspection = inspector.inspect(bad_frame)
+    assert exported.inspect(bad_frame).decision is Decision.FAIL
+    assert inspection.decision is inspector.decide(bad_frame).decision is Decision.PASS
+    assert inspection.patch_scores[place] == 0
+    ignored = find_ignored(mask, inspector.manifest.preprocessing, (8, 8)).reshape(8, 8)
+    for frame in draw_frames(10, seed=5):
+        seen, all_of_it = inspector.inspect(frame), scores_from_scratch(tiny_bundle, frame)
+        assert seen.score == pytest.approx(all_of_it[~ignored].max(), rel=1e-5)
+        assert (seen.patch_scores[ignored] == 0).all()
+
+
+def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame(
+    tiny_bundle: Path, bad_frame: np.ndarray
+) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    assert not inspector.refresh()
+    assert inspector.decide(bad_frame).decision is Decision.FAIL
+    score = inspector.inspect(bad_frame).score
+    higher = inspector.manifest.threshold.model_copy(update={"value": score + 1})
+    set_threshold(tiny_bundle, higher, inspector.manifest)
+    assert inspector.decide(bad_frame).decision is Decision.FAIL  # not in the middle of anything
+    assert inspector.refresh()
+    assert inspector.decide(bad_frame).decision is Decision.PASS
+    assert inspector.manifest.threshold == higher
+    assert not inspector.refresh()
+    assert revert_threshold(tiny_bundle)[0] == higher
+    assert inspector.refresh()
+    assert inspector.decide(bad_frame).decision is Decision.FAIL
+
+
+def test_a_manifest_that_goes_bad_is_told_once_and_the_limit_stays(
+    tiny_bundle: Path, bad_frame: np.ndarray
+) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    whole = (tiny_bundle / "manifest.json").read_bytes()
+    (tiny_bundle / "manifest.json").write_bytes(whole[:-50])
+    with pytest.raises(BundleCorruptError):
+        inspector.refresh()
+    assert not inspector.refresh()
+    assert inspector.decide(bad_frame).decision is Decision.FAIL
+    (tiny_bundle / "manifest.json").unlink()
+    with pytest.raises(BundleNotFoundError):
+        inspector.refresh()
+    (tiny_bundle / "manifest.json").write_bytes(whole)
+    assert not inspector.refresh()  # it is the same limit again
+
+
+def test_another_export_in_its_place_is_told(tiny_bundle: Path) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    np.save(tiny_bundle / "weights.npy", np.load(tiny_bundle / "weights.npy") * np.float32(2))
+    reseal(tiny_bundle, threshold=3.0)
+    with pytest.raises(BundleCorruptError, match="was exported anew; the earlier export is in use until"):
+        inspector.refresh()
+    assert inspector.manifest.threshold.value == 12
+
+
+def test_a_limit_calibrated_on_another_engine_is_remarked_on(tiny_bundle: Path) -> None:
+    calibration = Calibration(
+        objective="value", parameters={}, promise="", confidence=0.95, overkill=None, escape=None,
+        source="pictures", good_sha256=None, bad_sha256=None, engine="onnxruntime", precision="int8",
+        created=datetime(2026, 1, 1, tzinfo=timezone.utc), tool="",
+    )  # fmt: skip
+    limit(tiny_bundle, calibration=calibration)
+    assert Inspector.load(tiny_bundle, engine="onnxruntime").remark == (
+        "the limit was calibrated with onnxruntime in int8, here it runs with onnxruntime in fp32: "
+        "calibrate its limit on this machine"
+    )

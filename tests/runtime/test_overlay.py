@@ -17,6 +17,7 @@ def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float 
         score=score,
         bound=Bound.EXACT,
         threshold=threshold,
+        fail_above=threshold,
         patch_scores=scores,
         anomaly_map=np.zeros((224, 224), np.float32),
         window=Preprocessing().window(height, width),

@@ -1,0 +1,90 @@
+"""Training: what a bundle keeps of its training pictures, so that calibration can compare others with them.
+
+::
+
+    training/scores.npy       float64 [T], of the pictures that aren't suspect, each against the bank
+                              without its own entries
+    training/thumbnails.npy   uint8 [N, 32, 32], grey, of all pictures
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.pictures import to_bgr8
+
+__all__ = [
+    "SCORES",
+    "THUMBNAILS",
+    "Training",
+    "draw_thumbnail",
+    "read_array",
+    "read_training",
+    "write_training",
+]
+
+SCORES, THUMBNAILS = "training/scores.npy", "training/thumbnails.npy"
+_SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What is known of N training pictures.
+
+    Attributes:
+        scores: float64 `[T]`, T <= N, leave-one-image-out, of the pictures that aren't suspect.
+        thumbnails: uint8 `[N, 32, 32]`.
+    """
+
+    scores: NDArray[np.float64]
+    thumbnails: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.scores.ndim != 1 or self.scores.dtype != np.float64 or not np.isfinite(self.scores).all():
+            raise ValueError("scores must be finite float64 [T]")
+        if self.thumbnails.shape[1:] != (_SIDE, _SIDE) or self.thumbnails.dtype != np.uint8:
+            raise ValueError(f"thumbnails must be uint8 [N, {_SIDE}, {_SIDE}]")
+
+
+def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Shrink a frame to grey uint8 `[32, 32]`: enough to know a picture again, however it is encoded."""
+    grey = cv2.cvtColor(to_bgr8(frame), cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def write_training(path: Path, training: Training) -> None:
+    """Write into the folder of a bundle."""
+    (path / SCORES).parent.mkdir(exist_ok=True)
+    np.save(path / SCORES, training.scores, allow_pickle=False)
+    np.save(path / THUMBNAILS, training.thumbnails, allow_pickle=False)
+
+
+def read_training(path: Path) -> Training:
+    """Read from the folder of a bundle, whose files have been verified.
+
+    Raises:
+        BundleCorruptError: a file is missing or holds something else.
+    """
+    try:
+        return Training(np.array(read_array(path / SCORES)), np.array(read_array(path / THUMBNAILS)))
+    except ValueError as error:
+        raise BundleCorruptError(f"{path / SCORES}: {error}") from error
+
+
+def read_array(file: Path) -> NDArray[Any]:
+    """Map an array from disk. Unlike `np.load`, this knows no other format: no pickle, no archive.
+
+    Raises:
+        BundleCorruptError: it is no array.
+    """
+    try:
+        return np.lib.format.open_memmap(file, mode="r")
+    except Exception as error:  # numpy's parser of headers raises more kinds than it documents
+        raise BundleCorruptError(f"{file}: not an array of numbers ({error})") from error

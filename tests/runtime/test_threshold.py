@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from softcore_runtime import Decision
+from softcore_runtime.threshold import Rate, Threshold
+
+POSITIVE = st.floats(min_value=1e-30, max_value=1e30)
+
+
+@given(POSITIVE, POSITIVE, st.floats(min_value=0, max_value=1e30))
+def test_a_grey_zone_lies_between_pass_and_fail(one: float, other: float, score: float) -> None:
+    low, high = sorted([one, other])
+    threshold = Threshold(value=low, fail_above=high, provisional=False, method="")
+    expected = Decision.PASS if score <= low else Decision.FAIL if score > high else Decision.REVIEW
+    assert threshold.decide(score) is expected
+    assert threshold.decide(low) is Decision.PASS
+    assert threshold.decide(math.nextafter(high, math.inf)) is Decision.FAIL
+
+
+@given(POSITIVE, st.floats(min_value=0, max_value=1e30))
+def test_without_a_grey_zone_nothing_is_a_review(value: float, score: float) -> None:
+    threshold = Threshold(value=value, provisional=False, method="")
+    assert threshold.upper == value
+    assert threshold.decide(score) is (Decision.PASS if score <= value else Decision.FAIL)
+    assert threshold.decide(math.nan) is Decision.FAIL
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fail_above": 0.9},
+        {"fail_above": math.nan},
+        {"min_area": 0},
+        {"mask": "../mask-0123456789abcdef.png"},
+        {"mask": "mask.png"},
+    ],
+)
+def test_a_limit_that_means_nothing_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Threshold.model_validate({"value": 1.0, "provisional": False, "method": "", **fields})
+
+
+def test_a_rate_is_a_share() -> None:
+    assert Rate(count=3, parts=12, low=0.05, high=0.6).value == 0.25

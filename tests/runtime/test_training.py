@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.training import SCORES, Training, draw_thumbnail, read_training, write_training
+
+
+def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    training = Training(rng.random(5), rng.integers(0, 256, (7, 32, 32), dtype=np.uint8))
+    write_training(tmp_path, training)
+    found = read_training(tmp_path)
+    np.testing.assert_array_equal(found.scores, training.scores)
+    np.testing.assert_array_equal(found.thumbnails, training.thumbnails)
+
+
+def test_a_thumbnail_is_the_mean_of_each_cell() -> None:
+    frame = np.random.default_rng(1).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    grey = np.asarray(Image.fromarray(frame[:, :, ::-1]).convert("L"), np.float64)
+    expected = grey.reshape(32, 7, 32, 7).mean(axis=(1, 3))
+    assert np.abs(draw_thumbnail(frame) - expected).max() <= 1.5  # grey is rounded
+
+
+def test_a_lossy_copy_stays_much_nearer_than_another_part(draw_part: np.ndarray) -> None:
+    one, other = draw_part
+    copy = cv2.imdecode(cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, 80])[1], cv2.IMREAD_COLOR)
+    seen = draw_thumbnail(one).astype(float)
+    near = np.linalg.norm(draw_thumbnail(np.asarray(copy)) - seen)
+    assert near < 0.2 * np.linalg.norm(draw_thumbnail(other) - seen)
+
+
+@pytest.fixture
+def draw_part() -> np.ndarray:
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:224, :224]
+    parts = [100 + 40 * np.sin((x + shift) / 20) + 40 * np.cos(y / 30) for shift in (0, 3)]
+    noisy = np.stack(parts)[..., None] + rng.normal(0, 5, (2, 224, 224, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros(3, np.float32), np.zeros((3, 1)), np.array([np.nan]), np.array(["a"])]
+)
+def test_other_things_are_refused(tmp_path: Path, array: np.ndarray) -> None:
+    write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8)))
+    np.save(tmp_path / SCORES, array)
+    with pytest.raises(BundleCorruptError, match=r"scores\.npy"):
+        read_training(tmp_path)
