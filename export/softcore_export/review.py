@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
-import socket
-import sys
-import threading
-import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import cv2
 import numpy as np
-import uvicorn
-from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import Depends, FastAPI, HTTPException, Query, Response
+from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
-from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
+from softcore_runtime.errors import DataError, FrameError, PictureError
+from softcore_runtime.local_page import make_app, open_browser, require_token, serve
 from softcore_runtime.pictures import read_picture
-from starlette.middleware.base import RequestResponseEndpoint
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from softcore_export.choices import Choice, choices_path, read_choices
 from softcore_export.export import Export, Prepared
@@ -33,14 +23,6 @@ from softcore_export.review_session import Card, Page, Session, Show, State, cou
 
 __all__ = ["review", "review_app"]
 
-_HEADERS = {
-    # A frame could lend the buttons to another site's clicks; nothing may come from elsewhere, or go there.
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; "
-    "script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 _QUALITY = 90  # of JPEG
 
 
@@ -67,9 +49,9 @@ def review(
         say(f"warning: {error}; change your choices on the page")
     end = "review finished"
     try:
-        with _serve(review_app(session)) as url:
+        with serve(review_app(session), "review page") as url:
             say(f"  review     {url} (it ends by Finish on the page, or by Ctrl-C here)")
-            _open_browser(url)
+            open_browser(url)
             session.work()  # here, for Ctrl-C comes to the main thread: it stops a running export, too
     except KeyboardInterrupt:
         end = "review ended by Ctrl-C"
@@ -84,37 +66,17 @@ def review(
 
 def review_app(session: Session) -> FastAPI:
     """Make the page's server; only who has read the page, on this machine, can change anything."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = make_app()
     folder = Path(__file__).parent
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = environment.from_string((folder / "review.html.j2").read_text(encoding="utf-8"))
-
-    def demand_token(x_softcore_token: Annotated[str, Header()] = "") -> None:
-        if not secrets.compare_digest(x_softcore_token.encode(), session.token.encode()):
-            raise HTTPException(403, "this page is of an earlier review; reload it")
 
     def demand_picture(sha256: str) -> None:
         if sha256 not in session.subjects:
             raise HTTPException(404, "no training picture has this content")
 
-    write, picture = Depends(demand_token), Depends(demand_picture)
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        response.headers.update(_HEADERS)
-        return response
-
-    # The last added is the first asked. Another host's name here is a page elsewhere that rebound its DNS.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-
-    @app.exception_handler(RequestValidationError)
-    def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": str(error.errors()[0]["msg"])}, 422)
-
-    @app.exception_handler(UsageError)
-    def fail(_request: Request, error: UsageError) -> JSONResponse:
-        return JSONResponse({"detail": to_text(str(error))}, 500)
+    write = Depends(require_token(session.token, "this page is of an earlier review; reload it"))
+    picture = Depends(demand_picture)
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
@@ -190,32 +152,6 @@ def review_app(session: Session) -> FastAPI:
         return session.state()
 
     return app
-
-
-@contextlib.contextmanager
-def _serve(app: FastAPI) -> Iterator[str]:
-    """Serve on a free port of this machine, for it alone; gives the page's address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listener]}, name="review page", daemon=True
-        )
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        thread.start()  # what is asked before it has started waits in the listener
-        try:
-            yield url
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def _open_browser(url: str) -> None:
-    # Without a screen Python would run a browser for terminals, in this one.
-    if sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ):
-        threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
 
 
 def _read_crop(session: Session, digest: str) -> NDArray[np.uint8]:
