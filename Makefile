@@ -16,7 +16,7 @@ PAPER  ?= paper
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
-	@echo "make demo    draw pictures, export a bundle, inspect recorded frames; pictures in $(DEMO)/overlays"
+	@echo "make demo    draw pictures, export a bundle, calibrate it, inspect recorded frames; see $(DEMO)/overlays"
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make bench   the measurements behind the README's numbers"
@@ -36,6 +36,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 
 demo: setup
 	$(BIN)/softcore-export --demo --data $(DEMO) --out $(DEMO)/bundles
+	$(BIN)/softcore-calibrate $(DEMO)/bundles/pill --data $(DEMO)/pill --max-overkill 0.05 --report $(DEMO)/limit.html
 	$(BIN)/softcore-edge $(DEMO)/bundles/pill --source tests/recordings/pill --save-overlays $(DEMO)/overlays
 
 # A thread a process: two that spin for the same core are many times slower than one after the other.
@@ -76,7 +77,7 @@ paper: setup
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.10 \
-	    --extra cpu --extra openvino --extra export --extra edge --extra benchmark --extra dev \
+	    --extra cpu --extra openvino --extra export --extra calibrate --extra edge --extra benchmark --extra dev \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra anomalib \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/anomalib.lock

@@ -1,11 +1,338 @@
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
 import pytest
 from softcore_calibration.command import main
+from softcore_edge_app.command import main as edge
+from softcore_runtime import Decision, Inspector, read_bundle
+
+Capture = pytest.CaptureFixture[str]
+LOOSE = ["--max-overkill", "0.05"]  # what 40 good pictures can carry
 
 
-def test_it_says_that_it_is_not_there_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
-    assert "not there yet" in message
+def only_line(capsys: Capture) -> str:
+    out, err = capsys.readouterr()
+    assert out == ""
+    *bars, said = err.splitlines()
+    assert all("scores" in line or not line for line in bars)
+    return said
+
+
+def test_a_limit_is_written_with_what_it_rests_on(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
+    before = read_bundle(tiny_bundle).manifest
+    assert main([str(tiny_bundle), "--data", str(category), *LOOSE]) == 0
+    out = capsys.readouterr().out
+    now = read_bundle(tiny_bundle).manifest
+    assert now.history == (before.threshold,)
+    assert not now.threshold.provisional
+    assert now.threshold.calibration is not None
+    assert now.threshold.calibration.objective == "overkill"
+    assert f"limit      {now.threshold.value:.6g} (was 12, provisional)" in out
+    assert "promise    the next good part will fail with probability 0.05 at most" in out
+    assert "overkill   2.50% (1 of 40 good; with 0.95 confidence 0.06% to 13.16% of all)" in out
+    assert main([str(tiny_bundle), "--revert"]) == 0
+    assert f"the limit is 12 again (by hand); dropped {now.threshold.value:.6g}" in capsys.readouterr().out
+    assert read_bundle(tiny_bundle).manifest == before
+
+
+def test_the_line_sees_the_scores_that_calibration_saw(
+    tiny_bundle: Path, category: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, float] = {}
+    from softcore_calibration import scoring
+
+    real = scoring.score_samples
+
+    def score_samples(*given: object) -> scoring.Scoring:
+        found = real(*given)  # type: ignore[arg-type]
+        seen.update({scored.path.name: scored.score for scored in found.bad})
+        return found
+
+    monkeypatch.setattr(scoring, "score_samples", score_samples)
+    assert main([str(tiny_bundle), "--data", str(category), *LOOSE]) == 0
+    capsys.readouterr()
+    assert edge([str(tiny_bundle), "--source", str(category / "test/spot"), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["name"]: line["score"] for line in lines} == seen
+    limit = read_bundle(tiny_bundle).manifest.threshold.value
+    assert [line["decision"] for line in lines] == [
+        "FAIL" if seen[line["name"]] > limit else "PASS" for line in lines
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "decisions"),
+    [
+        (["--max-overkill", "0.05", "--max-escape", "0.1", "--review-band"], {"PASS", "REVIEW", "FAIL"}),
+        (["--f1", "--review-band", "0.3"], {"PASS", "REVIEW", "FAIL"}),
+        (["--youden"], {"PASS", "FAIL"}),
+        (["--cost-escape", "5", "--cost-overkill", "1"], {"PASS", "FAIL"}),
+        (["--percentile", "50"], {"PASS", "FAIL"}),
+        (["--value", "7.5"], {"PASS", "FAIL"}),
+        (["--f1", "--min-area", "20"], {"PASS", "FAIL"}),
+    ],
+)
+def test_the_line_decides_as_was_calibrated(
+    tiny_bundle: Path, category: Path, options: list[str], decisions: set[str]
+) -> None:
+    """The counts that calibration tells are those that the written bundle gives."""
+    assert main([str(tiny_bundle), "--data", str(category), *options]) == 0
+    inspector = Inspector.load(tiny_bundle)
+    calibration = inspector.manifest.threshold.calibration
+    assert calibration is not None
+    assert calibration.overkill is not None
+    assert calibration.escape is not None
+    found = {
+        kind: [
+            inspector.decide(cv2.imread(str(path))).decision for path in (category / "test" / kind).iterdir()
+        ]
+        for kind in ("good", "spot")
+    }
+    assert found["good"].count(Decision.FAIL) == calibration.overkill.count
+    assert found["spot"].count(Decision.PASS) == calibration.escape.count
+    assert {str(decision) for some in found.values() for decision in some} == decisions
+
+
+def test_a_mask_takes_what_it_covers_out_of_the_decision(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    mask = np.zeros((48, 48), np.uint8)
+    mask[16:34, 26:44] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    options = [str(tiny_bundle), "--data", str(category), "--mask", str(tmp_path / "mask.png"), *LOOSE]
+    assert main(options) == 0
+    assert "AUROC 0.4" in (out := capsys.readouterr().out) or "AUROC 0.5" in out  # the spots are under it
+    inspector = Inspector.load(tiny_bundle)
+    assert inspector.decide(cv2.imread(str(category / "test/spot/023.png"))).decision is Decision.PASS
+
+
+def test_dry_run_changes_nothing(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    assert main([str(tiny_bundle), "--good", str(category / "test/good"), *LOOSE, "--dry-run"]) == 0
+    assert "not changed (--dry-run)" in capsys.readouterr().out
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
+
+
+def test_another_objective_is_instant(
+    tiny_bundle: Path, category: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main([str(tiny_bundle), "--data", str(category), *LOOSE]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(Inspector, "inspect", None)
+    assert main([str(tiny_bundle), "--data", str(category), "--f1"]) == 0
+    assert "64 of 64 scores were known from before" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--f1", "--youden"], "--f1 and --youden: choose one objective"),
+        (["--max-overkill", "0.1", "--max-escape", "0.1"], "one limit seldom keeps both; add --review-band"),
+        (["--cost-escape", "3"], "--cost-escape and --cost-overkill go together"),
+        (["--review-band"], "--review-band: needs a width, or both"),
+        (["--f1", "--confidence", "0.9"], "--f1 makes no promise that could be kept with confidence"),
+        (["--good", "gone"], "gone: no such file or folder"),
+        (
+            ["--max-overkill", "1.5"],
+            "argument --max-overkill: must be a number above 0 and below 1, not '1.5'",
+        ),
+        (["--value", "nan"], "argument --value: must be a number above 0, not 'nan'"),
+        (["--min-area", "0"], "argument --min-area: must be a whole number from 1, not '0'"),
+        (["--percentile", "100"], "argument --percentile: must be a number above 0 and below 100"),
+        (["--revert", "--data", "x"], "--revert goes back to the limit before; it takes no pictures"),
+        (["--serve", "--dry-run"], "leave out --dry-run"),
+        (["--report", "gone/a.html"], "--report gone/a.html: there is no folder gone"),
+        (["--mask", "gone.png"], "gone.png: can't be read"),
+    ],
+)
+def test_mistakes_are_one_line(tiny_bundle: Path, capsys: Capture, options: list[str], said: str) -> None:
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    try:
+        code = main([str(tiny_bundle), *options])
+    except SystemExit as end:  # argparse's
+        code = end.code  # type: ignore[assignment]
+    assert code == (3 if "gone.png" in said else 2)
+    assert said in only_line(capsys)
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (
+            [],
+            3,
+            "40 good pictures can't carry that promise, 99 can; add 59 more, or ask for --max-overkill 0.025",
+        ),
+        (["--max-overkill", "0.05", "--confidence", "0.95"], 3, "80 can; add 40 more"),
+        (["--max-escape", "0.01"], 2, "--max-escape: needs bad pictures; give some with --bad, or both"),
+    ],
+)
+def test_what_the_pictures_cannot_carry_is_refused(
+    tiny_bundle: Path, category: Path, capsys: Capture, options: list[str], code: int, said: str
+) -> None:
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    assert main([str(tiny_bundle), "--good", str(category / "test/good"), *options]) == code
+    assert said in only_line(capsys)
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
+
+
+def test_without_any_pictures(tiny_bundle: Path, capsys: Capture) -> None:
+    assert main([str(tiny_bundle)]) == 3
+    assert "12 good pictures can't carry that promise" in only_line(capsys)
+    assert main([str(tiny_bundle), "--max-overkill", "0.1"]) == 0
+    assert (
+        "no good pictures were given: the scores of 12 training pictures stand in" in capsys.readouterr().out
+    )
+
+
+def test_the_wrong_way_round(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
+    swapped = ["--good", str(category / "test/spot"), "--bad", str(category / "test/good")]
+    assert main([str(tiny_bundle), *swapped, *LOOSE]) == 3
+    assert "are they the wrong way round?" in only_line(capsys)
+
+
+def test_unreadable_pictures_are_named_and_counted(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
+    for number in range(7):
+        (own / f"broken{number}.png").write_text("text")
+    assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 0
+    out = capsys.readouterr().out
+    assert "7 pictures could not be read, left out: " in out
+    assert "broken0.png: not a picture, or a damaged one" in out
+    assert "and 2 more" in out
+    for path in own.glob("0*.png"):
+        path.unlink()
+    assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 3
+    assert "none of 7 pictures could be read; first fault: " in only_line(capsys)
+
+
+def test_another_product_is_flagged(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
+    cv2.imwrite(str(own / "alien.png"), np.full((48, 48, 3), 240, np.uint8))
+    assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 0
+    assert "1 picture are unlike anything" not in (out := capsys.readouterr().out)
+    assert "1 picture is unlike anything in training nearly everywhere" in out
+    assert "alien.png" in out
+
+
+def test_a_read_only_bundle_is_refused_before_the_work(
+    tiny_bundle: Path, category: Path, small_disk: Callable[..., Path], capsys: Capture
+) -> None:
+    disk = small_disk(1 << 20)
+    bundle = Path(shutil.copytree(tiny_bundle, disk / "tiny"))
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    assert main([str(bundle), "--data", str(category), *LOOSE]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert (
+        err == f"softcore-calibrate: {bundle}/manifest.json: can't be written by you; "
+        "--dry-run only finds the limit\n"
+    )
+    assert main([str(bundle), "--data", str(category), *LOOSE, "--dry-run"]) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_the_bundle_as_it_was(
+    tiny_bundle: Path, tmp_path: Path, draw_part: Callable[..., np.ndarray], number: signal.Signals
+) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for index in range(3000):
+        cv2.imwrite(str(many / f"{index}.bmp"), draw_part(index))
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from softcore_calibration.command import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", start, str(tiny_bundle), "--good", str(many)]
+    cache = tmp_path / "cache" / "softcore" / "scores.sqlite"
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not cache.exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        time.sleep(0.1)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "softcore-calibrate: interrupted"
+    assert "Traceback" not in err
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
+
+
+def test_no_bundle(tmp_path: Path, capsys: Capture) -> None:
+    assert main([str(tmp_path), "--value", "1"]) == 3
+    assert f"{tmp_path}: no bundle here" in only_line(capsys)
+
+
+def test_help_is_quick_about_it() -> None:
+    """Without scipy and scikit-learn, which take a second to load."""
+    script = (
+        "import sys; from softcore_calibration.command import main\n"
+        "try: main(['--help'])\n"
+        "finally: print([name for name in ('scipy', 'sklearn', 'fastapi', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.endswith("[]\n")
+    assert "usage: softcore-calibrate" in done.stdout
+
+
+def test_a_served_page_writes_the_limit_that_is_chosen_on_it(tiny_bundle: Path, category: Path) -> None:
+    before = read_bundle(tiny_bundle).manifest
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from softcore_calibration.command import main; sys.exit(main())",
+        *(str(tiny_bundle), "--data", str(category), *LOOSE, "--serve"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        while not (found := re.search(r"http://[\d.:]+/", line := process.stderr.readline())):
+            assert line or process.poll() is None
+        with httpx.Client(base_url=found[0], timeout=30) as client:
+            page = client.get("/").text
+            token = re.search(r'name="softcore-token" content="([^"]{40,})"', page)
+            assert token
+            assert read_bundle(tiny_bundle).manifest == before  # nothing is written unasked
+            client.headers["X-Softcore-Token"] = token[1]
+            for value in (5.5, 6.5):
+                assert client.post("/limit", json={"value": value}).json() == {"value": value}
+            assert client.post("/finish").status_code == 202
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "limit      " in out
+    now = read_bundle(tiny_bundle).manifest
+    assert (now.threshold.value, now.history[1].value) == (6.5, 5.5)
+    assert now.history[0] == before.threshold
+    assert now.threshold.calibration is not None
+    assert now.threshold.calibration.objective == "value"
+    assert "finished; the limit is 6.5 now" in err
+
+
+def test_a_missing_library_is_said_with_what_to_install(tiny_bundle: Path) -> None:
+    script = (
+        "import sys; sys.modules['scipy'] = None\n"
+        "from softcore_calibration.command import main\n"
+        f"sys.exit(main([{str(tiny_bundle)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "run: pip install 'softcore[calibrate]'" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,103 @@
+"""Bounds: what a sample of n parts can promise of all parts like them. Exact, for every n and distribution.
+
+The sample and the parts to come are taken as exchangeable: drawn from the same line in the same state. Let
+the limit be the score that just `r` of n good parts exceed. Then, whatever the scores' distribution (ties
+only help):
+
+* *marginally* (split conformal prediction; Vovk et al., Algorithmic Learning in a Random World): the next
+  good part exceeds it with probability at most (r + 1) / (n + 1);
+* *with confidence c*, over samples: the share of all parts that exceed it is stochastically at most
+  Beta(r + 1, n - r), so it is within A where P(Bin(n, A) <= r) <= 1 - c (Wilks 1941);
+* *a second lot of n parts*, as a check of it: more than A n of them exceed the limit with the hypergeometric
+  probability that of the highest A n + 1 + r of all 2 n parts at most r are in the sample.
+
+A promise with a confidence keeps all three, so that who checks it with a lot of the same size finds it kept
+as often as it says.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from scipy.stats import binom, binomtest, hypergeom
+from softcore_runtime.threshold import Rate
+
+__all__ = ["allow", "fewest", "find_carried", "measure_rate", "promise_lot"]
+
+_MOST = 1_000_000
+
+
+def allow(parts: int, share: float, confidence: float | None) -> int | None:
+    """Say how many of `parts` may be on the wrong side of a limit that promises `share`.
+
+    Args:
+        parts: the sample's size n.
+        share: the highest share A of all parts that may be on the wrong side, 0 < A < 1.
+        confidence: c; None for the marginal promise alone.
+
+    Returns:
+        r, the most that keep the promise; None where the sample is too small to carry it.
+    """
+    most = math.floor(_exact(share) * (parts + 1)) - 1
+    if most < 0:
+        return None
+    if confidence is None:
+        return most
+    counts = np.arange(most + 1)
+    slack = 1e-12  # of scipy's sums, against the sure side
+    kept = binom.cdf(counts, parts, share) <= 1 - confidence - slack
+    kept &= promise_lot(parts, counts, share) >= confidence + slack
+    found = np.flatnonzero(kept)
+    return int(found[-1]) if len(found) else None
+
+
+def promise_lot(
+    parts: int, counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], share: float
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Compute how probable it is that a second lot of `parts` has at most `share` on the wrong side.
+
+    Args:
+        parts: n, of the sample and of the lot.
+        counts: int64 `[R]`, how many of the sample are on the wrong side.
+        share: A.
+
+    Returns:
+        probabilities float64 `[R]`.
+    """
+    tolerated = math.floor(_exact(share) * parts)
+    highest = tolerated + 1 + counts
+    return np.asarray(1 - hypergeom.cdf(counts, 2 * parts, parts, np.minimum(highest, 2 * parts)))
+
+
+def fewest(share: float, confidence: float | None) -> int:
+    """Say how many parts are needed at least to promise `share`."""
+    if confidence is None:
+        return math.ceil(1 / _exact(share)) - 1
+    low = max(1, math.floor(math.log1p(-confidence) / math.log1p(-share)))
+    for parts in range(low, _MOST):
+        if allow(parts, share, confidence) is not None:
+            return parts
+    return _MOST
+
+
+def find_carried(parts: int, confidence: float | None) -> float | None:
+    """Find the least share, in whole thousandths, that `parts` can promise; None where there is none."""
+    for thousandths in range(1, 1000):
+        if allow(parts, thousandths / 1000, confidence) is not None:
+            return thousandths / 1000
+    return None
+
+
+def measure_rate(count: int, parts: int, confidence: float) -> Rate | None:
+    """Give a share with its exact (Clopper-Pearson) interval; None without parts."""
+    if parts == 0:
+        return None
+    low, high = binomtest(count, parts).proportion_ci(confidence, method="exact")
+    return Rate(count=count, parts=parts, low=float(low), high=float(high))
+
+
+def _exact(share: float) -> Fraction:
+    """Take 0.29 as 29 / 100, not as the float just below."""
+    return Fraction(repr(share))

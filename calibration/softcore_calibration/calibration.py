@@ -1,0 +1,187 @@
+"""Calibration: from labelled pictures to a limit, and what is known of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import mannwhitneyu
+from softcore_runtime import Inspector
+from softcore_runtime.errors import DataError
+from softcore_runtime.manifest import Manifest
+from softcore_runtime.threshold import Calibration, Threshold
+from softcore_runtime.training import Training
+
+from softcore_calibration.bounds import measure_rate
+from softcore_calibration.doubts import Doubt, doubt_pictures, refuse_swapped
+from softcore_calibration.objectives import Chosen, Objective, Scores, choose_limit, count_wrong
+from softcore_calibration.scoring import Scored, Scoring
+
+__all__ = ["CONFIDENCE", "Findings", "calibrate"]
+
+CONFIDENCE = 0.95  # of intervals, where none is asked for
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a calibration found.
+
+    Attributes:
+        path: the bundle.
+        manifest: the bundle's, with the limit before.
+        objective: what was wanted.
+        chosen: the limit, as the objective has it.
+        threshold: the same, as the bundle will have it.
+        good: the good pictures that count; empty where the training pictures' scores stood in.
+        bad: the bad ones.
+        scores: of both kinds, sorted; the good may be the training pictures'.
+        training: what the bundle knows of those.
+        doubts: what may be wrong with the pictures.
+        auroc, average_precision: of the two kinds; None without both.
+        defect_rate: the share of defective parts that counts are told for.
+        unread: a line for each picture that could not be read.
+        masked: whether a mask left out something of each picture.
+    """
+
+    path: Path
+    manifest: Manifest
+    objective: Objective
+    chosen: Chosen
+    threshold: Threshold
+    good: list[Scored]
+    bad: list[Scored]
+    scores: Scores
+    training: Training
+    doubts: list[Doubt]
+    auroc: float | None
+    average_precision: float | None
+    defect_rate: float
+    unread: list[str]
+    masked: bool
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the limit rests on."""
+        found = self.threshold.calibration
+        assert found is not None  # noqa: S101 - made here
+        return found
+
+
+def calibrate(
+    inspector: Inspector,
+    scoring: Scoring,
+    training: Training,
+    objective: Objective,
+    defect_rate: float = 0.01,
+    *,
+    masked: bool = False,
+) -> Findings:
+    """Choose a limit for what `inspector` has scored.
+
+    Without good pictures the training pictures' own scores stand in for theirs.
+
+    Raises:
+        DataError: the pictures can't carry what is asked, or the classes are the wrong way round.
+        UsageError: the objective needs pictures of a kind that there is none of.
+    """
+    manifest = inspector.manifest
+    bad = np.array([scored.score for scored in scoring.bad])
+    good = np.array([scored.score for scored in scoring.good])
+    doubts = doubt_pictures(scoring, training)
+    if not len(good):
+        if manifest.threshold.min_area is not None or masked:
+            raise DataError("a mask or --min-area changes the scores, so good pictures are needed (--good)")
+        good = training.scores
+        doubts.append(
+            Doubt(
+                "training",
+                f"no good pictures were given: the scores of {len(good)} training pictures stand in, each "
+                "against the bank without its own entries, those that are suspect left out. New parts of a "
+                "changed line may score higher",
+            )
+        )
+    scores = Scores(good, bad)
+    refuse_swapped(scores, doubts)
+    chosen = choose_limit(objective, scores)
+    confidence = objective.confidence or CONFIDENCE
+    upper = chosen.value if chosen.fail_above is None else chosen.fail_above
+    overkill = int(count_wrong(np.array([upper]), scores)[0][0])
+    escape = int(count_wrong(np.array([chosen.value]), scores)[1][0])
+    calibration = Calibration(
+        objective=objective.kind,
+        parameters=objective.parameters,
+        promise=chosen.promise,
+        confidence=confidence,
+        overkill=measure_rate(overkill, len(scores.good), confidence),
+        escape=measure_rate(escape, len(scores.bad), confidence),
+        source="pictures" if scoring.good else "training",
+        good_sha256=_fingerprint(scoring.good),
+        bad_sha256=_fingerprint(scoring.bad),
+        engine=inspector.backbone.engine,
+        precision=inspector.backbone.precision,
+        created=datetime.now(timezone.utc).replace(microsecond=0),
+        tool=f"softcore {version('softcore')}",
+    )
+    threshold = Threshold(
+        value=chosen.value,
+        provisional=False,
+        method=chosen.promise,
+        fail_above=chosen.fail_above,
+        min_area=manifest.threshold.min_area,
+        calibration=calibration,
+    )
+    if escape > len(scores.bad) / 2:
+        doubts.append(
+            Doubt(
+                "useless",
+                "at this limit most of the bad pictures pass; ask for more overkill, or see "
+                "what --cost-escape and --cost-overkill choose",
+            )
+        )
+    auroc, average_precision = _tell_apart(scores)
+    return Findings(
+        path=inspector.bundle.path,
+        manifest=manifest,
+        objective=objective,
+        chosen=chosen,
+        threshold=threshold,
+        good=scoring.good,
+        bad=scoring.bad,
+        scores=scores,
+        training=training,
+        doubts=doubts,
+        auroc=auroc,
+        average_precision=average_precision,
+        defect_rate=defect_rate,
+        unread=scoring.unread,
+        masked=masked,
+    )
+
+
+def _tell_apart(scores: Scores) -> tuple[float | None, float | None]:
+    """Compute AUROC and average precision; None without both kinds.
+
+    As scikit-learn has them; loading it takes longer than all the rest where the scores are known.
+    """
+    good, bad = len(scores.good), len(scores.bad)
+    if not good or not bad:
+        return None, None
+    auroc = float(mannwhitneyu(scores.bad, scores.good).statistic) / (good * bad)
+    # Fail from each score up, the highest first.
+    limits = np.nextafter(np.unique(np.concatenate([scores.good, scores.bad]))[::-1], -np.inf)
+    overkill, escape = count_wrong(limits, scores)
+    caught = bad - escape
+    gained = np.diff(caught, prepend=0) / bad
+    return auroc, float((gained * caught / (caught + overkill)).sum())
+
+
+def _fingerprint(pictures: Sequence[Scored]) -> str | None:
+    """Hash the sorted contents; None without pictures."""
+    if not pictures:
+        return None
+    return hashlib.sha256("\n".join(sorted(scored.digest for scored in pictures)).encode()).hexdigest()

@@ -1,0 +1,161 @@
+"""Doubts: what may be wrong with the pictures that a limit was calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
+from softcore_runtime.errors import DataError
+from softcore_runtime.training import Training
+
+from softcore_calibration.objectives import Scores
+from softcore_calibration.scoring import Scored, Scoring
+
+__all__ = ["Doubt", "doubt_pictures", "find_near_duplicates", "refuse_swapped"]
+
+_SURE = 0.001  # p, of a difference that is told
+_FAR = 1.25  # times, of medians that are told to differ
+_NEAR = 0.25  # of the usual distance between two pictures of the product
+_MOST = 0.5  # of the patches above the limit: no defect covers so much
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """One thing to know: `words` for a person, the `names` of the pictures it is about."""
+
+    kind: str
+    words: str
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        shown = ", ".join(self.names[:_NAMED])
+        more = f" and {len(self.names) - _NAMED} more" if len(self.names) > _NAMED else ""
+        return f"{self.words}: {shown}{more}" if self.names else self.words
+
+
+def doubt_pictures(scoring: Scoring, training: Training) -> list[Doubt]:
+    """Look for what would make a limit mislead.
+
+    Args:
+        scoring: the scored pictures.
+        training: what the bundle knows of its training pictures.
+    """
+    scores = Scores(*(np.array([s.score for s in some]) for some in (scoring.good, scoring.bad)))
+    found: list[Doubt] = []
+
+    def tell(kind: str, words: str, names: Sequence[str] = ()) -> None:
+        found.append(Doubt(kind, words, tuple(names)))
+
+    if scoring.unread:
+        tell("unread", f"{_count(scoring.unread)} could not be read, left out", scoring.unread)
+    if scoring.repeated:
+        tell(
+            "repeated",
+            f"{_count(scoring.repeated)} with the content of another, not counted",
+            scoring.repeated,
+        )
+    if scoring.contradicted:
+        tell(
+            "contradicted",
+            f"{_count(scoring.contradicted)} given both as good and as bad; the first word counts",
+            scoring.contradicted,
+        )
+    strange = [s.name for s in (*scoring.good, *scoring.bad) if s.spread > _MOST]
+    if strange:
+        are = "is" if len(strange) == 1 else "are"
+        tell(
+            "strange",
+            f"{_count(strange)} {are} unlike anything in training nearly everywhere; another product, "
+            "another light?",
+            strange,
+        )
+    near = find_near_duplicates(scoring.good, training)
+    if near:
+        tell(
+            "near",
+            f"{_count(near)} given as good can hardly be told from training pictures, so the scores are too "
+            "low to tell of new parts",
+            near,
+        )
+    if len(scores.good) and len(training.scores) > 1:
+        ratio = float(np.median(scores.good) / max(np.median(training.scores), 1e-30))
+        p = float(mannwhitneyu(scores.good, training.scores).pvalue)
+        if p < _SURE and not 1 / _FAR < ratio < _FAR:
+            tell(
+                "drift",
+                f"the good pictures score {ratio:.2f} times what the training pictures did (medians): "
+                + (
+                    "were camera, light or product changed since?"
+                    if ratio > 1
+                    else "are they of parts that were trained on, or fewer kinds of part?"
+                ),
+            )
+    if len(scores.good) and len(scores.bad):
+        low = int((scores.bad <= scores.good[-1]).sum())
+        high = int((scores.good >= scores.bad[0]).sum())
+        if low:
+            tell(
+                "overlap",
+                f"the classes overlap: {high} of {len(scores.good)} good and {low} of {len(scores.bad)} "
+                "bad pictures have scores that both kinds have; no limit tells these apart",
+            )
+    if 0 < len(scores.bad) < 10:
+        say = "1 bad picture says" if len(scores.bad) == 1 else f"{len(scores.bad)} bad pictures say"
+        tell("few", f"{say} next to nothing of how many defects escape: see the interval")
+    return found
+
+
+def refuse_swapped(scores: Scores, doubts: Sequence[Doubt] = ()) -> None:
+    """Refuse classes that were given the wrong way round.
+
+    Raises:
+        DataError: bad parts score lower than good ones, beyond chance, or without exception.
+    """
+    if not len(scores.good) or not len(scores.bad):
+        return
+    test = mannwhitneyu(scores.bad, scores.good, alternative="less")
+    auroc = float(test.statistic) / (len(scores.good) * len(scores.bad))
+    strange = "".join(f" ({doubt})" for doubt in doubts if doubt.kind == "strange")
+    if auroc < 0.5 and (float(test.pvalue) < _SURE or (auroc == 0 and len(scores.good) > 1)):
+        raise DataError(
+            f"the pictures given as good score higher than those given as bad (AUROC {auroc:.3f}): "
+            f"are they the wrong way round?{strange}"
+        )
+
+
+def find_near_duplicates(samples: Sequence[Scored], training: Training) -> list[str]:
+    """Name the pictures whose thumbnail lies much nearer to a training picture's than such usually do."""
+    if not samples or len(training.thumbnails) < 3:
+        return []
+    known = _unroll(training.thumbnails)
+    usual = float(np.median(_nearest(known, known, apart=True)))
+    distances = _nearest(_unroll(np.stack([sample.thumbnail for sample in samples])), known)
+    return [sample.name for sample, far in zip(samples, distances, strict=True) if far < _NEAR * usual]
+
+
+def _unroll(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
+
+
+def _nearest(
+    some: NDArray[np.float32], others: NDArray[np.float32], apart: bool = False
+) -> NDArray[np.float32]:
+    """Measure how far the nearest of `others` is, float32 `[S]`; `apart` from oneself."""
+    squares = np.einsum("nd,nd->n", others, others)
+    found = []
+    for start in range(0, len(some), 256):
+        block = some[start : start + 256]
+        far = np.einsum("nd,nd->n", block, block)[:, None] + squares - 2 * block @ others.T
+        if apart:
+            rows = np.arange(len(block))
+            far[rows, start + rows] = np.inf
+        found.append(far.min(axis=1))
+    return np.asarray(np.sqrt(np.maximum(np.concatenate(found), 0)))
+
+
+def _count(names: Sequence[str]) -> str:
+    return f"{len(names)} picture{'' if len(names) == 1 else 's'}"

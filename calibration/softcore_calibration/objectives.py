@@ -1,0 +1,215 @@
+"""Objectives: what a limit is chosen for, and the limit that serves it.
+
+Scores are float64; a part fails where its score is above the limit. Overkill is the share of good parts that
+fail, escape the share of bad parts that pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.errors import DataError, UsageError
+
+from softcore_calibration.bounds import allow, fewest, find_carried
+
+__all__ = ["Chosen", "Objective", "Scores", "choose_limit", "count_wrong"]
+
+_RESAMPLES = 1000
+_TINY = float(np.finfo(np.float32).tiny)
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of good parts `[G]` and of bad parts `[B]`, float64, sorted."""
+
+    good: _Floats
+    bad: _Floats
+
+    def __post_init__(self) -> None:
+        for name in ("good", "bad"):
+            values = getattr(self, name)
+            if values.ndim != 1 or not np.isfinite(values).all():
+                raise ValueError(f"{name} must be finite float64 [N]")
+            object.__setattr__(self, name, np.sort(values.astype(np.float64)))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is wanted. `kind` is the option's name, `parameters` its numbers.
+
+    overkill: share; escape: share; band: overkill and escape; cost: escape, overkill and defects (None: the
+    share of bad ones in the sample); f1, youden: none; percentile: percent; value: value. `band_width`, a
+    share of the limit, makes a grey zone around it.
+    """
+
+    kind: str = "overkill"
+    parameters: dict[str, float] = field(default_factory=lambda: {"share": 0.01})
+    confidence: float | None = None
+    band_width: float | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A limit, the upper end of its grey zone if it has one, and what it promises, in words.
+
+    `interval` is the bootstrap's 95 % interval of the limit, where the objective minimises a cost.
+    """
+
+    value: float
+    fail_above: float | None
+    promise: str
+    interval: tuple[float, float] | None = None
+
+
+def choose_limit(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
+    """Choose the limit that serves an objective.
+
+    Raises:
+        DataError: the sample can't carry what is asked; the message says how many pictures are lacking.
+        UsageError: the objective needs pictures of a kind that there is none of.
+    """
+    wanted = objective.parameters
+    confidence = objective.confidence
+    interval = upper = None
+    if objective.kind == "overkill":
+        value, promise = _limit_overkill(scores, wanted["share"], confidence)
+    elif objective.kind == "escape":
+        value, promise = _limit_escape(scores, wanted["share"], confidence)
+    elif objective.kind == "band":
+        value, upper, promise = _limit_both(scores, wanted, confidence)
+    elif objective.kind == "cost":
+        value, interval, promise = _minimise_cost(scores, wanted, seed)
+    elif objective.kind in ("f1", "youden"):
+        value, promise = _separate(scores, objective.kind)
+    elif objective.kind == "percentile":
+        _demand(scores.good, "--percentile", "good")
+        value = float(np.percentile(scores.good, wanted["percent"], method="higher"))
+        promise = f"{wanted['percent']:g} % of the good pictures here score no higher; no promise beyond them"
+    else:
+        value, promise = wanted["value"], "set by hand: no promise"
+    if objective.band_width is not None:
+        value, upper = value * (1 - objective.band_width), value * (1 + objective.band_width)
+        promise += f"; a grey zone of {objective.band_width:.0%} on either side goes to a person"
+    return Chosen(max(value, _TINY), None if upper is None else max(upper, _TINY), promise, interval)
+
+
+def count_wrong(limits: _Floats, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count, for limits `[L]`, the good parts that fail and the bad parts that pass: int64 `[L]` each."""
+    overkill = len(scores.good) - np.searchsorted(scores.good, limits, side="right")
+    return np.asarray(overkill), np.asarray(np.searchsorted(scores.bad, limits, side="right"))
+
+
+def _limit_overkill(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
+    good = scores.good
+    allowed = allow(len(good), share, confidence)
+    if allowed is None:
+        raise DataError(_lacking("--max-overkill", "good", len(good), share, confidence))
+    return float(good[len(good) - 1 - allowed]), _promise("good", "fail", share, confidence)
+
+
+def _limit_escape(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
+    bad = scores.bad
+    _demand(bad, "--max-escape", "bad")
+    allowed = allow(len(bad), share, confidence)
+    if allowed is None:
+        raise DataError(_lacking("--max-escape", "bad", len(bad), share, confidence))
+    if bad[allowed] <= _TINY:
+        raise DataError(f"{allowed + 1} of the bad pictures score 0, and no limit can catch those")
+    return float(np.nextafter(bad[allowed], 0)), _promise("bad", "pass", share, confidence)
+
+
+def _limit_both(
+    scores: Scores, wanted: dict[str, float], confidence: float | None
+) -> tuple[float, float, str]:
+    """Pass below the one limit, fail above the other; where they cross one limit keeps both promises."""
+    upper, one = _limit_overkill(scores, wanted["overkill"], confidence)
+    lower, other = _limit_escape(scores, wanted["escape"], confidence)
+    if lower >= upper:
+        lower = upper = (lower + upper) / 2
+    return lower, upper, f"{one}; {other}; what lies between the two limits goes to a person"
+
+
+def _minimise_cost(
+    scores: Scores, wanted: dict[str, float], seed: int
+) -> tuple[float, tuple[float, float], str]:
+    _demand(scores.good, "--cost-escape", "good")
+    _demand(scores.bad, "--cost-escape", "bad")
+    limits = _candidates(scores)
+    overkill, escape = count_wrong(limits, scores)
+    defects = wanted.get("defects", len(scores.bad) / (len(scores.bad) + len(scores.good)))
+    per_overkill = (1 - defects) * wanted["overkill"] / len(scores.good)
+    per_escape = defects * wanted["escape"] / len(scores.bad)
+    costs = per_overkill * overkill + per_escape * escape
+    best = _widest_best(limits, -costs)
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(_RESAMPLES):
+        again = Scores(rng.choice(scores.good, len(scores.good)), rng.choice(scores.bad, len(scores.bad)))
+        fails, passes = count_wrong(limits, again)
+        found.append(_widest_best(limits, -(per_overkill * fails + per_escape * passes)))
+    low, high = np.percentile(found, [2.5, 97.5])
+    least = float(costs.min())
+    promise = (
+        f"least expected cost, {least:.4g} a part at {defects:.4g} defective parts of all, "
+        f"an escape costing {wanted['escape']:g} and an overkill {wanted['overkill']:g}; "
+        f"the limit would lie in {low:.4g} to {high:.4g} in 95 % of resampled sets"
+    )
+    return best, (float(low), float(high)), promise
+
+
+def _separate(scores: Scores, kind: str) -> tuple[float, str]:
+    _demand(scores.good, f"--{kind}", "good")
+    _demand(scores.bad, f"--{kind}", "bad")
+    limits = _candidates(scores)
+    overkill, escape = (counts.astype(np.float64) for counts in count_wrong(limits, scores))
+    caught = len(scores.bad) - escape
+    if kind == "f1":
+        merit = 2 * caught / (2 * caught + overkill + escape)
+        return _widest_best(
+            limits, merit
+        ), f"the highest F1 score on these pictures, {merit.max():.4f}; no promise"
+    merit = caught / len(scores.bad) - overkill / len(scores.good)
+    return _widest_best(
+        limits, merit
+    ), f"the highest Youden index on these pictures, {merit.max():.4f}; no promise"
+
+
+def _candidates(scores: Scores) -> _Floats:
+    """Name every limit that matters: between any two neighbours among the scores, below and above all."""
+    values = np.unique(np.concatenate([scores.good, scores.bad]))
+    return np.concatenate([[max(values[0] / 2, _TINY)], (values[1:] + values[:-1]) / 2, [values[-1]]])
+
+
+def _widest_best(limits: _Floats, merits: _Floats) -> float:
+    """Take the best limit; of equally good ones that with most room around it."""
+    best = np.flatnonzero(merits >= merits.max() - 1e-12)
+    room = np.diff(limits, prepend=limits[0], append=limits[-1])
+    return float(limits[best[np.argmax(room[best] + room[best + 1])]])
+
+
+def _demand(scores: _Floats, option: str, kind: str) -> None:
+    if not len(scores):
+        raise UsageError(
+            f"{option}: needs {kind} pictures; give some with --{kind}, or both kinds with --data"
+        )
+
+
+def _promise(kind: str, does: str, share: float, confidence: float | None) -> str:
+    if confidence is None:
+        return f"the next {kind} part will {does} with probability {share:.4g} at most"
+    return f"with {confidence:.4g} confidence at most {share:.4g} of all {kind} parts {does}"
+
+
+def _lacking(option: str, kind: str, parts: int, share: float, confidence: float | None) -> str:
+    needed = fewest(share, confidence)
+    sure = f" with confidence {confidence:g}" if confidence else ""
+    carried = find_carried(parts, confidence)
+    instead = f", or ask for {option} {carried:g}, which {parts} can carry" if carried else ""
+    return (
+        f"{option} {share:g}{sure}: {parts} {kind} pictures can't carry that promise, {needed} can; "
+        f"add {needed - parts} more{instead}"
+    )

@@ -1,0 +1,93 @@
+"""Score cache: scores by what was scored and by what, so that another objective is instant."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from softcore_runtime import Inspector
+
+__all__ = ["ScoreCache", "describe_scorer", "open_cache"]
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS scores (
+    scorer TEXT NOT NULL, picture TEXT NOT NULL, score REAL NOT NULL, spread REAL NOT NULL,
+    thumbnail BLOB NOT NULL, PRIMARY KEY (scorer, picture)
+) WITHOUT ROWID
+"""
+
+
+class ScoreCache:
+    """What one scorer gave pictures: (score, spread, thumbnail) by the picture's digest."""
+
+    def __init__(self, database: sqlite3.Connection, scorer: str) -> None:
+        self._database = database
+        self._scorer = scorer
+
+    def get(self, digest: str) -> tuple[float, float, bytes] | None:
+        """Look a picture up."""
+        found = self._database.execute(
+            "SELECT score, spread, thumbnail FROM scores WHERE scorer = ? AND picture = ?",
+            (self._scorer, digest),
+        ).fetchone()
+        return found and (float(found[0]), float(found[1]), bytes(found[2]))
+
+    def put(self, digest: str, score: float, spread: float, thumbnail: bytes) -> None:
+        """Keep a picture's score; kept even if this process is killed right after."""
+        with (
+            contextlib.suppress(sqlite3.OperationalError),
+            self._database,
+        ):  # a full disk costs time, no score
+            self._database.execute(
+                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
+                (self._scorer, digest, score, spread, thumbnail),
+            )
+
+
+@contextlib.contextmanager
+def open_cache(inspector: Inspector, mask: bytes | None) -> Iterator[ScoreCache]:
+    """Open the cache under `$XDG_CACHE_HOME`, else `~/.cache`; in memory where nothing can be kept there."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softcore"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(root / "scores.sqlite", timeout=30)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(_TABLE)
+    except (OSError, sqlite3.Error):  # a read-only home, a damaged file
+        database = sqlite3.connect(":memory:")
+        database.execute(_TABLE)
+    try:
+        yield ScoreCache(database, describe_scorer(inspector, mask))
+    finally:
+        database.close()
+
+
+def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
+    """Hash all that a score depends on beside the picture: bundle, mask, area, engine and libraries."""
+    manifest, backbone = inspector.manifest, inspector.backbone
+    parts = {
+        "files": {name: manifest.files[name].sha256 for name in ("backbone.onnx", "bank.npy", "weights.npy")},
+        "preprocessing": manifest.preprocessing.model_dump(),
+        "limit": manifest.threshold.value,
+        "min_area": manifest.threshold.min_area,
+        "mask": mask and hashlib.sha256(mask).hexdigest(),
+        "engine": backbone.engine,
+        "precision": backbone.precision,
+        "versions": {
+            name: _version(name) for name in ("softcore", backbone.engine, "opencv-python", "numpy")
+        },
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # a system's own build
+        return None

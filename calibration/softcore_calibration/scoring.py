@@ -1,0 +1,127 @@
+"""Scoring: samples through the very bundle, engine and search that the line uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime import FrameError, Inspector, PictureError, read_picture
+from softcore_runtime.training import draw_thumbnail
+from tqdm import tqdm
+
+from softcore_calibration.samples import Sample
+from softcore_calibration.score_cache import ScoreCache
+
+__all__ = ["Scored", "Scoring", "read_again", "score_samples"]
+
+_LAYOUT = "{desc:<22}{percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt}, {elapsed} spent, {remaining} left"
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A picture and its score.
+
+    Attributes:
+        name, path, defective, digest: as in `Sample`.
+        score: the exact score, as `Inspector.inspect` gives it.
+        spread: the share of its patches above the limit that the export set.
+        thumbnail: uint8 `[32, 32]`.
+    """
+
+    name: str
+    path: Path
+    defective: bool
+    digest: str
+    score: float
+    spread: float
+    thumbnail: NDArray[np.uint8]
+
+
+@dataclass(eq=False)
+class Scoring:
+    """What came of the samples.
+
+    Attributes:
+        good, bad: the pictures that count, each content once.
+        unread: a line for each that could not be read or inspected.
+        repeated: names of pictures whose content was there before.
+        contradicted: names of pictures given both as good and as bad.
+        cached: how many scores were known from before.
+    """
+
+    good: list[Scored] = field(default_factory=list)
+    bad: list[Scored] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    contradicted: list[str] = field(default_factory=list)
+    cached: int = 0
+
+
+def score_samples(
+    inspector: Inspector, samples: Iterable[Sample], cache: ScoreCache, total: int | None = None
+) -> Scoring:
+    """Score every sample, with a bar; those that can't be are put down, and so are repetitions.
+
+    The inspector's limit must be the export's, to which `Scored.spread` refers.
+    """
+    scoring = Scoring()
+    seen: dict[str, Scored] = {}
+    for sample in _track(samples, total):
+        if sample.digest in seen:
+            same = seen[sample.digest].defective == sample.defective
+            (scoring.repeated if same else scoring.contradicted).append(sample.name)
+            continue
+        try:
+            scored = _score(inspector, sample, cache, scoring)
+        except (FrameError, PictureError) as error:
+            scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{sample.path}: ')}")
+            continue
+        seen[sample.digest] = scored
+        (scoring.bad if sample.defective else scoring.good).append(scored)
+    return scoring
+
+
+def read_again(scored: Scored) -> NDArray[np.uint8] | None:
+    """Read a picture once more, to show it; None where its video has gone.
+
+    Raises:
+        PictureError: its file has gone, or is another now.
+    """
+    name = scored.name.removeprefix(str(scored.path))
+    if not name:
+        return read_picture(scored.path)
+    capture = cv2.VideoCapture(str(scored.path))
+    picture = None
+    try:
+        for _ in range(int(name.removeprefix("#"))):
+            picture = capture.read()[1]
+    finally:
+        capture.release()
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Scoring) -> Scored:
+    known = cache.get(sample.digest)
+    if known:
+        scoring.cached += 1
+        score, spread, content = known
+        thumbnail = np.frombuffer(content, np.uint8).reshape(32, 32)
+    else:
+        picture = sample.read()
+        inspection = inspector.inspect(picture)
+        # Exact, for patch scores are wherever they are above the limit.
+        score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())
+        thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(picture))
+        cache.put(sample.digest, score, spread, thumbnail.tobytes())
+    return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail)
+
+
+def _track(samples: Iterable[Sample], total: int | None) -> Iterator[Sample]:
+    with tqdm(
+        samples, desc="scores", total=total, bar_format=_LAYOUT, mininterval=0.2, disable=total == 0
+    ) as bar:
+        yield from bar

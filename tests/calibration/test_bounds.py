@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import beta, betabinom, binomtest
+from softcore_calibration.bounds import allow, fewest, find_carried, measure_rate, promise_lot
+
+SHARES = st.sampled_from([0.01, 0.02, 0.05, 0.07, 0.1, 0.29, 0.5])
+
+
+@given(st.integers(1, 2000), SHARES)
+def test_marginally_it_is_split_conformal_prediction(parts: int, share: float) -> None:
+    """The limit is the ceil((n + 1)(1 - A))-th smallest score, as every text on the matter has it."""
+    rank = (parts + 1) - math.floor(round(share * 100) * (parts + 1) / 100)
+    expected = parts - rank if rank <= parts else None
+    assert allow(parts, share, None) == expected
+
+
+@settings(deadline=None)
+@given(st.integers(1, 1500), SHARES, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+def test_with_confidence_each_promise_is_kept_and_no_further_part_is_possible(
+    parts: int, share: float, confidence: float
+) -> None:
+    allowed = allow(parts, share, confidence)
+
+    def kept(count: int) -> bool:
+        # The share of all parts above the (n - r)th smallest of n scores is Beta(r + 1, n - r) ...
+        population = beta.cdf(share, count + 1, parts - count) >= confidence
+        # ... and how many of n further parts lie above it is beta-binomial.
+        tolerated = math.floor(round(share * 100) * parts / 100)
+        lot = betabinom.cdf(tolerated, parts, count + 1, parts - count) >= confidence
+        mean = (count + 1) / (parts + 1) <= share
+        return bool(population and lot and mean)
+
+    if allowed is not None:
+        assert kept(allowed)
+    following = 0 if allowed is None else allowed + 1
+    assert following >= parts or not kept(following)
+
+
+@pytest.mark.parametrize(
+    ("share", "confidence", "expected"),
+    [
+        (0.01, None, 99),
+        (0.05, None, 19),
+        (0.5, None, 1),
+        (0.05, 0.95, 80),
+        (0.02, 0.95, 200),
+        (0.01, 0.95, 400),
+    ],
+)
+def test_how_many_are_needed(share: float, confidence: float | None, expected: int) -> None:
+    assert fewest(share, confidence) == expected
+    assert allow(expected, share, confidence) == 0
+    assert allow(expected - 1, share, confidence) is None
+
+
+@given(st.integers(1, 600), st.sampled_from([None, 0.9, 0.95]))
+@settings(deadline=None, max_examples=20)
+def test_what_a_sample_carries_is_the_least_it_can_promise(parts: int, confidence: float | None) -> None:
+    carried = find_carried(parts, confidence)
+    if carried is None:
+        assert allow(parts, 0.999, confidence) is None
+    else:
+        assert allow(parts, carried, confidence) is not None
+        assert carried == 0.001 or allow(parts, round(carried - 0.001, 3), confidence) is None
+
+
+def test_the_probability_of_a_lot_is_what_a_simulation_finds() -> None:
+    rng = np.random.default_rng(0)
+    ranks = rng.random((20_000, 160)).argsort(axis=1)
+    lot = ranks[:, 80:]
+    for count in (0, 1, 3):
+        limit = np.sort(ranks[:, :80], axis=1)[:, 79 - count]
+        kept = ((lot > limit[:, None]).sum(axis=1) <= 4).mean()
+        assert promise_lot(80, np.array([count]), 0.05)[0] == pytest.approx(kept, abs=0.01)
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.sampled_from([0.9, 0.95]))
+def test_a_rate_has_the_exact_interval(count: int, others: int, confidence: float) -> None:
+    parts = count + others
+    rate = measure_rate(count, parts, confidence)
+    if parts == 0:
+        assert rate is None
+        return
+    assert rate is not None
+    assert rate.value == count / parts
+    tail = (1 - confidence) / 2
+    if count:
+        assert binomtest(count, parts, rate.low, alternative="greater").pvalue == pytest.approx(
+            tail, rel=1e-4
+        )
+    else:
+        assert rate.low == 0
+    if others:
+        assert binomtest(count, parts, rate.high, alternative="less").pvalue == pytest.approx(tail, rel=1e-4)
+    else:
+        assert rate.high == 1

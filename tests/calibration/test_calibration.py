@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+from softcore_calibration.calibration import _tell_apart, calibrate
+from softcore_calibration.objectives import Objective, Scores
+from softcore_calibration.samples import find_samples
+from softcore_calibration.score_cache import open_cache
+from softcore_calibration.scoring import Scoring, score_samples
+from softcore_calibration.table import describe_findings
+from softcore_runtime import Inspector
+from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.training import read_training
+
+
+@pytest.fixture
+def inspector(tiny_bundle: Path) -> Inspector:
+    return Inspector.load(tiny_bundle)
+
+
+def score(inspector: Inspector, *places: tuple[Path, bool | None]) -> Scoring:
+    with open_cache(inspector, None) as cache:
+        return score_samples(inspector, find_samples(places)[1], cache)
+
+
+OVERKILL = Objective("overkill", {"share": 0.05})
+
+
+def test_a_limit_and_what_it_rests_on(inspector: Inspector, category: Path) -> None:
+    scoring = score(inspector, (category, None))
+    training = read_training(inspector.bundle.path)
+    found = calibrate(inspector, scoring, training, OVERKILL, 0.02)
+    good = np.sort([s.score for s in scoring.good])
+    bad = np.array([s.score for s in scoring.bad])
+    assert found.threshold.value == good[38]  # (40 + 1) * 0.05 = 2.05: one may be above
+    assert found.calibration.overkill is not None
+    assert found.calibration.escape is not None
+    assert (found.calibration.overkill.count, found.calibration.overkill.parts) == (1, 40)
+    assert found.calibration.escape.count == (bad <= good[38]).sum()
+    labels = np.repeat([0, 1], [40, 24])
+    assert found.auroc == pytest.approx(roc_auc_score(labels, [*good, *bad]), rel=1e-12)
+    assert found.average_precision == pytest.approx(average_precision_score(labels, [*good, *bad]), rel=1e-12)
+    digests = sorted(hashlib.sha256(s.path.read_bytes()).hexdigest() for s in scoring.good)
+    assert found.calibration.good_sha256 == hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    assert found.calibration.engine == inspector.backbone.engine
+    lines = "\n".join(describe_findings(found))
+    assert "calibrated on 40 good pictures and 24 bad pictures" in lines
+    assert "was 12, provisional" in lines
+    assert "of 10,000 parts with 0.02 defective: 245 good ones that fail" in lines
+
+
+def test_without_good_pictures_the_training_pictures_stand_in(inspector: Inspector) -> None:
+    training = read_training(inspector.bundle.path)
+    found = calibrate(inspector, Scoring(), training, Objective("overkill", {"share": 0.1}))
+    assert found.threshold.value == training.scores.max()
+    assert found.calibration.source == "training"
+    assert found.calibration.good_sha256 is None
+    assert found.calibration.escape is None
+    assert any("training pictures stand in" in str(doubt) for doubt in found.doubts)
+    lines = "\n".join(describe_findings(found))
+    assert "calibrated on its training pictures" in lines
+    assert "escape     unknown: no bad pictures were given" in lines
+    with pytest.raises(DataError, match="12 good pictures can't carry that promise, 99 can"):
+        calibrate(inspector, Scoring(), training, Objective())
+    with pytest.raises(DataError, match="good pictures are needed"):
+        calibrate(inspector, Scoring(), training, OVERKILL, masked=True)
+    inspector.rehearse(inspector.manifest.threshold.model_copy(update={"min_area": 5}))
+    with pytest.raises(DataError, match="good pictures are needed"):
+        calibrate(inspector, Scoring(), training, OVERKILL)
+
+
+def test_one_bad_picture_says_how_little_it_says(inspector: Inspector, category: Path) -> None:
+    scoring = score(inspector, (category / "test/good", False), (category / "test/spot/023.png", True))
+    found = calibrate(inspector, scoring, read_training(inspector.bundle.path), OVERKILL)
+    assert found.calibration.escape is not None
+    assert (found.calibration.escape.low, found.calibration.escape.high) == (0, pytest.approx(0.975))
+    assert any("1 bad picture" in str(doubt) for doubt in found.doubts)
+
+
+def test_a_limit_that_lets_most_pass_is_said_to(inspector: Inspector, category: Path) -> None:
+    scoring = score(inspector, (category, None))
+    training = read_training(inspector.bundle.path)
+    for value, told in ((1e3, True), (1.0, False)):
+        found = calibrate(inspector, scoring, training, Objective("value", {"value": value}))
+        assert any(doubt.kind == "useless" for doubt in found.doubts) is told
+
+
+def test_swapped_classes_are_noticed(inspector: Inspector, category: Path) -> None:
+    scoring = score(inspector, (category / "test/good", True), (category / "test/spot", False))
+    with pytest.raises(DataError, match="the wrong way round"):
+        calibrate(inspector, scoring, read_training(inspector.bundle.path), OVERKILL)
+
+
+def test_an_objective_without_its_pictures(inspector: Inspector) -> None:
+    with pytest.raises(UsageError, match="needs bad pictures"):
+        calibrate(
+            inspector, Scoring(), read_training(inspector.bundle.path), Objective("escape", {"share": 0.1})
+        )
+
+
+SCORES = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=30)
+
+
+@given(SCORES, SCORES)
+def test_auroc_and_average_precision_are_scikit_learns(good: list[float], bad: list[float]) -> None:
+    labels, both = np.repeat([0, 1], [len(good), len(bad)]), np.array([*good, *bad])
+    auroc, precision = _tell_apart(Scores(np.array(good), np.array(bad)))
+    assert auroc == pytest.approx(roc_auc_score(labels, both), rel=1e-12)
+    assert precision == pytest.approx(average_precision_score(labels, both), rel=1e-12)

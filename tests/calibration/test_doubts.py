@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from softcore_calibration.doubts import Doubt, doubt_pictures, find_near_duplicates, refuse_swapped
+from softcore_calibration.objectives import Scores
+from softcore_calibration.scoring import Scored, Scoring
+from softcore_runtime.errors import DataError
+from softcore_runtime.training import Training
+
+RNG = np.random.default_rng(0)
+
+
+def picture(name: str, score: float, spread: float = 0.1, thumbnail: np.ndarray | None = None) -> Scored:
+    if thumbnail is None:
+        thumbnail = RNG.integers(0, 256, (32, 32), dtype=np.uint8)
+    return Scored(name, Path(name), False, name, score, spread, thumbnail)
+
+
+@pytest.fixture
+def training() -> Training:
+    rng = np.random.default_rng(1)
+    base = rng.integers(60, 200, (32, 32))
+    parts = np.clip(base + rng.normal(0, 10, (30, 32, 32)), 0, 255).astype(np.uint8)
+    return Training(rng.normal(5, 0.5, 30), parts)
+
+
+def doubts(training: Training, **fields: list[object]) -> dict[str, Doubt]:
+    return {doubt.kind: doubt for doubt in doubt_pictures(Scoring(**fields), training)}  # type: ignore[arg-type]
+
+
+def test_sound_pictures_raise_none(training: Training) -> None:
+    rng = np.random.default_rng(2)
+    good: list[object] = [picture(f"g{i}", score) for i, score in enumerate(rng.normal(5, 0.5, 50))]
+    bad: list[object] = [picture(f"b{i}", score) for i, score in enumerate(rng.normal(20, 2, 50))]
+    assert doubts(training, good=good, bad=bad) == {}
+
+
+def test_each_doubt_has_its_words(training: Training) -> None:
+    good: list[object] = [picture(f"g{i}", 9 + i / 100) for i in range(30)]
+    good.append(picture("alien", 12, spread=0.6))
+    found = doubts(training, good=good, bad=[picture("b", 9.1)], unread=["x: broken"], repeated=["y", "z"],
+                   contradicted=["w"])  # fmt: skip
+    assert str(found["unread"]) == "1 picture could not be read, left out: x: broken"
+    assert str(found["repeated"]) == "2 pictures with the content of another, not counted: y, z"
+    assert found["contradicted"].names == ("w",)
+    assert found["strange"].names == ("alien",)
+    assert "score 1.9" in found["drift"].words
+    assert "1 of 1 bad pictures" in found["overlap"].words
+    assert "1 bad picture says next to nothing" in found["few"].words
+
+
+def test_long_lists_are_cut() -> None:
+    assert str(Doubt("k", "these", tuple("abcdefg"))) == "these: a, b, c, d, e and 2 more"
+
+
+def test_a_copy_of_a_training_picture_is_known_again(training: Training) -> None:
+    rng = np.random.default_rng(3)
+    copy = np.clip(training.thumbnails[7] + rng.normal(0, 1, (32, 32)), 0, 255).astype(np.uint8)
+    mean = training.thumbnails.mean(axis=0)
+    other = np.clip(mean + rng.normal(0, 10, (32, 32)), 0, 255).astype(np.uint8)
+    assert find_near_duplicates(
+        [picture("copy", 1, thumbnail=copy), picture("new", 1, thumbnail=other)], training
+    ) == ["copy"]
+    assert find_near_duplicates([], training) == []
+
+
+def test_swapped_classes_are_refused() -> None:
+    low, high = np.linspace(1, 2, 20), np.linspace(3, 4, 20)
+    refuse_swapped(Scores(low, high))
+    with pytest.raises(DataError, match=r"AUROC 0\.000\): are they the wrong way round\?"):
+        refuse_swapped(Scores(high, low))
+    with pytest.raises(DataError, match="the wrong way round"):
+        refuse_swapped(Scores(high, low[:1]))
+    with pytest.raises(DataError, match=r"the wrong way round\? \(it is another product: a\)"):
+        refuse_swapped(Scores(high, low), [Doubt("strange", "it is another product", ("a",))])
+    refuse_swapped(Scores(low, low))  # hopeless, but not swapped
+    refuse_swapped(Scores(low, np.zeros(0)))

@@ -1,0 +1,373 @@
+"""The report and the served page in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import re
+import shutil
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from scipy.stats import binomtest
+from softcore_calibration.calibration import Findings, calibrate
+from softcore_calibration.objectives import Objective
+from softcore_calibration.page import serve_page
+from softcore_calibration.report import write_report
+from softcore_calibration.samples import find_samples
+from softcore_calibration.score_cache import open_cache
+from softcore_calibration.scoring import Scoring, score_samples
+from softcore_runtime import Inspector
+from softcore_runtime.bundle import read_manifest, set_threshold
+from softcore_runtime.errors import UsageError
+from softcore_runtime.training import read_training
+
+# It may start and update nothing, and ask nobody.
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+NASTY = "002 <img src=x onerror=alert(1)>&.png"
+OVERKILL = Objective("overkill", {"share": 0.05})
+BAND = Objective("band", {"overkill": 0.05, "escape": 0.1})
+
+Find = Callable[..., Findings]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("there is no chromium here")
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def inspector(tiny_bundle: Path) -> Inspector:
+    return Inspector.load(tiny_bundle)
+
+
+@pytest.fixture
+def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
+    own = tmp_path / "pictures"
+    shutil.copytree(category / "test", own)
+    (own / "spot" / "002.png").rename(own / "spot" / NASTY)
+    with open_cache(inspector, None) as cache:
+        scoring = score_samples(inspector, find_samples([(own, None)])[1], cache, 0)
+
+    def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> Findings:
+        some = Scoring(scoring.good[:good], scoring.bad[:bad])
+        return calibrate(inspector, some, read_training(inspector.bundle.path), objective)
+
+    return work
+
+
+class Shown:
+    """A page that notes whatever it asks for and complains of."""
+
+    def __init__(self, browser: Browser, url: str, **options: object) -> None:
+        self.page: Page = browser.new_page(**options)  # type: ignore[arg-type]
+        self.page.set_default_timeout(20_000)
+        self.url = url
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(url)
+
+    def slide(self, place: int) -> float:
+        """Move the slider, as a person's hand would, and give the limit it is at."""
+        self.page.locator("#slider").fill(str(place))
+        return float(self.page.evaluate("limit[0]"))
+
+    def drawn(self, chart: str) -> np.ndarray:
+        """A chart's pixels."""
+        content = self.page.locator(f"#{chart}").screenshot()
+        return np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))
+
+    def close(self) -> None:
+        self.page.close()
+        assert self.complaints == []
+        assert all(url.startswith(("data:", self.url)) for url in self.asked), self.asked
+
+
+@pytest.fixture
+def show(browser: Browser, inspector: Inspector, tmp_path: Path) -> Iterator[Callable[..., Shown]]:
+    """A function that writes a report and opens it."""
+    opened: list[Shown] = []
+
+    def work(findings: Findings, **options: object) -> Shown:
+        file = tmp_path / "limit.html"
+        write_report(file, findings, inspector)
+        opened.append(Shown(browser, file.as_uri(), **options))
+        return opened[-1]
+
+    yield work
+    for shown in opened:
+        shown.close()
+
+
+def percent(share: float) -> str:
+    value = 100 * share
+    return f"{value:.{0 if value in (0, 100) else 1 if value >= 1 else 2}f} %"
+
+
+def short(value: float) -> str:
+    return f"{float(f'{value:.5g}'):g}"
+
+
+def words(kind: str, does: str, count: int, parts: int) -> str:
+    bounds = binomtest(count, parts).proportion_ci(0.95, method="exact")
+    if count == 1:
+        does = {"fail": "fails", "pass": "passes"}[does]
+    sure = f"with 95 % confidence {percent(bounds.low)} to {percent(bounds.high)} of all such parts"
+    return f"{count} of {parts} {kind} pictures {does} ({percent(count / parts)}; {sure})"
+
+
+def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Shown]) -> None:
+    findings = find()
+    shown = show(findings)
+    page = shown.page
+    good, bad = findings.scores.good, findings.scores.bad
+    names = {
+        kind: {one.score: f"{one.path.parent.name}/{one.path.name}" for one in some}
+        for kind, some in (("good", findings.good), ("bad", findings.bad))
+    }
+    chosen = findings.threshold.value
+    expect(page.locator("#words")).to_contain_text(words("good", "fail", 1, 40))
+    expect(page.locator("#unchanged")).to_have_text("None: the slider is at the limit.")
+    expect(page.get_by_role("button", name="Back to")).to_be_disabled()
+    before = {chart: shown.drawn(chart) for chart in ("histogram", "rates", "roc", "cost")}
+
+    last = int(page.locator("#slider").get_attribute("max") or 0)
+    for place in (0, 7, last // 2, last - 3, last):
+        limit = shown.slide(place)
+        assert place == 0 or limit > good.min() or limit > bad.min()
+        expect(page.locator("#words")).to_have_text(
+            f"At the limit {short(limit)}, {words('good', 'fail', int((good > limit).sum()), 40)}, "
+            f"and {words('bad', 'pass', int((bad <= limit).sum()), 24)}."
+        )
+        assert page.locator("#number").input_value() == f"{float(f'{limit:.6g}'):g}"
+        fail = 9900 * (good > limit).mean()
+        expect(page.locator("#expected")).to_contain_text(f"about {fail + 1e-9:,.0f} good ones fail")
+        groups = {
+            "good pictures? would now fail": good[(good > limit) & (good <= chosen)],
+            "good pictures? would now pass": good[(good <= limit) & (good > chosen)],
+            "bad pictures? would now be caught": bad[(bad > limit) & (bad <= chosen)],
+            "bad pictures? would now pass unseen": bad[(bad <= limit) & (bad > chosen)],
+        }
+        for title, changed in groups.items():
+            heading = page.locator("#changes h4").filter(has_text=re.compile(f"^{len(changed)} {title}$"))
+            expect(heading).to_have_count(1 if len(changed) else 0)
+            if not len(changed):
+                continue
+            items = heading.locator("+ ul > li")
+            nearest = changed[np.argsort(np.abs(changed - chosen), kind="stable")][:12]
+            said = [f"{names[title.partition(' ')[0]][score]}, {short(score)}" for score in nearest]
+            more = [f"and {len(changed) - 12} more"] if len(changed) > 12 else []
+            expect(items).to_have_text([*said, *more])
+            expect(items.locator("img")).to_have_count(len(said))
+        total = sum(map(len, groups.values()))
+        expect(page.locator("#changes h4")).to_have_count(
+            sum(len(changed) > 0 for changed in groups.values())
+        )
+        assert total > 0 or place not in (0, last)
+
+    page.wait_for_timeout(200)
+    for chart, old in before.items():
+        assert (shown.drawn(chart) != old).any(), chart  # the slider's line, or dot
+    page.get_by_role("button", name="Back to").click()
+    expect(page.locator("#unchanged")).to_have_text("None: the slider is at the limit.")
+    page.wait_for_timeout(200)
+    for chart, old in before.items():
+        assert (shown.drawn(chart) == old).all(), chart
+
+
+def test_a_limit_can_be_typed(find: Find, show: Callable[..., Shown]) -> None:
+    findings = find()
+    page = show(findings).page
+    limit = float(np.mean(findings.scores.bad[3:5]))
+    page.locator("#number").fill(repr(limit))
+    expect(page.locator("#words")).to_contain_text(words("bad", "pass", 4, 24))
+    told = page.locator("#words").text_content() or ""
+    for nothing in ("", "-3", "0", "1e999"):
+        page.locator("#number").fill(nothing)
+    expect(page.locator("#words")).to_have_text(told)
+    page.locator("#number").blur()
+    expect(page.locator("#number")).to_have_value(f"{limit:.6g}")
+    page.locator("#slider").press("ArrowRight")
+    expect(page.locator("#words")).not_to_have_text(told)
+
+
+def test_a_grey_zone_is_told(find: Find, show: Callable[..., Shown]) -> None:
+    findings = find(BAND)
+    shown = show(findings)
+    page = shown.page
+    zone, (good, bad) = findings.threshold, (findings.scores.good, findings.scores.bad)
+    between = [int(((some > zone.value) & (some <= zone.upper)).sum()) for some in (good, bad)]
+    expect(page.locator("#zone")).to_contain_text(f"{between[0]} good picture")
+    expect(page.locator("#zone")).to_contain_text(f"{between[1]} bad picture")
+    expect(page.locator("#words")).to_contain_text(words("good", "fail", int((good > zone.upper).sum()), 40))
+    page.locator("#number").fill(repr(zone.upper))
+    expect(page.locator("#zone")).to_have_text("This is a single limit, without the grey zone.")
+    assert page.locator("#changes li", has_text="(went to a person)").count() == sum(
+        min(12, n) for n in between
+    )
+
+
+@pytest.mark.parametrize(("good", "bad"), [(40, 0), (0, 0), (40, 1), (0, 24)])
+def test_with_few_pictures_the_rest_is_shown(
+    find: Find, show: Callable[..., Shown], good: int, bad: int
+) -> None:
+    page = show(find(Objective("overkill", {"share": 0.1}), good, bad)).page
+    expect(page.locator("#histogram canvas")).to_be_visible()
+    expect(page.locator("#rates canvas")).to_be_visible()
+    expect(page.locator("#roc canvas")).to_have_count(1 if bad else 0)
+    expect(page.locator("#words")).to_contain_text(
+        f"of {good or 12} {'good' if good else 'training'} pictures"
+    )
+    if bad == 0:
+        expect(page.locator("#words")).to_contain_text("How many bad parts pass is not known.")
+    page.locator("#slider").fill("0")
+    expect(page.locator("#unchanged")).to_contain_text("would now fail")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_telephone(find: Find, show: Callable[..., Shown], scheme: str) -> None:
+    shown = show(find(BAND), viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    shown.slide(0)
+    assert shown.page.evaluate("document.documentElement.scrollWidth") == 390
+    colour = shown.drawn("histogram")[0, 0].mean()  # that of the card behind it
+    assert colour > 200 if scheme == "light" else colour < 60
+
+
+def test_it_prints(find: Find, show: Callable[..., Shown]) -> None:
+    shown = show(find(), color_scheme="dark", viewport={"width": 1280, "height": 900})
+    shown.slide(3)
+    dark = shown.drawn("histogram")
+    pages = shown.page.pdf(format="A4")  # the way a person prints
+    assert pages.startswith(b"%PDF")
+    assert (shown.drawn("histogram") == dark).all()  # and then all is as it was
+    shown.page.emulate_media(media="print")
+    shown.page.set_viewport_size({"width": 690, "height": 900})
+    for gone in ("#slider", "#number", "#words", "#changes", "nav"):
+        expect(shown.page.locator(gone)).to_be_hidden()
+    for chart in ("histogram", "rates", "roc", "cost"):
+        expect(shown.page.locator(f"#{chart} canvas")).to_be_visible()
+    expect(shown.page.get_by_role("heading", name="Scores and limit")).to_be_visible()
+    shown.page.wait_for_timeout(200)
+    paper = shown.drawn("histogram")
+    assert paper[0, 0].mean() == 255
+    assert not (np.ptp(paper.astype(int), axis=2) > 120).all(axis=0).any()  # no line of the slider
+    assert shown.page.evaluate("document.documentElement.scrollWidth") == 690
+    assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_person_sets_the_limit(
+    browser: Browser, inspector: Inspector, find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda _: None)
+    findings, path = find(), inspector.bundle.path
+    refusals = [UsageError("manifest.json: can't be written (Permission denied); nothing was changed")]
+
+    def use(value: float) -> Findings:
+        if refusals:
+            raise refusals.pop()
+        before = read_manifest(path)
+        found = findings if value == findings.threshold.value else find(Objective("value", {"value": value}))
+        set_threshold(path, found.threshold, before)
+        return replace(found, manifest=before)
+
+    with serving(findings, inspector, use) as url:
+        shown = Shown(browser, url)
+        set_limits(shown, findings, refusals)
+        shown.close()
+
+
+@contextlib.contextmanager
+def serving(findings: Findings, inspector: Inspector, use: Callable[[float], Findings]) -> Iterator[str]:
+    """Serve from another thread, which must have ended by Finish; end it in any case."""
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    thread = threading.Thread(target=serve_page, args=(findings, inspector, use, said.put), daemon=True)
+    thread.start()
+    found = re.search(r"http://[\d.:]+/", said.get(timeout=60))
+    assert found
+    token = re.search(r'name="softcore-token" content="([^"]+)"', httpx.get(found[0]).text)
+    assert token
+    try:
+        yield found[0]
+        thread.join(30)
+        assert not thread.is_alive()
+    finally:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.post(f"{found[0]}finish", headers={"X-Softcore-Token": token[1]})
+
+
+def set_limits(shown: Shown, findings: Findings, refusals: list[UsageError]) -> None:
+    """Go through the page as a person does who sets a limit by hand, then the calibrated one."""
+    page, path = shown.page, findings.path
+    good, bad = findings.scores.good, findings.scores.bad
+    expect(page.locator("#state")).to_contain_text("In the bundle now: 12, provisional")
+
+    # Who thinks better of it changes nothing.
+    limit = shown.slide(int(page.locator("#slider").get_attribute("max") or 0) // 3)
+    page.get_by_role("button", name="Use this limit").click()
+    asked = page.get_by_role("dialog", name="Use this limit?")
+    expect(asked).to_contain_text(f"The limit in the bundle changes from 12 to {short(limit)}.")
+    for when, at in (("Now", 12.0), ("After", limit)):
+        expect(asked).to_contain_text(f"{when}: limit {short(at)}")
+        expect(asked).to_contain_text(f"{int((good > at).sum())} of 40 good pictures fail")
+        expect(asked).to_contain_text(f"{int((bad <= at).sum())} of 24 bad pictures pass")
+    expect(asked).to_contain_text("It is set by hand then, so it carries no promise")
+    asked.get_by_role("button", name="Leave it").click()
+    assert read_manifest(path).threshold.value == 12
+
+    # What goes wrong is said, and the button is there again.
+    assert refusals
+    use_it = page.get_by_role("button", name="Use this limit")
+    use_it.click()
+    asked.get_by_role("button", name="Use it").click()
+    expect(page.get_by_role("status")).to_have_text(
+        "manifest.json: can't be written (Permission denied); nothing was changed"
+    )
+    expect(use_it).to_be_enabled()
+    assert shown.complaints.pop().startswith(
+        "Failed to load resource: the server responded with a status of 500"
+    )
+
+    use_it.click()
+    asked.get_by_role("button", name="Use it").click()
+    expect(page.locator("#state")).to_contain_text("written from this page. It was 12")
+    assert read_manifest(path).threshold.value == limit
+    expect(page.get_by_role("button", name="This limit is in the bundle")).to_be_disabled()
+    expect(page.locator(".verdict")).to_contain_text(f"The limit is {short(limit)}")
+    expect(page.locator("#history")).to_contain_text("set by hand: no promise")
+
+    # Back to the calibrated one, which keeps its promise.
+    page.locator("#number").fill(repr(findings.threshold.value))
+    page.get_by_role("button", name="Use this limit").click()
+    asked.get_by_role("button", name="Use it").click()
+    expect(page.locator(".verdict")).to_contain_text(
+        "the next good part will fail with probability 0.05 at most"
+    )
+    assert read_manifest(path).threshold == findings.threshold
+
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("button", name="Finish").click()
+    expect(page.get_by_role("dialog", name="Finished")).to_contain_text(
+        f"In the bundle now: {findings.threshold.value:.5g}. You can close this page."
+    )
