@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -294,27 +295,35 @@ def test_help_is_quick_about_it() -> None:
     assert "usage: softcore-calibrate" in done.stdout
 
 
+@contextlib.contextmanager
+def serving(bundle: Path, category: Path) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """`softcore-calibrate --serve` as a process of its own, and a client with its page's token."""
+    start = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from softcore_calibration.command import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", start, str(bundle), "--data", str(category), *LOOSE, "--serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            while not (found := re.search(r"http://[\d.:]+/", line := process.stderr.readline())):
+                assert line or process.poll() is None
+            with httpx.Client(base_url=found[0], timeout=30) as client:
+                token = re.search(r'name="softcore-token" content="([^"]{40,})"', client.get("/").text)
+                assert token
+                client.headers["X-Softcore-Token"] = token[1]
+                yield process, client
+        finally:
+            process.kill()
+
+
 def test_a_served_page_writes_the_limit_that_is_chosen_on_it(tiny_bundle: Path, category: Path) -> None:
     before = read_bundle(tiny_bundle).manifest
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from softcore_calibration.command import main; sys.exit(main())",
-        *(str(tiny_bundle), "--data", str(category), *LOOSE, "--serve"),
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        while not (found := re.search(r"http://[\d.:]+/", line := process.stderr.readline())):
-            assert line or process.poll() is None
-        with httpx.Client(base_url=found[0], timeout=30) as client:
-            page = client.get("/").text
-            token = re.search(r'name="softcore-token" content="([^"]{40,})"', page)
-            assert token
-            assert read_bundle(tiny_bundle).manifest == before  # nothing is written unasked
-            client.headers["X-Softcore-Token"] = token[1]
-            for value in (5.5, 6.5):
-                assert client.post("/limit", json={"value": value}).json() == {"value": value}
-            assert client.post("/finish").status_code == 202
+    with serving(tiny_bundle, category) as (process, client):
+        assert read_bundle(tiny_bundle).manifest == before  # nothing is written unasked
+        for value in (5.5, 6.5):
+            assert client.post("/limit", json={"value": value}).json() == {"value": value}
+        assert client.post("/finish").status_code == 202
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "limit      " in out
@@ -324,6 +333,16 @@ def test_a_served_page_writes_the_limit_that_is_chosen_on_it(tiny_bundle: Path, 
     assert now.threshold.calibration is not None
     assert now.threshold.calibration.objective == "value"
     assert "finished; the limit is 6.5 now" in err
+
+
+def test_ctrl_c_ends_a_served_page(tiny_bundle: Path, category: Path) -> None:
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    with serving(tiny_bundle, category) as (process, _):
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert err.splitlines()[-1] == "  page       ended by Ctrl-C; nothing was written"
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
 
 
 def test_a_missing_library_is_said_with_what_to_install(tiny_bundle: Path) -> None:

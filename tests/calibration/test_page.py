@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import re
-import signal
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -210,21 +209,3 @@ def test_one_limit_at_a_time(calibrating: Calibrating) -> None:
     assert most == 1
     assert sorted(calibrating.used) == [1, 2, 3, 4, 5]
     assert read_manifest(calibrating.inspector.bundle.path).threshold.value == calibrating.used[-1]
-
-
-def test_ctrl_c_ends_it(calibrating: Calibrating) -> None:
-    said: list[str] = []
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def press(line: str) -> None:
-        said.append(line)
-        if "http" in line:
-            main = threading.main_thread().ident
-            assert main
-            threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
-
-    try:
-        serve_page(calibrating.findings, calibrating.inspector, calibrating.use, press)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert said[1:] == ["  page       ended by Ctrl-C; nothing was written"]

@@ -25,9 +25,10 @@ from softcore_export.contamination import read_contamination
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, build, export, prepare
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Decision, Inspector, UsageError, bundle, read_bundle
+from softcore_runtime import Decision, Inspector, UsageError, bundle, read_bundle, read_picture
 from softcore_runtime.errors import DataError, ExportError, SelfTestError
 from softcore_runtime.openvino import computes_in_bf16
+from softcore_runtime.training import draw_thumbnail, read_training
 from torch import nn
 
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -35,7 +36,8 @@ Draw = Callable[..., np.ndarray]
 FILES = {
     "backbone.onnx", "bank.npy", "choices.json", "contamination.json", "golden", "golden/plain.png",
     "golden/scores.json", "golden/spoiled.png", "golden/typical.png", "hints.npy", "index.hnsw",
-    "manifest.json", "origins.npy", "report.html", "weights.npy",
+    "manifest.json", "origins.npy", "report.html", "training", "training/scores.npy",
+    "training/thumbnails.npy", "weights.npy",
 }  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def learn(root: Path, target: Path, settings: ExportSettings) -> Export:
 def test_nothing_is_left_but_the_bundle(exported: Export, snapshot: Snapshot) -> None:
     assert [path.name for path in exported.path.parent.iterdir()] == ["disc"]
     assert set(snapshot(exported.path)) == FILES
-    listed = {name for name in FILES if name not in ("golden", "manifest.json")}
+    listed = {name for name in FILES if name not in ("golden", "training", "manifest.json")}
     assert set(exported.manifest.files) == listed
 
 
@@ -66,7 +68,10 @@ def test_the_same_seed_gives_the_same_bytes(
 ) -> None:
     """A second export, network and all."""
     again = learn(discs, tmp_path / "disc", small)
-    names = ("bank.npy", "weights.npy", "origins.npy", "hints.npy", "index.hnsw", "golden/scores.json")
+    names = (
+        *("bank.npy", "weights.npy", "origins.npy", "hints.npy", "index.hnsw", "golden/scores.json"),
+        *("training/scores.npy", "training/thumbnails.npy"),
+    )
     for name in names:
         assert (exported.path / name).read_bytes() == (again.path / name).read_bytes(), name
     assert again.manifest.threshold == exported.manifest.threshold
@@ -521,3 +526,14 @@ def test_a_missing_device_is_said_before_anything_is_made(
     with pytest.raises(UsageError, match="--device cuda: torch finds no CUDA device"):
         learn(discs, tmp_path / "new" / "disc", small.model_copy(update={"device": "cuda"}))
     assert not (tmp_path / "new").exists()
+
+
+def test_what_calibration_needs_of_the_training_pictures_is_kept(exported: Export) -> None:
+    training = read_training(exported.path)
+    limit = exported.manifest.threshold.value
+    trusted = np.sort(exported.scores)[: len(training.scores)]
+    np.testing.assert_array_equal(np.sort(training.scores), trusted)
+    assert training.scores.max() == limit
+    for path, thumbnail in zip(exported.pictures, training.thumbnails, strict=True):
+        crop = exported.manifest.preprocessing.apply(read_picture(path))
+        np.testing.assert_array_equal(draw_thumbnail(crop), thumbnail)

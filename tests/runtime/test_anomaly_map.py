@@ -56,5 +56,6 @@ def test_the_score_of_an_area_is_above_a_limit_where_so_many_pixels_are(
     score = score_area(anomaly_map, min_area, highest)
     assert score <= highest  # so a patch bound is a bound of it
     # Above the highest patch only rounding gets.
-    assert (score > limit) == ((np.minimum(anomaly_map, highest) > limit).sum() >= min_area)
+    cut = np.minimum(anomaly_map.astype(np.float64), highest)
+    assert (score > limit) == ((cut > limit).sum() >= min_area)
     np.testing.assert_allclose(anomaly_map.max(), min(anomaly_map.max(), highest), rtol=1e-5)
