@@ -12,12 +12,18 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from playwright.sync_api import Browser, expect, sync_playwright
 from softcore_runtime import Inspector, bundle, manifest
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.threshold import Threshold
 from softcore_runtime.training import Training, draw_thumbnail, write_training
 
+# It may start and update nothing, and ask nobody.
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 RESIZE, CROP, CELL = 36, 32, 4
 GRID = CROP // CELL
 
@@ -129,6 +135,19 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     yield mount
     for disk in mounted:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium of Debian's; without it the test is skipped."""
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("there is no chromium here")
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield started
+        started.close()
 
 
 def _write_cell_means(path: Path) -> None:

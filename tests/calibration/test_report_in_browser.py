@@ -16,7 +16,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from scipy.stats import binomtest
 from softcore_calibration.calibration import Findings, calibrate
 from softcore_calibration.objectives import Objective
@@ -30,28 +30,11 @@ from softcore_runtime.bundle import read_manifest, set_threshold
 from softcore_runtime.errors import UsageError
 from softcore_runtime.training import read_training
 
-# It may start and update nothing, and ask nobody.
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 NASTY = "002 <img src=x onerror=alert(1)>&.png"
 OVERKILL = Objective("overkill", {"share": 0.05})
 BAND = Objective("band", {"overkill": 0.05, "escape": 0.1})
 
 Find = Callable[..., Findings]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("there is no chromium here")
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
-        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield started
-        started.close()
 
 
 @pytest.fixture

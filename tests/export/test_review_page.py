@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import re
-import shutil
 import threading
 import webbrowser
 from collections.abc import Iterator
@@ -12,30 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 from softcore_export.choices import choices_path, read_choices
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, prepare
 from softcore_export.review import review
 from softcore_export.settings import ExportSettings
-
-# It may start and update nothing, and ask nobody.
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("there is no chromium here")
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
-        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield started
-        started.close()
 
 
 @pytest.fixture
