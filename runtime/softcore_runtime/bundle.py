@@ -61,6 +61,7 @@ INDEX = "index.hnsw"
 _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
+_DRAFT = ".draft-"
 _SCORES = f"{_GOLDEN}/scores.json"
 _REQUIRED = (
     BACKBONE,
@@ -275,9 +276,9 @@ def _replace(file: Path, content: bytes) -> None:
     """
     place = None
     try:
-        for left in file.parent.glob(f".{file.name}.*"):  # by someone who was killed: we are alone here
+        for left in file.parent.glob(f"{_DRAFT}*"):  # by someone who was killed: we are alone here
             left.unlink(missing_ok=True)
-        handle, place = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        handle, place = tempfile.mkstemp(prefix=_DRAFT, dir=file.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
