@@ -16,13 +16,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, UsageError
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.pictures import read_picture
-from softcore_runtime.threshold import Threshold
 from softcore_runtime.training import SCORES as TRAINING_SCORES
 from softcore_runtime.training import THUMBNAILS, read_array
 
@@ -49,8 +44,6 @@ __all__ = [
     "read_manifest",
     "read_mask",
     "record_files",
-    "revert_threshold",
-    "set_threshold",
     "write_arrays",
     "write_golden",
     "write_manifest",
@@ -61,7 +54,6 @@ INDEX = "index.hnsw"
 _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
-_DRAFT = ".draft-"
 _SCORES = f"{_GOLDEN}/scores.json"
 _REQUIRED = (
     BACKBONE,
@@ -190,112 +182,6 @@ def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
         return None
     _verify(path, name, manifest.files[name])
     return read_picture(path / name)
-
-
-def set_threshold(
-    path: Path, threshold: Threshold, exported: Manifest, mask: bytes | None = None
-) -> Manifest:
-    """Set a bundle's limit; the one before it goes to the history.
-
-    The manifest is replaced in one step: whenever this is interrupted, the old one or the new one is there,
-    whole, and who has the bundle open is not disturbed.
-
-    Args:
-        path: the bundle's folder.
-        threshold: the new limit; its `mask` is filled in here.
-        exported: the manifest that the limit was calibrated with.
-        mask: a PNG file's content, white where nothing is inspected.
-
-    Returns:
-        the new manifest.
-
-    Raises:
-        UsageError: the bundle can't be written, or someone else is just setting its limit.
-        BundleError: the bundle isn't there any more, or another was exported in its place.
-    """
-    with _alone(path):
-        manifest = read_manifest(path)
-        if not manifest.same_export(exported):
-            raise BundleCorruptError(f"{path}: was exported anew while its limit was chosen; calibrate again")
-        files = dict(manifest.files)
-        name = None
-        if mask is not None:
-            digest = hashlib.sha256(mask).hexdigest()
-            name = f"mask-{digest[:16]}.png"
-            _replace(path / name, mask)
-            files[name] = FileRecord(sha256=digest, bytes=len(mask))
-        new = manifest.model_copy(
-            update={
-                "threshold": threshold.model_copy(update={"mask": name}),
-                "history": (*manifest.history, manifest.threshold),
-                "files": files,
-            }
-        )
-        _replace(manifest_path(path), dump_manifest(new))
-    return new
-
-
-def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
-    """Go back to the limit before the present one, which is forgotten; returns both, the dropped one first.
-
-    Raises:
-        UsageError: there is none before it, or as `set_threshold`.
-        BundleError: no bundle, or a damaged one.
-    """
-    with _alone(path):
-        manifest = read_manifest(path)
-        if not manifest.history:
-            raise UsageError(f"{path}: no earlier limit to go back to; this one was set at export")
-        *history, threshold = manifest.history
-        new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
-        _replace(manifest_path(path), dump_manifest(new))
-    return manifest.threshold, threshold
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep others from setting the bundle's limit; the lock ends with the process, whatever ends that."""
-    try:
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise BundleNotFoundError(f"{path}: no bundle here ({error.strerror})") from error
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise UsageError(f"{path}: its limit is just being set by someone else; try again") from error
-    finally:
-        os.close(folder)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Write a file so that at any moment the old content or the new is there, whole, even after a power cut.
-
-    Raises:
-        UsageError: it can't be written.
-    """
-    place = None
-    try:
-        for left in file.parent.glob(f"{_DRAFT}*"):  # by someone who was killed: we are alone here
-            left.unlink(missing_ok=True)
-        handle, place = tempfile.mkstemp(prefix=_DRAFT, dir=file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(handle, file.stat().st_mode & 0o777 if file.exists() else 0o644)
-            os.fsync(handle)
-        Path(place).replace(file)
-        place = None
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise UsageError(f"{file}: can't be written ({error.strerror}); nothing was changed") from error
-    finally:
-        if place:
-            Path(place).unlink(missing_ok=True)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

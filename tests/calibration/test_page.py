@@ -18,8 +18,9 @@ from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
 from softcore_calibration.scoring import score_samples
 from softcore_runtime import Inspector
-from softcore_runtime.bundle import read_manifest, set_threshold
+from softcore_runtime.bundle import read_manifest
 from softcore_runtime.errors import BundleCorruptError, DataError, UsageError
+from softcore_runtime.limit import set_threshold
 from softcore_runtime.training import read_training
 
 

@@ -26,8 +26,9 @@ from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
 from softcore_calibration.scoring import Scoring, score_samples
 from softcore_runtime import Inspector
-from softcore_runtime.bundle import read_manifest, set_threshold
+from softcore_runtime.bundle import read_manifest
 from softcore_runtime.errors import UsageError
+from softcore_runtime.limit import set_threshold
 from softcore_runtime.training import read_training
 
 NASTY = "002 <img src=x onerror=alert(1)>&.png"

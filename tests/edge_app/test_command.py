@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from softcore_edge_app import command as edge_command
 from softcore_edge_app.command import main
-from softcore_runtime import Inspector, SourceError, bundle, read_bundle, read_picture
+from softcore_runtime import Inspector, SourceError, bundle, limit, read_bundle, read_picture
 from softcore_runtime.threshold import Threshold
 
 COMMAND = str(Path(sys.executable).with_name("softcore-edge"))
@@ -474,7 +474,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame(
     def decide(*given: Any, **more: Any) -> Any:
         seen.append(given)
         if len(seen) == 3:
-            bundle.set_threshold(tiny_bundle, high, exported)
+            limit.set_threshold(tiny_bundle, high, exported)
         if len(seen) == 6:
             (tiny_bundle / "manifest.json").write_bytes(b"half of it")
         if len(seen) == 8:
@@ -499,7 +499,7 @@ def test_between_two_limits_it_says_review(
 ) -> None:
     exported = read_bundle(tiny_bundle).manifest
     zone = exported.threshold.model_copy(update={"fail_above": 1e4, "provisional": False})
-    bundle.set_threshold(tiny_bundle, zone, exported)
+    limit.set_threshold(tiny_bundle, zone, exported)
     assert main([str(tiny_bundle), "--source", str(parts), "--json", *fast]) == 0
     out, err = capsys.readouterr()
     assert dict(decisions(out))["scratch/bad.png"] == "REVIEW"

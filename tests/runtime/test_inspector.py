@@ -19,8 +19,6 @@ from softcore_runtime.anomaly_map import draw_map
 from softcore_runtime.bundle import (
     read_bundle,
     record_files,
-    revert_threshold,
-    set_threshold,
     write_manifest,
 )
 from softcore_runtime.engine import ENGINES, Engine, Precision
@@ -32,6 +30,7 @@ from softcore_runtime.errors import (
     SelfTestError,
 )
 from softcore_runtime.hnsw import HnswIndex
+from softcore_runtime.limit import revert_threshold, set_threshold
 from softcore_runtime.manifest import Grid, parse_manifest
 from softcore_runtime.mask import find_ignored
 from softcore_runtime.threshold import Calibration
