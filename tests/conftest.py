@@ -17,7 +17,7 @@ from softcore_runtime import Inspector, bundle, manifest
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.threshold import Threshold
-from softcore_runtime.training import Training, draw_thumbnail, write_training
+from softcore_runtime.training import Training, draw_thumbnail, measure_look, write_training
 
 # It may start and update nothing, and ask nobody.
 QUIET = [
@@ -69,7 +69,9 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
         np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T
     )  # each position's own, of four pictures
     bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins, "hints": hints})
-    write_training(path, Training(np.linspace(4, 10, 12), np.stack([draw_thumbnail(crop) for crop in crops])))
+    thumbnails = np.stack([draw_thumbnail(crop) for crop in crops])
+    looks = np.stack([measure_look(frame.astype(np.uint8)) for frame in (*frames[1:], good_frame)])
+    write_training(path, Training(np.linspace(4, 10, 12), thumbnails, looks))
     HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(path / bundle.INDEX)
 
     def write(scores: dict[str, float]) -> None:

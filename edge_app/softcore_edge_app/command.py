@@ -15,8 +15,10 @@ from pathlib import Path
 from softcore_runtime import BundleError, Inspector, SourceError, UsageError
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES
+from softcore_runtime.training import read_training
 
 from softcore_edge_app.bundle_choice import choose_bundle
+from softcore_edge_app.frame_checks import FrameChecks
 from softcore_edge_app.overlay_folder import OverlayFolder
 from softcore_edge_app.source_choice import choose_camera, choose_source
 from softcore_edge_app.sources import Source
@@ -68,6 +70,12 @@ def _build_parser() -> Parser:
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object a frame")
     parser.add_argument("--frames", type=_positive, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="inspect also what is far darker, brighter, flatter or more blurred than all training pictures "
+        "(else INVALID)",
+    )
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--fast",
@@ -97,9 +105,10 @@ def _work(options: argparse.Namespace) -> None:
     inspector = Inspector.load(path, engine=options.engine, threads=options.threads)
     overlays = OverlayFolder(options.save_overlays) if options.save_overlays else None
 
+    checks = None if options.unchecked else FrameChecks(read_training(path))
     tally, start = Tally(), time.perf_counter()
     try:
-        _inspect(inspector, source, options, overlays, tally)
+        _inspect(inspector, source, options, checks, overlays, tally)
     finally:  # also after Ctrl-C or a fault: what was decided stands
         if tally.total:
             _summarise(inspector, source, overlays, tally, time.perf_counter() - start)
@@ -111,6 +120,7 @@ def _inspect(
     inspector: Inspector,
     source: Source,
     options: argparse.Namespace,
+    checks: FrameChecks | None,
     overlays: OverlayFolder | None,
     tally: Tally,
 ) -> None:
@@ -119,7 +129,7 @@ def _inspect(
     with closing(source.read_frames()) as frames:
         for frame in islice(frames, options.frames):
             _take_up_limit(inspector)
-            verdict, inspection = decide(inspector, frame, fast=options.fast)
+            verdict, inspection = decide(inspector, frame, checks, fast=options.fast)
             try:
                 if overlays and inspection:
                     verdict = replace(verdict, overlay=overlays.save(frame, inspection))

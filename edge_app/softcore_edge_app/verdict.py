@@ -6,8 +6,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from softcore_runtime import Bound, Decision, FrameError, Inspection, Inspector
 
+from softcore_edge_app.frame_checks import FrameChecks
 from softcore_edge_app.sources import Frame
 
 __all__ = ["Verdict", "decide", "format_json", "format_line", "printable"]
@@ -58,30 +61,21 @@ class Verdict:
     reason: str | None = None
 
 
-def decide(inspector: Inspector, frame: Frame, *, fast: bool = False) -> tuple[Verdict, Inspection | None]:
-    """Decide on a frame, with its inspection unless `fast`; one that can't be read is INVALID, without."""
+def decide(
+    inspector: Inspector, frame: Frame, checks: FrameChecks | None = None, *, fast: bool = False
+) -> tuple[Verdict, Inspection | None]:
+    """Decide on a frame, with its inspection unless `fast`.
+
+    One that can't be read, or can't show a part by `checks`, is INVALID, without an inspection.
+    """
     reason = frame.reason
     if frame.picture is not None:
         try:
-            ruling = inspector.decide(frame.picture) if fast else inspector.inspect(frame.picture)
+            reason = checks.find_fault(frame.picture) if checks else None
+            if reason is None:
+                return _inspect(inspector, frame, frame.picture, fast)
         except FrameError as error:
             reason = str(error)
-        else:
-            verdict = Verdict(
-                frame=frame.number,
-                name=frame.name,
-                decision=ruling.decision,
-                score=ruling.score,
-                bound=str(ruling.bound),
-                threshold=ruling.threshold,
-                fail_above=ruling.fail_above,
-                share=ruling.share,
-                milliseconds=ruling.milliseconds,
-                certified_by_hint=ruling.certified_by_hint,
-                by_hnsw=ruling.by_hnsw,
-                exact=ruling.exact,
-            )
-            return verdict, ruling if isinstance(ruling, Inspection) else None
     threshold = inspector.manifest.threshold
     verdict = Verdict(
         frame=frame.number,
@@ -96,6 +90,27 @@ def decide(inspector: Inspector, frame: Frame, *, fast: bool = False) -> tuple[V
         reason=reason,
     )
     return verdict, None
+
+
+def _inspect(
+    inspector: Inspector, frame: Frame, picture: NDArray[np.uint8], fast: bool
+) -> tuple[Verdict, Inspection | None]:
+    ruling = inspector.decide(picture) if fast else inspector.inspect(picture)
+    verdict = Verdict(
+        frame=frame.number,
+        name=frame.name,
+        decision=ruling.decision,
+        score=ruling.score,
+        bound=str(ruling.bound),
+        threshold=ruling.threshold,
+        fail_above=ruling.fail_above,
+        share=ruling.share,
+        milliseconds=ruling.milliseconds,
+        certified_by_hint=ruling.certified_by_hint,
+        by_hnsw=ruling.by_hnsw,
+        exact=ruling.exact,
+    )
+    return verdict, ruling if isinstance(ruling, Inspection) else None
 
 
 def format_json(verdict: Verdict) -> str:

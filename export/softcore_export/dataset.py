@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
 from softcore_runtime.pictures import SUFFIXES, find_pictures, read_picture
 from softcore_runtime.preprocessing import Preprocessing
-from softcore_runtime.training import draw_thumbnail
+from softcore_runtime.training import draw_thumbnail, measure_look
 
 __all__ = ["FEWEST", "TrainingPictures", "find_training_folder"]
 
@@ -33,6 +33,7 @@ class TrainingPictures:
     digests: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
+    looks: list[NDArray[np.float64]] = field(default_factory=list)
 
     @classmethod
     def find(cls, folder: Path, limit: int | None = None) -> TrainingPictures:
@@ -57,9 +58,11 @@ class TrainingPictures:
         self.digests.clear()
         self.skipped.clear()
         self.thumbnails.clear()
+        self.looks.clear()
         for path in self.paths:
             try:
-                crop = preprocessing.apply(read_picture(path))
+                picture = read_picture(path)
+                crop = preprocessing.apply(picture)
             except PictureError as error:
                 self.skipped.append(str(error))
                 continue
@@ -69,6 +72,7 @@ class TrainingPictures:
             self.read.append(path)
             self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
             self.thumbnails.append(draw_thumbnail(crop))
+            self.looks.append(measure_look(picture))
             yield crop
         if len(self.read) < FEWEST:
             fault = f"; first fault: {self.skipped[0]}" if self.skipped else ""

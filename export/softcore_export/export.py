@@ -216,7 +216,9 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             bundle.write_arrays(place, {**arrays, "hints": hints})
             write_contamination(place, contamination)
             write_choices(place / CHOICES, choices)
-            write_training(place, Training(scores[trusted], np.stack(pictures.thumbnails)))
+            write_training(
+                place, Training(scores[trusted], np.stack(pictures.thumbnails), np.stack(pictures.looks))
+            )
             manifest = Manifest(
                 category=target.name,
                 created=datetime.now(timezone.utc).replace(microsecond=0),

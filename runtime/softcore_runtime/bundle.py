@@ -28,11 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from softcore_runtime import training
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.pictures import read_picture
-from softcore_runtime.training import SCORES as TRAINING_SCORES
-from softcore_runtime.training import THUMBNAILS, read_array
+from softcore_runtime.training import read_array
 
 __all__ = [
     "BACKBONE",
@@ -59,8 +59,9 @@ _REQUIRED = (
     BACKBONE,
     INDEX,
     _SCORES,
-    TRAINING_SCORES,
-    THUMBNAILS,
+    training.SCORES,
+    training.THUMBNAILS,
+    training.LOOKS,
     *(f"{name}.npy" for name in _ARRAYS),
 )
 

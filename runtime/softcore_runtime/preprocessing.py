@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from softcore_runtime.errors import FrameError
 from softcore_runtime.pictures import to_bgr8
 
-__all__ = ["Preprocessing", "Window"]
+__all__ = ["SMALLEST_SIDE", "Preprocessing", "Window"]
 
-_SMALLEST_SIDE = 8  # pixels; less can't hold a part, and enlarging it would invent one
+SMALLEST_SIDE = 8  # pixels; less can't hold a part, and enlarging it would invent one
 
 
 class Window(BaseModel):
@@ -63,8 +63,8 @@ class Preprocessing(BaseModel):
         """
         picture = to_bgr8(frame)
         height, width = picture.shape[:2]
-        if min(height, width) < _SMALLEST_SIDE:
-            raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {_SMALLEST_SIDE})")
+        if min(height, width) < SMALLEST_SIDE:
+            raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {SMALLEST_SIDE})")
         # One after the other: OpenCV averages over areas only where neither side grows.
         shrunk = (min(width, self.resize), min(height, self.resize))
         small = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA)

@@ -1,10 +1,11 @@
-"""Training: what a bundle keeps of its training pictures, so that calibration can compare others with them.
+"""Training: what a bundle keeps of its training pictures, so that others can be compared with them.
 
 ::
 
     training/scores.npy       float64 [T], of the pictures that aren't suspect, each against the bank
                               without its own entries
     training/thumbnails.npy   uint8 [N, 32, 32], grey, of all pictures
+    training/looks.npy        float64 [N, 3], brightness, contrast and sharpness of all pictures
 """
 
 from __future__ import annotations
@@ -21,17 +22,20 @@ from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.pictures import to_bgr8
 
 __all__ = [
+    "LOOKS",
     "SCORES",
     "THUMBNAILS",
     "Training",
     "draw_thumbnail",
+    "measure_look",
     "read_array",
     "read_training",
     "write_training",
 ]
 
-SCORES, THUMBNAILS = "training/scores.npy", "training/thumbnails.npy"
+SCORES, THUMBNAILS, LOOKS = (f"training/{name}.npy" for name in ("scores", "thumbnails", "looks"))
 _SIDE = 32
+_ENOUGH = 256  # pixels of the shorter side, from which a look is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +45,21 @@ class Training:
     Attributes:
         scores: float64 `[T]`, T <= N, leave-one-image-out, of the pictures that aren't suspect.
         thumbnails: uint8 `[N, 32, 32]`.
+        looks: float64 `[N, 3]`, see `measure_look`.
     """
 
     scores: NDArray[np.float64]
     thumbnails: NDArray[np.uint8]
+    looks: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         if self.scores.ndim != 1 or self.scores.dtype != np.float64 or not np.isfinite(self.scores).all():
             raise ValueError("scores must be finite float64 [T]")
         if self.thumbnails.shape[1:] != (_SIDE, _SIDE) or self.thumbnails.dtype != np.uint8:
             raise ValueError(f"thumbnails must be uint8 [N, {_SIDE}, {_SIDE}]")
+        shape = (len(self.thumbnails), 3)
+        if self.looks.shape != shape or self.looks.dtype != np.float64 or not np.isfinite(self.looks).all():
+            raise ValueError(f"looks must be finite float64 {list(shape)}")
 
 
 def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -59,11 +68,25 @@ def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def measure_look(frame: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Measure how a frame looks: its brightness, contrast and sharpness, float64 `[3]`.
+
+    Mean and standard deviation of its grey levels, and the standard deviation of their Laplacian. Of a large
+    frame every so-manieth pixel is taken, which keeps what is sharp sharp and takes a tenth of a millisecond.
+    """
+    step = max(1, min(frame.shape[:2]) // _ENOUGH)
+    grey = cv2.cvtColor(to_bgr8(frame[::step, ::step]), cv2.COLOR_BGR2GRAY)
+    mean, deviation = cv2.meanStdDev(grey)
+    sharpness = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1]
+    return np.array([mean[0, 0], deviation[0, 0], sharpness[0, 0]])
+
+
 def write_training(path: Path, training: Training) -> None:
     """Write into the folder of a bundle."""
     (path / SCORES).parent.mkdir(exist_ok=True)
     np.save(path / SCORES, training.scores, allow_pickle=False)
     np.save(path / THUMBNAILS, training.thumbnails, allow_pickle=False)
+    np.save(path / LOOKS, training.looks, allow_pickle=False)
 
 
 def read_training(path: Path) -> Training:
@@ -73,9 +96,9 @@ def read_training(path: Path) -> Training:
         BundleCorruptError: a file is missing or holds something else.
     """
     try:
-        return Training(np.array(read_array(path / SCORES)), np.array(read_array(path / THUMBNAILS)))
+        return Training(*(np.array(read_array(path / name)) for name in (SCORES, THUMBNAILS, LOOKS)))
     except ValueError as error:
-        raise BundleCorruptError(f"{path / SCORES}: {error}") from error
+        raise BundleCorruptError(f"{(path / SCORES).parent}: {error}") from error
 
 
 def read_array(file: Path) -> NDArray[Any]:

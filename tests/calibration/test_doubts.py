@@ -24,7 +24,7 @@ def training() -> Training:
     rng = np.random.default_rng(1)
     base = rng.integers(60, 200, (32, 32))
     parts = np.clip(base + rng.normal(0, 10, (30, 32, 32)), 0, 255).astype(np.uint8)
-    return Training(rng.normal(5, 0.5, 30), parts)
+    return Training(rng.normal(5, 0.5, 30), parts, np.ones((30, 3)))
 
 
 def doubts(training: Training, **fields: list[object]) -> dict[str, Doubt]:

@@ -28,7 +28,7 @@ from softcore_export.settings import ExportSettings
 from softcore_runtime import Decision, Inspector, UsageError, bundle, read_bundle, read_picture
 from softcore_runtime.errors import DataError, ExportError, SelfTestError
 from softcore_runtime.openvino import computes_in_bf16
-from softcore_runtime.training import draw_thumbnail, read_training
+from softcore_runtime.training import draw_thumbnail, measure_look, read_training
 from torch import nn
 
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -36,8 +36,8 @@ Draw = Callable[..., np.ndarray]
 FILES = {
     "backbone.onnx", "bank.npy", "choices.json", "contamination.json", "golden", "golden/plain.png",
     "golden/scores.json", "golden/spoiled.png", "golden/typical.png", "hints.npy", "index.hnsw",
-    "manifest.json", "origins.npy", "report.html", "training", "training/scores.npy",
-    "training/thumbnails.npy", "weights.npy",
+    "manifest.json", "origins.npy", "report.html", "training", "training/looks.npy",
+    "training/scores.npy", "training/thumbnails.npy", "weights.npy",
 }  # fmt: skip
 
 
@@ -70,7 +70,7 @@ def test_the_same_seed_gives_the_same_bytes(
     again = learn(discs, tmp_path / "disc", small)
     names = (
         *("bank.npy", "weights.npy", "origins.npy", "hints.npy", "index.hnsw", "golden/scores.json"),
-        *("training/scores.npy", "training/thumbnails.npy"),
+        *("training/scores.npy", "training/thumbnails.npy", "training/looks.npy"),
     )
     for name in names:
         assert (exported.path / name).read_bytes() == (again.path / name).read_bytes(), name
@@ -534,6 +534,9 @@ def test_what_calibration_needs_of_the_training_pictures_is_kept(exported: Expor
     trusted = np.sort(exported.scores)[: len(training.scores)]
     np.testing.assert_array_equal(np.sort(training.scores), trusted)
     assert training.scores.max() == limit
-    for path, thumbnail in zip(exported.pictures, training.thumbnails, strict=True):
-        crop = exported.manifest.preprocessing.apply(read_picture(path))
+    kept = zip(exported.pictures, training.thumbnails, training.looks, strict=True)
+    for path, thumbnail, look in kept:
+        picture = read_picture(path)
+        crop = exported.manifest.preprocessing.apply(picture)
         np.testing.assert_array_equal(draw_thumbnail(crop), thumbnail)
+        np.testing.assert_array_equal(measure_look(picture), look)

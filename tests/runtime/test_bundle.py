@@ -34,6 +34,7 @@ FILES = [
     "hints.npy",
     "index.hnsw",
     "origins.npy",
+    "training/looks.npy",
     "training/scores.npy",
     "training/thumbnails.npy",
     "weights.npy",

@@ -6,17 +6,27 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import laplace
 from softcore_runtime.errors import BundleCorruptError
-from softcore_runtime.training import SCORES, Training, draw_thumbnail, read_training, write_training
+from softcore_runtime.training import (
+    LOOKS,
+    SCORES,
+    Training,
+    draw_thumbnail,
+    measure_look,
+    read_training,
+    write_training,
+)
 
 
 def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    training = Training(rng.random(5), rng.integers(0, 256, (7, 32, 32), dtype=np.uint8))
+    training = Training(rng.random(5), rng.integers(0, 256, (7, 32, 32), dtype=np.uint8), rng.random((7, 3)))
     write_training(tmp_path, training)
     found = read_training(tmp_path)
     np.testing.assert_array_equal(found.scores, training.scores)
     np.testing.assert_array_equal(found.thumbnails, training.thumbnails)
+    np.testing.assert_array_equal(found.looks, training.looks)
 
 
 def test_a_thumbnail_is_the_mean_of_each_cell() -> None:
@@ -47,7 +57,37 @@ def draw_part() -> np.ndarray:
     "array", [np.zeros(3, np.float32), np.zeros((3, 1)), np.array([np.nan]), np.array(["a"])]
 )
 def test_other_things_are_refused(tmp_path: Path, array: np.ndarray) -> None:
-    write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8)))
+    write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8), np.zeros((3, 3))))
     np.save(tmp_path / SCORES, array)
-    with pytest.raises(BundleCorruptError, match=r"scores\.npy"):
+    with pytest.raises(BundleCorruptError, match=r"training: scores must"):
         read_training(tmp_path)
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 2)), np.zeros((2, 3)), np.full((3, 3), np.inf)])
+def test_looks_belong_to_the_pictures(tmp_path: Path, array: np.ndarray) -> None:
+    write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8), np.zeros((3, 3))))
+    np.save(tmp_path / LOOKS, array)
+    with pytest.raises(BundleCorruptError, match="looks must be finite float64"):
+        read_training(tmp_path)
+
+
+def test_a_look_is_brightness_contrast_and_sharpness() -> None:
+    frame = np.random.default_rng(3).integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    grey = np.asarray(Image.fromarray(frame[:, :, ::-1]).convert("L"), np.float64)
+    edges = laplace(grey, mode="mirror")
+    np.testing.assert_allclose(measure_look(frame), [grey.mean(), grey.std(), edges.std()], rtol=5e-3)
+    one = np.full((3000, 2000, 3), 77, np.uint8)
+    np.testing.assert_array_equal(measure_look(one), [77, 0, 0])
+    np.testing.assert_allclose(
+        measure_look(frame[:, :, 0]), measure_look(np.repeat(frame[:, :, :1], 3, axis=2))
+    )
+
+
+@pytest.mark.parametrize("side", [200, 900, 3000])
+def test_a_blurred_frame_is_less_sharp_at_any_size(side: int) -> None:
+    y, x = np.mgrid[:side, :side] * (200 / side)
+    rng = np.random.default_rng(4)
+    sharp = 100 + 60 * (np.sin(x) * np.cos(y) > 0) + rng.normal(0, 3, (side, side))
+    frame = np.repeat(np.clip(sharp, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    blurred = cv2.GaussianBlur(frame, (0, 0), side / 60)
+    assert measure_look(np.asarray(blurred))[2] < 0.3 * measure_look(frame)[2]
