@@ -506,3 +506,19 @@ def test_between_two_limits_it_says_review(
     assert dict(decisions(out))["a_good.png"] == "PASS"
     assert {json.loads(line)["fail_above"] for line in out.splitlines()} == {1e4}
     assert "5 frames: 1 PASS, 1 REVIEW, 0 FAIL, 3 INVALID" in err
+
+
+def test_a_picture_that_no_part_looks_like_is_invalid_unless_told_otherwise(
+    tiny_bundle: Path, parts: Path, good_frame: np.ndarray, capsys: Capsys
+) -> None:
+    cv2.imwrite(str(parts / "e_dark.png"), good_frame // 20)
+    found = []
+    for option in ([], ["--unchecked"]):
+        assert main([str(tiny_bundle), "--source", str(parts), "--json", *option]) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        found.append({line["name"]: line for line in lines})
+    checked, unchecked = found
+    assert checked["e_dark.png"]["decision"] == "INVALID"
+    assert checked["e_dark.png"]["reason"].startswith("too dark: its mean grey level is")
+    assert unchecked["e_dark.png"]["decision"] == "FAIL"
+    assert checked["scratch/bad.png"]["score"] == unchecked["scratch/bad.png"]["score"]
