@@ -17,10 +17,13 @@ from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES
 from softcore_runtime.training import read_training
 
+from softcore_edge_app import ledger_command
+from softcore_edge_app.bookkeeper import Bookkeeper
 from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.frame_checks import FrameChecks
+from softcore_edge_app.ledger import Ledger
 from softcore_edge_app.overlay_folder import OverlayFolder
-from softcore_edge_app.source_choice import choose_camera, choose_source
+from softcore_edge_app.source_choice import choose_camera, choose_source, hide_password
 from softcore_edge_app.sources import Source
 from softcore_edge_app.tally import Tally
 from softcore_edge_app.verdict import decide, format_json, format_line
@@ -30,13 +33,16 @@ __all__ = ["main"]
 _DESCRIPTION = """\
 Decide, frame by frame, PASS or FAIL (or REVIEW, where the bundle has a grey zone): one line a frame
 on standard output, the summary on standard error. A frame that can't be read or inspected is INVALID,
-with the reason. A limit that is set meanwhile holds from the next frame."""
+with the reason. Cameras and streams go on until Ctrl-C: one that fails is reopened, and meanwhile there
+is an INVALID every two seconds. A limit that is set meanwhile holds from the next frame."""
 
 _EPILOG = """\
 examples:
   softcore-edge --camera 0
   softcore-edge bundles/pill --source pictures/ --save-overlays overlays/
   softcore-edge pill --source line.mp4 --json > decisions.jsonl
+  softcore-edge pill --camera 0 --ledger line1.ledger
+  softcore-edge ledger verify line1.ledger     (export, stats: softcore-edge ledger --help)
 
 exit codes:
   0  every frame was gone through (a FAIL is a result, not an error)
@@ -46,6 +52,9 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-edge` and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["ledger"]:
+        return ledger_command.main(arguments[1:])
     return run(_build_parser(), _work, arguments)
 
 
@@ -59,7 +68,11 @@ def _build_parser() -> Parser:
         "(default: $SOFTCORE_BUNDLE, then the only one under bundles/)",
     )
     frames = parser.add_mutually_exclusive_group(required=True)
-    frames.add_argument("--camera", metavar="INDEX", help="a camera's index or device (0, /dev/video0)")
+    frames.add_argument(
+        "--camera",
+        metavar="INDEX",
+        help="a camera's index or device (0, /dev/video0), csi://0 on a Jetson, or a GStreamer pipeline",
+    )
     frames.add_argument(
         "--source",
         metavar="FILE_OR_FOLDER_OR_URL",
@@ -67,6 +80,12 @@ def _build_parser() -> Parser:
     )
     parser.add_argument(
         "--save-overlays", type=Path, metavar="DIR", help="write a picture of every decision to DIR"
+    )
+    parser.add_argument(
+        "--ledger",
+        type=Path,
+        metavar="FILE",
+        help="enter every decision in FILE before its line is written; one that can't be entered is INVALID",
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object a frame")
     parser.add_argument("--frames", type=_positive, metavar="N", help="stop after N frames")
@@ -104,14 +123,20 @@ def _work(options: argparse.Namespace) -> None:
         _keep_apart(options.save_overlays, Path(options.source))
     inspector = Inspector.load(path, engine=options.engine, threads=options.threads)
     overlays = OverlayFolder(options.save_overlays) if options.save_overlays else None
+    book = (
+        Bookkeeper(Ledger.open(options.ledger), inspector, _name_camera(options)) if options.ledger else None
+    )
 
     checks = None if options.unchecked else FrameChecks(read_training(path))
     tally, start = Tally(), time.perf_counter()
     try:
-        _inspect(inspector, source, options, checks, overlays, tally)
+        _inspect(inspector, source, options, checks, overlays, book, tally)
     finally:  # also after Ctrl-C or a fault: what was decided stands
+        seconds = time.perf_counter() - start
+        if book:
+            book.close()
         if tally.total:
-            _summarise(inspector, source, overlays, tally, time.perf_counter() - start)
+            _summarise(inspector, source, overlays, book, tally, seconds)
     if not tally.decided:
         raise SourceError(f"no frame could be decided: {tally.total} INVALID")
 
@@ -122,16 +147,20 @@ def _inspect(
     options: argparse.Namespace,
     checks: FrameChecks | None,
     overlays: OverlayFolder | None,
+    book: Bookkeeper | None,
     tally: Tally,
 ) -> None:
     # Python has no standard output at all where it was started with a closed one.
     colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     with closing(source.read_frames()) as frames:
         for frame in islice(frames, options.frames):
+            received = time.time_ns()
             _take_up_limit(inspector)
             verdict, inspection = decide(inspector, frame, checks, fast=options.fast)
+            if book:  # before anything of it is seen
+                verdict = book.enter(frame, verdict, received)
             try:
-                if overlays and inspection:
+                if overlays and inspection and verdict.decision is inspection.decision:
                     verdict = replace(verdict, overlay=overlays.save(frame, inspection))
             finally:  # a full disk takes nothing from the decision
                 tally.add(verdict)
@@ -150,12 +179,19 @@ def _take_up_limit(inspector: Inspector) -> None:
 
 
 def _summarise(
-    inspector: Inspector, source: Source, overlays: OverlayFolder | None, tally: Tally, seconds: float
+    inspector: Inspector,
+    source: Source,
+    overlays: OverlayFolder | None,
+    book: Bookkeeper | None,
+    tally: Tally,
+    seconds: float,
 ) -> None:
     threshold, path = inspector.manifest.threshold, inspector.bundle.path
     lines = [*tally.describe(seconds), f"bundle {path}, limit {threshold.value:.6g}"]
     if overlays:
         lines.append(f"{overlays.saved} overlays in {overlays.path}")
+    if book:
+        lines.append(book.remark)
     if inspector.remark:
         lines.append(inspector.remark)
     if threshold.provisional:
@@ -163,6 +199,12 @@ def _summarise(
     if source.remark:
         lines.append(source.remark)
     print("\n".join(lines), file=sys.stderr)
+
+
+def _name_camera(options: argparse.Namespace) -> str:
+    """Say where the frames come from; of a pipeline its first word, for it may hold a password."""
+    text: str = options.source or options.camera
+    return text.split()[0] if " ! " in text else hide_password(text)
 
 
 def _keep_apart(overlays: Path, source: Path) -> None:

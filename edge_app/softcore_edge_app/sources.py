@@ -24,12 +24,14 @@ class Frame:
         name: says where the frame comes from; unique within a source.
         picture: uint8 BGR `[H, W, 3]`, or None.
         reason: why there is no picture, or None.
+        taken: when a live source gave it, in seconds of the monotonic clock; None for recordings.
     """
 
     number: int
     name: str
     picture: NDArray[np.uint8] | None = None
     reason: str | None = None
+    taken: float | None = None
 
     def __post_init__(self) -> None:
         if (self.picture is None) == (self.reason is None):

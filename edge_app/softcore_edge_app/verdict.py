@@ -43,6 +43,7 @@ class Verdict:
             was slow; None where INVALID.
         overlay: the saved overlay's path, or None.
         reason: why it is INVALID, else None.
+        trigger: the frame's id in the ledger; None where there is none.
     """
 
     frame: int
@@ -59,6 +60,7 @@ class Verdict:
     exact: int | None = None
     overlay: Path | None = None
     reason: str | None = None
+    trigger: str | None = None
 
 
 def decide(

@@ -9,6 +9,7 @@
     ├── DataError                 training data that can't carry an export
     ├── FrameError (ValueError)   a frame that can't be inspected
     ├── SourceError               a camera, video or stream that can't be opened or has failed
+    ├── LedgerError               a ledger that is damaged or can't be written
     ├── ExportError               an export that failed one of its own gates
     └── BundleError
         ├── BundleNotFoundError   no bundle at this place
@@ -29,6 +30,7 @@ __all__ = [
     "DataError",
     "ExportError",
     "FrameError",
+    "LedgerError",
     "MissingLibraryError",
     "PictureError",
     "SelfTestError",
@@ -71,6 +73,10 @@ class FrameError(SoftCoreError, ValueError):
 
 class SourceError(SoftCoreError):
     """A camera, video or stream that can't be opened, or that failed."""
+
+
+class LedgerError(SoftCoreError):
+    """A ledger that is damaged, or that can't be opened or written."""
 
 
 class ExportError(SoftCoreError):

@@ -72,7 +72,8 @@ def measure_look(frame: NDArray[np.generic]) -> NDArray[np.float64]:
     """Measure how a frame looks: its brightness, contrast and sharpness, float64 `[3]`.
 
     Mean and standard deviation of its grey levels, and the standard deviation of their Laplacian. Of a large
-    frame every so-manieth pixel is taken: that keeps what is sharp sharp, and takes a fraction of a millisecond.
+    frame every so-manieth pixel is taken: that keeps what is sharp sharp, and takes a fraction of a
+    millisecond.
     """
     step = max(1, min(frame.shape[:2]) // _ENOUGH)
     grey = cv2.cvtColor(to_bgr8(frame[::step, ::step]), cv2.COLOR_BGR2GRAY)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
 import pty
@@ -8,16 +10,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from softcore_edge_app import bookkeeper
 from softcore_edge_app import command as edge_command
 from softcore_edge_app.command import main
-from softcore_runtime import Inspector, SourceError, bundle, limit, read_bundle, read_picture
+from softcore_edge_app.ledger import Ledger, verify_ledger
+from softcore_runtime import Inspector, LedgerError, SourceError, bundle, limit, read_bundle, read_picture
 from softcore_runtime.threshold import Threshold
 
 COMMAND = str(Path(sys.executable).with_name("softcore-edge"))
@@ -267,6 +273,7 @@ class Camera:
         self.pictures = iter(pictures)
 
     def read(self) -> tuple[bool, np.ndarray | None]:
+        time.sleep(0.2)  # slower than any inspection, which takes only the newest
         picture = next(self.pictures, None)
         return picture is not None, picture
 
@@ -284,12 +291,13 @@ def test_a_camera_that_dies_leaves_its_decisions(
     monkeypatch: pytest.MonkeyPatch,
     capsys: Capsys,
 ) -> None:
-    monkeypatch.setattr(cv2, "VideoCapture", lambda _index: Camera([good_frame, bad_frame]))
-    assert main([str(tiny_bundle), "--camera", "0", "--json"]) == 3
+    opened = iter([[good_frame, bad_frame]])
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_arguments: Camera(next(opened, [])))
+    assert main([str(tiny_bundle), "--camera", "0", "--json", "--frames", "3"]) == 0
     out, err = capsys.readouterr()
-    assert decisions(out) == [("camera 0#1", "PASS"), ("camera 0#2", "FAIL")]
-    assert "2 frames: 1 PASS, 1 FAIL, 0 INVALID" in err
-    assert err.splitlines()[-1] == "softcore-edge: camera 0: the camera stopped after frame 2"
+    assert decisions(out) == [("camera 0#1", "PASS"), ("camera 0#2", "FAIL"), ("camera 0#3", "INVALID")]
+    assert "no new frame for 2." in json.loads(out.splitlines()[2])["reason"]
+    assert "3 frames: 1 PASS, 1 FAIL, 1 INVALID" in err
 
 
 @pytest.mark.parametrize("camera", ["97", "/dev/video97", "99999999999999"])
@@ -522,3 +530,162 @@ def test_a_picture_that_no_part_looks_like_is_invalid_unless_told_otherwise(
     assert checked["e_dark.png"]["reason"].startswith("too dark: its mean grey level is")
     assert unchecked["e_dark.png"]["decision"] == "FAIL"
     assert checked["scratch/bad.png"]["score"] == unchecked["scratch/bad.png"]["score"]
+
+
+def test_every_decision_is_in_the_ledger(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    arguments = [str(tiny_bundle), "--source", str(parts), "--json", "--ledger", "line.ledger"]
+    for count in (5, 10):
+        assert main(arguments) == 0
+        out, err = capsys.readouterr()
+        with Ledger.open(Path("line.ledger")) as ledger:
+            assert f"ledger line.ledger: {count} rows, head {ledger.head}" in err.splitlines()
+            entries = [row.entry for row in ledger][-5:]
+        for fields, entry in zip(map(json.loads, out.splitlines()), entries, strict=True):
+            for name in ("trigger", "name", "decision", "score", "bound", "threshold", "fail_above",
+                         "milliseconds", "reason"):  # fmt: skip
+                assert getattr(entry, name) == fields[name]
+            assert (entry.camera, entry.category) == (str(parts), "tiny")
+            assert (entry.engine, entry.precision) == ("onnxruntime", "fp32")
+            assert entry.bundle == json.loads((tiny_bundle / "manifest.json").read_text())["seal"]
+            assert time.time_ns() - 60 * 10**9 < entry.triggered_at < entry.decided_at < time.time_ns()
+            spent = entry.decided_at - entry.triggered_at
+            assert entry.milliseconds is None or spent >= 1e6 * entry.milliseconds
+    with Ledger.open(Path("line.ledger")) as ledger:
+        assert len({row.entry.trigger for row in ledger}) == 10
+    assert main(["ledger", "verify", "line.ledger"]) == 0
+    assert "10 rows, whole, closed" in capsys.readouterr().out
+
+
+def test_without_a_ledger_there_is_no_trigger(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    assert main([str(tiny_bundle), "--source", str(parts), "--json"]) == 0
+    assert {json.loads(line)["trigger"] for line in capsys.readouterr().out.splitlines()} == {None}
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_was_published_is_in_the_ledger(
+    tiny_bundle: Path, many_parts: Path, how: signal.Signals
+) -> None:
+    command = [COMMAND, str(tiny_bundle), "--source", str(many_parts), "--json", "--ledger", "line.ledger"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(20)]
+        process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    lines += [line for line in out.splitlines(keepends=True) if line.endswith("\n")]
+    verified = verify_ledger(Path("line.ledger"))
+    assert verified.fault is None
+    assert verified.closed is (how is not signal.SIGKILL)
+    assert (f"{verified.rows} rows, head {verified.head}" in err) is verified.closed
+    with Ledger.open(Path("line.ledger")) as ledger:
+        entered = {row.entry.trigger: str(row.entry.decision) for row in ledger}
+    for fields in map(json.loads, lines):
+        assert entered[fields["trigger"]] == fields["decision"]
+    assert 0 <= len(entered) - len(lines) <= 1
+
+
+def fill_disk(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def test_what_is_not_in_the_ledger_is_invalid(
+    tiny_bundle: Path, tmp_path: Path, good_frame: np.ndarray, small_disk: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch, capsys: Capsys,
+) -> None:  # fmt: skip
+    """One alarm, not one a frame; what was INVALID is entered once the disk has room again."""
+    folder, path = tmp_path / "good", small_disk(500_000) / "line.ledger"
+    folder.mkdir()
+    for number in range(12):
+        cv2.imwrite(str(folder / f"{number:02}.png"), good_frame)
+    ballast, real, seen = path.with_name("ballast"), edge_command.decide, []
+
+    def decide(*given: Any, **more: Any) -> Any:
+        seen.append(given)
+        if len(seen) == 4:
+            fill_disk(ballast)
+        if len(seen) == 9:
+            ballast.unlink()
+        return real(*given, **more)
+
+    monkeypatch.setattr(edge_command, "decide", decide)
+    arguments = ["--json", "--ledger", str(path), "--save-overlays", "out"]
+    assert main([str(tiny_bundle), "--source", str(folder), *arguments]) == 0
+    out, err = capsys.readouterr()
+    lines = [json.loads(line) for line in out.splitlines()]
+    expected = ["PASS"] * 3 + ["INVALID"] * 5 + ["PASS"] * 4
+    assert [fields["decision"] for fields in lines] == expected
+    for fields in lines[3:8]:
+        assert re.fullmatch(r"the ledger can't be written \((.*full|disk I/O error)\)", fields["reason"])
+        assert fields["score"] is fields["bound"] is fields["milliseconds"] is fields["overlay"] is None
+    assert len(list(Path("out").iterdir())) == 7
+    assert err.count("alarm: ") == err.count("is written again") == 1
+    assert "12 frames: 7 PASS, 0 FAIL, 5 INVALID" in err
+    with Ledger.open(path) as ledger:
+        assert {row.entry.trigger: str(row.entry.decision) for row in ledger} == {
+            fields["trigger"]: fields["decision"] for fields in lines
+        }
+        assert ledger.rows == 12
+    assert verify_ledger(path).closed
+
+
+def test_a_disk_that_stays_full_is_told_in_the_summary(
+    tiny_bundle: Path, shades: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    def refuse(self: Ledger, entries: list[Any]) -> None:
+        if entries:
+            raise LedgerError(f"{self.path}: database or disk is full")
+
+    monkeypatch.setattr(Ledger, "append_all", refuse)
+    monkeypatch.setattr(bookkeeper, "_OWED", 4)
+    assert main([str(tiny_bundle), "--source", str(shades), "--ledger", "line.ledger"]) == 3
+    out, err = capsys.readouterr()
+    assert out.count("INVALID") == out.count("the ledger can't be written (database or disk is full)") == 6
+    assert err.count("alarm: line.ledger: can't be written (database or disk is full)") == 1
+    assert re.search(r"^ledger line.ledger: 0 rows, head \w{64}; 6 INVALID are not in it$", err, re.MULTILINE)
+
+
+def test_a_password_stays_out_of_the_ledger() -> None:
+    def name(**options: str | None) -> str:
+        return edge_command._name_camera(argparse.Namespace(**{"camera": None, "source": None, **options}))
+
+    assert name(camera="0") == "0"
+    assert name(source="rtsp://user:secret@line/1") == "rtsp://line/1"
+    assert name(camera="rtspsrc location=rtsp://u:secret@line ! appsink") == "rtspsrc"
+
+
+def test_names_of_any_bytes_are_entered(tiny_bundle: Path, parts: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    shutil.copy(parts / "a_good.png", os.fsencode(folder) + b"/\xff.png")
+    assert main([str(tiny_bundle), "--source", str(folder), "--ledger", "line.ledger"]) == 0
+    with Ledger.open(Path("line.ledger")) as ledger:
+        assert [row.entry.name for row in ledger] == [r"\udcff.png"]
+
+
+def test_a_damaged_ledger_or_a_second_line_is_refused(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    arguments = [str(tiny_bundle), "--source", str(parts), "--ledger", "line.ledger"]
+    with Ledger.open(Path("line.ledger")):
+        assert main(arguments) == 3
+        assert "line.ledger: another process is writing this ledger" in one_line(capsys)
+    Path("line.ledger").write_bytes(b"SQLite format 3")
+    assert main(arguments) == 3
+    assert "line.ledger: " in one_line(capsys)
+
+
+def test_a_score_that_is_no_number_is_invalid(
+    tiny_bundle: Path, parts: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    real = edge_command.decide
+
+    def decide(*given: Any, **more: Any) -> Any:
+        verdict, inspection = real(*given, **more)
+        return replace(verdict, score=float("nan"), decision="FAIL"), inspection
+
+    monkeypatch.setattr(edge_command, "decide", decide)
+    source = ["--source", str(parts / "a_good.png")]
+    assert main([str(tiny_bundle), *source, "--json", "--ledger", "line.ledger"]) == 3
+    (fields,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (fields["decision"], fields["score"], fields["reason"]) == ("INVALID", None, "the score is nan")
+    with Ledger.open(Path("line.ledger")) as ledger:
+        assert [row.entry.reason for row in ledger] == ["the score is nan"]

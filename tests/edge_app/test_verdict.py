@@ -84,7 +84,7 @@ def test_json_has_the_same_keys_for_every_frame() -> None:
         "frame": 12, "name": "scratch/7.png", "decision": "FAIL", "score": 22.0134567, "bound": "exact",
         "threshold": 12.0, "fail_above": 12.0, "share": 22.0134567 / 12, "milliseconds": 3.25,
         "certified_by_hint": 60,
-        "by_hnsw": 3, "exact": 1, "overlay": None, "reason": None,
+        "by_hnsw": 3, "exact": 1, "overlay": None, "reason": None, "trigger": None,
     }  # fmt: skip
     assert (invalid["decision"], invalid["score"], invalid["reason"]) == ("INVALID", None, "not a picture")
     assert [invalid[key] for key in ("bound", "certified_by_hint", "by_hnsw", "exact")] == [None] * 4

@@ -1,0 +1,105 @@
+"""Ledger export: a ledger's rows as CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from softcore_runtime import Decision, MissingLibraryError, UsageError
+
+from softcore_edge_app.ledger_check import SELECT, open_ledger
+from softcore_edge_app.ledger_row import COLUMNS
+
+__all__ = ["Choice", "export_ledger"]
+
+_BATCH = 10_000  # rows in memory at a time
+_TIMES = ("triggered_at", "decided_at")
+_FLOATS = ("score", "threshold", "fail_above", "milliseconds")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows: decided from `since` on and before `until` (ns of UTC since 1970), of one decision."""
+
+    since: int | None = None
+    until: int | None = None
+    decision: Decision | None = None
+
+    def read(self, path: Path) -> Iterator[tuple[Any, ...]]:
+        """Give the rows chosen, as `COLUMNS`, the first one first.
+
+        Raises:
+            sqlite3.Error: they can't be read.
+        """
+        tests = {"decided_at >= ?": self.since, "decided_at < ?": self.until, "decision = ?": self.decision}
+        asked = {test: value for test, value in tests.items() if value is not None}
+        values = [str(value) if isinstance(value, Decision) else value for value in asked.values()]
+        where = f"WHERE {' AND '.join(asked)}" if asked else ""
+        with open_ledger(path) as connection:
+            yield from connection.execute(f"{SELECT} {where} ORDER BY number", values)
+
+
+def export_ledger(path: Path, out: Path, choice: Choice) -> int:
+    """Write a ledger's rows to `out`, as its suffix says, and return how many.
+
+    CSV has the numbers in full precision, times in nanoseconds, and an empty field for None; Parquet has
+    times with their zone. Either holds all that the hashes are over. A file that is there is replaced.
+
+    Raises:
+        UsageError: another suffix, or a file of the ledger itself.
+        MissingLibraryError: pyarrow isn't installed.
+        OSError: `out` can't be written; nothing of it is left.
+    """
+    write = {".csv": _write_csv, ".parquet": _write_parquet}.get(out.suffix.lower())
+    if write is None:
+        raise UsageError(f"--out {out}: must end with .csv or .parquet")
+    if out.resolve().name.startswith(path.resolve().name) and out.resolve().parent == path.resolve().parent:
+        raise UsageError(f"--out {out}: is the ledger, or would pass for one of its files")
+    unfinished = out.with_name(f"{out.name}.part")
+    try:
+        count = write(choice.read(path), unfinished)
+        unfinished.replace(out)
+    except BaseException as error:
+        with suppress(OSError):
+            unfinished.unlink()
+        if isinstance(error, OSError):  # the name that was asked for
+            raise OSError(error.errno, error.strerror, str(out)) from error
+        raise
+    return count
+
+
+def _write_csv(rows: Iterator[tuple[Any, ...]], out: Path) -> int:
+    count = 0
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def _write_parquet(rows: Iterator[tuple[Any, ...]], out: Path) -> int:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingLibraryError("pyarrow", "parquet") from None
+    kinds = {
+        "number": pyarrow.int64(),
+        **dict.fromkeys(_TIMES, pyarrow.timestamp("ns", tz="UTC")),
+        **dict.fromkeys(_FLOATS, pyarrow.float64()),
+    }
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
+    count = 0
+    with pyarrow.parquet.ParquetWriter(out, schema) as writer:
+        while batch := list(islice(rows, _BATCH)):
+            columns = dict(zip(COLUMNS, zip(*batch, strict=True), strict=True))
+            writer.write_table(pyarrow.table(columns, schema=schema))
+            count += len(batch)
+    return count

@@ -1,0 +1,149 @@
+"""Ledger row: one decision as the ledger keeps it, and the hash that chains it to the one before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from softcore_runtime import Decision
+
+__all__ = ["COLUMNS", "FORMAT", "TABLES", "Entry", "Row", "hash_header", "hash_row"]
+
+FORMAT = 1  # of the file and of what is hashed
+_INT64 = 2**63
+
+# No index beside the row's number: what isn't there can't be changed.
+TABLES = {
+    "ledger": """CREATE TABLE ledger (
+    id TEXT NOT NULL, format INTEGER NOT NULL, rows INTEGER NOT NULL, head TEXT NOT NULL
+)""",
+    "rows": """CREATE TABLE rows (
+    number INTEGER PRIMARY KEY, "trigger" TEXT NOT NULL, name TEXT NOT NULL, camera TEXT NOT NULL,
+    category TEXT NOT NULL, bundle TEXT NOT NULL, decision TEXT NOT NULL, score REAL, bound TEXT,
+    threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, "precision" TEXT NOT NULL,
+    triggered_at INTEGER NOT NULL, decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT,
+    previous TEXT NOT NULL, hash TEXT NOT NULL
+)""",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one decision when it is entered. Texts must be encodable as UTF-8.
+
+    Attributes:
+        trigger: what the frame was taken for; the writer sees to it that it is unique.
+        name: the frame's name.
+        camera: where the frame came from.
+        category: the bundle's.
+        bundle: the seal of the manifest in use, SHA-256 in hex; it covers every file of the bundle.
+        decision: PASS, REVIEW, FAIL or INVALID.
+        score: the highest patch score, or a bound of it; None where INVALID.
+        bound: what `score` is: `exact`, `upper` or `lower`; None where INVALID.
+        threshold: the limit, in the units of `score`.
+        fail_above: the same, or the upper end of the grey zone.
+        engine: what ran the network.
+        precision: what the network computed in.
+        triggered_at: when the frame was taken, in nanoseconds of UTC since 1970.
+        decided_at: when it was decided on, likewise. A clock that was set may put it before.
+        milliseconds: wall time of the inspection; None where INVALID.
+        reason: why it is INVALID, else None.
+
+    Raises:
+        ValueError: a number that isn't finite or doesn't fit 64 bits, or a text that isn't UTF-8.
+    """
+
+    trigger: str
+    name: str
+    camera: str
+    category: str
+    bundle: str
+    decision: Decision
+    score: float | None
+    bound: str | None
+    threshold: float
+    fail_above: float
+    engine: str
+    precision: str
+    triggered_at: int
+    decided_at: int
+    milliseconds: float | None
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decision", Decision(self.decision))
+        for name, value in vars(self).items():
+            if name in _FLOATS and value is not None:
+                if not math.isfinite(value):
+                    raise ValueError(f"{name} must be finite, not {value}")
+                # As SQLite gives it back: 3 comes back as 3.0, and -0.0 as 0.0.
+                object.__setattr__(self, name, float(value) + 0.0)
+            elif isinstance(value, int) and not -_INT64 <= value < _INT64:
+                raise ValueError(f"{name} must fit 64 bits, not {value}")
+            elif isinstance(value, str):
+                value.encode()  # UnicodeEncodeError is a ValueError
+
+
+_FLOATS = ("score", "threshold", "fail_above", "milliseconds")
+COLUMNS = ("number", *(field.name for field in fields(Entry)), "previous", "hash")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry in its place.
+
+    Attributes:
+        number: counts from 1, without gaps.
+        entry: the decision.
+        previous: the hash of the row before, or of the header; SHA-256 in hex.
+        hash: this row's.
+    """
+
+    number: int
+    entry: Entry
+    previous: str
+    hash: str
+
+    @classmethod
+    def chain(cls, entry: Entry, number: int, previous: str) -> Row:
+        """Put an entry in its place."""
+        return cls(number, entry, previous, hash_row(entry, number, previous))
+
+    @classmethod
+    def read(cls, values: tuple[Any, ...]) -> Row:
+        """Take what SQLite gives, in the order of `COLUMNS`.
+
+        Raises:
+            TypeError, ValueError: no row that could have been written; not every one is found here.
+        """
+        number, *entry, previous, own = values
+        return cls(number, Entry(*entry), previous, own)
+
+    def values(self) -> tuple[Any, ...]:
+        """Give what SQLite takes, in the order of `COLUMNS`."""
+        entry = (str(value) if isinstance(value, Decision) else value for value in vars(self.entry).values())
+        return self.number, *entry, self.previous, self.hash
+
+    @property
+    def whole(self) -> bool:
+        """Whether the hash is that of the row."""
+        return self.hash == hash_row(self.entry, self.number, self.previous)
+
+
+def hash_row(entry: Entry, number: int, previous: str) -> str:
+    """Compute a row's hash: SHA-256 in hex of its number, its fields and the previous row's hash."""
+    return _hash({**vars(entry), "number": number, "previous": previous})
+
+
+def hash_header(ledger: str) -> str:
+    """Compute what the first row follows; `ledger` is the ledger's random id."""
+    return _hash({"format": FORMAT, "ledger": ledger})
+
+
+def _hash(content: dict[str, Any]) -> str:
+    # One text for one content: keys in order, no spaces, ASCII, floats as the shortest that read back.
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

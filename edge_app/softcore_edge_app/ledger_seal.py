@@ -1,0 +1,128 @@
+"""Ledger seal: a fingerprint of the ledger's file, page by page, kept beside it while nobody writes.
+
+The chain covers the rows. A file of SQLite holds bytes that mean nothing, too: unused space, versions,
+counters. The seal makes these count: the file's SHA-256, and 16 hex digits of each page's to say where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["PAGE", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
+
+PAGE = 4096  # bytes
+_DIGITS = 16  # of a page's hash: it only says where, the file's says whether
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a ledger was when it was closed.
+
+    Attributes:
+        ledger: its id.
+        rows: how many.
+        head: the last row's hash, or the header's.
+        sha256: the file's.
+        pages: the first digits of each page's SHA-256.
+    """
+
+    ledger: str
+    rows: int
+    head: str
+    sha256: str
+    pages: tuple[str, ...]
+
+    @classmethod
+    def take(cls, path: Path, ledger: str, rows: int, head: str) -> Seal:
+        """Fingerprint a ledger's file: about a second a gigabyte.
+
+        Raises:
+            OSError: it can't be read.
+        """
+        whole, pages = hashlib.sha256(), []
+        with path.open("rb") as file:
+            while page := file.read(PAGE):
+                whole.update(page)
+                pages.append(hashlib.sha256(page).hexdigest()[:_DIGITS])
+        return cls(ledger, rows, head, whole.hexdigest(), tuple(pages))
+
+    def dump(self) -> bytes:
+        """Write it: an object of JSON in the first line, then a line a page."""
+        fields = {"ledger": self.ledger, "rows": self.rows, "head": self.head, "sha256": self.sha256}
+        return "".join(f"{line}\n" for line in (json.dumps(fields), *self.pages)).encode()
+
+    def locate(self, now: Seal) -> str | None:
+        """Say where the file is another than when it was sealed, or None."""
+        if (self.sha256, self.pages) == (now.sha256, now.pages):
+            return None
+        if len(self.pages) != len(now.pages):
+            return f"the file has {len(now.pages)} pages, and had {len(self.pages)} when it was closed"
+        for number, (page, then) in enumerate(zip(now.pages, self.pages, strict=True)):
+            if page != then:
+                return f"page {number + 1} (bytes {number * PAGE} to {(number + 1) * PAGE - 1}) was changed"
+        return "the seal was changed"
+
+
+def seal_path(path: Path) -> Path:
+    """Name the file of a ledger's seal."""
+    return path.with_name(f"{path.name}.seal")
+
+
+def read_seal(path: Path) -> Seal | None:
+    """Read a ledger's seal; None where there is none: it is being written, or wasn't closed.
+
+    Raises:
+        ValueError: the seal isn't as it was written.
+        OSError: it can't be read.
+    """
+    try:
+        data = seal_path(path).read_bytes()
+    except FileNotFoundError:
+        return None
+    first, *pages = data.decode("ascii").splitlines()
+    try:
+        seal = Seal(**json.loads(first), pages=tuple(pages))
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if seal.dump() != data:
+        raise ValueError("another text")
+    return seal
+
+
+def write_seal(path: Path, seal: Seal) -> None:
+    """Write a ledger's seal, whole or not at all.
+
+    Raises:
+        OSError: it can't be written; nothing of it is left.
+    """
+    unfinished = path.with_name(f"{path.name}.seal-new")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(seal.dump())
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(seal_path(path))
+        _sync_folder(path)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+
+
+def remove_seal(path: Path) -> None:
+    """Break a ledger's seal, on the disk too: what is written from here on isn't under it."""
+    seal_path(path).unlink(missing_ok=True)
+    _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

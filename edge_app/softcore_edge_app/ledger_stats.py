@@ -1,0 +1,77 @@
+"""Ledger statistics: what a ledger's rows come to."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from softcore_runtime import Decision
+
+from softcore_edge_app.ledger_check import open_ledger
+from softcore_edge_app.verdict import printable
+
+__all__ = ["describe_ledger"]
+
+_REASONS = 10  # the most frequent ones; the rest is in the export
+
+
+def describe_ledger(path: Path) -> list[str]:
+    """Sum up a ledger: counts and rates, by category too, why frames were INVALID, latencies, and times.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
+    with open_ledger(path) as connection:
+        total, first, last = connection.execute(
+            "SELECT count(*), min(decided_at), max(decided_at) FROM rows"
+        ).fetchone()
+        if not total:
+            return ["0 rows"]
+        lines = [f"{total} rows: {_count(connection)}", f"decided from {_show(first)} to {_show(last)}"]
+        for (category,) in connection.execute("SELECT DISTINCT category FROM rows ORDER BY category"):
+            lines.append(f"category {printable(category)}: {_count(connection, category)}")
+        took = connection.execute("SELECT count(milliseconds) FROM rows").fetchone()[0]
+        if took:
+            half, most = (_percentile(connection, took, percent) for percent in (50, 95))
+            lines.append(f"an inspection took {half:.1f} ms (p50), {most:.1f} ms (p95)")
+        reasons = connection.execute(
+            "SELECT reason, count(*) AS many FROM rows WHERE decision = 'INVALID' "
+            "GROUP BY reason ORDER BY many DESC, reason LIMIT ?",
+            [_REASONS],
+        )
+        for reason, many in reasons:
+            times = "time" if many == 1 else "times"
+            lines.append(f"INVALID {many} {times}: {printable(reason or 'no reason given')}")
+    return lines
+
+
+def _count(connection: sqlite3.Connection, category: str | None = None) -> str:
+    """Count the decisions, of one category or all, and give their shares."""
+    counts = dict(
+        connection.execute(
+            "SELECT decision, count(*) FROM rows WHERE ?1 IS NULL OR category = ?1 GROUP BY decision",
+            [category],
+        )
+    )
+    total = sum(counts.values())
+    told = [d for d in Decision if d is not Decision.REVIEW or counts.get(str(d))]
+    return ", ".join(f"{counts.get(str(d), 0)} {d} ({counts.get(str(d), 0) / total:.2%})" for d in told)
+
+
+def _percentile(connection: sqlite3.Connection, count: int, percent: int) -> float:
+    """Give a time that occurred, which this share of the inspections took at most."""
+    rank = -(-(count - 1) * percent // 100)  # as numpy's method "higher"
+    (value,) = connection.execute(
+        "SELECT milliseconds FROM rows WHERE milliseconds IS NOT NULL ORDER BY milliseconds LIMIT 1 OFFSET ?",
+        [rank],
+    ).fetchone()
+    return float(value)
+
+
+def _show(nanoseconds: int) -> str:
+    try:
+        time = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return f"{nanoseconds} ns"
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,92 @@
+"""Ledger WAL: whether SQLite's write-ahead log has lost rows that were in it.
+
+What was written since the last checkpoint lies in the file `-wal`, in frames with a running checksum. SQLite
+takes the first frame whose checksum is wrong for the end, as after a power cut it is, and says nothing. A
+changed byte in the middle would take with it all that follows. Here the two are told apart.
+
+Format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["check_wal", "wal_path"]
+
+_HEADER, _FRAME = 32, 24  # bytes
+_MAGIC = 0x377F0682  # and one more where the checksums are of big-endian words
+_TRIES = 5  # a WAL that begins anew while it is read looks broken, once
+
+
+def wal_path(path: Path) -> Path:
+    """Name the write-ahead log of a ledger."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def check_wal(path: Path) -> str | None:
+    """Say what is wrong with a ledger's write-ahead log, or None; a writer may be at work.
+
+    A wrong checksum is a fault where a whole transaction was written after it: its writer had gone on. In the
+    last two transactions it isn't told from one that a power cut broke off.
+
+    Raises:
+        OSError: the log can't be read.
+    """
+    fault = None
+    for _ in range(_TRIES):
+        try:
+            fault = _find_fault(wal_path(path).read_bytes())
+        except FileNotFoundError:
+            return None
+        if fault is None:
+            return None
+        time.sleep(0.05)
+    return fault
+
+
+def _find_fault(data: bytes) -> str | None:
+    if len(data) <= _HEADER:
+        return None  # nothing was in it yet
+    magic, _version, page, _count, *salts, first, second = struct.unpack(">8I", data[:_HEADER])
+    order = ">u4" if magic & 1 else "<u4"
+    begin = np.zeros((1, 2), np.uint32)
+    if magic & ~1 != _MAGIC or [first, second] != _sum(_words(data[:24], 1, order), begin)[0].tolist():
+        return "the head of the write-ahead log was changed"
+    count = (len(data) - _HEADER) // (_FRAME + page)
+    if not count:
+        return None
+    frames = np.frombuffer(data, np.uint8, count * (_FRAME + page), _HEADER).reshape(count, -1)
+    heads = _words(frames[:, :_FRAME].tobytes(), count, ">u4")  # page, size, two salts, two sums
+    # Each sum goes on from the one before, so that all frames can be summed at once.
+    begin = np.concatenate([np.array([[first, second]], np.uint32), heads[:-1, 4:]])
+    summed = np.concatenate([frames[:, :8], frames[:, _FRAME:]], axis=1)
+    current = (heads[:, 2:4] == salts).all(1)
+    fits = current & (_sum(_words(summed.tobytes(), count, order), begin) == heads[:, 4:]).all(1)
+    if fits.all():
+        return None
+    broken = int(fits.argmin())
+    # A transaction's last frame gives the size of the file.
+    ends = broken + np.flatnonzero(current[broken:] & (heads[broken:, 1] > 0))
+    if not len(ends) or not current[ends[0] + 1 :].any():
+        return None
+    start = _HEADER + broken * (_FRAME + page)
+    return f"the write-ahead log was changed in bytes {start} to {start + _FRAME + page - 1}"
+
+
+def _words(data: bytes, count: int, order: str) -> NDArray[np.uint32]:
+    """Read words uint32 `[count, n]`."""
+    return np.frombuffer(data, order).reshape(count, -1).astype(np.uint32)
+
+
+def _sum(words: NDArray[np.uint32], begin: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Compute SQLite's checksums uint32 `[n, 2]` of words `[n, 2 k]`, modulo 2**32, from `begin` on."""
+    first, second = begin[:, 0].copy(), begin[:, 1].copy()
+    for even, odd in zip(words.T[::2], words.T[1::2], strict=True):
+        first += even + second
+        second += odd + first
+    return np.stack([first, second], axis=1)

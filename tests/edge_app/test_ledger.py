@@ -1,0 +1,483 @@
+# ruff: noqa: S608 - the SQL here is the tests' own
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from softcore_edge_app import ledger_seal, ledger_wal
+from softcore_edge_app.ledger import Entry, Flaw, Ledger, Row, verify_ledger
+from softcore_edge_app.ledger_row import COLUMNS
+from softcore_edge_app.ledger_seal import seal_path
+from softcore_runtime import Decision, LedgerError, UsageError
+
+KILLS = int(os.environ.get("SOFTCORE_KILLS", "25"))
+WRITER = """if True:
+    import sys, itertools, signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    from pathlib import Path
+    from softcore_edge_app.ledger import Entry, Ledger
+    with Ledger.open(Path(sys.argv[1])) as ledger:
+        for number in itertools.count():
+            row = ledger.append(Entry(
+                f"{sys.argv[2]}-{number}", "x" * (number % 3000), "camera", "pill", "0" * 64, "PASS", 3.5,
+                "exact", 12.0, 12.0, "onnxruntime", "fp32", number, number + 1, 3.25, None,
+            ))
+            print(row.number, row.hash, row.entry.trigger, flush=True)
+"""
+
+
+def entry(number: int = 0, **changes: Any) -> Entry:
+    fields = {
+        "trigger": f"run-{number}", "name": f"line.avi#{number}", "camera": "camera 0", "category": "pill",
+        "bundle": "ab" * 32, "decision": Decision.PASS, "score": 3.5 + number, "bound": "exact",
+        "threshold": 12.0, "fail_above": 12.0, "engine": "onnxruntime", "precision": "fp32",
+        "triggered_at": 10**18 + number, "decided_at": 10**18 + number + 7, "milliseconds": 3.25,
+        "reason": None,
+    }  # fmt: skip
+    return Entry(**{**fields, **changes})
+
+
+def write(path: Path, count: int, first: int = 0) -> list[Row]:
+    """A closed ledger, with so many rows more."""
+    with Ledger.open(path) as ledger:
+        return ledger.append_all([entry(first + number) for number in range(count)])
+
+
+def forge(path: Path, *statements: str) -> None:
+    """Change a ledger as who has SQLite can; the seal is broken, so that the chain is all there is."""
+    seal_path(path).unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def found(path: Path, head: str | None = None) -> tuple[Flaw, int | None]:
+    fault = verify_ledger(path, head).fault
+    assert fault, "nothing was found"
+    return fault.flaw, fault.row
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "line.ledger"
+
+
+TEXTS = st.text(max_size=20)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+INTS = st.integers(-(2**63), 2**63 - 1)
+ENTRIES = st.builds(
+    Entry, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Decision), st.none() | FLOATS,
+    st.none() | TEXTS, FLOATS, FLOATS, TEXTS, TEXTS, INTS, INTS, st.none() | FLOATS, st.none() | TEXTS,
+)  # fmt: skip
+
+
+@example(runs=[[entry(0, score=-0.0, threshold=3, milliseconds=2**60)]])
+@settings(max_examples=40, deadline=None)
+@given(runs=st.lists(st.lists(ENTRIES, max_size=4), max_size=3))
+def test_what_is_entered_is_there(tmp_path_factory: pytest.TempPathFactory, runs: list[list[Entry]]) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "a"
+    rows: list[Row] = []
+    for run in runs:
+        with Ledger.open(path) as ledger:
+            rows += [ledger.append(one) for one in run]
+            assert list(ledger) == rows
+            assert verify_ledger(path).fault is None
+    with Ledger.open(path) as ledger:
+        assert [row.entry for row in ledger] == [one for run in runs for one in run]
+        assert (ledger.rows, ledger.head) == (len(rows), rows[-1].hash if rows else ledger.head)
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (len(rows), True, None)
+    assert [row.number for row in rows] == [*range(1, len(rows) + 1)]
+
+
+def test_the_chain_is_sha256_over_json(path: Path) -> None:
+    """Recomputed from what SQLite alone gives: nobody needs SoftCore to check it."""
+    write(path, 3)
+    with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection:
+        connection.row_factory = sqlite3.Row
+        (header,) = connection.execute("SELECT * FROM ledger").fetchall()
+        rows = [dict(row) for row in connection.execute("SELECT * FROM rows ORDER BY number")]
+    content = {"format": 1, "ledger": header["id"]}
+    for row in [*rows, None]:
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if row:
+            assert row["previous"] == digest
+            content = {name: value for name, value in row.items() if name != "hash"}
+    assert (header["rows"], header["head"]) == (3, digest)
+    assert rows[-1]["hash"] == digest
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"score": float("nan")}, {"threshold": float("inf")}, {"decided_at": 2**63}, {"name": "\udcff"},
+        {"decision": "MAYBE"},
+    ],
+)  # fmt: skip
+def test_what_would_not_come_back_is_no_entry(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"finite|64 bits|surrogates|MAYBE"):
+        entry(**changes)
+
+
+OTHERS: dict[str, st.SearchStrategy[Any]] = {
+    name: st.integers(1, 2**62) if name.endswith("_at") else FLOATS if name in ("score", "milliseconds",
+    "threshold", "fail_above") else st.sampled_from(["FAIL", "REVIEW", "INVALID", "fail", ""])
+    if name == "decision" else st.text() | st.binary()
+    for name in COLUMNS[1:]
+}  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), row=st.integers(1, 5), column=st.sampled_from(COLUMNS[1:]))
+def test_one_changed_field_is_found_at_its_row(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, row: int, column: str
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "a"
+    write(path, 5)
+    seal_path(path).unlink()
+    value = data.draw(OTHERS[column])
+    with closing(sqlite3.connect(path)) as connection:
+        (before,) = connection.execute(f'SELECT "{column}" FROM rows WHERE number = ?', [row]).fetchone()
+        connection.execute(f'UPDATE rows SET "{column}" = ? WHERE number = ?', [value, row])
+        (after,) = connection.execute(f'SELECT "{column}" FROM rows WHERE number = ?', [row]).fetchone()
+        connection.commit()
+    if (before, type(before)) == (after, type(after)):
+        assert verify_ledger(path).fault is None
+        return
+    assert found(path) == (Flaw.CHANGED, row)
+    assert verify_ledger(path).rows == row - 1
+
+
+RENUMBER = "UPDATE rows SET number = number + 100 WHERE number > 5", "UPDATE rows SET number = number - {}"
+OTHER_COLUMNS = ", ".join(f'"{name}"' for name in COLUMNS[1:])
+COPY = f"INSERT INTO rows SELECT 6, {OTHER_COLUMNS} FROM rows"
+
+
+@pytest.mark.parametrize(
+    ("statements", "flaw", "row"),
+    [
+        (["DELETE FROM rows WHERE number = 4"], Flaw.MISSING, 4),
+        (["DELETE FROM rows WHERE number IN (1, 2)"], Flaw.MISSING, 1),
+        (["DELETE FROM rows WHERE number > 7"], Flaw.TRUNCATED, 8),
+        (["DELETE FROM rows"], Flaw.TRUNCATED, 1),
+        (["DELETE FROM rows WHERE number = 5", RENUMBER[0],
+          RENUMBER[1].format(101) + " WHERE number > 100"], Flaw.MISSING, 5),
+        (["UPDATE rows SET number = 99 WHERE number = 3", "UPDATE rows SET number = 3 WHERE number = 6",
+          "UPDATE rows SET number = 6 WHERE number = 99"], Flaw.OUT_OF_ORDER, 3),
+        ([RENUMBER[0], RENUMBER[1].format(99) + " WHERE number > 100", COPY + " WHERE number = 2"],
+         Flaw.INSERTED, 6),
+        ([COPY.replace("SELECT 6", "SELECT 11") + " WHERE number = 2"], Flaw.OUT_OF_ORDER, 11),
+        (["UPDATE ledger SET id = '00'"], Flaw.CHANGED, 0),
+        (["UPDATE ledger SET head = hex(7)"], Flaw.CHANGED, 10),
+        (["UPDATE ledger SET rows = 9"], Flaw.INSERTED, 10),
+        (["UPDATE ledger SET format = 2"], Flaw.CHANGED, 0),
+        (["DELETE FROM ledger"], Flaw.CHANGED, 0),
+        (["DROP TABLE rows"], Flaw.CHANGED, 0),
+        (["CREATE INDEX more ON rows (name)"], Flaw.CHANGED, 0),
+    ],
+)  # fmt: skip
+def test_rows_that_were_moved_are_found(path: Path, statements: list[str], flaw: Flaw, row: int) -> None:
+    write(path, 10)
+    forge(path, *statements)
+    assert found(path) == (flaw, row)
+    with pytest.raises(LedgerError, match="damaged ledger"):
+        Ledger.open(path)
+
+
+def test_a_row_rewritten_with_a_hash_of_its_own_is_found(path: Path) -> None:
+    rows = write(path, 10)
+    forged = Row.chain(entry(5, decision="FAIL"), 6, rows[4].hash)
+    forge(path, f"UPDATE rows SET decision = 'FAIL', hash = '{forged.hash}' WHERE number = 6")
+    assert found(path) == (Flaw.CHANGED, 6)
+
+
+def test_only_a_noted_head_shows_a_tail_that_was_cut_with_its_record(path: Path) -> None:
+    rows = write(path, 10)
+    assert all(verify_ledger(path, row.hash).fault is None for row in rows)
+    forge(path, "DELETE FROM rows WHERE number > 7", f"UPDATE ledger SET rows = 7, head = '{rows[6].hash}'")
+    assert verify_ledger(path).fault is None
+    assert verify_ledger(path, rows[6].hash).fault is None
+    assert found(path, rows[7].hash) == (Flaw.TRUNCATED, None)
+
+
+def test_each_changed_byte_of_a_closed_ledger_is_found(path: Path) -> None:
+    """Every one of them, in the file and in its seal; and where: a row, or a page of 4096 bytes."""
+    rows = write(path, 4)
+    assert verify_ledger(path, rows[-1].hash).fault is None
+    for file in (path, seal_path(path)):
+        whole = file.read_bytes()
+        rng = np.random.default_rng(0)
+        with file.open("r+b", buffering=0) as open_file:
+            for place, byte in enumerate(whole):
+                os.pwrite(open_file.fileno(), bytes([byte ^ 1 << int(rng.integers(8))]), place)
+                fault = verify_ledger(path).fault
+                assert fault, f"byte {place} of {file.name}"
+                if file == path:
+                    first = place // 4096 * 4096
+                    assert f"page {place // 4096 + 1} (bytes {first} to {first + 4095})" in fault.detail
+                os.pwrite(open_file.fileno(), bytes([byte]), place)
+    assert verify_ledger(path).fault is None
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data[:-4096], lambda data: data + bytes(4096), lambda _: b""]
+)
+def test_a_file_cut_off_or_prolonged_is_found(path: Path, change: Callable[[bytes], bytes]) -> None:
+    write(path, 100)
+    path.write_bytes(change(path.read_bytes()))
+    assert verify_ledger(path).fault
+    with pytest.raises(LedgerError):
+        Ledger.open(path)
+
+
+def crash(path: Path, count: int, at_once: int = 1) -> None:
+    """A ledger whose last rows lie in the write-ahead log, as after kill -9."""
+    other = path.with_name("source")
+    with Ledger.open(other) as ledger:
+        for first in range(0, count, at_once):
+            ledger.append_all([entry(first + number) for number in range(at_once)])
+        path.write_bytes(other.read_bytes())
+        path.with_name(f"{path.name}-wal").write_bytes(other.with_name("source-wal").read_bytes())
+
+
+def test_a_ledger_that_was_not_closed_is_whole_and_goes_on(path: Path) -> None:
+    crash(path, 20)
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (20, False, None)
+    write(path, 5, first=20)
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (25, True, None)
+
+
+def test_a_changed_byte_of_the_write_ahead_log_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would drop without a word all that follows; but the last two transactions can't be told."""
+    monkeypatch.setattr(ledger_wal, "_TRIES", 1)  # nobody is writing
+    crash(path, 12)
+    wal = path.with_name(f"{path.name}-wal")
+    whole = wal.read_bytes()
+    frames = (len(whole) - 32) // 4120
+    last_two = 32 + 4120 * (frames - 4)
+    for place in [*range(40), *np.random.default_rng(0).integers(40, last_two, 60)]:
+        wal.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+        assert verify_ledger(path).fault, place
+        with pytest.raises(LedgerError):
+            Ledger.open(path)
+        assert wal.exists()
+    wal.write_bytes(whole)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    assert verify_ledger(path).fault is None
+
+
+def test_a_write_ahead_log_broken_off_by_a_power_cut_is_no_fault(path: Path) -> None:
+    crash(path, 12)
+    wal = path.with_name(f"{path.name}-wal")
+    whole = wal.read_bytes()
+    counts = set()
+    for place in np.random.default_rng(0).integers(0, len(whole), 30):
+        length = max(int(place), 32)  # the head is written first, and waited for
+        for rest in (b"", bytes(len(whole) - length)):
+            wal.write_bytes(whole[:length] + rest)
+            path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+            verified = verify_ledger(path)
+            assert verified.fault is None, length
+            counts.add(verified.rows)
+    assert len(counts) > 5
+
+
+def test_kill_9_loses_no_published_row(tmp_path: Path) -> None:
+    """At random moments, of its start too; a ledger goes on through ten of them."""
+    rng = np.random.default_rng()
+    published: dict[Path, set[tuple[str, ...]]] = {}
+    for kill in range(KILLS):
+        path = tmp_path / f"{kill // 10}.ledger"
+        command = [sys.executable, "-c", WRITER, str(path), str(kill)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0.2, 0.8))
+            process.send_signal(signal.SIGKILL)
+            out, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL, err
+        lines = [tuple(line.split()) for line in out.splitlines(keepends=True) if line.endswith("\n")]
+        published.setdefault(path, set()).update(lines)
+        if not path.exists():
+            assert not lines
+            continue
+        assert (verified := verify_ledger(path)).fault is None
+        with Ledger.open(path) as ledger:
+            there = {(str(row.number), row.hash, row.entry.trigger) for row in ledger}
+        assert published[path] <= there
+        assert len(there) == verified.rows
+    assert sum(map(len, published.values())) > 10
+    print(f"{KILLS} kills, {sum(map(len, published.values()))} rows published")  # noqa: T201
+
+
+def test_a_row_that_is_refused_leaves_nothing_behind(path: Path) -> None:
+    """Here because another program has taken its number."""
+    with Ledger.open(path) as ledger, closing(sqlite3.connect(path)) as connection:
+        ledger.append(entry(0))
+        connection.execute(f"INSERT INTO rows SELECT 2, {OTHER_COLUMNS} FROM rows")
+        connection.commit()
+        with pytest.raises(LedgerError, match="UNIQUE"):
+            ledger.append(entry(1))
+        connection.execute("DELETE FROM rows WHERE number = 2")
+        connection.commit()
+        ledger.append(entry(2))
+    assert verify_ledger(path).rows == 2
+
+
+def fill(ledger: Ledger) -> None:
+    while True:
+        ledger.append(entry(ledger.rows))
+
+
+def test_a_full_disk_takes_nothing_back(small_disk: Callable[..., Path]) -> None:
+    disk = small_disk(1_000_000)
+    path = disk / "line.ledger"
+    ledger = Ledger.open(path)
+    with pytest.raises(LedgerError, match=r"full|disk I/O"):
+        fill(ledger)
+    count = ledger.rows
+    assert count > 100
+    for _ in range(3):
+        with pytest.raises(LedgerError):
+            ledger.append_all([entry(count + number) for number in range(500)])
+    assert (ledger.rows, len(list(ledger))) == (count, count)
+    assert verify_ledger(path).rows == count
+    subprocess.run(["mount", "-o", "remount,size=4000000", disk], check=True)
+    ledger.append(entry(count))
+    ledger.close()
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (count + 1, True, None)
+
+
+def test_a_ledger_that_can_not_be_sealed_is_as_after_a_power_cut(small_disk: Callable[..., Path]) -> None:
+    disk = small_disk(1_000_000)
+    path = disk / "line.ledger"
+    ledger = Ledger.open(path)
+    rows = ledger.append_all([entry(number) for number in range(200)])
+    with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+    with pytest.raises(LedgerError, match="closed without a seal"):
+        ledger.close()
+    (disk / "ballast").unlink()
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.head, verified.closed) == (200, rows[-1].hash, False)
+    assert verified.fault is None
+    write(path, 1)
+    assert verify_ledger(path).closed
+
+
+def test_a_limit_on_the_size_of_files_is_an_error_too(path: Path) -> None:
+    """Which SQLite reports as an I/O error, not as a full disk."""
+    with Ledger.open(path) as ledger:
+        ledger.append(entry(1))
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        try:
+            with pytest.raises(LedgerError):
+                ledger.append_all([entry(number, name="x" * 1000) for number in range(50)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+            signal.signal(signal.SIGXFSZ, before)
+        ledger.append(entry(2))
+    assert verify_ledger(path).rows == 2
+
+
+def test_a_second_writer_is_refused_and_the_first_not_disturbed(path: Path) -> None:
+    write(path, 3)
+    command = [sys.executable, "-c", WRITER, str(path), "other"]
+    with Ledger.open(path) as ledger:
+        ledger.append(entry(3))
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert "LedgerError" in done.stderr
+        assert done.stderr.rstrip().endswith("another process is writing this ledger; give each line its own")
+        with pytest.raises(LedgerError, match="another process"):
+            Ledger.open(path)
+        ledger.append(entry(4))
+    assert verify_ledger(path).rows == 5
+
+
+def test_readers_beside_a_writer(path: Path) -> None:
+    """A writer in a process of its own, past several checkpoints; each reader sees a whole ledger, and later
+    ones no less."""
+    command = [sys.executable, "-c", WRITER, str(path), "live"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        rows = 0
+        for turn in range(12):
+            for _ in range(150):
+                last = process.stdout.readline().split()
+            verified = verify_ledger(path, head=last[1])
+            assert (verified.fault, verified.closed) == (None, False), turn
+            assert verified.rows >= max(int(last[0]), rows)
+            rows = verified.rows
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    verified = verify_ledger(path)
+    assert (verified.fault, verified.closed) == (None, True)
+
+
+def test_an_open_ledger_has_no_seal_and_a_closed_one_no_log(path: Path) -> None:
+    write(path, 2)
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "line.ledger", "line.ledger.lock", "line.ledger.seal",
+    ]  # fmt: skip
+    with Ledger.open(path):
+        assert not seal_path(path).exists()
+
+
+def test_what_is_written_beside_the_seal_is_found(path: Path) -> None:
+    write(path, 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE rows SET decision = 'FAIL'")
+        connection.commit()
+        assert found(path) == (Flaw.DAMAGED, None)
+        with pytest.raises(LedgerError):
+            Ledger.open(path)
+
+
+def test_verify_leaves_a_closed_ledger_as_it_is(path: Path) -> None:
+    write(path, 2)
+    files = {file: file.read_bytes() for file in path.parent.iterdir()}
+    assert verify_ledger(path).fault is None
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == files
+
+
+def test_what_is_no_ledger_is_not_written_to(path: Path) -> None:
+    path.write_text("the shopping list")
+    with pytest.raises(LedgerError, match="not a database"):
+        Ledger.open(path)
+    assert path.read_text() == "the shopping list"
+    with pytest.raises(UsageError, match="no place"):
+        Ledger.open(path.parent)
+    with pytest.raises(UsageError, match="no place"):
+        Ledger.open(path / "gone" / "a")
+    with pytest.raises(UsageError, match="no such ledger"):
+        verify_ledger(path.with_name("gone"))
+
+
+def test_rows_are_on_the_disk_when_append_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite is told to wait for the disk; what the disk does then no test can see."""
+    monkeypatch.setattr(ledger_seal.os, "fsync", lambda _file: None)
+    with Ledger.open(path) as ledger:
+        assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
