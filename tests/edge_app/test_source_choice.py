@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from softcore_edge_app.capture import Capture
+from softcore_edge_app.live_capture import LiveCapture
 from softcore_edge_app.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.sources import Pictures
+from softcore_edge_app.sources import Pictures, Source
 from softcore_runtime import SourceError, UsageError
 
 
 @pytest.mark.parametrize(("text", "target"), [("0", 0), ("12", 12), ("/dev/video0", "/dev/video0")])
 def test_a_camera_is_an_index_or_a_device(text: str, target: int | str) -> None:
     camera = choose_camera(text)
-    assert isinstance(camera, Capture)
+    assert isinstance(camera, LiveCapture)
     assert camera._target == target
     assert type(camera._target) is type(target)
 
@@ -38,8 +41,8 @@ def test_pictures_folders_videos_and_addresses_are_sources(tmp_path: Path) -> No
     assert isinstance(choose_source(str(tmp_path / "a.JPG")), Pictures)
     video, stream = choose_source(str(tmp_path / "line.mp4")), choose_source("RTSP://cam:554/1")
     assert isinstance(video, Capture)
-    assert isinstance(stream, Capture)
-    assert (video._kind, stream._kind) == ("video", "stream")
+    assert isinstance(stream, LiveCapture)
+    assert (video._kind, stream._kind, stream._backend) == ("video", "stream", cv2.CAP_FFMPEG)
 
 
 def test_a_path_to_nothing_is_refused(tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_passwords_are_hidden(url: str, shown: str) -> None:
     assert hide_password(url) == shown
     source = choose_source(url)
-    assert isinstance(source, Capture)
+    assert isinstance(source, LiveCapture)
     assert (source._target, source._label) == (url, shown)
 
 
@@ -85,3 +88,45 @@ def test_choosing_reads_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "a.png").write_text("no picture")
     monkeypatch.setattr(np, "frombuffer", None)
     choose_source(str(tmp_path))
+
+
+@pytest.fixture
+def gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let OpenCV have GStreamer: the packaged one never has."""
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda _backend: True)
+
+
+@pytest.mark.usefixtures("gstreamer")
+@pytest.mark.parametrize("choose", [choose_camera, choose_source])
+@pytest.mark.parametrize(
+    ("text", "label", "kind", "start"),
+    [
+        ("csi://0", "csi://0", "camera", "nvarguscamerasrc sensor-id=0 ! "),
+        ("CSI://1?width=1280", "csi://1", "camera", "nvarguscamerasrc sensor-id=1 ! "),
+        ("gst://videotestsrc", "pipeline videotestsrc", "pipeline", "videotestsrc ! videoconvert ! "),
+        ("rtspsrc user-pw=s3cret ! decodebin", "pipeline rtspsrc", "pipeline", "rtspsrc user-pw=s3cret ! "),
+    ],
+)
+def test_pipelines_are_cameras_and_sources(
+    choose: Callable[[str], Source], text: str, label: str, kind: str, start: str
+) -> None:
+    source = choose(text)
+    assert isinstance(source, LiveCapture)
+    assert (source._label, source._kind, source._backend) == (label, kind, cv2.CAP_GSTREAMER)
+    assert str(source._target).startswith(start)
+
+
+@pytest.mark.parametrize("text", ["csi://0", "gst://videotestsrc", "rtspsrc user-pw=s3cret ! decodebin"])
+def test_a_pipeline_without_gstreamer_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda _backend: False)
+    with pytest.raises(UsageError, match=r"needs an OpenCV with GStreamer.*Jetson") as caught:
+        choose_source(text)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("gstreamer")
+def test_a_name_is_a_path_before_it_is_a_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "part ! 7").mkdir()
+    (tmp_path / "part ! 7" / "a.png").touch()
+    assert isinstance(choose_source(str(tmp_path / "part ! 7")), Pictures)
+    assert isinstance(choose_source("videotestsrc ! identity" + " ! identity" * 50), LiveCapture)

@@ -1,0 +1,535 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from softcore_edge_app import live_reader
+from softcore_edge_app.live_capture import LiveCapture
+from softcore_edge_app.sources import Frame
+from softcore_runtime import SourceError
+
+PERIOD = 0.02  # seconds between two frames of the stream
+BITS = 16
+SILENT = re.compile(r"no new frame for \d+\.\d s \(the \w+ is being reopened\)")
+
+
+def draw(number: int) -> NDArray[np.uint8]:
+    """A picture that says its number: a white square for each bit that is set, on grey."""
+    picture = np.full((32, 32 * BITS, 3), 100, np.uint8)
+    for bit in range(BITS):
+        if number >> bit & 1:
+            picture[:, 32 * bit : 32 * (bit + 1)] = 255
+    return picture
+
+
+def read_number(frame: Frame) -> int:
+    assert frame.picture is not None, frame.reason
+    return sum(1 << bit for bit in range(BITS) if frame.picture[16, 32 * bit + 16, 0] > 180)
+
+
+class Sender:
+    """A camera that serves MJPEG over HTTP, and all that a camera may do wrong.
+
+    mode: "live"; "mute" says nothing to whoever connects; "block" stops in the middle of a frame;
+    "repeat" sends the same frame again and again; "black"; "end" ends after five frames.
+    """
+
+    def __init__(self) -> None:
+        self.mode = "live"
+        self.number = 0
+        self.sent: dict[int, float] = {}
+        self.openings = 0
+        self.port = 0
+        self.sockets: list[socket.socket] = []
+        self.start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        sender = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                sender.openings += 1
+                sender.sockets.append(self.connection)
+                with suppress(OSError):
+                    sender.serve(self)
+
+            def log_message(self, *_arguments: Any) -> None:
+                pass
+
+        self.stopping = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_port
+        self.thread = threading.Thread(target=lambda: self.server.serve_forever(0.01))
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for connection in self.sockets:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.sockets.clear()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        stopping = self.stopping
+        if self.mode == "mute":
+            stopping.wait()
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        handler.end_headers()
+        count = 0
+        while not stopping.wait(PERIOD) and not (self.mode == "end" and count == 5):
+            count += 1
+            if self.mode != "repeat":
+                self.number += 1
+            number = self.number
+            picture = draw(number) if self.mode != "black" else np.zeros((32, 64, 3), np.uint8)
+            jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+            head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            if self.mode == "block":
+                handler.wfile.write(head.encode() + jpeg[: len(jpeg) // 2])
+                stopping.wait()
+                return
+            self.sent[number] = time.monotonic()
+            handler.wfile.write(head.encode() + jpeg + b"\r\n")
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    sender = Sender()
+    yield sender
+    if not sender.stopping.is_set():
+        sender.stop()
+
+
+def follow(address: str, patience: float = 0.5, frozen_after: float = 60) -> LiveCapture:
+    return LiveCapture(
+        address, "line", "stream", backend=cv2.CAP_FFMPEG, patience=patience, frozen_after=frozen_after
+    )
+
+
+def skip_to(
+    frames: Iterator[Frame], wanted: Callable[[Frame], object], seconds: float = 20
+) -> tuple[Frame, list[Frame]]:
+    """Take frames until one is wanted: it, and those before it."""
+    before: list[Frame] = []
+    until = time.monotonic() + seconds
+    for frame in frames:
+        if wanted(frame):
+            return frame, before
+        before.append(frame)
+        assert time.monotonic() < until, f"not within {seconds} s; {len(before)} frames, last: {frame.reason}"
+    raise AssertionError("the frames ended")
+
+
+def is_silent(frame: Frame) -> bool:
+    return frame.reason is not None and SILENT.fullmatch(frame.reason) is not None
+
+
+def is_picture(frame: Frame) -> bool:
+    return frame.picture is not None
+
+
+def tell(figure: str) -> None:
+    """Show a measured figure, with pytest -s."""
+    sys.stdout.write(f"{figure}\n")
+
+
+def count_threads() -> int:
+    return sum(thread.name.startswith("line ") for thread in threading.enumerate())
+
+
+def test_each_frame_is_given_once_and_in_order(sender: Sender) -> None:
+    with closing(follow(sender.address).read_frames()) as frames:
+        taken = list(islice(frames, 30))
+    assert [frame.number for frame in taken] == list(range(1, 31))
+    assert [frame.name for frame in taken] == [f"line#{number}" for number in range(1, 31)]
+    numbers = [read_number(frame) for frame in taken]
+    assert numbers == sorted(set(numbers))
+    assert sender.openings == 1
+
+
+def test_a_slow_inspection_gets_the_newest_frame_and_all_others_are_counted(sender: Sender) -> None:
+    capture = follow(sender.address, patience=5)
+    numbers, ages = [], []
+    with closing(capture.read_frames()) as frames:
+        for frame in islice(frames, 8):
+            numbers.append(read_number(frame))
+            ages.append(time.monotonic() - sender.sent[numbers[-1]])
+            assert frame.taken is not None
+            assert sender.sent[numbers[-1]] <= frame.taken <= time.monotonic()
+            time.sleep(0.5)
+    tell(
+        f"age of the newest frame: {sorted(ages)[4] * 1000:.1f} ms median, {max(ages) * 1000:.1f} ms at most"
+    )
+    assert max(ages) < 0.4
+    assert capture.remark is not None
+    told = re.fullmatch(
+        r"line: (\d+) frames came while others were inspected; the newest was always taken", capture.remark
+    )
+    assert told
+    assert int(told[1]) + len(numbers) == numbers[-1]
+    assert int(told[1]) > 7 * 10
+
+
+def test_a_source_that_was_switched_off_is_back_soon(sender: Sender) -> None:
+    capture = follow(sender.address)
+    with closing(capture.read_frames()) as frames:
+        before = read_number(list(islice(frames, 5))[-1])
+        sender.stop()
+        skip_to(frames, is_silent)
+        silent = list(islice(frames, 5))
+        sender.start()
+        start = time.monotonic()
+        back, waiting = skip_to(frames, is_picture)
+        seconds = time.monotonic() - start
+    tell(f"back {seconds:.2f} s after the source's return")
+    assert all(map(is_silent, silent + waiting))
+    assert seconds < 5
+    assert read_number(back) > before
+    assert back.number == silent[-1].number + len(waiting) + 1
+    assert capture.remark is not None
+    assert capture.remark.endswith("the stream was reopened 1 times")
+
+
+def test_silence_is_told_once_every_patience(sender: Sender) -> None:
+    with closing(follow(sender.address).read_frames()) as frames:
+        next(frames)
+        sender.stop()
+        skip_to(frames, is_silent)
+        start = time.monotonic()
+        silent = list(islice(frames, 4))
+        assert 1.9 < time.monotonic() - start < 4
+    assert all(map(is_silent, silent))
+    lengths = [float(re.findall(r"[\d.]+", frame.reason or "")[0]) for frame in silent]
+    assert lengths == sorted(set(lengths))
+
+
+@pytest.mark.parametrize("mode", ["block", "mute"])
+def test_a_connection_that_says_nothing_more_is_replaced(sender: Sender, mode: str) -> None:
+    """Neither the connection that is blocked nor those that were opened meanwhile ever say a word again."""
+    with closing(follow(sender.address).read_frames()) as frames:
+        next(frames)
+        sender.mode = "block"
+        skip_to(frames, is_silent)
+        sender.mode = mode
+        assert all(map(is_silent, islice(frames, 10)))
+        assert sender.openings >= 4  # an attempt that is left unanswered doesn't keep the next one long
+        sender.mode = "live"
+        start = time.monotonic()
+        skip_to(frames, is_picture)
+        seconds = time.monotonic() - start
+        tell(f"back {seconds:.2f} s after the source's return ({mode})")
+        assert seconds < 5
+        taken = [read_number(frame) for frame in islice(frames, 20)]
+        assert taken == sorted(set(taken))  # and from one connection, not from two in turn
+
+
+def test_what_waited_during_an_outage_is_not_taken_for_new(sender: Sender) -> None:
+    with closing(follow(sender.address).read_frames()) as frames:
+        next(frames)
+        time.sleep(0.2)
+        sender.stop()
+        time.sleep(1)
+        assert is_silent(next(frames))
+
+
+def test_a_frozen_picture_is_told_until_it_changes(sender: Sender) -> None:
+    with closing(follow(sender.address, frozen_after=0.6).read_frames()) as frames:
+        list(islice(frames, 5))
+        sender.mode = "repeat"
+        frozen, before = skip_to(frames, lambda frame: not is_picture(frame))
+        assert frozen.reason is not None
+        assert re.fullmatch(r"the picture has not changed for 0\.[67] s", frozen.reason)
+        assert len(before) > 5
+        # It stays frozen when the source is opened again, which is tried.
+        openings = sender.openings
+        skip_to(frames, lambda _frame: sender.openings > openings + 1)
+        again, _ = skip_to(frames, lambda frame: not is_silent(frame))
+        assert "has not changed for" in (again.reason or "")
+        sender.mode = "live"
+        skip_to(frames, is_picture)
+        assert all(map(is_picture, islice(frames, 20)))
+
+
+def test_a_black_picture_is_told(sender: Sender) -> None:
+    sender.mode = "black"
+    with closing(follow(sender.address).read_frames()) as frames:
+        assert {frame.reason for frame in islice(frames, 3)} == {"the picture is black"}
+        sender.mode = "live"
+        skip_to(frames, is_picture)
+
+
+def test_an_address_that_refuses_is_an_error_at_once(sender: Sender) -> None:
+    sender.stop()
+    start = time.monotonic()
+    with pytest.raises(SourceError, match=r"^line: this stream can't be opened; is the address right"):
+        next(follow(sender.address).read_frames())
+    assert time.monotonic() - start < 3
+    assert count_threads() == 0
+
+
+def test_a_source_that_never_answers_is_an_error(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_reader, "_OPENING", 1.0)
+    sender.mode = "mute"
+    with pytest.raises(SourceError, match=r"^line: this stream can't be opened"):
+        next(follow(sender.address).read_frames())
+    assert count_threads() == 0
+
+
+@pytest.mark.parametrize("mode", ["live", "block", "mute"])
+def test_closing_takes_less_than_a_second(sender: Sender, mode: str) -> None:
+    frames = follow(sender.address).read_frames()
+    next(frames)
+    sender.mode = "block"
+    skip_to(frames, is_silent)
+    sender.mode = mode
+    time.sleep(2)
+    start = time.monotonic()
+    frames.close()
+    seconds = time.monotonic() - start
+    tell(f"closed in {seconds:.2f} s ({mode})")
+    assert seconds < 1.5
+    sender.stop()
+    until = time.monotonic() + 20
+    while count_threads():
+        assert time.monotonic() < until, threading.enumerate()
+        time.sleep(0.05)
+
+
+def test_a_program_ends_although_its_source_is_blocked(sender: Sender) -> None:
+    code = """if True:
+        import sys, cv2
+        from softcore_edge_app.live_capture import LiveCapture
+        source = LiveCapture(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG, patience=0.5)
+        frames = source.read_frames()
+        print(next(frames).reason, flush=True)
+        while next(frames).reason is None: pass
+        print("silent", flush=True)
+        """
+    with subprocess.Popen(
+        [sys.executable, "-c", code, sender.address], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "None\n"
+        sender.mode = "block"
+        assert running.stdout.readline() == "silent\n"
+        assert running.wait(timeout=10) == 0
+
+
+def test_a_program_ends_although_it_forgot_to_close_its_source(sender: Sender) -> None:
+    code = """if True:
+        import sys, cv2
+        from softcore_edge_app.live_capture import LiveCapture
+        frames = LiveCapture(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG).read_frames()
+        next(frames)
+        sys.modules["keep"] = frames
+        """
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code, sender.address], check=True, timeout=20)
+
+
+def test_fifty_reconnections_leak_nothing(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_reader, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(live_reader, "_LONGEST_PAUSE", 0.02)
+
+    def measure() -> tuple[int, int, int]:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return (
+            pages * os.sysconf("SC_PAGE_SIZE") // 2**20,
+            len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - only their number
+            count_threads(),
+        )
+
+    sender.mode = "end"
+    capture = follow(sender.address, patience=5)
+    with closing(capture.read_frames()) as frames:
+        skip_to(frames, lambda _frame: sender.openings > 10)
+        memory, files, threads = measure()
+        skip_to(frames, lambda _frame: sender.openings > 60, seconds=60)
+        memory_after, files_after, threads_after = measure()
+    tell(f"after 50 reconnections: {memory} -> {memory_after} MiB, {files} -> {files_after} files")
+    assert memory_after - memory < 20
+    assert files_after - files < 8
+    assert max(threads, threads_after) <= 4
+    assert count_threads() == 0
+
+
+def test_a_recorded_video_at_an_address_is_gone_through_like_a_file(
+    tmp_path: Path, good_frame: np.ndarray
+) -> None:
+    video = tmp_path / "line.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 10, (48, 48))
+    for _ in range(6):
+        writer.write(good_frame)
+    writer.release()
+    data = video.read_bytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(data)
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        capture = follow(f"http://127.0.0.1:{server.server_port}/line.avi")
+        frames = list(capture.read_frames())
+        server.shutdown()
+    assert [frame.name for frame in frames] == [f"line#{number}" for number in range(1, 7)]
+    assert all(map(is_picture, frames))
+    assert capture.remark is None
+
+
+class Camera:
+    """Stands in for cv2.VideoCapture, since no test machine has a camera to unplug."""
+
+    def __init__(self, frames: int, then: Callable[[], bool]) -> None:
+        self.frames = frames
+        self.then = then
+        self.settings: dict[int, float] = {}
+        self.released = threading.Event()
+
+    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
+        return True
+
+    def get(self, _property: int) -> float:
+        return -1.0
+
+    def set(self, which: int, value: float) -> bool:
+        self.settings[which] = value
+        return False
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        time.sleep(0.01)
+        self.frames -= 1
+        return self.frames >= 0 or self.then(), np.random.default_rng().integers(0, 255, (48, 48, 3)).astype(
+            np.uint8
+        )
+
+    def release(self) -> None:
+        self.released.set()
+
+
+def plug_in(monkeypatch: pytest.MonkeyPatch, *cameras: Camera) -> None:
+    """Let OpenCV open these cameras, one after the other, and none after the last."""
+    waiting = iter(cameras)
+
+    def open_next(*_arguments: Any) -> Camera:
+        camera = next(waiting, None)
+        if camera is None:
+            raise cv2.error("no such device")
+        return camera
+
+    monkeypatch.setattr(cv2, "VideoCapture", open_next)
+
+
+def fail() -> bool:
+    raise cv2.error("select() timeout")
+
+
+@pytest.mark.parametrize("end", [fail, lambda: False])
+def test_a_camera_that_dies_is_opened_again(monkeypatch: pytest.MonkeyPatch, end: Callable[[], bool]) -> None:
+    first, second = Camera(3, end), Camera(10**6, fail)
+    plug_in(monkeypatch, first, second)
+    frames = LiveCapture(0, "line", "camera", patience=0.5).read_frames()
+    skip_to(frames, lambda _frame: second.frames < 10**6 - 5)
+    assert first.released.is_set()
+    assert first.settings == {cv2.CAP_PROP_BUFFERSIZE: 1}
+    assert not second.released.is_set()
+    frames.close()
+    assert second.released.is_set()
+    assert count_threads() == 0
+
+
+def test_a_camera_that_never_returns_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_reader, "_SECOND_DEVICE", 0.5)
+    let_go = threading.Event()
+    stuck, other = Camera(3, let_go.wait), Camera(10**6, fail)
+    plug_in(monkeypatch, stuck, other)
+    with closing(LiveCapture(0, "line", "camera", patience=0.5).read_frames()) as frames:
+        _, before = skip_to(frames, is_silent)
+        assert len(before) <= 3
+        skip_to(frames, is_picture)
+        assert not stuck.released.is_set()
+        let_go.set()
+        assert stuck.released.wait(5)
+        assert all(map(is_picture, islice(frames, 20)))
+
+
+def test_a_camera_without_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    camera = Camera(0, lambda: False)
+    plug_in(monkeypatch, camera)
+    with pytest.raises(SourceError, match=r"^line: the camera was opened but gave no frame$"):
+        next(LiveCapture(0, "line", "camera").read_frames())
+    assert camera.released.is_set()
+
+
+@pytest.mark.parametrize("target", [97, 10**14, "/dev/video97"])
+def test_an_absent_camera_is_an_error_at_once(target: int | str) -> None:
+    start = time.monotonic()
+    with pytest.raises(SourceError, match=r"^line: (this camera can't be opened|no such camera)"):
+        next(LiveCapture(target, "line", "camera").read_frames())
+    assert time.monotonic() - start < 3
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg here")
+def test_a_stream_of_ffmpeg_is_back_soon_after_its_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts, real = [], cv2.VideoCapture
+
+    def count(*arguments: Any) -> cv2.VideoCapture:
+        attempts.append(time.monotonic())
+        return real(*arguments)
+
+    monkeypatch.setattr(cv2, "VideoCapture", count)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{free.getsockname()[1]}"
+    command = [
+        "ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=25",
+        "-c:v", "mpeg2video", "-g", "10", "-f", "mpegts", address,
+    ]  # fmt: skip
+    with subprocess.Popen(command) as first:
+        frames = follow(address, patience=1).read_frames()
+        taken = list(islice(frames, 20))
+        first.kill()
+    skip_to(frames, is_silent)
+    assert all(map(is_silent, islice(frames, 4)))
+    assert len(attempts) < 15  # the first opening still holds the port, so each of these fails at once
+    with subprocess.Popen(command) as second:
+        start = time.monotonic()
+        skip_to(frames, is_picture)
+        tell(f"back {time.monotonic() - start:.2f} s after ffmpeg's return")
+        taken += islice(frames, 10)
+        frames.close()
+        second.kill()
+    assert all(map(is_picture, taken))
