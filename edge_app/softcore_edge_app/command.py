@@ -20,6 +20,12 @@ from softcore_runtime.training import read_training
 from softcore_edge_app import ledger_command
 from softcore_edge_app.bookkeeper import Bookkeeper
 from softcore_edge_app.bundle_choice import choose_bundle
+from softcore_edge_app.configuration import (
+    Configuration,
+    configure,
+    describe_configuration,
+    read_configuration,
+)
 from softcore_edge_app.frame_checks import FrameChecks
 from softcore_edge_app.ledger import Ledger
 from softcore_edge_app.overlay_folder import OverlayFolder
@@ -42,6 +48,7 @@ examples:
   softcore-edge bundles/pill --source pictures/ --save-overlays overlays/
   softcore-edge pill --source line.mp4 --json > decisions.jsonl
   softcore-edge pill --camera 0 --ledger line1.ledger
+  softcore-edge --config line1.toml            (softcore-edge check line1.toml only checks it)
   softcore-edge ledger verify line1.ledger     (export, stats: softcore-edge ledger --help)
 
 exit codes:
@@ -55,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["ledger"]:
         return ledger_command.main(arguments[1:])
+    if arguments[:1] == ["check"]:
+        return run(_build_check_parser(), _check, arguments[1:])
     return run(_build_parser(), _work, arguments)
 
 
@@ -67,7 +76,7 @@ def _build_parser() -> Parser:
         help="a bundle's folder, or its name under bundles/ "
         "(default: $SOFTCORE_BUNDLE, then the only one under bundles/)",
     )
-    frames = parser.add_mutually_exclusive_group(required=True)
+    frames = parser.add_mutually_exclusive_group()
     frames.add_argument(
         "--camera",
         metavar="INDEX",
@@ -87,24 +96,31 @@ def _build_parser() -> Parser:
         metavar="FILE",
         help="enter every decision in FILE before its line is written; one that can't be entered is INVALID",
     )
-    parser.add_argument("--json", action="store_true", help="write one JSON object a frame")
+    parser.add_argument("--json", action="store_true", default=None, help="write one JSON object a frame")
     parser.add_argument("--frames", type=_positive, metavar="N", help="stop after N frames")
     parser.add_argument(
         "--unchecked",
         action="store_true",
+        default=None,
         help="inspect also what is far darker, brighter, flatter or more blurred than all training pictures "
         "(else INVALID)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file with these options as its keys; what the command line says goes first",
     )
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--fast",
         action="store_true",
+        default=None,
         help="only decide, as exactly as always: no map, no overlays, and scores may be bounds (<=, >=)",
     )
     speed.add_argument(
         "--engine",
         choices=("auto", *ENGINES),
-        default="auto",
         help="what runs the network (auto: what the bundle was learned with, or else what is installed)",
     )
     speed.add_argument(
@@ -113,24 +129,33 @@ def _build_parser() -> Parser:
     return parser
 
 
+def _build_check_parser() -> Parser:
+    parser = Parser("softcore-edge check", "Check a configuration file; nothing that it names is opened.")
+    parser.add_argument("config", type=Path, metavar="FILE", help="a TOML file, as for --config")
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    for line in describe_configuration(read_configuration(options.config)):
+        print(line)
+
+
 def _work(options: argparse.Namespace) -> None:
     # What was mistyped is said before a bundle is loaded, which takes seconds.
-    source = choose_source(options.source) if options.camera is None else choose_camera(options.camera)
-    path = choose_bundle(options.bundle)
-    if options.fast and options.save_overlays:
-        raise UsageError("--fast draws no maps, so there are no overlays to save; leave one of the two out")
-    if options.save_overlays and options.source:
-        _keep_apart(options.save_overlays, Path(options.source))
-    inspector = Inspector.load(path, engine=options.engine, threads=options.threads)
-    overlays = OverlayFolder(options.save_overlays) if options.save_overlays else None
-    book = (
-        Bookkeeper(Ledger.open(options.ledger), inspector, _name_camera(options)) if options.ledger else None
-    )
+    given = {key: value for key, value in vars(options).items() if key not in ("config", "debug")}
+    line = configure(options.config, given)
+    source = choose_camera(line.camera) if line.camera is not None else choose_source(line.source or "")
+    path = choose_bundle(line.bundle)
+    if line.save_overlays and line.source:
+        _keep_apart(line.save_overlays, Path(line.source))
+    inspector = Inspector.load(path, engine=line.engine, threads=line.threads)
+    checks = None if line.unchecked else FrameChecks(read_training(path))
+    overlays = OverlayFolder(line.save_overlays) if line.save_overlays else None
+    book = Bookkeeper(Ledger.open(line.ledger), inspector, _name_camera(line)) if line.ledger else None
 
-    checks = None if options.unchecked else FrameChecks(read_training(path))
     tally, start = Tally(), time.perf_counter()
     try:
-        _inspect(inspector, source, options, checks, overlays, book, tally)
+        _inspect(inspector, source, line, checks, overlays, book, tally)
     finally:  # also after Ctrl-C or a fault: what was decided stands
         seconds = time.perf_counter() - start
         if book:
@@ -144,7 +169,7 @@ def _work(options: argparse.Namespace) -> None:
 def _inspect(
     inspector: Inspector,
     source: Source,
-    options: argparse.Namespace,
+    line: Configuration,
     checks: FrameChecks | None,
     overlays: OverlayFolder | None,
     book: Bookkeeper | None,
@@ -153,10 +178,10 @@ def _inspect(
     # Python has no standard output at all where it was started with a closed one.
     colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     with closing(source.read_frames()) as frames:
-        for frame in islice(frames, options.frames):
+        for frame in islice(frames, line.frames):
             received = time.time_ns()
             _take_up_limit(inspector)
-            verdict, inspection = decide(inspector, frame, checks, fast=options.fast)
+            verdict, inspection = decide(inspector, frame, checks, fast=line.fast)
             if book:  # before anything of it is seen
                 verdict = book.enter(frame, verdict, received)
             try:
@@ -164,8 +189,8 @@ def _inspect(
                     verdict = replace(verdict, overlay=overlays.save(frame, inspection))
             finally:  # a full disk takes nothing from the decision
                 tally.add(verdict)
-                line = format_json(verdict) if options.json else format_line(verdict, colour=colour)
-                print(line + "\n", end="", flush=True)
+                text = format_json(verdict) if line.json_lines else format_line(verdict, colour=colour)
+                print(text + "\n", end="", flush=True)
 
 
 def _take_up_limit(inspector: Inspector) -> None:
@@ -201,9 +226,9 @@ def _summarise(
     print("\n".join(lines), file=sys.stderr)
 
 
-def _name_camera(options: argparse.Namespace) -> str:
+def _name_camera(line: Configuration) -> str:
     """Say where the frames come from; of a pipeline its first word, for it may hold a password."""
-    text: str = options.source or options.camera
+    text = line.source or line.camera or ""
     return text.split()[0] if " ! " in text else hide_password(text)
 
 

@@ -337,7 +337,6 @@ def test_sources_that_give_nothing(
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["--camera", "0", "--source", "x.png"],
         ["--source", "x.png", "--frames", "0"],
         ["--source", "x.png", "--threads", "few"],
@@ -350,6 +349,11 @@ def test_mistakes_on_the_command_line_exit_2(capsys: Capsys, arguments: list[str
         main(arguments)
     assert left.value.code == 2
     assert one_line(capsys)
+
+
+def test_without_anything_it_says_what_it_needs(capsys: Capsys) -> None:
+    assert main([]) == 2
+    assert one_line(capsys) == "softcore-edge: needs either camera or source (--camera, --source)\n"
 
 
 def test_bundles_are_found_named_and_missed(
@@ -689,3 +693,21 @@ def test_a_score_that_is_no_number_is_invalid(
     assert (fields["decision"], fields["score"], fields["reason"]) == ("INVALID", None, "the score is nan")
     with Ledger.open(Path("line.ledger")) as ledger:
         assert [row.entry.reason for row in ledger] == ["the score is nan"]
+
+
+def test_a_file_says_what_the_options_say(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+    Path("line.toml").write_text(f"bundle = {str(tiny_bundle)!r}\nsource = {str(parts)!r}\njson = true\n")
+    assert main(["check", "line.toml"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "json = True"
+    assert main(["--config", "line.toml", "--frames", "2"]) == 0
+    from_file = decisions(capsys.readouterr().out)
+    assert main([str(tiny_bundle), "--source", str(parts), "--json", "--frames", "2"]) == 0
+    assert from_file == decisions(capsys.readouterr().out)
+    assert len(from_file) == 2
+
+
+def test_a_wrong_file_is_one_line(tiny_bundle: Path, capsys: Capsys) -> None:
+    Path("line.toml").write_text("cammera = 0\n")
+    for command in (["check", "line.toml"], [str(tiny_bundle), "--config", "line.toml"]):
+        assert main(command) == 2
+        assert "line.toml: cammera: no such key; did you mean camera?" in capsys.readouterr().err

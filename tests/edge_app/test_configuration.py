@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from softcore_edge_app.configuration import (
+    Configuration,
+    configure,
+    describe_configuration,
+    read_configuration,
+)
+from softcore_runtime import UsageError
+
+WHOLE = """\
+bundle = "pill"
+camera = 0
+save_overlays = "seen"
+ledger = "line1.ledger"
+json = true
+frames = 12
+unchecked = true
+engine = "openvino"
+threads = 2
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "line.toml"
+
+
+def test_every_option_is_a_key(file: Path) -> None:
+    file.write_text(WHOLE)
+    found = read_configuration(file)
+    assert found == Configuration(
+        bundle="pill", camera="0", save_overlays=Path("seen"), ledger=Path("line1.ledger"), json=True,
+        frames=12, unchecked=True, engine="openvino", threads=2,
+    )  # fmt: skip
+    assert describe_configuration(found) == [
+        "bundle = pill", "camera = 0", "save_overlays = seen", "ledger = line1.ledger", "json = True",
+        "frames = 12", "unchecked = True", "engine = openvino", "threads = 2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("camrea = 0", "camrea: no such key; did you mean camera?"),
+        ("camera = 0\nthread = 2", "thread: no such key; did you mean threads?"),
+        ("camera = 0\nxyz = 2", "xyz: no such key; there are: bundle, camera, source"),
+        ("camera = 0\n[ledger]\nfile = 'x'", "ledger: Input is not a valid path"),
+        ("camera = 0\nthreads = 0", "threads: Input should be greater than or equal to 1, not 0"),
+        ("camera = 0\nengine = 'abacus'", "engine: Input should be"),
+        ("camera = 0.5", "camera: Input should be a valid string, not 0.5"),
+        ("camera = true", "camera: Input should be a valid string, not True"),
+        ("camera = 0\nsource = 'x'", "needs either camera or source"),
+        ("bundle = 'pill'", "needs either camera or source"),
+        ("camera = 0\nfast = true\nsave_overlays = 'x'", "--fast draws no maps"),
+        ("camera =", "not TOML (Invalid value"),
+        ("camera = 0\ncamera = 1", "not TOML (Cannot overwrite a value"),
+    ],
+)
+def test_a_mistake_is_said_with_its_place(file: Path, text: str, said: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_configuration(file)
+    assert str(caught.value).startswith(f"{file}: {said}")
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gone\.toml: can't be read \(No such file"):
+        read_configuration(tmp_path / "gone.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not TOML"):
+        read_configuration(tmp_path / "bytes.toml")
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        ({}, {}),
+        ({"threads": 7, "fast": None}, {"threads": 7}),
+        ({"source": "x", "camera": None}, {"source": "x", "camera": None}),
+        ({"camera": "3"}, {"camera": "3"}),
+        ({"bundle": "tile", "json": True}, {"bundle": "tile"}),
+    ],
+)
+def test_the_command_line_goes_first(file: Path, options: dict[str, Any], changes: dict[str, Any]) -> None:
+    file.write_text(WHOLE)
+    assert configure(file, options) == read_configuration(file).model_copy(update=changes)
+
+
+def test_without_a_file_the_options_are_all() -> None:
+    assert configure(None, {"camera": "0", "threads": None}) == Configuration(camera="0")
+    with pytest.raises(UsageError, match=r"^needs either camera or source"):
+        configure(None, {})
