@@ -114,7 +114,7 @@ class LiveCapture:
                 f"{passed_over} frames came while others were inspected; the newest was always taken"
             )
         if reopened:
-            parts.append(f"the {self._kind} was reopened {reopened} times")
+            parts.append(f"the {self._kind} was reopened {'once' if reopened == 1 else f'{reopened} times'}")
         return f"{self._label}: {'; '.join(parts)}" if parts else None
 
 

@@ -213,7 +213,7 @@ def test_a_source_that_was_switched_off_is_back_soon(sender: Sender) -> None:
     assert read_number(back) > before
     assert back.number == silent[-1].number + len(waiting) + 1
     assert capture.remark is not None
-    assert capture.remark.endswith("the stream was reopened 1 times")
+    assert capture.remark.endswith("the stream was reopened once")
 
 
 def test_silence_is_told_once_every_patience(sender: Sender) -> None:
