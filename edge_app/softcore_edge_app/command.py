@@ -17,8 +17,6 @@ from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES
 from softcore_runtime.training import read_training
 
-from softcore_edge_app import ledger_command
-from softcore_edge_app.bookkeeper import Bookkeeper
 from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.configuration import (
     Configuration,
@@ -26,11 +24,13 @@ from softcore_edge_app.configuration import (
     describe_configuration,
     read_configuration,
 )
-from softcore_edge_app.frame_checks import FrameChecks
-from softcore_edge_app.ledger import Ledger
+from softcore_edge_app.frames.frame_checks import FrameChecks
+from softcore_edge_app.frames.source_choice import choose_camera, choose_source, hide_password
+from softcore_edge_app.frames.sources import Source
+from softcore_edge_app.ledger import command as ledger_command
+from softcore_edge_app.ledger.bookkeeper import Bookkeeper
+from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.overlay_folder import OverlayFolder
-from softcore_edge_app.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.sources import Source
 from softcore_edge_app.tally import Tally
 from softcore_edge_app.verdict import decide, format_json, format_line
 

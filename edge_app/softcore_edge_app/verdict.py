@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Bound, Decision, FrameError, Inspection, Inspector
 
-from softcore_edge_app.frame_checks import FrameChecks
-from softcore_edge_app.sources import Frame
+from softcore_edge_app.frames.frame_checks import FrameChecks
+from softcore_edge_app.frames.sources import Frame
 
 __all__ = ["Verdict", "decide", "format_json", "format_line", "printable"]
 

@@ -19,10 +19,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app import bookkeeper
 from softcore_edge_app import command as edge_command
 from softcore_edge_app.command import main
-from softcore_edge_app.ledger import Ledger, verify_ledger
+from softcore_edge_app.ledger import bookkeeper
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_runtime import Inspector, LedgerError, SourceError, bundle, limit, read_bundle, read_picture
 from softcore_runtime.threshold import Threshold
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.frame_checks import FrameChecks
+from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_runtime import FrameError, read_picture
 from softcore_runtime.training import Training, measure_look
 

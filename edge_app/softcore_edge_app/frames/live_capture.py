@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_edge_app.capture import Capture
-from softcore_edge_app.live_reader import LiveReader, Shot
-from softcore_edge_app.sources import Frame
+from softcore_edge_app.frames.capture import Capture
+from softcore_edge_app.frames.live_reader import LiveReader, Shot
+from softcore_edge_app.frames.sources import Frame
 
 __all__ = ["LiveCapture"]
 

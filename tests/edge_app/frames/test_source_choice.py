@@ -7,10 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.capture import Capture
-from softcore_edge_app.live_capture import LiveCapture
-from softcore_edge_app.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.sources import Pictures, Source
+from softcore_edge_app.frames.capture import Capture
+from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.frames.source_choice import choose_camera, choose_source, hide_password
+from softcore_edge_app.frames.sources import Pictures, Source
 from softcore_runtime import SourceError, UsageError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.capture import Capture
+from softcore_edge_app.frames.capture import Capture
 from softcore_runtime import SourceError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from softcore_runtime import Decision
 
-from softcore_edge_app.ledger_check import open_ledger
+from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.verdict import printable
 
 __all__ = ["describe_ledger"]

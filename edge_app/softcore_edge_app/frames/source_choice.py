@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 import cv2
 from softcore_runtime import UsageError
 
-from softcore_edge_app.capture import Capture
-from softcore_edge_app.live_capture import LiveCapture
-from softcore_edge_app.pipelines import (
+from softcore_edge_app.frames.capture import Capture
+from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.frames.pipelines import (
     build_csi_pipeline,
     complete_pipeline,
     is_pipeline,
     require_gstreamer,
 )
-from softcore_edge_app.sources import Pictures, Source, is_picture
+from softcore_edge_app.frames.sources import Pictures, Source, is_picture
 
 __all__ = ["choose_camera", "choose_source", "hide_password"]
 

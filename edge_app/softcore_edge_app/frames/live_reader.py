@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import SourceError
 
-from softcore_edge_app.capture import count_promised, open_capture, read_next
+from softcore_edge_app.frames.capture import count_promised, open_capture, read_next
 
 __all__ = ["LiveReader", "Shot"]
 

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from softcore_edge_app import live_reader
-from softcore_edge_app.live_capture import LiveCapture
-from softcore_edge_app.sources import Frame
+from softcore_edge_app.frames import live_reader
+from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.frames.sources import Frame
 from softcore_runtime import SourceError
 
 PERIOD = 0.02  # seconds between two frames of the stream
@@ -324,7 +324,7 @@ def test_closing_takes_less_than_a_second(sender: Sender, mode: str) -> None:
 def test_a_program_ends_although_its_source_is_blocked(sender: Sender) -> None:
     code = """if True:
         import sys, cv2
-        from softcore_edge_app.live_capture import LiveCapture
+        from softcore_edge_app.frames.live_capture import LiveCapture
         source = LiveCapture(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG, patience=0.5)
         frames = source.read_frames()
         print(next(frames).reason, flush=True)
@@ -344,7 +344,7 @@ def test_a_program_ends_although_its_source_is_blocked(sender: Sender) -> None:
 def test_a_program_ends_although_it_forgot_to_close_its_source(sender: Sender) -> None:
     code = """if True:
         import sys, cv2
-        from softcore_edge_app.live_capture import LiveCapture
+        from softcore_edge_app.frames.live_capture import LiveCapture
         frames = LiveCapture(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG).read_frames()
         next(frames)
         sys.modules["keep"] = frames

@@ -11,9 +11,9 @@ from pathlib import Path
 from softcore_runtime import Decision, LedgerError, UsageError
 from softcore_runtime.command_line import Parser, run
 
-from softcore_edge_app.ledger import Verification, verify_ledger
-from softcore_edge_app.ledger_export import Choice, export_ledger
-from softcore_edge_app.ledger_stats import describe_ledger
+from softcore_edge_app.ledger.export import Choice, export_ledger
+from softcore_edge_app.ledger.ledger import Verification, verify_ledger
+from softcore_edge_app.ledger.stats import describe_ledger
 
 __all__ = ["main"]
 

@@ -14,8 +14,8 @@ from itertools import islice
 from softcore_runtime import Decision, Inspector, LedgerError
 from softcore_runtime.manifest import Manifest, dump_manifest
 
-from softcore_edge_app.ledger import Entry, Ledger
-from softcore_edge_app.sources import Frame
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.ledger import Entry, Ledger
 from softcore_edge_app.verdict import Verdict
 
 __all__ = ["Bookkeeper"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.command import main
-from softcore_edge_app.ledger import Entry, Ledger, Row
-from softcore_edge_app.ledger_seal import seal_path
+from softcore_edge_app.ledger.ledger import Entry, Ledger, Row
+from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision
 
 Capsys = pytest.CaptureFixture[str]

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from softcore_edge_app import ledger_seal, ledger_wal
-from softcore_edge_app.ledger import Entry, Flaw, Ledger, Row, verify_ledger
-from softcore_edge_app.ledger_row import COLUMNS
-from softcore_edge_app.ledger_seal import seal_path
+from softcore_edge_app.ledger import seal as ledger_seal
+from softcore_edge_app.ledger import wal as ledger_wal
+from softcore_edge_app.ledger.ledger import Entry, Flaw, Ledger, Row, verify_ledger
+from softcore_edge_app.ledger.row import COLUMNS
+from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision, LedgerError, UsageError
 
 KILLS = int(os.environ.get("SOFTCORE_KILLS", "25"))
@@ -29,7 +30,7 @@ WRITER = """if True:
     import sys, itertools, signal
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     from pathlib import Path
-    from softcore_edge_app.ledger import Entry, Ledger
+    from softcore_edge_app.ledger.ledger import Entry, Ledger
     with Ledger.open(Path(sys.argv[1])) as ledger:
         for number in itertools.count():
             row = ledger.append(Entry(

@@ -17,10 +17,10 @@ from types import TracebackType
 
 from softcore_runtime import LedgerError, UsageError
 
-from softcore_edge_app.ledger_check import SELECT, Fault, Flaw, Verification, read_header, verify_ledger
-from softcore_edge_app.ledger_row import COLUMNS, FORMAT, TABLES, Entry, Row, hash_header
-from softcore_edge_app.ledger_seal import PAGE, Seal, read_seal, remove_seal, write_seal
-from softcore_edge_app.ledger_wal import wal_path
+from softcore_edge_app.ledger.check import SELECT, Fault, Flaw, Verification, read_header, verify_ledger
+from softcore_edge_app.ledger.row import COLUMNS, FORMAT, TABLES, Entry, Row, hash_header
+from softcore_edge_app.ledger.seal import PAGE, Seal, read_seal, remove_seal, write_seal
+from softcore_edge_app.ledger.wal import wal_path
 
 __all__ = ["Entry", "Fault", "Flaw", "Ledger", "Row", "Verification", "verify_ledger"]
 

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from softcore_runtime import LedgerError, UsageError
 
-from softcore_edge_app.ledger_row import COLUMNS, FORMAT, TABLES, Row, hash_header, hash_row
-from softcore_edge_app.ledger_seal import Seal, read_seal
-from softcore_edge_app.ledger_wal import check_wal, wal_path
+from softcore_edge_app.ledger.row import COLUMNS, FORMAT, TABLES, Row, hash_header, hash_row
+from softcore_edge_app.ledger.seal import Seal, read_seal
+from softcore_edge_app.ledger.wal import check_wal, wal_path
 
 __all__ = ["SELECT", "Fault", "Flaw", "Verification", "open_ledger", "read_header", "verify_ledger"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.sources import Frame, Pictures, is_picture
+from softcore_edge_app.frames.sources import Frame, Pictures, is_picture
 from softcore_runtime import SourceError
 
 

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import cv2
 import pytest
-from softcore_edge_app.pipelines import build_csi_pipeline, complete_pipeline, is_pipeline, require_gstreamer
+from softcore_edge_app.frames.pipelines import (
+    build_csi_pipeline,
+    complete_pipeline,
+    is_pipeline,
+    require_gstreamer,
+)
 from softcore_runtime import UsageError
 
 NEWEST = "appsink drop=true max-buffers=1 sync=false"

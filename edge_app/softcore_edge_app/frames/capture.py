@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import SourceError
 
-from softcore_edge_app.sources import Frame
+from softcore_edge_app.frames.sources import Frame
 
 __all__ = ["Capture", "count_promised", "open_capture", "read_next"]
 
