@@ -6,40 +6,14 @@ import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from softcore_runtime.engine import Engine
+from pydantic import ValidationError
 from softcore_runtime.errors import MissingLibraryError, UsageError
 
+from softcore_edge_app.options import Configuration
+
 __all__ = ["Configuration", "configure", "describe_configuration", "read_configuration"]
-
-
-class Configuration(BaseModel):
-    """A line: where its frames come from, what decides on them, what becomes of the decisions.
-
-    Each field is a key of the file and an option of the command, where `_` is `-`. Relative paths start at
-    the folder that the command is started in, wherever the file lies.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bundle: str | None = Field(default=None, min_length=1)
-    camera: str | None = None
-    source: str | None = None
-    save_overlays: Path | None = None
-    ledger: Path | None = None
-    json_lines: bool = Field(default=False, alias="json")
-    frames: int | None = Field(default=None, ge=1)
-    unchecked: bool = False
-    fast: bool = False
-    engine: Engine | Literal["auto"] = "auto"
-    threads: int | None = Field(default=None, ge=1)
-
-    @field_validator("camera", mode="before")
-    @classmethod
-    def _take_index(cls, camera: Any) -> Any:
-        return str(camera) if type(camera) is int else camera  # camera = 0, as one writes it
 
 
 def configure(file: Path | None, options: Mapping[str, Any]) -> Configuration:

@@ -10,6 +10,7 @@
     ├── FrameError (ValueError)   a frame that can't be inspected
     ├── SourceError               a camera, video or stream that can't be opened or has failed
     ├── LedgerError               a ledger that is damaged or can't be written
+    ├── OutputError               a broker, PLC or other receiver that didn't take a decision
     ├── ExportError               an export that failed one of its own gates
     └── BundleError
         ├── BundleNotFoundError   no bundle at this place
@@ -32,6 +33,7 @@ __all__ = [
     "FrameError",
     "LedgerError",
     "MissingLibraryError",
+    "OutputError",
     "PictureError",
     "SelfTestError",
     "SoftCoreError",
@@ -77,6 +79,10 @@ class SourceError(SoftCoreError):
 
 class LedgerError(SoftCoreError):
     """A ledger that is damaged, or that can't be opened or written."""
+
+
+class OutputError(SoftCoreError):
+    """A broker, PLC or other receiver that didn't take a decision, and may later."""
 
 
 class ExportError(SoftCoreError):

@@ -120,6 +120,7 @@ class Bookkeeper:
         taken = received if frame.taken is None else now - int(1e9 * (time.monotonic() - frame.taken))
         return Entry(
             trigger=verdict.trigger or "",
+            part=verdict.trigger or "",
             name=_encodable(verdict.name),
             camera=self._camera,
             category=_encodable(inspector.manifest.category),
@@ -130,8 +131,10 @@ class Bookkeeper:
             threshold=verdict.threshold,
             fail_above=verdict.fail_above,
             engine=inspector.backbone.engine,
+            provider=inspector.backbone.provider,
             precision=inspector.backbone.precision,
             triggered_at=taken,
+            deadline_at=None,
             decided_at=now,
             milliseconds=verdict.milliseconds,
             reason=verdict.reason and _encodable(verdict.reason),

@@ -18,7 +18,7 @@ from softcore_edge_app.ledger.row import COLUMNS
 __all__ = ["Choice", "export_ledger"]
 
 _BATCH = 10_000  # rows in memory at a time
-_TIMES = ("triggered_at", "decided_at")
+_TIMES = ("triggered_at", "deadline_at", "decided_at")
 _FLOATS = ("score", "threshold", "fail_above", "milliseconds")
 
 

@@ -12,7 +12,7 @@ from softcore_runtime import Decision
 
 __all__ = ["COLUMNS", "FORMAT", "TABLES", "Entry", "Row", "hash_header", "hash_row"]
 
-FORMAT = 1  # of the file and of what is hashed
+FORMAT = 2  # of the file and of what is hashed
 _INT64 = 2**63
 
 # No index beside the row's number: what isn't there can't be changed.
@@ -21,10 +21,12 @@ TABLES = {
     id TEXT NOT NULL, format INTEGER NOT NULL, rows INTEGER NOT NULL, head TEXT NOT NULL
 )""",
     "rows": """CREATE TABLE rows (
-    number INTEGER PRIMARY KEY, "trigger" TEXT NOT NULL, name TEXT NOT NULL, camera TEXT NOT NULL,
+    number INTEGER PRIMARY KEY, "trigger" TEXT NOT NULL, part TEXT NOT NULL, name TEXT NOT NULL,
+    camera TEXT NOT NULL,
     category TEXT NOT NULL, bundle TEXT NOT NULL, decision TEXT NOT NULL, score REAL, bound TEXT,
-    threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, "precision" TEXT NOT NULL,
-    triggered_at INTEGER NOT NULL, decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT,
+    threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, provider TEXT NOT NULL,
+    "precision" TEXT NOT NULL, triggered_at INTEGER NOT NULL, deadline_at INTEGER,
+    decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT,
     previous TEXT NOT NULL, hash TEXT NOT NULL
 )""",
 }
@@ -36,6 +38,7 @@ class Entry:
 
     Attributes:
         trigger: what the frame was taken for; the writer sees to it that it is unique.
+        part: what the PLC or the broker calls the part; the trigger's id where they don't say.
         name: the frame's name.
         camera: where the frame came from.
         category: the bundle's.
@@ -46,8 +49,11 @@ class Entry:
         threshold: the limit, in the units of `score`.
         fail_above: the same, or the upper end of the grey zone.
         engine: what ran the network.
+        provider: the part of the engine that computed.
         precision: what the network computed in.
-        triggered_at: when the frame was taken, in nanoseconds of UTC since 1970.
+        triggered_at: when the trigger came (a recording's: when its frame was read), in nanoseconds of UTC
+            since 1970.
+        deadline_at: by when it was to be decided on, likewise; None where there was no hurry.
         decided_at: when it was decided on, likewise. A clock that was set may put it before.
         milliseconds: wall time of the inspection; None where INVALID.
         reason: why it is INVALID, else None.
@@ -57,6 +63,7 @@ class Entry:
     """
 
     trigger: str
+    part: str
     name: str
     camera: str
     category: str
@@ -67,8 +74,10 @@ class Entry:
     threshold: float
     fail_above: float
     engine: str
+    provider: str
     precision: str
     triggered_at: int
+    deadline_at: int | None
     decided_at: int
     milliseconds: float | None
     reason: str | None

@@ -25,6 +25,7 @@ def entry(number: int) -> Entry:
     valid = decision is not Decision.INVALID
     return Entry(
         trigger=f"run-{number}",
+        part=f"part {number}",
         name=f'a "quoted", name\n{number} é',
         camera="camera 0",
         category="pill" if number < 6 else "screw",
@@ -35,8 +36,10 @@ def entry(number: int) -> Entry:
         threshold=12.1,
         fail_above=12.1,
         engine="onnxruntime",
+        provider="CPUExecutionProvider",
         precision="fp32",
         triggered_at=START + number * HOUR - 1,
+        deadline_at=None,
         decided_at=START + number * HOUR,
         milliseconds=10.0 * number if valid else None,
         reason=None if valid else ("not a picture" if number == 3 else "it froze"),

@@ -1,0 +1,85 @@
+"""Trigger: one part that wants a decision, and the one decision that it gets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from softcore_runtime import Inspection
+
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.verdict import Verdict
+
+__all__ = ["Decided", "Trigger"]
+
+
+@dataclass(eq=False)
+class Trigger:
+    """A part that wants a decision.
+
+    Attributes:
+        id: unique over all runs.
+        camera: the name of the line's camera.
+        number: counts the camera's triggers from 1.
+        part: what the PLC, the broker or the page calls the part; `id` where they don't say.
+        at: when it came, in seconds of the monotonic clock.
+        wall: the same, in nanoseconds of UTC since 1970.
+        deadline: when it is INVALID if nothing was decided, in seconds of the monotonic clock; None where
+            there is no hurry (recordings).
+        frame: what was taken for it, once it was taken.
+    """
+
+    id: str
+    camera: str
+    number: int
+    part: str
+    at: float
+    wall: int
+    deadline: float | None = None
+    frame: Frame | None = None
+    verdict: Verdict | None = None
+    inspection: Inspection | None = None
+    stages: dict[str, float] = field(default_factory=dict)
+    _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def settle(self, verdict: Verdict, inspection: Inspection | None = None) -> bool:
+        """Give it its decision, unless it has one: the first counts.
+
+        Returns:
+            whether this was the first.
+        """
+        with self._once:
+            if self.verdict is not None:
+                return False
+            self.inspection = inspection
+            self.verdict = verdict
+            self.stages["decided"] = time.monotonic() - self.at
+            return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has its decision."""
+        return self.verdict is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """A decision that may be published: it is in the ledger, or says INVALID because it can't be.
+
+    Attributes:
+        entry: as the ledger has it.
+        verdict: the same for a person's or a program's line.
+        frame: what was looked at; None where no frame was taken.
+        inspection: the map, unless only a decision was wanted, or it is INVALID.
+        stages: seconds that it took: `waiting` for the frame, `queued` for the inspection, `inspection`,
+            `ledger`, and `total` from trigger to ledger.
+    """
+
+    entry: Entry
+    verdict: Verdict
+    frame: Frame | None
+    inspection: Inspection | None
+    stages: Mapping[str, float]

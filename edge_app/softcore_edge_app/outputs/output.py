@@ -1,0 +1,30 @@
+"""Output: the seam of one method behind which a broker, a PLC or anything else takes decisions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from softcore_edge_app.ledger.row import Entry
+
+__all__ = ["Output"]
+
+
+class Output(Protocol):
+    """Somewhere that decisions go; a courier of its own brings them, in the ledger's order.
+
+    Attributes:
+        name: what its mark in the ledger's deliveries and its counters are called; never changes.
+    """
+
+    name: str
+
+    def deliver(self, entry: Entry) -> None:
+        """Hand over one decision; when this returns, the receiver has it.
+
+        It takes half a second at most, whatever the receiver does, so that a line ends quickly.
+
+        Raises:
+            OutputError: the receiver doesn't have it yet. The courier asks again with the same entry, and
+                that call goes on where this one was: nothing is sent twice that may still arrive.
+        """
+        ...
