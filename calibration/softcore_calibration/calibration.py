@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import mannwhitneyu
 from softcore_runtime import Inspector
+from softcore_runtime.baseline import Baseline, measure_baseline
 from softcore_runtime.errors import DataError
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.threshold import Calibration, Threshold
-from softcore_runtime.training import Training
+from softcore_runtime.training import QUANTITIES, Training
 
 from softcore_calibration.bounds import measure_rate
 from softcore_calibration.doubts import Doubt, doubt_pictures, refuse_swapped
@@ -126,6 +127,7 @@ def calibrate(
         precision=inspector.backbone.precision,
         created=datetime.now(timezone.utc).replace(microsecond=0),
         tool=f"softcore {version('softcore')}",
+        baselines=_measure_baselines([scored for scored in scoring.good if scored.score <= chosen.value]),
     )
     threshold = Threshold(
         value=chosen.value,
@@ -178,6 +180,16 @@ def _tell_apart(scores: Scores) -> tuple[float | None, float | None]:
     caught = bad - escape
     gained = np.diff(caught, prepend=0) / bad
     return auroc, float((gained * caught / (caught + overkill)).sum())
+
+
+def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
+    """Measure where the pictures of good parts lie that pass, as the line's will; None of too few."""
+    if not passing:
+        return None
+    looks = np.array([scored.look for scored in passing])
+    values = {"score": [scored.score for scored in passing], **dict(zip(QUANTITIES, looks.T, strict=True))}
+    found = {name: measure_baseline(some) for name, some in values.items()}
+    return {name: baseline for name, baseline in found.items() if baseline} or None
 
 
 def _fingerprint(pictures: Sequence[Scored]) -> str | None:

@@ -16,37 +16,37 @@ from softcore_runtime import Inspector
 __all__ = ["ScoreCache", "describe_scorer", "open_cache"]
 
 _TABLE = """
-CREATE TABLE IF NOT EXISTS scores (
+CREATE TABLE IF NOT EXISTS pictures (
     scorer TEXT NOT NULL, picture TEXT NOT NULL, score REAL NOT NULL, spread REAL NOT NULL,
-    thumbnail BLOB NOT NULL, PRIMARY KEY (scorer, picture)
+    thumbnail BLOB NOT NULL, look BLOB NOT NULL, PRIMARY KEY (scorer, picture)
 ) WITHOUT ROWID
 """
 
 
 class ScoreCache:
-    """What one scorer gave pictures: (score, spread, thumbnail) by the picture's digest."""
+    """What one scorer gave pictures: (score, spread, thumbnail, look) by the picture's digest."""
 
     def __init__(self, database: sqlite3.Connection, scorer: str) -> None:
         self._database = database
         self._scorer = scorer
 
-    def get(self, digest: str) -> tuple[float, float, bytes] | None:
+    def get(self, digest: str) -> tuple[float, float, bytes, bytes] | None:
         """Look a picture up."""
         found = self._database.execute(
-            "SELECT score, spread, thumbnail FROM scores WHERE scorer = ? AND picture = ?",
+            "SELECT score, spread, thumbnail, look FROM pictures WHERE scorer = ? AND picture = ?",
             (self._scorer, digest),
         ).fetchone()
-        return found and (float(found[0]), float(found[1]), bytes(found[2]))
+        return found and (float(found[0]), float(found[1]), bytes(found[2]), bytes(found[3]))
 
-    def put(self, digest: str, score: float, spread: float, thumbnail: bytes) -> None:
+    def put(self, digest: str, score: float, spread: float, thumbnail: bytes, look: bytes) -> None:
         """Keep a picture's score; kept even if this process is killed right after."""
         with (
             contextlib.suppress(sqlite3.OperationalError),
             self._database,
         ):  # a full disk costs time, no score
             self._database.execute(
-                "INSERT OR REPLACE INTO scores VALUES (?, ?, ?, ?, ?)",
-                (self._scorer, digest, score, spread, thumbnail),
+                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
+                (self._scorer, digest, score, spread, thumbnail, look),
             )
 
 

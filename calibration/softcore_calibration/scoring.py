@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import FrameError, Inspector, PictureError, read_picture
-from softcore_runtime.training import draw_thumbnail
+from softcore_runtime.training import draw_thumbnail, measure_look
 from tqdm import tqdm
 
 from softcore_calibration.samples import Sample
@@ -30,6 +30,7 @@ class Scored:
         score: the exact score, as `Inspector.inspect` gives it.
         spread: the share of its patches above the limit that the export set.
         thumbnail: uint8 `[32, 32]`.
+        look: float64 `[3]`, see `measure_look`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Scored:
     score: float
     spread: float
     thumbnail: NDArray[np.uint8]
+    look: NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -108,16 +110,18 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
     known = cache.get(sample.digest)
     if known:
         scoring.cached += 1
-        score, spread, content = known
-        thumbnail = np.frombuffer(content, np.uint8).reshape(32, 32)
+        score, spread, small, looks = known
+        thumbnail = np.frombuffer(small, np.uint8).reshape(32, 32)
+        look = np.frombuffer(looks, np.float64)
     else:
         picture = sample.read()
         inspection = inspector.inspect(picture)
         # Exact, for patch scores are wherever they are above the limit.
         score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())
         thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(picture))
-        cache.put(sample.digest, score, spread, thumbnail.tobytes())
-    return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail)
+        look = measure_look(picture)
+        cache.put(sample.digest, score, spread, thumbnail.tobytes(), look.tobytes())
+    return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, look)
 
 
 def _track(samples: Iterable[Sample], total: int | None) -> Iterator[Sample]:

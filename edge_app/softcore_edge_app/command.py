@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from softcore_runtime import BundleError, Inspector, SourceError, UsageError
+from softcore_runtime import SourceError, UsageError
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES
-from softcore_runtime.training import read_training
 
-from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.configuration import (
-    Configuration,
     configure,
     describe_configuration,
+    merge,
+    parse_setting,
     read_configuration,
 )
-from softcore_edge_app.frames.frame_checks import FrameChecks
-from softcore_edge_app.frames.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.frames.sources import Source
+from softcore_edge_app.health.logs import configure_logs
 from softcore_edge_app.ledger import command as ledger_command
-from softcore_edge_app.ledger.bookkeeper import Bookkeeper
-from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.overlay_folder import OverlayFolder
+from softcore_edge_app.line.assembly import assemble, is_live
+from softcore_edge_app.line.station import Station
+from softcore_edge_app.options import Configuration
+from softcore_edge_app.outputs.overlay_folder import OverlayFolder
+from softcore_edge_app.outputs.printer import Printer
 from softcore_edge_app.tally import Tally
-from softcore_edge_app.verdict import decide, format_json, format_line
 
 __all__ = ["main"]
+
+_PRINTING = 0.2  # seconds for the lines that wait at the end
+_KEYS = {field.alias or name for name, field in Configuration.model_fields.items()}
 
 _DESCRIPTION = """\
 Decide, frame by frame, PASS or FAIL (or REVIEW, where the bundle has a grey zone): one line a frame
@@ -111,6 +111,16 @@ def _build_parser() -> Parser:
         metavar="FILE",
         help="a TOML file with these options as its keys; what the command line says goes first",
     )
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="KEY=VALUE",
+        help="any key of the configuration file, such as mqtt.host=broker (docs/configuration.md lists them)",
+    )
+    parser.add_argument("--log", choices=("text", "json"), help="the form of what is said on standard error")
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--fast",
@@ -142,101 +152,82 @@ def _check(options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace) -> None:
     # What was mistyped is said before a bundle is loaded, which takes seconds.
-    given = {key: value for key, value in vars(options).items() if key not in ("config", "debug")}
-    line = configure(options.config, given)
-    source = choose_camera(line.camera) if line.camera is not None else choose_source(line.source or "")
-    path = choose_bundle(line.bundle)
-    if line.save_overlays and line.source:
-        _keep_apart(line.save_overlays, Path(line.source))
-    inspector = Inspector.load(path, engine=line.engine, threads=line.threads)
-    checks = None if line.unchecked else FrameChecks(read_training(path))
+    line = configure(options.config, _gather(options))
+    configure_logs(line.log)
+    station = assemble(line)
     overlays = OverlayFolder(line.save_overlays) if line.save_overlays else None
-    book = Bookkeeper(Ledger.open(line.ledger), inspector, _name_camera(line)) if line.ledger else None
-
+    # Python has no standard output at all where it was started with a closed one.
+    colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    printer = Printer(
+        json=line.json_lines,
+        colour=colour,
+        overlays=overlays,
+        lossless=not is_live(station),
+        on_error=station.fail,
+    )
     tally, start = Tally(), time.perf_counter()
+    station.add_listener(lambda decided: tally.add(decided.verdict))
+    station.add_listener(printer.print)
     try:
-        _inspect(inspector, source, line, checks, overlays, book, tally)
+        station.start()
+        station.wait()
     finally:  # also after Ctrl-C or a fault: what was decided stands
-        seconds = time.perf_counter() - start
-        if book:
-            book.close()
+        _end(station, printer)
         if tally.total:
-            _summarise(inspector, source, overlays, book, tally, seconds)
+            _summarise(station, printer, overlays, tally, time.perf_counter() - start)
+    if printer.error:
+        raise printer.error
     if not tally.decided:
         raise SourceError(f"no frame could be decided: {tally.total} INVALID")
 
 
-def _inspect(
-    inspector: Inspector,
-    source: Source,
-    line: Configuration,
-    checks: FrameChecks | None,
-    overlays: OverlayFolder | None,
-    book: Bookkeeper | None,
-    tally: Tally,
-) -> None:
-    # Python has no standard output at all where it was started with a closed one.
-    colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    with closing(source.read_frames()) as frames:
-        for frame in islice(frames, line.frames):
-            received = time.time_ns()
-            _take_up_limit(inspector)
-            verdict, inspection = decide(inspector, frame, checks, fast=line.fast)
-            if book:  # before anything of it is seen
-                verdict = book.enter(frame, verdict, received)
-            try:
-                if overlays and inspection and verdict.decision is inspection.decision:
-                    verdict = replace(verdict, overlay=overlays.save(frame, inspection))
-            finally:  # a full disk takes nothing from the decision
-                tally.add(verdict)
-                text = format_json(verdict) if line.json_lines else format_line(verdict, colour=colour)
-                print(text + "\n", end="", flush=True)
+def _gather(options: argparse.Namespace) -> dict[str, Any]:
+    """Make the configuration's keys of the command's options."""
+    given = {key: value for key, value in vars(options).items() if key in _KEYS}
+    for setting in options.settings:
+        given = merge(given, setting)
+    return given
 
 
-def _take_up_limit(inspector: Inspector) -> None:
-    """Let a limit that was set meanwhile hold; whatever is wrong with it, the line goes on."""
+def _end(station: Station, printer: Printer) -> None:
+    """Bring all to its end, whoever asks for it again meanwhile: it takes a second at most."""
+    before = [signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM)]
     try:
-        if inspector.refresh():
-            limit = inspector.manifest.threshold.value
-            print(f"softcore-edge: the limit is {limit:.6g} from here on", file=sys.stderr)
-    except BundleError as error:
-        print(f"softcore-edge: warning: {error}", file=sys.stderr)
+        station.stop()
+        printer.close(_PRINTING)
+    finally:
+        for which, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(which, handler)
 
 
 def _summarise(
-    inspector: Inspector,
-    source: Source,
-    overlays: OverlayFolder | None,
-    book: Bookkeeper | None,
-    tally: Tally,
-    seconds: float,
+    station: Station, printer: Printer, overlays: OverlayFolder | None, tally: Tally, seconds: float
 ) -> None:
-    threshold, path = inspector.manifest.threshold, inspector.bundle.path
-    lines = [*tally.describe(seconds), f"bundle {path}, limit {threshold.value:.6g}"]
+    lines = tally.describe(seconds)
+    for line in station.lines.values():
+        inspector = line.recipes.current.inspector
+        threshold, path = inspector.manifest.threshold, inspector.bundle.path
+        lines.append(f"bundle {path}, limit {threshold.value:.6g}")
+        if inspector.remark:
+            lines.append(inspector.remark)
+        if threshold.provisional:
+            lines.append(f"the limit is provisional: run softcore-calibrate {path}")
+        if line.source.remark:
+            lines.append(line.source.remark)
     if overlays:
         lines.append(f"{overlays.saved} overlays in {overlays.path}")
-    if book:
-        lines.append(book.remark)
-    if inspector.remark:
-        lines.append(inspector.remark)
-    if threshold.provisional:
-        lines.append(f"the limit is provisional: run softcore-calibrate {path}")
-    if source.remark:
-        lines.append(source.remark)
+    if printer.left_out:
+        lines.append(f"{printer.left_out} lines were left out: standard output was read too slowly")
+    if station.book.remark:
+        lines.append(station.book.remark)
     print("\n".join(lines), file=sys.stderr)
 
 
-def _name_camera(line: Configuration) -> str:
-    """Say where the frames come from; of a pipeline its first word, for it may hold a password."""
-    text = line.source or line.camera or ""
-    return text.split()[0] if " ! " in text else hide_password(text)
-
-
-def _keep_apart(overlays: Path, source: Path) -> None:
-    if source.is_dir() and overlays.resolve().is_relative_to(source.resolve()):
-        raise UsageError(
-            f"--save-overlays {overlays}: lies in --source {source}; the next run would inspect the overlays"
-        )
+def _setting(text: str) -> dict[str, Any]:
+    try:
+        return parse_setting(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from softcore_runtime.baseline import ENOUGH
 from softcore_runtime.engine import Engine
 
 __all__ = [
@@ -35,6 +36,7 @@ class CameraOptions(_Options):
             says so.
         interval: seconds between two decisions, for `interval`.
         deadline: seconds after its trigger by which a part has its decision; INVALID if there is none yet.
+            One second unless told otherwise, and none for `auto`, where nobody waits.
         queue: how many triggers may wait for theirs; what comes above that is INVALID at once.
         patience: seconds without a frame after which a camera is taken for silent.
         frozen_after: seconds for which a camera may give the very same picture.
@@ -48,7 +50,7 @@ class CameraOptions(_Options):
     source: str | None = None
     trigger: Literal["auto", "interval", "external"] = "auto"
     interval: float | None = Field(default=None, gt=0, le=3600)
-    deadline: float = Field(default=1.0, gt=0, le=3600)
+    deadline: float | None = Field(default=None, gt=0, le=3600)
     queue: int = Field(default=16, ge=1, le=10_000)
     patience: float = Field(default=2.0, gt=0, le=60)
     frozen_after: float = Field(default=5.0, gt=0, le=3600)
@@ -62,17 +64,47 @@ class CameraOptions(_Options):
 
 
 class MqttOptions(_Options):
-    """A broker. Decisions go to TOPIC/CAMERA/decision, commands come by TOPIC/trigger and TOPIC/recipe."""
+    """A broker. Decisions go to TOPIC/CAMERA/decision, commands come by TOPIC/trigger and TOPIC/recipe.
+
+    Attributes:
+        host, port: the broker, which speaks MQTT 5; with TLS its port is usually 8883.
+        topic: what all topics of this line begin with; no other line at the broker may have it.
+        client_id: None makes one of this machine's name and the topic.
+        username: None where the broker lets everybody in.
+        password_file: holds the password, on one line.
+        tls: encrypt, and check the broker's certificate.
+        ca_file: who may have signed it; None trusts whom this machine trusts.
+        keepalive: seconds of silence after which either side asks whether the other one is there.
+    """
 
     host: str = Field(min_length=1)
     port: int = Field(default=1883, ge=1, le=65535)
-    topic: str = Field(default="softcore", min_length=1, max_length=200, pattern=r"^[^+#]+$")
-    client_id: str | None = None
-    username: str | None = None
+    topic: str = Field(
+        default="softcore", max_length=200, pattern=r"^[^+#$\x00-\x1f\x7f][^+#\x00-\x1f\x7f]*$"
+    )
+    client_id: str | None = Field(default=None, min_length=1, max_length=200)
+    username: str | None = Field(default=None, min_length=1, max_length=200)
     password_file: Path | None = None
     tls: bool = False
     ca_file: Path | None = None
     keepalive: int = Field(default=10, ge=2, le=600)
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, host: str) -> str:
+        try:
+            host.encode("idna")  # what the resolver will do
+        except UnicodeError as error:
+            raise ValueError("no name or address of a machine") from error
+        return host
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> MqttOptions:
+        if self.password_file and self.username is None:
+            raise ValueError("password_file needs username")
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file needs tls = true")
+        return self
 
 
 class ModbusOptions(_Options):
@@ -89,23 +121,32 @@ class ModbusOptions(_Options):
 
 
 class HttpOptions(_Options):
-    """The port: metrics, health, events, commands, the operator's page.
+    """The port: metrics, health, events, commands, the operator's page; `docs/http.md` has all of it.
 
     Attributes:
         host: an address of this machine; anything but a loopback address opens the port to the network.
+        port: 0 takes a free one.
         token_file: holds the token that whoever changes something must show; without one nothing can be
             changed over HTTP.
-        names: host names beside the loopback ones that the page may be asked for by.
+        names: host names and addresses beside `host` and the loopback ones that the port may be asked for
+            by, without a port; an IPv6 address in brackets.
     """
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=8765, ge=0, le=65535)
     token_file: Path | None = None
-    names: tuple[str, ...] = ()
+    names: tuple[Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])$")], ...] = ()
 
 
 class ArchiveOptions(_Options):
-    """Pictures that are kept: of all FAIL, REVIEW and INVALID, and of a share of PASS."""
+    """Pictures that are kept: of all FAIL, REVIEW and INVALID, and of a share of PASS.
+
+    Attributes:
+        folder: where; one line's alone.
+        pass_share: of the PASS, as many as that; which ones, their triggers decide.
+        max_gigabytes: of 10**9 bytes; above that the oldest PASS goes first, then INVALID, REVIEW and FAIL.
+        max_days: what was triggered longer ago than that goes, whatever it is.
+    """
 
     folder: Path
     pass_share: float = Field(default=0.01, ge=0, le=1)
@@ -119,11 +160,15 @@ class DriftOptions(_Options):
     Attributes:
         fast, slow: the numbers of parts over which the two alarms average.
         sigmas: how many of their standard deviations the averages may lie away.
+        least: the share of what they were by which they must differ at least.
+        learn: the good parts from which is learned what the bundle doesn't know of them.
     """
 
     fast: int = Field(default=20, ge=2, le=10_000)
     slow: int = Field(default=500, ge=10, le=100_000)
     sigmas: float = Field(default=6.0, gt=0, le=100)
+    least: float = Field(default=0.05, gt=0, le=10)
+    learn: int = Field(default=200, ge=ENOUGH, le=10_000)
 
 
 class Configuration(CameraOptions):

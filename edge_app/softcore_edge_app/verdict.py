@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Bound, Decision, FrameError, Inspection, Inspector
+from softcore_runtime.threshold import Threshold
 
 from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_edge_app.frames.sources import Frame
 
-__all__ = ["Verdict", "decide", "format_json", "format_line", "printable"]
+__all__ = ["Verdict", "decide", "format_json", "format_line", "printable", "refuse"]
 
 _COLOURS = {
     Decision.PASS: "\x1b[32m",
@@ -64,9 +65,14 @@ class Verdict:
 
 
 def decide(
-    inspector: Inspector, frame: Frame, checks: FrameChecks | None = None, *, fast: bool = False
+    inspector: Inspector,
+    frame: Frame,
+    checks: FrameChecks | None = None,
+    *,
+    fast: bool = False,
+    camera: int = 0,
 ) -> tuple[Verdict, Inspection | None]:
-    """Decide on a frame, with its inspection unless `fast`.
+    """Decide on a frame of a camera (they count from 0), with its inspection unless `fast`.
 
     One that can't be read, or can't show a part by `checks`, is INVALID, without an inspection.
     """
@@ -75,13 +81,24 @@ def decide(
         try:
             reason = checks.find_fault(frame.picture) if checks else None
             if reason is None:
-                return _inspect(inspector, frame, frame.picture, fast)
+                return _inspect(inspector, frame, frame.picture, fast, camera)
         except FrameError as error:
             reason = str(error)
-    threshold = inspector.manifest.threshold
-    verdict = Verdict(
-        frame=frame.number,
-        name=frame.name,
+    return refuse(inspector.manifest.threshold, frame.number, frame.name, reason), None
+
+
+def refuse(threshold: Threshold, number: int, name: str, reason: str | None) -> Verdict:
+    """Make the verdict INVALID.
+
+    Args:
+        threshold: the limit that would have held.
+        number: the frame's or the trigger's.
+        name: the frame's; where none was taken, what it would have been called.
+        reason: why.
+    """
+    return Verdict(
+        frame=number,
+        name=name,
         decision=Decision.INVALID,
         score=None,
         bound=None,
@@ -91,13 +108,12 @@ def decide(
         milliseconds=None,
         reason=reason,
     )
-    return verdict, None
 
 
 def _inspect(
-    inspector: Inspector, frame: Frame, picture: NDArray[np.uint8], fast: bool
+    inspector: Inspector, frame: Frame, picture: NDArray[np.uint8], fast: bool, camera: int
 ) -> tuple[Verdict, Inspection | None]:
-    ruling = inspector.decide(picture) if fast else inspector.inspect(picture)
+    ruling = inspector.decide(picture, camera) if fast else inspector.inspect(picture, camera)
     verdict = Verdict(
         frame=frame.number,
         name=frame.name,

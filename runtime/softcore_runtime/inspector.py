@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.anomaly_map import draw_map, score_area
+from softcore_runtime.backbones import share_backbone
 from softcore_runtime.bundle import (
     BACKBONE,
     INDEX,
@@ -23,7 +24,7 @@ from softcore_runtime.bundle import (
     read_manifest,
     read_mask,
 )
-from softcore_runtime.engine import Backbone, Engine, choose_engine, open_backbone, usable_cpus
+from softcore_runtime.engine import Backbone, Engine, choose_engine, usable_cpus
 from softcore_runtime.errors import BundleCorruptError, SelfTestError
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
@@ -92,8 +93,12 @@ class Inspector:
         index.set_threads(threads or usable_cpus())
         if engine == "auto" and find_spec(manifest.backbone.engine):
             engine = manifest.backbone.engine
-        backbone = open_backbone(
-            bundle.path / BACKBONE, choose_engine(engine), manifest.backbone.precision, threads
+        backbone = share_backbone(
+            bundle.path / BACKBONE,
+            manifest.files[BACKBONE].sha256,
+            choose_engine(engine),
+            manifest.backbone.precision,
+            threads,
         )
         inspector = cls(bundle, backbone, Search(bundle.bank, bundle.weights, index, bundle.hints))
         inspector._warm_up()

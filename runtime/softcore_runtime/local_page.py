@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any
 
 import uvicorn
-from fastapi import FastAPI, Header, HTTPException, Request, Response
+from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.middleware.base import RequestResponseEndpoint
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from softcore_runtime.errors import SoftCoreError, UsageError
 
-__all__ = ["make_app", "make_token", "open_browser", "require_token", "serve"]
+__all__ = ["Answer", "make_app", "make_token", "open_browser", "require_token", "serve"]
+
+LOCAL_NAMES = ("127.0.0.1", "localhost")
 
 _OWN_FILES = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'"
@@ -33,7 +38,32 @@ _HEADERS = {
 }
 
 
-def make_app(sources: str = _OWN_FILES) -> FastAPI:
+class Answer(JSONResponse):
+    """JSON, also of a text that is none: a file's name may hold any byte, and comes with `?` for those."""
+
+    def render(self, content: Any) -> bytes:
+        """Write it as UTF-8."""
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
+class _Headers:
+    """Adds headers to every answer, also to one that goes on for hours."""
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
+        self._app, self._headers = app, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, add)
+
+
+def make_app(
+    sources: str = _OWN_FILES, hosts: Sequence[str] = LOCAL_NAMES, guards: Sequence[Middleware] = ()
+) -> FastAPI:
     """Make an app without routes that answers to this machine's own names alone.
 
     What is malformed is answered with 422, a `UsageError` with 500 and every other `SoftCoreError` with 409,
@@ -41,29 +71,30 @@ def make_app(sources: str = _OWN_FILES) -> FastAPI:
 
     Args:
         sources: where the page's parts may come from: directives of a Content-Security-Policy.
+        hosts: the names that it answers to.
+        guards: what a request passes after that, the first one first.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     # A frame could lend the buttons to another site's clicks; nothing may come from elsewhere, or go there.
     policy = f"{sources}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    headers = {"Content-Security-Policy": policy, **_HEADERS}
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        response.headers.update(headers)
-        return response
-
-    # The last added is the first asked. Another host's name here is a page elsewhere that rebound its DNS.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        middleware=[
+            Middleware(_Headers, headers={"Content-Security-Policy": policy, **_HEADERS}),
+            # Another host's name here is a page elsewhere that rebound its DNS.
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            *guards,
+        ],
+    )
 
     @app.exception_handler(RequestValidationError)
     def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"detail": str(error.errors()[0]["msg"])}, 422)
+        return Answer({"detail": str(error.errors()[0]["msg"])}, 422)
 
     @app.exception_handler(SoftCoreError)
     def fail(_request: Request, error: SoftCoreError) -> JSONResponse:
-        words = str(error).encode("utf-8", "replace").decode()  # a file's name may be no text
-        return JSONResponse({"detail": words}, 500 if isinstance(error, UsageError) else 409)
+        return Answer({"detail": str(error)}, 500 if isinstance(error, UsageError) else 409)
 
     return app
 
@@ -87,6 +118,8 @@ def require_token(token: str, refusal: str) -> Callable[[str], None]:
 def serve(app: FastAPI, name: str) -> Iterator[str]:
     """Serve on a free port of this machine, for it alone, from a thread of that name; gives the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # For its connections, too; else an answer's second half waits 40 ms until the first is confirmed.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
         )

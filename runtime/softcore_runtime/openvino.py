@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ class OpenVinoBackbone:
         except RuntimeError as error:
             raise BundleCorruptError(f"{path}: OpenVINO refuses it ({_last_line(error)})") from error
         self._requests: dict[tuple[int, ...], openvino.InferRequest] = {}
+        self._turn = threading.Lock()  # a request's output is its own memory
 
     def features(
         self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
@@ -62,16 +64,17 @@ class OpenVinoBackbone:
         try:
             if crops.dtype != np.uint8:
                 raise RuntimeError(f"crops must be uint8, not {crops.dtype}")
-            if crops.shape not in self._requests:
-                self._requests[crops.shape] = self._compile(crops.shape)
-            request = self._requests[crops.shape]
-            output = request.infer({0: crops}, share_inputs=True, share_outputs=True)[0]
+            with self._turn:
+                if crops.shape not in self._requests:
+                    self._requests[crops.shape] = self._compile(crops.shape)
+                request = self._requests[crops.shape]
+                output = request.infer({0: crops}, share_inputs=True, share_outputs=True)[0]
+                if out is None:
+                    return np.array(output)
+                np.copyto(out, output)
+                return out
         except RuntimeError as error:
             raise BundleCorruptError(f"{self._path}: OpenVINO can't run it ({_last_line(error)})") from error
-        if out is None:
-            return np.array(output)  # the next frame takes the engine's own memory
-        np.copyto(out, output)
-        return out
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """Compile for one shape: with the batch left open the CPU's kernels are slower."""

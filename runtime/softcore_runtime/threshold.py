@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from softcore_runtime.baseline import Baseline
 from softcore_runtime.engine import Engine, Precision
 from softcore_runtime.inspection import Decision
 from softcore_runtime.record import Record, Sha256
@@ -34,6 +35,8 @@ class Calibration(Record):
     `source` says whether the good parts' scores are of pictures shown to `softcore-calibrate`, or the
     training pictures' own, each against the bank without its entries. The hashes are over the sorted
     contents of the pictures. `engine` and `precision` computed the scores; `confidence` is the intervals'.
+    `baselines` tells where the good pictures that pass lie, by quantity: `score`, `brightness`, `contrast`,
+    `sharpness`; None where they were too few, or training pictures stood in.
     """
 
     objective: str
@@ -49,6 +52,7 @@ class Calibration(Record):
     precision: Precision
     created: datetime
     tool: str
+    baselines: dict[str, Baseline] | None = None
 
 
 class Threshold(Record):

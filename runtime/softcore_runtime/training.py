@@ -23,6 +23,7 @@ from softcore_runtime.pictures import to_bgr8
 
 __all__ = [
     "LOOKS",
+    "QUANTITIES",
     "SCORES",
     "THUMBNAILS",
     "Training",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 SCORES, THUMBNAILS, LOOKS = (f"training/{name}.npy" for name in ("scores", "thumbnails", "looks"))
+QUANTITIES = ("brightness", "contrast", "sharpness")  # of a look, in this order
 _SIDE = 32
 _ENOUGH = 256  # pixels of the shorter side, from which a look is measured
 

@@ -14,9 +14,10 @@ from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
 from softcore_calibration.scoring import Scoring, score_samples
 from softcore_calibration.table import describe_findings
-from softcore_runtime import Inspector
+from softcore_runtime import Inspector, read_picture
+from softcore_runtime.baseline import measure_baseline
 from softcore_runtime.errors import DataError, UsageError
-from softcore_runtime.training import read_training
+from softcore_runtime.training import measure_look, read_training
 
 
 @pytest.fixture
@@ -55,11 +56,34 @@ def test_a_limit_and_what_it_rests_on(inspector: Inspector, category: Path) -> N
     assert "of 10,000 parts with 0.02 defective: 245 good ones that fail" in lines
 
 
+def test_the_bundle_learns_where_good_parts_that_pass_lie(inspector: Inspector, category: Path) -> None:
+    scoring = score(inspector, (category, None))
+    training = read_training(inspector.bundle.path)
+    found = calibrate(inspector, scoring, training, OVERKILL)
+    passing = [s for s in scoring.good if s.score <= found.threshold.value]
+    assert len(passing) == 39
+    assert found.calibration.baselines == {
+        "score": measure_baseline([s.score for s in passing]),
+        "brightness": measure_baseline([s.look[0] for s in passing]),
+        "contrast": measure_baseline([s.look[1] for s in passing]),
+        "sharpness": measure_baseline([s.look[2] for s in passing]),
+    }
+    np.testing.assert_array_equal(passing[0].look, measure_look(read_picture(passing[0].path)))
+    again = score(inspector, (category, None))
+    assert again.cached == 64
+    assert (
+        calibrate(inspector, again, training, OVERKILL).calibration.baselines == found.calibration.baselines
+    )
+    few = calibrate(inspector, Scoring(good=scoring.good[:20]), training, OVERKILL)
+    assert few.calibration.baselines is None
+
+
 def test_without_good_pictures_the_training_pictures_stand_in(inspector: Inspector) -> None:
     training = read_training(inspector.bundle.path)
     found = calibrate(inspector, Scoring(), training, Objective("overkill", {"share": 0.1}))
     assert found.threshold.value == training.scores.max()
     assert found.calibration.source == "training"
+    assert found.calibration.baselines is None
     assert found.calibration.good_sha256 is None
     assert found.calibration.escape is None
     assert any("training pictures stand in" in str(doubt) for doubt in found.doubts)

@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 def picture(name: str, score: float, spread: float = 0.1, thumbnail: np.ndarray | None = None) -> Scored:
     if thumbnail is None:
         thumbnail = RNG.integers(0, 256, (32, 32), dtype=np.uint8)
-    return Scored(name, Path(name), False, name, score, spread, thumbnail)
+    return Scored(name, Path(name), False, name, score, spread, thumbnail, np.ones(3))
 
 
 @pytest.fixture

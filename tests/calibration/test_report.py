@@ -57,7 +57,7 @@ def imagine(inspector: Inspector, good: Sequence[float], bad: Sequence[float], v
     def score(kind: str, scores: Sequence[float]) -> list[Scored]:
         return [
             Scored(f"/nowhere/{kind}/{i}.png", Path(f"/nowhere/{kind}/{i}.png"), kind == "bad", f"{i:064x}",
-                   one, 0.0, np.full((32, 32), i % 256, np.uint8))
+                   one, 0.0, np.full((32, 32), i % 256, np.uint8), np.ones(3))
             for i, one in enumerate(scores)
         ]  # fmt: skip
 

@@ -48,7 +48,7 @@ def test_every_option_is_a_key(file: Path) -> None:
     [
         ("camrea = 0", "camrea: no such key; did you mean camera?"),
         ("camera = 0\nthread = 2", "thread: no such key; did you mean threads?"),
-        ("camera = 0\nxyz = 2", "xyz: no such key; there are: bundle, camera, source"),
+        ("camera = 0\nxyz = 2", "xyz: no such key; there are: bundle, recipes, camera, source"),
         ("camera = 0\n[ledger]\nfile = 'x'", "ledger: Input is not a valid path"),
         ("camera = 0\nthreads = 0", "threads: Input should be greater than or equal to 1, not 0"),
         ("camera = 0\nengine = 'abacus'", "engine: Input should be"),

@@ -47,8 +47,14 @@ def client(token: str) -> Iterator[httpx.Client]:
 
 
 def test_every_answer_is_guarded(client: httpx.Client) -> None:
-    for path in ("/double?value=2", "/double", "/nowhere", "/fail/usage"):
-        headers = client.get(path).headers
+    for path, host in (
+        ("/double?value=2", "localhost"),
+        ("/double", "localhost"),
+        ("/nowhere", "localhost"),
+        ("/fail/usage", "localhost"),
+        ("/double?value=2", "evil.example"),
+    ):
+        headers = client.get(path, headers={"Host": host}).headers
         assert headers["content-security-policy"] == (
             "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )

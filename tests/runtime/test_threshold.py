@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from softcore_runtime import Decision
-from softcore_runtime.threshold import Rate, Threshold
+from softcore_runtime.threshold import Calibration, Rate, Threshold
 
 POSITIVE = st.floats(min_value=1e-30, max_value=1e30)
 
@@ -47,3 +47,16 @@ def test_a_limit_that_means_nothing_is_refused(fields: dict[str, object]) -> Non
 
 def test_a_rate_is_a_share() -> None:
     assert Rate(count=3, parts=12, low=0.05, high=0.6).value == 0.25
+
+
+def test_a_calibration_from_before_baselines_is_read() -> None:
+    old = {
+        "objective": "value", "parameters": {}, "promise": "", "confidence": 0.95, "overkill": None,
+        "escape": None, "source": "pictures", "good_sha256": None, "bad_sha256": None,
+        "engine": "onnxruntime", "precision": "fp32", "created": "2026-01-01T00:00:00Z", "tool": "softcore 0.1.0",
+    }  # fmt: skip
+    assert Calibration.model_validate(old).baselines is None
+    baseline = {"parts": 30, "centre": 0.5, "spread": 0.1}
+    assert Calibration.model_validate({**old, "baselines": {"score": baseline}}).baselines
+    with pytest.raises(ValidationError):
+        Calibration.model_validate({**old, "baselines": {"score": {**baseline, "parts": 3}}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 
 import cv2
 import numpy as np
@@ -29,6 +29,7 @@ class LiveCapture:
         patience: seconds after which a frame is missed; more than the source's own pause between frames.
         frozen_after: seconds for which a source may give the very same bytes. The noise of a real sensor
             changes every picture; a video encoder may keep a still scene up to its next key frame.
+        properties: what to set at each opening, by OpenCV's numbers.
     """
 
     def __init__(
@@ -40,14 +41,68 @@ class LiveCapture:
         backend: int = cv2.CAP_ANY,
         patience: float = 2.0,
         frozen_after: float = 5.0,
+        properties: Mapping[int, float] | None = None,
     ) -> None:
         self.remark: str | None = None
-        self._target = target
-        self._label = label
-        self._kind = kind
-        self._backend = backend
-        self._patience = patience
-        self._frozen_after = frozen_after
+        self.label = label
+        self._target, self._kind, self._backend = target, kind, backend
+        self._patience, self._frozen_after = patience, frozen_after
+        self._properties = properties or {}
+        self._recording = Capture(target, label, kind)
+        self._reader = self._make_reader()
+        self._seen = self._passed_over = 0
+        self._last = 0.0
+
+    @property
+    def reopened(self) -> int:
+        """How often it was opened again."""
+        return self._reader.reopened
+
+    @property
+    def fault(self) -> str | None:
+        """Why it gives no picture of a part just now, in plain words; None where it does."""
+        shot = self._reader.newest
+        if shot is None:
+            return None
+        silent = time.monotonic() - shot.taken
+        return self._tell_silence(silent) if silent > self._patience else self._find_fault(shot)
+
+    def open(self) -> bool:
+        """Open it, and tell whether it is live: an address may serve a recorded video.
+
+        Raises:
+            SourceError: it can't be opened or gives no frame at all.
+        """
+        self._reader = self._make_reader()
+        self._seen = self._passed_over = 0
+        self._last = time.monotonic()
+        return self._reader.start()
+
+    def leave(self) -> None:
+        """Begin to leave it; returns at once, and who waits for a frame gets none."""
+        self._reader.leave()
+
+    def close(self) -> None:
+        """Leave it, within a second."""
+        self._reader.stop()
+        self.remark = self._describe()
+
+    def take(self, number: int, since: float, until: float) -> Frame:
+        """Take the first frame that came at `since` or later, and give no frame twice.
+
+        Args:
+            number: the frame's.
+            since: in seconds of the monotonic clock.
+            until: when to give up, likewise; before that, `patience` after `since`.
+        """
+        until = min(until, since + self._patience)
+        shot = self._reader.wait(self._seen, until - time.monotonic())
+        while shot and shot.taken < since:
+            self._note(shot, used=False)
+            shot = self._reader.wait(self._seen, until - time.monotonic())
+        if shot is None:
+            return self._miss(number, time.monotonic())
+        return self._give(number, shot)
 
     def read_frames(self) -> Generator[Frame, None, None]:
         """Open it and give its newest frame, each at most once, until the generator is closed.
@@ -60,46 +115,55 @@ class LiveCapture:
             SourceError: it can't be opened or gives no frame at all; later failures are frames with a reason.
         """
         self.remark = None
-        reader = LiveReader(
+        try:
+            if self.open():
+                yield from self._follow()
+        finally:
+            self.close()
+        yield from self._recording.read_frames()
+        self.remark = self._recording.remark
+
+    def _follow(self) -> Generator[Frame, None, None]:
+        number, told = 0, self._last
+        while True:
+            shot = self._reader.wait(self._seen, max(self._last, told) + self._patience - time.monotonic())
+            now = time.monotonic()
+            number += 1
+            if shot and now - shot.taken <= self._patience:
+                yield self._give(number, shot)
+            else:
+                if shot:
+                    self._note(shot, used=False)
+                told = now
+                yield self._miss(number, now)
+
+    def _make_reader(self) -> LiveReader:
+        return LiveReader(
             self._target,
-            self._label,
+            self.label,
             self._kind,
             backend=self._backend,
             patience=self._patience,
             frozen_after=self._frozen_after,
+            properties=self._properties,
         )
-        try:
-            if reader.start():
-                yield from self._follow(reader)
-        finally:
-            reader.stop()
-        recording = Capture(self._target, self._label, self._kind)
-        yield from recording.read_frames()
-        self.remark = recording.remark
 
-    def _follow(self, reader: LiveReader) -> Generator[Frame, None, None]:
-        number = seen = passed_over = 0
-        last = told = time.monotonic()
-        try:
-            while True:
-                shot = reader.wait(seen, max(last, told) + self._patience - time.monotonic())
-                now = time.monotonic()
-                fresh = shot is not None and now - shot.taken <= self._patience
-                if shot:
-                    passed_over += shot.sequence - seen - fresh
-                    seen, last = shot.sequence, shot.taken
-                number += 1
-                name = f"{self._label}#{number}"
-                if shot and fresh:
-                    fault = self._find_fault(shot)
-                    picture = None if fault else shot.picture
-                    yield Frame(number, name, picture=picture, reason=fault, taken=shot.taken)
-                else:
-                    told = now
-                    silence = f"no new frame for {now - last:.1f} s"
-                    yield Frame(number, name, reason=f"{silence} (the {self._kind} is being reopened)")
-        finally:
-            self.remark = self._describe(passed_over, reader.reopened)
+    def _give(self, number: int, shot: Shot) -> Frame:
+        self._note(shot, used=True)
+        name = f"{self.label}#{number}"
+        if fault := self._find_fault(shot):
+            return Frame(number, name, reason=fault, taken=shot.taken)
+        return Frame(number, name, picture=shot.picture, taken=shot.taken)
+
+    def _miss(self, number: int, now: float) -> Frame:
+        return Frame(number, f"{self.label}#{number}", reason=self._tell_silence(now - self._last))
+
+    def _tell_silence(self, seconds: float) -> str:
+        return f"no new frame for {seconds:.1f} s (the {self._kind} is being reopened)"
+
+    def _note(self, shot: Shot, *, used: bool) -> None:
+        self._passed_over += shot.sequence - self._seen - used
+        self._seen, self._last = shot.sequence, shot.taken
 
     def _find_fault(self, shot: Shot) -> str | None:
         still = shot.taken - shot.still_since
@@ -107,15 +171,15 @@ class LiveCapture:
             return f"the picture has not changed for {still:.1f} s"
         return "the picture is black" if _is_black(shot.picture) else None
 
-    def _describe(self, passed_over: int, reopened: int) -> str | None:
+    def _describe(self) -> str | None:
         parts = []
-        if passed_over:
+        if self._passed_over:
             parts.append(
-                f"{passed_over} frames came while others were inspected; the newest was always taken"
+                f"{self._passed_over} frames came while others were inspected; the newest was always taken"
             )
-        if reopened:
+        if reopened := self.reopened:
             parts.append(f"the {self._kind} was reopened {'once' if reopened == 1 else f'{reopened} times'}")
-        return f"{self._label}: {'; '.join(parts)}" if parts else None
+        return f"{self.label}: {'; '.join(parts)}" if parts else None
 
 
 def _is_black(picture: NDArray[np.uint8]) -> bool:

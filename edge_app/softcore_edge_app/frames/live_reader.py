@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -62,14 +63,23 @@ class LiveReader:
         backend: the only one of OpenCV's backends to try.
         patience: seconds without a frame after which a connection is taken for silent.
         frozen_after: seconds of the same picture after which the source is opened again.
+        properties: what to set at each opening, by OpenCV's numbers.
     """
 
     def __init__(
-        self, target: int | str, label: str, kind: str, *, backend: int, patience: float, frozen_after: float
+        self,
+        target: int | str,
+        label: str,
+        kind: str,
+        *,
+        backend: int,
+        patience: float,
+        frozen_after: float,
+        properties: Mapping[int, float],
     ) -> None:
         self.label, self.kind = label, kind
         self.reopened = 0
-        self._target, self._backend = target, backend
+        self._target, self._backend, self._properties = target, backend, properties
         self._patience, self._frozen_after = patience, frozen_after
         self._second = _SECOND_STREAM if kind == "stream" else _SECOND_DEVICE
         self._changed = threading.Condition()  # guards all that follows
@@ -101,26 +111,32 @@ class LiveReader:
             return False
         raise first.fault or SourceError(f"{self.label}: the {self.kind} does not answer")
 
+    @property
+    def newest(self) -> Shot | None:
+        """The newest frame; None before the first and after the end."""
+        return self._shot
+
     def wait(self, after: int, seconds: float) -> Shot | None:
-        """Give the newest frame as soon as its sequence number exceeds `after`; None if none comes in time.
+        """Give the newest frame as soon as its sequence number exceeds `after`.
+
+        None if none comes in time, or the source is left meanwhile.
 
         Args:
             after: the last sequence number that was seen.
             seconds: how long to wait.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._shot and self._shot.sequence > after, max(seconds, 0))
+            self._changed.wait_for(
+                lambda: self._closed or (self._shot and self._shot.sequence > after), max(seconds, 0)
+            )
             return self._shot if self._shot and self._shot.sequence > after else None
 
     def stop(self) -> None:
         """Leave the source, within a second; a thread that OpenCV holds longer ends when it is let go."""
         atexit.unregister(self.stop)
+        self.leave()
         with self._changed:
-            self._closed = True
             threads: list[threading.Thread] = list(self._connections)
-            for connection in self._connections:
-                connection.leave = True
-            self._changed.notify_all()
         if self._watchdog.ident is not None:
             threads.append(self._watchdog)
         until = time.monotonic() + _JOINING
@@ -128,6 +144,14 @@ class LiveReader:
             thread.join(max(until - time.monotonic(), 0))
         with self._changed:
             self._shot = None
+
+    def leave(self) -> None:
+        """Begin to leave the source; returns at once, and who waits for a frame gets none."""
+        with self._changed:
+            self._closed = True
+            for connection in self._connections:
+                connection.leave = True
+            self._changed.notify_all()
 
     def _dial(self) -> _Connection:
         short = self.kind == "stream" and self._attempts % _FULL
@@ -201,6 +225,8 @@ class LiveReader:
         capture = open_capture(
             self._target, self.label, self.kind, backend=self._backend, opening=limit, reading=_OPENING
         )
+        for name, value in self._properties.items():
+            capture.set(name, value)  # drivers that can't do it say False, some that can do as well
         self._needed = max(self._needed, time.monotonic() - start)
         return capture
 

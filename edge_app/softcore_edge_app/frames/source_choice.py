@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,42 +19,53 @@ from softcore_edge_app.frames.pipelines import (
     require_gstreamer,
 )
 from softcore_edge_app.frames.sources import Pictures, Source, is_picture
+from softcore_edge_app.options import CameraOptions
 
 __all__ = ["choose_camera", "choose_source", "hide_password"]
 
+_AS_IT_COMES = CameraOptions()
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def choose_camera(text: str) -> Source:
+def choose_camera(text: str, options: CameraOptions = _AS_IT_COMES) -> Source:
     """Take a camera by its index (`0`), its device (`/dev/video0`), or a pipeline; opens nothing yet.
 
+    Args:
+        text: which.
+        options: how to treat what is live.
+
     Raises:
-        UsageError: `text` is none of them, or a pipeline that this OpenCV can't run.
+        UsageError: `text` is none of them, a pipeline that this OpenCV can't run, or a property that
+            OpenCV doesn't know.
     """
-    if pipeline := _choose_pipeline(text):
+    if pipeline := _choose_pipeline(text, options):
         return pipeline
     if text.isdecimal():
-        return LiveCapture(int(text), f"camera {int(text)}", "camera")
+        return _follow(int(text), f"camera {int(text)}", "camera", options)
     if "/" not in text or _URL.match(text) or Path(text).is_file():
         raise UsageError(
             f"--camera {hide_password(text)}: takes an index (0) or a device (/dev/video0); "
             "files and addresses go to --source"
         )
-    return LiveCapture(text, text, "camera")
+    return _follow(text, text, "camera", options)
 
 
-def choose_source(text: str) -> Source:
+def choose_source(text: str, options: CameraOptions = _AS_IT_COMES) -> Source:
     """Take a picture, a folder of pictures, a video file, a URL or a pipeline; reads nothing yet.
+
+    Args:
+        text: which.
+        options: how to treat what is live.
 
     Raises:
         UsageError: there is nothing at this path, or no file or folder; or a pipeline that this OpenCV
             can't run.
         SourceError: a folder without pictures.
     """
-    if not _is_path(text) and (pipeline := _choose_pipeline(text)):
+    if not _is_path(text) and (pipeline := _choose_pipeline(text, options)):
         return pipeline
     if _URL.match(text):
-        return LiveCapture(text, hide_password(text), "stream", backend=_find_stream_backend())
+        return _follow(text, hide_password(text), "stream", options, _find_stream_backend())
     path = Path(text)
     if not text:  # a variable that is not set, in a script; Path would take it for the working folder
         raise UsageError("--source: needs a file, a folder or an address, not ''")
@@ -74,7 +86,7 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def _choose_pipeline(text: str) -> Source | None:
+def _choose_pipeline(text: str, options: CameraOptions) -> Source | None:
     """Take a CSI camera or a pipeline; None where it is neither."""
     if text.lower().startswith("csi://"):
         sensor, pipeline = build_csi_pipeline(text)
@@ -86,7 +98,39 @@ def _choose_pipeline(text: str) -> Source | None:
     else:
         return None
     require_gstreamer(label)
-    return LiveCapture(pipeline, label, kind, backend=cv2.CAP_GSTREAMER)
+    return _follow(pipeline, label, kind, options, cv2.CAP_GSTREAMER)
+
+
+def _follow(
+    target: int | str, label: str, kind: str, options: CameraOptions, backend: int = cv2.CAP_ANY
+) -> LiveCapture:
+    properties = dict(options.properties)
+    if options.exposure is not None:
+        properties["exposure"] = options.exposure
+    return LiveCapture(
+        target,
+        label,
+        kind,
+        backend=backend,
+        patience=options.patience,
+        frozen_after=options.frozen_after,
+        properties={_find_property(name): value for name, value in properties.items()},
+    )
+
+
+def _find_property(name: str) -> int:
+    """Give OpenCV's number of a property.
+
+    Raises:
+        UsageError: it knows none of that name.
+    """
+    number = getattr(cv2, f"CAP_PROP_{name.upper()}", None)
+    if not isinstance(number, int):
+        known = [one.removeprefix("CAP_PROP_").lower() for one in dir(cv2) if one.startswith("CAP_PROP_")]
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"properties.{name}: OpenCV knows no such property of a camera{meant}")
+    return number
 
 
 def _find_stream_backend() -> int:

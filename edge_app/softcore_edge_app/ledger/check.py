@@ -16,7 +16,16 @@ from softcore_edge_app.ledger.row import COLUMNS, FORMAT, TABLES, Row, hash_head
 from softcore_edge_app.ledger.seal import Seal, read_seal
 from softcore_edge_app.ledger.wal import check_wal, wal_path
 
-__all__ = ["SELECT", "Fault", "Flaw", "Verification", "open_ledger", "read_header", "verify_ledger"]
+__all__ = [
+    "SELECT",
+    "Fault",
+    "Flaw",
+    "Verification",
+    "connect_to_read",
+    "open_ledger",
+    "read_header",
+    "verify_ledger",
+]
 
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM rows"  # noqa: S608 - names of our own
 
@@ -250,11 +259,20 @@ def open_ledger(path: Path) -> Iterator[sqlite3.Connection]:
         raise LedgerError(f"{path}: can't be read ({error})") from error
 
 
-@contextmanager
-def _open(path: Path, *, immutable: bool) -> Iterator[sqlite3.Connection]:
+def connect_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """Connect to a ledger that is being written, or one that nobody writes; each statement reads it anew.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
     # SQLite makes its `-shm` beside a ledger that is in use, and there need be none beside a closed one.
     name = f"file:{quote(str(path.resolve()))}?{'immutable=1' if immutable else 'mode=ro'}"
-    with closing(sqlite3.connect(name, uri=True, isolation_level=None, timeout=5)) as connection:
+    return sqlite3.connect(name, uri=True, isolation_level=None, timeout=5)
+
+
+@contextmanager
+def _open(path: Path, *, immutable: bool) -> Iterator[sqlite3.Connection]:
+    with closing(connect_to_read(path, immutable=immutable)) as connection:
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("BEGIN")
         yield connection

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from softcore_runtime import Inspection
+from softcore_runtime.manifest import Manifest
 
 from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.line.recipes import Recipe
 from softcore_edge_app.verdict import Verdict
 
 __all__ = ["Decided", "Trigger"]
@@ -25,22 +26,29 @@ class Trigger:
         camera: the name of the line's camera.
         number: counts the camera's triggers from 1.
         part: what the PLC, the broker or the page calls the part; `id` where they don't say.
+        recipe: what decides, from the moment of the trigger on.
         at: when it came, in seconds of the monotonic clock.
         wall: the same, in nanoseconds of UTC since 1970.
         deadline: when it is INVALID if nothing was decided, in seconds of the monotonic clock; None where
             there is no hurry (recordings).
         frame: what was taken for it, once it was taken.
+        verdict: its decision, once there is one.
+        manifest: of the bundle that decided, with the limit that held.
+        inspection: the map, if one was drawn.
+        stages: as in `Decided`.
     """
 
     id: str
     camera: str
     number: int
     part: str
+    recipe: Recipe
     at: float
     wall: int
     deadline: float | None = None
     frame: Frame | None = None
     verdict: Verdict | None = None
+    manifest: Manifest | None = None
     inspection: Inspection | None = None
     stages: dict[str, float] = field(default_factory=dict)
     _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -55,9 +63,13 @@ class Trigger:
             if self.verdict is not None:
                 return False
             self.inspection = inspection
+            self.manifest = self.recipe.inspector.manifest
             self.verdict = verdict
-            self.stages["decided"] = time.monotonic() - self.at
             return True
+
+    def revoke(self, verdict: Verdict) -> None:
+        """Put another decision in the place of one that was not published; for the clerk alone."""
+        self.verdict, self.inspection = verdict, None
 
     @property
     def settled(self) -> bool:
@@ -74,8 +86,8 @@ class Decided:
         verdict: the same for a person's or a program's line.
         frame: what was looked at; None where no frame was taken.
         inspection: the map, unless only a decision was wanted, or it is INVALID.
-        stages: seconds that it took: `waiting` for the frame, `queued` for the inspection, `inspection`,
-            `ledger`, and `total` from trigger to ledger.
+        stages: seconds that it took: `frame` until it was taken, `queue` until its inspection began,
+            `inspection`, `ledger` until it was in there, and `total`; those that it went through.
     """
 
     entry: Entry

@@ -9,7 +9,7 @@ from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_runtime import FrameError, read_picture
 from softcore_runtime.training import Training, measure_look
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(__file__).parents[4] / "shared" / "data"
 RNG = np.random.default_rng(0)
 
 

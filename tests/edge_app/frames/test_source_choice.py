@@ -75,7 +75,7 @@ def test_passwords_are_hidden(url: str, shown: str) -> None:
     assert hide_password(url) == shown
     source = choose_source(url)
     assert isinstance(source, LiveCapture)
-    assert (source._target, source._label) == (url, shown)
+    assert (source._target, source.label) == (url, shown)
 
 
 def test_messages_hide_passwords() -> None:
@@ -112,7 +112,7 @@ def test_pipelines_are_cameras_and_sources(
 ) -> None:
     source = choose(text)
     assert isinstance(source, LiveCapture)
-    assert (source._label, source._kind, source._backend) == (label, kind, cv2.CAP_GSTREAMER)
+    assert (source.label, source._kind, source._backend) == (label, kind, cv2.CAP_GSTREAMER)
     assert str(source._target).startswith(start)
 
 

@@ -34,8 +34,8 @@ WRITER = """if True:
     with Ledger.open(Path(sys.argv[1])) as ledger:
         for number in itertools.count():
             row = ledger.append(Entry(
-                f"{sys.argv[2]}-{number}", "x" * (number % 3000), "camera", "pill", "0" * 64, "PASS", 3.5,
-                "exact", 12.0, 12.0, "onnxruntime", "fp32", number, number + 1, 3.25, None,
+                f"{sys.argv[2]}-{number}", "part", "x" * (number % 3000), "camera", "pill", "0" * 64, "PASS",
+                3.5, "exact", 12.0, 12.0, "onnxruntime", "CPU", "fp32", number, None, number + 1, 3.25, None,
             ))
             print(row.number, row.hash, row.entry.trigger, flush=True)
 """
@@ -189,7 +189,7 @@ COPY = f"INSERT INTO rows SELECT 6, {OTHER_COLUMNS} FROM rows"
         (["UPDATE ledger SET id = '00'"], Flaw.CHANGED, 0),
         (["UPDATE ledger SET head = hex(7)"], Flaw.CHANGED, 10),
         (["UPDATE ledger SET rows = 9"], Flaw.INSERTED, 10),
-        (["UPDATE ledger SET format = 2"], Flaw.CHANGED, 0),
+        (["UPDATE ledger SET format = 1"], Flaw.CHANGED, 0),
         (["DELETE FROM ledger"], Flaw.CHANGED, 0),
         (["DROP TABLE rows"], Flaw.CHANGED, 0),
         (["CREATE INDEX more ON rows (name)"], Flaw.CHANGED, 0),

@@ -1,0 +1,95 @@
+"""Assembly: from a configuration to a station that is ready to start, with all that is connected to it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import partial
+from pathlib import Path
+
+from softcore_runtime import Inspector, UsageError
+
+from softcore_edge_app.bundle_choice import choose_bundle
+from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.frames.source_choice import choose_camera, choose_source, hide_password
+from softcore_edge_app.frames.sources import Source
+from softcore_edge_app.ledger.ledger import Ledger
+from softcore_edge_app.line.bookkeeper import Bookkeeper
+from softcore_edge_app.line.line import Line
+from softcore_edge_app.line.recipes import Recipes
+from softcore_edge_app.line.station import Station
+from softcore_edge_app.options import CameraOptions, Configuration
+
+__all__ = ["assemble", "is_live"]
+
+
+def assemble(configuration: Configuration) -> Station:
+    """Open all that a line needs: sources are looked at, bundles loaded and tested, the ledger opened.
+
+    Raises:
+        UsageError: what is asked for isn't there.
+        BundleError: a bundle that can't be used.
+        LedgerError: a ledger that can't be written.
+        SourceError: a folder without pictures.
+    """
+    cameras = configuration.cameras or {_name_camera(configuration): configuration}
+    sources = {name: _choose_source(options) for name, options in cameras.items()}
+    paths = {name: _choose_bundles(options) for name, options in cameras.items()}
+    if configuration.save_overlays:
+        for options in cameras.values():
+            if options.source:
+                _keep_apart(configuration.save_overlays, Path(options.source))
+    load = partial(Inspector.load, engine=configuration.engine, threads=configuration.threads)
+    recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
+    ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
+    station, run = Station(Bookkeeper(ledger)), secrets.token_hex(8)
+    for number, (name, options) in enumerate(cameras.items()):
+        station.add_line(
+            Line(
+                name,
+                number,
+                sources[name],
+                recipes[name],
+                options,
+                f"{run}-{_slug(name)}" if configuration.cameras else run,
+                station.call_clerk,
+                fast=configuration.fast,
+                frames=configuration.frames,
+            )
+        )
+    return station
+
+
+def is_live(station: Station) -> bool:
+    """Tell whether parts pass while nobody waits for them: whether any camera is live."""
+    return any(isinstance(line.source, LiveCapture) for line in station.lines.values())
+
+
+def _choose_source(options: CameraOptions) -> Source:
+    if options.camera is not None:
+        return choose_camera(options.camera, options)
+    return choose_source(options.source or "", options)
+
+
+def _choose_bundles(options: CameraOptions) -> dict[str, Path]:
+    if options.recipes:
+        return {name: choose_bundle(bundle) for name, bundle in options.recipes.items()}
+    path = choose_bundle(options.bundle)
+    return {path.resolve().name: path}
+
+
+def _name_camera(camera: CameraOptions) -> str:
+    """Say where the frames come from; of a pipeline its first word, for it may hold a password."""
+    text = camera.source or camera.camera or ""
+    return text.split()[0] if " ! " in text else hide_password(text)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"\W+", "_", name)
+
+
+def _keep_apart(overlays: Path, source: Path) -> None:
+    if source.is_dir() and overlays.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"--save-overlays {overlays}: lies in --source {source}; the next run would inspect the overlays"
+        )

@@ -1,0 +1,175 @@
+"""Station: all cameras of a process, the clerk and the couriers: what runs, and what may be asked of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from softcore_runtime import UsageError
+
+from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.line.bookkeeper import Bookkeeper
+from softcore_edge_app.line.clerk import Clerk, Listener
+from softcore_edge_app.line.controls import CameraStatus, Status
+from softcore_edge_app.line.line import Line
+from softcore_edge_app.outputs.courier import Courier
+from softcore_edge_app.outputs.feed import Feed
+from softcore_edge_app.outputs.marks import Marks
+from softcore_edge_app.outputs.output import Output
+
+__all__ = ["Station"]
+
+_LOOK = 0.05  # seconds between two looks whether all cameras have come to their end
+# Seconds from the call for the end: until what has no decision is INVALID, until the clerk, the couriers and
+# the cameras have ended. SIGTERM ends a line within a second.
+_DECIDING, _DELIVERING, _ENDING = 0.25, 0.5, 0.7
+
+
+class Station:
+    """Runs lines; see `Controls` for what may be asked of it.
+
+    Args:
+        book: enters the decisions; closed here.
+    """
+
+    def __init__(self, book: Bookkeeper) -> None:
+        self.book = book
+        self.lines: dict[str, Line] = {}
+        self._listeners: list[Listener] = []
+        self._alarms: list[Callable[[], Iterable[str]]] = []
+        self._couriers: list[Courier] = []
+        ledger = book.ledger
+        self._feed = Feed(ledger.path, ledger.rows) if ledger else None
+        self._marks = Marks(ledger.path, ledger.id) if ledger else None
+        self._error: BaseException | None = None
+        self._done = threading.Event()
+        self._clerk: Clerk | None = None
+
+    def add_line(self, line: Line) -> None:
+        """Add a camera, before the start."""
+        self.lines[line.name] = line
+
+    def add_output(self, output: Output) -> None:
+        """Add an output, before the start.
+
+        Raises:
+            UsageError: there is no ledger, from which an output gets what it missed.
+        """
+        if not self._feed or not self._marks:
+            raise UsageError(f"{output.name}: needs a ledger (--ledger FILE), which keeps what it misses")
+        self._couriers.append(Courier(output, self._feed, self._marks))
+
+    def add_listener(self, listener: Listener) -> None:
+        """Let something be told of every decision, before the start."""
+        self._listeners.append(listener)
+
+    def add_alarms(self, alarms: Callable[[], Iterable[str]]) -> None:
+        """Let something say what a person should see to."""
+        self._alarms.append(alarms)
+
+    def call_clerk(self) -> None:
+        """Say that there may be something to collect; returns at once."""
+        if self._clerk:
+            self._clerk.call()
+        lines = self.lines.values()
+        if any(line.error for line in lines) or all(line.ended for line in lines):
+            self._done.set()
+
+    def start(self) -> None:
+        """Begin."""
+        self._clerk = Clerk([*self.lines.values()], self.book, self._feed, self._listeners)
+        self._clerk.start()
+        for courier in self._couriers:
+            courier.start()
+        for line in self.lines.values():
+            line.start()
+
+    def wait(self) -> None:
+        """Wait until all cameras have come to their end, or one thing failed that nothing can go on without.
+
+        Raises:
+            SoftCoreError: a camera can't be opened at all, or what `fail` was told.
+        """
+        while not self._done.wait(_LOOK):
+            self.call_clerk()
+        for error in (self._error, *(line.error for line in self.lines.values())):
+            if error:
+                raise error
+
+    def fail(self, error: BaseException) -> None:
+        """End the wait by an error."""
+        self._error = self._error or error
+        self._done.set()
+
+    def stop(self) -> None:
+        """End, with every trigger decided, entered and, as far as there is time, delivered."""
+        began = time.monotonic()
+        for line in self.lines.values():
+            line.stop(began + _DECIDING)
+        if self._clerk:
+            while (
+                any(line.waiting for line in self.lines.values()) and time.monotonic() < began + _DELIVERING
+            ):
+                self._clerk.call()
+                time.sleep(0.002)
+            self._clerk.stop(began + _ENDING - time.monotonic())
+        for courier in self._couriers:
+            courier.stop(began + _DELIVERING)
+        for courier in self._couriers:
+            courier.join(max(began + _ENDING - time.monotonic(), 0.05))
+        for line in self.lines.values():
+            line.join(max(began + _ENDING - time.monotonic(), 0.05))
+        if self._marks:
+            self._marks.close()
+        self.book.close()
+
+    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+        """Ask for the decision on a part: see `Controls.trigger`."""
+        return self._find(camera).trigger(part)
+
+    def switch_recipe(self, recipe: str, camera: str | None = None) -> None:
+        """Let another recipe decide: see `Controls.switch_recipe`."""
+        self._find(camera).switch(recipe)
+
+    def describe(self) -> Status:
+        """Say how all is: see `Controls.describe`."""
+        stuck = [line.stuck for line in self.lines.values()]
+        if self._clerk:
+            stuck.append(self._clerk.stuck)
+        return Status(
+            cameras=tuple(_describe(line, self.book) for line in self.lines.values()),
+            outputs=tuple(courier.status for courier in self._couriers),
+            ledger_fault=self.book.fault,
+            stuck=next((what for what in stuck if what), None),
+            alarms=tuple(alarm for alarms in self._alarms for alarm in alarms()),
+        )
+
+    def _find(self, camera: str | None) -> Line:
+        if camera is None and len(self.lines) == 1:
+            return next(iter(self.lines.values()))
+        if camera is None or camera not in self.lines:
+            named = "name a camera" if camera is None else f"no camera {camera!r}"
+            raise UsageError(f"{named}; there are: {', '.join(self.lines)}")
+        return self.lines[camera]
+
+
+def _describe(line: Line, book: Bookkeeper) -> CameraStatus:
+    recipe = line.recipes.current
+    manifest = recipe.inspector.manifest
+    live = line.source if isinstance(line.source, LiveCapture) else None
+    return CameraStatus(
+        name=line.name,
+        fault=live.fault if live else None,
+        reopened=live.reopened if live else 0,
+        recipe=recipe.name,
+        recipes=line.recipes.names,
+        category=manifest.category,
+        bundle=book.seal(manifest),
+        threshold=manifest.threshold.value,
+        fail_above=manifest.threshold.upper,
+        waiting=line.waiting,
+        capacity=line.options.queue,
+        triggers=line.triggers,
+        decisions=line.decisions,
+    )

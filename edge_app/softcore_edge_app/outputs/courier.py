@@ -1,0 +1,131 @@
+"""Courier: brings one output every decision of the ledger, in order, however long it takes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from softcore_runtime import LedgerError, OutputError
+from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
+
+from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.line.controls import OutputStatus
+from softcore_edge_app.outputs.feed import Feed
+from softcore_edge_app.outputs.marks import Marks
+from softcore_edge_app.outputs.output import Output
+
+__all__ = ["Courier"]
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between two attempts
+_IDLE = 5.0  # seconds after which a courier looks by itself whether there is something
+
+_log = logging.getLogger(__name__)
+
+
+class Courier:
+    """A thread that brings an output what is in the ledger past its mark, and later what comes.
+
+    What can't be entered in the ledger it brings as well, as INVALID, and not again once it is entered. An
+    output without a mark, which is new, begins with what comes from here on.
+
+    Args:
+        output: who gets it.
+        feed: what there is.
+        marks: how far it got.
+    """
+
+    def __init__(self, output: Output, feed: Feed, marks: Marks) -> None:
+        self.output = output
+        self.delivered = self.failures = 0
+        self.fault: str | None = None
+        self._feed, self._marks = feed, marks
+        mark = marks.read(output.name)
+        self._mark = feed.last if mark is None else min(mark, feed.last)
+        marks.write(output.name, self._mark)
+        self._ahead: set[str] = set()  # triggers whose decision was brought before it was entered
+        self._until: float | None = None
+        self._thread = threading.Thread(target=self._run, name=f"{output.name} courier", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, until: float) -> None:
+        """Bring what there is until a time of the monotonic clock; the rest is left for the next start."""
+        self._until = until
+        self._feed.wake()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread's end."""
+        self._thread.join(seconds)
+
+    @property
+    def status(self) -> OutputStatus:
+        """How the output is."""
+        return OutputStatus(self.output.name, self.fault, self.delivered, self.backlog, self.failures)
+
+    @property
+    def backlog(self) -> int:
+        """How many decisions it has not brought yet."""
+        return max(self._feed.last - self._mark, 0)
+
+    def _run(self) -> None:
+        while True:
+            version, ending = self._feed.version, self._until is not None
+            try:
+                if self._bring_next():
+                    continue
+            except RetryError:  # the line has ended meanwhile
+                return
+            except LedgerError as error:
+                self._note_fault(str(error))
+                time.sleep(_LONGEST_PAUSE)
+            if ending:
+                return
+            self._feed.wait(version, _IDLE)
+
+    def _bring_next(self) -> bool:
+        """Bring what there is just now, and say whether there was anything."""
+        rows = self._feed.read(self._mark)
+        for row in rows:
+            if row.entry.trigger in self._ahead:
+                self._ahead.discard(row.entry.trigger)
+            else:
+                self._bring(row.entry)
+            self._mark = row.number
+            self._marks.write(self.output.name, row.number)
+        if rows:
+            return True
+        unentered = [entry for entry in self._feed.read_unentered() if entry.trigger not in self._ahead]
+        for entry in unentered:
+            self._bring(entry)
+            self._ahead.add(entry.trigger)
+        return bool(unentered)
+
+    def _bring(self, entry: Entry) -> None:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(OutputError),
+            wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+            stop=lambda _state: self._over,
+        ):
+            with attempt:
+                try:
+                    self.output.deliver(entry)
+                except OutputError as error:
+                    self._note_fault(str(error))
+                    raise
+        self.delivered += 1
+        if self.fault:
+            self.fault = None
+            _log.info("%s: takes decisions again", self.output.name)
+
+    def _note_fault(self, fault: str) -> None:
+        if self.fault is None:
+            self.failures += 1
+            _log.error("%s: takes no decisions (%s); they are brought later", self.output.name, fault)
+        self.fault = fault
+
+    @property
+    def _over(self) -> bool:
+        return self._until is not None and time.monotonic() >= self._until

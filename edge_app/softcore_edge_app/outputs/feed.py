@@ -1,0 +1,93 @@
+"""Feed: what outputs read, each at its own pace: the ledger's rows, and what could not be entered."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+from softcore_runtime import LedgerError
+
+from softcore_edge_app.ledger.check import SELECT, connect_to_read
+from softcore_edge_app.ledger.ledger import Entry, Row
+
+__all__ = ["Feed"]
+
+_RECENT = 1000  # rows in memory: an output that is up never reads the disk
+_OWED = 10_000
+_AT_ONCE = 100
+
+
+class Feed:
+    """The decisions that were published, for any number of readers.
+
+    Args:
+        path: the ledger that is being written.
+        rows: how many rows it has.
+
+    Attributes:
+        last: the number of the last row.
+        version: another one whenever there is more to read.
+    """
+
+    def __init__(self, path: Path, rows: int) -> None:
+        self.path = path
+        self.last = rows
+        self.version = 0
+        self._changed = threading.Condition()
+        self._recent: deque[Row] = deque(maxlen=_RECENT)
+        self._unentered: OrderedDict[str, Entry] = OrderedDict()
+
+    def add(self, rows: Sequence[Row], unentered: Sequence[Entry]) -> None:
+        """Add what was just entered, and what could not be; the latter may be entered later."""
+        with self._changed:
+            for row in rows:
+                self._recent.append(row)
+                self._unentered.pop(row.entry.trigger, None)
+                self.last = row.number
+            for entry in unentered:
+                self._unentered[entry.trigger] = entry
+                if len(self._unentered) > _OWED:
+                    self._unentered.popitem(last=False)
+            self.version += 1
+            self._changed.notify_all()
+
+    def read(self, after: int) -> list[Row]:
+        """Give the next rows after a number, some hundred at most.
+
+        Raises:
+            LedgerError: they are in the ledger alone, and it can't be read.
+        """
+        with self._changed:
+            if after >= self.last:
+                return []
+            if self._recent and self._recent[0].number <= after + 1:
+                return list(islice((row for row in self._recent if row.number > after), _AT_ONCE))
+        try:
+            with closing(connect_to_read(self.path)) as connection:
+                found = connection.execute(
+                    f"{SELECT} WHERE number > ? ORDER BY number LIMIT ?", [after, _AT_ONCE]
+                ).fetchall()
+            return [Row.read(values) for values in found]
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            raise LedgerError(f"{self.path}: can't be read ({error})") from error
+
+    def read_unentered(self) -> list[Entry]:
+        """Give what is not in the ledger, the first one first."""
+        with self._changed:
+            return list(self._unentered.values())
+
+    def wait(self, version: int, seconds: float) -> None:
+        """Wait until there is more than there was in that version, or `wake` is called."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.version != version, seconds)
+
+    def wake(self) -> None:
+        """Let all who wait look again."""
+        with self._changed:
+            self.version += 1
+            self._changed.notify_all()

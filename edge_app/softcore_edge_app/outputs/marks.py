@@ -1,0 +1,98 @@
+"""Marks: how far each output has taken a ledger's rows, kept beside the ledger.
+
+A mark isn't flushed to the disk: after a power cut an output may get again what it had, by the same
+trigger and part. The ledger itself is never changed by a delivery.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["Marks"]
+
+_TABLE = (
+    "CREATE TABLE IF NOT EXISTS marks (output TEXT PRIMARY KEY, ledger TEXT NOT NULL, row INTEGER NOT NULL)"
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Marks:
+    """The marks of a ledger's outputs. Where they can't be kept, that is said once and delivery goes on.
+
+    Args:
+        path: the ledger's.
+        ledger: its id: a mark of another ledger doesn't count.
+    """
+
+    def __init__(self, path: Path, ledger: str) -> None:
+        self.path = path.with_name(f"{path.name}.deliveries")
+        self._ledger = ledger
+        self._turn = threading.Lock()
+        self._told = False
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._connection = self._connect()
+        except sqlite3.DatabaseError as error:
+            self._tell(error)
+
+    def read(self, output: str) -> int | None:
+        """Give the number of the last row that an output took; None where none is known."""
+        with self._turn:
+            if self._connection is None:
+                return None
+            try:
+                found = self._connection.execute(
+                    "SELECT row FROM marks WHERE output = ? AND ledger = ?", [output, self._ledger]
+                ).fetchone()
+            except sqlite3.Error as error:
+                self._tell(error)
+                return None
+            return int(found[0]) if found else None
+
+    def write(self, output: str, row: int) -> None:
+        """Note the last row that an output took."""
+        with self._turn:
+            if self._connection is None:
+                return
+            try:
+                self._connection.execute(
+                    "INSERT INTO marks VALUES (?1, ?2, ?3) "
+                    "ON CONFLICT (output) DO UPDATE SET ledger = ?2, row = ?3",
+                    [output, self._ledger, row],
+                )
+                self._told = False
+            except sqlite3.Error as error:
+                self._tell(error)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._turn:
+            if self._connection:
+                with suppress(sqlite3.Error):
+                    self._connection.close()
+                self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=1, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # whole after a power cut, if not up to date
+            connection.execute(_TABLE)
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        return connection
+
+    def _tell(self, error: sqlite3.Error) -> None:
+        if not self._told:
+            self._told = True
+            _log.warning(
+                "%s: can't be kept (%s); after a restart outputs may get decisions again",
+                self.path,
+                error,
+            )
