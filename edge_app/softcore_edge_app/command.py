@@ -15,6 +15,7 @@ from softcore_runtime import SourceError, UsageError
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES
 
+from softcore_edge_app import replay_command
 from softcore_edge_app.configuration import (
     configure,
     describe_configuration,
@@ -22,6 +23,8 @@ from softcore_edge_app.configuration import (
     parse_setting,
     read_configuration,
 )
+from softcore_edge_app.connections import Connections
+from softcore_edge_app.health import service_command
 from softcore_edge_app.health.logs import configure_logs
 from softcore_edge_app.ledger import command as ledger_command
 from softcore_edge_app.line.assembly import assemble, is_live
@@ -62,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["ledger"]:
         return ledger_command.main(arguments[1:])
+    if arguments[:1] == ["replay"]:
+        return replay_command.main(arguments[1:])
+    if arguments[:1] == ["install-service"]:
+        return service_command.main(arguments[1:])
     if arguments[:1] == ["check"]:
         return run(_build_check_parser(), _check, arguments[1:])
     return run(_build_parser(), _work, arguments)
@@ -168,11 +175,14 @@ def _work(options: argparse.Namespace) -> None:
     tally, start = Tally(), time.perf_counter()
     station.add_listener(lambda decided: tally.add(decided.verdict))
     station.add_listener(printer.print)
+    connections = Connections(station, line)
     try:
+        connections.start()
         station.start()
+        connections.say_ready()
         station.wait()
     finally:  # also after Ctrl-C or a fault: what was decided stands
-        _end(station, printer)
+        _end(station, connections, printer)
         if tally.total:
             _summarise(station, printer, overlays, tally, time.perf_counter() - start)
     if printer.error:
@@ -189,11 +199,13 @@ def _gather(options: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _end(station: Station, printer: Printer) -> None:
+def _end(station: Station, connections: Connections, printer: Printer) -> None:
     """Bring all to its end, whoever asks for it again meanwhile: it takes a second at most."""
     before = [signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM)]
     try:
+        connections.say_ending()
         station.stop()
+        connections.close()
         printer.close(_PRINTING)
     finally:
         for which, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):

@@ -53,7 +53,7 @@ def test_a_calibration_from_before_baselines_is_read() -> None:
     old = {
         "objective": "value", "parameters": {}, "promise": "", "confidence": 0.95, "overkill": None,
         "escape": None, "source": "pictures", "good_sha256": None, "bad_sha256": None,
-        "engine": "onnxruntime", "precision": "fp32", "created": "2026-01-01T00:00:00Z", "tool": "softcore 0.1.0",
+        "engine": "onnxruntime", "precision": "fp32", "created": "2026-01-01T00:00:00Z", "tool": "",
     }  # fmt: skip
     assert Calibration.model_validate(old).baselines is None
     baseline = {"parts": 30, "centre": 0.5, "spread": 0.1}

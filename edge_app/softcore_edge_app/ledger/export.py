@@ -19,7 +19,7 @@ __all__ = ["Choice", "export_ledger"]
 
 _BATCH = 10_000  # rows in memory at a time
 _TIMES = ("triggered_at", "deadline_at", "decided_at")
-_FLOATS = ("score", "threshold", "fail_above", "milliseconds")
+_FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,13 @@ class Ledger:
         self._rows, self._head = added[-1].number, added[-1].hash
         return added
 
+    def find_last_part(self, camera: str | None) -> str | None:
+        """Give what the last row of a camera (None for any) calls its part; None without a row."""
+        found = self._connection.execute(
+            "SELECT part FROM rows WHERE ?1 IS NULL OR camera = ?1 ORDER BY number DESC LIMIT 1", [camera]
+        ).fetchone()
+        return str(found[0]) if found else None
+
     def __iter__(self) -> Iterator[Row]:
         """Give the rows, the first one first."""
         for values in self._connection.execute(f"{SELECT} ORDER BY number"):

@@ -26,7 +26,7 @@ TABLES = {
     category TEXT NOT NULL, bundle TEXT NOT NULL, decision TEXT NOT NULL, score REAL, bound TEXT,
     threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, provider TEXT NOT NULL,
     "precision" TEXT NOT NULL, triggered_at INTEGER NOT NULL, deadline_at INTEGER,
-    decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT,
+    decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT, x REAL, y REAL,
     previous TEXT NOT NULL, hash TEXT NOT NULL
 )""",
 }
@@ -57,6 +57,8 @@ class Entry:
         decided_at: when it was decided on, likewise. A clock that was set may put it before.
         milliseconds: wall time of the inspection; None where INVALID.
         reason: why it is INVALID, else None.
+        x, y: where in the frame the highest patch score lies, as shares of its width and height from its
+            upper left; None where there is no map.
 
     Raises:
         ValueError: a number that isn't finite or doesn't fit 64 bits, or a text that isn't UTF-8.
@@ -81,6 +83,8 @@ class Entry:
     decided_at: int
     milliseconds: float | None
     reason: str | None
+    x: float | None = None
+    y: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decision", Decision(self.decision))
@@ -96,7 +100,7 @@ class Entry:
                 value.encode()  # UnicodeEncodeError is a ValueError
 
 
-_FLOATS = ("score", "threshold", "fail_above", "milliseconds")
+_FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 COLUMNS = ("number", *(field.name for field in fields(Entry)), "previous", "hash")
 
 

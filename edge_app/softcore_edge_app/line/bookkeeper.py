@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from softcore_runtime import Decision, LedgerError
+import numpy as np
+from softcore_runtime import Decision, Inspection, LedgerError
 from softcore_runtime.manifest import Manifest, dump_manifest
 
+from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Entry, Ledger, Row
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.verdict import Verdict
@@ -116,6 +118,8 @@ class Bookkeeper:
             bound=None,
             milliseconds=None,
             reason=verdict.reason and _encodable(verdict.reason),
+            x=None,
+            y=None,
         )
         if len(self._owed) == _OWED:
             self._owed.popleft()
@@ -131,6 +135,7 @@ class Bookkeeper:
             verdict = replace(verdict, trigger=trigger.id)
         if verdict.score is not None and not math.isfinite(verdict.score):
             verdict = _invalidate(verdict, f"the score is {verdict.score}")
+        x, y = _locate(trigger.inspection, trigger.frame)
         backbone = trigger.recipe.inspector.backbone
         due = None if trigger.deadline is None else int(1e9 * (trigger.deadline - trigger.at)) + trigger.wall
         entry = Entry(
@@ -153,6 +158,8 @@ class Bookkeeper:
             decided_at=time.time_ns(),
             milliseconds=verdict.milliseconds,
             reason=verdict.reason and _encodable(verdict.reason),
+            x=x,
+            y=y,
         )
         return entry, verdict
 
@@ -164,6 +171,18 @@ class Bookkeeper:
             self._seals = dict(list(self._seals.items())[-15:])  # cameras, and their limits of just now
             known = self._seals[id(manifest)] = manifest, seal
         return known[1]
+
+
+def _locate(inspection: Inspection | None, frame: Frame | None) -> tuple[float | None, float | None]:
+    """Say where in a frame the highest patch score lies, as shares of its width and height."""
+    if inspection is None or frame is None or frame.picture is None:
+        return None, None
+    scores, window = inspection.patch_scores, inspection.window
+    row, column = np.unravel_index(int(scores.argmax()), scores.shape)
+    height, width = frame.picture.shape[:2]
+    x = window.x + (int(column) + 0.5) / scores.shape[1] * window.width
+    y = window.y + (int(row) + 0.5) / scores.shape[0] * window.height
+    return x / width, y / height
 
 
 def _invalidate(verdict: Verdict, reason: str) -> Verdict:

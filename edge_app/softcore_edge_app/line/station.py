@@ -60,6 +60,10 @@ class Station:
             raise UsageError(f"{output.name}: needs a ledger (--ledger FILE), which keeps what it misses")
         self._couriers.append(Courier(output, self._feed, self._marks))
 
+    def find_last_part(self, camera: str | None) -> str | None:
+        """Give what the ledger's last row of a camera (None for any) calls its part; None without one."""
+        return self.book.ledger.find_last_part(camera) if self.book.ledger else None
+
     def add_listener(self, listener: Listener) -> None:
         """Let something be told of every decision, before the start."""
         self._listeners.append(listener)

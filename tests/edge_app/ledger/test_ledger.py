@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ WRITER = """if True:
             row = ledger.append(Entry(
                 f"{sys.argv[2]}-{number}", "part", "x" * (number % 3000), "camera", "pill", "0" * 64, "PASS",
                 3.5, "exact", 12.0, 12.0, "onnxruntime", "CPU", "fp32", number, None, number + 1, 3.25, None,
+                0.5, 0.5,
             ))
             print(row.number, row.hash, row.entry.trigger, flush=True)
 """
@@ -85,7 +87,7 @@ INTS = st.integers(-(2**63), 2**63 - 1)
 ENTRIES = st.builds(
     Entry, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Decision), st.none() | FLOATS,
     st.none() | TEXTS, FLOATS, FLOATS, TEXTS, TEXTS, TEXTS, INTS, st.none() | INTS, INTS,
-    st.none() | FLOATS, st.none() | TEXTS,
+    st.none() | FLOATS, st.none() | TEXTS, st.none() | FLOATS, st.none() | FLOATS,
 )  # fmt: skip
 
 
@@ -140,7 +142,7 @@ def test_what_would_not_come_back_is_no_entry(changes: dict[str, Any]) -> None:
 
 OTHERS: dict[str, st.SearchStrategy[Any]] = {
     name: st.integers(1, 2**62) if name.endswith("_at") else FLOATS if name in ("score", "milliseconds",
-    "threshold", "fail_above") else st.sampled_from(["FAIL", "REVIEW", "INVALID", "fail", ""])
+    "threshold", "fail_above", "x", "y") else st.sampled_from(["FAIL", "REVIEW", "INVALID", "fail", ""])
     if name == "decision" else st.text() | st.binary()
     for name in COLUMNS[1:]
 }  # fmt: skip
@@ -305,16 +307,29 @@ def test_a_write_ahead_log_broken_off_by_a_power_cut_is_no_fault(path: Path) -> 
     assert len(counts) > 5
 
 
+def measure_start(path: Path) -> float:
+    """Seconds until a writer has published its first row, on this machine, as busy as it is."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), "first"], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.kill()
+    return time.monotonic() - began
+
+
 def test_kill_9_loses_no_published_row(tmp_path: Path) -> None:
     """At random moments, of its start too; a ledger goes on through ten of them."""
     rng = np.random.default_rng()
     published: dict[Path, set[tuple[str, ...]]] = {}
+    start = measure_start(tmp_path / "first.ledger")
     for kill in range(KILLS):
         path = tmp_path / f"{kill // 10}.ledger"
         command = [sys.executable, "-c", WRITER, str(path), str(kill)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(rng.uniform(0.2, 0.8))
+                process.wait(rng.uniform(0.7, 1.0) * start + rng.uniform(0, 0.4))
             process.send_signal(signal.SIGKILL)
             out, err = process.communicate()
         assert process.returncode == -signal.SIGKILL, err

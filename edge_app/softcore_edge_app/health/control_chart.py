@@ -1,0 +1,73 @@
+"""Control chart: whether the latest values of a quantity still lie where they usually do."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+from softcore_runtime.baseline import CLIP, Baseline
+
+from softcore_edge_app.options import DriftOptions
+
+__all__ = ["PACES", "ControlChart", "Pace"]
+
+Pace = Literal["fast", "slow"]
+PACES: Final[tuple[Pace, Pace]] = ("fast", "slow")
+_CALM = 1 / 2  # of the limit, below which a raised alarm ends
+
+
+class ControlChart:
+    """Two exponentially weighted moving averages (EWMA; Roberts, 1959) against a baseline.
+
+    With x the logarithm of the next part's value, c and s the baseline's centre and spread, of n parts::
+
+        y = clip(x - c, -b, b),   b = max(3 s, 2 ln(1 + least))
+        z <- z + r (y - z),       r = 2 / (N + 1)
+
+    N is `fast` or `slow`, for a mean over some N parts. Of parts that are as they were, and independent, z
+    has the variance s^2 r / (2 - r). c is itself a mean of n parts, and s an estimate whose standard
+    error is some s / sqrt(2 n), taken twice. So an alarm is raised where ::
+
+        |z| > h = max(sigmas s (1 + sqrt(2 / n)) sqrt(r / (2 - r) + 1 / n), ln(1 + least))
+
+    and ends where |z| < h / 2, so that it doesn't come and go. Clipping is what bounds the pull of a single
+    odd part (Lucas and Crosier, 1982); `least` is what lots of good parts may differ by, which no sum of
+    independent parts tells. A shift by d spreads is seen after some ln(1 - h / (d s)) / ln(1 - r) parts.
+
+    Args:
+        baseline: where the values lie.
+        options: the parts to average over, and how far is too far.
+    """
+
+    def __init__(self, baseline: Baseline, options: DriftOptions) -> None:
+        self.raised: dict[Pace, bool] = dict.fromkeys(PACES, False)
+        self.limits: dict[Pace, float] = {}
+        self._baseline = baseline
+        least = math.log1p(options.least)
+        self._bound = max(CLIP * baseline.spread, 2 * least)
+        self._rates: dict[Pace, float] = {"fast": 2 / (options.fast + 1), "slow": 2 / (options.slow + 1)}
+        self._clipped = dict.fromkeys(PACES, 0.0)
+        self._plain = dict.fromkeys(PACES, 0.0)
+        spread = baseline.spread * (1 + math.sqrt(2 / baseline.parts))
+        for pace, rate in self._rates.items():
+            deviation = spread * math.sqrt(rate / (2 - rate) + 1 / baseline.parts)
+            self.limits[pace] = max(options.sigmas * deviation, least)
+
+    def add(self, x: float) -> None:
+        """Take the logarithm of the next value."""
+        y = x - self._baseline.centre
+        clipped = min(max(y, -self._bound), self._bound)
+        for pace, rate in self._rates.items():
+            self._plain[pace] += rate * (y - self._plain[pace])
+            z = self._clipped[pace] = self._clipped[pace] + rate * (clipped - self._clipped[pace])
+            limit = self.limits[pace]
+            self.raised[pace] = abs(z) > (limit * _CALM if self.raised[pace] else limit)
+
+    def tell_change(self, pace: Pace) -> float:
+        """Say by what share of the baseline the values have changed: 0.12 is 12 % more.
+
+        The clipped average proves a change and understates a large one, so what the plain average has beyond
+        it is told.
+        """
+        z, plain = self._clipped[pace], self._plain[pace]
+        return math.expm1(max(z, plain) if z > 0 else min(z, plain))

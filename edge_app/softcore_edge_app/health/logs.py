@@ -1,0 +1,138 @@
+"""Logs: what a line says on standard error, for a person or for a program."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from contextlib import suppress
+from typing import Any, Final, Literal
+
+from softcore_runtime.errors import MissingLibraryError
+
+from softcore_edge_app.verdict import printable
+
+__all__ = ["Log", "configure_logs", "get_log"]
+
+_ROOT: Final = "softcore"
+_LOGGERS: Final = (_ROOT, "softcore_edge_app")
+_PROGRAM: Final = "softcore-edge"
+_LEVELS: Final = {logging.CRITICAL: "alarm: ", logging.ERROR: "alarm: ", logging.WARNING: "warning: "}
+# What a library may quote: the user of an address, a header, a query.
+_SECRETS: Final = re.compile(
+    r"(?i)(?P<address>://)[^\s\"'<>@]*@"
+    r"|(?P<name>\b(?:password|passwd|secret|token|authorization|api[_-]?key)\b[\"']?\s*[=:]\s*[\"']?"
+    r"(?:bearer\s+|basic\s+)?)[^\s\"'&,;]+"
+)
+_ARGUMENTS: Final = ("exc_info", "stack_info", "stacklevel")
+
+
+class Log(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose calls take fields: `log.warning("the stream was reopened", camera="line1")`.
+
+    The message says all that a person needs; the fields are for programs.
+    """
+
+    def process(
+        self, msg: object, kwargs: MutableMapping[str, Any]
+    ) -> tuple[object, MutableMapping[str, Any]]:
+        """Put the fields where the formatter finds them."""
+        own = {key: kwargs.pop(key) for key in _ARGUMENTS if key in kwargs}
+        return msg, {**own, "extra": {"fields": dict(kwargs)}}
+
+
+def get_log(name: str = "") -> Log:
+    """Give the log of a part of the line: "camera", "ledger"; from INFO up, each is said at once."""
+    return Log(logging.getLogger(f"{_ROOT}.{name}" if name else _ROOT), {})
+
+
+def configure_logs(form: Literal["text", "json"]) -> None:
+    """Choose the form, and let through what libraries warn of; without this, logs are text.
+
+    text: `softcore-edge: warning: MESSAGE`. json: one object a line: `time` (ISO, UTC), `level`, `logger`,
+    `event`, and the fields. Either goes to whatever standard error is by then; passwords, tokens and
+    users in addresses are left out.
+
+    Raises:
+        MissingLibraryError: json needs structlog.
+    """
+    formatter = _make_json_formatter() if form == "json" else _TextFormatter()
+    _OWN.setFormatter(formatter)
+    _FOREIGN.setFormatter(formatter)
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    if _FOREIGN not in root.handlers:
+        root.addHandler(_FOREIGN)
+
+
+class _StandardError(logging.Handler):
+    """Writes to the standard error of the moment; one that is closed or full takes nothing from the line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError, ValueError):
+            if sys.stderr is not None:
+                sys.stderr.write(self.format(record) + "\n")
+                sys.stderr.flush()
+
+
+class _TextFormatter(logging.Formatter):
+    """One line for a person."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level, message = _LEVELS.get(record.levelno, ""), record.getMessage()
+        if message.startswith(tuple(_LEVELS.values())):
+            level = ""
+        if _is_foreign(record):  # an error of theirs is no alarm of the line
+            level, message = "warning: ", f"{record.name}: {message}"
+        if record.exc_info and record.exc_info[1]:
+            message += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+        return printable(f"{_PROGRAM}: {level}{' '.join(_hide(message).split())}")
+
+
+def _make_json_formatter() -> logging.Formatter:
+    try:
+        import structlog
+    except ImportError as error:
+        raise MissingLibraryError("structlog", "edge") from error
+
+    def add_fields(
+        _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        fields = {**getattr(event["_record"], "fields", {}), **event}
+        return {key: _hide(value) if isinstance(value, str) else value for key, value in fields.items()}
+
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            add_fields,
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+    )
+
+
+def _is_foreign(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] not in _LOGGERS
+
+
+def _hide(text: str) -> str:
+    """Leave out secrets."""
+    return _SECRETS.sub(
+        lambda found: (found["address"] or found["name"]) + "***" + "@" * bool(found["address"]), text
+    )
+
+
+# Their own have a handler of their own, so that they are heard from the first import on.
+_OWN: Final = _StandardError()
+_FOREIGN: Final = _StandardError(logging.WARNING)
+_OWN.setFormatter(_TextFormatter())
+_FOREIGN.addFilter(_is_foreign)
+for _name in _LOGGERS:
+    logging.getLogger(_name).setLevel(logging.INFO)
+    logging.getLogger(_name).addHandler(_OWN)

@@ -1,0 +1,214 @@
+"""Metrics: what a line counts and measures, for Prometheus.
+
+::
+
+    softcore_triggers_total{camera}                  softcore_camera_up{camera}
+    softcore_decisions_total{camera,category,decision}   softcore_camera_reopened_total{camera}
+    softcore_invalid_total{camera,kind}              softcore_limit{camera,category}
+    softcore_stage_seconds{camera,stage}             softcore_queue_waiting{camera}, _capacity{camera}
+    softcore_score_share{camera,category}            softcore_output_up{output}, _backlog{output}
+    softcore_ledger_up, softcore_stuck, _alarms      softcore_output_delivered_total, _failures_total{output}
+    softcore_drift_change, _drift_alarm{camera,category,quantity,pace}
+    softcore_archive_kept_total, _dropped_total, _up
+    softcore_temperature_celsius{sensor}             softcore_build_info{version,python}
+    process_resident_memory_bytes, process_cpu_seconds_total, process_open_fds, ...
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Protocol
+
+from softcore_runtime import Bound, Decision
+from softcore_runtime.errors import MissingLibraryError
+
+from softcore_edge_app.health.drift import Drift
+from softcore_edge_app.health.invalid_kinds import find_kind
+from softcore_edge_app.line.controls import Controls, Status
+from softcore_edge_app.line.trigger import Decided
+
+try:
+    import psutil
+    from prometheus_client import (
+        CollectorRegistry,
+        Counter,
+        Histogram,
+        ProcessCollector,
+        disable_created_metrics,
+        generate_latest,
+    )
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST
+    from prometheus_client.registry import Collector
+except ImportError as error:
+    raise MissingLibraryError("prometheus-client", "edge") from error
+
+__all__ = ["Archived", "Metrics"]
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)  # of the limit
+
+
+class Archived(Protocol):
+    """What an archive tells of itself: pictures kept and dropped, and why none can be kept just now."""
+
+    @property
+    def kept(self) -> int: ...  # noqa: D102
+    @property
+    def dropped(self) -> int: ...  # noqa: D102
+    @property
+    def fault(self) -> str | None: ...  # noqa: D102
+
+
+class Metrics:
+    """Counts decisions as they are made, and asks the line for the rest whenever Prometheus asks.
+
+    Args:
+        controls: the line.
+        drift: of its good parts, if that is followed.
+        archive: of its pictures, if there is one.
+
+    Raises:
+        MissingLibraryError: on import; the extra `edge` brings what it needs.
+    """
+
+    def __init__(
+        self, controls: Controls, drift: Drift | None = None, archive: Archived | None = None
+    ) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series to every counter, of no use here
+        self._registry = registry = CollectorRegistry()
+        self._decisions = Counter(
+            "softcore_decisions", "Decisions.", ("camera", "category", "decision"), registry=registry
+        )
+        self._invalid = Counter(
+            "softcore_invalid", "INVALID decisions, by kind of reason.", ("camera", "kind"), registry=registry
+        )
+        self._seconds = Histogram(
+            "softcore_stage_seconds", "How long each stage of a decision took.", ("camera", "stage"),
+            buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._shares = Histogram(
+            "softcore_score_share", "Exact scores as a share of the limit.", ("camera", "category"),
+            buckets=_SHARES, registry=registry,
+        )  # fmt: skip
+        ProcessCollector(registry=registry)
+        registry.register(_LineCollector(controls, drift, archive))
+
+    def count(self, decided: Decided) -> None:
+        """Count a decision; at once, and never raises."""
+        entry, verdict = decided.entry, decided.verdict
+        self._decisions.labels(entry.camera, entry.category, str(entry.decision)).inc()
+        if entry.decision is Decision.INVALID:
+            self._invalid.labels(entry.camera, find_kind(entry.reason)).inc()
+        elif verdict.share is not None and verdict.bound == Bound.EXACT:
+            self._shares.labels(entry.camera, entry.category).observe(verdict.share)
+        for stage, seconds in decided.stages.items():
+            self._seconds.labels(entry.camera, stage).observe(seconds)
+
+    def render(self) -> tuple[bytes, str]:
+        """Write all of it as Prometheus reads it, with the content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class _LineCollector(Collector):
+    """What is asked for when Prometheus asks."""
+
+    def __init__(self, controls: Controls, drift: Drift | None, archive: Archived | None) -> None:
+        self._controls = controls
+        self._drift = drift
+        self._archive = archive
+
+    def describe(self) -> list[Metric]:
+        """Name none beforehand: nothing is asked while the line starts."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Ask."""
+        status = self._controls.describe()
+        yield from _collect_cameras(status)
+        yield from _collect_outputs(status)
+        yield _gauge("ledger_up", "Whether decisions can be entered.", status.ledger_fault is None)
+        yield _gauge("stuck", "Whether something hangs.", status.stuck is not None)
+        yield _gauge("alarms", "What a person should see to.", len(status.alarms))
+        if self._drift is not None:
+            yield from _collect_drift(self._drift)
+        if self._archive is not None:
+            yield from _collect_archive(self._archive)
+        yield _collect_temperatures()
+        build = InfoMetricFamily("softcore_build", "What runs.")
+        build.add_metric((), {"version": version("softcore"), "python": platform.python_version()})
+        yield build
+
+
+def _collect_cameras(status: Status) -> Iterator[Metric]:
+    triggers = CounterMetricFamily("softcore_triggers", "Triggers.", labels=("camera",))
+    reopened = CounterMetricFamily("softcore_camera_reopened", "Reopenings of a camera.", labels=("camera",))
+    up = GaugeMetricFamily("softcore_camera_up", "Whether it gives pictures of parts.", labels=("camera",))
+    waiting = GaugeMetricFamily("softcore_queue_waiting", "Triggers without a decision.", labels=("camera",))
+    capacity = GaugeMetricFamily("softcore_queue_capacity", "How many may wait.", labels=("camera",))
+    limit = GaugeMetricFamily("softcore_limit", "The limit in use.", labels=("camera", "category"))
+    for camera in status.cameras:
+        triggers.add_metric((camera.name,), camera.triggers)
+        reopened.add_metric((camera.name,), camera.reopened)
+        up.add_metric((camera.name,), camera.fault is None)
+        waiting.add_metric((camera.name,), camera.waiting)
+        capacity.add_metric((camera.name,), camera.capacity)
+        limit.add_metric((camera.name, camera.category), camera.threshold)
+    yield from (triggers, reopened, up, waiting, capacity, limit)
+
+
+def _collect_outputs(status: Status) -> Iterator[Metric]:
+    up = GaugeMetricFamily("softcore_output_up", "Whether it takes decisions.", labels=("output",))
+    backlog = GaugeMetricFamily("softcore_output_backlog", "Decisions that wait for it.", labels=("output",))
+    delivered = CounterMetricFamily(
+        "softcore_output_delivered", "Decisions that it took.", labels=("output",)
+    )
+    failures = CounterMetricFamily("softcore_output_failures", "Deliveries that failed.", labels=("output",))
+    for output in status.outputs:
+        up.add_metric((output.name,), output.fault is None)
+        backlog.add_metric((output.name,), output.backlog)
+        delivered.add_metric((output.name,), output.delivered)
+        failures.add_metric((output.name,), output.failures)
+    yield from (up, backlog, delivered, failures)
+
+
+def _collect_drift(drift: Drift) -> Iterator[Metric]:
+    labels = ("camera", "category", "quantity", "pace")
+    change = GaugeMetricFamily(
+        "softcore_drift_change", "Of good parts, as a share: 0.1 is 10 % up.", labels=labels
+    )
+    alarm = GaugeMetricFamily("softcore_drift_alarm", "Whether that is an alarm.", labels=labels)
+    for found in drift.describe():
+        values = (found.camera, found.category, found.quantity, found.pace)
+        change.add_metric(values, found.change)
+        alarm.add_metric(values, found.raised)
+    yield from (change, alarm)
+
+
+def _collect_archive(archive: Archived) -> Iterator[Metric]:
+    yield CounterMetricFamily("softcore_archive_kept", "Parts whose picture was kept.", value=archive.kept)
+    yield CounterMetricFamily(
+        "softcore_archive_dropped", "Parts whose picture was not.", value=archive.dropped
+    )
+    yield _gauge("archive_up", "Whether pictures can be kept.", archive.fault is None)
+
+
+def _collect_temperatures() -> Metric:
+    family = GaugeMetricFamily("softcore_temperature_celsius", "Where readable.", labels=("sensor",))
+    hottest: dict[str, float] = {}  # a chip may have several sensors of one name
+    try:
+        for chip, sensors in psutil.sensors_temperatures().items():
+            for sensor in sensors:
+                name = f"{chip} {sensor.label}".strip()
+                hottest[name] = max(sensor.current, hottest.get(name, sensor.current))
+    except OSError:  # a sensor that went away
+        pass
+    for name, celsius in hottest.items():
+        family.add_metric((name,), celsius)
+    return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"softcore_{name}", text, value=value)

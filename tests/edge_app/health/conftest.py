@@ -1,0 +1,101 @@
+"""Fixtures of the health tests: a line that says what it is told to say, and decisions as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.line.controls import CameraStatus, OutputStatus, Status
+from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.verdict import Verdict
+from softcore_runtime import Bound, Decision, Inspection
+from softcore_runtime.preprocessing import Window
+
+MakeDecided = Callable[..., Decided]
+
+
+class FakeLine:
+    """Controls of a line that isn't there."""
+
+    def __init__(self, status: Status) -> None:
+        self.status = status
+
+    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+        raise NotImplementedError
+
+    def switch_recipe(self, recipe: str, camera: str | None = None) -> None:
+        raise NotImplementedError
+
+    def describe(self) -> Status:
+        return self.status
+
+    def change(self, **changes: Any) -> None:
+        self.status = replace(self.status, **changes)
+
+
+@pytest.fixture
+def line() -> FakeLine:
+    camera = CameraStatus(
+        name="front", fault=None, reopened=3, recipe="pill", recipes=("pill", "tile"), category="pill",
+        bundle="0" * 64, threshold=2.0, fail_above=2.5, waiting=4, capacity=16, triggers=10, decisions=6,
+    )  # fmt: skip
+    output = OutputStatus(name="mqtt", fault=None, delivered=5, backlog=1, failures=2)
+    return FakeLine(Status((camera,), (output,), ledger_fault=None, stuck=None, alarms=()))
+
+
+@pytest.fixture(scope="session")
+def make_decided() -> MakeDecided:
+    """A function that makes a decision as a listener gets it."""
+    grid = np.zeros((2, 2), np.float32)
+
+    def make(
+        score: float | None = 1.0,
+        *,
+        threshold: float = 2.0,
+        camera: str = "front",
+        category: str = "pill",
+        bundle: str = "b1",
+        reason: str | None = None,
+        exact: bool = True,
+        picture: np.ndarray | None = None,
+    ) -> Decided:
+        decision = Decision.INVALID
+        if score is not None:
+            decision = Decision.PASS if score <= threshold else Decision.FAIL
+        bound = None if score is None else "exact" if exact else "upper"
+        entry = Entry(
+            trigger="t", part="t", name="n", camera=camera, category=category, bundle=bundle,
+            decision=decision, score=score, bound=bound, threshold=threshold, fail_above=threshold,
+            engine="onnxruntime", provider="CPU", precision="fp32", triggered_at=0, deadline_at=None,
+            decided_at=0, milliseconds=None if score is None else 1.0, reason=reason,
+        )  # fmt: skip
+        verdict = Verdict(
+            frame=1, name="n", decision=decision, score=score, bound=bound, threshold=threshold,
+            fail_above=threshold, share=None if score is None else score / threshold,
+            milliseconds=entry.milliseconds, reason=reason,
+        )  # fmt: skip
+        inspection = None
+        if score is not None and exact:
+            inspection = Inspection(
+                decision,
+                score,
+                Bound.EXACT,
+                threshold,
+                threshold,
+                Window(x=0, y=0, width=2, height=2),
+                0,
+                0,
+                0,
+                1.0,
+                grid,
+                grid,
+            )
+        frame = None if picture is None else Frame(1, "n", picture=picture)
+        return Decided(entry, verdict, frame, inspection, {"inspection": 0.004, "total": 0.02})
+
+    return make

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from softcore_edge_app.health import drift as drift_module
+from softcore_edge_app.health.drift import Drift, Reference, find_references
+from softcore_edge_app.options import DriftOptions
+from softcore_runtime import Inspector
+from softcore_runtime.baseline import Baseline
+from softcore_runtime.threshold import Calibration
+from softcore_runtime.training import read_training
+
+OPTIONS = DriftOptions(learn=100)
+CALIBRATED = {"score": Reference(Baseline(parts=1000, centre=0.0, spread=0.1), "at calibration")}
+
+
+def knowing(options: DriftOptions = OPTIONS) -> Drift:
+    """With the scores of b1 known, nothing else."""
+    return Drift(options, lambda _camera, bundle: CALIBRATED if bundle == "b1" else {})
+
+
+def feed(drift: Drift, make_decided: Any, scores: Any, **fields: Any) -> None:
+    for score in scores:
+        drift.add(make_decided(float(score), **fields))
+
+
+def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> None:
+    drift, rng = knowing(), np.random.default_rng(0)
+    feed(drift, make_decided, np.exp(rng.normal(0, 0.1, 1000)))
+    assert drift.list_alarms() == []
+    assert {(d.quantity, d.pace, d.when) for d in drift.describe()} == {
+        ("score", "fast", "at calibration"), ("score", "slow", "at calibration"),
+    }  # fmt: skip
+    feed(drift, make_decided, np.full(3000, 1.12))
+    assert (
+        "front, pill: scores of good parts are 12% higher than at calibration (slow alarm)"
+        in drift.list_alarms()
+    )
+
+
+def test_what_a_bundle_does_not_know_is_learned_from_the_first_parts(make_decided: Any) -> None:
+    drift, rng = knowing(), np.random.default_rng(0)
+    feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 99)), bundle="b2")
+    assert drift.describe() == []
+    feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 1000)), bundle="b2")
+    assert drift.list_alarms() == []
+    feed(drift, make_decided, np.exp(rng.normal(-1.3, 0.1, 40)), bundle="b2")
+    assert any(
+        "lower than for the first 100 that were measured (fast alarm)" in alarm
+        for alarm in drift.list_alarms()
+    )
+
+
+def test_parts_from_before_a_switch_are_not_taken_for_others(make_decided: Any) -> None:
+    inuse = {"b1"}
+    drift = Drift(OPTIONS, lambda _camera, bundle: CALIBRATED if bundle in inuse else None)
+    feed(drift, make_decided, [1.0], bundle="b0")
+    assert drift.describe() == []
+    inuse.add("b0")
+    feed(drift, make_decided, [1.0], bundle="b0")
+    assert {deviation.when for deviation in drift.describe()} == {"at calibration"}
+
+
+def test_only_good_parts_with_exact_scores_count(make_decided: Any) -> None:
+    drift = knowing()
+    for decided in (
+        make_decided(None, reason="late"),
+        make_decided(5.0),  # a FAIL
+        make_decided(1.9, exact=False),  # a bound
+    ):
+        for _ in range(1000):
+            drift.add(decided)
+    assert all(deviation.change == 0 for deviation in drift.describe())
+
+
+def test_cameras_and_bundles_are_apart_and_a_recipe_that_comes_back_goes_on(make_decided: Any) -> None:
+    drift = knowing()
+    feed(drift, make_decided, np.full(1000, 1.5))
+    feed(drift, make_decided, np.full(1000, 1.0), camera="side")
+    assert drift.list_alarms()
+    assert all(alarm.startswith("front, pill: ") for alarm in drift.list_alarms())
+    feed(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new limit
+    assert drift.list_alarms() == []
+    feed(drift, make_decided, [1.5])
+    assert any("50% higher" in alarm for alarm in drift.list_alarms())
+
+
+def test_a_lamp_that_fades(make_decided: Any, good_frame: np.ndarray) -> None:
+    drift, rng = knowing(DriftOptions(learn=40)), np.random.default_rng(0)
+
+    def look(light: float) -> np.ndarray:
+        noisy = light * good_frame + rng.normal(0, 2, good_frame.shape)
+        return np.clip(noisy, 0, 255).astype(np.uint8)
+
+    for _ in range(600):
+        drift.add(make_decided(1.0, picture=look(1.0)))
+    assert drift.list_alarms() == []
+    for _ in range(600):
+        drift.add(make_decided(1.0, picture=look(0.8)))
+    assert any("brightness of good parts is 20% lower" in alarm for alarm in drift.list_alarms())
+
+
+def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray) -> None:
+    drift = knowing()
+    for number in range(300):
+        feed(drift, make_decided, [1.0], bundle=f"b{number}")
+    assert len(drift._watches) == drift_module._KEPT
+    decided = make_decided(1.0, bundle="learns", picture=good_frame)
+    for _ in range(1000):
+        drift.add(decided)
+    watch = drift._watches["front", "learns"]
+    assert set(watch.charts) == {"score", "brightness", "contrast", "sharpness"}
+    assert not watch._learning
+
+
+def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
+    inspector = Inspector.load(tiny_bundle, engine="onnxruntime")
+    assert find_references(inspector) == {}  # of 12 training pictures
+    baselines = {name: Baseline(parts=50, centre=1.0, spread=0.1) for name in ("score", "brightness")}
+    calibration = Calibration(
+        objective="value", parameters={}, promise="", confidence=0.95, overkill=None, escape=None,
+        source="pictures", good_sha256=None, bad_sha256=None, engine="onnxruntime", precision="fp32",
+        created=datetime(2026, 1, 1, tzinfo=timezone.utc), tool="", baselines=baselines,
+    )  # fmt: skip
+    before = inspector.manifest.threshold
+
+    def rehearse(**changes: Any) -> dict[str, Reference]:
+        inspector.rehearse(before.model_copy(update=changes))
+        return find_references(inspector)
+
+    known = {name: Reference(baseline, "at calibration") for name, baseline in baselines.items()}
+    assert rehearse(calibration=calibration) == known
+    other = calibration.model_copy(update={"precision": "int8"})
+    assert rehearse(calibration=other) == {"brightness": known["brightness"]}
+
+
+def test_training_pictures_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = read_training(tiny_bundle)
+    more = replace(
+        training, thumbnails=training.thumbnails.repeat(3, axis=0), looks=training.looks.repeat(3, axis=0)
+    )
+    monkeypatch.setattr(drift_module, "read_training", lambda _path: more)
+    found = find_references(Inspector.load(tiny_bundle))
+    assert set(found) == {"brightness", "contrast", "sharpness"}
+    assert {reference.when for reference in found.values()} == {"in training"}
+    expected = np.median(np.log(training.looks[:, 0]))
+    assert found["brightness"].baseline.centre == pytest.approx(expected, abs=0.05)
+
+
+def test_a_bundle_that_was_damaged_since_tells_nothing(tiny_bundle: Path) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    (tiny_bundle / "training" / "looks.npy").write_bytes(b"text")
+    assert find_references(inspector) == {}
