@@ -108,7 +108,16 @@ class MqttOptions(_Options):
 
 
 class ModbusOptions(_Options):
-    """A PLC by Modbus TCP, which is the server; `docs/plc.md` has the map of coils and registers."""
+    """A PLC by Modbus TCP, which is the server; `docs/plc.md` has the map of coils and registers.
+
+    Attributes:
+        host, port: the PLC's.
+        unit: its unit identifier, for PLCs and gateways that heed it.
+        camera: whose parts the PLC triggers and whose results it gets; None where there is only one.
+        coils, registers: the addresses, from 0, of the first coil and holding register of the map.
+        poll: seconds from one exchange to the next.
+        timeout: seconds that the PLC may take to answer.
+    """
 
     host: str = Field(min_length=1)
     port: int = Field(default=502, ge=1, le=65535)

@@ -229,8 +229,8 @@ class Inspector:
     def _settle(self, patches: NDArray[np.float32], threshold: Threshold, camera: int) -> Found:
         """Find out, of patches float32 `[P, d]`, as much as the decision needs."""
         found = self._search.decide(patches, threshold.value, camera)
-        if not found.above:
-            return found  # nor is any area of the map, which averages the patches
+        if not found.above:  # nor is any area of the map, which averages the patches
+            return found if threshold.min_area is None else replace(found, bound=Bound.UPPER)
         if threshold.min_area is not None:
             return self._measure(patches, threshold, camera)[0]
         if threshold.fail_above is None:

@@ -47,7 +47,7 @@ class Answer(JSONResponse):
 
 
 class _Headers:
-    """Adds headers to every answer, also to one that goes on for hours."""
+    """Adds headers to every answer that hasn't its own, also to one that goes on for hours."""
 
     def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self._app, self._headers = app, headers
@@ -55,7 +55,9 @@ class _Headers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, add)

@@ -1,4 +1,4 @@
-"""Overlay: the picture that a person wants to see of an inspection."""
+"""Overlay: the pictures that a person wants to see of an inspection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from softcore_runtime.inspection import Decision, Inspection
 from softcore_runtime.pictures import to_bgr8
 
-__all__ = ["overlay"]
+__all__ = ["colour", "outline", "overlay", "split_overlay"]
 
 _SMALLEST, _LARGEST = 320, 1600  # pixels of the longer side: what can be read, and what a file should hold
 _COLOURS = {  # BGR, dark enough for white words
@@ -36,31 +36,60 @@ def overlay(frame: NDArray[np.generic], inspection: Inspection) -> NDArray[np.ui
     Returns:
         uint8 BGR `[h, 2 w, 3]`, the frame brought to a readable size.
     """
-    picture = _readable(to_bgr8(frame))
-    height, width = picture.shape[:2]
-    share = _lay_over(inspection, frame.shape[0], frame.shape[1], height, width)
+    panels = np.hstack([outline(frame, inspection), colour(frame, inspection)])
+    return np.vstack([_head_line(inspection, panels.shape[1]), panels])
 
+
+def outline(frame: NDArray[np.generic], inspection: Inspection, longest: int = _LARGEST) -> NDArray[np.uint8]:
+    """Draw the frame with an outline of the region above the limit.
+
+    Args:
+        frame: as for `overlay`.
+        inspection: its inspection.
+        longest: pixels that the longer side may have.
+
+    Returns:
+        uint8 BGR `[h, w, 3]`.
+    """
+    picture = _readable(to_bgr8(frame), longest)
+    _draw_outline(picture, _lay_over(inspection, frame.shape[:2], picture.shape[:2]))
+    return picture
+
+
+def colour(frame: NDArray[np.generic], inspection: Inspection, longest: int = _LARGEST) -> NDArray[np.uint8]:
+    """Draw the frame in grey under the colours of its patch scores, outlined; as `outline`."""
+    picture = _readable(to_bgr8(frame), longest)
+    share = _lay_over(inspection, frame.shape[:2], picture.shape[:2])
     strength = np.clip((np.nan_to_num(share) - _FROM) / (_TO - _FROM), 0, 1)
     colours = cv2.applyColorMap((255 * (0.25 + 0.75 * strength)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = np.where(strength > 0, 0.2 + 0.6 * strength, 0)[:, :, None]
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    heat = ((1 - alpha) * grey + alpha * colours).astype(np.uint8)
+    heat: NDArray[np.uint8] = ((1 - alpha) * grey + alpha * colours).astype(np.uint8)
     heat[np.isnan(share)] //= 3
+    _draw_outline(heat, share)
+    return heat
 
+
+def split_overlay(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Take an overlay apart: what `outline` and what `colour` drew, uint8 BGR `[h, w, 3]` each."""
+    width = picture.shape[1]
+    panels = picture[_bar_height(width) :]
+    return panels[:, : width // 2], panels[:, width // 2 :]
+
+
+def _draw_outline(picture: NDArray[np.uint8], share: NDArray[np.float32]) -> None:
     region = (np.nan_to_num(share) > 1).astype(np.uint8)
     outlines = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    thick = max(1, round(max(height, width) / 300))
-    for panel in (picture, heat):
-        cv2.drawContours(panel, outlines, -1, _BLACK, 3 * thick, cv2.LINE_AA)
-        cv2.drawContours(panel, outlines, -1, _WHITE, thick, cv2.LINE_AA)
-    panels = np.hstack([picture, heat])
-    return np.vstack([_head_line(inspection, panels.shape[1]), panels])
+    thick = max(1, round(max(picture.shape[:2]) / 300))
+    cv2.drawContours(picture, outlines, -1, _BLACK, 3 * thick, cv2.LINE_AA)
+    cv2.drawContours(picture, outlines, -1, _WHITE, thick, cv2.LINE_AA)
 
 
-def _readable(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _readable(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     """Enlarge what is too small to be read, shrink what is too large to be kept; always a copy."""
     height, width = picture.shape[:2]
-    factor = min(max(1.0, _SMALLEST / max(height, width)), _LARGEST / max(height, width))
+    side = max(height, width)
+    factor = min(max(1.0, _SMALLEST / side), longest / side)
     if factor == 1:
         return np.array(picture, dtype=np.uint8)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -69,11 +98,12 @@ def _readable(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _lay_over(
-    inspection: Inspection, frame_height: int, frame_width: int, height: int, width: int
+    inspection: Inspection, frame: tuple[int, ...], picture: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Lay the scores, as shares of the limit, over the picture: `[h, w]`, NaN outside the window."""
+    """Lay the scores, as shares of the limit, over a picture of `[h, w]`: that, NaN outside the window."""
     window = inspection.window
-    down, across = height / frame_height, width / frame_width
+    height, width = picture
+    down, across = height / frame[0], width / frame[1]
     top, bottom = round(window.y * down), round((window.y + window.height) * down)
     left, right = round(window.x * across), round((window.x + window.width) * across)
     size = (max(1, right - left), max(1, bottom - top))
@@ -90,7 +120,7 @@ def _lay_over(
 
 def _head_line(inspection: Inspection, width: int) -> NDArray[np.uint8]:
     """Draw the decision as a coloured bar: shape (ring, triangle or cross), word, share of the limit."""
-    size = max(28, width // 20)
+    size = _bar_height(width)
     bar = np.full((size, width, 3), _COLOURS[inspection.decision], np.uint8)
     centre, radius, thick = size // 2, size // 4, max(2, size // 12)
     if inspection.decision is Decision.PASS:
@@ -116,3 +146,7 @@ def _head_line(inspection: Inspection, width: int) -> NDArray[np.uint8]:
     place, font = (size, round(0.7 * size)), cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(bar, words, place, font, size / 44, _WHITE, thick // 2 + 1, cv2.LINE_AA)
     return bar
+
+
+def _bar_height(width: int) -> int:
+    return max(28, width // 20)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_runtime import Bound, Decision, Inspection, Inspector, Preprocessing, overlay
+from softcore_runtime.overlay import colour, outline, split_overlay
 
 
 def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float = 2.0) -> Inspection:
@@ -123,3 +124,18 @@ def test_grey_and_16_bit_frames_are_drawn_like_their_8_bit_colour() -> None:
     drawn = overlay(np.repeat(grey[:, :, None], 3, axis=2), inspection)
     np.testing.assert_array_equal(overlay(grey, inspection), drawn)
     np.testing.assert_array_equal(overlay(grey.astype(np.uint16) * 257, inspection), drawn)
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 600), (240, 320), (3000, 4000)])
+def test_its_panels_can_be_drawn_alone_and_taken_apart(height: int, width: int) -> None:
+    shares = np.zeros((28, 28))
+    shares[4:8, 18:24] = 1.5
+    frame = np.random.default_rng(0).integers(60, 120, (height, width, 3), np.uint8)
+    inspection = inspection_of(height, width, shares)
+    alone = outline(frame, inspection), colour(frame, inspection)
+    for one, other in zip(split_overlay(overlay(frame, inspection)), alone, strict=True):
+        np.testing.assert_array_equal(one, other)
+    small = outline(frame, inspection, 160), colour(frame, inspection, 160)
+    for picture in small:
+        assert max(picture.shape[:2]) == 160
+        assert picture.shape[1] / picture.shape[0] == pytest.approx(width / height, rel=0.1)

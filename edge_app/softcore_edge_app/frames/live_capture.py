@@ -67,6 +67,12 @@ class LiveCapture:
         silent = time.monotonic() - shot.taken
         return self._tell_silence(silent) if silent > self._patience else self._find_fault(shot)
 
+    @property
+    def newest(self) -> NDArray[np.uint8] | None:
+        """The newest picture, taken or not; None before the first and after the end."""
+        shot = self._reader.newest
+        return None if shot is None else shot.picture
+
     def open(self) -> bool:
         """Open it, and tell whether it is live: an address may serve a recorded video.
 

@@ -6,51 +6,19 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
 from softcore_runtime import LedgerError, UsageError
 
-from softcore_edge_app.ledger.row import COLUMNS, FORMAT, TABLES, Row, hash_header, hash_row
-from softcore_edge_app.ledger.seal import Seal, read_seal
+from softcore_edge_app.ledger.chain import Chain, Fault, Flaw, chain_notes, chain_rows
+from softcore_edge_app.ledger.layout import FORMAT, TABLES, hash_start
+from softcore_edge_app.ledger.note import Note
+from softcore_edge_app.ledger.row import Row
+from softcore_edge_app.ledger.seal import Counts, Seal, read_seal
 from softcore_edge_app.ledger.wal import check_wal, wal_path
 
-__all__ = [
-    "SELECT",
-    "Fault",
-    "Flaw",
-    "Verification",
-    "connect_to_read",
-    "open_ledger",
-    "read_header",
-    "verify_ledger",
-]
-
-SELECT = f"SELECT {', '.join(COLUMNS)} FROM rows"  # noqa: S608 - names of our own
-
-
-class Flaw(str, Enum):
-    """How a ledger is bad."""
-
-    CHANGED = "changed"
-    MISSING = "missing"
-    INSERTED = "inserted"
-    OUT_OF_ORDER = "out of order"
-    TRUNCATED = "truncated"
-    DAMAGED = "damaged"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The first thing that is wrong with a ledger; `row` is its number, 0 the header, None the file."""
-
-    flaw: Flaw
-    row: int | None
-    detail: str
-
-    def __str__(self) -> str:
-        return self.detail
+__all__ = ["Verification", "connect_to_read", "open_ledger", "read_header", "verify_ledger"]
 
 
 @dataclass(frozen=True)
@@ -62,29 +30,34 @@ class Verification:
         head: the hash of the last of them, or of the header.
         closed: whether the ledger was closed: every byte of the file was compared.
         fault: what is wrong, or None.
+        notes: how many notes are whole, likewise.
+        notes_head: the hash of the last of them, or of the header.
     """
 
     rows: int
     head: str
     closed: bool
     fault: Fault | None
+    notes: int = 0
+    notes_head: str = ""
 
 
 def verify_ledger(path: Path, head: str | None = None) -> Verification:
-    """Walk a ledger's chain; a line may be writing it meanwhile.
+    """Walk a ledger's two chains, of rows and of notes; a line may be writing it meanwhile.
 
     A ledger that was closed has a seal: any changed byte is found. One that is being written, or wasn't
     closed (kill -9, a power cut), has none: what is found then is any change of a row, of the header's record
     of how many there are, whatever SQLite's own check finds, and a write-ahead log broken off in its middle;
     a byte that means nothing isn't, nor is the loss of the last two transactions from the write-ahead log.
 
-    A chain shows that nobody changed a row without recomputing all that follow, and not more. Who rewrites
+    A chain shows that nobody changed a row without recomputing all that follow, and not more. Each note has
+    the hash of the last row of its time, so that the notes must be recomputed, too. Who rewrites
     the rows, the header and the seal alike, or puts back an earlier copy of all files, is found only by
     a head that was noted elsewhere.
 
     Args:
         path: the ledger.
-        head: a row's hash that was noted elsewhere, in hex: the row must still be there.
+        head: a row's or a note's hash that was noted elsewhere, in hex: it must still be there.
 
     Raises:
         UsageError: there is no such file.
@@ -117,129 +90,108 @@ def _verify(path: Path, seal: Seal | None, noted: str | None) -> Verification:
     except sqlite3.Error as error:
         if "unable to open" in str(error) and seal is None:
             raise LedgerError(f"{path}: can't be read ({error})") from error
-        fault = Fault(Flaw.DAMAGED, walk.rows + 1, f"row {walk.rows + 1} can't be read: {error}")
+        fault = Fault(
+            Flaw.DAMAGED, walk.chain.count + 1, f"{walk.chain.place} can't be read: {error}", walk.chain.table
+        )
     if seal is None:
         loss = check_wal(path)
         fault = fault or (Fault(Flaw.DAMAGED, None, loss) if loss else None)
     else:
-        where = seal.locate(Seal.take(path, seal.ledger, seal.rows, seal.head))
+        where = seal.locate(Seal.take(path, seal.counts))
         if where is None and wal_path(path).exists() and wal_path(path).stat().st_size:
             where = f"{wal_path(path).name} holds what was written beside the seal"
         if where:
             fault = replace(fault, detail=f"{fault}; {where}") if fault else Fault(Flaw.DAMAGED, None, where)
-    return Verification(walk.rows, walk.head, seal is not None, fault)
+    rows, notes = walk.rows, walk.notes
+    return Verification(rows.count, rows.head, seal is not None, fault, notes.count, notes.head)
 
 
 class _Walk:
-    """A walk along the chain: how far it went, and the last whole row's hash."""
+    """A walk along both chains, and which of them it is on."""
 
     def __init__(self, noted: str | None) -> None:
-        self.rows, self.head, self._noted, self._met = 0, "", noted, noted is None
+        self.rows, self.notes = chain_rows(noted), chain_notes(noted)
+        self.chain: Chain[Row] | Chain[Note] = self.rows
+        self._noted = noted
 
     def check(self, connection: sqlite3.Connection, seal: Seal | None) -> Fault | None:
         try:
-            ledger, rows, head = read_header(connection)
+            counts = read_header(connection)
         except ValueError as error:
             return Fault(Flaw.CHANGED, 0, f"the header was changed: {error}")
-        self.head = hash_header(ledger)
-        self._met = self._met or self._noted == self.head
-        return (
-            self._walk(connection)
-            or self._compare("the header", ledger, ledger, rows, head)
-            or (seal and self._compare("the seal", seal.ledger, ledger, seal.rows, seal.head))
-            or self._ask_sqlite(connection)
-            or self._look_for_noted()
-        )
-
-    def _walk(self, connection: sqlite3.Connection) -> Fault | None:
-        for values in connection.execute(f"{SELECT} ORDER BY number"):
-            number = self.rows + 1
-            if values[0] > number:
-                return Fault(Flaw.MISSING, number, _missing(number, values[0] - 1))
-            try:
-                row = Row.read(values)
-                whole = row.whole and row.number == number
-            except (TypeError, ValueError) as error:
-                return Fault(Flaw.CHANGED, number, f"row {number} was changed: {error}")
-            if not whole or row.previous != self.head:
-                return _explain(connection, row, number, self.head)
-            self.rows, self.head = number, row.hash
-            self._met = self._met or row.hash == self._noted
-        return None
-
-    def _compare(self, what: str, theirs: str, ledger: str, rows: int, head: str) -> Fault | None:
-        if rows > self.rows:
-            missing = _missing(self.rows + 1, rows)
-            return Fault(Flaw.TRUNCATED, self.rows + 1, f"truncated: {missing} ({what} counts {rows})")
-        if rows < self.rows:
-            number = rows + 1
-            return Fault(Flaw.INSERTED, number, f"row {number} was inserted: {what} counts {rows}")
-        if head != self.head or theirs != ledger:
-            return Fault(Flaw.CHANGED, self.rows, f"row {self.rows} was rewritten, or {what} was changed")
-        return None
+        told = {"the header": counts, **({"the seal": seal.counts} if seal else {})}
+        fault = self.rows.walk(connection, hash_start(counts.ledger, "rows"))
+        if fault:
+            return fault
+        for what, said in told.items():
+            if fault := self.rows.compare(what, said.rows, said.head):
+                return fault
+        self.chain = self.notes
+        tie = _Tie(connection, self.rows.count, hash_start(counts.ledger, "rows"))
+        fault = self.notes.walk(connection, hash_start(counts.ledger, "notes"), tie.check)
+        if fault:
+            return fault
+        for what, said in told.items():
+            if fault := self.notes.compare(what, said.notes, said.notes_head):
+                return fault
+        if any(said.ledger != counts.ledger for said in told.values()):
+            return Fault(Flaw.CHANGED, 0, "the seal is another ledger's")
+        return self._ask_sqlite(connection) or self._look_for_noted()
 
     def _ask_sqlite(self, connection: sqlite3.Connection) -> Fault | None:
         (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         return None if told == "ok" else Fault(Flaw.DAMAGED, None, f"the file was damaged: {told}")
 
     def _look_for_noted(self) -> Fault | None:
-        if self._met:
+        if self._noted is None or self.rows.met or self.notes.met:
             return None
-        return Fault(Flaw.TRUNCATED, None, "no row has the noted head: the ledger was cut or rewritten")
+        what = "no row and no note has the noted head: the ledger was cut or rewritten"
+        return Fault(Flaw.TRUNCATED, None, what)
 
 
-def _explain(connection: sqlite3.Connection, row: Row, number: int, head: str) -> Fault:
-    """Say in which way a row that doesn't fit is bad."""
+class _Tie:
+    """Looks whether each note was made after the row that it names, as that row is now."""
 
-    def fits(other: Row, place: int) -> bool:
-        return other.hash == hash_row(other.entry, place, other.previous)
+    def __init__(self, connection: sqlite3.Connection, rows: int, start: str) -> None:
+        self._connection, self._rows, self._start = connection, rows, start
+        self._last = 0
 
-    values = connection.execute(f"{SELECT} WHERE number = ?", [number + 1]).fetchone()
-    try:
-        following = Row.read(values) if values else None
-    except (TypeError, ValueError):
-        following = None
-    if following and following.previous == head and fits(following, number):
-        return Fault(Flaw.INSERTED, number, f"row {number} was inserted")
-    if row.whole and number == 1:
-        return Fault(Flaw.CHANGED, 0, "the header was changed: row 1 follows another")
-    if row.whole:
-        return Fault(
-            Flaw.CHANGED,
-            number - 1,
-            f"row {number - 1} was rewritten with a hash of its own: row {number} follows another",
-        )
-    (last,) = connection.execute("SELECT max(number) FROM rows").fetchone()
-    for place in sorted(range(1, last + 2), key=lambda place: abs(place - number)):
-        if place != number and fits(row, place):
-            before = connection.execute("SELECT 1 FROM rows WHERE hash = ?", [row.previous]).fetchone()
-            if place > number and not before:
-                return Fault(Flaw.MISSING, number, _missing(number, place - 1))
-            return Fault(Flaw.OUT_OF_ORDER, number, f"row {number} is out of order: here stands row {place}")
-    return Fault(Flaw.CHANGED, number, f"row {number} was changed")
+    def check(self, note: Note) -> Fault | None:
+        row = note.row
+        if row > self._rows:
+            said = f"note {note.number} was made after row {row}, and row {self._rows} is the last"
+            return Fault(Flaw.TRUNCATED, self._rows + 1, f"truncated: {said}")
+        if row < self._last:
+            said = f"note {note.number} was made after row {row}, the one before it after row {self._last}"
+            return Fault(Flaw.CHANGED, note.number, said, "notes")
+        self._last = row
+        found = self._connection.execute("SELECT hash FROM rows WHERE number = ?", [row]).fetchone()
+        if (found[0] if row else self._start) == note.row_hash:
+            return None
+        said = f"row {row} has another hash than note {note.number} says: the rows were rewritten"
+        return Fault(Flaw.CHANGED, row, said)
 
 
-def _missing(first: int, last: int) -> str:
-    return f"row {first} is missing" if first == last else f"rows {first} to {last} are missing"
-
-
-def read_header(connection: sqlite3.Connection) -> tuple[str, int, str]:
-    """Read a ledger's id, how many rows it counts, and its head.
+def read_header(connection: sqlite3.Connection) -> Counts:
+    """Read a ledger's id, how many rows and notes it counts, and their heads.
 
     Raises:
         ValueError: the header isn't one that was written here.
         sqlite3.Error: it can't be read.
     """
     tables = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
-    if sorted(tables, key=repr) != [("table", name, name, sql) for name, sql in TABLES.items()]:
+    if any(name == "ledger" for _, name, _, _ in tables):
+        for (form,) in connection.execute("SELECT format FROM ledger"):
+            if form != FORMAT:
+                raise ValueError(f"its format is {form}, this SoftCore knows {FORMAT}")
+    if sorted(tables, key=repr) != sorted(
+        (("table", name, name, sql) for name, sql in TABLES.items()), key=repr
+    ):
         raise ValueError("its tables are not a ledger's")
-    headers = connection.execute("SELECT id, format, rows, head FROM ledger").fetchall()
-    if len(headers) != 1 or [*map(type, headers[0])] != [str, int, int, str]:
+    headers = connection.execute("SELECT id, rows, head, notes, notes_head FROM ledger").fetchall()
+    if len(headers) != 1 or [*map(type, headers[0])] != [str, int, str, int, str]:
         raise ValueError("it is no ledger's")
-    ledger, form, rows, head = headers[0]
-    if form != FORMAT:
-        raise ValueError(f"its format is {form}, this SoftCore knows {FORMAT}")
-    return ledger, rows, head
+    return Counts(*headers[0])
 
 
 @contextmanager

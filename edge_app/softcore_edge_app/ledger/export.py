@@ -12,7 +12,8 @@ from typing import Any
 
 from softcore_runtime import Decision, MissingLibraryError, UsageError
 
-from softcore_edge_app.ledger.check import SELECT, open_ledger
+from softcore_edge_app.ledger.chain import SELECT
+from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.row import COLUMNS
 
 __all__ = ["Choice", "export_ledger"]

@@ -2,6 +2,7 @@
 
 A ledger is a file of SQLite in WAL mode. Beside it lie, while it is written, SQLite's `-wal` and `-shm`,
 which belong to it; a `.lock`, which keeps a second writer out; and once it is closed its `.seal`.
+Beside the decisions it holds notes: what was changed in the line, and which decisions a person called wrong.
 """
 
 from __future__ import annotations
@@ -10,26 +11,33 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from softcore_runtime import LedgerError, UsageError
 
-from softcore_edge_app.ledger.check import SELECT, Fault, Flaw, Verification, read_header, verify_ledger
-from softcore_edge_app.ledger.row import COLUMNS, FORMAT, TABLES, Entry, Row, hash_header
+from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, Flaw
+from softcore_edge_app.ledger.check import Verification, read_header, verify_ledger
+from softcore_edge_app.ledger.layout import FORMAT, TABLES, hash_start
+from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
+from softcore_edge_app.ledger.row import COLUMNS, Entry, Row
 from softcore_edge_app.ledger.seal import PAGE, Seal, read_seal, remove_seal, write_seal
 from softcore_edge_app.ledger.wal import wal_path
 
-__all__ = ["Entry", "Fault", "Flaw", "Ledger", "Row", "Verification", "verify_ledger"]
+__all__ = ["Change", "Entry", "Fault", "Flaw", "Ledger", "Note", "Row", "Verification", "verify_ledger"]
 
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_INSERT_NOTE = f"INSERT INTO notes VALUES ({', '.join('?' * len(NOTE_COLUMNS))})"  # noqa: S608
 _PATIENCE = 1.0  # seconds that a foreign program may hold up a decision
 
 
 class Ledger:
-    """A ledger that is being written; `Ledger.open` makes one. Use it in one thread at a time.
+    """A ledger that is being written; `Ledger.open` makes one. Threads take turns.
 
     An append is on the disk when it returns, even should the power fail then. It costs one flush of the disk:
     0.13 ms (p50) and 0.35 ms (p99) on a server's virtual disk; a memory card may take tens of ms. A row takes
@@ -40,7 +48,8 @@ class Ledger:
         self.path = path
         self._connection = connection
         self._lock = lock
-        self._id, self._rows, self._head = read_header(connection)
+        self._turn = threading.Lock()
+        self._counts = read_header(connection)
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
@@ -78,17 +87,17 @@ class Ledger:
     @property
     def id(self) -> str:
         """What tells this ledger from every other."""
-        return self._id
+        return self._counts.ledger
 
     @property
     def rows(self) -> int:
         """How many rows there are."""
-        return self._rows
+        return self._counts.rows
 
     @property
     def head(self) -> str:
         """The last row's hash, or the header's: whoever notes it can prove that the rows were there."""
-        return self._head
+        return self._counts.head
 
     def append(self, entry: Entry) -> Row:
         """Enter a decision; errors as `append_all`."""
@@ -100,18 +109,51 @@ class Ledger:
         Raises:
             LedgerError: they can't be written (a full disk, say); a later try may succeed.
         """
+        if not entries:
+            return []
         added: list[Row] = []
-        for entry in entries:
-            head = added[-1].hash if added else self._head
-            added.append(Row.chain(entry, self._rows + len(added) + 1, head))
-        if not added:
-            return added
+        with self._turn:
+            rows, head = self._counts.rows, self._counts.head
+            for entry in entries:
+                added.append(Row.chain(entry, rows + len(added) + 1, added[-1].hash if added else head))
+            with self._commit():
+                self._connection.executemany(_INSERT, [row.values() for row in added])
+                self._connection.execute(
+                    "UPDATE ledger SET rows = ?, head = ?", [added[-1].number, added[-1].hash]
+                )
+            self._counts = replace(self._counts, rows=added[-1].number, head=added[-1].hash)
+        return added
+
+    def note(self, change: Change) -> Note:
+        """Note a change; it is on the disk when this returns.
+
+        Raises:
+            LedgerError: as `append_all`.
+        """
+        with self._turn:
+            counts = self._counts
+            note = Note.chain(
+                change,
+                counts.notes + 1,
+                time.time_ns(),
+                row=counts.rows,
+                row_hash=counts.head,
+                previous=counts.notes_head,
+            )
+            with self._commit():
+                self._connection.execute(_INSERT_NOTE, note.values())
+                self._connection.execute(
+                    "UPDATE ledger SET notes = ?, notes_head = ?", [note.number, note.hash]
+                )
+            self._counts = replace(counts, notes=note.number, notes_head=note.hash)
+        return note
+
+    @contextmanager
+    def _commit(self) -> Iterator[None]:
+        """Write what is written inside, all or nothing; nobody else writes meanwhile."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(_INSERT, [row.values() for row in added])
-            self._connection.execute(
-                "UPDATE ledger SET rows = ?, head = ?", [added[-1].number, added[-1].hash]
-            )
+            yield
             self._connection.execute("COMMIT")
         except BaseException as error:
             with suppress(sqlite3.Error):
@@ -119,14 +161,14 @@ class Ledger:
             if isinstance(error, sqlite3.Error):
                 raise LedgerError(f"{self.path}: {error}") from error
             raise
-        self._rows, self._head = added[-1].number, added[-1].hash
-        return added
 
     def find_last_part(self, camera: str | None) -> str | None:
         """Give what the last row of a camera (None for any) calls its part; None without a row."""
-        found = self._connection.execute(
-            "SELECT part FROM rows WHERE ?1 IS NULL OR camera = ?1 ORDER BY number DESC LIMIT 1", [camera]
-        ).fetchone()
+        with self._turn:
+            found = self._connection.execute(
+                "SELECT part FROM rows WHERE ?1 IS NULL OR camera = ?1 ORDER BY number DESC LIMIT 1",
+                [camera],
+            ).fetchone()
         return str(found[0]) if found else None
 
     def __iter__(self) -> Iterator[Row]:
@@ -134,21 +176,31 @@ class Ledger:
         for values in self._connection.execute(f"{SELECT} ORDER BY number"):
             yield Row.read(values)
 
+    def read_notes(self) -> list[Note]:
+        """Give the notes, the first one first."""
+        with self._turn:
+            found = self._connection.execute(f"{SELECT_NOTES} ORDER BY number").fetchall()
+        return [Note.read(values) for values in found]
+
     def close(self) -> None:
         """Close and seal it. Where that fails the rows are safe, and it is as if the power had failed.
 
         Raises:
             LedgerError: it can't be sealed: the disk is full, or a reader has been in the way for long.
         """
+        with self._turn:
+            self._close()
+
+    def _close(self) -> None:
         try:
             try:
                 (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                ledger, rows, head = read_header(self._connection)
+                counts = read_header(self._connection)
             finally:
                 self._connection.close()
             if busy:
                 raise LedgerError(f"{self.path}: closed without a seal, for it is being read")
-            write_seal(self.path, Seal.take(self.path, ledger, rows, head))
+            write_seal(self.path, Seal.take(self.path, counts))
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"{self.path}: closed without a seal ({_say(error)})") from error
         finally:
@@ -201,7 +253,10 @@ def _begin(path: Path) -> None:
     try:
         ledger = secrets.token_hex(16)
         connection.executescript(";".join(["BEGIN", *TABLES.values()]))
-        connection.execute("INSERT INTO ledger VALUES (?, ?, 0, ?)", [ledger, FORMAT, hash_header(ledger)])
+        connection.execute(
+            "INSERT INTO ledger VALUES (?, ?, 0, ?, 0, ?)",
+            [ledger, FORMAT, hash_start(ledger, "rows"), hash_start(ledger, "notes")],
+        )
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
@@ -214,7 +269,7 @@ def _check(path: Path) -> None:
     """Refuse a ledger that isn't whole."""
     seal, wal = read_seal(path), wal_path(path)
     beside = wal.exists() and wal.stat().st_size
-    if seal and not beside and not seal.locate(Seal.take(path, seal.ledger, seal.rows, seal.head)):
+    if seal and not beside and not seal.locate(Seal.take(path, seal.counts)):
         return
     if fault := verify_ledger(path).fault:
         raise LedgerError(f"{path}: {fault}; nothing is added to a damaged ledger, so begin another")

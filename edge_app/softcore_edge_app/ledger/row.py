@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from softcore_runtime import Decision
 
-__all__ = ["COLUMNS", "FORMAT", "TABLES", "Entry", "Row", "hash_header", "hash_row"]
+from softcore_edge_app.ledger.layout import hash_content
 
-FORMAT = 2  # of the file and of what is hashed
+__all__ = ["COLUMNS", "Entry", "Row"]
+
 _INT64 = 2**63
-
-# No index beside the row's number: what isn't there can't be changed.
-TABLES = {
-    "ledger": """CREATE TABLE ledger (
-    id TEXT NOT NULL, format INTEGER NOT NULL, rows INTEGER NOT NULL, head TEXT NOT NULL
-)""",
-    "rows": """CREATE TABLE rows (
-    number INTEGER PRIMARY KEY, "trigger" TEXT NOT NULL, part TEXT NOT NULL, name TEXT NOT NULL,
-    camera TEXT NOT NULL,
-    category TEXT NOT NULL, bundle TEXT NOT NULL, decision TEXT NOT NULL, score REAL, bound TEXT,
-    threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, provider TEXT NOT NULL,
-    "precision" TEXT NOT NULL, triggered_at INTEGER NOT NULL, deadline_at INTEGER,
-    decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT, x REAL, y REAL,
-    previous TEXT NOT NULL, hash TEXT NOT NULL
-)""",
-}
 
 
 @dataclass(frozen=True)
@@ -123,7 +106,8 @@ class Row:
     @classmethod
     def chain(cls, entry: Entry, number: int, previous: str) -> Row:
         """Put an entry in its place."""
-        return cls(number, entry, previous, hash_row(entry, number, previous))
+        row = cls(number, entry, previous, "")
+        return replace(row, hash=row.hash_at(number))
 
     @classmethod
     def read(cls, values: tuple[Any, ...]) -> Row:
@@ -140,23 +124,6 @@ class Row:
         entry = (str(value) if isinstance(value, Decision) else value for value in vars(self.entry).values())
         return self.number, *entry, self.previous, self.hash
 
-    @property
-    def whole(self) -> bool:
-        """Whether the hash is that of the row."""
-        return self.hash == hash_row(self.entry, self.number, self.previous)
-
-
-def hash_row(entry: Entry, number: int, previous: str) -> str:
-    """Compute a row's hash: SHA-256 in hex of its number, its fields and the previous row's hash."""
-    return _hash({**vars(entry), "number": number, "previous": previous})
-
-
-def hash_header(ledger: str) -> str:
-    """Compute what the first row follows; `ledger` is the ledger's random id."""
-    return _hash({"format": FORMAT, "ledger": ledger})
-
-
-def _hash(content: dict[str, Any]) -> str:
-    # One text for one content: keys in order, no spaces, ASCII, floats as the shortest that read back.
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    def hash_at(self, number: int) -> str:
+        """Compute the hash that it would have with another number: SHA-256 of all its fields but `hash`."""
+        return hash_content({**vars(self.entry), "number": number, "previous": self.previous})

@@ -13,10 +13,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PAGE", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
+__all__ = ["PAGE", "Counts", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
 
 PAGE = 4096  # bytes
 _DIGITS = 16  # of a page's hash: it only says where, the file's says whether
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a ledger's header says.
+
+    Attributes:
+        ledger: its id.
+        rows, notes: how many.
+        head, notes_head: the last one's hash, or what the first one follows.
+    """
+
+    ledger: str
+    rows: int
+    head: str
+    notes: int
+    notes_head: str
 
 
 @dataclass(frozen=True)
@@ -24,21 +41,17 @@ class Seal:
     """What a ledger was when it was closed.
 
     Attributes:
-        ledger: its id.
-        rows: how many.
-        head: the last row's hash, or the header's.
+        counts: what its header said.
         sha256: the file's.
         pages: the first digits of each page's SHA-256.
     """
 
-    ledger: str
-    rows: int
-    head: str
+    counts: Counts
     sha256: str
     pages: tuple[str, ...]
 
     @classmethod
-    def take(cls, path: Path, ledger: str, rows: int, head: str) -> Seal:
+    def take(cls, path: Path, counts: Counts) -> Seal:
         """Fingerprint a ledger's file: about a second a gigabyte.
 
         Raises:
@@ -49,11 +62,11 @@ class Seal:
             while page := file.read(PAGE):
                 whole.update(page)
                 pages.append(hashlib.sha256(page).hexdigest()[:_DIGITS])
-        return cls(ledger, rows, head, whole.hexdigest(), tuple(pages))
+        return cls(counts, whole.hexdigest(), tuple(pages))
 
     def dump(self) -> bytes:
         """Write it: an object of JSON in the first line, then a line a page."""
-        fields = {"ledger": self.ledger, "rows": self.rows, "head": self.head, "sha256": self.sha256}
+        fields = {**vars(self.counts), "sha256": self.sha256}
         return "".join(f"{line}\n" for line in (json.dumps(fields), *self.pages)).encode()
 
     def locate(self, now: Seal) -> str | None:
@@ -86,8 +99,10 @@ def read_seal(path: Path) -> Seal | None:
         return None
     first, *pages = data.decode("ascii").splitlines()
     try:
-        seal = Seal(**json.loads(first), pages=tuple(pages))
-    except TypeError as error:
+        fields = json.loads(first)
+        sha256 = fields.pop("sha256")
+        seal = Seal(Counts(**fields), sha256, tuple(pages))
+    except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(str(error)) from error
     if seal.dump() != data:
         raise ValueError("another text")

@@ -35,10 +35,11 @@ def assemble(configuration: Configuration) -> Station:
     cameras = configuration.cameras or {_name_camera(configuration): configuration}
     sources = {name: _choose_source(options) for name, options in cameras.items()}
     paths = {name: _choose_bundles(options) for name, options in cameras.items()}
-    if configuration.save_overlays:
-        for options in cameras.values():
-            if options.source:
-                _keep_apart(configuration.save_overlays, Path(options.source))
+    for options in cameras.values():
+        if options.source and configuration.save_overlays:
+            _keep_apart("--save-overlays", configuration.save_overlays, Path(options.source))
+        if options.source and configuration.archive:
+            _keep_apart("archive.folder", configuration.archive.folder, Path(options.source))
     load = partial(Inspector.load, engine=configuration.engine, threads=configuration.threads)
     recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
@@ -88,8 +89,8 @@ def _slug(name: str) -> str:
     return re.sub(r"\W+", "_", name)
 
 
-def _keep_apart(overlays: Path, source: Path) -> None:
-    if source.is_dir() and overlays.resolve().is_relative_to(source.resolve()):
+def _keep_apart(what: str, folder: Path, source: Path) -> None:
+    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
         raise UsageError(
-            f"--save-overlays {overlays}: lies in --source {source}; the next run would inspect the overlays"
+            f"{what} {folder}: lies in --source {source}; the next run would inspect what is written there"
         )

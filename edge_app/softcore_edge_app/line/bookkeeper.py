@@ -13,11 +13,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from softcore_runtime import Decision, Inspection, LedgerError
+from softcore_runtime import Decision, Inspection, LedgerError, UsageError
 from softcore_runtime.manifest import Manifest, dump_manifest
 
 from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.ledger.ledger import Entry, Ledger, Row
+from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.verdict import Verdict
 
@@ -39,7 +39,7 @@ class Entered:
 
 
 class Bookkeeper:
-    """Enters decisions before they are published. Use it in one thread.
+    """Enters decisions before they are published, in one thread; notes of changes come from any.
 
     The ledger may hold decisions that were not published, where the process was killed between the two; every
     one that was published is in it. Where it can't be written a decision becomes INVALID, with the reason;
@@ -81,6 +81,17 @@ class Bookkeeper:
             for row, (_, verdict) in zip(rows[len(due) :], pairs, strict=True)
         ]
         return entered, rows
+
+    def note(self, change: Change) -> Note:
+        """Note a change, which is made only if this returns; from any thread.
+
+        Raises:
+            UsageError: there is no ledger.
+            LedgerError: it can't be written.
+        """
+        if self.ledger is None:
+            raise UsageError("this needs a ledger (--ledger FILE), which keeps what is changed and by whom")
+        return self.ledger.note(change)
 
     def close(self) -> None:
         """Try a last time to enter what is owed, and close the ledger; what fails is said, not raised."""

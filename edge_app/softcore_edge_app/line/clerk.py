@@ -91,7 +91,7 @@ class Clerk:
     def _publish(self, line: Line, triggers: list[Trigger]) -> None:
         self._busy_since = began = time.monotonic()
         for trigger in triggers:
-            _invalidate_late(trigger, began)
+            _invalidate_late(trigger, began + self._margin)
         entered, rows = self._book.enter(triggers)
         self._busy_since, now = None, time.monotonic()
         # Twice the usual time of a flush, so that a decision is published before its deadline, not only made.
@@ -102,9 +102,8 @@ class Clerk:
         for trigger, one in zip(triggers, entered, strict=True):
             stages = {**trigger.stages, "ledger": now - began, "total": now - trigger.at}
             valid = one.verdict.decision is not Decision.INVALID
-            self._tell(
-                Decided(one.entry, one.verdict, trigger.frame, trigger.inspection if valid else None, stages)
-            )
+            inspection = trigger.inspection if valid else None
+            self._tell(Decided(one.entry, one.verdict, trigger.frame, inspection, stages, one.number))
 
     def _tell(self, decided: Decided) -> None:
         for listener in self._listeners:

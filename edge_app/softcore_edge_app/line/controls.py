@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["CameraStatus", "Controls", "OutputStatus", "Status"]
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.threshold import Threshold
+
+from softcore_edge_app.ledger.note import Note
+
+__all__ = ["CameraStatus", "Controls", "OutputStatus", "SetUp", "Status", "View"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,9 @@ class CameraStatus:
         capacity: how many may wait.
         triggers: how many came since the start.
         decisions: how many of them have their decision, in the ledger if there is one.
+        running: False while a person has stopped it.
+        live: whether its pictures are of now, and not recorded.
+        trigger: what triggers it: `auto`, `interval` or `external`.
     """
 
     name: str
@@ -39,6 +48,9 @@ class CameraStatus:
     capacity: int
     triggers: int
     decisions: int
+    running: bool = True
+    live: bool = False
+    trigger: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Status:
     @property
     def ready(self) -> bool:
         """Whether a part that comes now would be inspected, and the decision entered."""
-        faulty = any(camera.fault for camera in self.cameras)
+        faulty = any(camera.fault or not camera.running for camera in self.cameras)
         return not faulty and self.ledger_fault is None and self.stuck is None
 
 
@@ -95,19 +107,75 @@ class Controls(Protocol):
         """
         ...
 
-    def switch_recipe(self, recipe: str, camera: str | None = None) -> None:
+    def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
         """Let another recipe decide, from the next trigger on; takes seconds, and the line goes on meanwhile.
 
         Args:
             recipe: its name.
             camera: as for `trigger`.
+            by: who asks, for the ledger: see `Change`.
 
         Raises:
-            UsageError: no such camera or recipe.
+            UsageError: no such camera or recipe, or there is no ledger to note it in.
             BundleError: its bundle can't be used; the recipe in use stays.
+            LedgerError: it can't be noted, and so it isn't done.
         """
         ...
 
     def describe(self) -> Status:
         """Say how the line is; quick, and never blocks."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a camera sees.
+
+    Attributes:
+        picture: uint8 BGR `[H, W, 3]`, its newest one; None where there is none.
+        looks: of the training pictures of the bundle in use, float64 `[N, 3]`, see `measure_look`.
+    """
+
+    picture: NDArray[np.uint8] | None
+    looks: NDArray[np.float64]
+
+
+class SetUp(Controls, Protocol):
+    """A running line, as a person sees it who sets it up.
+
+    Whatever is changed is noted in the ledger first. All of it raises UsageError where there is no such
+    camera, or no ledger, and LedgerError where it can't be noted; then nothing is done.
+    """
+
+    def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
+        """Ask for the decision on a part, see `trigger`, and note who did, if there is a ledger."""
+        ...
+
+    def note_mark(self, trigger: str, camera: str, before: str | None, after: str | None, by: str) -> Note:
+        """Note that a person calls a part `good` or `bad`, or takes that back."""
+        ...
+
+    def set_limit(
+        self, value: float, fail_above: float | None, camera: str | None, by: str
+    ) -> tuple[Threshold, Threshold]:
+        """Set the limit of the bundle in use, for this line and every other one that has it open.
+
+        Returns:
+            the old limit and the new one.
+
+        Raises:
+            UsageError: the bundle can't be written, or somebody else is just setting its limit.
+            BundleError: the bundle isn't there any more, or another one is in its place.
+        """
+        ...
+
+    def set_running(self, running: bool, camera: str | None, by: str) -> None:
+        """Stop a camera for a while, or let it go on.
+
+        While it is stopped one that goes by itself takes no pictures, and what others trigger is INVALID.
+        """
+        ...
+
+    def look(self, camera: str | None) -> View:
+        """Give what a camera sees, decided on or not."""
         ...

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from queue import SimpleQueue
 
+import numpy as np
+from numpy.typing import NDArray
 from softcore_runtime import BundleError, UsageError
 
 from softcore_edge_app.frames.live_capture import LiveCapture
@@ -26,6 +28,7 @@ _LONGEST_PART = 200  # characters of a part's name
 _STUCK = 10.0  # seconds that an inspection may take; a real one takes well under one
 
 _STOPPED = "the line was stopped before it was decided on"
+_HALTED = "the line was stopped on the page"
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class Line:
     ) -> None:
         self.name, self.source, self.recipes, self.options = name, source, recipes, options
         self.error: BaseException | None = None
+        self.running = True  # until a person stops it for a while
         self.triggers = self.decisions = 0
         self._number, self._run, self._wake, self._fast, self._frames = number, run, wake, fast, frames
         self._live = isinstance(source, LiveCapture)
@@ -78,7 +82,10 @@ class Line:
         self._to_take: SimpleQueue[Trigger | None] = SimpleQueue()
         self._to_inspect: SimpleQueue[Trigger | None] = SimpleQueue()
         self._busy_since: float | None = None
-        work = {"auto": self._follow, "interval": self._answer, "external": self._answer}[options.trigger]
+        self._shown: NDArray[np.uint8] | None = None
+        # Parts of a recording wait for their turn; those in front of a camera don't.
+        self._ticks = options.trigger == "interval" and self._live
+        work = self._answer if self._ticks or options.trigger == "external" else self._follow
         self._shutter = threading.Thread(target=self._guard, args=[work], name=f"{name} shutter")
         self._inspection = threading.Thread(
             target=self._guard, args=[self._inspect_all], name=f"{name} inspection", daemon=True
@@ -89,7 +96,7 @@ class Line:
         """Begin; a camera that can't be opened at all ends the line with an `error`."""
         self._inspection.start()
         self._shutter.start()
-        if self.options.trigger == "interval":
+        if self._ticks:
             self._clock.start()
 
     def trigger(self, part: str | None = None) -> str:
@@ -103,11 +110,33 @@ class Line:
             self._accepts = self._frames != self.triggers + 1
             return self._admit(time.monotonic(), part).id
 
-    def switch(self, recipe: str) -> None:
-        """Let another recipe decide, from the next trigger on; see `Controls.switch_recipe`."""
+    def switch(self, recipe: str, confirm: Callable[[], object] | None = None) -> None:
+        """Let another recipe decide, from the next trigger on; see `Controls.switch_recipe`.
+
+        Args:
+            recipe: its name.
+            confirm: called when it is ready; what it raises leaves the one in use.
+        """
         before = self.recipes.current
-        taken = self.recipes.switch(recipe)
+        taken = self.recipes.switch(recipe, confirm)
         _log.info("%s: recipe %s instead of %s from here on", self.name, taken.name, before.name)
+
+    def halt(self, *, running: bool) -> None:
+        """Stop for a while, or go on: a camera that goes by itself pauses, an external trigger is INVALID."""
+        with self._changed:
+            self.running = running
+            self._changed.notify_all()
+        _log.info("%s: %s", self.name, "goes on" if running else "stopped on the page")
+
+    def take_up_limit(self) -> None:
+        """Let a limit that was set meanwhile hold now, and not only from the next part on."""
+        _take_up_limit(self.recipes.current)
+
+    @property
+    def picture(self) -> NDArray[np.uint8] | None:
+        """The newest picture, decided on or not: of a recording the last one that was taken."""
+        newest = self.source.newest if isinstance(self.source, LiveCapture) else None
+        return self._shown if newest is None else newest
 
     @property
     def waiting(self) -> int:
@@ -199,7 +228,9 @@ class Line:
         )
         self._undecided += 1
         self._pending.append(trigger)
-        if not patient and self._undecided > self.options.queue:
+        if not self.running:
+            self._refuse(trigger, _HALTED)
+        elif not patient and self._undecided > self.options.queue:
             self._refuse(trigger, f"too many triggers: {self.options.queue} wait for their decision")
         elif frame:
             trigger.stages["frame"] = time.monotonic() - at
@@ -221,16 +252,25 @@ class Line:
 
     def _follow(self) -> None:
         """Let every frame of a source be a trigger: of a recording all, of a camera the newest."""
+        due = time.monotonic()
         with closing(self.source.read_frames()) as frames:
             while self._wait_for_room() and self._frames != self.triggers:
                 frame = next(frames, None)
                 if frame is None:
                     return
                 with self._changed:
-                    if self._closing is not None and self._live:
-                        return  # a frame of after the end
+                    self._changed.wait_for(lambda: self._closing is not None, max(due - time.monotonic(), 0))
+                    due = time.monotonic() + (self.options.interval or 0)
+                    if not self._wait_until_running() and self._live:
+                        continue  # a frame of after the end, or of before a halt
                     at = time.monotonic() if frame.taken is None else frame.taken
                     self._admit(at, frame=frame, patient=True)
+
+    def _wait_until_running(self) -> bool:
+        """Wait where a person stopped the line (the lock is held); False where that or the end came."""
+        ran = self.running
+        self._changed.wait_for(lambda: self.running or self._closing is not None)
+        return ran and self._closing is None
 
     def _wait_for_room(self) -> bool:
         """Wait until the next frame may be read; False when the line ends."""
@@ -239,7 +279,11 @@ class Line:
             self._changed.wait_for(
                 lambda: (
                     self._closing is not None
-                    or (self._undecided < ahead and len(self._pending) < self.options.queue + ahead)
+                    or (
+                        self.running
+                        and self._undecided < ahead
+                        and len(self._pending) < self.options.queue + ahead
+                    )
                 )
             )
             return self._closing is None
@@ -273,13 +317,8 @@ class Line:
         return take
 
     def _turn_over(self, frames: Iterator[Frame]) -> Callable[[Trigger], Frame]:
-        upcoming = next(frames, None)
-
         def take(trigger: Trigger) -> Frame:
-            nonlocal upcoming
-            frame, upcoming = upcoming, next(frames, None)
-            if upcoming is None and self.options.trigger == "interval":
-                self.stop(float("inf"))
+            frame = next(frames, None)
             if frame is None:
                 return Frame(trigger.number, f"#{trigger.number}", reason="the recording has come to its end")
             return frame
@@ -296,6 +335,9 @@ class Line:
                 )
                 if ended or self._frames == self.triggers:
                     return
+                if not self._wait_until_running():
+                    due = time.monotonic()
+                    continue
                 self._admit(time.monotonic())
             due = max(due + (self.options.interval or 0), time.monotonic() - 1)  # after a suspension, not all
 
@@ -314,6 +356,7 @@ class Line:
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
         recipe = trigger.recipe
+        self._shown = frame.picture
         _take_up_limit(recipe)
         began = time.monotonic()
         verdict, inspection = decide(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from softcore_runtime import Inspector, UsageError
 from softcore_runtime.training import read_training
 
@@ -23,11 +25,13 @@ class Recipe:
         name: what it is switched to with.
         inspector: what decides.
         checks: what no part can look like; None where everything is inspected.
+        looks: of the N training pictures, float64 `[N, 3]`, see `measure_look`.
     """
 
     name: str
     inspector: Inspector
     checks: FrameChecks | None
+    looks: NDArray[np.float64]
 
 
 class Recipes:
@@ -53,8 +57,12 @@ class Recipes:
         self._turn = threading.Lock()
         self.current = self._open(self.names[0])
 
-    def switch(self, name: str) -> Recipe:
-        """Let another recipe decide, once it is loaded and has passed its self-test.
+    def switch(self, name: str, confirm: Callable[[], object] | None = None) -> Recipe:
+        """Let another recipe decide, once it is loaded, has passed its self-test, and is confirmed.
+
+        Args:
+            name: its name.
+            confirm: called then; what it raises leaves the one in use.
 
         Raises:
             UsageError: there is none of that name.
@@ -63,11 +71,14 @@ class Recipes:
         if name not in self._paths:
             raise UsageError(f"no recipe {name!r}; there are: {', '.join(self.names)}")
         with self._turn:  # two who ask at once get one after the other
-            self.current = self._open(name)
-            return self.current
+            opened = self._open(name)
+            if confirm:
+                confirm()
+            self.current = opened
+            return opened
 
     def _open(self, name: str) -> Recipe:
         path = self._paths[name]
-        inspector = self._load(path)
-        checks = None if self._unchecked else FrameChecks(read_training(path))
-        return Recipe(name, inspector, checks)
+        inspector, training = self._load(path), read_training(path)
+        checks = None if self._unchecked else FrameChecks(training)
+        return Recipe(name, inspector, checks, training.looks)

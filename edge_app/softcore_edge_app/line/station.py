@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from softcore_runtime import UsageError
 
 from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.line.bookkeeper import Bookkeeper
 from softcore_edge_app.line.clerk import Clerk, Listener
 from softcore_edge_app.line.controls import CameraStatus, Status
@@ -37,6 +38,7 @@ class Station:
         self.book = book
         self.lines: dict[str, Line] = {}
         self._listeners: list[Listener] = []
+        self._note_listeners: list[Callable[[Note], None]] = []
         self._alarms: list[Callable[[], Iterable[str]]] = []
         self._couriers: list[Courier] = []
         ledger = book.ledger
@@ -45,6 +47,7 @@ class Station:
         self._error: BaseException | None = None
         self._done = threading.Event()
         self._clerk: Clerk | None = None
+        self.ended = False
 
     def add_line(self, line: Line) -> None:
         """Add a camera, before the start."""
@@ -67,6 +70,10 @@ class Station:
     def add_listener(self, listener: Listener) -> None:
         """Let something be told of every decision, before the start."""
         self._listeners.append(listener)
+
+    def add_note_listener(self, listener: Callable[[Note], None]) -> None:
+        """Let something be told of every note, before the start; it returns at once and raises nothing."""
+        self._note_listeners.append(listener)
 
     def add_alarms(self, alarms: Callable[[], Iterable[str]]) -> None:
         """Let something say what a person should see to."""
@@ -109,6 +116,7 @@ class Station:
     def stop(self) -> None:
         """End, with every trigger decided, entered and, as far as there is time, delivered."""
         began = time.monotonic()
+        self.ended = True
         for line in self.lines.values():
             line.stop(began + _DECIDING)
         if self._clerk:
@@ -130,11 +138,28 @@ class Station:
 
     def trigger(self, camera: str | None = None, part: str | None = None) -> str:
         """Ask for the decision on a part: see `Controls.trigger`."""
-        return self._find(camera).trigger(part)
+        return self.find(camera).trigger(part)
 
-    def switch_recipe(self, recipe: str, camera: str | None = None) -> None:
+    def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
         """Let another recipe decide: see `Controls.switch_recipe`."""
-        self._find(camera).switch(recipe)
+        line = self.find(camera)
+
+        def confirm() -> None:
+            self.note(Change("recipe", line.name, None, line.recipes.current.name, recipe, by))
+
+        line.switch(recipe, confirm)
+
+    def note(self, change: Change) -> Note:
+        """Note a change in the ledger, before it is made, and tell the listeners; from any thread.
+
+        Raises:
+            UsageError: there is no ledger.
+            LedgerError: it can't be written.
+        """
+        note = self.book.note(change)
+        for listener in self._note_listeners:
+            listener(note)
+        return note
 
     def describe(self) -> Status:
         """Say how all is: see `Controls.describe`."""
@@ -149,7 +174,12 @@ class Station:
             alarms=tuple(alarm for alarms in self._alarms for alarm in alarms()),
         )
 
-    def _find(self, camera: str | None) -> Line:
+    def find(self, camera: str | None) -> Line:
+        """Find a camera's line; None is the only one.
+
+        Raises:
+            UsageError: no such camera, or no camera named where there are several.
+        """
         if camera is None and len(self.lines) == 1:
             return next(iter(self.lines.values()))
         if camera is None or camera not in self.lines:
@@ -176,4 +206,7 @@ def _describe(line: Line, book: Bookkeeper) -> CameraStatus:
         capacity=line.options.queue,
         triggers=line.triggers,
         decisions=line.decisions,
+        running=line.running,
+        live=live is not None,
+        trigger=line.options.trigger,
     )

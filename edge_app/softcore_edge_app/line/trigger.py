@@ -88,6 +88,7 @@ class Decided:
         inspection: the map, unless only a decision was wanted, or it is INVALID.
         stages: seconds that it took: `frame` until it was taken, `queue` until its inspection began,
             `inspection`, `ledger` until it was in there, and `total`; those that it went through.
+        number: its row's in the ledger; None where it isn't in there.
     """
 
     entry: Entry
@@ -95,3 +96,4 @@ class Decided:
     frame: Frame | None
     inspection: Inspection | None
     stages: Mapping[str, float]
+    number: int | None = None

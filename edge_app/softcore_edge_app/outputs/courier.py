@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 
 from softcore_runtime import LedgerError, OutputError
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
@@ -88,37 +89,45 @@ class Courier:
     def _bring_next(self) -> bool:
         """Bring what there is just now, and say whether there was anything."""
         rows = self._feed.read(self._mark)
-        for row in rows:
+        entries = [row.entry for row in rows]
+        for place, row in enumerate(rows, 1):
             if row.entry.trigger in self._ahead:
                 self._ahead.discard(row.entry.trigger)
             else:
-                self._bring(row.entry)
+                following = [entry for entry in entries[place:] if entry.trigger not in self._ahead]
+                self._bring(row.entry, following)
             self._mark = row.number
             self._marks.write(self.output.name, row.number)
         if rows:
             return True
         unentered = [entry for entry in self._feed.read_unentered() if entry.trigger not in self._ahead]
         for entry in unentered:
-            self._bring(entry)
+            self._bring(entry, ())
             self._ahead.add(entry.trigger)
         return bool(unentered)
 
-    def _bring(self, entry: Entry) -> None:
+    def _bring(self, entry: Entry, following: Sequence[Entry]) -> None:
         for attempt in Retrying(
             retry=retry_if_exception_type(OutputError),
             wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
             stop=lambda _state: self._over,
         ):
             with attempt:
-                try:
-                    self.output.deliver(entry)
-                except OutputError as error:
-                    self._note_fault(str(error))
-                    raise
+                self._try(entry, following)
         self.delivered += 1
         if self.fault:
             self.fault = None
             _log.info("%s: takes decisions again", self.output.name)
+
+    def _try(self, entry: Entry, following: Sequence[Entry]) -> None:
+        try:
+            self.output.deliver(entry, following)
+        except OutputError as error:
+            self._note_fault(str(error))
+            raise
+        except Exception as error:  # whatever it is, the next attempt may be better
+            self._note_fault(f"internal error: {type(error).__name__}: {error}")
+            raise OutputError(str(error)) from error
 
     def _note_fault(self, fault: str) -> None:
         if self.fault is None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from softcore_runtime import LedgerError
 
-from softcore_edge_app.ledger.check import SELECT, connect_to_read
+from softcore_edge_app.ledger.chain import SELECT
+from softcore_edge_app.ledger.check import connect_to_read
 from softcore_edge_app.ledger.ledger import Entry, Row
 
 __all__ = ["Feed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from softcore_edge_app.ledger.row import Entry
@@ -18,10 +19,14 @@ class Output(Protocol):
 
     name: str
 
-    def deliver(self, entry: Entry) -> None:
+    def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:
         """Hand over one decision; when this returns, the receiver has it.
 
         It takes half a second at most, whatever the receiver does, so that a line ends quickly.
+
+        Args:
+            entry: the decision.
+            following: those that are asked for next; they may be sent on ahead.
 
         Raises:
             OutputError: the receiver doesn't have it yet. The courier asks again with the same entry, and

@@ -28,7 +28,7 @@ class FakeLine:
     def trigger(self, camera: str | None = None, part: str | None = None) -> str:
         raise NotImplementedError
 
-    def switch_recipe(self, recipe: str, camera: str | None = None) -> None:
+    def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
         raise NotImplementedError
 
     def describe(self) -> Status:

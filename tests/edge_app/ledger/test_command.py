@@ -94,7 +94,7 @@ def test_a_damaged_ledger_is_one_line_and_exit_3(path: Path, capsys: Capsys) -> 
 def test_a_noted_head_that_is_gone_is_exit_3(path: Path, capsys: Capsys) -> None:
     code, out, err = run(capsys, "verify", path, "--head", "0" * 64)
     assert (code, out) == (3, "")
-    assert "no row has the noted head" in err
+    assert "no row and no note has the noted head" in err
 
 
 def test_csv_comes_back(rows: list[Row], path: Path, tmp_path: Path, capsys: Capsys) -> None:

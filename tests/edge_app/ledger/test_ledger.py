@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -21,7 +22,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.ledger import seal as ledger_seal
 from softcore_edge_app.ledger import wal as ledger_wal
-from softcore_edge_app.ledger.ledger import Entry, Flaw, Ledger, Row, verify_ledger
+from softcore_edge_app.ledger.ledger import Change, Entry, Flaw, Ledger, Note, Row, verify_ledger
+from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision, LedgerError, UsageError
@@ -31,7 +33,7 @@ WRITER = """if True:
     import sys, itertools, signal
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     from pathlib import Path
-    from softcore_edge_app.ledger.ledger import Entry, Ledger
+    from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
     with Ledger.open(Path(sys.argv[1])) as ledger:
         for number in itertools.count():
             row = ledger.append(Entry(
@@ -40,6 +42,9 @@ WRITER = """if True:
                 0.5, 0.5,
             ))
             print(row.number, row.hash, row.entry.trigger, flush=True)
+            if number % 3 == 0:
+                note = ledger.note(Change("mark", "camera", row.entry.trigger, None, "good", "page"))
+                print(note.number, note.hash, "note", flush=True)
 """
 
 
@@ -53,6 +58,22 @@ def entry(number: int = 0, **changes: Any) -> Entry:
         "decided_at": 10**18 + number + 7, "milliseconds": 3.25, "reason": None,
     }  # fmt: skip
     return Entry(**{**fields, **changes})
+
+
+def change(number: int = 0, **changes: Any) -> Change:
+    fields = {"kind": "mark", "camera": "camera 0", "subject": f"run-{number}", "before": None,
+              "after": "good", "by": "page"}  # fmt: skip
+    return Change(**{**fields, **changes})
+
+
+def write_noted(path: Path, count: int = 5) -> list[Note]:
+    """A closed ledger of so many notes, each but the first after a row of its own."""
+    with Ledger.open(path) as ledger:
+        notes = [ledger.note(change(0))]
+        for number in range(1, count):
+            ledger.append(entry(number))
+            notes.append(ledger.note(change(number)))
+    return notes
 
 
 def write(path: Path, count: int, first: int = 0) -> list[Row]:
@@ -112,20 +133,26 @@ def test_what_is_entered_is_there(tmp_path_factory: pytest.TempPathFactory, runs
 
 def test_the_chain_is_sha256_over_json(path: Path) -> None:
     """Recomputed from what SQLite alone gives: nobody needs SoftCore to check it."""
-    write(path, 3)
+    write_noted(path, 4)
     with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         (header,) = connection.execute("SELECT * FROM ledger").fetchall()
         rows = [dict(row) for row in connection.execute("SELECT * FROM rows ORDER BY number")]
-    content = {"format": 2, "ledger": header["id"]}
-    for row in [*rows, None]:
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        if row:
-            assert row["previous"] == digest
-            content = {name: value for name, value in row.items() if name != "hash"}
-    assert (header["rows"], header["head"]) == (3, digest)
-    assert rows[-1]["hash"] == digest
+        notes = [dict(row) for row in connection.execute("SELECT * FROM notes ORDER BY number")]
+    for table, links, head in (("rows", rows, "head"), ("notes", notes, "notes_head")):
+        content = {"format": 3, "ledger": header["id"], "table": table}
+        for link in [*links, None]:
+            text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if link:
+                assert link["previous"] == digest
+                content = {name: value for name, value in link.items() if name != "hash"}
+        assert (header[table], header[head]) == (len(links), digest)
+        assert links[-1]["hash"] == digest
+    assert [(note["row"], note["row_hash"]) for note in notes[1:]] == [
+        (row["number"], row["hash"]) for row in rows
+    ]
+    assert (notes[0]["row"], notes[0]["row_hash"]) == (0, rows[0]["previous"])
 
 
 @pytest.mark.parametrize(
@@ -169,6 +196,158 @@ def test_one_changed_field_is_found_at_its_row(
     assert verify_ledger(path).rows == row - 1
 
 
+CHANGES = st.builds(
+    Change, st.just("limit"), TEXTS, st.none() | TEXTS, st.none() | TEXTS, st.none() | TEXTS, TEXTS,
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(turns=st.lists(st.integers(0, 3) | CHANGES, max_size=8))
+def test_what_is_noted_is_there(tmp_path_factory: pytest.TempPathFactory, turns: list[int | Change]) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "a"
+    noted, rows = [], 0
+    for turn in turns:
+        with Ledger.open(path) as ledger:
+            if isinstance(turn, Change):
+                note = ledger.note(turn)
+                assert (note.change, note.row) == (turn, rows)
+                noted.append(note)
+            else:
+                rows += len(ledger.append_all([entry(rows + number) for number in range(turn)]))
+            assert ledger.read_notes() == noted
+        verified = verify_ledger(path, noted[-1].hash if noted else None)
+        assert (verified.rows, verified.notes, verified.closed, verified.fault) == (
+            rows, len(noted), True, None,
+        )  # fmt: skip
+    assert [note.number for note in noted] == [*range(1, len(noted) + 1)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), note=st.integers(1, 5), column=st.sampled_from(NOTE_COLUMNS[1:]))
+def test_one_changed_field_of_a_note_is_found_there(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, note: int, column: str
+) -> None:
+    path = tmp_path_factory.mktemp("ledger") / "a"
+    write_noted(path)
+    seal_path(path).unlink()
+    value = data.draw(st.integers(0, 2**62) if column in ("at", "row") else st.text() | st.binary())
+    with closing(sqlite3.connect(path)) as connection:
+        ask = f'SELECT "{column}" FROM notes WHERE number = ?'
+        (before,) = connection.execute(ask, [note]).fetchone()
+        connection.execute(f'UPDATE notes SET "{column}" = ? WHERE number = ?', [value, note])
+        (after,) = connection.execute(ask, [note]).fetchone()
+        connection.commit()
+    if (before, type(before)) == (after, type(after)):
+        assert verify_ledger(path).fault is None
+        return
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row, fault.table) == (Flaw.CHANGED, note, "notes")
+    assert fault.detail.startswith(f"note {note} was changed")
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.notes) == (4, note - 1)
+
+
+COPY_NOTE = "INSERT INTO notes SELECT {}, " + ", ".join(f'"{c}"' for c in NOTE_COLUMNS[1:]) + " FROM notes"
+SHIFT = ("UPDATE notes SET number = number + 100 WHERE number > {0}",
+         "UPDATE notes SET number = number - {1} WHERE number > 100")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statements", "flaw", "note", "words"),
+    [
+        (["DELETE FROM notes WHERE number = 3"], Flaw.MISSING, 3, "note 3 is missing"),
+        (["DELETE FROM notes WHERE number < 3"], Flaw.MISSING, 1, "notes 1 to 2 are missing"),
+        (["DELETE FROM notes WHERE number > 3"], Flaw.TRUNCATED, 4, "the header counts 5"),
+        (["DELETE FROM notes"], Flaw.TRUNCATED, 1, "notes 1 to 5 are missing"),
+        (["DELETE FROM notes WHERE number = 2", *(s.format(2, 101) for s in SHIFT)],
+         Flaw.MISSING, 2, "note 2 is missing"),
+        (["UPDATE notes SET number = 99 WHERE number = 2", "UPDATE notes SET number = 2 WHERE number = 5",
+          "UPDATE notes SET number = 5 WHERE number = 99"], Flaw.OUT_OF_ORDER, 2, "here stands note 5"),
+        ([*(s.format(3, 99) for s in SHIFT), COPY_NOTE.format(4) + " WHERE number = 2"],
+         Flaw.INSERTED, 4, "note 4 was inserted"),
+        ([COPY_NOTE.format(6) + " WHERE number = 2"], Flaw.OUT_OF_ORDER, 6, "here stands note 2"),
+        (["UPDATE ledger SET notes = 4"], Flaw.INSERTED, 5, "the header counts 4"),
+        (["UPDATE ledger SET notes_head = hex(7)"], Flaw.CHANGED, 5, "or the header was changed"),
+    ],
+)  # fmt: skip
+def test_notes_that_were_moved_are_found(
+    path: Path, statements: list[str], flaw: Flaw, note: int, words: str
+) -> None:
+    write_noted(path)
+    forge(path, *statements)
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row, fault.table) == (flaw, note, "notes")
+    assert words in fault.detail
+    with pytest.raises(LedgerError, match="damaged ledger"):
+        Ledger.open(path)
+
+
+def test_the_notes_hold_the_rows_that_they_were_made_after(path: Path) -> None:
+    """Rows with hashes of their own, from some row to the end, and a header that says so."""
+    with Ledger.open(path) as ledger:
+        rows = ledger.append_all([entry(number) for number in range(10)])
+        ledger.note(change(3))
+    forged = [*rows[:7]]
+    for number in range(7, 10):
+        forged.append(Row.chain(entry(number, score=1.0), number + 1, forged[-1].hash))
+    forge(
+        path,
+        "DELETE FROM rows WHERE number > 7",
+        *(f"INSERT INTO rows VALUES ({', '.join(repr(v) if v is not None else 'NULL' for v in row.values())})"
+          for row in forged[7:]),
+        f"UPDATE ledger SET head = '{forged[-1].hash}'",
+    )  # fmt: skip
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row) == (Flaw.CHANGED, 10)
+    assert fault.detail == "row 10 has another hash than note 1 says: the rows were rewritten"
+    forge(path, "DELETE FROM rows WHERE number > 7", f"UPDATE ledger SET rows = 7, head = '{rows[6].hash}'")
+    assert found(path) == (Flaw.TRUNCATED, 8)
+
+
+def test_a_note_that_was_moved_with_its_chain_is_found_by_its_row(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        row = ledger.append(entry(1))
+        first, second = ledger.note(change(1)), ledger.note(change(2))
+    back = Note.chain(second.change, 2, second.at, row=0, row_hash=row.previous, previous=first.hash)
+    forge(
+        path,
+        f"UPDATE notes SET \"row\" = 0, row_hash = '{row.previous}', hash = '{back.hash}' WHERE number = 2",
+        f"UPDATE ledger SET notes_head = '{back.hash}'",
+    )
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row, fault.table) == (Flaw.CHANGED, 2, "notes")
+
+
+def test_a_change_says_what_it_is() -> None:
+    with pytest.raises(ValueError, match="mark, limit, recipe, running, trigger"):
+        change(kind="theft")
+    assert change(camera="\udcff").camera == "\\udcff"
+    assert change(before="bad", after="good").undo() == change(before="good", after="bad")
+
+
+def test_threads_take_turns(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+
+        def work(thread: int) -> None:
+            for number in range(50):
+                if thread % 2:
+                    ledger.note(change(number, by=f"{thread}"))
+                else:
+                    ledger.append(entry(1000 * thread + number))
+
+        threads = [threading.Thread(target=work, args=[number]) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.notes, verified.fault) == (100, 100, None)
+
+
 RENUMBER = "UPDATE rows SET number = number + 100 WHERE number > 5", "UPDATE rows SET number = number - {}"
 OTHER_COLUMNS = ", ".join(f'"{name}"' for name in COLUMNS[1:])
 COPY = f"INSERT INTO rows SELECT 6, {OTHER_COLUMNS} FROM rows"
@@ -192,6 +371,8 @@ COPY = f"INSERT INTO rows SELECT 6, {OTHER_COLUMNS} FROM rows"
         (["UPDATE ledger SET head = hex(7)"], Flaw.CHANGED, 10),
         (["UPDATE ledger SET rows = 9"], Flaw.INSERTED, 10),
         (["UPDATE ledger SET format = 1"], Flaw.CHANGED, 0),
+        (["DROP TABLE notes"], Flaw.CHANGED, 0),
+        (["UPDATE ledger SET notes = 'x'"], Flaw.CHANGED, 0),
         (["DELETE FROM ledger"], Flaw.CHANGED, 0),
         (["DROP TABLE rows"], Flaw.CHANGED, 0),
         (["CREATE INDEX more ON rows (name)"], Flaw.CHANGED, 0),
@@ -223,8 +404,8 @@ def test_only_a_noted_head_shows_a_tail_that_was_cut_with_its_record(path: Path)
 
 def test_each_changed_byte_of_a_closed_ledger_is_found(path: Path) -> None:
     """Every one of them, in the file and in its seal; and where: a row, or a page of 4096 bytes."""
-    rows = write(path, 4)
-    assert verify_ledger(path, rows[-1].hash).fault is None
+    notes = write_noted(path, 4)
+    assert verify_ledger(path, notes[-1].hash).fault is None
     for file in (path, seal_path(path)):
         whole = file.read_bytes()
         rng = np.random.default_rng(0)
@@ -341,8 +522,9 @@ def test_kill_9_loses_no_published_row(tmp_path: Path) -> None:
         assert (verified := verify_ledger(path)).fault is None
         with Ledger.open(path) as ledger:
             there = {(str(row.number), row.hash, row.entry.trigger) for row in ledger}
-        assert published[path] <= there
-        assert len(there) == verified.rows
+            noted = {(str(note.number), note.hash, "note") for note in ledger.read_notes()}
+        assert published[path] <= there | noted
+        assert (len(there), len(noted)) == (verified.rows, verified.notes)
     assert sum(map(len, published.values())) > 10
     print(f"{KILLS} kills, {sum(map(len, published.values()))} rows published")  # noqa: T201
 
@@ -443,11 +625,10 @@ def test_readers_beside_a_writer(path: Path) -> None:
         assert process.stdout
         rows = 0
         for turn in range(12):
-            for _ in range(150):
-                last = process.stdout.readline().split()
-            verified = verify_ledger(path, head=last[1])
+            last = [process.stdout.readline().split() for _ in range(150)]
+            verified = verify_ledger(path, head=last[-1][1])
             assert (verified.fault, verified.closed) == (None, False), turn
-            assert verified.rows >= max(int(last[0]), rows)
+            assert verified.rows >= max(rows, *(int(line[0]) for line in last if line[2] != "note"))
             rows = verified.rows
         process.send_signal(signal.SIGINT)
         process.communicate()

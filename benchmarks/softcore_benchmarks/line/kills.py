@@ -1,0 +1,139 @@
+"""Kills: `kill -9` of a whole line at random moments; the ledger holds every decision that anybody got.
+
+    python -m softcore_benchmarks.line.kills --bundle bundles/pill --picture good.png --out benchmarks
+
+Writes results/line_kills.json into --out; the exit code is 1 where a decision was lost, or differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
+from softcore_runtime import read_picture
+from softcore_runtime.command_line import Parser, run
+from tqdm import tqdm
+
+from softcore_benchmarks.line.rig import Plan, Rig
+
+__all__ = ["Losses", "kill_again_and_again", "main"]
+
+
+@dataclass
+class Losses:
+    """What came of it: faults in words, and how many decisions the broker, the PLC and the output had."""
+
+    wrong: list[str] = field(default_factory=list)
+    kills: int = 0
+    rows: int = 0
+    by_broker: int = 0
+    by_plc: int = 0
+    printed: int = 0
+
+
+def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
+    """Start and kill a line; the last time it goes on until all that was left is delivered."""
+    losses, rng, over = Losses(), np.random.default_rng(seed), threading.Event()
+    rig.plc.parts = 10**9
+    triggering = threading.Thread(target=_trigger, args=[rig, over])
+    triggering.start()
+    try:
+        for _ in tqdm(range(kills), desc="kills", disable=not sys.stderr.isatty()):
+            with suppress(TimeoutError):
+                rig.start()
+            time.sleep(rng.uniform(0, 1.5))
+            rig.kill()
+            losses.kills += 1
+            fault = verify_ledger(rig.folder / "line.ledger").fault
+            if fault:
+                losses.wrong.append(f"after kill {losses.kills}: {fault}")
+        rig.start()
+    finally:
+        over.set()
+        triggering.join()
+    rig.plc.parts = 0
+    until = time.monotonic() + 60
+    while (status := rig.ask("api/status")) and any(one["backlog"] for one in status["outputs"]):
+        if time.monotonic() > until:
+            losses.wrong.append(f"not delivered: {status['outputs']}")
+            break
+        time.sleep(0.1)
+    rig.end()
+    _compare(rig, losses)
+    return losses
+
+
+def _trigger(rig: Rig, over: threading.Event) -> None:
+    number = 0
+    while not over.wait(0.01):
+        number += 1
+        rig.watcher.trigger("left", f"m{number}")
+
+
+def _compare(rig: Rig, losses: Losses) -> None:
+    with Ledger.open(rig.folder / "line.ledger") as ledger:
+        rows = list(ledger)
+    entered = {row.entry.trigger: str(row.entry.decision) for row in rows}
+    parts = {int(row.entry.part): str(row.entry.decision) for row in rows if row.entry.camera == "right"}
+    told = {trigger: one["decision"] for trigger, one in rig.watcher.decisions.items()}
+    results = [words.part for words in rig.plc.results]
+    taken = dict(zip(results, rig.plc.decisions, strict=True))
+    lines = (rig.folder / "out").read_text().splitlines(keepends=True)
+    whole = [json.loads(line) for line in lines if line.endswith("}\n") and line.startswith("{")]
+    printed = {line["trigger"]: line["decision"] for line in whole}
+    losses.rows, losses.by_broker, losses.by_plc = len(rows), len(told), len(taken)
+    losses.printed = len(printed)
+    compared: list[tuple[str, dict[Any, str], dict[Any, str]]] = [
+        ("the broker", told, entered),
+        ("the PLC", taken, parts),
+        ("the output", printed, entered),
+    ]
+    for who, theirs, ours in compared:
+        strange = [one for one, decision in theirs.items() if ours.get(one) != decision]
+        if strange:
+            losses.wrong.append(f"{who} has {len(strange)} decisions that the ledger lacks: {strange[:3]}")
+    if told != entered:
+        losses.wrong.append(f"the broker has {len(told)} decisions, the ledger {len(entered)}")
+    if len(results) != len(taken):
+        losses.wrong.append(f"the PLC has {len(results) - len(taken)} results twice")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the measurement."""
+    parser = Parser("softcore_benchmarks.line.kills", __doc__ or "")
+    parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (200)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+    parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
+    parser.add_argument("--picture", type=Path, required=True, help="a picture that it passes")
+    parser.add_argument("--out", type=Path, help="where results/line_kills.json goes")
+    return run(parser, _work, arguments)
+
+
+def _work(options: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        bundle = Path(shutil.copytree(options.bundle, folder / "bundle"))
+        plan = Plan(bundle, bundle, read_picture(options.picture), 100, folder / "archive", deadline=10)
+        with Rig(folder, plan) as rig:
+            losses = kill_again_and_again(rig, options.kills, options.seed)
+            told = json.dumps(vars(losses), indent=2)
+    print(told)
+    if options.out:
+        (options.out / "results" / "line_kills.json").write_text(f"{told}\n")
+    return 1 if losses.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

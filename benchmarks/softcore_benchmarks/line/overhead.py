@@ -1,0 +1,187 @@
+"""Overhead: what the supervision of a line costs beside the bare decisions, and whether its memory grows.
+
+    python -m softcore_benchmarks.line.overhead --bundle bundles/pill --pictures good/ --out benchmarks
+    python -m softcore_benchmarks.line.overhead ... --minutes 20
+
+Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
+port with a page's listeners, by turns in one process; the figure is the median ratio of their throughputs.
+With --minutes the line then goes on, and its memory is compared from the second minute on. Writes
+results/line_overhead.json into --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, suppress
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from softcore_edge_app.connections import Connections
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.ledger import Ledger
+from softcore_edge_app.line.bookkeeper import Bookkeeper
+from softcore_edge_app.line.line import Line
+from softcore_edge_app.line.recipes import Recipes
+from softcore_edge_app.line.station import Station
+from softcore_edge_app.options import CameraOptions, Configuration, HttpOptions
+from softcore_runtime import Inspector, read_picture
+from softcore_runtime.command_line import Parser, run
+from softcore_runtime.pictures import find_pictures
+from tqdm import tqdm
+
+from softcore_benchmarks.machine import describe_machine
+
+__all__ = ["main", "measure_overhead"]
+
+_ROUNDS = 15
+_SECONDS = 2.0  # of each turn
+
+
+class _Memory:
+    """A source of frames that are in memory."""
+
+    remark: str | None = None
+
+    def __init__(self, pictures: list[NDArray[np.uint8]]) -> None:
+        self._pictures = pictures
+
+    def read_frames(self) -> Generator[Frame, None, None]:
+        for number in count(1):
+            yield Frame(number, "frame", picture=self._pictures[number % len(self._pictures)])
+
+
+class _Run:
+    """A line that decides as fast as it can, between `start` and `stop`."""
+
+    def __init__(self, bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int) -> None:
+        self.station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
+        recipes = Recipes({"bundle": bundle}, Inspector.load)
+        self._line = Line(
+            "camera", 0, _Memory(pictures), recipes, CameraOptions(source="memory"), "run",
+            self.station.call_clerk, fast=True,
+        )  # fmt: skip
+        self.station.add_line(self._line)
+        http = HttpOptions(port=0)
+        self._connections = Connections(self.station, Configuration(source="memory", http=http))
+        self._listeners, self._over = listeners, threading.Event()
+
+    def start(self) -> None:
+        self._connections.start()
+        self.station.start()
+        for _ in range(self._listeners):
+            threading.Thread(target=self._listen, daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self.station.stop()
+        self._connections.close()
+
+    @property
+    def decisions(self) -> int:
+        return self._line.decisions
+
+    def _listen(self) -> None:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"{self._connections.url}api/events", timeout=60) as stream,  # noqa: S310
+        ):
+            while not self._over.is_set():
+                stream.read(4096)
+
+
+def measure_overhead(
+    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int
+) -> dict[str, float]:
+    """Measure bare and supervised decisions a second by turns: medians, and the median ratio."""
+    inspector = Inspector.load(bundle)
+    bare, supervised = [], []
+    for _ in tqdm(range(_ROUNDS), desc=f"{listeners} pages", disable=not sys.stderr.isatty()):
+        bare.append(_time_bare(inspector, pictures))
+        supervised.append(_time_line(bundle, pictures, folder, listeners))
+    ratios = np.array(supervised) / np.array(bare)
+    return {
+        "bare_per_second": round(float(np.median(bare)), 1),
+        "line_per_second": round(float(np.median(supervised)), 1),
+        "ratio": round(float(np.median(ratios)), 3),
+    }
+
+
+def _time_bare(inspector: Inspector, pictures: list[NDArray[np.uint8]]) -> float:
+    began, number = time.perf_counter(), 0
+    while (spent := time.perf_counter() - began) < _SECONDS:
+        inspector.decide(pictures[number % len(pictures)])
+        number += 1
+    return number / spent
+
+
+def _time_line(bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int) -> float:
+    line = _Run(bundle, pictures, folder, listeners)
+    line.start()
+    time.sleep(0.5)
+    began, before = time.perf_counter(), line.decisions
+    time.sleep(_SECONDS)
+    number, spent = line.decisions - before, time.perf_counter() - began
+    line.stop()
+    return number / spent
+
+
+def _measure_growth(
+    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, minutes: float
+) -> dict[str, float]:
+    """Let a line run, and compare its memory at the end with that of a tenth of the time."""
+    line, process, sizes = _Run(bundle, pictures, folder, 1), psutil.Process(), []
+    line.start()
+    began = time.monotonic()
+    while (spent := time.monotonic() - began) < 60 * minutes:
+        sizes.append((spent, process.memory_info().rss))
+        time.sleep(1)
+    decisions = line.decisions
+    line.stop()
+    early = np.median([size for spent, size in sizes if 6 * minutes <= spent < 7 * minutes])
+    late = np.median([size for spent, size in sizes if spent >= 59 * minutes])
+    return {
+        "minutes": minutes,
+        "decisions": decisions,
+        "rss_after_a_tenth": float(early),
+        "rss_at_the_end": float(late),
+        "growth": round(float(late / early - 1), 4),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the measurement."""
+    parser = Parser("softcore_benchmarks.line.overhead", __doc__ or "")
+    parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
+    parser.add_argument("--pictures", type=Path, required=True, help="a folder of good pictures")
+    parser.add_argument("--minutes", type=float, metavar="N", help="let the line run so long afterwards")
+    parser.add_argument("--out", type=Path, help="where results/line_overhead.json goes")
+    return run(parser, _work, arguments)
+
+
+def _work(options: argparse.Namespace) -> int:
+    pictures = [read_picture(path) for path in find_pictures(options.pictures)[:32]]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        told: dict[str, object] = {"machine": describe_machine()}
+        for listeners in (0, 5):
+            told[f"pages_{listeners}"] = measure_overhead(options.bundle, pictures, folder, listeners)
+        if options.minutes:
+            told["memory"] = _measure_growth(options.bundle, pictures, folder, options.minutes)
+    print(json.dumps(told, indent=2))
+    if options.out:
+        (options.out / "results" / "line_overhead.json").write_text(f"{json.dumps(told, indent=2)}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

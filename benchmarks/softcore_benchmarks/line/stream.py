@@ -1,0 +1,103 @@
+"""Stream: a camera of ffmpeg's that serves Motion JPEG over HTTP, and all that a camera may do wrong."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.errors import UsageError
+
+__all__ = ["FAULTS", "Stream"]
+
+FAULTS = ("dead", "frozen", "black", "corrupt")
+_PICTURES = 64
+
+
+class Stream:
+    """An ffmpeg that serves pictures again and again, each with a noise of its own, as a sensor's have.
+
+    Args:
+        folder: an empty folder of its own.
+        picture: what is in front of the camera, uint8 BGR `[H, W, 3]`.
+        rate: frames a second.
+
+    Attributes:
+        returned: when it was last started as a camera that is well, in seconds of the monotonic clock.
+
+    Raises:
+        UsageError: there is no ffmpeg.
+    """
+
+    def __init__(self, folder: Path, picture: NDArray[np.uint8], rate: int) -> None:
+        if not shutil.which("ffmpeg"):
+            raise UsageError("there is no ffmpeg here; install Debian's")
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng(0)
+        for number in range(_PICTURES):
+            noisy = picture.astype(np.int16) + rng.integers(-2, 3, picture.shape)
+            cv2.imwrite(str(folder / f"{number:03}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port: int = free.getsockname()[1]
+        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        every = ["-re", "-stream_loop", "-1", "-framerate", str(rate), "-i", str(folder / "%03d.png")]
+        self._inputs = {
+            "well": every,
+            "frozen": ["-re", "-loop", "1", "-framerate", str(rate), "-i", str(folder / "000.png")],
+            "black": ["-re", "-f", "lavfi", "-i", f"color=black:s={size}:r={rate}"],
+            "corrupt": [*every, "-bsf:v", "noise=amount=80"],
+        }
+        self.returned = 0.0
+        self._state = "well"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._changed = threading.Event()
+        self._over = False
+        self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        """Where it serves."""
+        return f"http://127.0.0.1:{self._port}/"
+
+    def be(self, state: str) -> None:
+        """Be `well`, or one of `FAULTS`; the connection breaks."""
+        self._state = state
+        self.returned = time.monotonic() if state == "well" else 0.0
+        self._kill()
+
+    def close(self) -> None:
+        """End it."""
+        self._over = True
+        self._kill()
+        self._thread.join()
+
+    def _kill(self) -> None:
+        self._changed.set()
+        if self._process:
+            with suppress(OSError):
+                self._process.kill()
+
+    def _run(self) -> None:
+        while not self._over:
+            self._changed.clear()
+            if self._state == "dead":
+                self._changed.wait(0.05)
+                continue
+            # It serves one client and ends with it.
+            command = [
+                "ffmpeg", "-loglevel", "quiet", "-nostdin", *self._inputs[self._state], "-c:v", "mjpeg",
+                "-q:v", "2", "-f", "mpjpeg", "-content_type", "multipart/x-mixed-replace;boundary=ffmpeg",
+                "-listen", "1", self.address,
+            ]  # fmt: skip
+            self._process = subprocess.Popen(command)
+            self._process.wait()
+            time.sleep(0.02)

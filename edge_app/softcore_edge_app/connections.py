@@ -1,0 +1,117 @@
+"""Connections: what a station is connected to besides its cameras: PLC, broker, port, archive, systemd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from softcore_edge_app.health.drift import Drift, Reference, find_references
+from softcore_edge_app.health.systemd import Watchdog
+from softcore_edge_app.line.desk import Desk
+from softcore_edge_app.line.station import Station
+from softcore_edge_app.options import Configuration
+from softcore_edge_app.outputs.archive import Archive
+
+__all__ = ["Connections"]
+
+_ARCHIVING = 0.2  # seconds for the pictures that wait at the end
+
+
+class Connections:
+    """Connects a station; each library is imported only where its connection is asked for.
+
+    Args:
+        station: not started yet.
+        configuration: which, and how.
+
+    Raises:
+        UsageError: a connection can't be made as it is asked for.
+        MissingLibraryError: what it needs is not installed.
+    """
+
+    def __init__(self, station: Station, configuration: Configuration) -> None:
+        self._starts: list[Callable[[], None]] = []
+        self._closes: list[Callable[[], None]] = []
+        self._web: Any = None
+        self.archive = Archive(configuration.archive) if configuration.archive else None
+        if self.archive:
+            self._keep(station, self.archive)
+        drift = Drift(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
+        if configuration.http or configuration.mqtt:  # or nobody would hear of it
+            station.add_listener(drift.add)
+            station.add_alarms(drift.list_alarms)
+        if configuration.mqtt:
+            from softcore_edge_app.outputs.mqtt import MqttOutput
+
+            self._add(mqtt := MqttOutput(configuration.mqtt, station))
+            station.add_output(mqtt)
+        if configuration.modbus:
+            from softcore_edge_app.outputs.modbus import PlcLink
+
+            last = station.find_last_part(configuration.modbus.camera)
+            self._add(plc := PlcLink(configuration.modbus, station, last_part=last))
+            station.add_output(plc)
+        if configuration.http:
+            from softcore_edge_app.health.metrics import Metrics
+            from softcore_edge_app.web.server import WebServer
+
+            metrics = Metrics(station, drift, self.archive)
+            station.add_listener(metrics.count)
+            web = WebServer(
+                configuration.http,
+                Desk(station),
+                metrics.render,
+                ledger=configuration.ledger,
+                archive=configuration.archive.folder if configuration.archive else None,
+                list_drift=drift.describe,
+                find_fault=lambda: self.archive.fault if self.archive else None,
+            )
+            self._add(web)
+            self._web = web
+            station.add_listener(web.publish)
+            station.add_note_listener(web.publish_note)
+        self._watchdog = Watchdog(station)
+
+    def start(self) -> None:
+        """Connect, as far as that goes just now; the rest is connected when it can be reached.
+
+        Raises:
+            UsageError: a port is taken, or a camera that is named isn't there.
+        """
+        for start in self._starts:
+            start()
+
+    @property
+    def url(self) -> str | None:
+        """Where this machine reaches the port; None without one."""
+        return str(self._web.url) if self._web else None
+
+    def say_ready(self) -> None:
+        """Tell systemd that the station runs."""
+        self._watchdog.start()
+
+    def say_ending(self) -> None:
+        """Tell systemd that the station ends."""
+        self._watchdog.stop()
+
+    def close(self) -> None:
+        """Leave all at once: each takes half a second at most, whatever is at its other end."""
+        if self._closes:
+            with ThreadPoolExecutor(len(self._closes)) as pool:
+                for closed in [pool.submit(close) for close in self._closes]:
+                    closed.result()
+
+    def _add(self, connection: Any) -> None:
+        self._starts.append(connection.start)
+        self._closes.append(connection.close)
+
+    def _keep(self, station: Station, archive: Archive) -> None:
+        station.add_listener(archive.keep)
+        station.add_alarms(lambda: [archive.fault] if archive.fault else [])
+        self._closes.append(lambda: archive.close(_ARCHIVING))
+
+
+def _find(station: Station, camera: str, bundle: str) -> Mapping[str, Reference] | None:
+    inspector = station.lines[camera].recipes.current.inspector
+    return find_references(inspector) if station.book.seal(inspector.manifest) == bundle else None

@@ -1,0 +1,203 @@
+"""Ledger chain: the rows or the notes, each with the hash of the one before, walked from the first on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from softcore_edge_app.ledger.note import NOTE_COLUMNS, Note
+from softcore_edge_app.ledger.row import COLUMNS, Row
+
+__all__ = ["SELECT", "SELECT_NOTES", "Chain", "Fault", "Flaw", "Table", "chain_notes", "chain_rows"]
+
+Table = Literal["rows", "notes"]
+_NOUNS: dict[Table, str] = {"rows": "row", "notes": "note"}
+
+
+def _select(columns: tuple[str, ...], table: Table) -> str:
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"SELECT {names} FROM {table}"  # noqa: S608 - names of our own
+
+
+SELECT, SELECT_NOTES = _select(COLUMNS, "rows"), _select(NOTE_COLUMNS, "notes")
+
+
+class Flaw(str, Enum):
+    """How a ledger is bad."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    INSERTED = "inserted"
+    OUT_OF_ORDER = "out of order"
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The first thing that is wrong with a ledger.
+
+    Attributes:
+        flaw: how it is bad.
+        row: the number of the row (or the note, see `table`); 0 is the header, None the file.
+        detail: the same in words.
+        table: which of the two chains.
+    """
+
+    flaw: Flaw
+    row: int | None
+    detail: str
+    table: Table = "rows"
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class _Link(Protocol):
+    @property
+    def number(self) -> int: ...
+    @property
+    def previous(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    def hash_at(self, number: int) -> str: ...
+
+
+_L = TypeVar("_L", bound=_Link)
+
+
+@dataclass
+class Chain(Generic[_L]):
+    """A walk along a chain.
+
+    Attributes:
+        table: which one.
+        select: gives its rows.
+        read: makes a link of what SQLite gives; raises TypeError or ValueError where it is none.
+        noted: a hash to look out for, or None.
+        count: how many links are whole, so far, from the first on.
+        head: the last one's hash, or what the first one follows.
+        met: whether one has the hash that was noted.
+    """
+
+    table: Table
+    select: str
+    read: Callable[[tuple[Any, ...]], _L]
+    noted: str | None = None
+    count: int = 0
+    head: str = field(default="")
+    met: bool = False
+
+    def walk(
+        self, connection: sqlite3.Connection, start: str, look: Callable[[_L], Fault | None] | None = None
+    ) -> Fault | None:
+        """Walk it to its end, or to the first thing that is wrong.
+
+        Args:
+            connection: to the ledger.
+            start: what the first link follows.
+            look: looks at each whole link, too.
+
+        Raises:
+            sqlite3.Error: it can't be read.
+        """
+        self.head = start
+        self._meet()
+        for values in connection.execute(f"{self.select} ORDER BY number"):
+            number = self.count + 1
+            if values[0] > number:
+                return self._tell(Flaw.MISSING, number, self._say_missing(number, values[0] - 1))
+            try:
+                link = self.read(values)
+                whole = link.hash == link.hash_at(number) and link.number == number
+            except (TypeError, ValueError) as error:
+                return self._tell(Flaw.CHANGED, number, f"{self._noun} {number} was changed: {error}")
+            if not whole or link.previous != self.head:
+                return self._explain(connection, link, number)
+            if look and (fault := look(link)):
+                return fault
+            self.count, self.head = number, link.hash
+            self._meet()
+        return None
+
+    def compare(self, what: str, count: int, head: str) -> Fault | None:
+        """Compare it, once it was walked, with what the header or the seal says of it."""
+        if count > self.count:
+            missing = self._say_missing(self.count + 1, count)
+            return self._tell(Flaw.TRUNCATED, self.count + 1, f"truncated: {missing} ({what} counts {count})")
+        if count < self.count:
+            return self._tell(
+                Flaw.INSERTED, count + 1, f"{self._noun} {count + 1} was inserted: {what} counts {count}"
+            )
+        if head != self.head:
+            return self._tell(
+                Flaw.CHANGED, count, f"{self._noun} {count} was rewritten, or {what} was changed"
+            )
+        return None
+
+    @property
+    def place(self) -> str:
+        """Where a walk that was broken off was."""
+        return f"{self._noun} {self.count + 1}"
+
+    @property
+    def _noun(self) -> str:
+        return _NOUNS[self.table]
+
+    def _meet(self) -> None:
+        self.met = self.met or self.head == self.noted
+
+    def _tell(self, flaw: Flaw, number: int, detail: str) -> Fault:
+        return Fault(flaw, number, detail, self.table)
+
+    def _say_missing(self, first: int, last: int) -> str:
+        noun = self._noun
+        return f"{noun} {first} is missing" if first == last else f"{noun}s {first} to {last} are missing"
+
+    def _explain(self, connection: sqlite3.Connection, link: _L, number: int) -> Fault:
+        """Say in which way a link that doesn't fit is bad."""
+        noun, table, head = self._noun, self.table, self.head
+        values = connection.execute(f"{self.select} WHERE number = ?", [number + 1]).fetchone()
+        try:
+            following = self.read(values) if values else None
+        except (TypeError, ValueError):
+            following = None
+        if following and following.previous == head and following.hash == following.hash_at(number):
+            return self._tell(Flaw.INSERTED, number, f"{noun} {number} was inserted")
+        whole = link.hash == link.hash_at(link.number)
+        if whole and number == 1:
+            return self._tell(Flaw.CHANGED, 0, f"the header was changed: {noun} 1 follows another")
+        if whole:
+            return self._tell(
+                Flaw.CHANGED,
+                number - 1,
+                f"{noun} {number - 1} was rewritten with a hash of its own: {noun} {number} follows another",
+            )
+        (last,) = connection.execute(f"SELECT max(number) FROM {table}").fetchone()  # noqa: S608
+        for place in sorted(range(1, last + 2), key=lambda place: abs(place - number)):
+            if place != number and link.hash == link.hash_at(place):
+                before = connection.execute(
+                    f"SELECT 1 FROM {table} WHERE hash = ?",  # noqa: S608
+                    [link.previous],
+                ).fetchone()
+                if place > number and not before:
+                    return self._tell(Flaw.MISSING, number, self._say_missing(number, place - 1))
+                return self._tell(
+                    Flaw.OUT_OF_ORDER,
+                    number,
+                    f"{noun} {number} is out of order: here stands {noun} {place}",
+                )
+        return self._tell(Flaw.CHANGED, number, f"{noun} {number} was changed")
+
+
+def chain_rows(noted: str | None) -> Chain[Row]:
+    """Give the chain of the decisions."""
+    return Chain("rows", SELECT, Row.read, noted)
+
+
+def chain_notes(noted: str | None) -> Chain[Note]:
+    """Give the chain of the notes."""
+    return Chain("notes", SELECT_NOTES, Note.read, noted)

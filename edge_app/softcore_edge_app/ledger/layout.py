@@ -1,0 +1,45 @@
+"""Ledger layout: its tables, and how what they hold is hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+__all__ = ["FORMAT", "TABLES", "hash_content", "hash_start"]
+
+FORMAT = 3  # of the file and of what is hashed
+
+# No index beside the numbers: what isn't there can't be changed.
+TABLES = {
+    "ledger": """CREATE TABLE ledger (
+    id TEXT NOT NULL, format INTEGER NOT NULL, rows INTEGER NOT NULL, head TEXT NOT NULL,
+    notes INTEGER NOT NULL, notes_head TEXT NOT NULL
+)""",
+    "rows": """CREATE TABLE rows (
+    number INTEGER PRIMARY KEY, "trigger" TEXT NOT NULL, part TEXT NOT NULL, name TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    category TEXT NOT NULL, bundle TEXT NOT NULL, decision TEXT NOT NULL, score REAL, bound TEXT,
+    threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, provider TEXT NOT NULL,
+    "precision" TEXT NOT NULL, triggered_at INTEGER NOT NULL, deadline_at INTEGER,
+    decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT, x REAL, y REAL,
+    previous TEXT NOT NULL, hash TEXT NOT NULL
+)""",
+    "notes": """CREATE TABLE notes (
+    number INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, camera TEXT NOT NULL, subject TEXT,
+    "before" TEXT, "after" TEXT, "by" TEXT NOT NULL, "row" INTEGER NOT NULL, row_hash TEXT NOT NULL,
+    previous TEXT NOT NULL, hash TEXT NOT NULL
+)""",
+}
+
+
+def hash_start(ledger: str, table: str) -> str:
+    """Compute what the first of a table's rows follows; `ledger` is the ledger's random id."""
+    return hash_content({"format": FORMAT, "ledger": ledger, "table": table})
+
+
+def hash_content(content: dict[str, Any]) -> str:
+    """Compute the SHA-256, in hex, of an object."""
+    # One text for one content: keys in order, no spaces, ASCII, floats as the shortest that read back.
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

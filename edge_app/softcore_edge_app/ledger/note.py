@@ -1,0 +1,102 @@
+"""Ledger note: one change that somebody made, chained to the one before and tied to the decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from softcore_edge_app.ledger.layout import hash_content
+
+__all__ = ["KINDS", "NOTE_COLUMNS", "Change", "Kind", "Note"]
+
+Kind = Literal["mark", "limit", "recipe", "running", "trigger"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was changed, and by whom. What isn't UTF-8 in a text is escaped.
+
+    Attributes:
+        kind: a `mark` on a decision, a `limit`, a `recipe`, `running` (start and stop), or a `trigger` by
+            hand.
+        camera: which one's.
+        subject: of a mark and of a trigger by hand the trigger's id, of a limit the recipe; else None.
+        before, after: the old and the new value, as texts; None where there is none.
+        by: who asked: `page`, `http`, `mqtt`, `modbus` or `command`.
+
+    Raises:
+        ValueError: another kind.
+    """
+
+    kind: Kind
+    camera: str
+    subject: str | None
+    before: str | None
+    after: str | None
+    by: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"a note is of one of {', '.join(KINDS)}, not {self.kind!r}")
+        for name, value in vars(self).items():
+            if isinstance(value, str):  # a camera's name may come from a file's, which may hold any byte
+                object.__setattr__(self, name, value.encode("utf-8", "backslashreplace").decode())
+
+    def undo(self) -> Change:
+        """Give the change that takes this one back."""
+        return replace(self, before=self.after, after=self.before)
+
+
+NOTE_COLUMNS = (
+    "number", "at", *(field.name for field in fields(Change)), "row", "row_hash", "previous", "hash",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Note:
+    """A change in its place.
+
+    Attributes:
+        number: counts from 1, without gaps.
+        at: when it was noted, in nanoseconds of UTC since 1970.
+        change: what was changed.
+        row, row_hash: the number and the hash of the last decision's row at that time, 0 and what the first
+            one follows where there was none: who rewrites the rows must rewrite the notes, too.
+        previous: the hash of the note before, or what the first one follows; SHA-256 in hex.
+        hash: this note's.
+    """
+
+    number: int
+    at: int
+    change: Change
+    row: int
+    row_hash: str
+    previous: str
+    hash: str
+
+    @classmethod
+    def chain(cls, change: Change, number: int, at: int, *, row: int, row_hash: str, previous: str) -> Note:
+        """Put a change in its place."""
+        note = cls(number, at, change, row, row_hash, previous, "")
+        return replace(note, hash=note.hash_at(number))
+
+    @classmethod
+    def read(cls, values: tuple[Any, ...]) -> Note:
+        """Take what SQLite gives, in the order of `NOTE_COLUMNS`.
+
+        Raises:
+            TypeError, ValueError: no note that could have been written; not every one is found here.
+        """
+        number, at, *change, row, row_hash, previous, own = values
+        return cls(number, at, Change(*change), row, row_hash, previous, own)
+
+    def values(self) -> tuple[Any, ...]:
+        """Give what SQLite takes, in the order of `NOTE_COLUMNS`."""
+        change = vars(self.change).values()
+        return self.number, self.at, *change, self.row, self.row_hash, self.previous, self.hash
+
+    def hash_at(self, number: int) -> str:
+        """Compute the hash that it would have with another number: SHA-256 of all its fields but `hash`."""
+        content = dict(zip(NOTE_COLUMNS[:-1], self.values()[:-1], strict=True))
+        return hash_content({**content, "number": number})

@@ -1,0 +1,256 @@
+"""Archive: pictures of what failed or was doubtful and of a share of the rest, written beside the line."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime import Decision, UsageError, overlay
+
+from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.options import ArchiveOptions
+from softcore_edge_app.outputs.archive_quota import ArchiveQuota
+from softcore_edge_app.outputs.archive_record import (
+    OVERLAY,
+    PICTURE,
+    SIDECAR,
+    Kept,
+    remove_files,
+    size_on_disk,
+    write_sidecar,
+)
+
+__all__ = ["Archive"]
+
+_MOST, _MOST_BYTES = 64, 256 * 10**6  # what may wait for the disk: parts, and their pictures' bytes
+_IDLE = 60.0  # seconds between two looks for old parts, where no new ones come
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNFINISHED = ".unfinished"  # what a file is called until it is whole; one thread writes one at a time
+_GIGABYTE = 10**9
+_NICE = 10  # the inspection's threads go first
+_QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 90]
+
+_log = logging.getLogger(__name__)
+
+
+class Archive:
+    """An archive's folder, made if missing, and the thread that writes to it.
+
+    Nothing here holds a decision up: what can't be written in time, or at all, is counted as dropped, and
+    said. Files are whole or not there, as long as the power doesn't fail: to have each of them on the disk
+    would make the ledger wait for the same disk.
+
+    Attributes:
+        kept: how many parts were written.
+        dropped: how many should have been.
+
+    Raises:
+        UsageError: the folder can't be made or written, or another line has it.
+    """
+
+    def __init__(self, options: ArchiveOptions) -> None:
+        self.kept = self.dropped = 0
+        self._folder = options.folder
+        self._pass_share = options.pass_share
+        self._lock: int | None = _take(options.folder)
+        self._quota = ArchiveQuota(options.folder, options.max_gigabytes * _GIGABYTE, options.max_days)
+        self._scan = self._quota.scan()
+        self._change = threading.Condition()
+        self._waiting: deque[Decided] = deque()
+        self._waiting_bytes = 0
+        self._crowded = self._closing = False
+        self._faults: dict[str, str] = {}
+        self._least_refused = 0
+        self._thread = threading.Thread(target=self._work, name="archive", daemon=True)
+        self._thread.start()
+
+    @property
+    def fault(self) -> str | None:
+        """What can't be done just now, in plain words, or None."""
+        with self._change:
+            return next(iter(self._faults.values()), None)
+
+    def keep(self, decided: Decided) -> None:
+        """Keep a part, if it is one to be kept; returns at once, and raises nothing."""
+        if not self._wants(decided):
+            return
+        size = _count_bytes(decided)
+        with self._change:
+            full = len(self._waiting) >= _MOST or self._waiting_bytes + size > _MOST_BYTES
+            if self._closing or (full and self._waiting):
+                self.dropped += 1
+                self._crowded = True
+                return
+            self._waiting.append(decided)
+            self._waiting_bytes += size
+            self._change.notify()
+
+    def close(self, seconds: float) -> None:
+        """Write what waits, for so long at most; what is left then is dropped, and said."""
+        with self._change:
+            self._closing = True
+            self._change.notify()
+        self._thread.join(seconds)
+        with self._change:
+            left = len(self._waiting)
+            self._waiting.clear()
+            self.dropped += left
+        if left:
+            _log.warning("archive %s: %d parts couldn't be written in time", self._folder, left)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _wants(self, decided: Decided) -> bool:
+        if decided.entry.decision is not Decision.PASS:
+            return True
+        digest = hashlib.sha256(decided.entry.trigger.encode()).digest()
+        return int.from_bytes(digest[:8], "big") < self._pass_share * 2**64
+
+    def _work(self) -> None:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        scanning, crowded = True, False
+        while (decided := self._next(0 if scanning else _IDLE)) is not None or not self._closing:
+            if decided is not None:
+                self._write(decided)
+            if scanning:
+                scanning = next(self._scan, self) is not self
+            try:
+                self._quota.trim(time.time_ns())
+                self._end_fault("room", "what is too much is removed again")
+            except OSError as error:
+                self._begin_fault("room", f"{error.filename} can't be removed ({error.strerror})")
+            if self._crowded and not crowded:
+                crowded = True
+                _log.error("alarm: archive %s: parts come faster than they can be written", self._folder)
+
+    def _next(self, patience: float) -> Decided | None:
+        """Wait for a part; None where there is none."""
+        with self._change:
+            if not self._waiting and not self._closing:
+                self._change.wait(patience)
+            if not self._waiting:
+                return None
+            decided = self._waiting.popleft()
+            self._waiting_bytes -= _count_bytes(decided)
+            return decided
+
+    def _write(self, decided: Decided) -> None:
+        """Write one part, whatever happens; on a full disk in the place of the oldest PASS."""
+        kept, size = Kept.place(decided.entry), 0
+        try:
+            files = _render(decided)
+            size = sum(size_on_disk(len(content)) for content in files.values())
+            try:
+                self._store(kept, files)
+            except OSError as error:
+                if error.errno not in _FULL or not self._make_room(size):
+                    raise
+                self._store(kept, files)
+        except Exception as error:  # a picture that can't be drawn must not end the thread
+            reason = (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
+            with self._change:
+                self.dropped += 1
+            self._least_refused = min(size, self._least_refused or size)
+            self._begin_fault("disk", f"can't be written ({reason}); parts are not kept until it can")
+            return
+        self._quota.enter(kept, size)
+        with self._change:
+            self.kept += 1
+        # On a full disk there may yet be room for a part without a picture.
+        if size >= self._least_refused:
+            self._least_refused = 0
+            self._end_fault("disk", "is written again")
+
+    def _store(self, kept: Kept, files: dict[str, bytes]) -> None:
+        unfinished = self._folder / _UNFINISHED
+        try:
+            for suffix, content in files.items():
+                file = kept.file(self._folder, suffix)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                unfinished.write_bytes(content)
+                unfinished.replace(file)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+                remove_files(self._folder, kept)
+            raise
+
+    def _make_room(self, size: int) -> bool:
+        for _ in self._scan:  # the oldest is known only when all are
+            pass
+        return self._quota.make_room(size)
+
+    def _begin_fault(self, kind: str, words: str) -> None:
+        with self._change:
+            new = kind not in self._faults
+            self._faults[kind] = f"archive {self._folder}: {words}"
+        if new:
+            _log.error("alarm: archive %s: %s", self._folder, words)
+
+    def _end_fault(self, kind: str, words: str) -> None:
+        with self._change:
+            ended = self._faults.pop(kind, None)
+        if ended:
+            _log.warning("archive %s: %s; so far %d parts were not kept", self._folder, words, self.dropped)
+
+
+def _take(folder: Path) -> int:
+    """Make the folder, and keep others from it until the descriptor is closed, be it by the process's end."""
+    lock = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        probe = folder / _UNFINISHED
+        try:
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            if error.errno not in _FULL:  # a full disk may have room later
+                raise
+    except OSError as error:
+        if lock is not None:
+            os.close(lock)
+        if isinstance(error, BlockingIOError):
+            raise UsageError(f"archive {folder}: another process writes it; give each line its own") from None
+        raise UsageError(f"archive {folder}: not a folder to write to ({error.strerror})") from error
+    return lock
+
+
+def _picture(decided: Decided) -> NDArray[np.uint8] | None:
+    return decided.frame.picture if decided.frame else None
+
+
+def _count_bytes(decided: Decided) -> int:
+    picture = _picture(decided)
+    return 0 if picture is None else picture.nbytes
+
+
+def _render(decided: Decided) -> dict[str, bytes]:
+    """Give a part's files by their suffixes, the sidecar last.
+
+    Raises:
+        cv2.error: the picture can't be encoded.
+    """
+    picture, inspection, entry = _picture(decided), decided.inspection, decided.entry
+    if picture is None:
+        return {SIDECAR: write_sidecar(entry, None, None)}
+    png = cv2.imencode(PICTURE, picture, _QUICK)[1].tobytes()
+    files = {PICTURE: png}
+    if inspection and inspection.decision is entry.decision:  # a late one's would say PASS
+        files[OVERLAY] = cv2.imencode(".jpg", overlay(picture, inspection), _GOOD)[1].tobytes()
+    files[SIDECAR] = write_sidecar(entry, picture.shape, png)
+    return files

@@ -1,0 +1,97 @@
+"""Modbus client: reads and writes a PLC's coils and registers; the only module that knows pymodbus."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from softcore_runtime import MissingLibraryError, OutputError
+
+from softcore_edge_app.options import ModbusOptions
+from softcore_edge_app.outputs.modbus_map import COUNT, OURS, Orders, Requests, Signals, Words
+
+try:
+    from pymodbus import ModbusException
+    from pymodbus.client import ModbusTcpClient
+    from pymodbus.pdu import ModbusPDU
+except ImportError as error:  # pragma: no cover - seen by the imports' test in a subprocess
+    raise MissingLibraryError("pymodbus", "edge") from error
+
+__all__ = ["ModbusClient"]
+
+# What it logs is raised as well, and would come with every attempt to reach a PLC that is off.
+logging.getLogger("pymodbus").propagate = False
+logging.getLogger("pymodbus").addHandler(logging.NullHandler())
+
+
+class ModbusClient:
+    """The map in a PLC. A request connects if there is no connection; one that fails ends the connection.
+
+    Every method is one request, takes `options.timeout` at most (twice that where it has to connect), and
+    raises OutputError where the PLC doesn't answer or refuses.
+    """
+
+    def __init__(self, options: ModbusOptions) -> None:
+        self._options = options
+        self.label = f"the PLC at {options.host}:{options.port}"
+        # No repetition: an answer that came late would be taken for the next request's by some PLCs.
+        self._client = ModbusTcpClient(
+            options.host, port=options.port, timeout=options.timeout, retries=0, name="softcore"
+        )
+
+    def read_coils(self) -> tuple[Requests, Signals]:
+        """Read what the PLC asks, and our own signals as they are there."""
+        first = self._options.coils
+        what = f"reading coils {first} to {first + COUNT - 1}"
+        coils = self._request(
+            what, lambda: self._client.read_coils(first, count=COUNT, device_id=self._options.unit)
+        ).bits[:COUNT]
+        self._check(what, len(coils))
+        return Requests.unpack(coils), Signals.unpack(coils)
+
+    def read_registers(self) -> tuple[Orders, Words]:
+        """Read what the PLC orders, and our own registers as they are there."""
+        first = self._options.registers
+        what = f"reading registers {first} to {first + COUNT - 1}"
+        registers = self._request(
+            what,
+            lambda: self._client.read_holding_registers(first, count=COUNT, device_id=self._options.unit),
+        ).registers
+        self._check(what, len(registers))
+        return Orders.unpack(registers), Words.unpack(registers)
+
+    def write_coils(self, signals: Signals) -> None:
+        """Write all our coils at once."""
+        first = self._options.coils + OURS
+        self._request(
+            f"writing coils from {first} on",
+            lambda: self._client.write_coils(first, signals.pack(), device_id=self._options.unit),
+        )
+
+    def write_registers(self, words: Words) -> None:
+        """Write all our registers at once."""
+        first = self._options.registers + OURS
+        self._request(
+            f"writing registers from {first} on",
+            lambda: self._client.write_registers(first, words.pack(), device_id=self._options.unit),
+        )
+
+    def close(self) -> None:
+        """End the connection; the next request makes a new one."""
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    def _request(self, what: str, send: Callable[[], ModbusPDU]) -> ModbusPDU:
+        try:
+            answer = send()
+        except (ModbusException, OSError) as error:
+            reached = self._client.connected
+            self.close()
+            trouble = "does not answer" if reached else "can't be reached"
+            raise OutputError(f"{self.label} {trouble}") from error
+        if answer.isError():
+            raise OutputError(f"{self.label} refuses {what} (exception code {answer.exception_code})")
+        return answer
+
+    def _check(self, what: str, count: int) -> None:
+        if count != COUNT:
+            raise OutputError(f"{self.label} answers {what} with {count} values")

@@ -1,0 +1,171 @@
+"""Modbus map: which coil and which register means what; `docs/plc.md` says it to who programs the PLC."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from softcore_runtime import Decision
+
+from softcore_edge_app.ledger.row import Entry
+
+__all__ = ["CODES", "COUNT", "OURS", "Orders", "Requests", "Signals", "Words", "number_part"]
+
+OURS = 8  # the first coil and the first register that SoftCore writes; those before are the PLC's
+COUNT = 20  # coils in all, and registers in all
+CODES = {Decision.PASS: 1, Decision.FAIL: 2, Decision.REVIEW: 3, Decision.INVALID: 4}
+
+_UINT16, _UINT32 = 2**16, 2**32
+_PLC_LAYOUT, _OUR_LAYOUT = ">IH", ">IHHHQHI"  # the high word of a number comes first
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The PLC's coils, from the first on.
+
+    Attributes:
+        trigger: a part is there; up until it is acknowledged.
+        result_ack: the result was read; up until `result_valid` drops.
+    """
+
+    trigger: bool
+    result_ack: bool
+
+    @classmethod
+    def unpack(cls, coils: Sequence[bool]) -> Requests:
+        """Read them from all the coils."""
+        return cls(*coils[:2])
+
+
+@dataclass(frozen=True)
+class Signals:
+    """SoftCore's coils, in their order from `OURS` on.
+
+    Attributes:
+        ready: a part that comes now would be inspected.
+        busy: a part waits for its decision.
+        trigger_ack: the trigger was taken; up until it drops.
+        result_valid: a result is there to be read; up until it is acknowledged.
+        passed, failed, review, invalid: the decision, one of them; they hold until the next.
+        toggle: the lowest bit of the sequence number of the last result that was raised.
+        heartbeat: changes every half second.
+        recipe_refused: the recipe that is wanted can't be used; until another one is wanted.
+        trigger_refused: the trigger can't be taken at all; until it drops.
+    """
+
+    ready: bool = False
+    busy: bool = False
+    trigger_ack: bool = False
+    result_valid: bool = False
+    passed: bool = False
+    failed: bool = False
+    review: bool = False
+    invalid: bool = False
+    toggle: bool = False
+    heartbeat: bool = False
+    recipe_refused: bool = False
+    trigger_refused: bool = False
+
+    @classmethod
+    def unpack(cls, coils: Sequence[bool]) -> Signals:
+        """Read them from all the coils."""
+        return cls(*coils[OURS:COUNT])
+
+    def pack(self) -> list[bool]:
+        """Give the coils from `OURS` on."""
+        return list(astuple(self))
+
+    def tells(self, words: Words) -> bool:
+        """Whether they are as they were when the result in the registers was raised."""
+        decision = [self.passed, self.failed, self.review, self.invalid]
+        wanted = [words.code == code for code in CODES.values()]
+        return any(wanted) and decision == wanted and self.toggle == bool(words.sequence & 1)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The PLC's registers, from the first on.
+
+    Attributes:
+        part: the number of the part that is triggered; uint32.
+        recipe: the number of the recipe that is wanted, from 1; 0 leaves the one in use; uint16.
+    """
+
+    part: int
+    recipe: int
+
+    @classmethod
+    def unpack(cls, registers: Sequence[int]) -> Orders:
+        """Read them from all the registers."""
+        return cls(*struct.unpack_from(_PLC_LAYOUT, _join(registers)))
+
+
+@dataclass(frozen=True)
+class Words:
+    """SoftCore's registers, in their order from `OURS` on.
+
+    Attributes:
+        part: the number of the part that the result is of; 0 where the PLC did not trigger it; uint32.
+        sequence: goes up by one with each result; a repeated result has the same again; uint16.
+        code: of the decision, as in `CODES`; 0 before the first; uint16.
+        score: in thousandths of the limit, 65535 for more and for INVALID; uint16.
+        key: by which SoftCore knows the result again after a restart; uint64.
+        recipe: the number of the recipe in use; uint16.
+        decisions: how many were made since SoftCore's start; uint32.
+    """
+
+    part: int = 0
+    sequence: int = 0
+    code: int = 0
+    score: int = 0
+    key: int = 0
+    recipe: int = 0
+    decisions: int = 0
+
+    @classmethod
+    def unpack(cls, registers: Sequence[int]) -> Words:
+        """Read them from all the registers."""
+        return cls(*struct.unpack(_OUR_LAYOUT, _join(registers[OURS:COUNT])))
+
+    def pack(self) -> list[int]:
+        """Give the registers from `OURS` on."""
+        return list(struct.unpack(f">{COUNT - OURS}H", struct.pack(_OUR_LAYOUT, *astuple(self))))
+
+    def follow(self, entry: Entry) -> Words:
+        """Put the next result in; one that is there already keeps its sequence number."""
+        key = _derive_key(entry)
+        return Words(
+            part=number_part(entry.part),
+            sequence=self.sequence if key == self.key else (self.sequence + 1) % _UINT16,
+            code=CODES[entry.decision],
+            score=_scale(entry),
+            key=key,
+            recipe=self.recipe,
+            decisions=self.decisions,
+        )
+
+    def hold(self, entry: Entry) -> bool:
+        """Whether the result is this entry's."""
+        return self.code > 0 and self.key == _derive_key(entry)
+
+
+def number_part(part: str) -> int:
+    """Give the number that the PLC calls a part by; 0 for a part that it can't have named."""
+    number = int(part) if part.isascii() and part.isdigit() and len(part) <= 10 else 0
+    return number if number < _UINT32 else 0
+
+
+def _scale(entry: Entry) -> int:
+    if entry.score is None or entry.threshold <= 0:
+        return _UINT16 - 1
+    return min(max(round(1000 * entry.score / entry.threshold), 0), _UINT16 - 1)
+
+
+def _derive_key(entry: Entry) -> int:
+    return int.from_bytes(hashlib.sha256(entry.trigger.encode()).digest()[:8], "big")
+
+
+def _join(registers: Sequence[int]) -> bytes:
+    return struct.pack(f">{len(registers)}H", *registers)

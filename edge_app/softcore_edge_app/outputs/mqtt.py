@@ -1,0 +1,280 @@
+"""MQTT: a broker that takes decisions and health, and brings commands; the only module that knows paho.
+
+It speaks MQTT 5, whose acknowledgements say when a broker refuses a message: a broker of MQTT 3.1.1 takes
+what it then throws away. The session ends with the connection. paho keeps a decision that is on its way and
+sends it again on the next connection, so nothing is lost; but a trigger that was sent while the line was away
+would fire when it is back, for a part that has long passed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote
+
+from softcore_runtime.errors import MissingLibraryError, OutputError, UsageError
+
+from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.line.controls import Controls
+from softcore_edge_app.options import MqttOptions
+from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
+from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_health
+
+try:
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+    from paho.mqtt.subscribeoptions import SubscribeOptions
+except ImportError as error:  # pragma: no cover - seen by a test in a subprocess
+    raise MissingLibraryError("paho-mqtt", "edge") from error
+
+__all__ = ["MqttOutput"]
+
+_PATIENCE = 0.2  # seconds for a connection, and again for an acknowledgement
+_FIRST_PAUSE, _LONGEST_PAUSE, _CONNECTING = 0.1, 0.5, 1.0  # seconds; a broker that is back is found within 2
+_ON_THE_WAY = 16  # decisions without an acknowledgement; paho and most brokers take 20
+_HEALTH = 1.0  # seconds between two looks at the line
+_JOINING = 0.3  # seconds
+_UNANSWERED = 2000  # milliseconds for which TCP may send again: after a pulled cable it would pause for long
+_log = logging.getLogger(__name__)
+
+
+class MqttOutput:
+    """A broker; see `docs/mqtt.md` for the topics.
+
+    Args:
+        options: where it is, and how it is spoken to.
+        controls: the line that commands are for, and that health is told of.
+
+    Attributes:
+        name: "mqtt".
+        commands: what came, and the counts of it.
+
+    Raises:
+        UsageError: the password or the certificates can't be read.
+    """
+
+    name = "mqtt"
+
+    def __init__(self, options: MqttOptions, controls: Controls) -> None:
+        self.commands = MqttCommands(controls, self._answer)
+        self._controls = controls
+        self._where = f"{options.host}:{options.port}"
+        self._topic = options.topic
+        self._fault: str | None = "has not answered as an MQTT 5 broker yet"
+        self._refused: dict[int, str] = {}  # why, by message id
+        self._sent: dict[str, MQTTMessageInfo] = {}  # what is on its way, by trigger
+        self._connected = threading.Event()
+        self._connections = 0
+        self._look = threading.Event()
+        self._closing = threading.Event()
+        self._watcher = threading.Thread(target=self._tell_health, name="mqtt health", daemon=True)
+        self._client = self._make_client(options)
+
+    def start(self) -> None:
+        """Connect, in the background, and again whenever the connection is lost."""
+        self.commands.start()
+        self._client.loop_start()
+        self._watcher.start()
+
+    @property
+    def fault(self) -> str | None:
+        """Why the broker takes nothing just now, in plain words; None where it does."""
+        fault = self._fault
+        return fault and f"{self._where}: {fault}"
+
+    def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:
+        """Publish a decision and some that follow it, and wait until the broker has the first of them.
+
+        See `Output.deliver`. paho keeps the order, on a new connection too.
+
+        Raises:
+            OutputError: it hasn't, yet.
+        """
+        for one in (entry, *following[: _ON_THE_WAY - 1]):
+            if one.trigger not in self._sent:
+                if not self._connected.wait(_PATIENCE):
+                    raise OutputError(self.fault or f"{self._where}: not connected")
+                topic = f"{quote(one.camera, safe='')}/decision"
+                self._sent[one.trigger] = self._publish(topic, {**vars(one), "decision": str(one.decision)})
+        message = self._sent[entry.trigger]
+        if not self._wait(message):
+            raise OutputError(self.fault or f"{self._where}: has not acknowledged {entry.trigger} yet")
+        del self._sent[entry.trigger]
+        if refusal := self._refused.pop(message.mid, None):
+            raise OutputError(f"{self._where}: refuses decisions ({refusal})")
+
+    def close(self) -> None:
+        """Say that the line is offline, and leave; takes half a second at most."""
+        self._closing.set()
+        self._look.set()
+        self.commands.close()
+        with suppress(OSError):  # the broker is gone: it says so by itself
+            self._leave()
+        # It ends at once, unless it is just waiting for a name server.
+        ending = threading.Thread(target=self._client.loop_stop, name="mqtt end", daemon=True)
+        ending.start()
+        ending.join(_JOINING)
+        if self._watcher.is_alive():
+            self._watcher.join(_JOINING / 3)
+
+    def _make_client(self, options: MqttOptions) -> Client:
+        # By the same id after a broken connection the broker knows that the old one is dead. Else it would
+        # find that out later, and say "offline" of a line that has long been back.
+        own = hashlib.sha256(f"{socket.gethostname()} {options.topic}".encode()).hexdigest()
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            options.client_id or f"softcore{own[:15]}",
+            protocol=MQTTProtocolVersion.MQTTv5,
+        )
+        if options.username is not None:
+            client.username_pw_set(options.username, _read_password(options))
+        if options.tls:
+            client.tls_set_context(_trust(options))
+        client.will_set(f"{options.topic}/health", json.dumps(OFFLINE), qos=1, retain=True)
+        client.reconnect_delay_set(_FIRST_PAUSE, _LONGEST_PAUSE)  # type: ignore[arg-type]  # it only sleeps them
+        client.connect_timeout = _CONNECTING
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_socket_open = self._on_socket_open
+        client.on_message = self._on_message
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.MaximumPacketSize = (
+            16 * LARGEST
+        )  # above LARGEST it is refused, above this not even sent to us
+        client.connect_async(
+            options.host, options.port, options.keepalive, clean_start=True, properties=properties
+        )
+        return client
+
+    def _publish(self, topic: str, content: dict[str, Any], *, retain: bool = False) -> MQTTMessageInfo:
+        payload = json.dumps(content, allow_nan=False)
+        message = self._client.publish(f"{self._topic}/{topic}", payload, qos=1, retain=retain)
+        if message.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
+            # The connection broke just before. paho has it and sends it on the next one, but would not wait.
+            message.rc = MQTTErrorCode.MQTT_ERR_SUCCESS
+        return message
+
+    def _wait(self, message: MQTTMessageInfo) -> bool:
+        message.wait_for_publish(_PATIENCE)
+        return message.is_published()
+
+    def _answer(self, topic: str, content: dict[str, Any]) -> None:
+        # Once at most: an answer that comes by the next connection is of no use.
+        self._client.publish(f"{self._topic}/{topic}", json.dumps(content), qos=0)
+
+    def _tell_health(self) -> None:
+        told = None
+        message: MQTTMessageInfo | None = None
+        while True:
+            self._look.wait(_HEALTH)
+            self._look.clear()
+            if self._closing.is_set():
+                return
+            self._revive()
+            # One at a time: paho would send an old one again after the newer one.
+            if not self._connected.is_set() or (message and not self._wait(message)):
+                continue
+            if message and (refusal := self._refused.pop(message.mid, None)):
+                _log.warning("%s: refuses health (%s)", self._where, refusal)
+            message = None
+            health = self._connections, describe_health(self._controls.describe())
+            if health != told:
+                message = self._publish("health", health[1], retain=True)
+                told = health
+
+    def _revive(self) -> None:
+        if self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            # An error had ended paho's thread, perhaps over a packet that it would now take up again.
+            _log.warning("%s: paho failed, and is connected anew", self._where)
+            with suppress(OSError):
+                self._client.reconnect()
+
+    def _leave(self) -> None:
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
+
+    # What follows is called in paho's thread.
+
+    def _on_socket_open(self, _: Client, __: Any, connection: Any) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED)
+
+    def _on_connect(
+        self, client: Client, _: Any, __: ConnectFlags, reason: ReasonCode, ___: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self._fault = f"refuses the connection ({reason})"
+        elif self._closing.is_set():
+            self._leave()
+        else:
+            # What was retained is of the past, and a trigger is for now.
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            client.subscribe([(f"{self._topic}/{command}", options) for command in ("trigger", "recipe")])
+            self._fault = None
+            self._connections += 1
+            self._connected.set()
+            self._look.set()
+
+    def _on_connect_fail(self, _: Client, __: Any) -> None:
+        error = sys.exc_info()[1]  # paho calls this where it caught it, and doesn't pass it on
+        self._fault = f"can't be reached ({getattr(error, 'strerror', None) or error})"
+
+    def _on_disconnect(
+        self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Properties | None
+    ) -> None:
+        if self._connected.is_set():
+            self._connected.clear()
+            ended = f"ended the connection ({reason})" if flags.is_disconnect_packet_from_server else None
+            self._fault = ended or "the connection is lost"
+
+    def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Properties) -> None:
+        # paho calls this before it lets go who waits for the message.
+        if reason.is_failure:
+            self._refused[mid] = str(reason)
+        else:
+            self._refused.pop(mid, None)  # ids are used again
+
+    def _on_subscribe(
+        self, _: Client, __: Any, ___: int, reasons: list[ReasonCode], ____: Properties
+    ) -> None:
+        for reason in reasons:
+            if reason.is_failure:
+                _log.warning("%s: lets no commands through (%s)", self._where, reason)
+
+    def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
+        if message.retain:
+            return
+        if message.topic == f"{self._topic}/trigger":
+            self.commands.take_trigger(bytes(message.payload))
+        elif message.topic == f"{self._topic}/recipe":
+            self.commands.take_recipe(bytes(message.payload))
+
+
+def _read_password(options: MqttOptions) -> str | None:
+    if options.password_file is None:
+        return None
+    try:
+        return options.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise UsageError(f"{options.password_file}: can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{options.password_file}: no password, for it isn't UTF-8") from error
+
+
+def _trust(options: MqttOptions) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=options.ca_file)
+    except OSError as error:  # SSLError, too
+        raise UsageError(f"{options.ca_file}: no certificates ({error.strerror or error})") from error

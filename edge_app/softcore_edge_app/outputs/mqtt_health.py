@@ -1,0 +1,40 @@
+"""MQTT health: what TOPIC/health says of a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from softcore_edge_app.line.controls import Status
+
+__all__ = ["OFFLINE", "describe_health"]
+
+OFFLINE = {"state": "offline"}
+_ON_THEIR_WAY = 10  # decisions that an output may have before it without being behind
+
+
+def describe_health(status: Status) -> dict[str, Any]:
+    """Say how a line is, by what changes seldom: each change is a message that all the site may read."""
+    return {
+        "state": "online",
+        "ready": status.ready,
+        "ledger_fault": status.ledger_fault,
+        "stuck": status.stuck,
+        "alarms": list(status.alarms),
+        "cameras": [
+            {
+                "name": camera.name,
+                "fault": camera.fault,
+                "recipe": camera.recipe,
+                "recipes": list(camera.recipes),
+                "category": camera.category,
+                "bundle": camera.bundle,
+                "threshold": camera.threshold,
+                "fail_above": camera.fail_above,
+            }
+            for camera in status.cameras
+        ],
+        "outputs": [
+            {"name": output.name, "fault": output.fault, "behind": output.backlog > _ON_THEIR_WAY}
+            for output in status.outputs
+        ],
+    }

@@ -1,0 +1,109 @@
+"""App: all that may be asked of a line over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.sse import EventSourceResponse
+from softcore_runtime.errors import UsageError
+from softcore_runtime.local_page import Answer, make_app
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from softcore_edge_app.web.events import Events
+from softcore_edge_app.web.forms import MOST_BYTES, VIEWS
+from softcore_edge_app.web.guard import TOKEN_HEADER, Guard, refuse_body
+from softcore_edge_app.web.look_back import make_look_back, make_marks
+from softcore_edge_app.web.pictures import make_pictures
+from softcore_edge_app.web.reader import Reader
+from softcore_edge_app.web.report import make_report
+from softcore_edge_app.web.set_up import make_preview, make_set_up, run_in_threads
+from softcore_edge_app.web.shelf import Shelf
+from softcore_edge_app.web.status import LineStatus, make_status
+
+__all__ = ["make_web_app"]
+
+_UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
+
+
+def make_web_app(
+    status: LineStatus,
+    metrics_render: Callable[[], tuple[bytes, str]],
+    events: Events,
+    shelf: Shelf,
+    *,
+    hosts: list[str],
+    token: str | None,
+) -> FastAPI:
+    """Make the app.
+
+    Args:
+        status: how the line is, and the line.
+        metrics_render: gives the metrics and their content type.
+        events: the decisions and notes.
+        shelf: the parts' pictures.
+        hosts: the names that the app answers to.
+        token: what whoever changes something must show; None lets nobody.
+    """
+    guards = [
+        Middleware(Guard, token=token),
+        Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
+    ]
+    app = make_app(hosts=hosts, guards=guards)
+    app.title = "SoftCore line"
+
+    @app.exception_handler(UsageError)
+    def refuse(_request: Request, error: UsageError) -> Response:
+        return Answer({"detail": str(error)}, 409)  # what was asked for, not what the server did, is wrong
+
+    @app.get("/api/openapi.json", include_in_schema=False)
+    async def describe_api() -> dict[str, Any]:
+        return app.openapi()
+
+    controls, reader = status.controls, Reader(status.ledger, events.ended)
+    in_thread = run_in_threads(events.ended)
+    app.include_router(make_status(status))
+    app.include_router(_make_streams(metrics_render, events))
+    app.include_router(make_look_back(reader, shelf))
+    app.include_router(make_pictures(shelf, reader, controls))
+    app.include_router(make_preview(controls, reader, shelf))
+    app.include_router(make_report(reader, shelf, status.shift))
+    # `Guard` asks for the token; what is said of it here is for the schema.
+    shown = [
+        Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
+        Security(HTTPBearer(auto_error=False)),
+    ]
+    app.include_router(make_set_up(controls, in_thread), dependencies=shown)
+    app.include_router(make_marks(reader, controls, in_thread), dependencies=shown)
+    return app
+
+
+def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Events) -> APIRouter:
+    """Make what programs follow, of all who reach the port."""
+    views = APIRouter(dependencies=[Depends(refuse_body)], responses=VIEWS)
+
+    @views.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, response_class=Response)
+    def give_metrics() -> Response:
+        """Metrics for Prometheus."""
+        content, media_type = metrics_render()
+        return Response(content, media_type=media_type)
+
+    @views.get(
+        "/api/events", responses={200: {"content": {"text/event-stream": {}}}}, response_class=Response
+    )
+    async def stream_events(last_event_id: Annotated[str | None, Header()] = None) -> EventSourceResponse:
+        """Each decision from now on (or after Last-Event-ID) as a server-sent event.
+
+        `decision` has the ledger's fields, `share`, `number` (its row's), `seq` (see the status' `shift`) and
+        `picture`, and its trigger as id; `note` is a note as it is made, `status` the status where something
+        in it changed that a person sees to; `dropped` has the `count` of decisions that were missed by a
+        client too slow, null where it isn't known.
+        """
+        # Browsers send the id as UTF-8; what servers make of a header is Latin-1.
+        last = last_event_id and last_event_id.encode("latin-1").decode("utf-8", "replace")
+        return EventSourceResponse(events.listen(last), headers=_UNBUFFERED)
+
+    return views

@@ -1,0 +1,161 @@
+"""Events: what happens now, as server-sent events; who is slow misses the oldest, and is told how many."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.verdict import printable
+from softcore_edge_app.web.part import describe_entry
+
+__all__ = ["KEPT", "Events"]
+
+KEPT = 2000  # events; a listener may be as far behind, or away
+_AT_ONCE = 200
+_PAUSE = (
+    0.02  # seconds; what comes meanwhile goes in one packet, so that a fast line costs what a slow one does
+)
+_PING = 15.0  # seconds
+_RETRY = 1000  # milliseconds until a browser asks again
+
+
+@dataclass(frozen=True, eq=False)
+class _Event:
+    """An event; `before` is how many decisions came before it, and `id` a decision's alone."""
+
+    kind: str
+    describe: Callable[[], dict[str, Any]]
+    before: int
+    id: str | None = None
+
+    @cached_property
+    def text(self) -> bytes:
+        """The event as it is sent; written once for all listeners, and never where there are none."""
+        data = json.dumps(self.describe(), allow_nan=False)
+        return format_sse_event(event=self.kind, data_str=data, id=self.id)
+
+
+class Events:
+    """The last events, each with its number from 0; a listener is a place in them, and keeps nothing.
+
+    Attributes:
+        ended: set when the server ends.
+    """
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self._recent: deque[_Event] = deque(maxlen=KEPT)
+        self._count = self._decisions = 0
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listeners: set[asyncio.Event] = set()
+        self._woken = False
+
+    def open(self) -> None:
+        """Begin to wake listeners; in the event loop that they are served by."""
+        self._loop = asyncio.get_running_loop()
+
+    def end(self) -> None:
+        """Let the listeners have what there is, and end; in the event loop."""
+        with self._lock:
+            self._loop = None  # it may be gone when the next decision comes
+        self.ended.set()
+        self._wake()
+
+    def publish(self, decided: Decided, seq: int, *, picture: bool) -> None:
+        """Take a decision; from any thread, and it waits for nobody.
+
+        Args:
+            decided: the decision.
+            seq: its number, see `Shift`.
+            picture: whether there is a picture of it.
+        """
+        entry = decided.entry
+        beside = {"number": decided.number, "seq": seq, "picture": picture}
+        name = printable(entry.trigger)  # a line's end would end the field
+        with self._lock:
+            self._add("decision", lambda: {**describe_entry(entry), **beside}, name)
+            self._decisions += 1
+
+    def tell(self, kind: str, fields: dict[str, Any]) -> None:
+        """Take what else happens, a `note` or a `status`; as `publish`."""
+        with self._lock:
+            self._add(kind, lambda: fields)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    def _add(self, kind: str, describe: Callable[[], dict[str, Any]], name: str | None = None) -> None:
+        self._recent.append(_Event(kind, describe, self._decisions, name))
+        self._count += 1
+        if self._loop is not None and self._listeners and not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def listen(self, last: str | None = None) -> AsyncIterator[bytes]:
+        """Listen from now on, or from the event after the one called `last`; in the event loop.
+
+        Beside what was published, there is `dropped` with the `count` of decisions that this listener was too
+        slow for; null where `last` isn't among the last ones any more, which are then sent from the first on.
+        """
+        with self._lock:
+            if not last:
+                return self._listen(self._count, self._decisions, b"")
+            for newer, event in enumerate(reversed(self._recent)):
+                if event.id == last:
+                    return self._listen(self._count - newer, event.before + 1, b"")
+            before = self._recent[0].before if self._recent else self._decisions
+            return self._listen(self._count - len(self._recent), before, _say_dropped(None))
+
+    async def _listen(self, place: int, decisions: int, greeting: bytes) -> AsyncIterator[bytes]:
+        changed = asyncio.Event()
+        self._listeners.add(changed)
+        try:
+            yield format_sse_event(retry=_RETRY) + greeting
+            while True:
+                changed.clear()
+                dropped, events = self._take(place)
+                place += dropped + len(events)
+                if events:
+                    notice = _say_dropped(events[0].before - decisions) if dropped else b""
+                    decisions = events[-1].before + (events[-1].kind == "decision")
+                    yield notice + b"".join(event.text for event in events)
+                    await asyncio.sleep(_PAUSE)
+                elif self.ended.is_set():
+                    return
+                else:
+                    try:
+                        await asyncio.wait_for(changed.wait(), _PING)
+                    except asyncio.TimeoutError:
+                        yield KEEPALIVE_COMMENT
+        finally:
+            self._listeners.discard(changed)
+
+    def _take(self, place: int) -> tuple[int, list[_Event]]:
+        """Give how many from `place` on are gone, and the next ones that are there."""
+        with self._lock:
+            behind = self._count - place
+            gone = max(0, behind - len(self._recent))
+            start = len(self._recent) - (behind - gone)
+            return gone, list(islice(self._recent, start, start + _AT_ONCE))
+
+    def _wake(self) -> None:
+        self._woken = False
+        for changed in self._listeners:
+            changed.set()
+
+
+def _say_dropped(count: int | None) -> bytes:
+    return format_sse_event(event="dropped", data_str=json.dumps({"count": count}))

@@ -1,0 +1,97 @@
+"""Forms: what the requests and the answers of the port have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, Query, Request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+__all__ = [
+    "COMMANDS",
+    "MOST_BYTES",
+    "VIEWS",
+    "Asker",
+    "Camera",
+    "Problem",
+    "Responses",
+    "Time",
+    "Wanted",
+    "Word",
+    "problem",
+    "to_nanoseconds",
+]
+
+MOST_BYTES = 64 * 1024  # of a request's body
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_FAR = 2**63 - 1
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]  # what a route says of its answers
+Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Camera = Annotated[Word | None, Query(description="Which camera, if there are several.")]
+
+
+class Wanted(BaseModel):
+    """What is asked for; nothing else may be said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """What was wrong, in plain words."""
+
+    detail: str
+
+
+def problem(description: str) -> dict[str, Any]:
+    """Describe an answer that is a `Problem`."""
+    return {"model": Problem, "description": description}
+
+
+VIEWS: Responses = {
+    400: problem("The request has a body."),
+    403: problem("A page of another site asked."),
+    422: problem("What is asked for is not what is described here."),
+}
+COMMANDS: Responses = {
+    400: problem("The body can't be read."),
+    403: problem("The token is missing or wrong, or a page of another site asked."),
+    409: problem("It can't be done as the line is."),
+    413: problem(f"The body is larger than {MOST_BYTES // 1024} KiB."),
+    422: problem("The body is not what is described here."),
+}
+
+
+def _refuse_number(text: object) -> object:
+    if isinstance(text, str) and text[:1] in "+-.0123456789" and not any(c in text[1:] for c in "-T:"):
+        raise ValueError("a time is written like 2026-11-25T06:00, not as a number")
+    return text
+
+
+def _add_zone(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+Time = Annotated[
+    datetime | None,
+    BeforeValidator(_refuse_number),
+    AfterValidator(lambda time: time and _add_zone(time)),
+    Query(description="ISO 8601; UTC where it doesn't say."),
+]
+
+
+def to_nanoseconds(time: datetime | None) -> int | None:
+    """Give a time in nanoseconds of UTC since 1970; one that doesn't fit 64 bits is as far off as fits."""
+    if time is None:
+        return None
+    since = (time - _EPOCH) // timedelta(microseconds=1) * 1000
+    return max(-_FAR, min(since, _FAR))
+
+
+def _find_asker(request: Request) -> str:
+    # Browsers say where a page that changes something is from, and `Guard` has looked at it; programs don't.
+    return "page" if "origin" in request.headers else "http"
+
+
+Asker = Annotated[str, Depends(_find_asker)]

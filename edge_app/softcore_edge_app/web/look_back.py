@@ -1,0 +1,164 @@
+"""Look back: the ledger's parts and notes, and what a person calls a part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+from pydantic import BaseModel, Field
+from softcore_runtime import Decision
+from softcore_runtime.local_page import Answer
+
+from softcore_edge_app.ledger.excerpt import Filter, Part, read_notes, read_parts
+from softcore_edge_app.ledger.note import Kind, Note
+from softcore_edge_app.line.controls import SetUp
+from softcore_edge_app.web.forms import (
+    COMMANDS,
+    VIEWS,
+    Asker,
+    Responses,
+    Time,
+    Wanted,
+    Word,
+    problem,
+    to_nanoseconds,
+)
+from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.part import PartReport, describe_part
+from softcore_edge_app.web.reader import Reader
+from softcore_edge_app.web.shelf import Shelf
+
+__all__ = ["describe_note", "make_look_back", "make_marks"]
+
+_NO_LEDGER: Responses = {409: problem("There is no ledger, it can't be read, or that took too long.")}
+_Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+_Before = Annotated[int | None, Query(ge=1, le=2**53, description="Only those before this number.")]
+_Share = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False)]
+
+
+class Parts(BaseModel):
+    """Parts, the newest first.
+
+    One answer looks through 50,000 rows at most: it may have fewer than were asked for, even none. While
+    `next` isn't null there is more, before that number.
+    """
+
+    rows: list[PartReport]
+    next: int | None
+
+
+class NoteReport(BaseModel):
+    """What was changed, by whom, and when; `subject` is a trigger or a recipe, if it is about one."""
+
+    number: int
+    at: int
+    kind: Kind
+    camera: str
+    subject: str | None
+    before: str | None
+    after: str | None
+    by: str
+
+
+class Notes(BaseModel):
+    """Notes, the newest first; while `next` isn't null there are more, before that number."""
+
+    notes: list[NoteReport]
+    next: int | None
+
+
+class WantedMark(Wanted):
+    """What a person calls a part; null takes it back."""
+
+    trigger: Word
+    mark: Literal["good", "bad"] | None
+
+
+class Marked(BaseModel):
+    """The number of the note that keeps it."""
+
+    note: int = Field(ge=1)
+
+
+def make_look_back(reader: Reader, shelf: Shelf) -> APIRouter:
+    """Make what looks into the ledger, for everybody who reaches the port."""
+    views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses={**VIEWS, **_NO_LEDGER})
+
+    def describe(part: Part) -> dict[str, Any]:
+        return describe_part(part, picture=shelf.has(part.row.entry))
+
+    @views.get("/decisions", response_model=Parts)
+    async def list_decisions(
+        *,
+        limit: _Limit = 50,
+        before: _Before = None,
+        since: Time = None,
+        until: Time = None,
+        decision: Decision | None = None,
+        camera: Word | None = None,
+        category: Word | None = None,
+        min_share: _Share = None,
+        max_share: _Share = None,
+        marked: Literal["good", "bad", "any"] | None = None,
+    ) -> Response:
+        """The ledger's parts, the newest first: of a time, a decision, a score, a mark."""
+        wanted = Filter(
+            since=to_nanoseconds(since),
+            until=to_nanoseconds(until),
+            decision=decision and str(decision),
+            camera=camera,
+            category=category,
+            min_share=min_share,
+            max_share=max_share,
+            marked=marked,
+        )
+        found = await reader.ask(partial(read_parts, wanted=wanted, limit=limit, before=before))
+        reader.remember(found.parts)
+        return Answer({"rows": [describe(part) for part in found.parts], "next": found.following})
+
+    @views.get(
+        "/decisions/{trigger}", response_model=PartReport, responses={404: problem("There is no such part.")}
+    )
+    async def give_decision(trigger: Annotated[Word, Path()]) -> Response:
+        """One part of the last million."""
+        return Answer(describe(await find_part(reader, trigger)))
+
+    @views.get("/notes", response_model=Notes)
+    async def list_notes(limit: _Limit = 50, before: _Before = None) -> Response:
+        """What was changed in the line, and which parts a person called good or bad; the newest first."""
+        notes, following = await reader.ask(partial(read_notes, limit=limit, before=before))
+        return Answer({"notes": [describe_note(note) for note in notes], "next": following})
+
+    return views
+
+
+def make_marks(reader: Reader, controls: SetUp, in_thread: Callable[..., Any]) -> APIRouter:
+    """Make what marks parts."""
+    commands = APIRouter(prefix="/api", responses=COMMANDS)
+
+    @commands.post("/marks", responses={404: problem("There is no such part.")})
+    async def mark_part(wanted: WantedMark, by: Asker) -> Marked:
+        """Call a part good or bad, whatever was decided on it; kept in the ledger as a note."""
+        part = await find_part(reader, wanted.trigger)
+        entry = part.row.entry
+        note: Note = await in_thread(
+            controls.note_mark, entry.trigger, entry.camera, part.mark, wanted.mark, by
+        )
+        return Marked(note=note.number)
+
+    return commands
+
+
+async def find_part(reader: Reader, trigger: str) -> Part:
+    """Find a part, or answer with 404."""
+    part = await reader.find(trigger)
+    if part is None:
+        raise HTTPException(404, "no part of that trigger is among the ledger's last million rows")
+    return part
+
+
+def describe_note(note: Note) -> dict[str, Any]:
+    """Give what `NoteReport` has."""
+    return {"number": note.number, "at": note.at, **vars(note.change)}

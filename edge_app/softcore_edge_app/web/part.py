@@ -1,0 +1,68 @@
+"""Part: one decision as the port tells of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import BaseModel
+from softcore_runtime import Decision
+
+from softcore_edge_app.ledger.excerpt import Part
+from softcore_edge_app.ledger.row import Entry
+
+__all__ = ["PartReport", "describe_entry", "describe_part"]
+
+
+class PartReport(BaseModel):
+    """A decision: its row's number and fields in the ledger, and what is known beside.
+
+    `share` is the score in units of the limit; `mark` what a person called it, `good` or `bad`; `picture`
+    says whether there is one.
+    """
+
+    number: int
+    trigger: str
+    part: str
+    name: str
+    camera: str
+    category: str
+    bundle: str
+    decision: Decision
+    score: float | None
+    bound: str | None
+    threshold: float
+    fail_above: float
+    engine: str
+    provider: str
+    precision: str
+    triggered_at: int
+    deadline_at: int | None
+    decided_at: int
+    milliseconds: float | None
+    reason: str | None
+    x: float | None
+    y: float | None
+    share: float | None
+    mark: str | None
+    picture: bool
+
+
+def describe_entry(entry: Entry) -> dict[str, Any]:
+    """Give an entry's fields and `share`, all of which JSON can say."""
+    share = None if entry.score is None or not entry.threshold else entry.score / entry.threshold
+    return {
+        **vars(entry),
+        "decision": str(entry.decision),
+        "share": share if share is not None and math.isfinite(share) else None,
+    }
+
+
+def describe_part(part: Part, *, picture: bool) -> dict[str, Any]:
+    """Give what `PartReport` has."""
+    return {
+        "number": part.row.number,
+        **describe_entry(part.row.entry),
+        "mark": part.mark,
+        "picture": picture,
+    }

@@ -1,0 +1,64 @@
+"""Preview: what another limit would have meant for the last parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from softcore_runtime import Bound, Decision
+from softcore_runtime.threshold import Threshold
+
+from softcore_edge_app.ledger.excerpt import Part
+from softcore_edge_app.ledger.row import Entry
+
+__all__ = ["Preview", "preview_limit"]
+
+_JUDGED = (Decision.PASS, Decision.REVIEW, Decision.FAIL)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How parts were decided on, and would be.
+
+    Attributes:
+        parts: how many they are.
+        known: how many of them have an exact score.
+        now, then: how many have each decision as it was made, and would have it.
+        changed: whose decision would be another, in their order.
+    """
+
+    parts: int
+    known: int
+    now: dict[Decision, int]
+    then: dict[Decision, int]
+    changed: list[Part]
+
+
+def preview_limit(parts: Sequence[Part], limit: Threshold) -> Preview:
+    """Say what a limit would have meant for parts that were inspected.
+
+    Where only a bound of a score is known, and that doesn't tell, the part keeps the decision that it has.
+    """
+    then = [_decide(part.row.entry, limit) for part in parts]
+    now = [part.row.entry.decision for part in parts]
+    changed = [part for part, was, is_now in zip(parts, now, then, strict=True) if was is not is_now]
+    known = sum(part.row.entry.bound == Bound.EXACT for part in parts)
+    return Preview(len(parts), known, _count(now), _count(then), changed)
+
+
+def _decide(entry: Entry, limit: Threshold) -> Decision:
+    if entry.score is None:
+        return entry.decision
+    decision = limit.decide(entry.score)
+    proven = (
+        entry.bound == Bound.EXACT
+        or (entry.bound == Bound.UPPER and decision is Decision.PASS)
+        or (entry.bound == Bound.LOWER and decision is Decision.FAIL)
+    )
+    return decision if proven else entry.decision
+
+
+def _count(decisions: Sequence[Decision]) -> dict[Decision, int]:
+    counts = Counter(decisions)
+    return {decision: counts[decision] for decision in _JUDGED}

@@ -1,0 +1,213 @@
+"""Report: a shift's figures as one page to keep or to print, or as a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from functools import cache, partial
+from pathlib import Path
+from typing import Literal
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, HTTPException, Response
+from softcore_runtime import Decision, MissingLibraryError
+
+try:
+    from jinja2 import Environment, StrictUndefined, Template
+except ImportError as error:  # pragma: no cover - seen in a subprocess
+    raise MissingLibraryError("Jinja2", "edge") from error
+
+from softcore_edge_app.ledger.excerpt import Filter, Part, read_parts
+from softcore_edge_app.ledger.figures import GRID, Figures, TooManyRowsError, reckon_figures
+from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
+from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.reader import Reader
+from softcore_edge_app.web.shelf import Kind, NoPictureError, Shelf
+from softcore_edge_app.web.shift import Shift
+
+__all__ = ["make_report", "render_page", "render_table"]
+
+_PATIENCE = 60.0  # seconds that its figures may take
+_PASSES = 50  # parts among which one with a picture is looked for, to draw the regions on
+_FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
+_RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would take what begins so for a formula
+_THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
+           "lower left", "lower middle", "lower right")  # fmt: skip
+
+
+def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
+    """Make what sums a time up, for everybody who reaches the port."""
+    views = APIRouter(
+        prefix="/api",
+        dependencies=[Depends(refuse_body)],
+        responses={**VIEWS, 409: problem("There is no ledger, it can't be read, or has too many rows.")},
+    )
+    limiter = CapacityLimiter(1)
+
+    @views.get("/report", responses=_FILES, response_class=Response)
+    async def give_report(
+        since: Time = None, until: Time = None, form: Literal["html", "csv"] = "html"
+    ) -> Response:
+        """The report of a time, this shift's unless told otherwise, of two million parts at most.
+
+        As a page it has everything inside. As a table it has a row for each figure; the parts themselves are
+        what `softcore-edge ledger export` gives.
+        """
+        begin, end = to_nanoseconds(since), to_nanoseconds(until)
+        begin = shift.since if begin is None else begin
+        end = time.time_ns() if end is None else min(end, time.time_ns())
+        try:
+            figures = await reader.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
+        except TooManyRowsError as error:
+            raise HTTPException(409, str(error)) from None
+        if form == "csv":
+            content = render_table(figures)
+        else:
+            passed = await reader.ask(
+                lambda connection: {
+                    camera: read_parts(
+                        connection, Filter(camera=camera, decision="PASS", since=begin), _PASSES
+                    )
+                    for camera in figures.cameras
+                }
+            )
+            parts = {camera: excerpt.parts for camera, excerpt in passed.items()}
+            content = await to_thread.run_sync(
+                render_page, figures, partial(_show, shelf), parts, limiter=limiter
+            )
+        name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M')}.{form}"
+        return Response(
+            content.encode("utf-8", "replace"),
+            media_type=f"text/{form}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    return views
+
+
+def render_page(
+    figures: Figures, show: Callable[[Part, Kind], str | None], passed: dict[str, list[Part]]
+) -> str:
+    """Render the report as one HTML page that needs nothing beside itself.
+
+    Args:
+        figures: what it tells.
+        show: gives a part's picture as a data URL; None where there is none.
+        passed: of each camera some good parts, one of which the regions are drawn on.
+    """
+    grounds = {
+        camera: next((url for part in parts if (url := show(part, "overlay"))), None)
+        for camera, parts in passed.items()
+    }
+    return _template().render(
+        figures=figures,
+        decisions=list(Decision),
+        grid=GRID,
+        grounds=grounds,
+        pareto={camera: _sum_regions(figures, camera) for camera in figures.cameras},
+        hours=_list_hours(figures),
+        limits=_list_limits(figures),
+        worst=[(part, show(part, "thumbnail")) for part in figures.worst],
+        time=_tell_time,
+        made=time.time_ns(),
+    )
+
+
+def render_table(figures: Figures) -> str:
+    """Render the figures as CSV: a row each, with what it is of; times in UTC, lengths in seconds."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(("figure", "camera", "of", "value"))
+    for row in _list_figures(figures):
+        writer.writerow([_defuse(value) for value in row])
+    return table.getvalue()
+
+
+def _list_figures(figures: Figures) -> Iterator[tuple[object, ...]]:
+    yield "since", "", "", _tell_time(figures.since)
+    yield "until", "", "", _tell_time(figures.until)
+    for camera in figures.cameras:
+        counts = figures.count(camera)
+        for decision in Decision:
+            yield "parts", camera, decision, counts[decision]
+            yield "share", camera, decision, counts[decision] / counts.total()
+        for region, count in _sum_regions(figures, camera):
+            yield "region", camera, region, count
+    for (camera, category, threshold, fail_above), count in _list_limits(figures):
+        yield "parts by limit", camera, f"{category} {threshold!r} to {fail_above!r}", count
+    for hour, by_decision in _list_hours(figures):
+        for decision, count in by_decision.items():
+            yield "parts by hour", "", f"{_tell_time(hour)} {decision}", count
+    for reason in figures.reasons:
+        yield "INVALID", reason.camera, reason.kind, reason.parts
+    for stop in figures.stops:
+        yield "stop", stop.camera, f"{_tell_time(stop.begin)} {stop.why}", stop.seconds
+    for (decision, mark), count in sorted(figures.marked.items()):
+        yield "marked", "", f"{decision} called {mark}", count
+    for part in figures.worst:
+        entry = part.row.entry
+        yield "worst part", entry.camera, entry.part, entry.score and entry.score / entry.threshold
+    for note in figures.notes:
+        change = note.change
+        what = f"{_tell_time(note.at)} {change.kind} by {change.by}: {change.before} to {change.after}"
+        yield "change", change.camera, what, change.subject
+
+
+def _sum_regions(figures: Figures, camera: str) -> list[tuple[str, int]]:
+    """Sum the fields up to thirds across and down: which, and how many, the most first."""
+    sums = dict.fromkeys(_THIRDS, 0)
+    for (row, column), count in figures.regions.get(camera, {}).items():
+        sums[_THIRDS[3 * (3 * row // GRID) + 3 * column // GRID]] += count
+    return sorted(((name, n) for name, n in sums.items() if n), key=lambda item: -item[1])
+
+
+def _list_hours(figures: Figures) -> list[tuple[int, dict[Decision, int]]]:
+    hours: dict[int, dict[Decision, int]] = {}
+    for group in figures.groups:
+        counts = hours.setdefault(group.hour, dict.fromkeys(Decision, 0))
+        counts[group.decision] += group.parts
+    return [(hour * 3600 * 10**9, hours[hour]) for hour in sorted(hours)]
+
+
+def _list_limits(figures: Figures) -> list[tuple[tuple[str, str, float, float], int]]:
+    limits: dict[tuple[str, str, float, float], int] = {}
+    for group in figures.groups:
+        key = group.camera, group.category, group.threshold, group.fail_above
+        limits[key] = limits.get(key, 0) + group.parts
+    return sorted(limits.items())
+
+
+def _show(shelf: Shelf, part: Part, kind: Kind) -> str | None:
+    entry = part.row.entry
+    if not shelf.has(entry):
+        return None
+    try:
+        drawn = shelf.recall(entry.trigger, kind) or shelf.draw(entry.trigger, kind)
+        drawn = drawn or shelf.fetch(entry, kind)
+    except NoPictureError:
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}"
+
+
+def _tell_time(nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+    try:
+        return datetime.fromtimestamp(nanoseconds / 10**9, timezone.utc).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"{nanoseconds}ns"
+
+
+def _defuse(value: object) -> object:
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_RISKY) else value
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string((Path(__file__).parent / "report.html.j2").read_text("utf-8"))

@@ -1,0 +1,245 @@
+"""Set up: what a person changes in a running line, or tries before; the former needs the token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, HTTPException, Query, Response
+from pydantic import BaseModel, Field
+from softcore_runtime import UsageError
+from softcore_runtime.local_page import Answer
+from softcore_runtime.threshold import Threshold
+
+from softcore_edge_app.ledger.excerpt import Filter, read_parts
+from softcore_edge_app.line.controls import CameraStatus, SetUp
+from softcore_edge_app.web.forms import COMMANDS, VIEWS, Asker, Camera, Responses, Wanted, Word, problem
+from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.part import PartReport, describe_part
+from softcore_edge_app.web.preview import preview_limit
+from softcore_edge_app.web.reader import Reader
+from softcore_edge_app.web.shelf import Shelf
+
+__all__ = ["InThread", "make_preview", "make_set_up", "run_in_threads"]
+
+_CHANGES = 4  # that are made at once; more wait
+_SHOWN = 20
+
+# Scores are distances between features; what lies outside is a slip, and would not be a share of anything.
+_Value = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
+_Answered = TypeVar("_Answered")
+InThread = Callable[..., Awaitable[Any]]
+
+
+class WantedTrigger(Wanted):
+    """A part that wants a decision: on which camera (if there are several), and what it is called."""
+
+    camera: Word | None = None
+    part: Word | None = None
+
+
+_ANY_PART = WantedTrigger()  # of the only camera
+
+
+class WantedRecipe(Wanted):
+    """A recipe that is to decide from the next trigger on, on which camera (if there are several)."""
+
+    recipe: Word
+    camera: Word | None = None
+
+
+class WantedRunning(Wanted):
+    """Whether a camera (which, if there are several) is to run."""
+
+    running: bool
+    camera: Word | None = None
+
+
+class WantedLimit(Wanted):
+    """A limit for the bundle in use: parts above `value` don't pass, those above `fail_above` fail.
+
+    Without `fail_above` there is no grey zone: what doesn't pass fails.
+    """
+
+    value: _Value
+    fail_above: _Value | None = None
+    camera: Word | None = None
+
+
+class WantedToken(Wanted):
+    """Nothing: the token is looked at, and that is all."""
+
+
+class Triggered(BaseModel):
+    """The id of a trigger, under which its decision comes."""
+
+    trigger: str
+
+
+class Switched(BaseModel):
+    """The recipe in use."""
+
+    recipe: str
+
+
+class Running(BaseModel):
+    """Whether the camera runs."""
+
+    running: bool
+
+
+class Limit(BaseModel):
+    """A limit; without a grey zone `fail_above` is the same as `value`."""
+
+    value: float
+    fail_above: float
+
+
+class LimitSet(BaseModel):
+    """The limit before and now."""
+
+    old: Limit
+    new: Limit
+
+
+class Allowed(BaseModel):
+    """The token is right."""
+
+    ok: bool
+
+
+class PreviewReport(BaseModel):
+    """What a limit would have meant for the last parts.
+
+    How many there are, of how many the exact score is known, how many had and would have each decision,
+    and the newest of those that would change.
+    """
+
+    parts: int
+    known: int
+    now: dict[str, int]
+    then: dict[str, int]
+    changed: list[PartReport]
+
+
+def run_in_threads(ended: asyncio.Event) -> InThread:
+    """Make a function that runs another one in a thread, and answers 503 when the line ends meanwhile."""
+    limiter = CapacityLimiter(_CHANGES)
+
+    async def run(work: Callable[..., _Answered], *arguments: Any) -> _Answered:
+        working = asyncio.ensure_future(
+            to_thread.run_sync(partial(work, *arguments), abandon_on_cancel=True, limiter=limiter)
+        )
+        ending = asyncio.ensure_future(ended.wait())
+        try:
+            await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise HTTPException(503, "the line ends; whether that was done is not known")
+            return await working
+        finally:
+            working.cancel()
+            ending.cancel()
+
+    return run
+
+
+def make_set_up(controls: SetUp, in_thread: InThread) -> APIRouter:
+    """Make what changes something."""
+    ends: Responses = {503: problem("The line ended meanwhile.")}
+    commands = APIRouter(prefix="/api", responses={**COMMANDS, **ends})
+
+    @commands.post("/trigger")
+    async def trigger(by: Asker, wanted: WantedTrigger = _ANY_PART) -> Triggered:
+        """Ask for the decision on a part; it comes as an event, and by every other output.
+
+        That a person did so on the page is noted in the ledger; what a program triggers is its business.
+        """
+        if by == "page":
+            asked = await in_thread(controls.trigger_by_hand, wanted.camera, wanted.part, by)
+        else:
+            asked = controls.trigger(wanted.camera, wanted.part)
+        return Triggered(trigger=asked)
+
+    @commands.post("/recipe")
+    async def switch_recipe(wanted: WantedRecipe, by: Asker) -> Switched:
+        """Let another recipe decide from the next trigger on; takes seconds, and the line goes on."""
+        await in_thread(controls.switch_recipe, wanted.recipe, wanted.camera, by)
+        return Switched(recipe=wanted.recipe)
+
+    @commands.post("/limit")
+    async def set_limit(wanted: WantedLimit, by: Asker) -> LimitSet:
+        """Set the limit of the bundle in use, in the bundle; it holds from the next part on."""
+        _check_order(wanted.value, wanted.fail_above)
+        old, new = await in_thread(controls.set_limit, wanted.value, wanted.fail_above, wanted.camera, by)
+        return LimitSet(old=_describe(old), new=_describe(new))
+
+    @commands.post("/running")
+    async def set_running(wanted: WantedRunning, by: Asker) -> Running:
+        """Stop a camera, or let it go on; stopped it takes nothing by itself, and triggers are INVALID."""
+        await in_thread(controls.set_running, wanted.running, wanted.camera, by)
+        return Running(running=wanted.running)
+
+    @commands.post("/token")
+    async def check_token(_wanted: WantedToken) -> Allowed:
+        """Whether the token is right; changes nothing."""
+        return Allowed(ok=True)
+
+    return commands
+
+
+def make_preview(controls: SetUp, reader: Reader, shelf: Shelf) -> APIRouter:
+    """Make what tries a limit on the parts that were inspected."""
+    views = APIRouter(
+        prefix="/api",
+        dependencies=[Depends(refuse_body)],
+        responses={**VIEWS, 409: problem("No such camera, or no ledger that can be read.")},
+    )
+
+    @views.get("/limit/preview", response_model=PreviewReport)
+    async def show_preview(
+        value: Annotated[_Value, Query()],
+        fail_above: Annotated[_Value | None, Query()] = None,
+        camera: Camera = None,
+        parts: Annotated[int, Query(ge=1, le=5000)] = 500,
+    ) -> Response:
+        """What a limit would have meant for a camera's last parts, of the last 50,000 rows at most."""
+        chosen = _find_camera(controls, camera)
+        _check_order(value, fail_above)
+        limit = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
+        name = chosen.name.encode("utf-8", "backslashreplace").decode()  # as the ledger has it
+        inspected = Filter(camera=name, category=chosen.category, min_share=0.0)
+        found = await reader.ask(partial(read_parts, wanted=inspected, limit=parts))
+        preview = preview_limit(found.parts, limit)
+        shown = preview.changed[:_SHOWN]
+        reader.remember(shown)
+        return Answer(
+            {
+                **vars(preview),
+                "changed": [describe_part(part, picture=shelf.has(part.row.entry)) for part in shown],
+            }
+        )
+
+    return views
+
+
+def _check_order(value: float, fail_above: float | None) -> None:
+    if fail_above is not None and fail_above < value:
+        raise UsageError(f"fail_above ({fail_above:g}) must not be below value ({value:g})")
+
+
+def _find_camera(controls: SetUp, name: str | None) -> CameraStatus:
+    cameras = controls.describe().cameras
+    if name is None and len(cameras) == 1:
+        return cameras[0]
+    for camera in cameras:
+        if camera.name == name:
+            return camera
+    named = "name a camera" if name is None else f"no camera {name!r}"
+    raise UsageError(f"{named}; there are: {', '.join(camera.name for camera in cameras)}")
+
+
+def _describe(limit: Threshold) -> Limit:
+    return Limit(value=limit.value, fail_above=limit.upper)

@@ -1,0 +1,168 @@
+"""Shelf: the pictures of the last parts in memory, those of others from the archive, drawn when asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.overlay import colour, outline, split_overlay
+
+from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
+
+__all__ = ["KEPT", "Kind", "NoPictureError", "Shelf", "shrink"]
+
+Kind = Literal["frame", "overlay", "map", "thumbnail"]
+
+KEPT = 50  # parts
+_MOST_BYTES = 128 * 10**6  # that they take; the last one is kept, whatever it takes
+_LONGEST, _THUMBNAIL = 800, 160  # pixels of the longer side
+_QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 85]
+
+_Picture = NDArray[np.uint8]
+
+
+class NoPictureError(LookupError):
+    """There is no such picture, and why."""
+
+
+@dataclass(eq=False)
+class _Shelved:
+    """A part, and what was drawn of it."""
+
+    decided: Decided
+    picture: _Picture | None
+    size: int
+    drawn: dict[Kind, bytes] = field(default_factory=dict)
+
+
+class Shelf:
+    """Keeps the last parts, and draws: `frame` as PNG, the rest as JPEG.
+
+    `overlay` is the frame with an outline of what lies above the limit, `map` that in the colours of its
+    scores, `thumbnail` a small overlay. A part that wasn't inspected has its frame for an overlay.
+
+    Args:
+        archive: its folder; None where there is none.
+    """
+
+    def __init__(self, archive: Path | None) -> None:
+        self._archive = archive
+        self._turn = threading.Lock()
+        self._parts: OrderedDict[str, _Shelved] = OrderedDict()
+        self._size = 0
+
+    def keep(self, decided: Decided) -> None:
+        """Keep a part; at once, and never raises."""
+        picture = decided.frame.picture if decided.frame else None
+        size = 0 if picture is None else picture.nbytes
+        if decided.inspection:
+            size += decided.inspection.anomaly_map.nbytes + decided.inspection.patch_scores.nbytes
+        with self._turn:
+            self._parts[decided.entry.trigger] = _Shelved(decided, picture, size)
+            self._size += size
+            self._trim()
+
+    def has(self, entry: Entry) -> bool:
+        """Tell whether there is a picture of a part."""
+        with self._turn:
+            shelved = self._parts.get(entry.trigger)
+        if shelved:
+            return shelved.picture is not None
+        return self._archive is not None and Kept.place(entry).file(self._archive, PICTURE).is_file()
+
+    def recall(self, trigger: str, kind: Kind) -> bytes | None:
+        """Give what was drawn already."""
+        with self._turn:
+            shelved = self._parts.get(trigger)
+            return shelved.drawn.get(kind) if shelved else None
+
+    def draw(self, trigger: str, kind: Kind) -> bytes | None:
+        """Draw a part that is kept; None where it isn't any more.
+
+        Raises:
+            NoPictureError: of that part there is none.
+        """
+        with self._turn:
+            shelved = self._parts.get(trigger)
+        if shelved is None:
+            return None
+        drawn = _draw(shelved, kind)
+        with self._turn:
+            if trigger in self._parts:
+                shelved.drawn[kind] = drawn
+                shelved.size += len(drawn)
+                self._size += len(drawn)
+                self._trim()
+        return drawn
+
+    def fetch(self, entry: Entry, kind: Kind) -> bytes:
+        """Draw a part from the archive.
+
+        Raises:
+            NoPictureError: the archive doesn't have it, or there is no archive.
+        """
+        if self._archive is None:
+            raise NoPictureError(f"only the last {KEPT} pictures are kept: the line has no archive")
+        kept = Kept.place(entry)
+        file, seen = (kept.file(self._archive, suffix) for suffix in (PICTURE, OVERLAY))
+        try:
+            if kind == "frame":
+                return file.read_bytes()
+            longest = _THUMBNAIL if kind == "thumbnail" else _LONGEST
+            if seen.is_file():
+                panels = split_overlay(_decode(seen))
+                return _encode(".jpg", shrink(panels[kind == "map"], longest))
+            if kind == "map":
+                raise NoPictureError("it has no map: it was not inspected, or only decided on")
+            return _encode(".jpg", shrink(_decode(file), longest))
+        except OSError:
+            raise NoPictureError("the archive has no picture of it (any more)") from None
+
+    def _trim(self) -> None:
+        while len(self._parts) > KEPT or (self._size > _MOST_BYTES and len(self._parts) > 1):
+            self._size -= self._parts.popitem(last=False)[1].size
+
+
+def _draw(shelved: _Shelved, kind: Kind) -> bytes:
+    picture, inspection = shelved.picture, shelved.decided.inspection
+    if picture is None:
+        raise NoPictureError("no picture was taken of it")
+    if kind == "frame":
+        return _encode(".png", picture)
+    longest = _THUMBNAIL if kind == "thumbnail" else _LONGEST
+    if inspection is None:
+        if kind == "map":
+            raise NoPictureError("it has no map: it was not inspected, or only decided on")
+        return _encode(".jpg", shrink(picture, longest))
+    draw: Callable[..., _Picture] = colour if kind == "map" else outline
+    return _encode(".jpg", draw(picture, inspection, longest))
+
+
+def shrink(picture: _Picture, longest: int) -> _Picture:
+    """Shrink a picture uint8 BGR `[H, W, 3]` to so many pixels of its longer side, if it has more."""
+    height, width = picture.shape[:2]
+    factor = longest / max(height, width)
+    if factor >= 1:
+        return picture
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _decode(file: Path) -> _Picture:
+    picture = cv2.imdecode(np.frombuffer(file.read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise NoPictureError("the archive's picture of it can't be read")
+    return np.asarray(picture, np.uint8)
+
+
+def _encode(suffix: str, picture: _Picture) -> bytes:
+    return cv2.imencode(suffix, picture, _QUICK if suffix == ".png" else _GOOD)[1].tobytes()

@@ -1,0 +1,171 @@
+"""Status: how a line is, for systemd and whoever watches it, and for the page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+from softcore_runtime.local_page import Answer
+
+from softcore_edge_app.health.drift import Deviation
+from softcore_edge_app.line.controls import CameraStatus, OutputStatus, SetUp, Status
+from softcore_edge_app.web.forms import VIEWS
+from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.shift import Shift, ShiftReport
+
+__all__ = ["LineStatus", "StatusReport", "make_status", "pick_health"]
+
+_GIGABYTE = 10**9
+_SCARCE = 0.5  # gigabytes
+
+
+class Condition(BaseModel):
+    """Whether all is well, and if not why, in plain words."""
+
+    ok: bool
+    reasons: list[str]
+
+
+class Disk(BaseModel):
+    """The disk of ledger and archive: what is free of it, and what is wrong, in plain words."""
+
+    free_gigabytes: float
+    fault: str | None
+
+
+class StatusReport(BaseModel):
+    """How the line is: whether a part that comes now would be inspected, if not why, and each part of it.
+
+    `ledger` and `token` say whether there is one. `disk` is null where nothing is written, `drift` empty
+    where nothing is known of it yet.
+    """
+
+    ready: bool
+    reasons: list[str]
+    cameras: list[CameraStatus]
+    outputs: list[OutputStatus]
+    ledger_fault: str | None
+    stuck: str | None
+    alarms: list[str]
+    ledger: bool
+    token: bool
+    shift: ShiftReport
+    drift: list[Deviation]
+    disk: Disk | None
+
+
+@dataclass(frozen=True)
+class LineStatus:
+    """Finds out how a line is.
+
+    Attributes:
+        controls: the line.
+        shift: its counts.
+        token: whether the port has one.
+        ledger: the ledger's file; None where there is none.
+        folders: where else something is written.
+        list_drift: lists what is drifting.
+        find_fault: says what is wrong with the archive, or None.
+    """
+
+    controls: SetUp
+    shift: Shift
+    token: bool
+    ledger: Path | None = None
+    folders: tuple[Path, ...] = ()
+    list_drift: Callable[[], Sequence[Deviation]] = field(default=tuple)
+    find_fault: Callable[[], str | None] = field(default=lambda: None)
+
+    def describe(self) -> dict[str, Any]:
+        """Give what `StatusReport` has; quick, and never blocks."""
+        status = self.controls.describe()
+        return {
+            "ready": status.ready,
+            "reasons": _find_faults(status),
+            **asdict(status),
+            "ledger": self.ledger is not None,
+            "token": self.token,
+            "shift": self.shift.describe(),
+            "drift": [asdict(deviation) for deviation in self.list_drift()],
+            "disk": self._look_at_disk(),
+        }
+
+    def _look_at_disk(self) -> dict[str, Any] | None:
+        places = [*([self.ledger.parent] if self.ledger else []), *self.folders]
+        if not places:
+            return None
+        try:
+            free, place = min((shutil.disk_usage(place).free / _GIGABYTE, place) for place in places)
+        except OSError as error:
+            return {"free_gigabytes": 0.0, "fault": f"{error.filename}: {error.strerror}"}
+        fault = self.find_fault()
+        if fault is None and free < _SCARCE:
+            fault = f"{place}: only {free:.2f} GB are free"
+        return {"free_gigabytes": round(free, 2), "fault": fault}
+
+
+def pick_health(report: dict[str, Any]) -> Any:
+    """Pick from a report what a person sees to, which is news where it changes."""
+    camera_keys = ("fault", "reopened", "recipe", "bundle", "threshold", "fail_above", "running")
+    disk = report["disk"]
+    return (
+        report["ready"],
+        report["reasons"],
+        [[camera[key] for key in camera_keys] for camera in report["cameras"]],
+        [output["fault"] for output in report["outputs"]],
+        report["alarms"],
+        [one["raised"] for one in report["drift"]],
+        disk and disk["fault"],
+    )
+
+
+def make_status(line: LineStatus) -> APIRouter:
+    """Make what tells how the line is, to everybody who reaches the port."""
+    views = APIRouter(dependencies=[Depends(refuse_body)], responses=VIEWS)
+
+    # What only reads the status stays in the event loop: it is quick, and needs no thread that may be busy.
+    @views.get("/healthz", responses={503: _condition("Something hangs.")}, response_model=Condition)
+    async def check_health() -> Response:
+        """Whether the process lives and nothing in it hangs: if not, it should be started again."""
+        stuck = line.controls.describe().stuck
+        return _tell([stuck] if stuck else [])
+
+    @views.get("/readyz", responses={503: _condition("It would not be.")}, response_model=Condition)
+    async def check_readiness() -> Response:
+        """Whether a part that comes now would be inspected, and the decision entered."""
+        return _tell(_find_faults(line.controls.describe()))
+
+    @views.get("/api/status", response_model=StatusReport)
+    async def report_status() -> Response:
+        """How the line is."""
+        return Answer(line.describe())
+
+    return views
+
+
+def _find_faults(status: Status) -> list[str]:
+    """List why the line isn't ready; nothing where it is."""
+    faults = []
+    for camera in status.cameras:
+        if not camera.running:
+            faults.append(f"camera {camera.name}: stopped on the page")
+        if camera.fault:
+            faults.append(f"camera {camera.name}: {camera.fault}")
+    if status.ledger_fault is not None:
+        faults.append(f"ledger: {status.ledger_fault}")
+    if status.stuck is not None:
+        faults.append(status.stuck)
+    return faults
+
+
+def _tell(reasons: list[str]) -> Response:
+    return Answer({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+
+def _condition(description: str) -> dict[str, Any]:
+    return {"model": Condition, "description": description}

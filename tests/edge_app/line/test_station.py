@@ -1,0 +1,406 @@
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
+from softcore_edge_app.line import line as line_module
+from softcore_edge_app.line.station import Station
+from softcore_edge_app.line.trigger import Decided
+from softcore_runtime import BundleError, Decision, Inspector, LedgerError, SourceError, UsageError
+
+from .conftest import Build, Endless, Gate
+
+INSPECT = Inspector.inspect
+NUMBERS = count()
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "it didn't happen"
+        time.sleep(0.002)
+
+
+def read_decisions(path: Path) -> list[tuple[str, str]]:
+    with Ledger.open(path) as ledger:
+        return [(row.entry.trigger, str(row.entry.decision)) for row in ledger]
+
+
+def test_each_trigger_has_its_one_decision_in_order(
+    build: Build, decided: list[Decided], tmp_path: Path
+) -> None:
+    station = build(queue=1000, deadline=60)
+    station.start()
+    asked = [station.trigger(part=f"part {number}") for number in range(300)]
+    wait_until(lambda: len(decided) == 300)
+    station.stop()
+    assert [one.entry.trigger for one in decided] == asked == [f"run-left-{n}" for n in range(1, 301)]
+    assert [one.entry.part for one in decided] == [f"part {number}" for number in range(300)]
+    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    assert read_decisions(tmp_path / "line.ledger") == [(trigger, "PASS") for trigger in asked]
+    stages = decided[0].stages
+    assert stages.keys() == {"frame", "queue", "inspection", "ledger", "total"}
+    assert sum(value for stage, value in stages.items() if stage != "total") <= stages["total"]
+
+
+def test_what_does_not_fit_the_queue_is_invalid_in_its_place(
+    build: Build, decided: list[Decided], gate: Gate
+) -> None:
+    gate.open.clear()
+    station = build(queue=3, deadline=60)
+    station.start()
+    asked = [station.trigger() for _ in range(8)]
+    assert station.describe().cameras[0].waiting == 3
+    gate.open.set()
+    wait_until(lambda: len(decided) == 8)
+    assert [one.entry.trigger for one in decided] == asked
+    assert [str(one.entry.decision) for one in decided] == ["PASS"] * 3 + ["INVALID"] * 5
+    assert {one.entry.reason for one in decided[3:]} == {"too many triggers: 3 wait for their decision"}
+    status = station.describe().cameras[0]
+    assert (status.triggers, status.decisions, status.waiting) == (8, 8, 0)
+
+
+def test_an_inspection_that_hangs_is_invalid_before_the_deadline_and_stays_so(
+    build: Build, decided: list[Decided], gate: Gate, tmp_path: Path
+) -> None:
+    gate.open.clear()
+    station = build(deadline=0.3)
+    station.start()
+    asked = [station.trigger() for _ in range(3)]
+    wait_until(lambda: len(decided) == 3)
+    assert gate.reached.is_set()
+    assert {one.entry.decision for one in decided} == {Decision.INVALID}
+    assert "late: still being inspected after 0.3" in str(decided[0].entry.reason)
+    for one in decided:
+        assert one.entry.deadline_at
+        assert one.entry.decided_at <= one.entry.deadline_at
+        assert one.stages["total"] < 60
+    gate.open.set()
+    asked.append(station.trigger())
+    wait_until(lambda: len(decided) == 4)
+    station.stop()
+    assert read_decisions(tmp_path / "line.ledger") == [
+        *((trigger, "INVALID") for trigger in asked[:3]),
+        (asked[3], "PASS"),
+    ]
+
+
+def test_what_could_not_be_entered_in_time_is_invalid(
+    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decision is there in time, and the clerk, who was held up by the disk, comes too late."""
+    slow, append_all = [0.6], Ledger.append_all
+
+    def append_slowly(self: Ledger, entries: Any) -> Any:
+        if entries:
+            time.sleep(slow.pop() if slow else 0)
+        return append_all(self, entries)
+
+    monkeypatch.setattr(Ledger, "append_all", append_slowly)
+    station = build(deadline=0.4)
+    station.start()
+    station.trigger()
+    wait_until(lambda: not slow)
+    station.trigger()
+    wait_until(lambda: len(decided) == 2)
+    assert decided[1].entry.decision is Decision.INVALID
+    assert "late: decided on, but not entered after" in str(decided[1].entry.reason)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_hangs_and_fails_nothing_is_lost(
+    build: Build, decided: list[Decided], tmp_path: Path, data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inspections of every kind, pauses, bursts: one decision each, in order, before its deadline."""
+    decided.clear()
+    fates = iter(data.draw(st.lists(st.sampled_from(["quick", "slow", "hang", "raise"]), min_size=40)))
+    pauses = data.draw(st.lists(st.sampled_from([0, 0, 0, 0.002, 0.02]), min_size=25, max_size=25))
+
+    def inspect(self: Inspector, *given: Any) -> Any:
+        fate = next(fates, "quick")
+        time.sleep({"slow": 0.02, "hang": 0.2}.get(fate, 0))
+        if fate == "raise":
+            raise MemoryError("no memory for a picture")
+        return INSPECT(self, *given)
+
+    monkeypatch.setattr(Inspector, "inspect", inspect)
+    name = f"{next(NUMBERS)}.ledger"
+    station = build(ledger=name, queue=4, deadline=0.1)
+    station.start()
+    asked = []
+    for pause in pauses:
+        asked.append(station.trigger())
+        time.sleep(pause)
+    wait_until(lambda: len(decided) == len(asked))
+    station.stop()
+    assert [one.entry.trigger for one in decided] == asked
+    for one in decided:
+        if one.entry.decision is not Decision.INVALID:
+            assert one.entry.deadline_at
+            assert one.entry.decided_at <= one.entry.deadline_at + 0.25e9  # of a busy machine
+    assert read_decisions(tmp_path / name) == [
+        (one.entry.trigger, str(one.entry.decision)) for one in decided
+    ]
+    assert verify_ledger(tmp_path / name).closed
+
+
+def test_an_internal_error_is_invalid_and_the_line_goes_on(
+    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, faults = line_module.decide, [RuntimeError("out of everything")]
+
+    def decide(*given: Any, **more: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return real(*given, **more)
+
+    monkeypatch.setattr(line_module, "decide", decide)
+    station = build()
+    station.start()
+    station.trigger()
+    station.trigger()
+    wait_until(lambda: len(decided) == 2)
+    assert decided[0].entry.reason == "internal error: RuntimeError: out of everything"
+    assert decided[1].entry.decision is Decision.PASS
+
+
+def test_a_broken_listener_takes_nothing_from_the_others(build: Build, decided: list[Decided]) -> None:
+    station = build()
+    station._listeners.insert(0, lambda _decided: 1 / 0)
+    station.start()
+    station.trigger()
+    wait_until(lambda: decided)
+
+
+def test_the_end_leaves_no_trigger_without_a_decision(
+    build: Build, decided: list[Decided], gate: Gate, tmp_path: Path
+) -> None:
+    gate.open.clear()
+    station = build(queue=100, deadline=60)
+    station.start()
+    asked = [station.trigger() for _ in range(20)]
+    began = time.monotonic()
+    station.stop()
+    assert time.monotonic() - began < 5
+    assert [one.entry.trigger for one in decided] == asked
+    assert {one.entry.reason for one in decided} == {"the line was stopped before it was decided on"}
+    assert len(read_decisions(tmp_path / "line.ledger")) == 20
+    with pytest.raises(UsageError, match="just ending"):
+        station.trigger()
+    gate.open.set()
+
+
+def test_a_camera_that_must_be_named(build: Build) -> None:
+    station = build("left", "right", ledger=None)
+    with pytest.raises(UsageError, match="name a camera; there are: left, right"):
+        station.trigger()
+    with pytest.raises(UsageError, match="no camera 'middle'"):
+        station.trigger("middle")
+    with pytest.raises(UsageError, match="1 to 200 characters"):
+        station.trigger("left", "x" * 201)
+    assert build(trigger="auto", ledger=None).describe().cameras[0].triggers == 0
+
+
+def test_a_camera_that_triggers_itself_takes_no_triggers(build: Build) -> None:
+    with pytest.raises(UsageError, match="left: triggers itself"):
+        build(trigger="auto").trigger()
+
+
+def test_cameras_share_a_network_and_keep_their_own_order(
+    build: Build, decided: list[Decided], tmp_path: Path
+) -> None:
+    station = build("left", "right", queue=100, deadline=60)
+    inspectors = [line.recipes.current.inspector for line in station.lines.values()]
+    assert inspectors[0] is not inspectors[1]
+    assert inspectors[0].backbone is inspectors[1].backbone
+    station.start()
+    for _ in range(40):
+        station.trigger("left")
+        station.trigger("right")
+    wait_until(lambda: len(decided) == 80)
+    for name in ("left", "right"):
+        own = [one.entry.trigger for one in decided if one.entry.camera == name]
+        assert own == [f"run-{name}-{number}" for number in range(1, 41)]
+    station.stop()
+    assert len(set(read_decisions(tmp_path / "line.ledger"))) == 80
+
+
+class Some(Endless):
+    """A source that ends."""
+
+    def read_frames(self) -> Any:
+        for number in range(1, 8):
+            if number == 3:
+                yield Frame(number, f"frame {number}", reason="torn")
+            else:
+                yield Frame(number, f"frame {number}", picture=self.picture)
+
+
+@pytest.mark.parametrize(
+    ("options", "number"), [({"trigger": "auto"}, 7), ({"trigger": "interval", "interval": 0.002}, 7)]
+)
+def test_a_recording_is_gone_through_to_its_end(
+    build: Build, decided: list[Decided], good_frame: np.ndarray, options: dict[str, Any], number: int
+) -> None:
+    station = build(source=Some(good_frame), deadline=60, **options)
+    station.start()
+    station.wait()
+    station.stop()
+    assert [one.entry.name for one in decided][:number] == [f"frame {n}" for n in range(1, number + 1)]
+    assert [one.entry.reason for one in decided if one.entry.reason][:1] == ["torn"]
+    assert len(decided) == number
+
+
+def test_triggers_after_a_recording_are_invalid(
+    build: Build, decided: list[Decided], good_frame: np.ndarray
+) -> None:
+    station = build(source=Some(good_frame), queue=100, deadline=60)
+    station.start()
+    for _ in range(9):
+        station.trigger()
+    wait_until(lambda: len(decided) == 9)
+    assert [one.entry.reason for one in decided[7:]] == ["the recording has come to its end"] * 2
+
+
+@pytest.mark.parametrize("how", [{"trigger": "auto"}, {"trigger": "interval", "interval": 0.001}, {}])
+def test_so_many_frames_and_no_more(build: Build, decided: list[Decided], how: dict[str, Any]) -> None:
+    station = build(frames=5, deadline=60, **how)
+    station.start()
+    if not how:
+        for _ in range(5):
+            station.trigger()
+        with pytest.raises(UsageError, match="just ending"):
+            station.trigger()
+    station.wait()
+    station.stop()
+    assert len(decided) == 5
+
+
+def test_a_source_that_fails_ends_the_wait(build: Build, good_frame: np.ndarray) -> None:
+    class Failing(Endless):
+        def read_frames(self) -> Any:
+            yield Frame(1, "frame 1", picture=self.picture)
+            raise SourceError("the video broke off")
+
+    station = build(source=Failing(good_frame), trigger="auto")
+    station.start()
+    with pytest.raises(SourceError, match="broke off"):
+        station.wait()
+    station.stop()
+    assert station.describe().cameras[0].decisions == 1
+
+
+@pytest.fixture
+def bundles(tiny_bundle: Path) -> dict[str, Path]:
+    strict = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("strict")))
+    damaged = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("damaged")))
+    (damaged / "bank.npy").write_bytes((damaged / "bank.npy").read_bytes()[:-1])
+    return {"plain": tiny_bundle, "strict": strict, "damaged": damaged}
+
+
+def test_a_recipe_holds_from_the_next_trigger_on(
+    build: Build, decided: list[Decided], gate: Gate, bundles: dict[str, Path]
+) -> None:
+    gate.open.clear()
+    station = build(bundles=bundles, queue=100, deadline=60)
+    station.start()
+    station.trigger()
+    wait_until(gate.reached.is_set)
+    before = station.lines["left"].recipes.current
+    gate.open.set()  # the new bundle's self-test is an inspection, too
+    station.switch_recipe("strict")
+    station.trigger()
+    wait_until(lambda: len(decided) == 2)
+    assert station.describe().cameras[0].recipe == "strict"
+    assert before.name == "plain"
+    assert station.describe().cameras[0].recipes == ("plain", "strict", "damaged")
+
+
+def test_no_trigger_is_lost_over_switches(
+    build: Build, decided: list[Decided], bundles: dict[str, Path]
+) -> None:
+    station = build(bundles=bundles, queue=10_000, deadline=60)
+    station.start()
+    over, asked = threading.Event(), []
+
+    def ask() -> None:
+        while not over.is_set():
+            asked.append(station.trigger())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    for recipe in ("strict", "plain", "strict"):
+        station.switch_recipe(recipe)
+    with pytest.raises(BundleError, match="bank"):
+        station.switch_recipe("damaged")
+    with pytest.raises(UsageError, match=r"no recipe 'x'; there are: plain, strict, damaged"):
+        station.switch_recipe("x")
+    assert station.describe().cameras[0].recipe == "strict"
+    over.set()
+    thread.join()
+    wait_until(lambda: len(decided) == len(asked))
+    assert [one.entry.trigger for one in decided] == asked
+    assert {one.entry.decision for one in decided} == {Decision.PASS}
+
+
+def test_what_hangs_is_told(build: Build, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_module, "_STUCK", 0.1)
+    gate.open.clear()
+    station = build(deadline=60)
+    station.start()
+    assert station.describe().stuck is None
+    station.trigger()
+    wait_until(lambda: station.describe().stuck)
+    assert str(station.describe().stuck).startswith("left: an inspection has taken")
+    assert not station.describe().ready
+    gate.open.set()
+    wait_until(lambda: station.describe().stuck is None)
+
+
+def test_outputs_need_a_ledger(build: Build) -> None:
+    class Nowhere:
+        name = "nowhere"
+
+        def deliver(self, entry: Any) -> None: ...
+
+    with pytest.raises(UsageError, match=r"nowhere: needs a ledger \(--ledger FILE\)"):
+        build(ledger=None).add_output(Nowhere())
+
+
+def test_a_ledger_that_cannot_be_written_is_told(
+    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    station: Station = build()
+    station.start()
+    real = Ledger.append_all
+
+    def refuse(self: Ledger, _entries: Any) -> Any:
+        raise LedgerError(f"{self.path}: database or disk is full")
+
+    monkeypatch.setattr(Ledger, "append_all", refuse)
+    asked = [station.trigger() for _ in range(3)]
+    wait_until(lambda: len(decided) == 3)
+    assert station.describe().ledger_fault == "the ledger can't be written (database or disk is full)"
+    assert {one.entry.decision for one in decided} == {Decision.INVALID}
+    monkeypatch.setattr(Ledger, "append_all", real)
+    asked.append(station.trigger())
+    wait_until(lambda: len(decided) == 4)
+    assert station.describe().ledger_fault is None
+    station.stop()
+    assert station.book.ledger
+    with Ledger.open(station.book.ledger.path) as ledger:
+        assert [row.entry.trigger for row in ledger] == asked
+        assert pairwise(row.number for row in ledger)

@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.options import ArchiveOptions
+from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
+from softcore_edge_app.verdict import decide
+from softcore_runtime import Decision, Inspector, UsageError, overlay, read_picture
+
+NOW = time.time_ns()
+SECOND = 10**9
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def inspector(tiny_bundle: Path) -> Inspector:
+    return Inspector.load(tiny_bundle)
+
+
+@pytest.fixture
+def make(inspector: Inspector) -> Callable[..., Decided]:
+    """A function that decides on a picture; what is None was not taken."""
+    count = 0
+
+    def make(picture: np.ndarray | None, *, at: int = NOW, **changes: Any) -> Decided:
+        nonlocal count
+        count += 1
+        reason = None if picture is not None else "no frame in time"
+        frame = Frame(count, f"left#{count}", picture=picture, reason=reason)
+        verdict, inspection = decide(inspector, frame)
+        entry = Entry(
+            trigger=f"run-{count}",
+            part=f"run-{count}",
+            name=frame.name,
+            camera="left",
+            category="tiny",
+            bundle="ab" * 32,
+            decision=verdict.decision,
+            score=verdict.score,
+            bound=verdict.bound,
+            threshold=verdict.threshold,
+            fail_above=verdict.fail_above,
+            engine="onnxruntime",
+            provider="CPUExecutionProvider",
+            precision="fp32",
+            triggered_at=at + count * SECOND,
+            deadline_at=None,
+            decided_at=at + count * SECOND,
+            milliseconds=verdict.milliseconds,
+            reason=verdict.reason,
+        )
+        entry = Entry(**{**vars(entry), **changes})
+        return Decided(entry, verdict, frame if picture is not None else None, inspection, {})
+
+    return make
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
+    """A function that starts an archive, in `tmp_path / archive` unless told otherwise."""
+    started: list[Archive] = []
+
+    def start(folder: Path = tmp_path / "archive", **options: float) -> Archive:
+        archive = Archive(ArchiveOptions(folder=folder, **options))
+        started.append(archive)
+        return archive
+
+    yield start
+    for archive in started:
+        archive.close(PATIENCE)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "it didn't come"
+        time.sleep(0.01)
+
+
+def fill(disk: Path) -> None:
+    with suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(b"x" * 4096):
+            pass
+
+
+def look(folder: Path) -> set[Kept]:
+    return {kept for found in list_kept(folder) for kept in found}
+
+
+def test_a_fail_is_kept_whole(
+    start: Callable[..., Archive], make: Callable[..., Decided], bad_frame: np.ndarray, tmp_path: Path
+) -> None:
+    decided = make(bad_frame)
+    archive = start()
+    archive.keep(decided)
+    archive.close(PATIENCE)
+    kept = Kept.place(decided.entry)
+    folder = tmp_path / "archive"
+    picture = kept.file(folder, PICTURE)
+    assert np.array_equal(read_picture(picture), bad_frame)
+    assert decided.inspection
+    drawn = overlay(bad_frame, decided.inspection).astype(int)
+    saved = read_picture(kept.file(folder, OVERLAY)).astype(int)
+    assert saved.shape == drawn.shape
+    assert np.abs(saved - drawn).mean() < 5  # a JPEG
+    record = read_sidecar(kept.file(folder, SIDECAR))
+    assert record.entry == decided.entry
+    assert record.picture
+    assert record.picture.sha256 == hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert (record.picture.height, record.picture.width) == bad_frame.shape[:2]
+    assert sorted(path.name for path in picture.parent.iterdir()) == sorted(
+        kept.file(folder, suffix).name for suffix in (PICTURE, OVERLAY, SIDECAR)
+    )
+    assert [path.name for path in folder.iterdir()] == [kept.moment[:10]]
+    assert (archive.kept, archive.dropped, archive.fault) == (1, 0, None)
+
+
+def test_of_an_invalid_there_is_what_there_was(
+    start: Callable[..., Archive], make: Callable[..., Decided], good_frame: np.ndarray, tmp_path: Path
+) -> None:
+    unseen, late = make(None), make(good_frame, decision="INVALID", score=None, bound=None, reason="late")
+    archive = start()
+    archive.keep(unseen)
+    archive.keep(late)
+    archive.close(PATIENCE)
+    folder = tmp_path / "archive"
+    files = {
+        kept: {suffix for suffix in (PICTURE, OVERLAY, SIDECAR) if kept.file(folder, suffix).exists()}
+        for kept in look(folder)
+    }
+    # An overlay says PASS, which isn't what was decided.
+    assert files == {Kept.place(unseen.entry): {SIDECAR}, Kept.place(late.entry): {SIDECAR, PICTURE}}
+    assert read_sidecar(Kept.place(unseen.entry).file(folder, SIDECAR)).picture is None
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0, 0, 0), (0.25, 20, 80), (1, 200, 200)])
+def test_a_share_of_pass_is_kept_and_always_the_same(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    good_frame: np.ndarray,
+    tmp_path: Path,
+    share: float,
+    least: int,
+    most: int,
+) -> None:
+    parts = [make(good_frame) for _ in range(200)]
+    found = []
+    for name in ("one", "other"):
+        archive = start(tmp_path / name, pass_share=share)
+        for part in parts:
+            while len(archive._waiting) > 32:
+                time.sleep(0.01)
+            archive.keep(part)
+        archive.close(PATIENCE)
+        found.append(look(tmp_path / name))
+        assert archive.kept == len(found[-1])
+        assert archive.dropped == 0
+    assert least <= len(found[0]) <= most
+    assert found[0] == found[1]
+
+
+def test_what_comes_too_fast_is_counted_and_said_once(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    go_on = threading.Event()
+    store = Archive._store
+
+    def wait_and_store(self: Archive, kept: Kept, files: dict[str, bytes]) -> None:
+        go_on.wait(PATIENCE)
+        store(self, kept, files)
+
+    monkeypatch.setattr(Archive, "_store", wait_and_store)
+    archive, part = start(), make(bad_frame)
+    parts = [make(bad_frame) for _ in range(100)]
+    archive.keep(part)
+    wait_for(lambda: not archive._waiting)
+    for part in parts:
+        archive.keep(part)
+    assert archive.dropped == 36
+    go_on.set()
+    wait_for(lambda: archive.kept == 65)
+    for part in [make(bad_frame) for _ in range(100)]:
+        archive.keep(part)
+    archive.close(PATIENCE)
+    assert archive.kept + archive.dropped == 201
+    assert len(look(tmp_path / "archive")) == archive.kept
+    assert sum("faster than they can be written" in line for line in caplog.messages) == 1
+
+
+def test_pictures_that_wait_are_bounded_by_their_bytes(
+    start: Callable[..., Archive], make: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, written = threading.Event(), []
+
+    def wait(_: Archive, decided: Decided) -> None:
+        go_on.wait(PATIENCE)
+        written.append(decided)
+
+    monkeypatch.setattr(Archive, "_write", wait)
+    archive = start()
+    large = np.zeros((5000, 5000, 3), np.uint8)  # 75 MB; three are below the bound
+    part = make(None)
+    parts = [Decided(part.entry, part.verdict, Frame(n, "large", picture=large), None, {}) for n in range(6)]
+    for dropped in (3, 6):
+        go_on.clear()
+        archive.keep(part)
+        wait_for(lambda: not archive._waiting)
+        for one in parts:
+            archive.keep(one)
+        assert (len(archive._waiting), archive.dropped) == (3, dropped)
+        go_on.set()
+        wait_for(lambda: len(written) == 4 * dropped // 3)  # noqa: B023 - it ends with the round
+    huge = np.broadcast_to(np.uint8(0), (20_000, 20_000, 3))  # one alone is tried, however large
+    archive.keep(Decided(part.entry, part.verdict, Frame(1, "huge", picture=huge), None, {}))
+    wait_for(lambda: not archive._waiting)
+    assert archive.dropped == 6
+
+
+def test_closing_takes_no_longer_than_it_may(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(Archive, "_store", lambda *_: go_on.wait(PATIENCE))
+    archive = start()
+    for _ in range(10):
+        archive.keep(make(bad_frame))
+    wait_for(lambda: len(archive._waiting) == 9)
+    archive.close(0.05)
+    assert archive.dropped == 9
+    assert "9 parts couldn't be written in time" in caplog.text
+    archive.keep(make(bad_frame))
+    assert archive.dropped == 10
+    go_on.set()
+
+
+def test_quotas_hold_for_what_was_there_too(
+    start: Callable[..., Archive], make: Callable[..., Decided], bad_frame: np.ndarray, tmp_path: Path
+) -> None:
+    folder = tmp_path / "archive"
+    archive = start()
+    old, parts = make(bad_frame, at=NOW - 40 * 86_400 * SECOND), [make(bad_frame) for _ in range(10)]
+    for part in (old, *parts):
+        archive.keep(part)
+    archive.close(PATIENCE)
+    assert len(look(folder)) == 11
+    (folder / "notes.txt").write_text("mine")
+    size = sum(next(iter([found.get(Kept.place(parts[0].entry), 0)])) for found in list_kept(folder))
+    archive = start(max_gigabytes=6.5 * size / 1e9, max_days=30)
+    wait_for(lambda: len(look(folder)) == 6)
+    new = make(bad_frame)
+    archive.keep(new)
+    archive.close(PATIENCE)
+    assert look(folder) == {Kept.place(part.entry) for part in (*parts[5:], new)}
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert not (folder / Kept.place(old.entry).moment[:10]).exists()
+
+
+def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    good_frame: np.ndarray,
+    small_disk: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    disk = small_disk(400_000)
+    folder = disk / "archive"
+    archive = start(folder, pass_share=1)
+
+    def keep(part: Decided) -> bool:
+        kept, count = archive.kept, archive.kept + archive.dropped
+        archive.keep(part)
+        wait_for(lambda: archive.kept + archive.dropped > count)
+        return archive.kept > kept
+
+    passed = [make(good_frame) for _ in range(5)]
+    assert all(keep(part) for part in passed)
+    fill(disk)
+    failed = make(bad_frame)
+    assert keep(failed)
+    assert (archive.dropped, archive.fault) == (0, None)
+    there = look(folder)
+    assert Kept.place(failed.entry) in there
+    assert Kept.place(passed[0].entry) not in there
+    assert Kept.place(passed[-1].entry) in there
+    while keep(make(bad_frame)):
+        pass
+    assert not [kept for kept in look(folder) if kept.decision is Decision.PASS]
+    assert archive.fault == (
+        f"archive {folder}: can't be written (No space left on device); parts are not kept until it can"
+    )
+    before = look(folder)
+    for _ in range(5):
+        assert not keep(make(bad_frame))
+    assert look(folder) == before
+    assert not list(folder.glob(".*"))
+    assert all(kept.file(folder, SIDECAR).exists() for kept in before)
+    os.truncate(disk / "filler", (disk / "filler").stat().st_size - 4096)
+    assert keep(make(None))  # a sidecar alone finds room, but the fault isn't over
+    assert archive.fault
+    (disk / "filler").unlink()
+    assert keep(make(bad_frame))
+    wait_for(lambda: archive.fault is None)
+    assert archive.dropped == 6
+    assert [line.partition(f"{folder}: ")[2].partition(";")[0] for line in caplog.messages] == [
+        "can't be written (No space left on device)",
+        "is written again",
+    ]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_end_it(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def spoil(*_: object) -> None:
+        raise ValueError("it is upside down")
+
+    archive = start()
+    with monkeypatch.context() as patch:
+        patch.setattr("softcore_edge_app.outputs.archive.overlay", spoil)
+        archive.keep(make(bad_frame))
+        wait_for(lambda: archive.dropped == 1)
+        wait_for(lambda: archive.fault)
+        assert "ValueError: it is upside down" in str(archive.fault)
+    archive.keep(make(bad_frame))
+    wait_for(lambda: archive.kept == 1)
+    wait_for(lambda: archive.fault is None)
+
+
+def test_what_cannot_be_removed_is_said_until_it_can(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    archive, old = start(), make(bad_frame, at=NOW - 40 * 86_400 * SECOND)
+    archive.keep(old)
+    archive.close(PATIENCE)
+    sidecar = Kept.place(old.entry).file(tmp_path / "archive", SIDECAR)
+    sidecar.unlink()
+    sidecar.mkdir()  # as good as a folder that may not be written, for root too
+    archive = start(max_days=30)
+    wait_for(lambda: archive.fault)
+    assert f"{sidecar} can't be removed (Is a directory)" in str(archive.fault)
+    archive.keep(make(bad_frame))
+    wait_for(lambda: archive.kept == 1)
+    assert archive.fault
+    sidecar.rmdir()
+    archive.keep(make(bad_frame))
+    wait_for(lambda: archive.fault is None)
+    assert len(look(tmp_path / "archive")) == 2
+    assert len(caplog.messages) == 2
+
+
+def test_what_was_left_unfinished_is_removed(start: Callable[..., Archive], tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / ".unfinished").write_bytes(b"half a pict")
+    start()
+    assert list((tmp_path / "archive").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "/proc/archive"])
+def test_what_can_be_no_folder_is_refused(start: Callable[..., Archive], tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"archive .*: not a folder to write to"):
+        start(tmp_path / name)
+
+
+def test_a_full_disk_does_not_keep_it_from_starting(
+    start: Callable[..., Archive], small_disk: Callable[..., Path]
+) -> None:
+    disk = small_disk(50_000)
+    fill(disk)
+    archive = start(disk)
+    assert archive.fault is None
+
+
+def test_a_folder_is_one_lines_alone(start: Callable[..., Archive], tmp_path: Path) -> None:
+    archive = start()
+    with pytest.raises(UsageError, match="another process writes it; give each line its own"):
+        start()
+    archive.close(PATIENCE)
+    start().close(PATIENCE)
+    code = f"""
+from pathlib import Path
+from softcore_edge_app.options import ArchiveOptions
+from softcore_edge_app.outputs.archive import Archive
+Archive(ArchiveOptions(folder=Path({str(tmp_path / "archive")!r})))
+__import__("os").kill(__import__("os").getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], env=dict(os.environ)).returncode == -9
+    start()

@@ -1,0 +1,543 @@
+"""Page back: a line that is none, which answers the operator's page as the real one does.
+
+As a program it serves a page to look at, with drawn parts::
+
+    python -m tests.edge_app.web.page_back --rate 10 --port 8770
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+import socket
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import uvicorn
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
+from softcore_edge_app.web.guard import Guard
+from softcore_edge_app.web.page import add_page
+from softcore_runtime.local_page import make_app
+from starlette.middleware import Middleware
+
+__all__ = ["TOKEN", "PageBack"]
+
+TOKEN = "a-token-for-the-page-0123"  # noqa: S105 - opens nothing else
+PILLS = Path(__file__).parents[2] / "recordings" / "pill"
+LOOKED_THROUGH = 100  # rows by one answer, so that a search takes several
+DECISIONS = ("PASS", "REVIEW", "FAIL", "INVALID")
+
+
+FAULTS = {  # where each was drawn: its middle and radii, in pixels of 320
+    "02_crack": (135, 147, 32, 15), "05_contamination": (146, 142, 27, 17), "07_chip": (159, 103, 27, 14),
+    "08_faulty_print": (108, 164, 35, 25), "10_colour": (212, 188, 18, 14),
+    "12_contamination": (159, 182, 26, 30),
+}  # fmt: skip
+
+
+class Pictures:
+    """The drawn parts, each with its outline and map."""
+
+    def __init__(self) -> None:
+        frames = {path.stem: cv2.imread(str(path)) for path in sorted(PILLS.glob("*.png"))}
+        self.good = [name for name in frames if name not in FAULTS]
+        self.bad = [name for name in frames if name in FAULTS]
+        self._files = {
+            (name, kind): cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+            for name, frame in frames.items()
+            for kind, picture in _draw(frame, FAULTS.get(name)).items()
+        }
+
+    def read(self, name: str, kind: str) -> bytes:
+        return self._files[name, kind]
+
+
+def _draw(frame: np.ndarray, fault: tuple[int, int, int, int] | None) -> dict[str, np.ndarray]:
+    large = cv2.resize(frame, (640, 640), interpolation=cv2.INTER_CUBIC)
+    outlined, strength = large.copy(), np.full((640, 640), 0.1)
+    if fault:
+        x, y, width, height = (2 * value for value in fault)
+        for colour, thick in (((0, 0, 0), 7), ((255, 255, 255), 3)):
+            cv2.ellipse(outlined, (x, y), (width, height), 0, 0, 360, colour, thick, cv2.LINE_AA)
+        down, across = np.mgrid[:640, :640]
+        strength += np.exp(-(((across - x) / width) ** 2 + ((down - y) / height) ** 2))
+    colours = cv2.applyColorMap((255 * strength.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    alpha = (0.2 + 0.6 * strength.clip(0, 1))[:, :, None]
+    return {
+        "frame": large, "overlay": outlined, "thumbnail": cv2.resize(large, (160, 160)),
+        "map": ((1 - alpha) * large + alpha * colours).astype(np.uint8),
+    }  # fmt: skip
+
+
+@dataclass
+class PageBack:
+    """A line of its own making, served on a port that it keeps over restarts.
+
+    Attributes:
+        rate: parts a second that come by themselves.
+        cameras, recipes, ledger, token: what it has of them.
+        limit, fail_above: in use.
+        asked: what was changed.
+        focus: answers to the focus help, in turn.
+        refusal: what any change is refused with; None refuses none.
+    """
+
+    rate: float = 0.0
+    cameras: tuple[str, ...] = ("left",)
+    recipes: tuple[str, ...] = ("pill", "pill blue", "capsule")
+    trigger: str = "external"
+    ledger: bool = True
+    token: bool = True
+    limit: float = 12.0
+    fail_above: float = 12.0
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    focus: Iterator[dict[str, Any]] = field(
+        default_factory=lambda: itertools.cycle(
+            {"sharpness": 300 + 15 * (30 - abs(30 - i)), "lowest": 250.0, "typical": 640.0} for i in range(60)
+        )
+    )
+    refusal: str | None = None
+
+    def __post_init__(self) -> None:
+        self.pictures = Pictures()
+        self.port = 0
+        self.silent = self.mute = False
+        self.status: dict[str, Any] = {
+            "stuck": None, "alarms": [], "ledger_fault": None, "drift": [],
+            "disk": {"free_gigabytes": 118.4, "fault": None},
+            "outputs": [self.output("modbus"), self.output("mqtt")],
+        }  # fmt: skip
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
+        self.state = {
+            name: {"running": True, "fault": None, "recipe": self.recipes[0]} for name in self.cameras
+        }
+        self._lock = threading.RLock()
+        self._random = random.Random(7)  # noqa: S311 - nothing is kept secret by it
+        self._server: uvicorn.Server | None = None
+        self._threads: list[threading.Thread] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self.run = f"run {time.time_ns()}"
+        self.since = time.time_ns()
+        self.seq = 0
+        self.counts = {name: Counter(dict.fromkeys(DECISIONS, 0)) for name in self.cameras}
+        self.events: deque[tuple[str, Any]] = deque(maxlen=2000)
+        self.sent = 0  # events so far
+        self._stopping = threading.Event()
+
+    @staticmethod
+    def output(name: str, fault: str | None = None, backlog: int = 0) -> dict[str, Any]:
+        return {"name": name, "fault": fault, "delivered": 1234, "backlog": backlog, "failures": 0}
+
+    # --- What happens on the line -------------------------------------------------------------------
+
+    def decide(
+        self,
+        decision: str | None = None,
+        *,
+        camera: str | None = None,
+        share: float | None = None,
+        reason: str = "late: no decision within 100 ms",
+        part: str | None = None,
+        at: int | None = None,
+        tell: bool = True,
+    ) -> dict[str, Any]:
+        """Decide on one more part; `tell` False is one that no event tells of."""
+        camera = camera or self.cameras[0]
+        with self._lock:
+            self.seq += 1
+            if decision is None:
+                decision = self._random.choices(
+                    DECISIONS, (94, 0 if self.fail_above == self.limit else 2, 5, 1)
+                )[0]
+            name = self._random.choice(self.pictures.good if decision == "PASS" else self.pictures.bad)
+            if share is None and decision != "INVALID":
+                spread = {"PASS": (0.62, 0.86), "REVIEW": (1.0, 1.1), "FAIL": (1.2, 2.7)}[decision]
+                share = round(self._random.uniform(*spread), 4)
+            now = at or time.time_ns()
+            number = len(self.rows) + 1
+            x, y, *_ = FAULTS.get(name, (160, 160))
+            x, y = (None, None) if decision == "INVALID" else (x / 320, y / 320)
+            row = {
+                "number": number, "trigger": f"t{number:06}", "part": part or f"{100_000 + number}",
+                "name": f"{name}.png", "camera": camera, "category": "pill", "bundle": "0" * 64,
+                "decision": decision, "score": share and share * self.limit, "bound": share and "exact",
+                "threshold": self.limit, "fail_above": self.fail_above, "engine": "openvino",
+                "provider": "CPU", "precision": "bf16", "triggered_at": now - 12_000_000,
+                "deadline_at": now + 88_000_000, "decided_at": now, "milliseconds": share and 4.6,
+                "reason": reason if decision == "INVALID" else None, "x": x, "y": y, "share": share,
+                "mark": None, "picture": decision != "INVALID", "drawn": name,
+            }  # fmt: skip
+            self.rows.append(row)
+            self.counts[camera][decision] += 1
+            if tell:
+                event = {key: value for key, value in row.items() if key not in ("mark", "drawn")}
+                self._tell("decision", {**event, "seq": self.seq, "number": number if self.ledger else None})
+        return row
+
+    def drop(self, count: int) -> None:
+        """Let a page miss so many decisions, and tell it."""
+        for _ in range(count):
+            self.decide("PASS", tell=False)
+        self._tell("dropped", {"count": count})
+
+    def change(self, **status: Any) -> None:
+        """Change something of the status, and tell of it."""
+        self.status.update(status)
+        self._tell("status", self.describe())
+
+    def note(self, kind: str, camera: str | None, subject: str | None, before: Any, after: Any) -> int:
+        number = len(self.notes) + 1
+        note = {
+            "number": number, "at": time.time_ns(), "kind": kind, "camera": camera, "subject": subject,
+            "before": before, "after": after, "by": "page",
+        }  # fmt: skip
+        self.notes.append(note)
+        self._tell("note", note)
+        return number
+
+    def _tell(self, kind: str, data: Any) -> None:
+        with self._lock:
+            self.events.append((kind, data))
+            self.sent += 1
+
+    def total(self, camera: str | None = None) -> dict[str, int]:
+        some = [self.counts[camera]] if camera else list(self.counts.values())
+        return {decision: sum(one[decision] for one in some) for decision in DECISIONS}
+
+    def describe(self) -> dict[str, Any]:
+        with self._lock:
+            minutes = max(1e-9, (time.time_ns() - self.since) / 60e9)
+            cameras = [
+                {
+                    "name": name, "reopened": 0, "recipes": self.recipes, "category": "pill",
+                    "bundle": "0" * 64, "threshold": self.limit, "fail_above": self.fail_above, "waiting": 0,
+                    "capacity": 16, "triggers": self.seq, "decisions": self.seq, "live": True,
+                    "trigger": self.trigger, **self.state[name],
+                }
+                for name in self.cameras
+            ]  # fmt: skip
+            by_camera = {
+                name: {
+                    "counts": self.total(name),
+                    "per_minute": sum(self.total(name).values()) / max(minutes, 1 / 60),
+                }
+                for name in self.cameras
+            }
+            shift = {
+                "since": self.since, "run": self.run, "seq": self.seq, "counts": self.total(),
+                "per_minute": sum(one["per_minute"] for one in by_camera.values()), "cameras": by_camera,
+            }  # fmt: skip
+            faults = [f"camera {name}: {one['fault']}" for name, one in self.state.items() if one["fault"]]
+            return {
+                "ready": not faults, "reasons": faults, "cameras": cameras, "shift": shift,
+                "ledger": self.ledger, "token": self.token, **self.status,
+            }  # fmt: skip
+
+    # --- Serving ------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        """Serve, on the port that it had before."""
+        self._begin()
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self._make_app(), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        serve = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
+        work = threading.Thread(target=self._work, daemon=True)
+        self._threads = [serve, work]
+        for thread in self._threads:
+            thread.start()
+        self._listener = listener
+
+    def stop(self) -> None:
+        """End; who listens is cut off."""
+        if self._server is None:
+            return
+        self._stopping.set()
+        self._server.should_exit = True
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+        self._server = None
+
+    def __enter__(self) -> PageBack:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _work(self) -> None:
+        due = time.monotonic()
+        while not self._stopping.wait(0.01 if self.rate else 0.05):
+            if not self.rate:
+                due = time.monotonic()
+            while self.rate and due <= time.monotonic():
+                due += 1 / self.rate
+                camera = self.cameras[self.seq % len(self.cameras)]
+                if self.state[camera]["running"]:
+                    self.decide(camera=camera)
+
+    async def _listen(self, last: str | None) -> AsyncIterator[bytes]:
+        place = self.sent
+        if last:
+            with self._lock:
+                known = [data.get("trigger") for _, data in self.events]
+            place = self.sent - len(known) + (known.index(last) + 1 if last in known else 0)
+            if last not in known:
+                yield _format("dropped", {"count": None})
+        yield b"retry: 300\n\n"
+        while not self._stopping.is_set():
+            if self.silent:
+                await asyncio.sleep(0.05)
+                continue
+            with self._lock:
+                first = self.sent - len(self.events)
+                fresh = list(itertools.islice(self.events, max(0, place - first), None))
+                place = self.sent
+            if fresh and not self.mute:
+                yield b"".join(_format(*event) for event in fresh)
+            await asyncio.sleep(0.02)
+
+    def _make_app(self) -> Any:
+        guards = [Middleware(Guard, token=TOKEN if self.token else None)]
+        app = make_app(guards=guards)
+        _add_views(app, self)
+        _add_changes(app, self)
+        add_page(app)
+        return app
+
+
+def _format(kind: str, data: Any) -> bytes:
+    lines = [f"event: {kind}", f"data: {json.dumps(data)}"]
+    if kind == "decision":
+        lines.append(f"id: {data['trigger']}")
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+def _add_views(app: Any, back: PageBack) -> None:
+    @app.get("/api/status")
+    async def status() -> dict[str, Any]:
+        while back.silent and not back._stopping.is_set():
+            await asyncio.sleep(0.05)
+        return back.describe()
+
+    @app.get("/api/events")
+    async def events(request: Request) -> StreamingResponse:
+        last = request.headers.get("last-event-id")
+        return StreamingResponse(back._listen(last), media_type="text/event-stream")
+
+    @app.get("/api/decisions")
+    def decisions(
+        limit: int = 50,
+        before: int | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        decision: str | None = None,
+        camera: str | None = None,
+        category: str | None = None,
+        min_share: float | None = None,
+        max_share: float | None = None,
+        marked: str | None = None,
+    ) -> dict[str, Any]:
+        _need_ledger(back)
+        asked = {
+            "since": since, "until": until, "decision": decision, "camera": camera, "category": category,
+            "min_share": min_share, "max_share": max_share, "marked": marked,
+        }  # fmt: skip
+        last = len(back.rows) if before is None else min(before - 1, len(back.rows))
+        found, number = [], last
+        while number > max(0, last - LOOKED_THROUGH) and len(found) < limit:
+            row = back.rows[number - 1]
+            number -= 1
+            if _fits(row, asked):
+                found.append(_show(row))
+        return {"rows": found, "next": number + 1 if number > 0 else None}
+
+    @app.get("/api/decisions/{trigger}")
+    def decision(trigger: str) -> dict[str, Any]:
+        _need_ledger(back)
+        return _show(_find(back, trigger))
+
+    @app.get("/api/pictures/{trigger}/{kind}")
+    def picture(trigger: str, kind: str) -> Response:
+        row = _find(back, trigger)
+        if not row["picture"] or kind not in ("frame", "overlay", "map", "thumbnail"):
+            raise HTTPException(404, "there is no picture")
+        content = back.pictures.read(row["drawn"], kind)
+        return Response(
+            content, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600, immutable"}
+        )
+
+    @app.get("/api/notes")
+    def notes(limit: int = 50, before: int | None = None) -> dict[str, Any]:
+        _need_ledger(back)
+        some = [note for note in reversed(back.notes) if before is None or note["number"] < before]
+        return {"notes": some[:limit], "next": some[limit - 1]["number"] if len(some) > limit else None}
+
+    @app.get("/api/limit/preview")
+    def preview(
+        value: float, camera: str | None = None, fail_above: float | None = None, parts: int = 500
+    ) -> dict[str, Any]:
+        _need_ledger(back)
+        rows = [row for row in back.rows if row["score"] and camera in (None, row["camera"])][-parts:]
+        then = [(row, _judge(row["score"], value, fail_above or value)) for row in rows]
+        changed = [{**_show(row), "then": new} for row, new in then if new != row["decision"]]
+        empty = dict.fromkeys(("PASS", "REVIEW", "FAIL"), 0)
+        return {
+            "parts": len(rows), "known": len(rows), "changed": changed[:20],
+            "now": {**empty, **Counter(row["decision"] for row in rows)},
+            "then": {**empty, **Counter(new for _, new in then)},
+        }  # fmt: skip
+
+    @app.get("/api/focus")
+    def focus() -> dict[str, Any]:
+        return next(back.focus)
+
+    @app.get("/api/focus/picture")
+    def focus_picture() -> Response:
+        return Response(back.pictures.read("01_good", "frame"), media_type="image/jpeg")
+
+    @app.get("/api/report")
+    def report(form: str, since: str | None = None, until: str | None = None) -> Response:
+        back.asked.append(("report", {"form": form, "since": since, "until": until}))
+        content = "<!DOCTYPE html><title>shift</title>" if form == "html" else "decision,parts\nPASS,3\n"
+        headers = {"Content-Disposition": f'attachment; filename="shift.{form}"'}
+        return Response(content, media_type=f"text/{form}", headers=headers)
+
+
+def _add_changes(app: Any, back: PageBack) -> None:
+    def do(kind: str, body: dict[str, Any]) -> None:
+        if back.refusal is not None:
+            raise HTTPException(409, back.refusal)
+        back.asked.append((kind, body))
+
+    @app.post("/api/token")
+    def check_token() -> dict[str, Any]:
+        return {"ok": True}
+
+    @app.post("/api/marks")
+    def mark(body: dict[str, Any]) -> dict[str, Any]:
+        do("mark", body)
+        row = _find(back, body["trigger"])
+        before, row["mark"] = row["mark"], body["mark"]
+        return {"note": back.note("mark", row["camera"], row["trigger"], before, body["mark"])}
+
+    @app.post("/api/limit")
+    def limit(body: dict[str, Any]) -> dict[str, Any]:
+        do("limit", body)
+        old, back.limit = back.limit, body["value"]
+        back.fail_above = body.get("fail_above", body["value"])
+        back.note("limit", body["camera"], None, old, back.limit)
+        back.change()
+        return {"old": old, "new": back.limit}
+
+    @app.post("/api/recipe")
+    def recipe(body: dict[str, Any]) -> dict[str, Any]:
+        do("recipe", body)
+        state = back.state[body["camera"]]
+        old, state["recipe"] = state["recipe"], body["recipe"]
+        back.note("recipe", body["camera"], None, old, body["recipe"])
+        back.change()
+        return {"recipe": body["recipe"]}
+
+    @app.post("/api/trigger")
+    def trigger(body: dict[str, Any]) -> dict[str, Any]:
+        do("trigger", body)
+        row = back.decide("PASS", camera=body["camera"])
+        back.note("trigger", body["camera"], row["trigger"], None, None)
+        return {"trigger": row["trigger"]}
+
+    @app.post("/api/running")
+    def running(body: dict[str, Any]) -> dict[str, Any]:
+        do("running", body)
+        state = back.state[body["camera"]]
+        old, state["running"] = state["running"], body["running"]
+        back.note("running", body["camera"], None, old, body["running"])
+        back.change()
+        return {"running": body["running"]}
+
+
+def _need_ledger(back: PageBack) -> None:
+    if not back.ledger:
+        raise HTTPException(409, "needs a ledger")
+
+
+def _find(back: PageBack, trigger: str) -> dict[str, Any]:
+    for row in reversed(back.rows):
+        if row["trigger"] == trigger:
+            return row
+    raise HTTPException(404, f"there is no trigger {trigger}")
+
+
+def _show(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "drawn"}
+
+
+def _judge(score: float, limit: float, fail_above: float) -> str:
+    return "PASS" if score <= limit else "FAIL" if score > fail_above else "REVIEW"
+
+
+def _fits(row: dict[str, Any], asked: dict[str, Any]) -> bool:
+    equal = all(asked[name] in (None, row[name]) for name in ("decision", "camera", "category"))
+    share, low, high = row["share"], asked["min_share"], asked["max_share"]
+    within = (low is None or (share is not None and share >= low)) and (
+        high is None or (share is not None and share <= high)
+    )
+    marked = asked["marked"]
+    matches = marked is None or (row["mark"] is not None and marked in ("any", row["mark"]))
+    time_ = row["triggered_at"] / 1e9
+    after = asked["since"] is None or time_ >= _read_time(asked["since"])
+    until = asked["until"] is None or time_ <= _read_time(asked["until"])
+    return equal and within and matches and after and until
+
+
+def _read_time(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rate", type=float, default=2.0, help="parts a second")
+    parser.add_argument("--port", type=int, default=8770)
+    parser.add_argument("--cameras", nargs="+", default=["left"])
+    parser.add_argument("--parts", type=int, default=300, help="that were decided before")
+    options = parser.parse_args()
+    back = PageBack(rate=options.rate, cameras=tuple(options.cameras))
+    back.port = options.port
+    with back, contextlib.suppress(KeyboardInterrupt):
+        for _ in range(options.parts):
+            back.decide(tell=False)
+        sys.stdout.write(f"{back.url} with the token {TOKEN}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

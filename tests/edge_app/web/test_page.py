@@ -1,0 +1,814 @@
+"""The operator's page in a real browser, touched and typed at, with a line behind it that is none."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route, expect
+from softcore_edge_app.web.page import PAGE
+
+from .page_back import DECISIONS, TOKEN, PageBack
+
+PANEL = {"width": 1024, "height": 600}  # 10 inches
+PHONE = {"width": 390, "height": 844}
+VIEWS = ("live", "look-back", "set-up", "reports")
+NASTY = '<img src=x onerror="alert(1)">'
+TARGET = 56  # pixels
+# What has the focus, and how wide the line around it is; a radio button's is around its word.
+FOCUS = """() => {
+  const one = document.activeElement;
+  const seen = one.matches("input") ? one.nextElementSibling : one;
+  const width = parseFloat(getComputedStyle(seen).outlineWidth);
+  return [one.id || one.name || one.dataset.view || one.tagName, width];
+}"""
+SCROLLING = """() => [...document.querySelectorAll("html, body, main, #live, #figures, #rail, #counts > div")]
+  .filter((one) => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1
+    || one.getBoundingClientRect().bottom > innerHeight + 1)
+  .map((one) => [one.tagName, one.id, one.scrollHeight, one.clientHeight, one.scrollWidth])"""
+SMALL = """(least) => [...document.querySelectorAll("button, select, input, [role=slider]")]
+  .filter((one) => one.checkVisibility())
+  .map((one) => [one, (one.type === "radio" ? one.parentElement : one).getBoundingClientRect()])
+  .filter(([, box]) => box.width < least || box.height < least)
+  .map(([one, box]) => [one.outerHTML.slice(0, 90), box.width, box.height])"""
+# A browser complains by itself of every request that fails.
+OF_THE_BROWSER = re.compile(r"^Failed to load resource")
+
+
+class Shown:
+    """A page that notes what it asks for, and what it complains of."""
+
+    def __init__(self, browser: Browser, back: PageBack, **options: Any) -> None:
+        self.back = back
+        self.context = browser.new_context(
+            **{"viewport": PANEL, "has_touch": True, "locale": "en-GB", **options}
+        )
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(30_000)
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.refusals = False  # whether the browser may say that a request failed
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("console", lambda message: self._note(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.load()
+
+    def load(self) -> None:
+        self.page.goto(self.back.url)
+        expect(self.page.locator("#lamps .lamp[data-state]")).to_have_count(6)
+
+    def _note(self, text: str) -> None:
+        if not (self.refusals and OF_THE_BROWSER.match(text)):
+            self.complaints.append(text)
+
+    def view(self, name: str) -> None:
+        self.page.locator(f"[data-view={name}]").click()
+        expect(self.page.locator(f"#{name}")).to_be_visible()
+
+    def unlock(self, token: str = TOKEN) -> None:
+        self.page.locator("#token input").fill(token)
+        self.page.locator("#token").get_by_role("button", name="Unlock").click()
+
+    def expect_counts(self, counts: dict[str, int]) -> None:
+        for decision in DECISIONS:
+            tile = self.page.locator(f"#counts [data-decision={decision}] .n")
+            expect(tile).to_have_text(f"{counts[decision]:,}")
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.complaints == []
+        assert all(url.startswith((self.back.url, "data:", f"blob:{self.back.url}")) for url in self.asked)
+
+
+@pytest.fixture
+def back() -> Iterator[PageBack]:
+    with PageBack() as made:
+        yield made
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[Callable[..., Shown]]:
+    opened: list[Shown] = []
+
+    def work(back: PageBack, **options: Any) -> Shown:
+        opened.append(Shown(browser, back, **options))
+        return opened[-1]
+
+    yield work
+    for shown in opened:
+        shown.close()
+
+
+# --- The files -------------------------------------------------------------------------------------------
+
+
+def test_both_catalogues_say_the_same_things() -> None:
+    english, german = (json.loads((PAGE / f"catalogue.{one}.json").read_text()) for one in ("en", "de"))
+    assert list(english) == list(german)
+    names = re.compile(r"\{\w+\}")
+    for key, text in english.items():
+        assert text, key
+        assert german[key], key
+        assert sorted(names.findall(text)) == sorted(names.findall(german[key])), key
+
+
+def test_every_word_of_the_page_is_in_the_catalogue() -> None:
+    catalogue = json.loads((PAGE / "catalogue.en.json").read_text())
+    page = (PAGE / "index.html").read_text()
+    scripts = "\n".join(path.read_text() for path in PAGE.glob("*.js"))
+    wanted = set(re.findall(r'data-(?:word|label)="([^"]+)"', page)) | set(
+        re.findall(r'\bsay\(\s*"([^"]+)"', scripts)
+    )
+    assert wanted - set(catalogue) == set()
+    # The others are named by a part that is put together: `decision.${...}`.
+    stems = set(re.findall(r"`([a-z-]+\.(?:[a-z]+\.)?)\$\{", scripts))
+    quoted = set(re.findall(r'"([a-z-]+\.[\w.-]+)"', scripts))
+    unused = {key for key in set(catalogue) - wanted - quoted if not key.startswith(tuple(stems))}
+    assert unused == set()
+
+
+def test_it_needs_nothing_from_elsewhere_and_nothing_inline(back: PageBack) -> None:
+    answer = httpx.get(back.url)
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\son\w+=|https?://", answer.text)
+    for path in PAGE.iterdir():
+        got = httpx.get(f"{back.url}static/{path.name}")
+        assert got.content == path.read_bytes()
+        assert "content-security-policy" in got.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["..%2fpage.py", "%2e%2e/page.py", "....//page.py", "%2fetc%2fpasswd", "", "nothing.js"]
+)
+def test_no_other_file_is_served(back: PageBack, path: str) -> None:
+    assert httpx.get(f"{back.url}static/{path}").status_code == 404
+
+
+# --- Live ------------------------------------------------------------------------------------------------
+
+
+def test_a_burst_is_counted_to_the_last_part(back: PageBack, show: Callable[..., Shown]) -> None:
+    for _ in range(30):
+        back.decide()
+    shown = show(back)
+    shown.expect_counts(back.total())
+    nodes = shown.page.evaluate("document.querySelectorAll('*').length")
+
+    def work() -> None:
+        for _ in range(150):
+            back.decide()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(back.total().values()) == 630
+    shown.expect_counts(back.total())
+    expect(shown.page.locator("#rate")).to_contain_text("630 since")
+    back.drop(40)  # of which nothing is told but their number
+    back.decide("FAIL")
+    shown.expect_counts(back.total())
+    assert shown.page.evaluate("document.querySelectorAll('*').length") == nodes
+    last = [row["decision"] for row in back.rows[-50:]]
+    for decision in set(last) - {"PASS"}:
+        expect(shown.page.locator(f"#strip [data-decision={decision}]")).not_to_have_count(0)
+
+
+def test_counts_hold_without_a_status(back: PageBack, show: Callable[..., Shown]) -> None:
+    """Events alone count, too, and none twice that the status has counted."""
+    shown = show(back)
+    shown.expect_counts(back.total())
+    shown.page.route("**/api/status", lambda _: None)  # never answered from now on
+    for _ in range(200):
+        back.decide()
+    shown.expect_counts(back.total())
+    shown.page.unroute("**/api/status")
+
+
+def test_the_decision_is_told_by_word_shape_and_colour(back: PageBack, show: Callable[..., Shown]) -> None:
+    shown = show(back)
+    page = shown.page
+    expect(page.locator("#word")).to_have_text("NO PART YET")
+    seen = set()
+    for decision in ("PASS", "REVIEW", "FAIL", "INVALID"):
+        back.decide(decision)
+        expect(page.locator("#word")).to_have_text(decision)
+        expect(page.locator("#band > .shape use")).to_have_attribute("href", f"#shape-{decision}")
+        seen.add(page.locator("#band").evaluate("band => getComputedStyle(band).background"))
+        # 16 minutes of arc at five metres on a panel 223 mm wide, of letters 0.7 of their size high.
+        size = page.locator("#word").evaluate("word => parseFloat(getComputedStyle(word).fontSize)")
+        assert 0.7 * size * 223 / 1024 >= 5000 * 2 * 0.5 * 16 / 60 * 3.14159 / 180
+        box, band = page.locator("#word").bounding_box(), page.locator("#band").bounding_box()
+        assert box
+        assert band
+        assert box["x"] + box["width"] <= band["x"] + band["width"]
+    assert len(seen) == 4
+    expect(page.locator("#stage .without")).to_have_text("late: no decision within 100 ms")
+    expect(page.locator("#enlarge .caption")).to_contain_text("INVALID")
+
+
+def test_a_fault_among_many_good_parts_stays_to_be_seen(back: PageBack, show: Callable[..., Shown]) -> None:
+    shown = show(back)
+    back.decide("FAIL", share=1.7)
+    for _ in range(7):
+        back.decide("PASS")
+    expect(shown.page.locator("#word")).to_have_text("FAIL")
+    expect(shown.page.locator("#aside")).to_have_text("+7PASS")
+    expect(shown.page.locator("#word")).to_have_text("PASS")  # after a while
+
+
+def test_picture_map_and_faults_only_are_remembered(back: PageBack, show: Callable[..., Shown]) -> None:
+    shown = show(back)
+    page = shown.page
+    fault = back.decide("FAIL")
+    good = back.decide("PASS")
+    picture = page.locator("#stage img:visible")
+    expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
+    page.get_by_text("Map", exact=True).first.click()
+    expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/map")
+    page.get_by_text("Faults only").click()
+    expect(picture).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
+    shown.load()
+    expect(picture).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
+    page.keyboard.press("m")
+    page.keyboard.press("f")
+    expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
+
+
+def test_lamps_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
+    shown = show(back)
+    page = shown.page
+    lamp = {
+        name: page.locator("#lamps .lamp").nth(i)
+        for i, name in enumerate(("camera", "plc", "broker", "disk", "drift", "ledger"))
+    }
+    expect(lamp["camera"]).to_have_attribute("data-state", "well")
+    expect(lamp["drift"]).to_have_attribute("data-state", "none")
+    expect(page.locator("#reasons")).to_be_hidden()
+    drift = {
+        "camera": "left",
+        "category": "pill",
+        "quantity": "score",
+        "pace": "slow",
+        "change": 0.12,
+        "raised": True,
+        "when": "x",
+    }
+    back.state["left"]["fault"] = NASTY
+    back.change(
+        outputs=[back.output("mqtt", "no answer from 10.0.0.4", 31)],
+        disk={"free_gigabytes": 0.0, "fault": "full"},
+        ledger_fault="the disk is full",
+        drift=[drift],
+    )
+    expect(lamp["camera"]).to_have_attribute("data-state", "bad")
+    expect(lamp["plc"]).to_have_attribute("data-state", "none")
+    expect(lamp["broker"]).to_have_attribute("data-state", "bad")
+    expect(lamp["disk"]).to_have_attribute("data-state", "bad")
+    expect(lamp["drift"]).to_have_attribute("data-state", "warn")
+    expect(lamp["ledger"]).to_have_attribute("data-state", "bad")
+    expect(page.locator("#reasons")).to_contain_text(f"Camera: left: {NASTY}")
+    page.locator("#reasons").click()
+    expect(page.locator("#state")).to_contain_text("no answer from 10.0.0.4; 31 results wait")
+    expect(page.locator("#state")).to_contain_text("left: score of good parts 12% above what it was")
+    page.locator("#state").get_by_role("button", name="Close").click()
+    back.state["left"]["fault"] = None
+    back.change(outputs=[], disk=None, ledger_fault=None, drift=[{**drift, "raised": False}])
+    expect(page.locator("#reasons")).to_be_hidden()
+    expect(lamp["drift"]).to_have_attribute("data-state", "well")
+
+
+def test_the_strip_opens_a_part_and_one_touch_marks_it(back: PageBack, show: Callable[..., Shown]) -> None:
+    for place in range(60):
+        back.decide("FAIL" if place == 30 else "PASS", part=NASTY if place == 30 else None)
+    shown = show(back)
+    page = shown.page
+    fault = page.locator("#strip [data-decision=FAIL]")
+    expect(fault).to_have_count(1)
+    fault.click()
+    part = page.locator("#part")
+    expect(part.get_by_role("heading")).to_have_text(f"Part {NASTY}: FAIL")
+    expect(part.locator("dd", has_text="t000031")).to_be_visible()
+    part.get_by_text("Map").click()
+    expect(part.locator("figure img:visible")).to_have_attribute("src", "api/pictures/t000031/map")
+    part.get_by_role("button", name="Was good").click()
+    shown.unlock()
+    expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
+    expect(part.get_by_role("button", name="Was good")).to_have_attribute("aria-pressed", "true")
+    assert back.rows[30]["mark"] == "good"
+    part.get_by_role("button", name="Was bad").click()
+    expect(part.get_by_role("button", name="Was good")).to_have_attribute("aria-pressed", "false")
+    part.get_by_role("button", name="Was bad").click()  # the same again takes it back
+    expect(part.locator("#mark-state")).to_have_text("The mark was taken back.")
+    assert [body["mark"] for _, body in back.asked] == ["good", "bad", None]
+    part.get_by_role("button", name="Newer part").click()
+    expect(part.get_by_role("heading")).to_contain_text("100032: PASS")
+    back.refusal = "the ledger can't be written"
+    shown.refusals = True
+    part.get_by_role("button", name="Was bad").click()
+    expect(part.locator("#mark-state")).to_have_text("the ledger can't be written")
+    # The line goes on behind it, and that is told.
+    back.decide("FAIL")
+    expect(part.locator(".live-chip")).to_have_text(re.compile("Line now:.*FAIL"))
+
+
+def test_several_cameras_each_have_their_own(show: Callable[..., Shown]) -> None:
+    with PageBack(cameras=("left", "right")) as back:
+        for _ in range(5):
+            back.decide("PASS", camera="left")
+        back.decide("FAIL", camera="right")
+        shown = show(back)
+        page = shown.page
+        shown.expect_counts(back.total("left"))
+        expect(page.locator("#word")).to_have_text("PASS")
+        page.get_by_role("button", name="right").click()
+        shown.expect_counts(back.total("right"))
+        expect(page.locator("#word")).to_have_text("FAIL")
+        back.decide("REVIEW", camera="left")
+        back.decide("INVALID", camera="right")
+        expect(page.locator("#word")).to_have_text("INVALID")
+        shown.expect_counts(back.total("right"))
+        page.keyboard.press("c")
+        expect(page.locator("#word")).to_have_text("REVIEW")
+        shown.expect_counts(back.total("left"))
+        assert page.evaluate("document.documentElement.scrollHeight") <= PANEL["height"]
+
+
+# --- Old news --------------------------------------------------------------------------------------------
+
+
+def test_it_comes_back_by_itself_after_the_line_was_restarted(
+    back: PageBack, show: Callable[..., Shown]
+) -> None:
+    for _ in range(20):
+        back.decide("PASS")
+    shown = show(back)
+    page = shown.page
+    shown.expect_counts(back.total())
+    shown.refusals = True
+    back.stop()
+    expect(page.locator("#stale")).to_contain_text(re.compile(r"No news for \d+ s"))
+    expect(page.locator("body")).to_have_class("old")
+    expect(page.locator("#lamps .lamp[data-state=none]")).to_have_count(6)
+    back.start()
+    back.decide("REVIEW")
+    expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator("#word")).to_have_text("REVIEW")
+    for _ in range(50):
+        back.decide()
+    shown.expect_counts(back.total())
+    assert sum(back.total().values()) == 51
+
+
+def test_a_line_that_hangs_is_told_as_old(back: PageBack, show: Callable[..., Shown]) -> None:
+    back.decide("PASS")
+    shown = show(back)
+    back.silent = True  # connected, and without a word
+    back.decide("FAIL")
+    expect(shown.page.locator("#stale")).to_be_visible()
+    expect(shown.page.locator("#word")).to_have_text("PASS")
+    back.silent = False
+    expect(shown.page.locator("#stale")).to_be_hidden()
+    expect(shown.page.locator("#word")).to_have_text("FAIL")
+    shown.expect_counts(back.total())
+
+
+def test_a_stream_that_died_without_an_error_is_opened_anew(
+    back: PageBack, show: Callable[..., Shown]
+) -> None:
+    back.decide("PASS")
+    shown = show(back)
+    expect(shown.page.locator("#word")).to_have_text("PASS")
+    back.mute = True  # it answers, but what it tells by events is lost
+    back.decide("FAIL")
+    shown.expect_counts(back.total())
+    expect(shown.page.locator("#word")).to_have_text("FAIL")
+    assert sum(url.endswith("api/events") for url in shown.asked) > 1
+
+
+# --- Look back -------------------------------------------------------------------------------------------
+
+
+def test_parts_are_found_by_what_they_are(back: PageBack, show: Callable[..., Shown]) -> None:
+    for place in range(400):
+        back.decide(
+            {5: "FAIL", 6: "INVALID", 300: "FAIL"}.get(place, "PASS"),
+            share={5: 1.1, 6: None, 300: 2.5}.get(place, 0.7),
+        )
+    back.rows[300]["mark"] = "good"
+    shown = show(back)
+    shown.view("look-back")
+    page = shown.page
+    rows = page.locator("#rows button")
+    expect(rows).to_have_count(12)
+    expect(rows.first).to_contain_text("100400")
+    page.get_by_role("button", name="Older").click()
+    expect(rows.first).to_contain_text("100388")
+    expect(page.locator("#found")).to_have_text("Parts 13 to 24 of those found, newest first")
+    page.get_by_role("button", name="Newer").click()
+    expect(rows.first).to_contain_text("100400")
+
+    page.get_by_label("Decision").select_option("FAIL")
+    expect(rows).to_have_count(2)  # the second lies several answers back
+    page.get_by_label("Score").select_option("just-failed")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("1.10 \u00d7 limit")
+    page.get_by_label("Score").select_option("any")
+    page.get_by_label("Marks").select_option("good")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("was good")
+    page.get_by_label("Marks").select_option("bad")
+    expect(page.locator("#found")).to_have_text("No part was found.")
+    page.get_by_label("Marks").select_option("")
+    page.get_by_label("Time").select_option("yesterday")
+    expect(page.locator("#found")).to_have_text("No part was found.")
+    page.get_by_label("Time").select_option("custom")
+    page.get_by_label("From").fill("2020-01-01T06:00")
+    expect(rows).to_have_count(2)
+    rows.nth(1).click()
+    expect(page.locator("#part-title")).to_have_text("Part 100006: FAIL")
+
+
+def test_a_mark_made_elsewhere_is_seen(back: PageBack, show: Callable[..., Shown]) -> None:
+    back.decide("FAIL")
+    shown = show(back)
+    shown.view("look-back")
+    expect(shown.page.locator("#rows button")).to_have_count(1)
+    headers = {"X-SoftCore-Token": TOKEN}
+    httpx.post(f"{back.url}api/marks", json={"trigger": "t000001", "mark": "bad"}, headers=headers)
+    expect(shown.page.locator("#rows .marked")).to_have_text("was bad")
+
+
+def test_without_a_ledger_it_says_so(show: Callable[..., Shown]) -> None:
+    with PageBack(ledger=False) as back:
+        back.decide("PASS")
+        shown = show(back)
+        shown.expect_counts(back.total())
+        back.decide("FAIL")
+        shown.expect_counts(back.total())
+        page = shown.page
+        page.locator("#enlarge").click()
+        expect(page.locator("#mark-state")).to_have_text("Marks need a ledger, and this line keeps none.")
+        expect(page.get_by_role("button", name="Was good")).to_be_disabled()
+        page.keyboard.press("Escape")
+        shown.view("look-back")
+        expect(page.locator("#found")).to_contain_text("needs a ledger")
+        shown.view("set-up")
+        expect(page.locator("#limit-known")).to_contain_text("needs a ledger")
+        shown.view("reports")
+        expect(page.locator("#notes")).to_contain_text("keeps no ledger")
+
+
+# --- Set up ----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_changes_nothing(back: PageBack, show: Callable[..., Shown]) -> None:
+    shown = show(back)
+    shown.refusals = True
+    shown.view("set-up")
+    page = shown.page
+    expect(page.locator("#lock")).to_contain_text("Locked")
+    page.get_by_role("button", name="Trigger once").click()
+    shown.unlock("not-the-token-of-it")
+    expect(page.locator("#token-state")).to_have_text("That is not the token of this line.")
+    page.locator("#token").get_by_role("button", name="Cancel").click()
+    assert back.asked == []
+
+    # With gloves, on the keys of the screen; it is kept for this page alone.
+    page.get_by_role("button", name="Trigger once").click()
+    for key in TOKEN:
+        page.locator(f"#keys [data-key='{key}']").click()
+    page.locator("#token").get_by_role("button", name="Unlock").click()
+    expect(page.locator("#trigger-state")).to_have_text("Triggered: t000001")
+    assert back.asked == [("trigger", {"camera": "left"})]
+    assert page.evaluate("Object.values(localStorage).join()").find(TOKEN) == -1
+    shown.load()
+    expect(page.locator("#lock")).to_contain_text("Unlocked")
+    page.locator("#lock").get_by_role("button").click()
+    expect(page.locator("#lock")).to_contain_text("Locked")
+    page.get_by_role("button", name="Trigger once").click()
+    expect(page.locator("#token")).to_be_visible()
+
+
+def test_a_line_without_a_token_says_so(show: Callable[..., Shown]) -> None:
+    with PageBack(token=False) as back:
+        shown = show(back)
+        shown.view("set-up")
+        expect(shown.page.locator("#lock")).to_contain_text("has no token")
+        shown.page.get_by_role("button", name="Trigger once").click()
+        expect(shown.page.locator("#trigger-state")).to_contain_text("has no token")
+        assert back.asked == []
+
+
+def test_the_recipe_and_running_are_changed_when_it_is_meant(
+    back: PageBack, show: Callable[..., Shown]
+) -> None:
+    shown = show(back)
+    shown.view("set-up")
+    page = shown.page
+    page.get_by_role("button", name="capsule").click()
+    page.locator("#sure").get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="capsule").click()
+    expect(page.locator("#sure")).to_contain_text(
+        "From the next trigger on capsule decides, in place of pill."
+    )
+    page.locator("#sure").get_by_role("button", name="Change").click()
+    shown.unlock()
+    expect(page.get_by_role("button", name="capsule")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#recipe-state")).to_have_text("capsule decides.")
+    page.get_by_role("button", name="Stop").click()
+    page.locator("#sure").get_by_role("button", name="Stop").click()
+    expect(page.locator("#run-state")).to_contain_text("left is stopped")
+    expect(page.get_by_role("button", name="Trigger once")).to_be_disabled()
+    expect(page.locator("#lamps .lamp").first).to_have_attribute("data-state", "warn")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#run-state")).to_have_text("Camera left inspects.")
+    assert back.asked == [
+        ("recipe", {"camera": "left", "recipe": "capsule"}),
+        ("running", {"camera": "left", "running": False}),
+        ("running", {"camera": "left", "running": True}),
+    ]
+    back.refusal = "capsule: its self-test failed"
+    shown.refusals = True
+    page.get_by_role("button", name="pill blue").click()
+    page.locator("#sure").get_by_role("button", name="Change").click()
+    expect(page.locator("#recipe-state")).to_have_text("capsule: its self-test failed")
+
+
+def test_a_limit_is_tried_on_the_last_parts_before_it_is_set(
+    back: PageBack, show: Callable[..., Shown]
+) -> None:
+    for share in (0.5, 0.97, 1.02, 1.04, 1.5):
+        back.decide("PASS" if share < 1 else "FAIL", share=share)
+    shown = show(back)
+    shown.view("set-up")
+    page = shown.page
+    cells = page.locator("#limit-table td")
+    expect(page.locator("#limit-known")).to_contain_text("the last 5 parts, of which 5")
+    expect(page.locator("#limit-apply")).to_be_disabled()
+    page.get_by_role("button", name="New limit: 5 % more").click()
+    expect(page.get_by_role("spinbutton", name="New limit")).to_have_value("12.6")
+    expect(cells).to_have_text(["", "2", "3", "4", "1"])
+    expect(page.locator("#limit-changed button")).to_have_count(2)
+    page.locator("#limit-changed button").first.click()
+    expect(page.locator("#part-title")).to_contain_text("FAIL")
+    page.keyboard.press("Escape")
+
+    for wrong in ("-3", "", "0"):
+        page.get_by_role("spinbutton", name="New limit").fill(wrong)
+        expect(page.locator("#limit-state")).to_contain_text("A limit is a number above 0")
+        expect(page.locator("#limit-apply")).to_be_disabled()
+    page.get_by_role("spinbutton", name="New limit").fill("11")
+    expect(cells).to_have_text(["", "2", "3", "1", "4"])
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("#sure")).to_contain_text("Of the last 5 parts 1 would have been decided otherwise.")
+    assert back.limit == 12
+    page.locator("#sure").get_by_role("button", name="Apply").click()
+    shown.unlock()
+    expect(page.locator("#limit-state")).to_have_text("The limit is 11; it was 12.")
+    expect(page.locator("#limit-now")).to_have_text("Now 11")
+    assert back.asked == [("limit", {"camera": "left", "value": 11})]
+
+
+def test_a_grey_zone_has_two_ends(show: Callable[..., Shown]) -> None:
+    with PageBack(fail_above=14.0) as back:
+        back.decide("REVIEW", share=1.1)
+        shown = show(back)
+        shown.view("set-up")
+        page = shown.page
+        expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 14")
+        page.get_by_role("spinbutton", name="FAIL above").fill("11")
+        expect(page.locator("#limit-state")).to_contain_text("FAIL begins at the limit or above it")
+        page.get_by_role("spinbutton", name="FAIL above").fill("13")
+        expect(page.locator("#limit-table td")).to_have_text(["", "0", "1", "0", "0", "0", "1"])
+        page.get_by_role("button", name="Apply").click()
+        page.locator("#sure").get_by_role("button", name="Apply").click()
+        shown.unlock()
+        expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 13")
+
+
+def test_the_focus_help_follows_the_lens(back: PageBack, show: Callable[..., Shown]) -> None:
+    back.focus = iter(
+        [{"sharpness": 300.0, "lowest": 250.0, "typical": 640.0}] * 3
+        + [{"sharpness": 512.0, "lowest": 250.0, "typical": 640.0}] * 3
+        + [{"sharpness": 200.0, "lowest": 250.0, "typical": 640.0}] * 9
+        + [{"sharpness": None, "lowest": 250.0, "typical": 640.0}] * 9999
+    )
+    shown = show(back)
+    shown.view("set-up")
+    page = shown.page
+    page.get_by_role("button", name="Focus help").click()
+    expect(page.locator("#sharpness")).to_have_text("200")
+    expect(page.locator("#focus-numbers dd")).to_have_text(["512", "640", "250"])
+    expect(page.locator("#gauge .now.low")).to_be_visible()
+    expect(page.locator("#focus img:visible")).to_have_count(1)
+    expect(page.locator("#sharpness")).to_have_text("The camera gives no picture.")
+    page.locator("#focus").get_by_role("button", name="Close").click()
+    expect(page.locator("#focus")).to_be_hidden()
+
+
+# --- Reports ---------------------------------------------------------------------------------------------
+
+
+def test_reports_are_taken_away_and_changes_are_listed(back: PageBack, show: Callable[..., Shown]) -> None:
+    for decision in ("PASS", "PASS", "PASS", "FAIL"):
+        back.decide(decision)
+    back.note("limit", "left", None, 12.0, 11.0)
+    back.note("mark", "left", "t000004", None, "good")
+    shown = show(back)
+    shown.view("reports")
+    page = shown.page
+    expect(page.locator("#shift td")).to_contain_text(
+        ["", "3", "75.0%", "0", "0.0%", "1", "25.0%", "0", "0.0%", "4"]
+    )
+    expect(page.locator("#notes li")).to_have_count(2)
+    expect(page.locator("#notes li").nth(1)).to_contain_text("Limit12 → 11")
+    back.note("recipe", "left", None, "pill", NASTY)
+    expect(page.locator("#notes li").first).to_contain_text(f"pill → {NASTY}")
+    for button, form in (("Shift report", "html"), ("Table (CSV)", "csv")):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=button).click()
+        assert saved.value.suggested_filename == f"shift.{form}"
+        expect(page.locator("#report-state")).to_have_text(f"Saved as shift.{form}.")
+    page.get_by_text("from \u2013 to").click()
+    page.get_by_label("From").fill("2026-11-25T06:00")
+    page.get_by_role("button", name="Table (CSV)").click()
+    expect(page.locator("#report-state")).to_have_text("Saved as shift.csv.")
+    forms = [body for _, body in back.asked]
+    assert [body["form"] for body in forms] == ["html", "csv", "csv"]
+    assert forms[0]["since"]
+    assert forms[2]["since"].startswith("2026-11-2")
+    shown.refusals = True
+    page.route("**/api/report*", refuse)
+    page.get_by_role("button", name="Shift report").click()
+    expect(page.locator("#report-state")).to_have_text("the ledger can't be read")
+
+
+def refuse(route: Route) -> None:
+    route.fulfill(status=409, json={"detail": "the ledger can't be read"})
+
+
+# --- For everybody ---------------------------------------------------------------------------------------
+
+
+def test_it_speaks_german_and_remembers(back: PageBack, show: Callable[..., Shown]) -> None:
+    back.decide("FAIL", share=1.42)
+    shown = show(back)
+    page = shown.page
+    page.locator("#menu").click()
+    page.get_by_text("Deutsch").click()
+    page.keyboard.press("Escape")
+    expect(page.locator("#word")).to_have_text("FEHLER")
+    expect(page.locator("#aside")).to_contain_text("1,42")
+    shown.load()
+    expect(page.locator("#word")).to_have_text("FEHLER")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    for view in VIEWS:
+        shown.view(view)
+        assert not re.search(
+            r"\b[a-z]+\.[a-z-]+\b(?!png)", page.locator("main").inner_text().replace(".png", "")
+        )
+
+
+def test_a_german_browser_begins_in_german(back: PageBack, show: Callable[..., Shown]) -> None:
+    shown = show(back, locale="de-AT")
+    expect(shown.page.locator("html")).to_have_attribute("lang", "de")
+
+
+def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(show: Callable[..., Shown]) -> None:
+    with PageBack(cameras=("left", "right"), fail_above=14.0) as back:
+        for decision in DECISIONS * 5:
+            back.decide(decision, camera="left")
+        back.note("limit", "left", None, 12.0, 11.0)
+        shown = show(back)
+        page = shown.page
+        for language in ("de", "en"):
+            for theme in ("light", "dark"):
+                page.keyboard.press("o")
+                for name, value in (("language", language), ("theme", theme)):
+                    page.locator(f"#options label:has([name={name}][value={value}])").click()
+                expect(page.locator("html")).to_have_attribute("lang", language)
+                examine(page, f"menu, {language}, {theme}")
+                page.keyboard.press("Escape")
+                for view in VIEWS:
+                    shown.view(view)
+                    examine(page, f"{view}, {language}, {theme}")
+        shown.view("live")
+        for decision in DECISIONS:
+            back.decide(decision, camera="left")
+            expect(page.locator("#word")).to_have_text(decision)
+            examine(page, decision)
+        for selector, opened in (("#enlarge", "#part"), ("#lamps", "#state")):
+            page.locator(selector).click()
+            expect(page.locator(opened)).to_be_visible()
+            examine(page, opened)
+            page.keyboard.press("Escape")
+        shown.view("set-up")
+        for selector, opened in (("#lock button", "#token"), ("#focus-open", "#focus")):
+            page.locator(selector).click()
+            expect(page.locator(opened)).to_be_visible()
+            examine(page, opened)
+            page.keyboard.press("Escape")
+
+
+def examine(page: Page, where: str) -> None:
+    found = Axe().run(page).response["violations"]
+    grave = [
+        (one["id"], [(node["html"][:120], node["failureSummary"]) for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert grave == [], where
+
+
+def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> None:
+    for place in range(10):
+        back.decide("FAIL" if place == 7 else "PASS")
+    shown = show(back)
+    page = shown.page
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_contain_text("Look back")
+    page.keyboard.press("Escape")
+    for key, view in zip("4321", reversed(VIEWS), strict=True):
+        page.keyboard.press(key)
+        expect(page.locator(f"#{view}")).to_be_visible()
+    # All that can be pressed is reached by Tab, and seen where one is.
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        at = page.evaluate(FOCUS)
+        if at[0] != "BODY":
+            assert at[1] >= 3, at
+            reached.add(at[0])
+    assert {"live", "look-back", "lamps", "menu", "enlarge", "shown", "which", "strip"} <= reached
+    strip = page.locator("#strip")
+    strip.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(strip).to_have_attribute("aria-valuetext", re.compile("^FAIL"))
+    back.decide("PASS")  # it doesn't move away under the finger
+    page.keyboard.press("Enter")
+    expect(page.locator("#part-title")).to_have_text("Part 100008: FAIL")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#part-title")).to_have_text("Part 100007: PASS")
+    page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    # What a scanner types changes nothing.
+    page.keyboard.type("4711 BCX-9\n?")
+    page.keyboard.press("Escape")
+    assert back.asked == []
+
+
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+def test_nothing_scrolls_on_a_panel_and_gloves_hit_it(show: Callable[..., Shown], language: str) -> None:
+    with PageBack(fail_above=14.0) as back:
+        for decision in DECISIONS * 15:
+            back.decide(decision)
+        shown = show(back, locale=language)
+        page = shown.page
+        back.change(outputs=[back.output("mqtt", "no answer")])
+        expect(page.locator("#reasons")).to_be_visible()
+        assert find_scrolling(page) == []
+        for view in VIEWS:
+            shown.view(view)
+            assert find_small(page) == [], view
+        page.keyboard.press("s")
+        assert find_small(page) == []
+
+
+def find_scrolling(page: Page) -> list[Any]:
+    """What of the live view is longer than its place, or lies beyond the screen."""
+    return list(page.evaluate(SCROLLING))
+
+
+def find_small(page: Page) -> list[Any]:
+    """What can be touched and is smaller than a gloved finger."""
+    return list(page.evaluate(SMALL, TARGET - 0.5))
+
+
+def test_a_phone_shows_all_of_it(back: PageBack, show: Callable[..., Shown]) -> None:
+    for decision in DECISIONS * 15:
+        back.decide(decision)
+    shown = show(back, viewport=PHONE, is_mobile=True)
+    page = shown.page
+    for view in VIEWS:
+        shown.view(view)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.locator("main").evaluate("main => main.scrollWidth <= main.clientWidth"), view
+    shown.view("live")
+    page.locator("#enlarge").click()
+    part = page.locator("#part")
+    assert part.evaluate("part => part.scrollWidth <= part.clientWidth")
+    part.get_by_role("button", name="Was bad").click()
+    shown.unlock()
+    expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
