@@ -1,4 +1,4 @@
-"""Ledger export: a ledger's rows as CSV or Parquet."""
+"""Ledger export: a ledger's rows, or its notes, as CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -12,41 +12,53 @@ from typing import Any
 
 from softcore_runtime import Decision, MissingLibraryError, UsageError
 
-from softcore_edge_app.ledger.chain import SELECT
+from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES
 from softcore_edge_app.ledger.check import open_ledger
+from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.row import COLUMNS
 
 __all__ = ["Choice", "export_ledger"]
 
 _BATCH = 10_000  # rows in memory at a time
-_TIMES = ("triggered_at", "deadline_at", "decided_at")
+_INTS = ("number", "row")
+_TIMES = ("triggered_at", "deadline_at", "decided_at", "at")
 _FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rows: decided from `since` on and before `until` (ns of UTC since 1970), of one decision."""
+    """Which rows: decided from `since` on and before `until` (ns of UTC since 1970), of one decision.
+
+    Or which `notes`, which have no decision.
+    """
 
     since: int | None = None
     until: int | None = None
     decision: Decision | None = None
+    notes: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what is read."""
+        return NOTE_COLUMNS if self.notes else COLUMNS
 
     def read(self, path: Path) -> Iterator[tuple[Any, ...]]:
-        """Give the rows chosen, as `COLUMNS`, the first one first.
+        """Give the rows or notes chosen, as `columns`, the first one first.
 
         Raises:
             sqlite3.Error: they can't be read.
         """
-        tests = {"decided_at >= ?": self.since, "decided_at < ?": self.until, "decision = ?": self.decision}
+        time, select = ("at", SELECT_NOTES) if self.notes else ("decided_at", SELECT)
+        tests = {f"{time} >= ?": self.since, f"{time} < ?": self.until, "decision = ?": self.decision}
         asked = {test: value for test, value in tests.items() if value is not None}
         values = [str(value) if isinstance(value, Decision) else value for value in asked.values()]
         where = f"WHERE {' AND '.join(asked)}" if asked else ""
         with open_ledger(path) as connection:
-            yield from connection.execute(f"{SELECT} {where} ORDER BY number", values)
+            yield from connection.execute(f"{select} {where} ORDER BY number", values)
 
 
 def export_ledger(path: Path, out: Path, choice: Choice) -> int:
-    """Write a ledger's rows to `out`, as its suffix says, and return how many.
+    """Write a ledger's rows or notes to `out`, as its suffix says, and return how many.
 
     CSV has the numbers in full precision, times in nanoseconds, and an empty field for None; Parquet has
     times with their zone. Either holds all that the hashes are over. A file that is there is replaced.
@@ -63,7 +75,7 @@ def export_ledger(path: Path, out: Path, choice: Choice) -> int:
         raise UsageError(f"--out {out}: is the ledger, or would pass for one of its files")
     unfinished = out.with_name(f"{out.name}.part")
     try:
-        count = write(choice.read(path), unfinished)
+        count = write(choice.read(path), choice.columns, unfinished)
         unfinished.replace(out)
     except BaseException as error:
         with suppress(OSError):
@@ -74,33 +86,33 @@ def export_ledger(path: Path, out: Path, choice: Choice) -> int:
     return count
 
 
-def _write_csv(rows: Iterator[tuple[Any, ...]], out: Path) -> int:
+def _write_csv(rows: Iterator[tuple[Any, ...]], names: tuple[str, ...], out: Path) -> int:
     count = 0
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow(names)
         for row in rows:
             writer.writerow(row)
             count += 1
     return count
 
 
-def _write_parquet(rows: Iterator[tuple[Any, ...]], out: Path) -> int:
+def _write_parquet(rows: Iterator[tuple[Any, ...]], names: tuple[str, ...], out: Path) -> int:
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
         raise MissingLibraryError("pyarrow", "parquet") from None
     kinds = {
-        "number": pyarrow.int64(),
+        **dict.fromkeys(_INTS, pyarrow.int64()),
         **dict.fromkeys(_TIMES, pyarrow.timestamp("ns", tz="UTC")),
         **dict.fromkeys(_FLOATS, pyarrow.float64()),
     }
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in names])
     count = 0
     with pyarrow.parquet.ParquetWriter(out, schema) as writer:
         while batch := list(islice(rows, _BATCH)):
-            columns = dict(zip(COLUMNS, zip(*batch, strict=True), strict=True))
+            columns = dict(zip(names, zip(*batch, strict=True), strict=True))
             writer.write_table(pyarrow.table(columns, schema=schema))
             count += len(batch)
     return count
