@@ -50,14 +50,17 @@ def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
     triggering = threading.Thread(target=_trigger, args=[rig, over])
     triggering.start()
     try:
+        ready = rig.start()
+        rig.kill()
         for _ in tqdm(range(kills), desc="kills", disable=not sys.stderr.isatty()):
-            with suppress(TimeoutError):
-                rig.start()
-            time.sleep(rng.uniform(0, 1.5))
+            started = threading.Thread(target=_start, args=[rig])
+            started.start()
+            time.sleep(rng.uniform(0.5, 1) * ready + rng.uniform(0, 1.5))
             rig.kill()
+            started.join()
             losses.kills += 1
-            fault = verify_ledger(rig.folder / "line.ledger").fault
-            if fault:
+            path = rig.folder / "line.ledger"
+            if path.exists() and (fault := verify_ledger(path).fault):
                 losses.wrong.append(f"after kill {losses.kills}: {fault}")
         rig.start()
     finally:
@@ -73,6 +76,11 @@ def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
     rig.end()
     _compare(rig, losses)
     return losses
+
+
+def _start(rig: Rig) -> None:
+    with suppress(TimeoutError):  # it was killed before it was ready
+        rig.start()
 
 
 def _trigger(rig: Rig, over: threading.Event) -> None:

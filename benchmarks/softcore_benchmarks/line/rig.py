@@ -157,7 +157,8 @@ class Rig:
         with (self.folder / "out").open("ab") as out, (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=out, stderr=log)
         while not self.ask("readyz"):
-            if self.process.poll() is not None or time.monotonic() > began + _WAIT:
+            process = self.process
+            if process is None or process.poll() is not None or time.monotonic() > began + _WAIT:
                 raise TimeoutError(f"the line doesn't start: {self.log[-2000:]}")
             time.sleep(0.02)
         return time.monotonic() - began
@@ -177,9 +178,9 @@ class Rig:
         """End the line by a signal, and return how many seconds that took."""
         if self.process is None:
             return 0.0
-        began = time.monotonic()
-        self.process.send_signal(how)
-        self.process.wait(60)
+        began, process = time.monotonic(), self.process
+        process.send_signal(how)
+        process.wait(60)
         self.process = None
         return time.monotonic() - began
 

@@ -1,4 +1,4 @@
-"""Command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, and labels pictures by it."""
+"""Command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, labels pictures by it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def _build_parser() -> Parser:
         "--out",
         type=Path,
         metavar="PATH",
-        help="where to: for export a file, .csv (times in ns of UTC since 1970) or .parquet, for labels a folder",
+        help="where to: for export a file, .csv (times in ns of UTC since 1970) or .parquet; for labels a "
+        "folder",
     )
     export = parser.add_argument_group("export")
     export.add_argument(

@@ -17,6 +17,7 @@ from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.forms import MOST_BYTES, VIEWS
 from softcore_edge_app.web.guard import TOKEN_HEADER, Guard, refuse_body
 from softcore_edge_app.web.look_back import make_look_back, make_marks
+from softcore_edge_app.web.page import add_page
 from softcore_edge_app.web.pictures import make_pictures
 from softcore_edge_app.web.reader import Reader
 from softcore_edge_app.web.report import make_report
@@ -78,6 +79,7 @@ def make_web_app(
     ]
     app.include_router(make_set_up(controls, in_thread), dependencies=shown)
     app.include_router(make_marks(reader, controls, in_thread), dependencies=shown)
+    add_page(app)
     return app
 
 

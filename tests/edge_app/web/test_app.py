@@ -23,6 +23,9 @@ STATUS = LineStatus(NOBODY, Shift(), token=True)
 schema = schemathesis.openapi.from_dict(
     make_web_app(STATUS, NOBODY, Events(), Shelf(None), hosts=[], token=None).openapi()
 )
+COMMANDS = (
+    "/api/limit", "/api/marks", "/api/recipe", "/api/running", "/api/token", "/api/trigger",
+)  # fmt: skip
 few = settings(
     max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -62,10 +65,17 @@ def test_what_is_described(stranger: httpx.Client) -> None:
         "/metrics": {"get"},
         "/api/status": {"get"},
         "/api/events": {"get"},
-        "/api/trigger": {"post"},
-        "/api/recipe": {"post"},
+        "/api/decisions": {"get"},
+        "/api/decisions/{trigger}": {"get"},
+        "/api/focus": {"get"},
+        "/api/focus/picture": {"get"},
+        "/api/limit/preview": {"get"},
+        "/api/notes": {"get"},
+        "/api/pictures/{trigger}/{kind}": {"get"},
+        "/api/report": {"get"},
+        **{path: {"post"} for path in COMMANDS},
     }
-    for path in ("/api/trigger", "/api/recipe"):
+    for path in COMMANDS:
         command = described["paths"][path]["post"]
         assert {"200", "400", "403", "409", "413", "422"} <= set(command["responses"])
         assert command["security"] == [{"APIKeyHeader": []}, {"HTTPBearer": []}]
@@ -84,25 +94,6 @@ def test_health_and_readiness(stranger: httpx.Client, line: Any) -> None:
     line.status = replace(line.status, ledger_fault="the disk is full", stuck="an inspection hangs")
     reasons = ["camera left: no frame for 2 s", "ledger: the disk is full", "an inspection hangs"]
     assert ask() == [(503, ["an inspection hangs"]), (503, reasons)]
-
-
-def test_the_status(stranger: httpx.Client, line: Any) -> None:
-    line.change(fault="/dev/no\udcfftext: gone")  # a path may be no text
-    assert stranger.get("/api/status").json() == {
-        "ready": False,
-        "reasons": ["camera left: /dev/no?text: gone"],
-        "cameras": [
-            {
-                "name": "left", "fault": "/dev/no?text: gone", "reopened": 0, "recipe": "pill",
-                "recipes": ["pill", "cap"], "category": "pill", "bundle": "0" * 64, "threshold": 12.0,
-                "fail_above": 13.0, "waiting": 0, "capacity": 16, "triggers": 3, "decisions": 3,
-            }
-        ],
-        "outputs": [{"name": "mqtt", "fault": "no answer", "delivered": 1, "backlog": 2, "failures": 3}],
-        "ledger_fault": None,
-        "stuck": None,
-        "alarms": ["scores drift"],
-    }  # fmt: skip
 
 
 def test_the_metrics_are_handed_on(stranger: httpx.Client) -> None:
@@ -132,7 +123,7 @@ def test_a_recipe(client: httpx.Client, line: Any) -> None:
         "torn": (409, "no?text/bank.npy: changed"),
         "none": (409, "there is no recipe none; there are: pill, cap"),
     }
-    assert line.asked == [("recipe", "left", "cap")]
+    assert line.asked == [("recipe", "left", "cap", "http")]
 
 
 def test_the_line_is_seen_while_a_recipe_is_switched(
@@ -151,7 +142,7 @@ def test_the_line_is_seen_while_a_recipe_is_switched(
         assert client.post("/api/trigger").status_code == 200
         line.goes_on.set()
         assert b" 200 " in waiting.recv(100)
-    assert line.asked == [("trigger", None, None), ("recipe", None, "cap")]
+    assert line.asked == [("trigger", None, None), ("recipe", None, "cap", "http")]
     assert server.url
 
 
@@ -178,7 +169,7 @@ def test_the_line_is_seen_while_a_recipe_is_switched(
     ],
 )
 def test_a_body_that_says_nothing(client: httpx.Client, line: Any, content: bytes, status: int) -> None:
-    for path in ("/api/trigger", "/api/recipe"):
+    for path in COMMANDS:
         answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
         assert answer.status_code in {status, 400, 422}, answer.text
         assert isinstance(answer.json()["detail"], str)
@@ -198,7 +189,9 @@ def test_a_form_is_no_command(client: httpx.Client, line: Any) -> None:
     [
         "/../../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd",
         "/api/..%5c..%5ctoken", "/api/status/../../etc/passwd", "/api//status", "/%00", "/api/status%00",
-        "/api/%ff", "/docs", "/redoc", "/openapi.json", "/",
+        "/api/%ff", "/docs", "/redoc", "/openapi.json",
+        "/api/pictures/..%2f..%2fetc%2fpasswd/frame", "/api/pictures/t1/../../../etc/passwd", 
+        "/static/..%2fpage.py", "/static/../page.py",
     ],
 )  # fmt: skip
 def test_there_is_nothing_beside_the_routes(client: httpx.Client, path: str) -> None:

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from softcore_edge_app.ledger.ledger import Ledger, Note, verify_ledger
+from softcore_edge_app.line.desk import Desk
+from softcore_edge_app.line.trigger import Decided
+from softcore_runtime import BundleError, Decision, LedgerError, UsageError, bundle
+from softcore_runtime import limit as limit_module
+from softcore_runtime.threshold import Threshold
+
+from .conftest import Build, Endless
+
+NO_LEDGER = r"this needs a ledger"
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until, "it didn't happen"
+        time.sleep(0.002)
+
+
+def notes(tmp_path: Path) -> list[Any]:
+    with Ledger.open(tmp_path / "line.ledger") as ledger:
+        return [tuple(vars(note.change).values()) for note in ledger.read_notes()]
+
+
+def break_ledger(monkeypatch: pytest.MonkeyPatch, *, at: int = 1) -> None:
+    """Let the ledger refuse a note, from so many on."""
+    note, count = Ledger.note, [0]
+
+    def refuse(self: Ledger, change: Any) -> Note:
+        count[0] += 1
+        if count[0] >= at:
+            raise LedgerError("line.ledger: database or disk is full")
+        return note(self, change)
+
+    monkeypatch.setattr(Ledger, "note", refuse)
+
+
+def test_a_limit_is_noted_and_holds_from_the_next_part_on(
+    build: Build, decided: list[Decided], tiny_bundle: Path, bad_frame: np.ndarray, tmp_path: Path
+) -> None:
+    station = build(source=Endless(bad_frame))
+    told: list[Note] = []
+    station.add_note_listener(told.append)
+    station.start()
+    desk = Desk(station)
+    desk.trigger()
+    wait_until(lambda: len(decided) == 1)
+    score = decided[0].entry.score
+    assert score
+    old, new = desk.set_limit(2 * score, 3 * score, None, "page")
+    assert (old.value, old.provisional) == (12.0, True)
+    assert (new.value, new.fail_above, new.provisional, new.calibration) == (
+        2 * score,
+        3 * score,
+        False,
+        None,
+    )
+    assert new.method == "set on the page"
+    assert station.describe().cameras[0].threshold == 2 * score
+    desk.trigger()
+    wait_until(lambda: len(decided) == 2)
+    assert [str(one.entry.decision) for one in decided] == ["FAIL", "PASS"]
+    assert decided[1].entry.threshold == 2 * score
+    manifest = bundle.read_manifest(tiny_bundle)
+    assert manifest.threshold == new
+    assert manifest.history[-1] == old
+    assert [note.change.kind for note in told] == ["limit"]
+    assert told[0].row == 1
+    station.stop()
+    assert notes(tmp_path) == [
+        ("limit", "left", "tiny", "12.0", f"{2 * score!r} to {3 * score!r}", "page"),
+    ]
+    assert verify_ledger(tmp_path / "line.ledger").notes == 1
+
+
+def test_a_limit_keeps_the_mask_and_the_area(build: Build, tiny_bundle: Path, good_frame: np.ndarray) -> None:
+    import cv2
+
+    mask = np.zeros((48, 48, 3), np.uint8)
+    mask[:10] = 255
+    before = Threshold(value=10, provisional=False, method="calibrated", min_area=3)
+    png = cv2.imencode(".png", mask)[1].tobytes()
+    limit_module.set_threshold(tiny_bundle, before, bundle.read_manifest(tiny_bundle), png)
+    station = build()
+    _, new = Desk(station).set_limit(11, None, None, "page")
+    assert (new.min_area, new.fail_above) == (3, None)
+    assert new.mask
+    assert (tiny_bundle / new.mask).read_bytes() == png
+    assert good_frame.any()
+
+
+def test_what_can_not_be_noted_is_not_done(
+    build: Build, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    strict = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("strict")))
+    station = build(bundles={"tiny": tiny_bundle, "strict": strict})
+    desk = Desk(station)
+    station.start()
+    break_ledger(monkeypatch)
+    with pytest.raises(LedgerError, match="full"):
+        desk.set_limit(3.5, None, None, "page")
+    with pytest.raises(LedgerError, match="full"):
+        desk.switch_recipe("strict", by="page")
+    with pytest.raises(LedgerError, match="full"):
+        desk.set_running(False, None, "page")
+    with pytest.raises(LedgerError, match="full"):
+        desk.note_mark("run-left-1", "left", None, "good", "page")
+    camera = station.describe().cameras[0]
+    assert (camera.threshold, camera.recipe, camera.running) == (12.0, "tiny", True)
+    assert bundle.read_manifest(tiny_bundle).threshold.value == 12.0
+    station.stop()
+    monkeypatch.undo()
+    assert notes(tmp_path) == []
+
+
+def test_what_was_noted_and_can_not_be_done_is_taken_back(
+    build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    station = build()
+    desk = Desk(station)
+
+    def refuse(*_given: Any) -> None:
+        raise UsageError("manifest.json: can't be written (Read-only file system)")
+
+    monkeypatch.setattr("softcore_edge_app.line.desk.set_threshold", refuse)
+    with pytest.raises(UsageError, match="Read-only"):
+        desk.set_limit(3.5, None, None, "http")
+    break_ledger(monkeypatch, at=2)
+    with pytest.raises(UsageError, match="Read-only"):
+        desk.set_limit(4.5, None, None, "http")
+    assert "can't be taken back" in caplog.text
+    station.stop()
+    monkeypatch.undo()
+    assert notes(tmp_path) == [
+        ("limit", "left", "tiny", "12.0", "3.5", "http"),
+        ("limit", "left", "tiny", "3.5", "12.0", "http"),
+        ("limit", "left", "tiny", "12.0", "4.5", "http"),
+    ]
+
+
+def test_without_a_ledger_nothing_is_set_up_and_work_goes_on(build: Build, decided: list[Decided]) -> None:
+    station = build(ledger=None)
+    desk = Desk(station)
+    station.start()
+    for change in (
+        lambda: desk.set_limit(3.5, None, None, "page"),
+        lambda: desk.switch_recipe("tiny", by="page"),
+        lambda: desk.set_running(False, None, "page"),
+        lambda: desk.note_mark("x", "left", None, "good", "page"),
+    ):
+        with pytest.raises(UsageError, match=NO_LEDGER):
+            change()
+    assert desk.trigger_by_hand(None, "7", "page") == "run-left-1"
+    wait_until(lambda: len(decided) == 1)
+    assert station.describe().cameras[0].running
+
+
+def test_recipes_are_noted_with_who_asked(build: Build, tiny_bundle: Path, tmp_path: Path) -> None:
+    strict = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("strict")))
+    damaged = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("damaged")))
+    (damaged / "bank.npy").write_bytes(b"")
+    station = build(bundles={"tiny": tiny_bundle, "strict": strict, "damaged": damaged})
+    station.switch_recipe("strict", None, "modbus")
+    with pytest.raises(BundleError):
+        station.switch_recipe("damaged", None, "mqtt")
+    with pytest.raises(UsageError):
+        station.switch_recipe("none", None, "mqtt")
+    station.switch_recipe("tiny")
+    station.stop()
+    assert notes(tmp_path) == [
+        ("recipe", "left", None, "tiny", "strict", "modbus"),
+        ("recipe", "left", None, "strict", "tiny", "command"),
+    ]
+
+
+def test_what_is_triggered_while_the_line_is_stopped_is_invalid_at_once(
+    build: Build, decided: list[Decided], tmp_path: Path
+) -> None:
+    station = build("left", "right", deadline=60)
+    desk = Desk(station)
+    station.start()
+    with pytest.raises(UsageError, match="name a camera"):
+        desk.set_running(False, None, "page")
+    for _ in range(2):  # the second time there is nothing to be changed
+        desk.set_running(False, "left", "page")
+    assert not station.describe().ready
+    asked = [desk.trigger("left") for _ in range(3)]
+    wait_until(lambda: len(decided) == 3)
+    assert {one.entry.reason for one in decided} == {"the line was stopped on the page"}
+    assert {one.entry.decision for one in decided} == {Decision.INVALID}
+    asked.append(desk.trigger("right"))
+    desk.set_running(True, "left", "page")
+    assert station.describe().ready
+    asked.append(desk.trigger("left"))
+    wait_until(lambda: len(decided) == 5)
+    assert [str(one.entry.decision) for one in decided[3:]] == ["PASS", "PASS"]
+    station.stop()
+    with Ledger.open(tmp_path / "line.ledger") as ledger:
+        assert sorted(row.entry.trigger for row in ledger) == sorted(asked)
+    assert notes(tmp_path) == [
+        ("running", "left", None, "true", "false", "page"),
+        ("running", "left", None, "false", "true", "page"),
+    ]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_camera_that_goes_by_itself_pauses(
+    build: Build, decided: list[Decided], good_frame: np.ndarray, stopped: bool
+) -> None:
+    """And the line ends in the middle of a pause."""
+    station = build(trigger="auto", source=Endless(good_frame))
+    desk = Desk(station)
+    station.start()
+    wait_until(lambda: len(decided) > 3)
+    desk.set_running(False, None, "page")
+    wait_until(lambda: station.lines["left"].waiting == 0)
+    settled, quiet = -1, 0
+    while quiet < 20:  # what was under way comes to its end
+        quiet = quiet + 1 if settled == len(decided) else 0
+        settled = len(decided)
+        time.sleep(0.01)
+    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    triggered = [one.entry.trigger for one in decided]
+    assert triggered == [f"run-left-{number}" for number in range(1, settled + 1)]
+    if not stopped:
+        desk.set_running(True, None, "page")
+        wait_until(lambda: len(decided) > settled + 3)
+    station.stop()
+    status = station.describe().cameras[0]
+    assert status.triggers == status.decisions == len(decided)
+    names = [one.entry.name for one in decided]
+    assert names == [f"frame {number}" for number in range(1, len(decided) + 1)]  # no picture was left out
+
+
+def test_a_trigger_by_hand_is_noted(
+    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    station = build()
+    desk = Desk(station)
+    station.start()
+    desk.trigger(None, "of the PLC")
+    assert desk.trigger_by_hand(None, "7", "page") == "run-left-2"
+    desk.trigger_by_hand("left", None, "page")
+    wait_until(lambda: len(decided) == 3)
+    station.book.fault = "the ledger can't be written (full)"
+    with pytest.raises(LedgerError, match="nothing was triggered"):
+        desk.trigger_by_hand(None, None, "page")
+    station.book.fault = None
+    assert station.describe().cameras[0].triggers == 3
+    station.stop()
+    assert notes(tmp_path) == [
+        ("trigger", "left", "run-left-2", None, "7", "page"),
+        ("trigger", "left", "run-left-3", None, None, "page"),
+    ]
+    assert monkeypatch
+
+
+def test_what_a_camera_sees(build: Build, decided: list[Decided], good_frame: np.ndarray) -> None:
+    station = build()
+    desk = Desk(station)
+    assert desk.look(None).picture is None
+    assert desk.look("left").looks.shape == (12, 3)
+    station.start()
+    desk.trigger()
+    wait_until(lambda: len(decided) == 1)
+    np.testing.assert_array_equal(desk.look(None).picture, good_frame)
+    with pytest.raises(UsageError, match="no camera 'up'"):
+        desk.look("up")
+
+
+def test_changes_from_many_threads_are_all_noted_between_the_decisions(
+    build: Build, decided: list[Decided], tmp_path: Path
+) -> None:
+    station = build(queue=10_000, deadline=60)
+    desk = Desk(station)
+    station.start()
+
+    def change(thread: int) -> None:
+        for number in range(10):
+            desk.note_mark(f"t{number}", "left", None, "good", f"{thread}")
+
+    threads = [threading.Thread(target=change, args=[number]) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    asked = [desk.trigger() for _ in range(100)]
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: len(decided) == 100)
+    station.stop()
+    verified = verify_ledger(tmp_path / "line.ledger")
+    assert (verified.rows, verified.notes, verified.fault) == (100, 30, None)
+    assert [one.entry.trigger for one in decided] == asked
+    assert [one.number for one in decided] == [*range(1, 101)]
