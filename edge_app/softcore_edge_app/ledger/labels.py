@@ -65,6 +65,10 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{Path(Kept.place(entry).path).name}{PICTURE}").write_bytes(picture)
         counts[mark] += 1
+    if not any(counts.values()):
+        raise UsageError(
+            f"--archive {archive}: has a picture of none of the {len(parts)} marked parts ({missing[0]})"
+        )
     return Labels(counts, missing)
 
 

@@ -533,3 +533,95 @@ def test_a_stream_of_ffmpeg_is_back_soon_after_its_sender(monkeypatch: pytest.Mo
         frames.close()
         second.kill()
     assert all(map(is_picture, taken))
+
+
+def test_each_trigger_gets_the_first_frame_that_came_after_it(sender: Sender) -> None:
+    camera = follow(sender.address, patience=5)
+    assert camera.open()
+    try:
+        since, numbers = [], []
+        for number in range(1, 20):
+            time.sleep(0.05 * (number % 3))
+            since.append(time.monotonic())
+            frame = camera.take(number, since[-1], float("inf"))
+            assert frame.number == number
+            assert frame.taken is not None
+            assert frame.taken >= since[-1]
+            numbers.append(read_number(frame))
+        for number, moment in zip(numbers, since, strict=True):
+            assert sender.sent[number] > moment - 0.5  # what was on its way
+        assert numbers == sorted(set(numbers))
+    finally:
+        camera.close()
+
+
+def test_triggers_of_one_moment_get_frames_of_their_own(sender: Sender) -> None:
+    camera = follow(sender.address, patience=5)
+    assert camera.open()
+    try:
+        now = time.monotonic()
+        numbers = [read_number(camera.take(number, now, float("inf"))) for number in range(1, 6)]
+        assert len(set(numbers)) == 5
+    finally:
+        camera.close()
+
+
+def test_a_trigger_without_a_frame_in_time_has_the_reason(sender: Sender) -> None:
+    camera = follow(sender.address, patience=5)
+    assert camera.open()
+    try:
+        camera.take(1, time.monotonic(), float("inf"))
+        assert camera.fault is None
+        sender.mode = "block"
+        skip = time.monotonic() + 0.3
+        while time.monotonic() < skip:
+            camera.take(2, time.monotonic(), skip)
+        began = time.monotonic()
+        frame = camera.take(3, began, began + 0.2)
+        assert is_silent(frame)
+        assert time.monotonic() - began < 4  # not its whole patience
+    finally:
+        camera.close()
+
+
+def test_who_waits_is_let_go_when_the_camera_is_left(sender: Sender) -> None:
+    camera = follow(sender.address, patience=60)
+    assert camera.open()
+    sender.mode = "block"
+    time.sleep(0.2)
+    threading.Timer(0.2, camera.leave).start()
+    now = time.monotonic()
+    while not is_silent(camera.take(1, now, float("inf"))):
+        pass
+    assert time.monotonic() - now < 30
+    camera.close()
+
+
+def test_properties_are_set_at_each_opening(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, float]] = []
+
+    class Capture:
+        def __init__(self, real: Any) -> None:
+            self._real = real
+
+        def set(self, name: int, value: float) -> bool:
+            asked.append((name, value))
+            return False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+    open_capture = live_reader.open_capture
+    monkeypatch.setattr(
+        live_reader, "open_capture", lambda *given, **more: Capture(open_capture(*given, **more))
+    )
+    wanted = {cv2.CAP_PROP_EXPOSURE: -6.0, cv2.CAP_PROP_GAIN: 4.0}
+    camera = LiveCapture(
+        sender.address, "line", "stream", backend=cv2.CAP_FFMPEG, patience=0.5, properties=wanted
+    )
+    with closing(camera.read_frames()) as frames:
+        next(frames)
+        sender.mode = "end"
+        skip_to(frames, lambda _frame: camera.reopened)
+    assert dict(asked) == wanted
+    assert len(asked) >= 4

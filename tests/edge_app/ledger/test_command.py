@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.command import main
-from softcore_edge_app.ledger.ledger import Entry, Ledger, Row
+from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Row
+from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision
 
@@ -67,6 +68,40 @@ def test_verify_gives_rows_and_head(rows: list[Row], path: Path, capsys: Capsys)
     whole = f"{path}: 10 rows, whole, closed; head {rows[-1].hash}\n"
     assert run(capsys, "verify", path) == (0, whole, "")
     assert run(capsys, "verify", path, "--head", rows[4].hash.upper()) == (0, whole, "")
+
+
+def test_verify_counts_notes_and_takes_their_heads(path: Path, capsys: Capsys) -> None:
+    with Ledger.open(path) as ledger:
+        row = ledger.append(entry(0))
+        notes = [ledger.note(Change("limit", "camera 0", "tiny", "11.0", "12.0", "page")) for _ in range(2)]
+    heads = f"head {row.hash}, of the notes {notes[1].hash}"
+    whole = f"{path}: 1 rows, 2 notes, whole, closed; {heads}\n"
+    for note in notes:
+        assert run(capsys, "verify", path, "--head", note.hash) == (0, whole, "")
+
+
+def test_notes_come_back(path: Path, tmp_path: Path, capsys: Capsys) -> None:
+    with Ledger.open(path) as ledger:
+        notes = [
+            ledger.note(Change("limit", 'a "quoted", camera', "tiny", "11.0", None, "page")),
+            ledger.note(Change("running", "é", None, "true", "false", "mqtt")),
+        ]
+    out = tmp_path / "notes.csv"
+    assert run(capsys, "export", path, "--out", out, "--notes") == (0, "", f"2 of 2 notes in {out}\n")
+    expected = [dict(zip(NOTE_COLUMNS, note.values(), strict=True)) for note in notes]
+    with out.open(encoding="utf-8", newline="") as file:
+        back = list(csv.DictReader(file))
+    assert back == [
+        {name: "" if value is None else str(value) for name, value in note.items()} for note in expected
+    ]
+    since = datetime.fromtimestamp(notes[1].at / 10**9 + 1, timezone.utc).isoformat()
+    assert run(capsys, "export", path, "--out", out, "--notes", "--since", since)[2].startswith("0 of 2")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run(capsys, "export", path, "--out", tmp_path / "notes.parquet", "--notes")[0] == 0
+    table = parquet.read_table(tmp_path / "notes.parquet")
+    assert str(table.schema.field("at").type) == "timestamp[ns, tz=UTC]"
+    column = table.schema.get_field_index("at")
+    assert table.set_column(column, "at", table.column("at").cast("int64")).to_pylist() == expected
 
 
 @pytest.mark.usefixtures("rows")

@@ -7,6 +7,7 @@ ten, which are in its memory.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,7 +33,7 @@ from softcore_runtime.threshold import Threshold
 
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 SECOND = 10**9
-START = 1_790_000_000 * SECOND  # in nanoseconds of UTC since 1970
+START = time.time_ns() // SECOND * SECOND - 600 * SECOND  # an archive keeps nothing for years
 METRICS = (b"# TYPE softcore_up gauge\nsoftcore_up 1.0\n", "text/plain; version=0.0.4; charset=utf-8")
 WELL = Status(
     cameras=(

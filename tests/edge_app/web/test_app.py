@@ -190,7 +190,7 @@ def test_a_form_is_no_command(client: httpx.Client, line: Any) -> None:
         "/../../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd",
         "/api/..%5c..%5ctoken", "/api/status/../../etc/passwd", "/api//status", "/%00", "/api/status%00",
         "/api/%ff", "/docs", "/redoc", "/openapi.json",
-        "/api/pictures/..%2f..%2fetc%2fpasswd/frame", "/api/pictures/t1/../../../etc/passwd", 
+        "/api/pictures/..%2f..%2fetc%2fpasswd/frame", "/api/pictures/t1/../../../etc/passwd",
         "/static/..%2fpage.py", "/static/../page.py",
     ],
 )  # fmt: skip

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
+from softcore_edge_app.web import shelf as shelf_module
+from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.shelf import KEPT, NoPictureError, Shelf
+
+FAILED, PASSED, INVALID = (6, 55), (0, 50), (9, 59)  # of the archive, and of the memory
+
+
+def decode(answer: httpx.Response) -> np.ndarray:
+    assert answer.status_code == 200, answer.text
+    picture = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(picture)
+
+
+def redness(picture: np.ndarray) -> float:
+    return float(np.abs(picture[:, :, 2].astype(int) - picture[:, :, 0]).max())
+
+
+@pytest.mark.parametrize("number", FAILED + PASSED)
+def test_a_part_is_seen_in_each_way(stranger: httpx.Client, parts: list[Decided], number: int) -> None:
+    frame = parts[number].frame
+    assert frame
+    assert frame.picture is not None
+
+    def see(kind: str) -> np.ndarray:
+        answer = stranger.get(f"/api/pictures/t{number}/{kind}")
+        assert answer.headers["content-type"] == ("image/png" if kind == "frame" else "image/jpeg")
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        return decode(answer)
+
+    np.testing.assert_array_equal(see("frame"), frame.picture)
+    outlined, coloured, small = see("overlay"), see("map"), see("thumbnail")
+    assert outlined.shape == coloured.shape == (240, 320, 3)
+    assert small.shape == (120, 160, 3)
+    bright = np.argwhere(outlined.max(2) > 240)  # the outline is white
+    if number in FAILED:
+        assert len(bright) > 50
+        assert bright[:, 1].mean() > 160 > 120 > bright[:, 0].mean()  # to the upper right
+        assert redness(coloured) > 100
+    else:
+        assert len(bright) == 0
+    assert redness(outlined) < 40
+
+
+@pytest.mark.parametrize("number", INVALID)
+def test_of_a_part_without_a_picture_none_is_seen(stranger: httpx.Client, number: int) -> None:
+    for kind in ("frame", "overlay", "map", "thumbnail"):
+        answer = stranger.get(f"/api/pictures/t{number}/{kind}")
+        assert answer.status_code == 404
+        assert "picture" in answer.json()["detail"]
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("t60/frame", 404),
+        ("none/overlay", 404),
+        ("t1/sidecar", 422),
+        ("t1/frame.png", 422),
+        ("../frame", 404),
+        ("..%2f..%2f..%2fetc%2fpasswd/frame", 404),
+        ("%2e%2e/frame", 404),
+        ("%2fetc%2fpasswd/frame", 404),
+        ("..%5c..%5cx/frame", 404),
+        ("t1%00/frame", 422),
+        ("t1%0a/frame", 422),
+        ("%ff/frame", 404),
+        (f"{'x' * 201}/frame", 422),
+        (f"{'x' * 60_000}/frame", 422),
+    ],
+)
+def test_there_is_no_way_to_other_files(stranger: httpx.Client, path: str, status: int) -> None:
+    answer = stranger.get(f"/api/pictures/{path}")
+    assert answer.status_code == status
+    assert b"root:" not in answer.content
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_what_the_archive_has_lost_is_said(server: WebServer, stranger: httpx.Client, parts: Any) -> None:
+    archive = server._shelf._archive
+    kept = Kept.place(parts[3].entry)
+    assert archive
+    kept.file(archive, OVERLAY).unlink()
+    assert decode(stranger.get("/api/pictures/t3/overlay")).shape == (90, 120, 3)  # the frame, then
+    answer = stranger.get("/api/pictures/t3/map")
+    assert (answer.status_code, "it has no map" in answer.json()["detail"]) == (404, True)
+    kept.file(archive, PICTURE).write_bytes(b"")
+    for kind in ("overlay", "thumbnail"):
+        assert "can't be read" in stranger.get(f"/api/pictures/t3/{kind}").json()["detail"]
+    kept.file(archive, PICTURE).unlink()
+    answer = stranger.get("/api/pictures/t3/frame")
+    assert "any more" in answer.json()["detail"]
+    assert stranger.get("/api/decisions/t3").json()["picture"] is False
+
+
+def make_part(decide: Callable[..., Decided], number: int, shape: tuple[int, ...] = (60, 80, 3)) -> Decided:
+    from dataclasses import replace
+
+    frame = Frame(number + 1, "frame", np.full(shape, number % 250, np.uint8))
+    return replace(decide(number), frame=frame)
+
+
+def test_the_last_parts_are_in_memory_with_a_ledger_or_without(
+    serve: Callable[..., WebServer], decide: Callable[..., Decided]
+) -> None:
+    server = serve()
+    for number in range(KEPT + 5):
+        server.publish(make_part(decide, number))
+    with httpx.Client(base_url=server.url) as client:
+        gone = client.get("/api/pictures/t4/frame")
+        assert (gone.status_code, "no such part is known" in gone.json()["detail"]) == (404, True)
+        assert decode(client.get("/api/pictures/t5/frame"))[0, 0, 0] == 5
+        assert decode(client.get(f"/api/pictures/t{KEPT + 4}/thumbnail")).shape == (60, 80, 3)
+
+
+def test_memory_is_bounded_by_what_pictures_take(
+    decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf_module, "_MOST_BYTES", 100_000)
+    shelf = Shelf(None)
+    for number in range(20):
+        shelf.keep(make_part(decide, number))
+        assert shelf._size <= 100_000
+    kept = [number for number in range(20) if shelf.has(decide(number).entry)]
+    assert kept == [*range(14, 20)]  # of 14 400 bytes each
+    for number in kept:  # what is drawn counts, too
+        if shelf.draw(f"t{number}", "frame") is None:
+            break
+    assert shelf._size == sum(part.size for part in shelf._parts.values()) <= 100_000
+    huge = make_part(decide, 30, (500, 500, 3))
+    shelf.keep(huge)
+    assert shelf.draw("t30", "thumbnail")
+    assert len(shelf._parts) == 1
+
+
+def test_a_picture_is_drawn_once(decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(None)
+    shelf.keep(make_part(decide, 1))
+    assert shelf.recall("t1", "thumbnail") is None
+    drawn = shelf.draw("t1", "thumbnail")
+    assert shelf.recall("t1", "thumbnail") == drawn
+    assert shelf.recall("t1", "overlay") is None
+    assert shelf.draw("t2", "overlay") is None
+    with pytest.raises(NoPictureError, match="no map"):
+        shelf.draw("t1", "map")
+    with pytest.raises(NoPictureError, match="no archive"):
+        shelf.fetch(decide(2).entry, "frame")
+    assert monkeypatch
+
+
+def test_the_focus(stranger: httpx.Client, line: Any) -> None:
+    assert stranger.get("/api/focus").json() == {"sharpness": None, "lowest": 4.0, "typical": 5.0}
+    assert stranger.get("/api/focus/picture").status_code == 404
+    rng = np.random.default_rng(0)
+    line.picture = sharp = rng.integers(0, 255, (300, 2000, 3), np.uint8)
+    first = stranger.get("/api/focus", params={"camera": "left"}).json()["sharpness"]
+    line.picture = cv2.GaussianBlur(sharp, (0, 0), 3)
+    assert 0 < stranger.get("/api/focus").json()["sharpness"] < first / 5
+    answer = stranger.get("/api/focus/picture", params={"camera": "left", "turn": 7})
+    assert decode(answer).shape == (192, 1280, 3)
+    assert answer.headers["cache-control"] == "no-store"
+    for path in ("/api/focus", "/api/focus/picture"):
+        refused = stranger.get(path, params={"camera": "right"})
+        assert (refused.status_code, "no camera right" in refused.json()["detail"]) == (409, True)
+        assert stranger.get(path, params={"camera": ""}).status_code == 422
+
+
+def test_the_archive_is_only_read(server: WebServer, stranger: httpx.Client) -> None:
+    archive = server._shelf._archive
+    assert archive
+
+    def list_files() -> set[Path]:
+        return {path for path in archive.rglob("*") if path.is_file()}
+
+    before = list_files()
+    for number in range(20, 30):
+        stranger.get(f"/api/pictures/t{number}/thumbnail")
+    assert list_files() == before

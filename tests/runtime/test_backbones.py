@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import gc
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from softcore_runtime import Inspector
+from softcore_runtime.backbones import share_backbone
+from softcore_runtime.bundle import BACKBONE, read_manifest
+
+
+def test_the_same_network_is_open_once(tiny_bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_bundle, tmp_path / "copy"))
+    one, other = Inspector.load(tiny_bundle), Inspector.load(copy)
+    assert one.backbone is other.backbone
+    assert Inspector.load(tiny_bundle, threads=7).backbone is not one.backbone
+
+
+def test_nobody_keeps_it_open(tiny_bundle: Path) -> None:
+    sha256 = read_manifest(tiny_bundle).files[BACKBONE].sha256
+    first = id(share_backbone(tiny_bundle / BACKBONE, sha256, "onnxruntime", "fp32", 3))
+    gc.collect()
+    kept = [share_backbone(tiny_bundle / BACKBONE, f"{n:064}", "onnxruntime", "fp32", 3) for n in range(3)]
+    again = share_backbone(tiny_bundle / BACKBONE, sha256, "onnxruntime", "fp32", 3)
+    assert all(one is not again for one in kept)
+    assert first  # it may even lie in the same place
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_inspectors_that_share_one_do_not_mix_frames(
+    tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray, engine: str
+) -> None:
+    inspectors = [Inspector.load(tiny_bundle, engine=engine) for _ in range(2)]  # type: ignore[arg-type]
+    frames = good_frame, bad_frame
+    expected = [inspectors[0].inspect(frame).score for frame in frames]
+    scores: list[list[float]] = [[], []]
+
+    def work(which: int) -> None:
+        for _ in range(200):
+            scores[which].append(inspectors[which].inspect(frames[which]).score)
+
+    threads = [threading.Thread(target=work, args=[which]) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [set(own) for own in scores] == [{score} for score in expected]
