@@ -84,7 +84,8 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 tools={"softcore": "test"},
                 preprocessing=preprocessing,
                 backbone=manifest.Backbone(
-                    name="cell means", layers=(), weights_sha256=None, engine="onnxruntime", precision="fp32"
+                    name="cell means", layers=(), weights_sha256=None, engine="onnxruntime", provider="cpu",
+                    precision="fp32",
                 ),
                 grid=manifest.Grid(height=GRID, width=GRID),
                 bank=manifest.Bank(

@@ -229,6 +229,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                     layers=prepared.loaded.layers,
                     weights_sha256=prepared.loaded.weights_sha256,
                     engine=backbone.engine,
+                    provider=backbone.provider,
                     precision=backbone.precision,
                 ),
                 grid=Grid(height=grid[0], width=grid[1]),

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from softcore_runtime.engine import Engine, Precision
+from softcore_runtime.engine import Engine, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
@@ -31,7 +31,7 @@ __all__ = [
     "parse_manifest",
 ]
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
 _UNSEALED = "0" * 64
 
@@ -39,13 +39,14 @@ _UNSEALED = "0" * 64
 class Backbone(Record):
     """The network in `backbone.onnx`; `weights_sha256` is None where it has no weights file.
 
-    The bank's features were computed by `engine` in `precision`.
+    The bank's features were computed by `engine` on `provider` in `precision`.
     """
 
     name: str
     layers: tuple[str, ...]
     weights_sha256: Sha256 | None
     engine: Engine
+    provider: Provider
     precision: Precision
 
 
@@ -130,7 +131,7 @@ class FileRecord(Record):
 class Manifest(Record):
     """All of `manifest.json` but its seal; `history` are the limits before `threshold`, the oldest first."""
 
-    format_version: Literal[3] = FORMAT_VERSION
+    format_version: Literal[4] = FORMAT_VERSION
     category: str = Field(min_length=1)
     created: datetime
     tools: dict[str, str]
