@@ -42,6 +42,7 @@ _INSTALL = {
     "tensorrt": "install NVIDIA's TensorRT (a Jetson has it: docs/jetson.md)",
 }
 _NEAREST = Path(__file__).with_name("nearest.onnx")  # `tests/runtime/test_ort.py` has its text
+_INFER = "libnvinfer.so"
 _QUERIES = 256  # compared with the bank at a time: their products take memory
 _BATCH = "batch"  # what the export calls the network's open dimension
 # The same network must give the same numbers in every run: no kernel that is chosen by a race, no TF32.
@@ -139,7 +140,12 @@ class OnnxBackbone:
         )
         self.engines = find_engines(bundle, wanted)
         if self.engines:
-            return _open(self._path, options, "tensorrt", _tensorrt_options(self.precision, self.engines))
+            kept = _tensorrt_options(self.precision, self.engines)
+            try:
+                return _open(self._path, options, "tensorrt", kept)
+            except ProviderError:
+                if not build:
+                    raise
         if not build:
             raise ProviderError("it has no engines for this GPU yet: softcore-edge prepare builds them")
         with keep_engines(bundle, wanted) as (draft, timing):
@@ -196,6 +202,12 @@ def demand_provider(provider: Provider) -> Device:
             "pip install 'softcore[gpu]' (on a Jetson NVIDIA's wheel: docs/jetson.md)"
         )
     device = find_device()
+    built = getattr(onnxruntime, "cuda_version", "")
+    if built and _major(built) > _major(device.driver):
+        raise ProviderError(
+            f"this ONNX Runtime is built for CUDA {built}, and NVIDIA's driver has {device.driver}; "
+            "install a later driver, or an earlier onnxruntime-gpu"
+        )
     _preload(provider)
     for needed in ("cuda", "tensorrt")[: 1 + (provider == "tensorrt")]:  # CUDA takes what TensorRT can't
         missing = find_missing(_library(needed))
@@ -249,8 +261,12 @@ def _open(path: Path, options: Any, provider: Provider, tensorrt: dict[str, obje
             raise BundleCorruptError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from error
         raise ProviderError(f"ONNX Runtime can't open {path.name} there ({_first_line(error)})") from error
     if session.get_providers()[0] != _PROVIDERS[provider]:
-        raise ProviderError(f"ONNX Runtime doesn't take {_TITLES[provider]} here; is its CUDA another's?")
+        raise ProviderError(f"ONNX Runtime finds no way to compute with {_TITLES[provider]} here")
     return session
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
 
 
 def _preload(provider: Provider) -> None:
@@ -269,7 +285,7 @@ def _library(provider: str) -> Path:
 
 def _tensorrt_version() -> str:
     """Ask TensorRT for its version, `10.3.0`."""
-    name = next((name for name in list_needed(_library("tensorrt")) if name.startswith("libnvinfer.so")), "")
+    name = next((name for name in list_needed(_library("tensorrt")) if name.startswith(_INFER)), _INFER)
     try:
         number = int(ctypes.CDLL(name).getInferLibVersion())
     except (AttributeError, OSError) as error:
