@@ -341,3 +341,16 @@ def test_openvino_has_no_such_provider(tiny_bundle: Path) -> None:
         open_backbone(tiny_bundle / "backbone.onnx", "openvino", provider="cuda")
     backbone = open_backbone(tiny_bundle / "backbone.onnx", "openvino", provider="auto")
     assert (backbone.engine, backbone.provider, backbone.choice) == ("openvino", "cpu", "")
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_every_option_is_one_that_the_provider_s_own_library_knows(tmp_path: Path, provider: str) -> None:
+    library = ort._library(provider)
+    if not library.is_file():
+        pytest.skip(f"this ONNX Runtime has no {provider}")
+    content = library.read_bytes()
+    options = {"cuda": ort._CUDA_OPTIONS, "tensorrt": ort._tensorrt_options("fp16", tmp_path, tmp_path)}
+    for name, value in options[provider].items():
+        assert b"\0" + name.encode() + b"\0" in content
+        if isinstance(value, str) and value != str(tmp_path):
+            assert b"\0" + value.encode() + b"\0" in content
