@@ -7,11 +7,19 @@ import weakref
 from pathlib import Path
 from typing import Literal
 
-from softcore_runtime.engine import Backbone, Engine, Precision, Provider, open_backbone, usable_cpus
+from softcore_runtime.engine import (
+    Backbone,
+    Engine,
+    Precision,
+    Provider,
+    choose_engine,
+    open_backbone,
+    usable_cpus,
+)
 
 __all__ = ["share_backbone"]
 
-_Key = tuple[str, Engine | Literal["auto"], Precision, int, Provider | Literal["auto"], Engine | None, bool]
+_Key = tuple[str, Engine | Literal["auto"], Engine, Precision, int, Provider | Literal["auto"], bool]
 
 _lock = threading.Lock()
 _open: weakref.WeakValueDictionary[_Key, Backbone] = weakref.WeakValueDictionary()
@@ -40,7 +48,8 @@ def share_backbone(
         favourite: the engine for `auto`.
         build: whether TensorRT may build engines for `auto`.
     """
-    key = (sha256, engine, precision, threads or usable_cpus(), provider, favourite, build)
+    on_cpu = choose_engine(engine, favourite)
+    key = (sha256, engine, on_cpu, precision, threads or usable_cpus(), provider, build)
     with _lock:
         backbone = _open.get(key)
         if backbone is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -68,7 +68,7 @@ class Ruling:
     by_hnsw: int
     exact: int
     milliseconds: float
-    provider: Provider
+    provider: Provider = field(kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.threshold > 0:

@@ -31,7 +31,7 @@ __all__ = [
     "parse_manifest",
 ]
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 3
 
 _UNSEALED = "0" * 64
 
@@ -46,7 +46,7 @@ class Backbone(Record):
     layers: tuple[str, ...]
     weights_sha256: Sha256 | None
     engine: Engine
-    provider: Provider
+    provider: Provider = "cpu"  # as all were before this was written down
     precision: Precision
 
 
@@ -131,7 +131,7 @@ class FileRecord(Record):
 class Manifest(Record):
     """All of `manifest.json` but its seal; `history` are the limits before `threshold`, the oldest first."""
 
-    format_version: Literal[4] = FORMAT_VERSION
+    format_version: Literal[3] = FORMAT_VERSION
     category: str = Field(min_length=1)
     created: datetime
     tools: dict[str, str]

@@ -49,7 +49,7 @@ class Calibration(Record):
     good_sha256: Sha256 | None
     bad_sha256: Sha256 | None
     engine: Engine
-    provider: Provider
+    provider: Provider = "cpu"  # as all were before this was written down
     precision: Precision
     created: datetime
     tool: str
