@@ -37,15 +37,12 @@ int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
 
 
 def compile_driver(folder: Path, init: int = 0, count: int = 1, bad: int = 0) -> str:
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("g++")
-    if not compiler:
+    if not shutil.which("cc"):
         pytest.skip("there is no C compiler here")
     (folder / "driver.c").write_text(DRIVER)
     defined = [f"-DINIT={init}", f"-DCOUNT={count}", f"-DBAD={bad}"]
     library = folder / "libcuda.so.1"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", *defined, "-o", library, "-x", "c", folder / "driver.c"], check=True
-    )
+    subprocess.run(["cc", "-shared", "-fPIC", *defined, "-o", library, folder / "driver.c"], check=True)
     return str(library)
 
 

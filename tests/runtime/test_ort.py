@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -297,6 +298,7 @@ def test_kept_engines_that_can_not_be_read_are_built_anew(tiny_bundle: Path, gpu
     assert built["TensorrtExecutionProvider"]["trt_engine_cache_path"] != str(kept)
 
 
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler here")
 @pytest.mark.parametrize(("number", "version"), [(101601, "10.16.1"), (100300, "10.3.0"), (8601, "8.6.1")])
 def test_the_version_of_tensorrt_is_asked_of_its_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, version: str
