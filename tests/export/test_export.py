@@ -565,6 +565,7 @@ def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
 
     # Elsewhere they are foreign: the copy is as good as any, and builds its own.
     shutil.copytree(target, tmp_path / "copy")
+    del inspector  # or its network would be shared
     gpu.device = replace(gpu.device, name="NVIDIA L4", capability="8.9")
     elsewhere = Inspector.load(tmp_path / "copy")
     assert elsewhere.backbone.provider == "cuda"
