@@ -12,13 +12,14 @@ SHARED ?= ../shared
 WEIGHTS ?= $(SHARED)/weights/resnet18-imagenet-to-layer3.pth
 PAPER  ?= paper
 
-.PHONY: help setup demo test check format bench anomalib paper lock clean
+.PHONY: help setup demo test check targets format bench anomalib paper lock clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
 	@echo "make demo    draw pictures, export a bundle, calibrate it, inspect recorded frames; see $(DEMO)/overlays"
 	@echo "make test    all tests"
-	@echo "make check   format, lint, types, import contracts"
+	@echo "make check   format, lint, types, import contracts, Dockerfiles and scripts"
+	@echo "make targets wheels for a Jetson, the x86 image's steps in a clean Debian root, Python 3.10 and 3.12 (as root)"
 	@echo "make bench   the measurements behind the README's numbers"
 	@echo "make anomalib an environment of its own for anomalib, whose CFLOW and PatchCore are measured"
 	@echo "make paper   the paper's tables and figures on the pictures in $(SHARED), into $(PAPER)"
@@ -49,6 +50,18 @@ check: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint --config docker/hadolint.yaml docker/Dockerfile docker/Dockerfile.jetson
+	$(BIN)/shellcheck docker/*.sh
+
+# What needs package indexes and Debian's mirror, and minutes. TARGETS_PYTHONS: those that are here of 3.10 and 3.12.
+TARGETS_PYTHONS ?= $(shell command -v python3.10 python3.12)
+
+targets: demo
+	UV=$(BIN)/uv docker/check_wheels.sh
+	mkdir -p $(DEMO)/try && rm -rf $(DEMO)/try/bundle && cp -r $(DEMO)/bundles/pill $(DEMO)/try/bundle
+	cp tests/recordings/pill/01_good.png $(DEMO)/try/frame.png
+	docker/check_pythons.sh $(DEMO)/try $(TARGETS_PYTHONS)
+	docker/check_image.sh $(DEMO)/try
 
 format: setup
 	$(BIN)/ruff format

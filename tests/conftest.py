@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from playwright.sync_api import Browser, expect, sync_playwright
-from softcore_runtime import Inspector, bundle, manifest
+from softcore_runtime import Inspector, bundle, engine, manifest, ort
+from softcore_runtime.devices import Device
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.threshold import Threshold
@@ -84,7 +86,8 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 tools={"softcore": "test"},
                 preprocessing=preprocessing,
                 backbone=manifest.Backbone(
-                    name="cell means", layers=(), weights_sha256=None, engine="onnxruntime", precision="fp32"
+                    name="cell means", layers=(), weights_sha256=None, engine="onnxruntime", provider="cpu",
+                    precision="fp32",
                 ),
                 grid=manifest.Grid(height=GRID, width=GRID),
                 bank=manifest.Bank(
@@ -150,6 +153,64 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield started
         started.close()
+
+
+class Gpu:
+    """ONNX Runtime as on a machine with a GPU, all of whose parts compute on the CPU.
+
+    Attributes:
+        asked: the providers and options of each session.
+        takes: whether TensorRT takes a part of the network.
+        refuses: a folder whose engines it can't read.
+        fails: whether every run on it fails.
+        version: TensorRT's.
+        device: the GPU.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[dict[str, dict[str, object]]] = []
+        self.takes, self.fails, self.version = True, False, "10.3.0"
+        self.refuses: Path | None = None
+        self.device = Device("Orin", "8.7", "12.6")
+        outer = self
+
+        class Session(onnxruntime.InferenceSession):  # type: ignore[misc]
+            def __init__(self, path: str, options: object, providers: list[object], **more: object) -> None:
+                chain = dict(one if isinstance(one, tuple) else (one, {}) for one in providers)
+                outer.asked.append(chain)
+                self.first = next(iter(chain))
+                folder = chain.get("TensorrtExecutionProvider", {}).get("trt_engine_cache_path")
+                if folder and outer.refuses and folder == str(outer.refuses):
+                    raise RuntimeError("could not deserialize engine")
+                if folder and outer.takes and not list(Path(folder).glob("*.engine")):
+                    (Path(folder) / "network_fp32_sm87.engine").write_bytes(b"engine")
+                super().__init__(path, options, providers=["CPUExecutionProvider"], **more)
+
+            def get_providers(self) -> list[str]:
+                return [self.first]
+
+            def run(self, *arguments: object) -> list[np.ndarray]:
+                if outer.fails and self.first != "CPUExecutionProvider":
+                    raise RuntimeError("CUDA failure 700: an illegal memory access was encountered")
+                return super().run(*arguments)
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+        monkeypatch.setattr(onnxruntime, "cuda_version", "12.6")
+        monkeypatch.setattr(
+            onnxruntime,
+            "get_available_providers",
+            lambda: ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+        )
+        monkeypatch.setattr(ort, "find_device", lambda: self.device)
+        monkeypatch.setattr(engine, "find_device", lambda: self.device)
+        monkeypatch.setattr(ort, "find_missing", lambda _: [])
+        monkeypatch.setattr(ort, "_tensorrt_version", lambda: self.version)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Gpu:
+    """A GPU for ONNX Runtime, with TensorRT; see `Gpu`."""
+    return Gpu(monkeypatch)
 
 
 def _write_cell_means(path: Path) -> None:

@@ -124,6 +124,7 @@ def calibrate(
         good_sha256=_fingerprint(scoring.good),
         bad_sha256=_fingerprint(scoring.bad),
         engine=inspector.backbone.engine,
+        provider=inspector.backbone.provider,
         precision=inspector.backbone.precision,
         created=datetime.now(timezone.utc).replace(microsecond=0),
         tool=f"softcore {version('softcore')}",

@@ -59,7 +59,9 @@ def _work(options: argparse.Namespace) -> int:
     wanted = read_objective(options)
     count, samples = find_samples(places)
     mask = _read_mask(options.mask)
-    inspector = Inspector.load(options.bundle, engine=options.engine, threads=options.threads)
+    inspector = Inspector.load(
+        options.bundle, engine=options.engine, provider=options.provider, threads=options.threads
+    )
     if not options.dry_run:
         _demand_writable(options.bundle)
     exported = inspector.manifest

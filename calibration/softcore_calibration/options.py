@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from softcore_runtime.command_line import Parser
-from softcore_runtime.engine import ENGINES
+from softcore_runtime.engine import ENGINES, PROVIDERS
 from softcore_runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +122,12 @@ def build_parser() -> Parser:
         choices=("auto", *ENGINES),
         default="auto",
         help="what runs the network; take the line's (auto)",
+    )
+    speed.add_argument(
+        "--provider",
+        choices=("auto", *PROVIDERS),
+        default="auto",
+        help="what computes; take the line's (auto: the first that can here)",
     )
     speed.add_argument("--threads", type=_whole, metavar="N", help="of network and index (all)")
     return parser

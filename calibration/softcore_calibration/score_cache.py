@@ -78,6 +78,8 @@ def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
         "min_area": manifest.threshold.min_area,
         "mask": mask and hashlib.sha256(mask).hexdigest(),
         "engine": backbone.engine,
+        "provider": backbone.provider,
+        "device": str(backbone.device),
         "precision": backbone.precision,
         "versions": {
             name: _version(name) for name in ("softcore", backbone.engine, "opencv-python", "numpy")

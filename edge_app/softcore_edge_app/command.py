@@ -13,7 +13,7 @@ from pathlib import Path
 from softcore_runtime import SourceError
 from softcore_runtime.command_line import Parser, run
 
-from softcore_edge_app import ask_command, replay_command
+from softcore_edge_app import ask_command, prepare_command, replay_command
 from softcore_edge_app.command_options import build_parser, gather_options
 from softcore_edge_app.configuration import (
     configure,
@@ -117,6 +117,7 @@ def _summarise(
         inspector = line.recipes.current.inspector
         threshold, path = inspector.manifest.threshold, inspector.bundle.path
         lines.append(f"bundle {path}, limit {threshold.value:.6g}")
+        lines.append(f"network {inspector.network}")
         if inspector.remark:
             lines.append(inspector.remark)
         if threshold.provisional:
@@ -137,5 +138,6 @@ _OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": _main_check,
     "install-service": service_command.main,
     "ledger": ledger_command.main,
+    "prepare": prepare_command.main,
     "replay": replay_command.main,
 }

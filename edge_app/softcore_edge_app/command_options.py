@@ -8,7 +8,7 @@ from typing import Any
 
 from softcore_runtime import UsageError
 from softcore_runtime.command_line import Parser
-from softcore_runtime.engine import ENGINES
+from softcore_runtime.engine import ENGINES, PROVIDERS
 
 from softcore_edge_app.configuration import merge, parse_setting
 from softcore_edge_app.options import Configuration
@@ -36,6 +36,7 @@ examples:
 further commands, each with a --help of its own:
   softcore-edge check line1.toml               check a configuration, open nothing
   softcore-edge ledger verify line1.ledger     verify, export and sum up a ledger
+  softcore-edge prepare pill                   make a bundle ready for this machine's GPU, once
   softcore-edge replay archive/                make recorded decisions again, and compare
   softcore-edge ask status                     ask a running line, trigger it, switch its recipe
   softcore-edge install-service line1.toml     make a line a service of this machine
@@ -144,6 +145,11 @@ def build_parser() -> Parser:
         "--engine",
         choices=("auto", *ENGINES),
         help="what runs the network (auto: what the bundle was learned with, or else what is installed)",
+    )
+    speed.add_argument(
+        "--provider",
+        choices=("auto", *PROVIDERS),
+        help="what computes (auto: the first of these that can here; the summary says why not the others)",
     )
     speed.add_argument(
         "--threads", type=_positive, metavar="N", help="threads of network and index (default: all)"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from softcore_runtime.baseline import ENOUGH
-from softcore_runtime.engine import Engine
+from softcore_runtime.engine import Engine, Provider
 
 __all__ = [
     "ArchiveOptions",
@@ -197,6 +197,7 @@ class Configuration(CameraOptions):
     unchecked: bool = False
     fast: bool = False
     engine: Engine | Literal["auto"] = "auto"
+    provider: Provider | Literal["auto"] = "auto"
     threads: int | None = Field(default=None, ge=1)
     log: Literal["text", "json"] = "text"
     mqtt: MqttOptions | None = None

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from softcore_runtime import Inspector, MissingLibraryError
+from softcore_runtime import Inspector, MissingLibraryError, ProviderError
 from softcore_runtime.bundle import read_manifest, read_mask
-from softcore_runtime.engine import ENGINES, Engine
+from softcore_runtime.engine import ENGINES, PROVIDERS, Engine, Provider
 from softcore_runtime.manifest import Manifest, dump_manifest
 from softcore_runtime.training import read_training
 
@@ -62,7 +62,7 @@ class ReplayBundles:
     def __init__(self, paths: Sequence[Path], threads: int | None = None) -> None:
         self._threads = threads
         self._revisions: dict[str, _Revision] = {}
-        self._open: dict[tuple[Path, str], tuple[Inspector, FrameChecks]] = {}
+        self._open: dict[tuple[Path, str, str], tuple[Inspector, FrameChecks]] = {}
         self._holds: dict[Inspector, Manifest] = {}
         for path in paths:
             for manifest in _list_manifests(read_manifest(path)):
@@ -78,7 +78,7 @@ class ReplayBundles:
         revision = self._find(entry)
         if revision is None:
             return None
-        inspector, checks = self._load(revision.path, entry.engine)
+        inspector, checks = self._load(revision.path, entry.engine, entry.provider)
         manifest = revision.manifest
         if self._holds.get(inspector) is not manifest:
             inspector.rehearse(manifest.threshold, read_mask(revision.path, manifest))
@@ -100,15 +100,19 @@ class ReplayBundles:
                 return replace(revision, sealed=False)
         return None
 
-    def _load(self, path: Path, engine: str) -> tuple[Inspector, FrameChecks]:
-        if (path, engine) not in self._open:
-            wanted: Engine | Literal["auto"] = next((known for known in ENGINES if known == engine), "auto")
+    def _load(self, path: Path, engine: str, provider: str) -> tuple[Inspector, FrameChecks]:
+        key = path, engine, provider
+        if key not in self._open:
+            library: Engine | Literal["auto"] = next((known for known in ENGINES if known == engine), "auto")
+            part: Provider | Literal["auto"] = next(
+                (known for known in PROVIDERS if known == provider), "auto"
+            )
             try:
-                inspector = Inspector.load(path, engine=wanted, threads=self._threads)
-            except MissingLibraryError:
+                inspector = Inspector.load(path, engine=library, provider=part, threads=self._threads)
+            except (MissingLibraryError, ProviderError):
                 inspector = Inspector.load(path, threads=self._threads)
-            self._open[path, engine] = inspector, FrameChecks(read_training(path))
-        return self._open[path, engine]
+            self._open[key] = inspector, FrameChecks(read_training(path))
+        return self._open[key]
 
 
 def _list_manifests(manifest: Manifest) -> list[Manifest]:

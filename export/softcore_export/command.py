@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from softcore_runtime.command_line import Parser, run
-from softcore_runtime.engine import ENGINES
+from softcore_runtime.engine import ENGINES, PROVIDERS, describe_backbone
 from softcore_runtime.errors import MissingLibraryError, UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +76,20 @@ def _parser() -> Parser:
         choices=("auto", *ENGINES),
         default="auto",
         help="what runs the network, now and on the line (auto: the fastest that is installed)",
+    )
+    network.add_argument(
+        "--provider",
+        choices=("auto", *PROVIDERS),
+        default="auto",
+        help="what it computes on (auto: cuda where that can compute, else cpu)",
+    )
+    network.add_argument(
+        "--tensorrt",
+        action="store_const",
+        dest="provider",
+        const="tensorrt",
+        help="the same as --provider tensorrt: the engines for this machine's GPU are built, and kept in the "
+        "bundle; another machine's are built there (softcore-edge prepare)",
     )
     network.add_argument(
         "--precision",
@@ -193,6 +207,7 @@ def _settings(options: argparse.Namespace) -> ExportSettings:
                 "soft_weights": options.soft_weights,
                 "preprocessing": {"resize": options.resize, "crop": options.crop},
                 "engine": options.engine,
+                "provider": options.provider,
                 "precision": options.precision,
                 "dimensions": options.dimensions,
                 "labelled": options.labelled,
@@ -229,7 +244,7 @@ def _report(done: Export) -> None:
     backbone, hints, agreement = manifest.backbone, manifest.hints, manifest.agreement
     print(f"  hints      {hints.count} a position, which leave {hints.left_open:.1f} patches a frame open")
     print(
-        f"  network    {backbone.engine} in {backbone.precision}; "
+        f"  network    {describe_backbone(backbone.engine, backbone.provider, backbone.precision)}; "
         f"in fp32 within {manifest.parity.max_relative:.1e} of torch"
     )
     if agreement:

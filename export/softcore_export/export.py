@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime import Bundle, Inspector, bundle
+from softcore_runtime.devices import ENGINES
 from softcore_runtime.engine import Backbone
 from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
@@ -229,6 +230,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                     layers=prepared.loaded.layers,
                     weights_sha256=prepared.loaded.weights_sha256,
                     engine=backbone.engine,
+                    provider=backbone.provider,
                     precision=backbone.precision,
                 ),
                 grid=Grid(height=grid[0], width=grid[1]),
@@ -282,7 +284,10 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             write_report(place, facts)
             manifest = manifest.model_copy(update={"files": bundle.record_files(place)})
             bundle.write_manifest(place, manifest)
-            Inspector.load(place)  # what ships has been read back, verified and tested
+            if backbone.engines:  # for this machine's GPU
+                shutil.copytree(backbone.engines, place / ENGINES / backbone.engines.name)
+            # What ships has been read back, verified and tested.
+            Inspector.load(place, engine=backbone.engine, provider=backbone.provider)
 
     return Export(
         path=target,

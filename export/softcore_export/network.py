@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime import bundle
-from softcore_runtime.engine import Backbone, Engine, Precision, choose_engine, open_backbone
+from softcore_runtime.engine import Backbone, Engine, Precision, Provider, choose_engine, open_backbone
 from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Parity
 
@@ -31,7 +32,7 @@ class Network:
     Attributes:
         file: the ONNX file that ships.
         backbone: the same, opened by the engine and in the precision that will serve.
-        plain: the network in FP32 with all its dimensions, where `backbone` is another.
+        plain: the network in FP32 with all its dimensions, where `backbone` is another or TensorRT's.
         parity: how well the plain one agrees with torch.
     """
 
@@ -51,22 +52,31 @@ def open_network(
 
     Args:
         loaded: torch's network.
-        settings: see there: engine, precision, dimensions.
+        settings: see there: engine, provider, precision, dimensions.
         sample: training crops uint8 BGR `[B, crop, crop, 3]`, which INT8 takes its ranges from; the first
             few go through the parity gate.
         place: a folder.
 
     Raises:
         UsageError: the engine or this CPU doesn't have that precision.
+        ProviderError: the provider can't compute here.
         MissingLibraryError: the engine isn't installed.
         ExportError: the ONNX checker or the parity gate refuses the network, or it can't be quantised.
     """
-    engine = choose_engine(settings.engine)
-    precision = _choose_precision(settings.precision, engine)
+    if settings.provider in (
+        "auto",
+        "cpu",
+    ):  # what can't be had is said before the seconds that the file takes
+        _choose_precision(settings.precision, choose_engine(settings.engine))
     side, crops = settings.preprocessing.crop, sample[:_PARITY_FRAMES]
     plain_file, file = place / "plain.onnx", place / bundle.BACKBONE
     write_onnx(loaded.network, side, plain_file)
-    plain = open_backbone(plain_file, engine, "fp32")
+    # TensorRT would take minutes for engines that nobody keeps, and its FP32 is TF32.
+    measure: Provider | Literal["auto"] = "cuda" if settings.provider == "tensorrt" else settings.provider
+    plain = open_backbone(plain_file, settings.engine, "fp32", provider=measure)
+    engine, measure = plain.engine, plain.provider
+    provider = "tensorrt" if settings.provider == "tensorrt" else plain.provider
+    precision = _choose_precision(settings.precision, engine)
     parity = check_parity(loaded.network, plain, crops)
     if settings.dimensions is None:
         shutil.copyfile(plain_file, file)
@@ -77,21 +87,21 @@ def open_network(
         axes = draw_axes(dim, np.random.default_rng(settings.seed), settings.dimensions)
         reduced = reduce_dimensions(loaded.network, torch.from_numpy(axes))
         write_onnx(reduced, side, file)
-        parity = check_parity(reduced, open_backbone(file, engine, "fp32"), crops)
+        parity = check_parity(reduced, open_backbone(file, engine, "fp32", provider=measure), crops)
     if precision in ("int8", "fp16"):
         from softcore_export import quantisation  # its library takes a second to load
 
         fp32 = place / "fp32.onnx"
         shutil.copyfile(file, fp32)
         if precision == "int8":
-            quantisation.quantise(fp32, sample, file)
+            quantisation.quantise(fp32, sample, file, symmetric=provider == "tensorrt")
         else:
             quantisation.to_half(fp32, file)
-        quantisation.check_closeness(
-            open_backbone(file, engine, precision), open_backbone(fp32, engine, "fp32"), crops
-        )
-    same = precision == "fp32" and settings.dimensions is None
-    return Network(file, open_backbone(file, engine, precision), None if same else plain, parity)
+        exact = open_backbone(fp32, engine, "fp32", provider=measure)
+        quantisation.check_closeness(open_backbone(file, engine, precision, provider=provider), exact, crops)
+    same = precision == "fp32" and settings.dimensions is None and provider == measure
+    backbone = open_backbone(file, engine, precision, provider=provider)
+    return Network(file, backbone, None if same else plain, parity)
 
 
 def _choose_precision(wanted: str, engine: Engine) -> Precision:

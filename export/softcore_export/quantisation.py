@@ -25,9 +25,14 @@ CLOSENESS_LIMIT = 0.3  # of the features' spread; INT8 reaches 0.05 to 0.15 wher
 # mention: both engines compute them in INT8 between two quantised tensors, and the last one stays exact. From
 # there on (averages, resampling, joining) rounding would cost more than it saves.
 _QUANTISED = ("Conv", "Relu", "Clip", "MaxPool")
+_FOR_TENSORRT = {
+    "ActivationSymmetric": True, "WeightSymmetric": True, "AddQDQPairToWeight": True, "QuantizeBias": False,
+}  # fmt: skip
 
 
-def quantise(network: Path, crops: Iterable[NDArray[np.uint8]], target: Path) -> None:
+def quantise(
+    network: Path, crops: Iterable[NDArray[np.uint8]], target: Path, *, symmetric: bool = False
+) -> None:
     """Write `network` in INT8: weights signed, each output channel by its own scale, activations unsigned.
 
     The graph keeps its input, its output and its open batch size. QuantizeLinear and DequantizeLinear mark
@@ -40,6 +45,8 @@ def quantise(network: Path, crops: Iterable[NDArray[np.uint8]], target: Path) ->
         crops: training crops uint8 BGR `[crop, crop, 3]`, some two dozen; each activation's range is what it
             takes on these.
         target: the file to write, whole or not at all.
+        symmetric: as TensorRT wants it: activations signed about zero, biases and weights left in FP32
+            (it quantises weights itself, by the scales that stand beside them).
 
     Raises:
         ExportError: no crops, no convolution, or a graph that can't be quantised.
@@ -60,9 +67,11 @@ def quantise(network: Path, crops: Iterable[NDArray[np.uint8]], target: Path) ->
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTISED),
             per_channel=True,
-            activation_type=QuantType.QUInt8,  # OpenVINO computes something else of symmetric ones
+            # OpenVINO computes something else of symmetric ones.
+            activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options=_FOR_TENSORRT if symmetric else None,
         )
         model.CopyFrom(onnx.load(quantised))
         _drop_unused(model)

@@ -28,6 +28,8 @@ class ExportSettings(BaseModel):
         soft_weights: scale distances by the outlier factors of the kept patches.
         preprocessing: resize and crop.
         engine: what runs the network, here and on the line; `auto` takes the fastest that is installed.
+        provider: what it computes on, here and on the line; `auto` takes CUDA where that can compute, and
+            TensorRT only where it is named.
         precision: what it computes in; `auto` takes `bf16` where the engine and this CPU have it, which the
             export checks against `fp32`, else `fp32`.
         dimensions: of a random projection of the features inside the network; None keeps all.
@@ -50,6 +52,7 @@ class ExportSettings(BaseModel):
     soft_weights: bool = True
     preprocessing: Preprocessing = Preprocessing()
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     dimensions: int | None = Field(default=None, ge=8)
     labelled: Path | None = None

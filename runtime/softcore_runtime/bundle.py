@@ -12,6 +12,7 @@
     golden/           frames and the scores they must give: the self-test
     training/         see `softcore_runtime.training`
     mask-*.png        what of a frame isn't inspected, where a calibration said so
+    engines/          not in the manifest: what a device built for itself, see `softcore_runtime.devices`
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from softcore_runtime import training
+from softcore_runtime.devices import ENGINES
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.pictures import read_picture
@@ -36,6 +38,7 @@ from softcore_runtime.training import read_array
 
 __all__ = [
     "BACKBONE",
+    "BANK",
     "INDEX",
     "Bundle",
     "GoldenFrame",
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 BACKBONE = "backbone.onnx"
+BANK = "bank.npy"
 INDEX = "index.hnsw"
 _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
@@ -203,8 +207,12 @@ def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Ma
 
 
 def record_files(path: Path) -> dict[str, FileRecord]:
-    """Hash every file under `path` but the manifest, by its name relative to `path`."""
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != _MANIFEST)
+    """Hash every file under `path`, but the manifest and a device's own, by its name relative to `path`."""
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and file.name != _MANIFEST and file.relative_to(path).parts[0] != ENGINES
+    )
     return {
         file.relative_to(path).as_posix(): FileRecord(sha256=_sha256(file), bytes=file.stat().st_size)
         for file in files

@@ -1,4 +1,4 @@
-"""Engine: the library that runs `backbone.onnx`, chosen among those that are installed."""
+"""Engine: the library that runs `backbone.onnx`, and what it computes on; chosen among those there."""
 
 from __future__ import annotations
 
@@ -10,15 +10,39 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import MissingLibraryError
+from softcore_runtime.devices import Device, find_device
+from softcore_runtime.errors import MissingLibraryError, ProviderError, UsageError
 
-__all__ = ["ENGINES", "Backbone", "Engine", "Precision", "choose_engine", "open_backbone", "usable_cpus"]
+__all__ = [
+    "ENGINES",
+    "PROVIDERS",
+    "Backbone",
+    "Engine",
+    "Index",
+    "Precision",
+    "Provider",
+    "choose_engine",
+    "describe_backbone",
+    "open_backbone",
+    "usable_cpus",
+]
 
 Engine = Literal["openvino", "onnxruntime"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Provider = Literal["tensorrt", "cuda", "cpu"]
 
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)  # the faster first
+_ON_GPU: tuple[Provider, ...] = ("tensorrt", "cuda")
 ENGINES: tuple[Engine, ...] = get_args(Engine)  # the faster on a CPU first (`softcore_benchmarks.latency`)
 _NAMES = {"openvino": ("OpenVINO", "openvino"), "onnxruntime": ("ONNX Runtime", "cpu")}  # and their extras
+
+
+class Index(Protocol):
+    """A search that may err: `softcore_runtime.search` measures again what it names."""
+
+    def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        ...
 
 
 class Backbone(Protocol):
@@ -27,14 +51,20 @@ class Backbone(Protocol):
     Attributes:
         engine: the library.
         version: the library's.
-        provider: the part of it that computes.
+        provider: the part of it that computes: `cpu`, `cuda` or `tensorrt`.
         precision: what it computes in: `fp32`, `bf16`, `fp16` or `int8`.
+        choice: why it isn't a faster provider, where that was left open; else empty.
+        device: the GPU that it computes on, if any.
+        engines: the folder of what was built for this very GPU, if anything was.
     """
 
     engine: Engine
     version: str
-    provider: str
+    provider: Provider
     precision: Precision
+    choice: str
+    device: Device | None
+    engines: Path | None
 
     def features(
         self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
@@ -45,45 +75,120 @@ class Backbone(Protocol):
 
         Raises:
             BundleCorruptError: the crops don't fit the network.
+            ProviderError: the GPU fails.
         """
         ...
 
+    def open_index(self, bank: NDArray[np.float32]) -> Index | None:
+        """Open a search of the bank, float32 `[n, d]`, beside the network; None where that is the host."""
+        ...
 
-def choose_engine(wanted: Engine | Literal["auto"] = "auto") -> Engine:
-    """Take the engine that is wanted; `auto` takes the fastest that is installed.
+
+def choose_engine(wanted: Engine | Literal["auto"] = "auto", favourite: Engine | None = None) -> Engine:
+    """Take the engine that is wanted; `auto` takes `favourite`, or else the fastest that is installed.
 
     Raises:
         MissingLibraryError: it isn't installed, or for `auto` none is.
     """
     there = [engine for engine in ENGINES if find_spec(engine)]
-    engine: Engine = wanted if wanted != "auto" else there[0] if there else "onnxruntime"
+    if wanted == "auto":
+        engine: Engine = favourite if favourite in there else there[0] if there else "onnxruntime"
+    else:
+        engine = wanted
     if engine not in there:
         raise MissingLibraryError(*_NAMES[engine])
     return engine
 
 
 def open_backbone(
-    path: Path, engine: Engine, precision: Precision = "fp32", threads: int | None = None
+    path: Path,
+    engine: Engine | Literal["auto"],
+    precision: Precision = "fp32",
+    threads: int | None = None,
+    provider: Provider | Literal["auto"] = "cpu",
+    *,
+    favourite: Engine | None = None,
+    build: bool = False,
 ) -> Backbone:
     """Open `backbone.onnx`.
 
     Args:
         path: the ONNX file.
-        engine: from `choose_engine`.
+        engine: the library; `auto` takes what the provider needs, on a CPU as `choose_engine`.
         precision: what to compute in; `backbone.precision` says what it is, where this machine can't.
         threads: inside one operator; None takes every CPU this process may use.
+        provider: what computes; `auto` takes the first of `PROVIDERS` that can here. Where TensorRT is named
+            it builds its engines for this GPU, if they aren't there yet, which takes minutes.
+        favourite: for `choose_engine`.
+        build: whether TensorRT may build engines for `auto`, too, which else passes it over without them.
 
     Raises:
         BundleCorruptError: the engine refuses the file.
         MissingLibraryError: the engine isn't installed.
+        ProviderError: the provider can't compute here, and why.
+        UsageError: engine and provider don't go together.
     """
+    threads = threads or usable_cpus()
+    why = ""
+    if provider == "auto" and engine != "openvino":
+        try:
+            find_device()  # where there is none, ONNX Runtime needn't be loaded to know it
+            return _open_on_gpu(path, precision, threads, build)
+        except (MissingLibraryError, ProviderError) as error:
+            why = str(error)
+    if provider == "auto" or provider == "cpu":
+        backbone = _open_on_cpu(path, choose_engine(engine, favourite), precision, threads)
+        backbone.choice = why
+        return backbone
+    if engine == "openvino":
+        raise UsageError(
+            f"provider {provider}: ONNX Runtime has it, openvino doesn't; leave out one of the two"
+        )
+    try:
+        return _open_onnx(path, precision, threads, provider, build=True)
+    except ProviderError as error:
+        raise ProviderError(f"provider {provider}: {error}") from error
+
+
+def describe_backbone(engine: Engine, provider: Provider, precision: Precision) -> str:
+    """Say in words what computes."""
+    return f"{engine} in {precision}" if provider == "cpu" else f"{engine} on {provider} in {precision}"
+
+
+def _open_on_gpu(path: Path, precision: Precision, threads: int, build: bool) -> Backbone:
+    """Take the first provider of a GPU that can compute here, and put down why not those before.
+
+    Raises:
+        ProviderError: none can, and why.
+    """
+    refused: dict[str, list[str]] = {}
+    for provider in _ON_GPU:
+        try:
+            backbone = _open_onnx(path, precision, threads, provider, build)
+        except ProviderError as error:
+            refused.setdefault(str(error), []).append(provider)
+            continue
+        backbone.choice = _say_why(refused)
+        return backbone
+    raise ProviderError(_say_why(refused))
+
+
+def _say_why(refused: dict[str, list[str]]) -> str:
+    return "; ".join(f"not {' or '.join(providers)}: {reason}" for reason, providers in refused.items())
+
+
+def _open_on_cpu(path: Path, engine: Engine, precision: Precision, threads: int) -> Backbone:
     if engine == "openvino":
         from softcore_runtime.openvino import OpenVinoBackbone
 
-        return OpenVinoBackbone(path, precision, threads or usable_cpus())
+        return OpenVinoBackbone(path, precision, threads)
+    return _open_onnx(path, precision, threads, "cpu", build=False)
+
+
+def _open_onnx(path: Path, precision: Precision, threads: int, provider: Provider, build: bool) -> Backbone:
     from softcore_runtime.ort import OnnxBackbone
 
-    return OnnxBackbone(path, precision, threads or usable_cpus())
+    return OnnxBackbone(path, precision, threads, provider, build)
 
 
 def usable_cpus() -> int:

@@ -4,7 +4,8 @@
 
     SoftCoreError                 exit code 3
     ├── UsageError                exit code 2: what was asked can't be done as asked
-    │   └── MissingLibraryError   a library of an extra is not installed
+    │   ├── MissingLibraryError   a library of an extra is not installed
+    │   └── ProviderError         a GPU or TensorRT that can't compute here
     ├── PictureError              a picture that can't be read
     ├── DataError                 training data that can't carry an export
     ├── FrameError (ValueError)   a frame that can't be inspected
@@ -35,6 +36,7 @@ __all__ = [
     "MissingLibraryError",
     "OutputError",
     "PictureError",
+    "ProviderError",
     "SelfTestError",
     "SoftCoreError",
     "SourceError",
@@ -59,6 +61,10 @@ class MissingLibraryError(UsageError):
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed; run: pip install 'softcore[{extra}]'")
+
+
+class ProviderError(UsageError):
+    """A part of an engine (a GPU, TensorRT) that can't compute here; the message says why."""
 
 
 class PictureError(SoftCoreError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.engine import Provider
 from softcore_runtime.preprocessing import Window
 
 __all__ = ["Bound", "Decision", "Inspection", "Ruling"]
@@ -54,6 +55,7 @@ class Ruling:
         by_hnsw: patches that took a search of the index.
         exact: patches that took an exhaustive search. On a FAIL some may not have been looked at.
         milliseconds: wall time of this frame; its share of it, where it came with others.
+        provider: what computed the network: `cpu`, `cuda` or `tensorrt`.
     """
 
     decision: Decision
@@ -66,6 +68,7 @@ class Ruling:
     by_hnsw: int
     exact: int
     milliseconds: float
+    provider: Provider = field(kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.threshold > 0:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -17,21 +16,28 @@ from softcore_runtime.anomaly_map import draw_map, score_area
 from softcore_runtime.backbones import share_backbone
 from softcore_runtime.bundle import (
     BACKBONE,
-    INDEX,
     Bundle,
     manifest_path,
     read_bundle,
     read_manifest,
     read_mask,
 )
-from softcore_runtime.engine import Backbone, Engine, choose_engine, usable_cpus
+from softcore_runtime.devices import SearchTimes
+from softcore_runtime.engine import (
+    Backbone,
+    Engine,
+    Provider,
+    describe_backbone,
+)
 from softcore_runtime.errors import BundleCorruptError, SelfTestError
-from softcore_runtime.hnsw import HnswIndex
+from softcore_runtime.index_choice import choose_index, measure_indexes
 from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
+from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.mask import find_ignored
 from softcore_runtime.search import Found, Search
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.self_test import Repeated, largest_difference
+from softcore_runtime.threshold import Calibration, Threshold
 
 __all__ = ["SELF_TEST_TOLERANCE", "Inspector"]
 
@@ -69,37 +75,42 @@ class Inspector:
         path: str | Path,
         *,
         engine: Engine | Literal["auto"] = "auto",
+        provider: Provider | Literal["auto"] = "auto",
         threads: int | None = None,
         self_test: bool = True,
+        build: bool = False,
     ) -> Inspector:
         """Read and verify a bundle, warm up, and repeat its golden frames.
 
         Args:
             path: the bundle's folder.
-            engine: what runs the network; `auto` takes the one that the bank's features were computed by,
-                or where that is missing the fastest there is.
+            engine: what runs the network; `auto` takes what `provider` needs, on a CPU the one that the
+                bank's features were computed by, or where that is missing the fastest there is.
+            provider: what computes, `tensorrt`, `cuda` or `cpu`; `auto` takes the first that can here, see
+                `softcore_runtime.engine.open_backbone`.
             threads: of the network and the index; None takes every CPU this process may use.
             self_test: compare the golden frames' scores with the exported ones.
+            build: let TensorRT build engines where `auto` takes it, too, which takes minutes; where it is
+                named it does so in any case.
 
         Raises:
             BundleError: missing, changed, truncated or too new, or the self-test failed.
             MissingLibraryError: `engine` isn't installed, or none is.
+            ProviderError: `provider` can't compute here, and why.
         """
         bundle = read_bundle(Path(path))
         manifest = bundle.manifest
-        index = HnswIndex.load(
-            bundle.path / INDEX, manifest.bank.n, manifest.bank.dim, manifest.index.ef_search
-        )
-        index.set_threads(threads or usable_cpus())
-        if engine == "auto" and find_spec(manifest.backbone.engine):
-            engine = manifest.backbone.engine
         backbone = share_backbone(
             bundle.path / BACKBONE,
             manifest.files[BACKBONE].sha256,
-            choose_engine(engine),
+            engine,
             manifest.backbone.precision,
             threads,
+            provider,
+            favourite=manifest.backbone.engine,
+            build=build,
         )
+        index = choose_index(bundle, backbone, threads)
         inspector = cls(bundle, backbone, Search(bundle.bank, bundle.weights, index, bundle.hints))
         inspector._warm_up()
         if self_test:
@@ -122,17 +133,23 @@ class Inspector:
         return self._backbone
 
     @property
+    def network(self) -> str:
+        """What computes, in words, and why nothing faster does where that was left open."""
+        here = self._backbone
+        said = describe_backbone(here.engine, here.provider, here.precision)
+        return f"{said} ({here.choice})" if here.choice else said
+
+    @property
     def remark(self) -> str | None:
-        """What a person should know about this machine: that it computes otherwise than the bank's did."""
+        """What a person should know about this machine: that it computes otherwise than the limit's did."""
         here, calibration = self._backbone, self._manifest.threshold.calibration
         learned = calibration or self._manifest.backbone
-        if (learned.engine, learned.precision) == (here.engine, here.precision):
+        if _computes_alike(learned, here):
             return None
         what = "limit was calibrated" if calibration else "bundle was learned"
-        return (
-            f"the {what} with {learned.engine} in {learned.precision}, here it runs with {here.engine} in "
-            f"{here.precision}: calibrate its limit on this machine"
-        )
+        then = describe_backbone(learned.engine, learned.provider, learned.precision)
+        now = describe_backbone(here.engine, here.provider, here.precision)
+        return f"the {what} with {then}, here it runs with {now}: calibrate its limit on this machine"
 
     def decide(self, frame: _Frame, camera: int = 0) -> Ruling:
         """Decide on one frame: uint8 (or uint16) BGR `[H, W, 3]` or grey `[H, W]`, from 8 pixels.
@@ -197,25 +214,44 @@ class Inspector:
         """Inspect the golden frames and return the largest relative difference from their scores.
 
         Raises:
-            SelfTestError: it exceeds `SELF_TEST_TOLERANCE`, or where the bank's features were computed in
-                another precision, ten times that; or a decision is another.
+            SelfTestError: it exceeds `SELF_TEST_TOLERANCE`, or where the bank's features were computed
+                otherwise than here, ten times that; or a decision is another.
         """
-        worst, threshold = 0.0, self._exported_limit()
-        tolerance = _OTHER_PRECISION if self.remark else SELF_TEST_TOLERANCE
-        for golden in self._bundle.golden:
-            with self._turn:  # all of the frame, whatever a calibration leaves out
-                patches = self._features([self._bundle.read_golden(golden)])[0]
-                found = self._search.inspect(patches, threshold)[0]
-            difference = abs(found.score - golden.score) / max(golden.score, threshold)
-            worst = max(worst, difference)
-            clear = abs(golden.score - threshold) > tolerance * max(golden.score, threshold)
-            flipped = clear and found.above != (golden.score > threshold)
-            if difference > tolerance or flipped:
+        tolerance = SELF_TEST_TOLERANCE
+        if not _computes_alike(self._manifest.backbone, self._backbone):
+            tolerance = _OTHER_PRECISION
+        repeated = self.repeat_golden()
+        for one in repeated:
+            if one.difference > tolerance or (one.flipped and one.clear(tolerance)):
                 raise SelfTestError(
-                    f"{self._bundle.path}: self-test failed: {golden.file} scores {found.score:.6g} here, "
-                    f"{golden.score:.6g} at export; the libraries of this machine compute something else"
+                    f"{self._bundle.path}: self-test failed: {one.file} scores {one.here:.6g} here, "
+                    f"{one.exported:.6g} at export; the libraries of this machine compute something else"
                 )
-        return worst
+        return largest_difference(repeated)
+
+    def repeat_golden(self) -> tuple[Repeated, ...]:
+        """Inspect the golden frames: all of each, whatever a calibration leaves out."""
+        limit = self._exported_limit()
+        repeated = []
+        for golden in self._bundle.golden:
+            with self._turn:
+                patches = self._features([self._bundle.read_golden(golden)])[0]
+                here = self._search.inspect(patches, limit)[0].score
+            repeated.append(Repeated(golden.file, golden.score, here, limit))
+        return tuple(repeated)
+
+    def measure_search(self, threads: int | None = None) -> SearchTimes | None:
+        """Find out whether the bank is searched faster beside the network, on the golden frames, and keep it.
+
+        Returns:
+            what was measured; None where there is only the host's index.
+        """
+        with self._turn:
+            frames = [
+                self._features([self._bundle.read_golden(golden)])[0].copy() for golden in self._bundle.golden
+            ]
+            limit = self._exported_limit()
+            return measure_indexes(self._bundle, self._backbone, frames, limit, threads)
 
     def _decide(self, frames: Sequence[_Frame], cameras: Sequence[int]) -> list[Ruling]:
         start = time.perf_counter()
@@ -297,6 +333,7 @@ class Inspector:
             by_hnsw=found.by_hnsw,
             exact=found.exact,
             milliseconds=1000 * seconds,
+            provider=self._backbone.provider,
         )
 
     def _take_up(self, manifest: Manifest, mask: NDArray[np.uint8] | None) -> None:
@@ -327,6 +364,11 @@ class Inspector:
                 f"{self._bundle.path / BACKBONE}: gives features {features.dtype} {list(features.shape)}, "
                 f"the manifest says float32 {list(expected)}"
             )
+
+
+def _computes_alike(learned: BackboneRecord | Calibration, here: Backbone) -> bool:
+    then, now = ((one.engine, one.provider, one.precision) for one in (learned, here))
+    return then == now
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
-from softcore_runtime.engine import Engine, Precision
+from softcore_runtime.engine import Engine, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
@@ -39,13 +39,14 @@ _UNSEALED = "0" * 64
 class Backbone(Record):
     """The network in `backbone.onnx`; `weights_sha256` is None where it has no weights file.
 
-    The bank's features were computed by `engine` in `precision`.
+    The bank's features were computed by `engine` on `provider` in `precision`.
     """
 
     name: str
     layers: tuple[str, ...]
     weights_sha256: Sha256 | None
     engine: Engine
+    provider: Provider = "cpu"  # as all were before this was written down
     precision: Precision
 
 

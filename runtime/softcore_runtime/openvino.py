@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.engine import Engine, Precision, usable_cpus
+from softcore_runtime.devices import Device
+from softcore_runtime.engine import Engine, Precision, Provider, usable_cpus
 from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
 
 try:
@@ -36,10 +37,13 @@ class OpenVinoBackbone:
 
     engine: Engine = "openvino"
     version: str = openvino.__version__.partition("-")[0]
-    provider: str = _DEVICE
+    provider: Provider = "cpu"
+    device: Device | None = None
+    engines: Path | None = None
 
     def __init__(self, path: Path, precision: Precision = "fp32", threads: int | None = None) -> None:
         self._path = path
+        self.choice = ""
         if precision == "bf16" and not computes_in_bf16():
             precision = "fp32"
         self.precision: Precision = precision
@@ -75,6 +79,9 @@ class OpenVinoBackbone:
                 return out
         except RuntimeError as error:
             raise BundleCorruptError(f"{self._path}: OpenVINO can't run it ({_last_line(error)})") from error
+
+    def open_index(self, bank: NDArray[np.float32]) -> None:
+        """Leave the search to the host's own index."""
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         """Compile for one shape: with the batch left open the CPU's kernels are slower."""

@@ -9,7 +9,7 @@ above the limit. Entries come from three places, each asked only about what the 
 
 1. hints: the entry that served this position in the last frame, then those that served it most often in
    training. They may be wrong, doubled or missing; then fewer patches are certified here, no others.
-2. the HNSW index, whatever its `ef`.
+2. the HNSW index, whatever its `ef`; or on a GPU a search of the whole bank in float32.
 3. the whole bank (`ExhaustiveSearch`): the true nearest entry and the true score, in float64.
 
 **Rounding.** The bounds are float32, the score that counts is float64's. For squares S = ||p - m||^2, summed
@@ -30,9 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from softcore_runtime.engine import Index
 from softcore_runtime.errors import FrameError
 from softcore_runtime.exhaustive import UNIT, ExhaustiveSearch
-from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.inspection import Bound
 
 __all__ = ["Found", "Search"]
@@ -118,7 +118,7 @@ class Search:
     Args:
         bank: float32 `[n, d]`; not copied.
         weights: float32 `[n]`, >= 0.
-        index: an HNSW index over `bank`.
+        index: a search of `bank` that may err.
         hints: int32 `[P, h]`, h >= 0, entries worth a try at each position of a frame.
     """
 
@@ -126,7 +126,7 @@ class Search:
         self,
         bank: NDArray[np.float32],
         weights: NDArray[np.float32],
-        index: HnswIndex,
+        index: Index,
         hints: NDArray[np.int32],
     ) -> None:
         self._bank = np.asarray(bank)  # a view: drops np.memmap, whose every slice is slow

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from softcore_runtime.baseline import Baseline
-from softcore_runtime.engine import Engine, Precision
+from softcore_runtime.engine import Engine, Precision, Provider
 from softcore_runtime.inspection import Decision
 from softcore_runtime.record import Record, Sha256
 
@@ -34,9 +34,9 @@ class Calibration(Record):
 
     `source` says whether the good parts' scores are of pictures shown to `softcore-calibrate`, or the
     training pictures' own, each against the bank without its entries. The hashes are over the sorted
-    contents of the pictures. `engine` and `precision` computed the scores; `confidence` is the intervals'.
-    `baselines` tells where the good pictures that pass lie, by quantity: `score`, `brightness`, `contrast`,
-    `sharpness`; None where they were too few, or training pictures stood in.
+    contents of the pictures. `engine`, on `provider` in `precision`, computed the scores; `confidence` is the
+    intervals'. `baselines` tells where the good pictures that pass lie, by quantity: `score`, `brightness`,
+    `contrast`, `sharpness`; None where they were too few, or training pictures stood in.
     """
 
     objective: str
@@ -49,6 +49,7 @@ class Calibration(Record):
     good_sha256: Sha256 | None
     bad_sha256: Sha256 | None
     engine: Engine
+    provider: Provider = "cpu"  # as all were before this was written down
     precision: Precision
     created: datetime
     tool: str

@@ -280,10 +280,22 @@ def test_another_computer_is_held_to_the_decision_alone(
     recorded = record(bad_frame, engine="tensorrt", provider="GPU", precision="fp16", score=99.0)
     flipped = replace(recorded, entry=replace(entry_of(recorded), decision="PASS", score=3.0))  # type: ignore[arg-type]
     same, other = replay(tiny_bundle, recorded, flipped)
-    then = "tensorrt (GPU) in fp16 then, onnxruntime (CPUExecutionProvider) in fp32 here"
+    then = "tensorrt (GPU) in fp16 then, onnxruntime (cpu) in fp32 here"
     assert (same.outcome, same.detail) == (Outcome.SAME_DECISION, then)
     assert other.outcome is Outcome.DIFFERENT
     assert str(other.detail).endswith(then)
+
+
+def test_the_provider_of_then_decides_again_and_another_where_it_is_missing(
+    tiny_bundle: Path, record: Record, good_frame: np.ndarray, gpu: Any
+) -> None:
+    recorded = record(good_frame, provider="cuda")
+    (one,) = replay(tiny_bundle, recorded)
+    assert (one.outcome, one.detail) == (Outcome.SAME_SCORE, None)
+    gpu.fails = True
+    (one,) = replay(tiny_bundle, recorded)
+    assert one.outcome is Outcome.SAME_DECISION
+    assert one.detail == "onnxruntime (cuda) in fp32 then, onnxruntime (cpu) in fp32 here"
 
 
 def test_a_record_with_a_fault_is_different(tiny_bundle: Path, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -540,3 +542,36 @@ def test_what_calibration_needs_of_the_training_pictures_is_kept(exported: Expor
         crop = exported.manifest.preprocessing.apply(picture)
         np.testing.assert_array_equal(draw_thumbnail(crop), thumbnail)
         np.testing.assert_array_equal(measure_look(picture), look)
+
+
+def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
+    discs: Path, small: ExportSettings, tmp_path: Path, gpu: Any
+) -> None:
+    target = tmp_path / "disc"
+    settings = small.model_copy(update={"provider": "tensorrt", "engine": "auto"})
+    done = export(TrainingPictures.find(discs / "disc"), target, settings)
+    assert (done.manifest.backbone.engine, done.manifest.backbone.provider) == ("onnxruntime", "tensorrt")
+    assert not [name for name in done.manifest.files if name.startswith("engines")]
+    (engines,) = (target / "engines").iterdir()
+    assert (engines / "made.json").is_file()
+    asked = len(gpu.asked)
+    inspector = Inspector.load(target)
+    assert (inspector.backbone.provider, inspector.backbone.engines) == ("tensorrt", engines)
+    assert inspector.remark is None
+    assert len(gpu.asked) == asked + 1  # built nothing
+    # It was compared with the same network by CUDA, whose FP32 is exact.
+    assert done.manifest.agreement is not None
+    assert any(next(iter(chain)) == "CUDAExecutionProvider" for chain in gpu.asked)
+
+    # Elsewhere they are foreign: the copy is as good as any, and builds its own.
+    shutil.copytree(target, tmp_path / "copy")
+    del inspector  # or its network would be shared
+    gpu.device = replace(gpu.device, name="NVIDIA L4", capability="8.9")
+    elsewhere = Inspector.load(tmp_path / "copy")
+    assert elsewhere.backbone.provider == "cuda"
+    assert "on tensorrt in fp32, here it runs with onnxruntime on cuda" in (elsewhere.remark or "")
+    built = Inspector.load(tmp_path / "copy", provider="tensorrt")
+    assert built.backbone.engines not in (None, tmp_path / "copy/engines" / engines.name)
+    # And an export in its place takes nothing over.
+    export(TrainingPictures.find(discs / "disc"), target, small.model_copy(update={"provider": "cpu"}))
+    assert not (target / "engines").exists()

@@ -283,3 +283,28 @@ def test_half_holds_no_float_but_at_its_end(half: Path) -> None:
     weights = [tensor for tensor in model.graph.initializer if len(tensor.dims) == 4]
     assert weights
     assert {tensor.data_type for tensor in weights} <= {TensorProto.FLOAT16}
+
+
+def test_for_tensorrt_everything_is_symmetric_and_weights_and_biases_stay_in_fp32(
+    plain: Path, target: Path
+) -> None:
+    """TensorRT refuses zero points, and unsigned activations; it quantises weights itself."""
+    quantise(plain, CROPS, target, symmetric=True)
+    graph = onnx.load(target).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    pairs = [node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    assert pairs
+    for node in pairs:
+        zero = constants[node.input[2]]
+        assert zero.dtype == np.int8
+        assert not zero.any()
+        assert node.input[0] not in constants or constants[node.input[0]].dtype == np.float32
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    makers = {name: node for node in graph.node for name in node.output}
+    assert convolutions
+    for node in convolutions:
+        assert [makers[name].op_type for name in node.input[:2]] == ["DequantizeLinear"] * 2
+        assert all(constants[name].dtype == np.float32 for name in node.input[2:])
+    expected, actual = Opened(plain).features(OTHERS), Opened(target).features(OTHERS)
+    spread = np.sqrt(np.square(expected - expected.mean((0, 1))).sum(-1).mean())
+    assert np.sqrt(np.square(actual - expected).sum(-1).mean()) < 0.3 * spread

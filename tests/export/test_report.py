@@ -149,7 +149,7 @@ def manifest(n: int, **changes: Any) -> Manifest:
         preprocessing=Preprocessing(resize=64, crop=48),
         backbone=Backbone(
             name="resnet18", layers=("layer2", "layer3"), weights_sha256="ab" * 32,
-            engine="openvino", precision="bf16",
+            engine="openvino", provider="cpu", precision="bf16",
         ),
         grid=Grid(height=H, width=W),
         bank=Bank(

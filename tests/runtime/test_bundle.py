@@ -319,3 +319,11 @@ def test_what_write_arrays_writes_holds_no_pickle(tmp_path: Path) -> None:
         assert found.flags.c_contiguous
     with pytest.raises(ValueError, match="Object arrays"):
         bundle.write_arrays(tmp_path, {**arrays, "weights": np.array([None], dtype=object)})
+
+
+def test_what_a_device_built_is_no_part_of_the_bundle(tiny_bundle: Path) -> None:
+    before = record_files(tiny_bundle)
+    (tiny_bundle / "engines/0123456789abcdef").mkdir(parents=True)
+    (tiny_bundle / "engines/0123456789abcdef/a.engine").write_bytes(b"whatever")
+    assert record_files(tiny_bundle) == before
+    assert read_bundle(tiny_bundle).manifest.files == before

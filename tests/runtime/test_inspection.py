@@ -24,6 +24,7 @@ def inspection(**changes: Any) -> Inspection:
         "by_hnsw": 0,
         "exact": 1,
         "milliseconds": 1.0,
+        "provider": "cpu",
     }
     return Inspection(**{**fields, **changes})
 

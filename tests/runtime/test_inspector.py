@@ -661,8 +661,8 @@ def test_another_export_in_its_place_is_told(tiny_bundle: Path) -> None:
 def test_a_limit_calibrated_on_another_engine_is_remarked_on(tiny_bundle: Path) -> None:
     calibration = Calibration(
         objective="value", parameters={}, promise="", confidence=0.95, overkill=None, escape=None,
-        source="pictures", good_sha256=None, bad_sha256=None, engine="onnxruntime", precision="int8",
-        created=datetime(2026, 1, 1, tzinfo=timezone.utc), tool="",
+        source="pictures", good_sha256=None, bad_sha256=None, engine="onnxruntime", provider="cpu",
+        precision="int8", created=datetime(2026, 1, 1, tzinfo=timezone.utc), tool="",
     )  # fmt: skip
     limit(tiny_bundle, calibration=calibration)
     assert Inspector.load(tiny_bundle, engine="onnxruntime").remark == (

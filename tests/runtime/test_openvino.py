@@ -130,7 +130,7 @@ def test_crops_that_do_not_fit_are_refused_in_one_line(tiny_bundle: Path, crops:
 
 def test_what_computes_is_said(tiny_bundle: Path) -> None:
     backbone = OpenVinoBackbone(tiny_bundle / "backbone.onnx")
-    assert (backbone.engine, backbone.provider, backbone.precision) == ("openvino", "CPU", "fp32")
+    assert (backbone.engine, backbone.provider, backbone.precision) == ("openvino", "cpu", "fp32")
     assert openvino.__version__.startswith(backbone.version)
     assert re.fullmatch(r"\d+\.\d+\.\d+", backbone.version)
 

@@ -26,6 +26,7 @@ def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float 
         by_hnsw=0,
         exact=0,
         milliseconds=1.0,
+        provider="cpu",
     )
 
 

@@ -40,7 +40,12 @@ def assemble(configuration: Configuration) -> Station:
             _keep_apart("--save-overlays", configuration.save_overlays, Path(options.source))
         if options.source and configuration.archive:
             _keep_apart("archive.folder", configuration.archive.folder, Path(options.source))
-    load = partial(Inspector.load, engine=configuration.engine, threads=configuration.threads)
+    load = partial(
+        Inspector.load,
+        engine=configuration.engine,
+        provider=configuration.provider,
+        threads=configuration.threads,
+    )
     recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
     station, run = Station(Bookkeeper(ledger)), secrets.token_hex(8)

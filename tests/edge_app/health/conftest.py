@@ -71,7 +71,7 @@ def make_decided() -> MakeDecided:
         entry = Entry(
             trigger="t", part="t", name="n", camera=camera, category=category, bundle=bundle,
             decision=decision, score=score, bound=bound, threshold=threshold, fail_above=threshold,
-            engine="onnxruntime", provider="CPU", precision="fp32", triggered_at=0, deadline_at=None,
+            engine="onnxruntime", provider="cpu", precision="fp32", triggered_at=0, deadline_at=None,
             decided_at=0, milliseconds=None if score is None else 1.0, reason=reason,
         )  # fmt: skip
         verdict = Verdict(
@@ -94,6 +94,7 @@ def make_decided() -> MakeDecided:
                 1.0,
                 grid,
                 grid,
+                provider="cpu",
             )
         frame = None if picture is None else Frame(1, "n", picture=picture)
         return Decided(entry, verdict, frame, inspection, {"inspection": 0.004, "total": 0.02})

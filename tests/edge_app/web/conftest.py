@@ -82,8 +82,9 @@ def inspect(decision: str) -> Inspection:
     scores[1:3, 5:7] = 18.0 if decision == "FAIL" else 6.0
     return Inspection(
         decision=Decision(decision), score=float(scores.max()), bound=Bound.EXACT, threshold=12.0,
-        fail_above=13.0, window=Window(x=0, y=0, width=120, height=90), certified_by_hint=0, by_hnsw=0, exact=64,
-        milliseconds=4.5, patch_scores=scores, anomaly_map=np.zeros((32, 32), np.float32),
+        fail_above=13.0, window=Window(x=0, y=0, width=120, height=90), certified_by_hint=0, by_hnsw=0,
+        exact=64, milliseconds=4.5, provider="cpu", patch_scores=scores,
+        anomaly_map=np.zeros((32, 32), np.float32),
     )  # fmt: skip
 
 
