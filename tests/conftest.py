@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from playwright.sync_api import Browser, expect, sync_playwright
-from softcore_runtime import Inspector, bundle, engine, manifest, ort
+from softcore_runtime import Inspector, backbones, bundle, engine, manifest, ort
 from softcore_runtime.devices import Device
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.preprocessing import Preprocessing
@@ -195,6 +196,7 @@ class Gpu:
                 return super().run(*arguments)
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+        monkeypatch.setattr(backbones, "_open", WeakValueDictionary())  # nobody else's test shares these
         monkeypatch.setattr(onnxruntime, "cuda_version", "12.6")
         monkeypatch.setattr(
             onnxruntime,

@@ -64,7 +64,7 @@ def test_a_page_to_take_away(stranger: httpx.Client) -> None:
         "PASSshareREVIEWshareFAILshareINVALIDshareall",
         "left4676.67 %00.00 %813.33 %610.00 %60",
         "upper right8100.00 %100.00 %",
-        "FAIL 1.50 × limit",
+        "FAIL 1.50 \N{MULTIPLICATION SIGN} limit",
         "no new frame for 2.0 s (the camera is being reopened)",
     ):
         assert told.replace(" ", "") in words.replace(" ", ""), told
