@@ -120,7 +120,7 @@ class Rig:
             self.broker = stack.enter_context(Broker(folder / "broker"))
             self.watcher = Watcher(self.broker.port)
             stack.callback(self.watcher.close)
-            self.plc = Plc(scan=0.001, window=8)
+            self.plc = Plc(scan=0.001, window=3)
             self.plc.start()
             stack.callback(self.plc.stop)
             token = folder / "token"

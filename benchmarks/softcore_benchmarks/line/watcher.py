@@ -24,11 +24,13 @@ class Watcher:
     Attributes:
         decisions: as they came, by trigger; the first of each.
         copies: how often each came: a broker that was killed may repeat itself.
+        newest: the highest number of a part that is called m1, m2, ...
     """
 
     def __init__(self, port: int, topic: str = "softcore") -> None:
         self.decisions: dict[str, dict[str, Any]] = {}
         self.copies: Counter[str] = Counter()
+        self.newest = 0
         self._topic = topic
         self._changed = threading.Condition()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="watcher", clean_session=False)
@@ -57,5 +59,7 @@ class Watcher:
         decision = json.loads(message.payload)
         with self._changed:
             self.copies[decision["trigger"]] += 1
+            if decision["part"][:1] == "m":
+                self.newest = max(self.newest, int(decision["part"][1:]))
             self.decisions.setdefault(decision["trigger"], decision)
             self._changed.notify_all()

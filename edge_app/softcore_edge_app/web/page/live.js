@@ -39,15 +39,17 @@ export function turn(name) {
 function decide() {
   const list = parts();
   const last = list.at(-1) ?? null;
-  const now = performance.now();
-  if (held.part?.camera !== line.camera) held = { part: null, until: 0 };
-  if (last !== held.part && (last?.decision !== "PASS" || now >= held.until)) {
-    held = { part: last, until: last && last.decision !== "PASS" ? now + HOLD : 0 };
-  }
+  const left = held.until - performance.now();
+  const place = left > 0 ? list.indexOf(held.part) : -1;
+  if (place < 0) return { part: last, since: 0 };
   clearTimeout(later);
-  if (last !== held.part) later = setTimeout(show, held.until - now + 5);
-  return { part: held.part, since: list.length - 1 - list.indexOf(held.part) };
+  later = setTimeout(show, left + 5);
+  return { part: held.part, since: list.length - 1 - place };
 }
+
+news.addEventListener("decision", ({ detail }) => {
+  if (detail.camera === line.camera && detail.decision !== "PASS") held = { part: detail, until: performance.now() + HOLD };
+});
 
 function showBand() {
   const { part, since } = decide();

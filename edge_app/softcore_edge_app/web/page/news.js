@@ -17,7 +17,9 @@ let source = null;
 let again = null;
 let heard = null; // when something last came from the line
 let asking = false;
-let missing = 0; // statuses in a row that tell of decisions that didn't come as events
+let seen = 0; // the number of the last decision that came, or needn't come, as an event
+let due = 0; // the number that must have come by the next status
+let fresh = true; // what a stream that just began needn't bring
 
 /** How many seconds ago the line was last heard; null where it never was. */
 export const silence = () => (heard === null ? null : (performance.now() - heard) / 1000);
@@ -38,7 +40,7 @@ function take(part) {
   if (list.some((one) => one.trigger === part.trigger)) return;
   list.push(part);
   if (list.length > KEPT) list.shift();
-  missing = 0;
+  seen = Math.max(seen, part.seq);
   if (!line.tally.add(part)) ask();
   tell("decision", part);
 }
@@ -47,15 +49,20 @@ function settle(status) {
   hear();
   const { seq, run } = status.shift;
   const restarted = line.status !== null && line.status.shift.run !== run;
-  if (restarted) line.parts.clear();
-  missing = !restarted && seq > line.tally.seq ? missing + 1 : 0;
+  if (restarted) {
+    line.parts.clear();
+    seen = due = 0;
+  }
+  if (fresh || restarted) seen = Math.max(seen, seq);
+  const dead = due > seen; // without an error: a cable that was pulled, a proxy that forgot it
+  due = seq;
+  fresh = false;
   line.status = status;
   permit(status.token);
   line.tally.settle(status.shift);
   if (!status.cameras.some((one) => one.name === line.camera)) choose(status.cameras[0]?.name ?? null);
   tell("status");
-  // A stream can be dead without an error: a cable that was pulled, a proxy that forgot it.
-  if (missing > 1) open();
+  if (dead) open();
   else if (restarted) fill();
 }
 
@@ -101,6 +108,7 @@ function listen() {
   source = new EventSource("api/events");
   source.addEventListener("open", () => {
     hear();
+    fresh = true;
     ask(); // what was decided while nobody listened
   });
   const on = (kind, act) =>
@@ -120,7 +128,6 @@ function listen() {
 
 /** Begin to listen, or begin anew. */
 export async function open() {
-  missing = 0;
   listen();
   await ask();
   await fill();
