@@ -24,11 +24,6 @@ export class Tally {
     this.#since = restarted ? [] : this.#since.filter((part) => part.seq > shift.seq);
   }
 
-  /** The number of the last decision that is counted. */
-  get seq() {
-    return this.#since.at(-1)?.seq ?? this.#shift?.seq ?? 0;
-  }
-
   /** The counts of a camera, or of all where it is null. */
   count(camera = null) {
     const counted = camera === null ? this.#shift : this.#shift?.cameras[camera];
