@@ -12,7 +12,7 @@ SHARED ?= ../shared
 WEIGHTS ?= $(SHARED)/weights/resnet18-imagenet-to-layer3.pth
 PAPER  ?= paper
 
-.PHONY: help setup demo test check targets format bench anomalib paper lock clean
+.PHONY: help setup demo test check targets format bench line anomalib paper lock clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
@@ -21,6 +21,7 @@ help:
 	@echo "make check   format, lint, types, import contracts, Dockerfiles and scripts"
 	@echo "make targets wheels for a Jetson, the x86 image's steps in a clean Debian root, Python 3.10 and 3.12 (as root)"
 	@echo "make bench   the measurements behind the README's numbers"
+	@echo "make line    what a line does when everything around it fails, is killed, or goes on for long"
 	@echo "make anomalib an environment of its own for anomalib, whose CFLOW and PatchCore are measured"
 	@echo "make paper   the paper's tables and figures on the pictures in $(SHARED), into $(PAPER)"
 	@echo "make lock    resolve requirements.lock anew"
@@ -74,6 +75,15 @@ bench: setup
 	    $(BIN)/python -m softcore_benchmarks.$$measure --data $(SHARED)/data --weights $(WEIGHTS) --out $(PAPER) \
 	        || exit; \
 	done
+
+# Half an hour and more; needs Debian's mosquitto and ffmpeg.
+line: demo
+	for measure in faults kills; do \
+	    $(BIN)/python -m softcore_benchmarks.line.$$measure --bundle $(DEMO)/bundles/pill \
+	        --picture tests/recordings/pill/01_good.png --out $(PAPER) || exit; \
+	done
+	$(BIN)/python -m softcore_benchmarks.line.overhead --bundle $(DEMO)/bundles/pill \
+	    --pictures $(DEMO)/pill/train/good --minutes 20 --out $(PAPER)
 
 anomalib: .venv-anomalib/.ready
 

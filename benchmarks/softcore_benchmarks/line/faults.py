@@ -307,6 +307,7 @@ def _work(options: argparse.Namespace) -> int:
                 print(rig.log[-3000:], file=sys.stderr)
     print(told)
     if options.out:
+        (options.out / "results").mkdir(parents=True, exist_ok=True)
         (options.out / "results" / "line_faults.json").write_text(f"{told}\n")
     slow = any(seconds > _BACK for camera in findings.back.values() for seconds in camera)
     return 1 if findings.wrong or slow else 0

@@ -139,6 +139,7 @@ def _work(options: argparse.Namespace) -> int:
             told = json.dumps(vars(losses), indent=2)
     print(told)
     if options.out:
+        (options.out / "results").mkdir(parents=True, exist_ok=True)
         (options.out / "results" / "line_kills.json").write_text(f"{told}\n")
     return 1 if losses.wrong else 0
 

@@ -179,6 +179,7 @@ def _work(options: argparse.Namespace) -> int:
             told["memory"] = _measure_growth(options.bundle, pictures, folder, options.minutes)
     print(json.dumps(told, indent=2))
     if options.out:
+        (options.out / "results").mkdir(parents=True, exist_ok=True)
         (options.out / "results" / "line_overhead.json").write_text(f"{json.dumps(told, indent=2)}\n")
     return 0
 
