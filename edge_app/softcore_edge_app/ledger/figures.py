@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from softcore_runtime import Decision
+from softcore_runtime import Decision, UsageError
 
 from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger.chain import SELECT_NOTES
@@ -16,7 +16,7 @@ from softcore_edge_app.ledger.excerpt import PARTS, Part, find_range
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
 
-__all__ = ["GRID", "MOST", "Figures", "Group", "Reason", "Stop", "TooManyRowsError", "reckon_figures"]
+__all__ = ["GRID", "MOST", "Figures", "Group", "Reason", "Stop", "reckon_figures"]
 
 GRID = 12  # fields across the frame, and as many down
 MOST = 2_000_000  # rows: two days at ten parts a second
@@ -27,10 +27,6 @@ _TOGETHER = 10 * _SECOND  # that two faults of a camera are apart at most to be 
 _CAMERA_KINDS = ("camera", "frozen", "black")
 _LISTED = 200  # stops, notes
 _WORST = 12
-
-
-class TooManyRowsError(ValueError):
-    """The time has more rows than figures are reckoned of."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +114,12 @@ def reckon_figures(connection: sqlite3.Connection, since: int, until: int) -> Fi
     """Reckon the figures of the parts decided from `since` on and before `until`.
 
     Raises:
-        TooManyRowsError: they are more than `MOST`.
+        UsageError: they are more than `MOST`.
         sqlite3.Error: they can't be read.
     """
     first, end = find_range(connection, since, until)
     if end - first > MOST:
-        raise TooManyRowsError(f"that time has {end - first} parts; a report takes {MOST} at most")
+        raise UsageError(f"that time has {end - first} parts; a report takes {MOST} at most")
     connection.create_function("kind", 1, find_kind, deterministic=True)
     ask = _Question(connection, first, end, since, until)
     groups = [

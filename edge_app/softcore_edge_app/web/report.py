@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, HTTPException, Response
+from fastapi import APIRouter, Depends, Response
 from softcore_runtime import Decision, MissingLibraryError
 
 try:
@@ -22,7 +22,7 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise MissingLibraryError("Jinja2", "edge") from error
 
 from softcore_edge_app.ledger.excerpt import Filter, Part, read_parts
-from softcore_edge_app.ledger.figures import GRID, Figures, TooManyRowsError, reckon_figures
+from softcore_edge_app.ledger.figures import GRID, Figures, reckon_figures
 from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.reader import Reader
@@ -60,10 +60,7 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
         begin = shift.since if begin is None else begin
         end = time.time_ns() if end is None else min(end, time.time_ns())
-        try:
-            figures = await reader.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
-        except TooManyRowsError as error:
-            raise HTTPException(409, str(error)) from None
+        figures = await reader.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
         if form == "csv":
             content = render_table(figures)
         else:

@@ -121,9 +121,10 @@ class Shelf:
             if seen.is_file():
                 panels = split_overlay(_decode(seen))
                 return _encode(".jpg", shrink(panels[kind == "map"], longest))
+            picture = _decode(file)
             if kind == "map":
                 raise NoPictureError("it has no map: it was not inspected, or only decided on")
-            return _encode(".jpg", shrink(_decode(file), longest))
+            return _encode(".jpg", shrink(picture, longest))
         except OSError:
             raise NoPictureError("the archive has no picture of it (any more)") from None
 

@@ -52,7 +52,7 @@ class Shift:
         self._turn = threading.Lock()
         self._seq = 0
         self._since = time.time_ns()
-        self._ends = _find_midnight()
+        self._ends = _find_midnight(self._since)
         self._counts: dict[str, Counter[Decision]] = {}
         self._recent: dict[str, deque[list[int]]] = {}  # of each second: which, and how many
 
@@ -100,8 +100,9 @@ class Shift:
             }
 
     def _turn_over(self) -> None:
-        if time.time_ns() >= self._ends:
-            self._since, self._ends = self._ends, _find_midnight()
+        now = time.time_ns()
+        if now >= self._ends:
+            self._since, self._ends = self._ends, _find_midnight(now)
             self._counts.clear()
 
 
@@ -109,7 +110,7 @@ def _fill(counts: Counter[Decision]) -> dict[str, int]:
     return {str(decision): counts[decision] for decision in Decision}
 
 
-def _find_midnight() -> int:
+def _find_midnight(now: int) -> int:
     """Find this machine's next midnight, in nanoseconds of UTC since 1970."""
-    tomorrow = datetime.now().astimezone().date() + timedelta(days=1)
+    tomorrow = datetime.fromtimestamp(now / 10**9).astimezone().date() + timedelta(days=1)
     return int(datetime(tomorrow.year, tomorrow.month, tomorrow.day).timestamp()) * 10**9

@@ -11,9 +11,9 @@ import pytest
 from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger import figures as figures_module
 from softcore_edge_app.ledger.check import connect_to_read
-from softcore_edge_app.ledger.figures import GRID, Figures, TooManyRowsError, reckon_figures
+from softcore_edge_app.ledger.figures import GRID, Figures, reckon_figures
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
-from softcore_runtime import Decision
+from softcore_runtime import Decision, UsageError
 
 SECOND, HOUR = 10**9, 3600 * 10**9
 START = 497_000 * HOUR  # a full hour
@@ -147,6 +147,6 @@ def test_a_time_without_parts(connection: sqlite3.Connection, tmp_path: Path) ->
 
 def test_too_many_rows_are_refused(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures_module, "MOST", 5_000)
-    with pytest.raises(TooManyRowsError, match="takes 5000 at most"):
+    with pytest.raises(UsageError, match="takes 5000 at most"):
         reckon_figures(connection, 0, 2**62)
     assert reckon_figures(connection, 0, START + 60 * SECOND).count().total() == 120

@@ -10,6 +10,8 @@ import httpx
 import pytest
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.options import HttpOptions
+from softcore_edge_app.web import reader
 from softcore_edge_app.web.server import WebServer
 
 from .conftest import SECOND, START
@@ -162,8 +164,6 @@ def test_without_a_ledger_there_is_nothing_to_look_back_at(
 
 
 def test_a_ledger_that_can_not_be_read_is_said(line: Any, tmp_path: Path, token_file: Path) -> None:
-    from softcore_edge_app.options import HttpOptions
-
     path = tmp_path / "line.ledger"
     with Ledger.open(path):
         pass
@@ -182,8 +182,6 @@ def test_a_ledger_that_can_not_be_read_is_said(line: Any, tmp_path: Path, token_
 def test_an_answer_that_takes_too_long_is_broken_off(
     stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from softcore_edge_app.web import reader
-
     monkeypatch.setattr(reader, "_LOOK", 1)
     monkeypatch.setattr("softcore_edge_app.web.reader.time.monotonic", iter(range(0, 10**9, 60)).__next__)
     answer = stranger.get("/api/decisions", params={"camera": "none"})
