@@ -23,7 +23,8 @@ class Line:
         self.asked.append(("trigger", camera, part))
         return "run-1"
 
-    def switch_recipe(self, recipe: str, camera: str | None = None) -> None:
+    def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "") -> None:
+        assert by
         self.asked.append(("recipe", camera, recipe))
         if recipe == "bad":
             raise BundleError("bundles/bad: changed since it was written")
