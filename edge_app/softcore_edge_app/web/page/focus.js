@@ -34,15 +34,16 @@ function show({ sharpness, lowest, typical }, camera) {
   }
   best = Math.max(best, sharpness);
   write($("sharpness"), precise(sharpness, 3));
-  // Whole range: a little above the best there was, or is to be.
-  const range = 1.15 * Math.max(best, typical ?? 0, lowest ?? 0) || 1;
-  const x = (value) => (WIDTH * value) / range;
+  // From below what is allowed to above the best there was, or is to be.
+  const from = 0.8 * (lowest ?? 0);
+  const to = 1.05 * Math.max(best, typical ?? 0, lowest ?? 0) || 1;
+  const x = (value) => WIDTH * Math.min(1, Math.max(0, (value - from) / (to - from)));
   const bar = gauge.querySelector(".now");
-  set(bar, "width", x(sharpness).toFixed(1));
+  set(bar, "width", Math.max(4, x(sharpness)).toFixed(1)); // never nothing
   bar.classList.toggle("low", lowest !== null && sharpness < lowest);
   const marks = { best: [best, 6, 66], typical: [typical, 18, 78], lowest: [lowest, 18, 78] };
-  for (const [name, [value, from, to]] of Object.entries(marks)) {
-    set(gauge.querySelector(`.${name}`), "d", value === null ? "" : `M${x(value).toFixed(1)} ${from}V${to}`);
+  for (const [name, [value, top, bottom]] of Object.entries(marks)) {
+    set(gauge.querySelector(`.${name}`), "d", value === null ? "" : `M${x(value).toFixed(1)} ${top}V${bottom}`);
   }
   const told = { best, typical, lowest };
   const text = (value) => (value === null ? "–" : precise(value, 3));

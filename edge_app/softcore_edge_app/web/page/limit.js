@@ -111,8 +111,8 @@ function show(preview, limit) {
 
 $("limit-apply").addEventListener("click", async () => {
   const { limit, parts, now: before, then } = previewed;
-  const moved = KINDS.reduce((sum, kind) => sum + Math.abs((then[kind] ?? 0) - (before[kind] ?? 0)), 0) / 2;
-  const terms = { value: precise(limit.value, 6), old: precise(now.value, 6), parts: count(parts), changed: count(moved) };
+  const failed = { before: count(before.FAIL), then: count(then.FAIL) };
+  const terms = { value: precise(limit.value, 6), old: precise(now.value, 6), parts: count(parts), ...failed };
   if (!(await sure(say("limit.sure", terms), say("limit.sure.text", terms), say("limit.apply")))) return;
   await attempt($("limit-state"), async () => {
     const body = { camera: now.camera, value: limit.value, ...(band(now) ? { fail_above: limit.fail_above } : {}) };

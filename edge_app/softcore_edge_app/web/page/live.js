@@ -5,7 +5,7 @@ import { openPart } from "./part.js";
 import { locate, Stage } from "./picture.js";
 import * as strip from "./strip.js";
 import * as trend from "./trend.js";
-import { age, clock, count, fixed, hour, percent, say, share } from "./words.js";
+import { age, call, clock, count, fixed, hour, percent, say, share } from "./words.js";
 
 export const DECISIONS = ["PASS", "REVIEW", "FAIL", "INVALID"];
 const HOLD = 1500; // milliseconds: a fault among ten parts a second is to be seen, too
@@ -87,7 +87,7 @@ function showPicture() {
     stage.show(null, "", say(chosen.which === "faults" && list.length ? "live.no-fault" : "live.no-picture"));
     return;
   }
-  const alt = `${say(`decision.${part.decision}`)} ${part.part}`;
+  const alt = `${say(`decision.${part.decision}`)} ${call(part)}`;
   stage.show(locate(part, chosen.shown), alt, part.reason ?? say("live.no-picture"), part);
 }
 
@@ -103,7 +103,7 @@ function tellPictured(part) {
   if (part === null) return;
   set(caption, "data-decision", part.decision);
   draw(sign, `shape-${part.decision}`);
-  const words = [say(`decision.${part.decision}`), share(part), clock(part.triggered_at), part.part];
+  const words = [say(`decision.${part.decision}`), share(part), clock(part.triggered_at), call(part)];
   write(told, words.filter(Boolean).join(" · "));
 }
 

@@ -3,7 +3,7 @@ import { $, draw, element, report, set, write } from "./elements.js";
 import { change, read } from "./line.js";
 import { line, news } from "./news.js";
 import { locate, Stage } from "./picture.js";
-import { fixed, moment, precise, say, share } from "./words.js";
+import { call, fixed, moment, precise, say, share } from "./words.js";
 
 const dialog = $("part");
 const stage = new Stage(dialog.querySelector("figure"));
@@ -44,6 +44,7 @@ const ROWS = {
   threshold: (part) => precise(part.threshold),
   milliseconds: (part) => (part.milliseconds === null ? "" : `${fixed(part.milliseconds, 1)} ms`),
   name: (part) => part.name,
+  part: (part) => (part.part === part.trigger ? "" : part.part),
   trigger: (part) => part.trigger,
   number: (part) => String(part.number ?? ""),
 };
@@ -53,14 +54,14 @@ function paint() {
   const decision = say(`decision.${part.decision}`);
   set(dialog, "data-decision", part.decision);
   draw(dialog.querySelector("header .shape"), `shape-${part.decision}`);
-  write($("part-title"), say("part.title", { part: part.part, decision }));
+  write($("part-title"), say("part.title", { part: call(part), decision }));
   write($("part-reason"), part.reason ?? "");
   $("part-reason").hidden = !part.reason;
   for (const input of dialog.querySelectorAll("input[type=radio]")) {
     input.checked = input.value === kind;
     input.disabled = !part.picture || (input.value !== "frame" && part.x === null);
   }
-  stage.show(locate(part, part.x === null ? "frame" : kind), `${decision} ${part.part}`, say("live.no-picture"), part.trigger);
+  stage.show(locate(part, part.x === null ? "frame" : kind), `${decision} ${call(part)}`, say("live.no-picture"), part.trigger);
   $("part-numbers").replaceChildren(
     ...Object.entries(ROWS).flatMap(([name, tell]) => {
       const told = tell(part);

@@ -75,7 +75,8 @@ function tell({ at, kind, camera, subject, before, after, by }) {
     if (value === null || value === undefined || value === "") return "–";
     if (kind === "mark") return say(`marked.${value}`);
     if (kind === "running") return say(value === true || value === "true" ? "run.start" : "run.stop");
-    return typeof value === "number" ? precise(value, 6) : String(value);
+    const number = kind === "limit" ? Number(value) : NaN;
+    return Number.isFinite(number) ? precise(number, 6) : String(value);
   };
   const change = kind === "trigger" ? "" : say("note.change", { before: text(before), after: text(after) });
   const where = [moment(at), camera, kind === "limit" ? null : subject, by ? say("note.by", { by }) : null].filter(Boolean).join(" · ");

@@ -1,6 +1,6 @@
 // Words: the catalogue of the language in use, and how numbers and times are written in it.
 
-const LANGUAGES = ["en", "de"];
+const LOCALES = { en: "en-GB", de: "de-DE" }; // by language: how numbers and days are written
 const KEPT = "softcore.language";
 let catalogue = {};
 let language = "en";
@@ -8,7 +8,7 @@ let language = "en";
 /** The language that was chosen on this screen, or else the browser's where there is a catalogue. */
 export function preferred() {
   const wanted = [localStorage.getItem(KEPT), navigator.language.slice(0, 2)];
-  return wanted.find((one) => LANGUAGES.includes(one)) ?? "en";
+  return wanted.find((one) => one in LOCALES) ?? "en";
 }
 
 /** Load a language, translate the page, and tell it by an event `language`. */
@@ -31,7 +31,7 @@ export function say(key, values = {}) {
 const formats = new Map();
 function format(kind, options) {
   const key = `${language} ${JSON.stringify(options)}`;
-  if (!formats.has(key)) formats.set(key, new kind(language, options)); // making one is slow
+  if (!formats.has(key)) formats.set(key, new kind(LOCALES[language], options)); // making one is slow
   return formats.get(key);
 }
 
@@ -55,6 +55,12 @@ export function share(part) {
   if (part.share === null) return "";
   const key = part.bound === "upper" || part.bound === "lower" ? `share.${part.bound}` : "share";
   return say(key, { share: fixed(part.share, 2) });
+}
+
+/** What a part is called: as the PLC or the broker says, or else by its row in the ledger. */
+export function call(part) {
+  if (part.part !== part.trigger || part.number === null) return part.part;
+  return say("part.row", { number: part.number });
 }
 
 /** How long something is ago, roughly. */
