@@ -21,6 +21,7 @@ from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.station import Station
 from softcore_edge_app.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.web.reader import Reader
 from softcore_edge_app.web.server import WebServer
 from softcore_runtime import Inspector, LedgerError
 
@@ -119,14 +120,16 @@ def test_what_is_set_on_the_page_holds_and_is_noted(page: httpx.Client, port: We
 
     post(page, "/api/running", running=False)
     assert page.get("/readyz").status_code == 503
-    stopped = wait_for(lambda t=post(page, "/api/trigger")["trigger"]: see(t))
+    fifth = post(page, "/api/trigger")["trigger"]
+    stopped = wait_for(lambda: see(fifth))
     assert (stopped["decision"], stopped["reason"]) == ("INVALID", "the line was stopped on the page")
     post(page, "/api/running", running=True)
     post(page, "/api/recipe", recipe="tiny")
     post(page, "/api/marks", trigger=second, mark="good")
     notes = page.get("/api/notes").json()["notes"]
     assert [note["kind"] for note in reversed(notes)] == [
-        "trigger", "trigger", "limit", "trigger", "trigger", "running", "trigger", "running", "recipe", "mark",
+        "trigger", "trigger", "limit", "trigger", "trigger", "running", "trigger", "running", "recipe",
+        "mark",
     ]  # fmt: skip
     assert {note["by"] for note in notes} == {"page"}
     assert see(second)["mark"] == "good"
@@ -174,7 +177,7 @@ def test_a_line_ends_at_once_whatever_is_being_asked(
         return connection.execute(endless).fetchone()
 
     monkeypatch.setattr("softcore_edge_app.web.look_back.read_parts", ask_for_ever)
-    monkeypatch.setattr("softcore_edge_app.web.reader._PATIENCE", 3600.0)
+    monkeypatch.setattr(Reader.ask, "__defaults__", (3600.0,))
     threads: list[threading.Thread] = []
 
     def ask() -> None:
