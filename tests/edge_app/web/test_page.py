@@ -243,7 +243,7 @@ def test_picture_map_and_faults_only_are_remembered(back: PageBack, show: Callab
     expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
     page.get_by_role("radio", name="Map").check()
     expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/map")
-    page.get_by_role("radio", name="Faults only").check()
+    page.get_by_role("radio", name="Faults").check()
     expect(picture).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
     shown.load()
     expect(picture).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
