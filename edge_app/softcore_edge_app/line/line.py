@@ -261,16 +261,19 @@ class Line:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing is not None, max(due - time.monotonic(), 0))
                     due = time.monotonic() + (self.options.interval or 0)
-                    if not self._wait_until_running() and self._live:
-                        continue  # a frame of after the end, or of before a halt
+                    ran = self._wait_until_running()
+                    if self._closing is not None:
+                        return  # a frame of after the end: nobody would collect its trigger
+                    if not ran and self._live:
+                        continue  # a frame of before the halt
                     at = time.monotonic() if frame.taken is None else frame.taken
                     self._admit(at, frame=frame, patient=True)
 
     def _wait_until_running(self) -> bool:
-        """Wait where a person stopped the line (the lock is held); False where that or the end came."""
+        """Wait while a person has stopped the line (the lock is held), and tell whether it ran all along."""
         ran = self.running
         self._changed.wait_for(lambda: self.running or self._closing is not None)
-        return ran and self._closing is None
+        return ran
 
     def _wait_for_room(self) -> bool:
         """Wait until the next frame may be read; False when the line ends."""
@@ -279,11 +282,7 @@ class Line:
             self._changed.wait_for(
                 lambda: (
                     self._closing is not None
-                    or (
-                        self.running
-                        and self._undecided < ahead
-                        and len(self._pending) < self.options.queue + ahead
-                    )
+                    or (self._undecided < ahead and len(self._pending) < self.options.queue + ahead)
                 )
             )
             return self._closing is None

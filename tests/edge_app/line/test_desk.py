@@ -3,13 +3,15 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from softcore_edge_app.frames.live_capture import LiveCapture
+from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger, Note, verify_ledger
 from softcore_edge_app.line.desk import Desk
 from softcore_edge_app.line.trigger import Decided
@@ -239,6 +241,61 @@ def test_a_camera_that_goes_by_itself_pauses(
     assert status.triggers == status.decisions == len(decided)
     names = [one.entry.name for one in decided]
     assert names == [f"frame {number}" for number in range(1, len(decided) + 1)]  # no picture was left out
+
+
+class Still(LiveCapture):
+    """A camera that has a picture whenever one is wanted; `given` counts them."""
+
+    def __init__(self, picture: np.ndarray) -> None:
+        super().__init__(0, "still", "camera")
+        self.picture, self.given = picture, 0
+        self._left = threading.Event()
+
+    def open(self) -> bool:
+        return True
+
+    def leave(self) -> None:
+        self._left.set()
+
+    def close(self) -> None:
+        pass
+
+    def take(self, number: int, since: float, until: float) -> Frame:
+        self.given += 1
+        return Frame(number, f"still#{self.given}", self.picture, taken=time.monotonic())
+
+    def read_frames(self) -> Generator[Frame, None, None]:
+        while not self._left.wait(0.005):
+            yield self.take(self.given, 0, 0)
+
+
+@pytest.mark.parametrize("trigger", ["auto", "interval"])
+def test_a_live_camera_pauses_and_goes_on_with_a_new_picture(
+    build: Build, decided: list[Decided], good_frame: np.ndarray, trigger: str
+) -> None:
+    interval = 0.005 if trigger == "interval" else None
+    camera = Still(good_frame)
+    station = build(trigger=trigger, interval=interval, source=camera, deadline=60)
+    desk = Desk(station)
+    station.start()
+    wait_until(lambda: len(decided) > 3)
+    desk.set_running(False, None, "page")
+    wait_until(lambda: station.lines["left"].waiting == 0)
+    settled, quiet = -1, 0
+    while quiet < 20:
+        quiet = quiet + 1 if settled == (len(decided), camera.given) else 0
+        settled = len(decided), camera.given
+        time.sleep(0.01)
+    halted, given = settled
+    assert given - halted <= 1
+    desk.set_running(True, None, "page")
+    wait_until(lambda: len(decided) > halted + 3)
+    assert decided[halted].entry.name == f"still#{given + 1}"  # and not one of before the halt
+    station.stop()
+    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    status = station.describe().cameras[0]
+    assert status.triggers == status.decisions == len(decided)
+    assert (status.live, status.trigger) == (True, trigger)
 
 
 def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_path: Path) -> None:

@@ -104,7 +104,8 @@ def test_what_is_set_on_the_page_holds_and_is_noted(page: httpx.Client, port: We
     good, bad = (wait_for(lambda t=t: see(t)) for t in (first, second))
     assert [(row["decision"], row["part"]) for row in (good, bad)] == [("PASS", "7"), ("FAIL", "8")]
     assert 0.5 < bad["x"] < 1
-    assert bad["picture"] is True
+    wait_for(lambda: see(second)["picture"])  # it is entered a moment before it is published
+    bad = see(second)
     for kind in ("frame", "overlay", "map", "thumbnail"):
         assert page.get(f"/api/pictures/{second}/{kind}").status_code == 200
 
