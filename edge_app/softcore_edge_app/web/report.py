@@ -7,11 +7,14 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
+import cv2
+import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Response
 from softcore_runtime import Decision, MissingLibraryError
@@ -37,6 +40,17 @@ _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would take what begins so for a formula
 _THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
            "lower left", "lower middle", "lower right")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture in a page: its data URL, and its width as a multiple of its height."""
+
+    url: str
+    aspect: float
+
+
+Show = Callable[[Part, Kind], Shown | None]
 
 
 def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
@@ -76,7 +90,7 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
             content = await to_thread.run_sync(
                 render_page, figures, partial(_show, shelf), parts, limiter=limiter
             )
-        name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M')}.{form}"
+        name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
         return Response(
             content.encode("utf-8", "replace"),
             media_type=f"text/{form}; charset=utf-8",
@@ -86,18 +100,16 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
     return views
 
 
-def render_page(
-    figures: Figures, show: Callable[[Part, Kind], str | None], passed: dict[str, list[Part]]
-) -> str:
-    """Render the report as one HTML page that needs nothing beside itself.
+def render_page(figures: Figures, show: Show, passed: dict[str, list[Part]]) -> str:
+    """Render the report as one HTML page that needs nothing beside itself; its times are this machine's.
 
     Args:
         figures: what it tells.
-        show: gives a part's picture as a data URL; None where there is none.
+        show: gives a part's picture; None where there is none.
         passed: of each camera some good parts, one of which the regions are drawn on.
     """
     grounds = {
-        camera: next((url for part in parts if (url := show(part, "overlay"))), None)
+        camera: next((shown for part in parts if (shown := show(part, "overlay"))), None)
         for camera, parts in passed.items()
     }
     return _template().render(
@@ -109,7 +121,7 @@ def render_page(
         hours=_list_hours(figures),
         limits=_list_limits(figures),
         worst=[(part, show(part, "thumbnail")) for part in figures.worst],
-        time=_tell_time,
+        time=partial(_tell_time, form="%Y-%m-%d %H:%M:%S", zone=None),
         made=time.time_ns(),
     )
 
@@ -178,7 +190,7 @@ def _list_limits(figures: Figures) -> list[tuple[tuple[str, str, float, float], 
     return sorted(limits.items())
 
 
-def _show(shelf: Shelf, part: Part, kind: Kind) -> str | None:
+def _show(shelf: Shelf, part: Part, kind: Kind) -> Shown | None:
     entry = part.row.entry
     if not shelf.has(entry):
         return None
@@ -187,12 +199,15 @@ def _show(shelf: Shelf, part: Part, kind: Kind) -> str | None:
         drawn = drawn or shelf.fetch(entry, kind)
     except NoPictureError:
         return None
-    return f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}"
+    height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]
+    return Shown(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)
 
 
-def _tell_time(nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
+def _tell_time(
+    nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ", zone: timezone | None = timezone.utc
+) -> str:
     try:
-        return datetime.fromtimestamp(nanoseconds / 10**9, timezone.utc).strftime(form)
+        return datetime.fromtimestamp(nanoseconds / 10**9, zone).strftime(form)
     except (ValueError, OverflowError, OSError):
         return f"{nanoseconds}ns"
 

@@ -63,7 +63,7 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 def test_libraries_are_heard_from_warning_up(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(form)  # type: ignore[arg-type]
     configure_logs(form)  # type: ignore[arg-type]
-    for name in ("uvicorn.error", "paho", "pymodbus.logging"):
+    for name in ("uvicorn.error", "paho", "urllib3"):
         logging.getLogger(name).info("unheard")
         logging.getLogger(name).error("connection lost")
     lines = capsys.readouterr().err.splitlines()

@@ -260,7 +260,7 @@ class Still(LiveCapture):
     def close(self) -> None:
         pass
 
-    def take(self, number: int, since: float, until: float) -> Frame:
+    def take(self, number: int, since: float, until: float) -> Frame:  # noqa: ARG002 - it needn't wait
         self.given += 1
         return Frame(number, f"still#{self.given}", self.picture, taken=time.monotonic())
 

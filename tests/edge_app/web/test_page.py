@@ -349,6 +349,7 @@ def test_several_cameras_each_have_their_own(show: Callable[..., Shown]) -> None
         expect(page.locator("#word")).to_have_text("REVIEW")
         shown.expect_counts(back.total("left"))
         assert page.evaluate("document.documentElement.scrollHeight") <= PANEL["height"]
+        shown.context.close()  # before the line is: it would ask for news of it
 
 
 # --- Old news --------------------------------------------------------------------------------------------
@@ -380,6 +381,8 @@ def test_it_comes_back_by_itself_after_the_line_was_restarted(
 def test_a_line_that_hangs_is_told_as_old(back: PageBack, show: Callable[..., Shown]) -> None:
     back.decide("PASS")
     shown = show(back)
+    expect(shown.page.locator("#word")).to_have_text("PASS")  # it is loaded, and has asked for all it asks
+    shown.expect_counts(back.total())
     back.silent = True  # connected, and without a word
     back.decide("FAIL")
     expect(shown.page.locator("#stale")).to_be_visible()
