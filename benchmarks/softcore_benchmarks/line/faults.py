@@ -55,7 +55,8 @@ class Findings:
         invalid: by kind of reason.
         faults: how often each was inflicted.
         rounds: how often all of them were.
-        back: seconds until a camera that was well again gave its first decision that isn't INVALID.
+        back: seconds until a camera that was well again gave its first decision that isn't INVALID; None
+            where it gave none.
         seconds: from the first trigger to the last decision.
         copies: how many decisions the broker gave more than once.
         ending: seconds from SIGTERM to the process's end.
@@ -67,7 +68,7 @@ class Findings:
     invalid: dict[str, int] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
-    back: dict[str, list[float]] = field(default_factory=dict)
+    back: dict[str, list[float | None]] = field(default_factory=dict)
     seconds: float = 0.0
     copies: int = 0
     ending: float = 0.0
@@ -190,7 +191,7 @@ def _fill(disk: Path, over: threading.Event, pause: float) -> None:
     ballast.unlink()
 
 
-def _wait_for_part(rig: Rig, camera: str, returned: float) -> float:
+def _wait_for_part(rig: Rig, camera: str, returned: float) -> float | None:
     """Wait for a part that came after the camera's return and isn't INVALID; in seconds from then."""
     wall = time.time_ns() - int(1e9 * (time.monotonic() - returned))
 
@@ -204,7 +205,7 @@ def _wait_for_part(rig: Rig, camera: str, returned: float) -> float:
         ]
 
     rig.watcher.wait(lambda: bool(came()), 30)
-    return round(min(came(), default=float("inf")), 3)
+    return round(min(came()), 3) if came() else None
 
 
 def _settle(rig: Rig, findings: Findings) -> None:
@@ -309,7 +310,8 @@ def _work(options: argparse.Namespace) -> int:
     if options.out:
         (options.out / "results").mkdir(parents=True, exist_ok=True)
         (options.out / "results" / "line_faults.json").write_text(f"{told}\n")
-    slow = any(seconds > _BACK for camera in findings.back.values() for seconds in camera)
+    back = [seconds for camera in findings.back.values() for seconds in camera]
+    slow = any(seconds is None or seconds > _BACK for seconds in back)
     return 1 if findings.wrong or slow else 0
 
 

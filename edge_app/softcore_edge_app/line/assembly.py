@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from functools import partial
 from pathlib import Path
@@ -57,7 +56,7 @@ def assemble(configuration: Configuration) -> Station:
                 sources[name],
                 recipes[name],
                 options,
-                f"{run}-{_slug(name)}" if configuration.cameras else run,
+                f"{run}-{number + 1}" if configuration.cameras else run,
                 station.call_clerk,
                 fast=configuration.fast,
                 frames=configuration.frames,
@@ -85,13 +84,10 @@ def _choose_bundles(options: CameraOptions) -> dict[str, Path]:
 
 
 def _name_camera(camera: CameraOptions) -> str:
-    """Say where the frames come from; of a pipeline its first word, for it may hold a password."""
+    """Say where the frames come from, in UTF-8; of a pipeline its first word: it may hold a password."""
     text = camera.source or camera.camera or ""
-    return text.split()[0] if " ! " in text else hide_password(text)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"\W+", "_", name)
+    name = text.split()[0] if " ! " in text else hide_password(text)
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _keep_apart(what: str, folder: Path, source: Path) -> None:

@@ -150,10 +150,10 @@ class Bookkeeper:
         backbone = trigger.recipe.inspector.backbone
         due = None if trigger.deadline is None else int(1e9 * (trigger.deadline - trigger.at)) + trigger.wall
         entry = Entry(
-            trigger=_encodable(trigger.id),
+            trigger=trigger.id,
             part=_encodable(trigger.part),
             name=_encodable(verdict.name),
-            camera=_encodable(trigger.camera),
+            camera=trigger.camera,
             category=_encodable(manifest.category),
             bundle=self.seal(manifest),
             decision=verdict.decision,

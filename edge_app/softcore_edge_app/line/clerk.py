@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from softcore_runtime import Decision
 
-from softcore_edge_app.line.bookkeeper import Bookkeeper
+from softcore_edge_app.ledger.row import Row
+from softcore_edge_app.line.bookkeeper import Bookkeeper, Entered
 from softcore_edge_app.line.line import Line
 from softcore_edge_app.line.trigger import Decided, Trigger
 from softcore_edge_app.outputs.feed import Feed
@@ -36,12 +37,19 @@ class Clerk:
         book: enters them.
         feed: what outputs read; None where there are none.
         listeners: told of each decision, in order; they return at once.
+        on_error: called where no decision can be entered or published any more.
     """
 
     def __init__(
-        self, lines: Sequence[Line], book: Bookkeeper, feed: Feed | None, listeners: Sequence[Listener]
+        self,
+        lines: Sequence[Line],
+        book: Bookkeeper,
+        feed: Feed | None,
+        listeners: Sequence[Listener],
+        on_error: Callable[[BaseException], None],
     ) -> None:
         self._lines, self._book, self._feed, self._listeners = lines, book, feed, listeners
+        self._on_error = on_error
         self._called = threading.Event()
         self._ending = False
         self._margin = _LEAST_MARGIN
@@ -71,39 +79,54 @@ class Clerk:
         return f"the ledger's disk has not answered for {time.monotonic() - since:.0f} s"
 
     def _run(self) -> None:
-        while True:
-            ending = self._ending
-            self._called.clear()
-            due = self._work()
-            if ending:
-                return
-            self._called.wait(None if due is None else max(due - self._margin - time.monotonic(), 0))
+        try:
+            while True:
+                ending = self._ending
+                self._called.clear()
+                due = self._work()
+                if ending:
+                    return
+                self._called.wait(None if due is None else max(due - self._margin - time.monotonic(), 0))
+        except Exception as error:  # nothing goes on without a clerk: the process ends, and is started anew
+            _log.exception("no decision can be entered any more")
+            self._on_error(error)
 
     def _work(self) -> float | None:
         """Publish what can be, and say when something will be late."""
         ahead = time.monotonic() + self._margin
         dues = [line.expire(ahead) for line in self._lines]
-        for line in self._lines:
-            if triggers := line.collect():
-                self._publish(line, triggers)
+        collected = [(line, trigger) for line in self._lines for trigger in line.collect()]
+        if collected:
+            self._publish(collected)
         return min((due for due in dues if due is not None), default=None)
 
-    def _publish(self, line: Line, triggers: list[Trigger]) -> None:
+    def _publish(self, collected: list[tuple[Line, Trigger]]) -> None:
+        triggers = [trigger for _, trigger in collected]
         self._busy_since = began = time.monotonic()
         for trigger in triggers:
             _invalidate_late(trigger, began + self._margin)
-        entered, rows = self._book.enter(triggers)
+        entered, rows = self._enter(triggers)
         self._busy_since, now = None, time.monotonic()
         # Twice the usual time of a flush, so that a decision is published before its deadline, not only made.
         self._margin = max(0.9 * self._margin + 0.1 * 2 * (now - began), _LEAST_MARGIN)
-        line.decisions += len(entered)
         if self._feed:
             self._feed.add(rows, [one.entry for one in entered if one.number is None])
-        for trigger, one in zip(triggers, entered, strict=True):
+        for (line, trigger), one in zip(collected, entered, strict=True):
+            line.decisions += 1
             stages = {**trigger.stages, "ledger": now - began, "total": now - trigger.at}
             valid = one.verdict.decision is not Decision.INVALID
             inspection = trigger.inspection if valid else None
             self._tell(Decided(one.entry, one.verdict, trigger.frame, inspection, stages, one.number))
+
+    def _enter(self, triggers: list[Trigger]) -> tuple[list[Entered], list[Row]]:
+        """Enter decisions; what can't be made an entry of is INVALID."""
+        try:
+            return self._book.enter(triggers)
+        except Exception as error:
+            _log.exception("internal error on entering decisions")
+            for trigger in triggers:
+                _revoke(trigger, f"internal error: {type(error).__name__}: {error}")
+            return self._book.enter(triggers)
 
     def _tell(self, decided: Decided) -> None:
         for listener in self._listeners:
@@ -123,6 +146,10 @@ def _invalidate_late(trigger: Trigger, now: float) -> None:
     if trigger.deadline is None or verdict is None or verdict.decision is Decision.INVALID:
         return
     if now > trigger.deadline:
-        reason = f"late: decided on, but not entered after {now - trigger.at:.2f} s"
-        threshold = trigger.recipe.inspector.manifest.threshold
-        trigger.revoke(refuse(threshold, verdict.frame, verdict.name, reason))
+        _revoke(trigger, f"late: decided on, but not entered after {now - trigger.at:.2f} s")
+
+
+def _revoke(trigger: Trigger, reason: str) -> None:
+    threshold = trigger.recipe.inspector.manifest.threshold
+    name = trigger.verdict.name if trigger.verdict else trigger.id
+    trigger.revoke(refuse(threshold, trigger.number, name, reason))

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from queue import SimpleQueue
 
@@ -17,6 +17,7 @@ from softcore_runtime import BundleError, UsageError
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.sources import Frame, Source
 from softcore_edge_app.line.recipes import Recipe, Recipes
+from softcore_edge_app.line.shutter import open_shutter
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.options import CameraOptions
 from softcore_edge_app.verdict import decide, refuse
@@ -289,40 +290,15 @@ class Line:
 
     def _answer(self) -> None:
         """Take a frame for each trigger, in their order."""
-        if isinstance(self.source, LiveCapture) and self.source.open():
-            try:
-                self._take_all(self._shoot(self.source))
-            finally:
-                self.source.close()
-        else:
-            with closing(self.source.read_frames()) as frames:
-                self._take_all(self._turn_over(frames))
-
-    def _take_all(self, take: Callable[[Trigger], Frame]) -> None:
-        while (trigger := self._to_take.get()) is not None:
-            if trigger.settled:
-                continue
-            trigger.frame = take(trigger)
-            trigger.stages["frame"] = time.monotonic() - trigger.at
-            self._to_inspect.put(trigger)
-            if trigger.number == self._frames:
-                return
-
-    def _shoot(self, camera: LiveCapture) -> Callable[[Trigger], Frame]:
-        def take(trigger: Trigger) -> Frame:
-            until = float("inf") if trigger.deadline is None else trigger.deadline
-            return camera.take(trigger.number, trigger.at, until)
-
-        return take
-
-    def _turn_over(self, frames: Iterator[Frame]) -> Callable[[Trigger], Frame]:
-        def take(trigger: Trigger) -> Frame:
-            frame = next(frames, None)
-            if frame is None:
-                return Frame(trigger.number, f"#{trigger.number}", reason="the recording has come to its end")
-            return frame
-
-        return take
+        with open_shutter(self.source) as take:
+            while (trigger := self._to_take.get()) is not None:
+                if trigger.settled:
+                    continue
+                trigger.frame = take(trigger)
+                trigger.stages["frame"] = time.monotonic() - trigger.at
+                self._to_inspect.put(trigger)
+                if trigger.number == self._frames:
+                    return
 
     def _tick(self) -> None:
         """Trigger every so many seconds, whatever the inspection carries."""

@@ -80,16 +80,13 @@ class Station:
         self._alarms.append(alarms)
 
     def call_clerk(self) -> None:
-        """Say that there may be something to collect; returns at once."""
+        """Say that there may be something to collect; returns at once, whatever lock the caller holds."""
         if self._clerk:
             self._clerk.call()
-        lines = self.lines.values()
-        if any(line.error for line in lines) or all(line.ended for line in lines):
-            self._done.set()
 
     def start(self) -> None:
         """Begin."""
-        self._clerk = Clerk([*self.lines.values()], self.book, self._feed, self._listeners)
+        self._clerk = Clerk([*self.lines.values()], self.book, self._feed, self._listeners, self.fail)
         self._clerk.start()
         for courier in self._couriers:
             courier.start()
@@ -102,8 +99,10 @@ class Station:
         Raises:
             SoftCoreError: a camera can't be opened at all, or what `fail` was told.
         """
+        lines = self.lines.values()
         while not self._done.wait(_LOOK):
-            self.call_clerk()
+            if any(line.error for line in lines) or all(line.ended for line in lines):
+                break
         for error in (self._error, *(line.error for line in self.lines.values())):
             if error:
                 raise error

@@ -209,8 +209,7 @@ def make_preview(controls: SetUp, reader: Reader, shelf: Shelf) -> APIRouter:
         chosen = _find_camera(controls, camera)
         _check_order(value, fail_above)
         limit = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
-        name = chosen.name.encode("utf-8", "backslashreplace").decode()  # as the ledger has it
-        inspected = Filter(camera=name, category=chosen.category, min_share=0.0)
+        inspected = Filter(camera=chosen.name, category=chosen.category, min_share=0.0)
         found = await reader.ask(partial(read_parts, wanted=inspected, limit=parts))
         preview = preview_limit(found.parts, limit)
         shown = preview.changed[:_SHOWN]

@@ -20,16 +20,16 @@ MakeDecided = Callable[..., Decided]
 
 
 class FakeLine:
-    """Controls of a line that isn't there."""
+    """Controls of a line that isn't there; health only looks, and asks for nothing."""
 
     def __init__(self, status: Status) -> None:
         self.status = status
 
     def trigger(self, camera: str | None = None, part: str | None = None) -> str:
-        raise NotImplementedError
+        raise AssertionError(f"{camera}, {part}: a trigger was asked for")
 
     def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
-        raise NotImplementedError
+        raise AssertionError(f"{recipe}, {camera}, {by}: a recipe was asked for")
 
     def describe(self) -> Status:
         return self.status
