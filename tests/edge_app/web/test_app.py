@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,7 @@ from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shift import Shift
 from softcore_edge_app.web.status import LineStatus
 
+PAGE = Path(__file__).parents[3] / "docs" / "http.md"
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 NOBODY: Any = None  # describing the app asks for nothing
 STATUS = LineStatus(NOBODY, Shift(), token=True)
@@ -29,6 +32,13 @@ COMMANDS = (
 few = settings(
     max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
+
+
+def test_the_page_of_the_port_tells_of_every_route_and_of_no_other() -> None:
+    told = set(re.findall(r"^\| `(GET|POST) (/[^`]*)`", PAGE.read_text(), re.MULTILINE))
+    unlisted = {("GET", "/"), ("GET", "/api/openapi.json")}
+    routes = {(method.upper(), path) for path, item in schema.raw_schema["paths"].items() for method in item}
+    assert told == routes | unlisted
 
 
 @few
