@@ -39,7 +39,7 @@ from softcore_benchmarks.line.stream import FAULTS, Stream
 __all__ = ["Findings", "inflict", "main"]
 
 _BACK = 2.0  # seconds within which a source that is well again gives decisions
-_OPEN, _ANYWAY = 4, 0.1  # triggers without a decision; seconds
+_OPEN, _ANYWAY = 2, 0.1  # triggers without a decision; seconds
 _GRACE = 60  # seconds until what was left behind is delivered
 _DISK = 4_000_000  # bytes of the archive's disk
 
@@ -287,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser("softcore_benchmarks.line.faults", __doc__ or "")
     parser.add_argument("--triggers", type=int, default=10_000, metavar="N", help="how many (10000)")
     parser.add_argument("--pause", type=float, default=2.0, metavar="SECONDS", help="between faults (2)")
-    parser.add_argument("--rate", type=int, default=150, metavar="N", help="frames a second (150)")
+    parser.add_argument("--rate", type=int, default=50, metavar="N", help="frames a second (50)")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
     parser.add_argument("--picture", type=Path, required=True, help="a picture that it passes")
     parser.add_argument("--out", type=Path, help="where results/line_faults.json goes")

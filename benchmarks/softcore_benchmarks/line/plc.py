@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -20,6 +21,9 @@ PART, RECIPE = 0, 2
 SIZE = 32
 
 __all__ = ["Plc"]
+
+# A connection that breaks is what it is for; pymodbus would print each one's last messages.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 @dataclass

@@ -26,6 +26,7 @@ __all__ = ["Line"]
 
 _AHEAD = 2  # frames of a recording that are read while one is inspected
 _LONGEST_PART = 200  # characters of a part's name
+_QUEUED = 0.001  # seconds; what waits no longer is inspected however long that may take
 _STUCK = 10.0  # seconds that an inspection may take; a real one takes well under one
 
 _STOPPED = "the line was stopped before it was decided on"
@@ -83,6 +84,7 @@ class Line:
         self._to_take: SimpleQueue[Trigger | None] = SimpleQueue()
         self._to_inspect: SimpleQueue[Trigger | None] = SimpleQueue()
         self._busy_since: float | None = None
+        self._usual = 0.0  # seconds of an inspection
         self._shown: NDArray[np.uint8] | None = None
         # Parts of a recording wait for their turn; those in front of a camera don't.
         self._ticks = options.trigger == "interval" and self._live
@@ -174,7 +176,8 @@ class Line:
             elif trigger.deadline is None:
                 continue
             elif now >= trigger.deadline:
-                what = "being inspected" if trigger.frame else "without a frame"
+                waits = "waiting for its turn" if trigger.frame else "without a frame"
+                what = "being inspected" if "queue" in trigger.stages else waits
                 self._refuse(trigger, f"late: still {what} after {now - trigger.at:.2f} s")
             else:  # those after it came later, and their deadlines are later
                 return min(trigger.deadline, self._closing or trigger.deadline)
@@ -323,11 +326,22 @@ class Line:
             self._busy_since = began = time.monotonic()
             trigger.stages["queue"] = began - trigger.at - trigger.stages["frame"]
             try:
-                self._inspect(trigger, trigger.frame)
+                if self._comes_too_late(trigger, began):
+                    self._refuse(trigger, f"late: its turn came only after {began - trigger.at:.2f} s")
+                else:
+                    self._inspect(trigger, trigger.frame)
             except Exception as error:  # whatever it is, the part gets its decision and the line goes on
                 _log.exception("%s: internal error on trigger %s", self.name, trigger.id)
                 self._refuse(trigger, f"internal error: {type(error).__name__}: {error}")
             self._busy_since = None
+
+    def _comes_too_late(self, trigger: Trigger, now: float) -> bool:
+        """Tell whether a trigger that has waited can't be decided on in time any more.
+
+        Were too many triggers inspected all the same, each would be until it is late, and none decided on.
+        """
+        waited = trigger.stages["queue"] > _QUEUED
+        return waited and trigger.deadline is not None and now + self._usual > trigger.deadline
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
         recipe = trigger.recipe
@@ -337,7 +351,8 @@ class Line:
         verdict, inspection = decide(
             recipe.inspector, frame, recipe.checks, fast=self._fast, camera=self._number
         )
-        trigger.stages["inspection"] = time.monotonic() - began
+        trigger.stages["inspection"] = spent = time.monotonic() - began
+        self._usual += 0.2 * (spent - self._usual)
         if trigger.settle(verdict, inspection):
             self._note_settled()
 

@@ -96,6 +96,29 @@ def test_an_inspection_that_hangs_is_invalid_before_the_deadline_and_stays_so(
     ]
 
 
+def test_of_triggers_that_are_too_many_some_are_decided_in_time(
+    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not each of them inspected until it is late: then none would be."""
+
+    def inspect(self: Inspector, *given: Any) -> Any:
+        time.sleep(0.05)
+        return INSPECT(self, *given)
+
+    monkeypatch.setattr(Inspector, "inspect", inspect)
+    station = build(queue=1000, deadline=0.4)
+    station.start()
+    asked = []
+    for _ in range(150):
+        asked.append(station.trigger())
+        time.sleep(0.01)
+    wait_until(lambda: len(decided) == len(asked))
+    assert [one.entry.trigger for one in decided] == asked
+    later = [one.entry.decision for one in decided[50:]]  # what waited when all was new is long gone
+    assert later.count(Decision.PASS) > 5
+    assert {str(one.entry.reason)[:5] for one in decided if one.entry.reason} == {"late:"}
+
+
 def test_what_could_not_be_entered_in_time_is_invalid(
     build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
