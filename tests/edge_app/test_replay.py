@@ -22,6 +22,8 @@ from softcore_runtime.bundle import read_manifest
 from softcore_runtime.limit import revert_threshold, set_threshold
 from softcore_runtime.training import read_training
 
+from .entries import make_entry
+
 Record = Callable[..., Recorded]
 
 
@@ -36,27 +38,8 @@ def record(tiny_bundle: Path, tmp_path: Path) -> Record:
         inspector = Inspector.load(tiny_bundle)
         checks = FrameChecks(read_training(tiny_bundle)) if checked else None
         verdict, _ = decide(inspector, Frame(count, "x", picture=picture), checks, fast=fast)
-        entry = Entry(
-            trigger=f"run-{count}",
-            part=f"run-{count}",
-            name="x",
-            camera="left",
-            category="tiny",
-            bundle=(tiny_bundle / "manifest.json").read_text().split('"seal": "')[1][:64],
-            decision=verdict.decision,
-            score=verdict.score,
-            bound=verdict.bound,
-            threshold=verdict.threshold,
-            fail_above=verdict.fail_above,
-            engine=inspector.backbone.engine,
-            provider=inspector.backbone.provider,
-            precision=inspector.backbone.precision,
-            triggered_at=count,
-            deadline_at=None,
-            decided_at=count,
-            milliseconds=verdict.milliseconds,
-            reason=verdict.reason,
-        )
+        seal = (tiny_bundle / "manifest.json").read_text().split('"seal": "')[1][:64]
+        entry = make_entry(verdict, inspector, f"run-{count}", count, bundle=seal)
         file = tmp_path / f"{count}.png"
         png = cv2.imencode(".png", picture)[1].tobytes()
         file.write_bytes(png)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.ledger.ledger import Entry, Ledger
+from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
@@ -19,6 +19,8 @@ from softcore_runtime import Inspector
 from softcore_runtime.bundle import read_manifest
 from softcore_runtime.limit import set_threshold
 from softcore_runtime.training import read_training
+
+from .entries import make_entry
 
 Capsys = pytest.CaptureFixture[str]
 NOW = 1_795_594_530 * 10**9
@@ -37,36 +39,17 @@ def parts(
     inspector, checks = Inspector.load(tiny_bundle), FrameChecks(read_training(tiny_bundle))
     pictures = [good_frame, bad_frame, np.zeros_like(good_frame), None, good_frame, good_frame]
     archive = Archive(ArchiveOptions(folder=tmp_path / "archive", pass_share=1))
+    seal = json.loads((tiny_bundle / "manifest.json").read_bytes())["seal"]
     parts = []
     with Ledger.open(tmp_path / "line.ledger") as ledger:
         for number, picture in enumerate(pictures, 1):
             reason = "no new frame for 2 s" if picture is None else None
             frame = Frame(number, f"left#{number}", picture=picture, reason=reason)
             verdict, inspection = decide(inspector, frame, checks)
-            entry = Entry(
-                trigger=f"run-{number}",
-                part=f"run-{number}",
-                name=frame.name,
-                camera="left",
-                category="tiny",
-                bundle=json.loads((tiny_bundle / "manifest.json").read_bytes())["seal"],
-                decision=verdict.decision,
-                score=verdict.score,
-                bound=verdict.bound,
-                threshold=verdict.threshold,
-                fail_above=verdict.fail_above,
-                engine=inspector.backbone.engine,
-                provider=inspector.backbone.provider,
-                precision=inspector.backbone.precision,
-                triggered_at=NOW + number * 10**9,
-                deadline_at=None,
-                decided_at=NOW + number * 10**9,
-                milliseconds=verdict.milliseconds,
-                reason=verdict.reason,
-            )
-            if number == 5:
-                late = {"decision": "INVALID", "score": None, "bound": None, "reason": "late: by 0.1 s"}
-                entry = Entry(**{**vars(entry), **late})
+            late = {"decision": "INVALID", "score": None, "bound": None, "reason": "late: by 0.1 s"}
+            changes = late if number == 5 else {}
+            at = NOW + number * 10**9
+            entry = make_entry(verdict, inspector, f"run-{number}", at, bundle=seal, **changes)
             ledger.append(entry)
             if number < 6:
                 archive.keep(Decided(entry, verdict, frame, inspection, {}))

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
 from softcore_edge_app.verdict import decide
 from softcore_runtime import Decision, Inspector, UsageError, overlay, read_picture
+
+from ..entries import make_entry
 
 NOW = time.time_ns()
 SECOND = 10**9
@@ -44,28 +45,7 @@ def make(inspector: Inspector) -> Callable[..., Decided]:
         reason = None if picture is not None else "no frame in time"
         frame = Frame(count, f"left#{count}", picture=picture, reason=reason)
         verdict, inspection = decide(inspector, frame)
-        entry = Entry(
-            trigger=f"run-{count}",
-            part=f"run-{count}",
-            name=frame.name,
-            camera="left",
-            category="tiny",
-            bundle="ab" * 32,
-            decision=verdict.decision,
-            score=verdict.score,
-            bound=verdict.bound,
-            threshold=verdict.threshold,
-            fail_above=verdict.fail_above,
-            engine="onnxruntime",
-            provider="CPUExecutionProvider",
-            precision="fp32",
-            triggered_at=at + count * SECOND,
-            deadline_at=None,
-            decided_at=at + count * SECOND,
-            milliseconds=verdict.milliseconds,
-            reason=verdict.reason,
-        )
-        entry = Entry(**{**vars(entry), **changes})
+        entry = make_entry(verdict, inspector, f"run-{count}", at + count * SECOND, **changes)
         return Decided(entry, verdict, frame if picture is not None else None, inspection, {})
 
     return make
