@@ -22,6 +22,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import psutil
@@ -61,7 +62,7 @@ class _Memory:
 
 
 class _Run:
-    """A line that decides as fast as it can, between `start` and `stop`."""
+    """A line that decides as fast as it can, inside the block."""
 
     def __init__(self, bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int) -> None:
         self.station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
@@ -75,13 +76,16 @@ class _Run:
         self._connections = Connections(self.station, Configuration(source="memory", http=http))
         self._listeners, self._over = listeners, threading.Event()
 
-    def start(self) -> None:
+    def __enter__(self) -> _Run:
         self._connections.start()
         self.station.start()
         for _ in range(self._listeners):
             threading.Thread(target=self._listen, daemon=True).start()
+        return self
 
-    def stop(self) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._over.set()
         self.station.stop()
         self._connections.close()
@@ -125,28 +129,23 @@ def _time_bare(inspector: Inspector, pictures: list[NDArray[np.uint8]]) -> float
 
 
 def _time_line(bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int) -> float:
-    line = _Run(bundle, pictures, folder, listeners)
-    line.start()
-    time.sleep(0.5)
-    began, before = time.perf_counter(), line.decisions
-    time.sleep(_SECONDS)
-    number, spent = line.decisions - before, time.perf_counter() - began
-    line.stop()
-    return number / spent
+    with _Run(bundle, pictures, folder, listeners) as line:
+        time.sleep(0.5)
+        began, before = time.perf_counter(), line.decisions
+        time.sleep(_SECONDS)
+        return (line.decisions - before) / (time.perf_counter() - began)
 
 
 def _measure_growth(
     bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, minutes: float
 ) -> dict[str, float]:
     """Let a line run, and compare its memory at the end with that of a tenth of the time."""
-    line, process, sizes = _Run(bundle, pictures, folder, 1), psutil.Process(), []
-    line.start()
-    began = time.monotonic()
-    while (spent := time.monotonic() - began) < 60 * minutes:
-        sizes.append((spent, process.memory_info().rss))
-        time.sleep(1)
-    decisions = line.decisions
-    line.stop()
+    process, sizes, began = psutil.Process(), [], time.monotonic()
+    with _Run(bundle, pictures, folder, 1) as line:
+        while (spent := time.monotonic() - began) < 60 * minutes:
+            sizes.append((spent, process.memory_info().rss))
+            time.sleep(1)
+        decisions = line.decisions
     early = np.median([size for spent, size in sizes if 6 * minutes <= spent < 7 * minutes])
     late = np.median([size for spent, size in sizes if spent >= 59 * minutes])
     return {
