@@ -4,7 +4,8 @@
     python -m softcore_benchmarks.line.overhead ... --minutes 20
 
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
-port with a page's listeners, by turns in one process; the figure is the median ratio of their throughputs.
+port: with and without its frame checks, and with five pages that listen. By turns in one process; the figure
+is the median ratio of their throughputs.
 With --minutes the line then goes on, and its memory is compared from the second minute on. Writes
 results/line_overhead.json into --out.
 """
@@ -45,6 +46,11 @@ from softcore_benchmarks.machine import describe_machine
 __all__ = ["main", "measure_overhead"]
 
 _ROUNDS = 15
+_LINES = {  # pages that listen, and whether what no part can look like is inspected, too
+    "line": (0, False),
+    "line without frame checks": (0, True),
+    "line with five pages": (5, False),
+}
 _SECONDS = 2.0  # of each turn
 
 
@@ -64,9 +70,17 @@ class _Memory:
 class _Run:
     """A line that decides as fast as it can, inside the block."""
 
-    def __init__(self, bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int) -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        pictures: list[NDArray[np.uint8]],
+        folder: Path,
+        listeners: int,
+        *,
+        unchecked: bool = False,
+    ) -> None:
         self.station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
-        recipes = Recipes({"bundle": bundle}, Inspector.load)
+        recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
         self._line = Line(
             "camera", 0, _Memory(pictures), recipes, CameraOptions(source="memory"), "run",
             self.station.call_clerk, fast=True,
@@ -104,19 +118,22 @@ class _Run:
 
 
 def measure_overhead(
-    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int
-) -> dict[str, float]:
-    """Measure bare and supervised decisions a second by turns: medians, and the median ratio."""
+    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path
+) -> dict[str, dict[str, float]]:
+    """Measure bare and supervised decisions a second by turns: medians, and the median ratio to bare ones."""
     inspector = Inspector.load(bundle)
-    bare, supervised = [], []
-    for _ in tqdm(range(_ROUNDS), desc=f"{listeners} pages", disable=not sys.stderr.isatty()):
-        bare.append(_time_bare(inspector, pictures))
-        supervised.append(_time_line(bundle, pictures, folder, listeners))
-    ratios = np.array(supervised) / np.array(bare)
+    rates: dict[str, list[float]] = {"bare": []}
+    for _ in tqdm(range(_ROUNDS), desc="rounds", disable=not sys.stderr.isatty()):
+        rates["bare"].append(_time_bare(inspector, pictures))
+        for name, (listeners, unchecked) in _LINES.items():
+            line = _Run(bundle, pictures, folder, listeners, unchecked=unchecked)
+            rates.setdefault(name, []).append(_time_line(line))
     return {
-        "bare_per_second": round(float(np.median(bare)), 1),
-        "line_per_second": round(float(np.median(supervised)), 1),
-        "ratio": round(float(np.median(ratios)), 3),
+        name: {
+            "per_second": round(float(np.median(found)), 1),
+            "ratio": round(float(np.median(np.array(found) / np.array(rates["bare"]))), 3),
+        }
+        for name, found in rates.items()
     }
 
 
@@ -128,8 +145,8 @@ def _time_bare(inspector: Inspector, pictures: list[NDArray[np.uint8]]) -> float
     return number / spent
 
 
-def _time_line(bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, listeners: int) -> float:
-    with _Run(bundle, pictures, folder, listeners) as line:
+def _time_line(run: _Run) -> float:
+    with run as line:
         time.sleep(0.5)
         began, before = time.perf_counter(), line.decisions
         time.sleep(_SECONDS)
@@ -172,8 +189,7 @@ def _work(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         told: dict[str, object] = {"machine": describe_machine()}
-        for listeners in (0, 5):
-            told[f"pages_{listeners}"] = measure_overhead(options.bundle, pictures, folder, listeners)
+        told.update(measure_overhead(options.bundle, pictures, folder))
         if options.minutes:
             told["memory"] = _measure_growth(options.bundle, pictures, folder, options.minutes)
     print(json.dumps(told, indent=2))
