@@ -187,9 +187,10 @@ class Line:
         """Take the triggers that have their decision, the first one first, up to the first that has none."""
         settled = []
         with self._changed:
+            crowded = len(self._pending) >= self.options.queue
             while self._pending and self._pending[0].settled:
                 settled.append(self._pending.popleft())
-            if settled:
+            if settled and crowded:  # else nobody waits for it, and to wake a thread for nothing costs
                 self._changed.notify_all()
         return settled
 
