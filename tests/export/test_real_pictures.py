@@ -21,7 +21,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def image_auroc(category: str, out: Path, limit: int | None = None, **settings: object) -> float:
+def image_auroc(
+    category: str, out: Path, limit: int | None = None, *, every: int = 1, **settings: object
+) -> float:
     folder = find_training_folder(SHARED / "data", category)
     chosen = ExportSettings.model_validate(
         {"backbone": "resnet18", "weights": WEIGHTS, "engine": "onnxruntime", **settings}
@@ -29,7 +31,7 @@ def image_auroc(category: str, out: Path, limit: int | None = None, **settings: 
     done = export(TrainingPictures.find(folder, limit), out / category, chosen)
     assert done.manifest.index.recall >= 0.99
     inspector = Inspector.load(done.path)
-    paths = find_pictures(SHARED / "data" / category / "test")
+    paths = find_pictures(SHARED / "data" / category / "test")[::every]
     scores = [inspector.inspect(read_picture(path)).score for path in paths]
     assert np.isfinite(scores).all()
     return float(roc_auc_score([path.parent.name != "good" for path in paths], scores))
@@ -39,7 +41,9 @@ def test_pill(tmp_path: Path) -> None:
     assert image_auroc("pill", tmp_path, coreset_ratio=0.1) >= 0.995
 
 
-@pytest.mark.parametrize(("discriminator", "least"), [("none", 0.90), ("lof", 0.82)])
+@pytest.mark.parametrize(("discriminator", "least"), [("none", 0.87), ("lof", 0.81)])
 def test_magnetic_tile(tmp_path: Path, discriminator: str, least: float) -> None:
-    auroc = image_auroc("magnetic_tile", tmp_path, 300, coreset_ratio=0.02, discriminator=discriminator)
+    auroc = image_auroc(
+        "magnetic_tile", tmp_path, 150, every=2, coreset_ratio=0.02, discriminator=discriminator
+    )
     assert auroc >= least

@@ -28,7 +28,7 @@ from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision, LedgerError, UsageError
 
-KILLS = int(os.environ.get("SOFTCORE_KILLS", "25"))
+KILLS = int(os.environ.get("SOFTCORE_KILLS", "15"))
 WRITER = """if True:
     import sys, itertools, signal
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
