@@ -76,14 +76,14 @@ bench: setup
 	        || exit; \
 	done
 
-# Half an hour and more; needs Debian's mosquitto and ffmpeg.
+# Three quarters of an hour and more; needs Debian's mosquitto and ffmpeg.
 line: demo
-	for measure in faults kills; do \
+	for measure in faults kills growth; do \
 	    $(BIN)/python -m softcore_benchmarks.line.$$measure --bundle $(DEMO)/bundles/pill \
 	        --picture tests/recordings/pill/01_good.png --out $(PAPER) || exit; \
 	done
 	$(BIN)/python -m softcore_benchmarks.line.overhead --bundle $(DEMO)/bundles/pill \
-	    --pictures $(DEMO)/pill/train/good --minutes 20 --out $(PAPER)
+	    --pictures $(DEMO)/pill/train/good --out $(PAPER)
 
 anomalib: .venv-anomalib/.ready
 

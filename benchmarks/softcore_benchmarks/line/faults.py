@@ -11,7 +11,6 @@ where something doesn't hold.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import subprocess
 import sys
@@ -33,13 +32,14 @@ from softcore_runtime.bundle import read_manifest
 from softcore_runtime.command_line import Parser, run
 from tqdm import tqdm
 
+from softcore_benchmarks.line.load import load
+from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.line.rig import Plan, Rig
 from softcore_benchmarks.line.stream import FAULTS, Stream
 
 __all__ = ["Findings", "inflict", "main"]
 
 _BACK = 2.0  # seconds within which a source that is well again gives decisions
-_OPEN, _ANYWAY = 2, 0.1  # triggers without a decision; seconds
 _GRACE = 60  # seconds until what was left behind is delivered
 _DISK = 4_000_000  # bytes of the archive's disk
 
@@ -85,26 +85,16 @@ def inflict(rig: Rig, triggers: int, pause: float, *, disk: Path | None = None) 
     """
     findings, over = Findings(), threading.Event()
     rig.start()
-    began = time.monotonic()
-    threads = [
-        threading.Thread(target=_trigger_by_broker, args=[rig, over]),
-        threading.Thread(target=_trigger_by_http, args=[rig, over]),
-        threading.Thread(target=_fail, args=[rig, over, findings, pause, disk]),
-    ]
-    rig.plc.parts = 10**9
-    for thread in threads:
-        thread.start()
-    bar = tqdm(total=triggers, desc="triggers", disable=not sys.stderr.isatty())
-    seen = 0
-    while (seen < triggers or not findings.rounds) and rig.process and rig.process.poll() is None:
-        time.sleep(0.2)
-        seen = sum(_count(rig).values()) or seen
-        bar.update(min(seen, triggers) - bar.n)
-    over.set()
-    for thread in threads:
-        thread.join()
-    bar.close()
-    rig.plc.parts = 0
+    began, seen = time.monotonic(), 0
+    failing = threading.Thread(target=_fail, args=[rig, over, findings, pause, disk])
+    with load(rig), tqdm(total=triggers, desc="triggers", disable=not sys.stderr.isatty()) as bar:
+        failing.start()
+        while (seen < triggers or not findings.rounds) and rig.process and rig.process.poll() is None:
+            time.sleep(0.2)
+            seen = sum(_count(rig).values()) or seen
+            bar.update(min(seen, triggers) - bar.n)
+        over.set()
+        failing.join()
     findings.seconds = time.monotonic() - began
     _settle(rig, findings)
     findings.triggers = _count(rig)
@@ -116,23 +106,6 @@ def inflict(rig: Rig, triggers: int, pause: float, *, disk: Path | None = None) 
 def _count(rig: Rig) -> dict[str, int]:
     status = rig.ask("api/status")
     return {camera["name"]: camera["triggers"] for camera in status["cameras"]} if status else {}
-
-
-def _trigger_by_broker(rig: Rig, over: threading.Event) -> None:
-    """Trigger as fast as decisions come, and where none come from time to time."""
-    number, sent = 0, 0.0
-    while not over.wait(0.001):
-        now = time.monotonic()
-        if number < rig.watcher.newest + _OPEN or now - sent > _ANYWAY:
-            number, sent = number + 1, now
-            rig.watcher.trigger("left", f"m{number}")
-
-
-def _trigger_by_http(rig: Rig, over: threading.Event) -> None:
-    number = 0
-    while not over.wait(0.2):
-        number += 1
-        rig.ask("api/trigger", {"camera": "left", "part": f"h{number}"})
 
 
 def _fail(rig: Rig, over: threading.Event, findings: Findings, pause: float, disk: Path | None) -> None:
@@ -303,13 +276,9 @@ def _work(options: argparse.Namespace) -> int:
         plan = Plan(first, second, picture, options.rate, disk or folder / "archive")
         with Rig(folder, plan) as rig:
             findings = inflict(rig, options.triggers, options.pause, disk=disk)
-            told = json.dumps(vars(findings), indent=2)
             if findings.wrong:
                 print(rig.log[-3000:], file=sys.stderr)
-    print(told)
-    if options.out:
-        (options.out / "results").mkdir(parents=True, exist_ok=True)
-        (options.out / "results" / "line_faults.json").write_text(f"{told}\n")
+    tell_results("faults", vars(findings), options.out)
     back = [seconds for camera in findings.back.values() for seconds in camera]
     slow = any(seconds is None or seconds > _BACK for seconds in back)
     return 1 if findings.wrong or slow else 0

@@ -26,6 +26,7 @@ from softcore_runtime import read_picture
 from softcore_runtime.command_line import Parser, run
 from tqdm import tqdm
 
+from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.line.rig import Plan, Rig
 
 __all__ = ["Losses", "kill_again_and_again", "main"]
@@ -136,11 +137,7 @@ def _work(options: argparse.Namespace) -> int:
         plan = Plan(bundle, bundle, read_picture(options.picture), 100, folder / "archive", deadline=10)
         with Rig(folder, plan) as rig:
             losses = kill_again_and_again(rig, options.kills, options.seed)
-            told = json.dumps(vars(losses), indent=2)
-    print(told)
-    if options.out:
-        (options.out / "results").mkdir(parents=True, exist_ok=True)
-        (options.out / "results" / "line_kills.json").write_text(f"{told}\n")
+    tell_results("kills", vars(losses), options.out)
     return 1 if losses.wrong else 0
 
 

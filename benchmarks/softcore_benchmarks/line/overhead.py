@@ -1,32 +1,28 @@
-"""Overhead: what the supervision of a line costs beside the bare decisions, and whether its memory grows.
+"""Overhead: what the supervision of a line costs beside the bare decisions.
 
     python -m softcore_benchmarks.line.overhead --bundle bundles/pill --pictures good/ --out benchmarks
-    python -m softcore_benchmarks.line.overhead ... --minutes 20
 
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
 port: with and without its frame checks, and with five pages that listen. By turns in one process; the figure
 is the median ratio of their throughputs.
-With --minutes the line then goes on, and its memory is compared from the second minute on. Writes
-results/line_overhead.json into --out.
+Writes results/line_overhead.json into --out.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from softcore_edge_app.connections import Connections
 from softcore_edge_app.frames.sources import Frame
@@ -41,6 +37,7 @@ from softcore_runtime.command_line import Parser, run
 from softcore_runtime.pictures import find_pictures
 from tqdm import tqdm
 
+from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.machine import describe_machine
 
 __all__ = ["main", "measure_overhead"]
@@ -153,49 +150,20 @@ def _time_line(run: _Run) -> float:
         return (line.decisions - before) / (time.perf_counter() - began)
 
 
-def _measure_growth(
-    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, minutes: float
-) -> dict[str, float]:
-    """Let a line run, and compare its memory at the end with that of a tenth of the time."""
-    process, sizes, began = psutil.Process(), [], time.monotonic()
-    with _Run(bundle, pictures, folder, 1) as line:
-        while (spent := time.monotonic() - began) < 60 * minutes:
-            sizes.append((spent, process.memory_info().rss))
-            time.sleep(1)
-        decisions = line.decisions
-    early = np.median([size for spent, size in sizes if 6 * minutes <= spent < 7 * minutes])
-    late = np.median([size for spent, size in sizes if spent >= 59 * minutes])
-    return {
-        "minutes": minutes,
-        "decisions": decisions,
-        "rss_after_a_tenth": float(early),
-        "rss_at_the_end": float(late),
-        "growth": round(float(late / early - 1), 4),
-    }
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement."""
     parser = Parser("softcore_benchmarks.line.overhead", __doc__ or "")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder of good pictures")
-    parser.add_argument("--minutes", type=float, metavar="N", help="let the line run so long afterwards")
     parser.add_argument("--out", type=Path, help="where results/line_overhead.json goes")
     return run(parser, _work, arguments)
 
 
 def _work(options: argparse.Namespace) -> int:
     pictures = [read_picture(path) for path in find_pictures(options.pictures)[:32]]
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        told: dict[str, object] = {"machine": describe_machine()}
-        told.update(measure_overhead(options.bundle, pictures, folder))
-        if options.minutes:
-            told["memory"] = _measure_growth(options.bundle, pictures, folder, options.minutes)
-    print(json.dumps(told, indent=2))
-    if options.out:
-        (options.out / "results").mkdir(parents=True, exist_ok=True)
-        (options.out / "results" / "line_overhead.json").write_text(f"{json.dumps(told, indent=2)}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        rates = measure_overhead(options.bundle, pictures, Path(folder))
+    tell_results("overhead", {"machine": describe_machine(), **rates}, options.out)
     return 0
 
 

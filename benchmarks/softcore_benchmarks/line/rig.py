@@ -189,6 +189,13 @@ class Rig:
         self.end(signal.SIGKILL)
 
     @property
+    def pid(self) -> int:
+        """The line's process, which was started."""
+        if self.process is None:
+            raise RuntimeError("the line wasn't started")
+        return self.process.pid
+
+    @property
     def log(self) -> str:
         """All that the line said on standard error."""
         return (self.folder / "log").read_text(errors="replace")
