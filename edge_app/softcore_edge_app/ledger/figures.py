@@ -16,10 +16,11 @@ from softcore_edge_app.ledger.excerpt import PARTS, Part, find_range
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
 
-__all__ = ["GRID", "MOST", "Figures", "Group", "Reason", "Stop", "reckon_figures"]
+__all__ = ["GRID", "IDLE", "MOST", "Figures", "Group", "Reason", "Stop", "reckon_figures"]
 
 GRID = 12  # fields across the frame, and as many down
 MOST = 2_000_000  # rows: two days at ten parts a second
+IDLE = "no part was decided on"  # why it stopped, as far as the ledger knows
 _SECOND = 10**9
 _HOUR = 3600 * _SECOND
 _GAP = 60 * _SECOND  # without a decision
@@ -194,7 +195,7 @@ def _find_gaps(ask: _Question, camera: str) -> list[Stop]:
         "SELECT min(decided_at), max(decided_at) FROM rows WHERE {where} AND camera = ?", camera
     )
     ends = [(begin, end) for begin, end in ((ask.since, first), (last, ask.until)) if end - begin > _GAP]
-    return [Stop(camera, begin, end, "no part was decided on", 0) for begin, end in (*found, *ends)]
+    return [Stop(camera, begin, end, IDLE, 0) for begin, end in (*found, *ends)]
 
 
 def _find_faults(ask: _Question, camera: str) -> list[Stop]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from softcore_runtime import Decision
 
+from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger.excerpt import Part
 from softcore_edge_app.ledger.row import Entry
 
@@ -18,7 +19,7 @@ class PartReport(BaseModel):
     """A decision: its row's number and fields in the ledger, and what is known beside.
 
     `share` is the score in units of the limit; `mark` what a person called it, `good` or `bad`; `picture`
-    says whether there is one.
+    says whether there is one, `kind` what the reason of an INVALID is counted under.
     """
 
     number: int
@@ -41,6 +42,7 @@ class PartReport(BaseModel):
     decided_at: int
     milliseconds: float | None
     reason: str | None
+    kind: str | None
     x: float | None
     y: float | None
     share: float | None
@@ -49,11 +51,12 @@ class PartReport(BaseModel):
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:
-    """Give an entry's fields and `share`, all of which JSON can say."""
+    """Give an entry's fields, `kind` and `share`, all of which JSON can say."""
     share = None if entry.score is None or not entry.threshold else entry.score / entry.threshold
     return {
         **vars(entry),
         "decision": str(entry.decision),
+        "kind": find_kind(entry.reason) if entry.decision is Decision.INVALID else None,
         "share": share if share is not None and math.isfinite(share) else None,
     }
 

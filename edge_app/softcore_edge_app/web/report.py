@@ -24,21 +24,23 @@ try:
 except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise MissingLibraryError("Jinja2", "edge") from error
 
+from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger.excerpt import Filter, Part, read_parts
-from softcore_edge_app.ledger.figures import GRID, Figures, reckon_figures
+from softcore_edge_app.ledger.figures import GRID, IDLE, Figures, reckon_figures
+from softcore_edge_app.web.catalogue import Language, say
 from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.reader import Reader
 from softcore_edge_app.web.shelf import Kind, NoPictureError, Shelf
 from softcore_edge_app.web.shift import Shift
 
-__all__ = ["make_report", "render_page", "render_table"]
+__all__ = ["THIRDS", "make_report", "render_page", "render_table"]
 
 _PATIENCE = 60.0  # seconds that its figures may take
 _PASSES = 50  # parts among which one with a picture is looked for, to draw the regions on
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would take what begins so for a formula
-_THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
+THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
            "lower left", "lower middle", "lower right")  # fmt: skip
 
 
@@ -64,12 +66,15 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
 
     @views.get("/report", responses=_FILES, response_class=Response)
     async def give_report(
-        since: Time = None, until: Time = None, form: Literal["html", "csv"] = "html"
+        since: Time = None,
+        until: Time = None,
+        form: Literal["html", "csv"] = "html",
+        language: Language = "en",
     ) -> Response:
         """The report of a time, this shift's unless told otherwise, of two million parts at most.
 
-        As a page it has everything inside. As a table it has a row for each figure; the parts themselves are
-        what `softcore-edge ledger export` gives.
+        As a page it has everything inside, in the language that is asked for. As a table, for programs, it
+        has a row for each figure; the parts themselves are what `softcore-edge ledger export` gives.
         """
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
         begin = shift.since if begin is None else begin
@@ -88,7 +93,7 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
             )
             parts = {camera: excerpt.parts for camera, excerpt in passed.items()}
             content = await to_thread.run_sync(
-                render_page, figures, partial(_show, shelf), parts, limiter=limiter
+                render_page, figures, partial(_show, shelf), parts, language, limiter=limiter
             )
         name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
         return Response(
@@ -100,19 +105,26 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
     return views
 
 
-def render_page(figures: Figures, show: Show, passed: dict[str, list[Part]]) -> str:
+def render_page(
+    figures: Figures, show: Show, passed: dict[str, list[Part]], language: Language = "en"
+) -> str:
     """Render the report as one HTML page that needs nothing beside itself; its times are this machine's.
 
     Args:
         figures: what it tells.
         show: gives a part's picture; None where there is none.
         passed: of each camera some good parts, one of which the regions are drawn on.
+        language: of its texts; names and reasons stay as they are.
     """
     grounds = {
         camera: next((shown for part in parts if (shown := show(part, "overlay"))), None)
         for camera, parts in passed.items()
     }
     return _template().render(
+        language=language,
+        say=partial(say, language),
+        because=partial(_tell_why, language),
+        number=partial(_tell_number, language),
         figures=figures,
         decisions=list(Decision),
         grid=GRID,
@@ -168,9 +180,9 @@ def _list_figures(figures: Figures) -> Iterator[tuple[object, ...]]:
 
 def _sum_regions(figures: Figures, camera: str) -> list[tuple[str, int]]:
     """Sum the fields up to thirds across and down: which, and how many, the most first."""
-    sums = dict.fromkeys(_THIRDS, 0)
+    sums = dict.fromkeys(THIRDS, 0)
     for (row, column), count in figures.regions.get(camera, {}).items():
-        sums[_THIRDS[3 * (3 * row // GRID) + 3 * column // GRID]] += count
+        sums[THIRDS[3 * (3 * row // GRID) + 3 * column // GRID]] += count
     return sorted(((name, n) for name, n in sums.items() if n), key=lambda item: -item[1])
 
 
@@ -201,6 +213,16 @@ def _show(shelf: Shelf, part: Part, kind: Kind) -> Shown | None:
         return None
     height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]
     return Shown(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)
+
+
+def _tell_number(language: Language, form: str, value: float) -> str:
+    return (form % value).replace(".", say(language, "number.point"))
+
+
+def _tell_why(language: Language, why: str) -> str:
+    if why == IDLE:
+        return say(language, "sheet.idle")
+    return say(language, "kind.told", kind=say(language, f"kind.{find_kind(why)}"), reason=why)
 
 
 def _tell_time(

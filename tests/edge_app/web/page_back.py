@@ -29,6 +29,7 @@ import numpy as np
 import uvicorn
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
+from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.web.guard import Guard
 from softcore_edge_app.web.page import add_page
 from softcore_runtime.local_page import make_app
@@ -181,7 +182,8 @@ class PageBack:
                 "threshold": self.limit, "fail_above": self.fail_above, "engine": "openvino",
                 "provider": "CPU", "precision": "bf16", "triggered_at": now - 12_000_000,
                 "deadline_at": now + 88_000_000, "decided_at": now, "milliseconds": share and 4.6,
-                "reason": reason if decision == "INVALID" else None, "x": x, "y": y, "share": share,
+                "reason": reason if decision == "INVALID" else None,
+                "kind": find_kind(reason) if decision == "INVALID" else None, "x": x, "y": y, "share": share,
                 "mark": None, "picture": decision != "INVALID", "drawn": name,
             }  # fmt: skip
             self.rows.append(row)
@@ -423,8 +425,9 @@ def _add_views(app: Any, back: PageBack) -> None:
         return Response(back.pictures.read("01_good", "frame"), media_type="image/jpeg")
 
     @app.get("/api/report")
-    def report(form: str, since: str | None = None, until: str | None = None) -> Response:
-        back.asked.append(("report", {"form": form, "since": since, "until": until}))
+    def report(form: str, language: str, since: str | None = None, until: str | None = None) -> Response:
+        asked = {"form": form, "since": since, "until": until, "language": language}
+        back.asked.append(("report", asked))
         content = "<!DOCTYPE html><title>shift</title>" if form == "html" else "decision,parts\nPASS,3\n"
         headers = {"Content-Disposition": f'attachment; filename="shift.{form}"'}
         return Response(content, media_type=f"text/{form}", headers=headers)

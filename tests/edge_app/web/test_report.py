@@ -32,10 +32,12 @@ class Reader(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.language: str | None = None
         self.text = ""
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.language = dict(attributes).get("lang", self.language)
         self.links += [value or "" for name, value in attributes if name in ("src", "href")]
         assert not [name for name, _ in attributes if name.startswith("on")]
 
@@ -70,6 +72,28 @@ def test_a_page_to_take_away(stranger: httpx.Client) -> None:
         "no new frame for 2.0 s (the camera is being reopened)",
     ):
         assert told.replace(" ", "") in words.replace(" ", ""), told
+
+
+def test_a_page_in_german(stranger: httpx.Client) -> None:
+    """Each text is another one than in English; names, and the line's own words, stay as they are."""
+    english, german = (
+        read(stranger.get("/api/report", params={"since": iso(0), "until": iso(60), "language": one}).text)
+        for one in ("en", "de")
+    )
+    assert (german.language, english.language) == ("de", "en")
+    assert german.tags == english.tags
+    told = " ".join(german.text[german.text.rindex("Schichtbericht") :].split())  # below the style
+    for text in (
+        "Schichtbericht",
+        "GUT Anteil PRÜFEN Anteil FEHLER Anteil UNGÜLTIG Anteil alle",
+        "left 46 76,67 % 0 0,00 % 8 13,33 % 6 10,00 % 60",
+        "oben rechts 8 100,00 % 100,00 %",
+        "FEHLER 1,50 \N{MULTIPLICATION SIGN} Grenze",
+        "kein Bild der Kamera (no new frame for 2.0 s (the camera is being reopened))",
+    ):
+        assert text.replace(" ", "") in told.replace(" ", ""), text
+    for text in ("Parts", "share", "PASS", "FAIL", "INVALID", "limit"):
+        assert text not in told
 
 
 def test_a_table_for_a_spreadsheet(stranger: httpx.Client) -> None:

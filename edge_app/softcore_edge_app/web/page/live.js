@@ -5,7 +5,7 @@ import { openPart } from "./part.js";
 import { locate, Stage } from "./picture.js";
 import * as strip from "./strip.js";
 import * as trend from "./trend.js";
-import { age, call, clock, count, fixed, hour, percent, say, share } from "./words.js";
+import { age, because, call, clock, count, fixed, hour, kind, percent, say, share } from "./words.js";
 
 export const DECISIONS = ["PASS", "REVIEW", "FAIL", "INVALID"];
 const HOLD = 1500; // milliseconds: a fault among ten parts a second is to be seen, too
@@ -88,7 +88,7 @@ function showPicture() {
     return;
   }
   const alt = `${say(`decision.${part.decision}`)} ${call(part)}`;
-  stage.show(locate(part, chosen.shown), alt, part.reason ?? say("live.no-picture"), part);
+  stage.show(locate(part, chosen.shown), alt, because(part) ?? say("live.no-picture"), part);
 }
 
 const caption = $("enlarge").querySelector(".caption");
@@ -103,7 +103,8 @@ function tellPictured(part) {
   if (part === null) return;
   set(caption, "data-decision", part.decision);
   draw(sign, `shape-${part.decision}`);
-  const words = [say(`decision.${part.decision}`), share(part), clock(part.triggered_at), call(part)];
+  const why = share(part) || (part.picture && kind(part)); // without a picture it is told in its place
+  const words = [say(`decision.${part.decision}`), why, clock(part.triggered_at), call(part)];
   write(told, words.filter(Boolean).join(" · "));
 }
 
@@ -160,7 +161,7 @@ function show() {
 }
 
 export const enter = show;
-for (const kind of ["decision", "status", "camera"]) news.addEventListener(kind, show);
+for (const change of ["decision", "status", "camera"]) news.addEventListener(change, show);
 news.addEventListener("age", () => {
   const last = parts().at(-1);
   if (last && camera()) showBand();

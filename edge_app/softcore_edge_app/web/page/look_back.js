@@ -4,7 +4,7 @@ import { read } from "./line.js";
 import { line, news } from "./news.js";
 import { openPart } from "./part.js";
 import { locate } from "./picture.js";
-import { call, moment, say, share } from "./words.js";
+import { call, kind, moment, say, share } from "./words.js";
 
 const PAGE = 12;
 const TRIES = 5; // one answer looks through so many rows of the ledger; it may find nothing in them
@@ -114,7 +114,7 @@ function tile(row, place, list) {
   draw(shape, `shape-${row.decision}`);
   const url = locate(row, "thumbnail");
   const picture = url ? element("img", { src: url, alt: "", loading: "lazy" }) : element("span", { class: "blank" }, say("live.no-picture"));
-  const words = [share(row) || row.reason, moment(row.triggered_at), call(row)];
+  const words = [share(row) || kind(row), moment(row.triggered_at), call(row)];
   const button = element(
     "button",
     { type: "button", "data-decision": row.decision, "aria-haspopup": "dialog" },

@@ -3,7 +3,7 @@ import { $, draw, element, report, set, write } from "./elements.js";
 import { change, read } from "./line.js";
 import { line, news } from "./news.js";
 import { locate, Stage } from "./picture.js";
-import { call, fixed, moment, precise, say, share } from "./words.js";
+import { because, call, fixed, moment, precise, say, share } from "./words.js";
 
 const dialog = $("part");
 const stage = new Stage(dialog.querySelector("figure"));
@@ -55,7 +55,7 @@ function paint() {
   set(dialog, "data-decision", part.decision);
   draw(dialog.querySelector("header .shape"), `shape-${part.decision}`);
   write($("part-title"), say("part.title", { part: call(part), decision }));
-  write($("part-reason"), part.reason ?? "");
+  write($("part-reason"), because(part) ?? "");
   $("part-reason").hidden = !part.reason;
   for (const input of dialog.querySelectorAll("input[type=radio]")) {
     input.checked = input.value === kind;

@@ -4,7 +4,7 @@ import { download, read } from "./line.js";
 import { countShift, DECISIONS } from "./live.js";
 import { span } from "./look_back.js";
 import { line, news } from "./news.js";
-import { count, moment, percent, precise, say } from "./words.js";
+import { count, language, moment, percent, precise, say } from "./words.js";
 
 const view = $("reports");
 const PERIODS = ["shift", "today", "yesterday", "custom"];
@@ -32,7 +32,7 @@ for (const button of view.querySelectorAll("[data-form]")) {
     const [since, until] = [...$("report-dates").querySelectorAll("input")].map((input) => input.value);
     report($("report-state"), say("report.making"));
     try {
-      const { content, name } = await download("api/report", { ...span(period, since, until), form: button.dataset.form });
+      const { content, name } = await download("api/report", { ...span(period, since, until), form: button.dataset.form, language });
       const address = URL.createObjectURL(content);
       element("a", { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10_000); // a browser takes it after the click

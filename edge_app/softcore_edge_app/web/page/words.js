@@ -3,7 +3,7 @@
 const LOCALES = { en: "en-GB", de: "de-DE" }; // by language: how numbers and days are written
 const KEPT = "softcore.language";
 let catalogue = {};
-let language = "en";
+export let language = "en";
 
 /** The language that was chosen on this screen, or else the browser's where there is a catalogue. */
 export function preferred() {
@@ -56,6 +56,15 @@ export function share(part) {
   const key = part.bound === "upper" || part.bound === "lower" ? `share.${part.bound}` : "share";
   return say(key, { share: fixed(part.share, 2) });
 }
+
+/** Why a part is INVALID: the line's own words are English. */
+export function because(part) {
+  if (!part.kind) return part.reason;
+  return say("kind.told", { kind: say(`kind.${part.kind}`), reason: part.reason });
+}
+
+/** The same in a word or two. */
+export const kind = (part) => (part.kind && part.kind !== "other" ? say(`kind.${part.kind}`) : part.reason);
 
 /** What a part is called: as the PLC or the broker says, or else by its row in the ledger. */
 export function call(part) {

@@ -1,0 +1,25 @@
+"""Catalogue: the page's texts in a language, for what is written on this side of the wire."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Literal, cast
+
+from softcore_edge_app.web.page import PAGE
+
+__all__ = ["Language", "read_catalogue", "say"]
+
+Language = Literal["en", "de"]
+
+
+@cache
+def read_catalogue(language: Language) -> dict[str, str]:
+    """Read the texts of a language, by key."""
+    text = (PAGE / f"catalogue.{language}.json").read_text("utf-8")
+    return cast("dict[str, str]", json.loads(text))
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """Give the text of a key in a language, with what stands for its `{names}`."""
+    return read_catalogue(language)[key].format_map(values)
