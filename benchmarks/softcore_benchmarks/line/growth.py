@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from softcore_runtime import read_picture
 from softcore_runtime.command_line import Parser, run
 from tqdm import tqdm
@@ -47,6 +48,7 @@ class Growth:
         decisions: of both cameras.
         early: MB (10**6 bytes) after a tenth of the time.
         late: MB at the end.
+        course: MB in between, of twenty equal times.
         threads: at the end.
     """
 
@@ -54,6 +56,7 @@ class Growth:
     decisions: int
     early: float
     late: float
+    course: list[float]
     threads: int
 
     @property
@@ -89,11 +92,12 @@ def measure_growth(rig: Rig, minutes: float) -> Growth:
         decisions=decisions,
         early=_median_mb(sizes[early : early + looks]),
         late=_median_mb(sizes[-looks:]),
+        course=[_median_mb(part) for part in np.array_split(sizes, 20) if len(part)],
         threads=threads,
     )
 
 
-def _median_mb(sizes: list[int]) -> float:
+def _median_mb(sizes: Sequence[int] | NDArray[np.int64]) -> float:
     return round(float(np.median(sizes)) / 1e6, 1)
 
 

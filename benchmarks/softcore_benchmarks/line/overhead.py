@@ -3,21 +3,19 @@
     python -m softcore_benchmarks.line.overhead --bundle bundles/pill --pictures good/ --out benchmarks
 
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
-port: with and without its frame checks, and with five pages that listen. By turns in one process; the figure
-is the median ratio of their throughputs.
+port: with and without its frame checks, and with five pages open, which are another process on the same
+cores. By turns in one process; the figure is the median ratio of their throughputs.
 Writes results/line_overhead.json into --out.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from collections.abc import Generator, Sequence
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +41,7 @@ from softcore_benchmarks.machine import describe_machine
 __all__ = ["main", "measure_overhead"]
 
 _ROUNDS = 15
-_LINES = {  # pages that listen, and whether what no part can look like is inspected, too
+_LINES = {  # open pages, and whether what no part can look like is inspected, too
     "line": (0, False),
     "line without frame checks": (0, True),
     "line with five pages": (5, False),
@@ -72,7 +70,7 @@ class _Run:
         bundle: Path,
         pictures: list[NDArray[np.uint8]],
         folder: Path,
-        listeners: int,
+        pages: int,
         *,
         unchecked: bool = False,
     ) -> None:
@@ -85,33 +83,37 @@ class _Run:
         self.station.add_line(self._line)
         http = HttpOptions(port=0)
         self._connections = Connections(self.station, Configuration(source="memory", http=http))
-        self._listeners, self._over = listeners, threading.Event()
+        self._pages = pages
+        self._browsing: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> _Run:
         self._connections.start()
         self.station.start()
-        for _ in range(self._listeners):
-            threading.Thread(target=self._listen, daemon=True).start()
+        if self._pages:
+            command = ["softcore_benchmarks.line.pages", "--url", str(self._connections.url)]
+            self._browsing = subprocess.Popen(
+                [sys.executable, "-m", *command, "--pages", str(self._pages)], stdout=subprocess.PIPE
+            )
+            self._wait_for_pages(self._browsing)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        if self._browsing:
+            self._browsing.kill()
+            self._browsing.communicate()
         self.station.stop()
         self._connections.close()
+
+    def _wait_for_pages(self, browsing: subprocess.Popen[bytes]) -> None:
+        for _ in range(self._pages):
+            if browsing.stdout is None or not browsing.stdout.readline():
+                raise RuntimeError("the pages can't be opened")
 
     @property
     def decisions(self) -> int:
         return self._line.decisions
-
-    def _listen(self) -> None:
-        with (
-            suppress(OSError),
-            urllib.request.urlopen(f"{self._connections.url}api/events", timeout=60) as stream,  # noqa: S310
-        ):
-            while not self._over.is_set():
-                stream.read(4096)
 
 
 def measure_overhead(
@@ -122,8 +124,8 @@ def measure_overhead(
     rates: dict[str, list[float]] = {"bare": []}
     for _ in tqdm(range(_ROUNDS), desc="rounds", disable=not sys.stderr.isatty()):
         rates["bare"].append(_time_bare(inspector, pictures))
-        for name, (listeners, unchecked) in _LINES.items():
-            line = _Run(bundle, pictures, folder, listeners, unchecked=unchecked)
+        for name, (pages, unchecked) in _LINES.items():
+            line = _Run(bundle, pictures, folder, pages, unchecked=unchecked)
             rates.setdefault(name, []).append(_time_line(line))
     return {
         name: {

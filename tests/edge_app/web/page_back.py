@@ -139,6 +139,7 @@ class PageBack:
         self.seq = 0
         self.counts = {name: Counter(dict.fromkeys(DECISIONS, 0)) for name in self.cameras}
         self.events: deque[tuple[str, Any]] = deque(maxlen=2000)
+        self.fetched: list[str] = []  # pictures, by trigger
         self.sent = 0  # events so far
         self._stopping = threading.Event()
 
@@ -391,6 +392,7 @@ def _add_views(app: Any, back: PageBack) -> None:
         if not row["picture"] or kind not in ("frame", "overlay", "map", "thumbnail"):
             raise HTTPException(404, "there is no picture")
         content = back.pictures.read(row["drawn"], kind)
+        back.fetched.append(trigger)
         return Response(
             content, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600, immutable"}
         )

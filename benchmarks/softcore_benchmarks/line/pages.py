@@ -1,0 +1,67 @@
+"""Pages: what browsers with the operator's page open ask of a line, without the browsers.
+
+    python -m softcore_benchmarks.line.pages --url http://127.0.0.1:8765/ --pages 5
+
+Each follows the events, and fetches the newest part's picture as often as the page does, until it is ended;
+says "open" for each when it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+
+import httpx
+from softcore_runtime.command_line import Parser, run
+
+__all__ = ["main", "open_pages"]
+
+_PAUSE = 0.15  # seconds between two pictures, as in picture.js
+
+
+async def open_pages(url: str, pages: int) -> None:
+    """Open so many pages of a line, and return when it has ended."""
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
+        await asyncio.gather(*(_open(client) for _ in range(pages)), return_exceptions=True)
+
+
+async def _open(client: httpx.AsyncClient) -> None:
+    newest: list[str] = []
+    looking = asyncio.create_task(_look(client, newest))
+    try:
+        async with client.stream("GET", "api/events") as events:
+            print("open", flush=True)
+            async for line in events.aiter_lines():
+                if line.startswith("data:") and '"trigger"' in line:
+                    newest[:] = [json.loads(line[5:])["trigger"]]
+    finally:
+        looking.cancel()
+
+
+async def _look(client: httpx.AsyncClient, newest: list[str]) -> None:
+    shown = None
+    while True:
+        if newest and newest[0] != shown:
+            shown = newest[0]
+            await client.get(f"api/pictures/{shown}/overlay")
+        await asyncio.sleep(_PAUSE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    parser = Parser("softcore_benchmarks.line.pages", __doc__ or "")
+    parser.add_argument("--url", required=True, help="of the line's page")
+    parser.add_argument("--pages", type=int, default=5, metavar="N", help="how many (5)")
+    return run(parser, _work, arguments)
+
+
+def _work(options: argparse.Namespace) -> int:
+    asyncio.run(open_pages(options.url, options.pages))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
