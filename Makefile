@@ -54,8 +54,7 @@ check: setup
 	$(BIN)/hadolint --config docker/hadolint.yaml docker/Dockerfile docker/Dockerfile.jetson
 	$(BIN)/shellcheck docker/*.sh
 
-# What needs package indexes and Debian's mirror, and minutes. TARGETS_PYTHONS: those that are here of 3.10 and 3.12.
-TARGETS_PYTHONS ?= $(shell command -v python3.10 python3.12)
+# What needs package indexes and Debian's mirror, and minutes. TARGETS_PYTHONS: other ones than python3.10 and python3.12.
 
 targets: demo
 	UV=$(BIN)/uv docker/check_wheels.sh

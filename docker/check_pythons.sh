@@ -7,9 +7,13 @@ set -eu
 try=${1:?a folder with a bundle named bundle and a picture named frame.png}
 shift
 [ $# -gt 0 ] || set -- python3.10 python3.12
+if command -v pyenv >/dev/null; then # its own shims run only the one that it is set to
+    for bin in "$(pyenv root)"/versions/*/bin; do PATH=$bin:$PATH; done
+fi
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 for python in "$@"; do
+    "$python" -c '' || { echo "$0: $python doesn't run here; name others: PYTHON..., TARGETS_PYTHONS" >&2; exit 1; }
     "$python" -m venv "$place/env"
     "$place/env/bin/pip" install --quiet ".[cpu,edge]"
     (cd "$try" && "$place/env/bin/softcore-edge" bundle --source frame.png)

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from softcore_runtime.errors import MissingLibraryError
 
@@ -28,7 +28,13 @@ _SECRETS: Final = re.compile(
 _ARGUMENTS: Final = ("exc_info", "stack_info", "stacklevel")
 
 
-class Log(logging.LoggerAdapter[logging.Logger]):
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:  # which takes no parameter before Python 3.11
+    _Adapter = logging.LoggerAdapter
+
+
+class Log(_Adapter):
     """A logger whose calls take fields: `log.warning("the stream was reopened", camera="line1")`.
 
     The message says all that a person needs; the fields are for programs.
