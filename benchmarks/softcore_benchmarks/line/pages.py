@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import re
 import sys
 from collections.abc import Sequence
 
@@ -19,7 +19,8 @@ from softcore_runtime.command_line import Parser, run
 
 __all__ = ["main", "open_pages"]
 
-_PAUSE = 0.15  # seconds between two pictures, as in picture.js
+_TRIGGER = re.compile(rb'"trigger": "([^"]+)"')
+_PAUSE = 0.25  # seconds between two pictures, as in picture.js
 
 
 async def open_pages(url: str, pages: int) -> None:
@@ -29,24 +30,24 @@ async def open_pages(url: str, pages: int) -> None:
 
 
 async def _open(client: httpx.AsyncClient) -> None:
-    newest: list[str] = []
-    looking = asyncio.create_task(_look(client, newest))
+    heard = [b""]  # the last packet; it is read only when a picture is due: other machines would do the rest
+    looking = asyncio.create_task(_look(client, heard))
     try:
         async with client.stream("GET", "api/events") as events:
             print("open", flush=True)
-            async for line in events.aiter_lines():
-                if line.startswith("data:") and '"trigger"' in line:
-                    newest[:] = [json.loads(line[5:])["trigger"]]
+            async for packet in events.aiter_raw():
+                heard[0] = packet
     finally:
         looking.cancel()
 
 
-async def _look(client: httpx.AsyncClient, newest: list[str]) -> None:
-    shown = None
+async def _look(client: httpx.AsyncClient, heard: list[bytes]) -> None:
+    shown = b""
     while True:
-        if newest and newest[0] != shown:
-            shown = newest[0]
-            await client.get(f"api/pictures/{shown}/overlay")
+        newest = _TRIGGER.findall(heard[0])
+        if newest and newest[-1] != shown:
+            shown = newest[-1]
+            await client.get(f"api/pictures/{shown.decode()}/overlay")
         await asyncio.sleep(_PAUSE)
 
 

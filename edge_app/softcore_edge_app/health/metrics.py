@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from typing import Protocol
 
@@ -79,33 +80,36 @@ class Metrics:
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series to every counter, of no use here
         self._registry = registry = CollectorRegistry()
-        self._decisions = Counter(
+        decisions = Counter(
             "softcore_decisions", "Decisions.", ("camera", "category", "decision"), registry=registry
         )
-        self._invalid = Counter(
+        invalid = Counter(
             "softcore_invalid", "INVALID decisions, by kind of reason.", ("camera", "kind"), registry=registry
         )
-        self._seconds = Histogram(
+        seconds = Histogram(
             "softcore_stage_seconds", "How long each stage of a decision took.", ("camera", "stage"),
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
-        self._shares = Histogram(
+        shares = Histogram(
             "softcore_score_share", "Exact scores as a share of the limit.", ("camera", "category"),
             buckets=_SHARES, registry=registry,
         )  # fmt: skip
+        # To find a series by its labels takes longer than to count on it.
+        self._decisions, self._invalid = cache(decisions.labels), cache(invalid.labels)
+        self._seconds, self._shares = cache(seconds.labels), cache(shares.labels)
         ProcessCollector(registry=registry)
         registry.register(_LineCollector(controls, drift, archive))
 
     def count(self, decided: Decided) -> None:
         """Count a decision; at once, and never raises."""
         entry, verdict = decided.entry, decided.verdict
-        self._decisions.labels(entry.camera, entry.category, str(entry.decision)).inc()
+        self._decisions(entry.camera, entry.category, str(entry.decision)).inc()
         if entry.decision is Decision.INVALID:
-            self._invalid.labels(entry.camera, find_kind(entry.reason)).inc()
+            self._invalid(entry.camera, find_kind(entry.reason)).inc()
         elif verdict.share is not None and verdict.bound == Bound.EXACT:
-            self._shares.labels(entry.camera, entry.category).observe(verdict.share)
+            self._shares(entry.camera, entry.category).observe(verdict.share)
         for stage, seconds in decided.stages.items():
-            self._seconds.labels(entry.camera, stage).observe(seconds)
+            self._seconds(entry.camera, stage).observe(seconds)
 
     def render(self) -> tuple[bytes, str]:
         """Write all of it as Prometheus reads it, with the content type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from softcore_runtime import Decision
@@ -106,8 +106,7 @@ class Row:
     @classmethod
     def chain(cls, entry: Entry, number: int, previous: str) -> Row:
         """Put an entry in its place."""
-        row = cls(number, entry, previous, "")
-        return replace(row, hash=row.hash_at(number))
+        return cls(number, entry, previous, _hash(entry, number, previous))
 
     @classmethod
     def read(cls, values: tuple[Any, ...]) -> Row:
@@ -126,4 +125,8 @@ class Row:
 
     def hash_at(self, number: int) -> str:
         """Compute the hash that it would have with another number: SHA-256 of all its fields but `hash`."""
-        return hash_content({**vars(self.entry), "number": number, "previous": self.previous})
+        return _hash(self.entry, number, self.previous)
+
+
+def _hash(entry: Entry, number: int, previous: str) -> str:
+    return hash_content({**vars(entry), "number": number, "previous": previous})

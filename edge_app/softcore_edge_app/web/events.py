@@ -22,9 +22,7 @@ __all__ = ["KEPT", "Events"]
 
 KEPT = 2000  # events; a listener may be as far behind, or away
 _AT_ONCE = 200
-_PAUSE = (
-    0.02  # seconds; what comes meanwhile goes in one packet, so that a fast line costs what a slow one does
-)
+_PAUSE = 0.05  # seconds; what comes meanwhile goes in one packet: a fast line costs what a slow one does
 _PING = 15.0  # seconds
 _RETRY = 1000  # milliseconds until a browser asks again
 

@@ -1,7 +1,7 @@
 // Picture: one place on the page where a part's picture is shown, without a flicker, and never more than it can carry.
 import { write } from "./elements.js";
 
-const PAUSE = 150; // milliseconds between two pictures
+const PAUSE = 250; // milliseconds between two pictures: nobody looks at more, and the line has better to do
 
 /** Where a part's picture is; null where there is none of that kind. */
 export function locate(part, kind) {
