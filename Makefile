@@ -55,7 +55,6 @@ check: setup
 	$(BIN)/shellcheck docker/*.sh
 
 # What needs package indexes and Debian's mirror, and minutes. TARGETS_PYTHONS: other ones than python3.10 and python3.12.
-
 targets: demo
 	UV=$(BIN)/uv docker/check_wheels.sh
 	mkdir -p $(DEMO)/try && rm -rf $(DEMO)/try/bundle && cp -r $(DEMO)/bundles/pill $(DEMO)/try/bundle

@@ -159,6 +159,7 @@ class PageBack:
         part: str | None = None,
         at: int | None = None,
         tell: bool = True,
+        picture: bool | None = None,
     ) -> dict[str, Any]:
         """Decide on one more part; `tell` False is one that no event tells of."""
         camera = camera or self.cameras[0]
@@ -185,7 +186,7 @@ class PageBack:
                 "deadline_at": now + 88_000_000, "decided_at": now, "milliseconds": share and 4.6,
                 "reason": reason if decision == "INVALID" else None,
                 "kind": find_kind(reason) if decision == "INVALID" else None, "x": x, "y": y, "share": share,
-                "mark": None, "picture": decision != "INVALID", "drawn": name,
+                "mark": None, "picture": decision != "INVALID" if picture is None else picture, "drawn": name,
             }  # fmt: skip
             self.rows.append(row)
             self.counts[camera][decision] += 1

@@ -707,6 +707,10 @@ def test_it_speaks_german_and_remembers(back: PageBack, show: Callable[..., Show
     expect(page.locator("html")).to_have_attribute("lang", "de")
     back.decide("INVALID", reason="no new frame for 2.0 s")
     expect(page.locator("#stage")).to_contain_text("kein Bild der Kamera (no new frame for 2.0 s)")
+    back.decide("INVALID", reason="blurred: its sharpness is 1.0", picture=True)
+    expect(page.locator("#enlarge .caption")).to_contain_text("UNGÜLTIG · unscharf · ")
+    shown.view("look-back")
+    expect(page.locator("#rows button").first).to_contain_text("unscharf")
     for view in VIEWS:
         shown.view(view)
         assert not re.search(
