@@ -13,7 +13,7 @@ from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.replay_bundles import Decider, ReplayBundles
 from softcore_edge_app.replay_records import Recorded
-from softcore_edge_app.verdict import Verdict, decide
+from softcore_edge_app.verdict import Verdict, decide, examine
 
 __all__ = ["Outcome", "Repeated", "repeat"]
 
@@ -78,7 +78,8 @@ def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
         return Repeated(recorded, Outcome.NOT_REPLAYED, reason)
     # What was decided on had passed the checks, or wasn't to be checked.
     checks = decider.checks if entry.decision is Decision.INVALID else None
-    verdict, _ = decide(decider.inspector, Frame(1, entry.name, picture=picture), checks)
+    frame = Frame(1, entry.name, picture=picture)
+    verdict, _ = decide(decider.inspector, frame, examine(frame, checks))
     return _compare(recorded, entry, verdict, decider)
 
 

@@ -14,7 +14,7 @@ from softcore_runtime.threshold import Threshold
 from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_edge_app.frames.sources import Frame
 
-__all__ = ["Verdict", "decide", "format_json", "format_line", "printable", "refuse"]
+__all__ = ["Verdict", "decide", "examine", "format_json", "format_line", "printable", "refuse"]
 
 _COLOURS = {
     Decision.PASS: "\x1b[32m",
@@ -64,24 +64,27 @@ class Verdict:
     trigger: str | None = None
 
 
+def examine(frame: Frame, checks: FrameChecks | None) -> str | None:
+    """Say why a frame can't be decided on: it couldn't be read, or can't show a part by `checks`."""
+    if frame.picture is None or checks is None:
+        return frame.reason
+    try:
+        return checks.find_fault(frame.picture)
+    except FrameError as error:
+        return str(error)
+
+
 def decide(
-    inspector: Inspector,
-    frame: Frame,
-    checks: FrameChecks | None = None,
-    *,
-    fast: bool = False,
-    camera: int = 0,
+    inspector: Inspector, frame: Frame, fault: str | None = None, *, fast: bool = False, camera: int = 0
 ) -> tuple[Verdict, Inspection | None]:
     """Decide on a frame of a camera (they count from 0), with its inspection unless `fast`.
 
-    One that can't be read, or can't show a part by `checks`, is INVALID, without an inspection.
+    One that has a `fault` (see `examine`), or can't be read, is INVALID, without an inspection.
     """
-    reason = frame.reason
-    if frame.picture is not None:
+    reason = fault or frame.reason
+    if frame.picture is not None and reason is None:
         try:
-            reason = checks.find_fault(frame.picture) if checks else None
-            if reason is None:
-                return _inspect(inspector, frame, frame.picture, fast, camera)
+            return _inspect(inspector, frame, frame.picture, fast, camera)
         except FrameError as error:
             reason = str(error)
     return refuse(inspector.manifest.threshold, frame.number, frame.name, reason), None

@@ -187,6 +187,11 @@ class Inspector:
         """
         self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the manifest was written since, so that `refresh` has something to do; a look at a file."""
+        return _stamp(self._bundle.path) != self._seen
+
     def refresh(self) -> bool:
         """Take up a limit that was set since; quick enough to be asked before every frame.
 

@@ -14,7 +14,7 @@ try:
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
     raise MissingLibraryError("OpenCV", "cpu") from error
 
-__all__ = ["SUFFIXES", "find_pictures", "read_picture", "to_bgr8"]
+__all__ = ["SUFFIXES", "check_frame", "find_pictures", "read_picture", "to_bgr8"]
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
 
@@ -60,12 +60,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         raise PictureError(f"{path}: {error}") from error
 
 
-def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Bring a frame to uint8 BGR `[H, W, 3]`, contiguous.
-
-    Args:
-        frame: uint8 or uint16; `[H, W]` or `[H, W, 1]` grey, `[H, W, 3]` BGR, or `[H, W, 4]` BGRA.
-            16 bits are taken as full range: value / 257, rounded, so that 65535 becomes 255.
+def check_frame(frame: NDArray[np.generic]) -> None:
+    """Refuse what `to_bgr8` can't bring to a picture.
 
     Raises:
         FrameError: another dtype or shape, or no pixels.
@@ -76,10 +72,23 @@ def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
         raise FrameError(f"a frame must be [H, W] grey or [H, W, 3] BGR, not {list(frame.shape)}")
     if frame.size == 0:
         raise FrameError(f"a frame must have pixels; this one is {list(frame.shape)}")
+    if frame.dtype not in (np.uint8, np.uint16):
+        raise FrameError(f"a frame must be uint8 or uint16, not {frame.dtype}")
+
+
+def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Bring a frame to uint8 BGR `[H, W, 3]`, contiguous.
+
+    Args:
+        frame: uint8 or uint16; `[H, W]` or `[H, W, 1]` grey, `[H, W, 3]` BGR, or `[H, W, 4]` BGRA.
+            16 bits are taken as full range: value / 257, rounded, so that 65535 becomes 255.
+
+    Raises:
+        FrameError: another dtype or shape, or no pixels.
+    """
+    check_frame(frame)
     if frame.dtype == np.uint16:
         frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if frame.dtype != np.uint8:
-        raise FrameError(f"a frame must be uint8 or uint16, not {frame.dtype}")
     if frame.ndim == 2:
         frame = frame[:, :, None]
     if frame.shape[2] == 1:

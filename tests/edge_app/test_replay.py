@@ -16,7 +16,7 @@ from softcore_edge_app.outputs.archive_record import ArchivedPicture, write_side
 from softcore_edge_app.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay_bundles import ReplayBundles
 from softcore_edge_app.replay_records import Recorded
-from softcore_edge_app.verdict import decide
+from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import BundleCorruptError, Inspector
 from softcore_runtime.bundle import read_manifest
 from softcore_runtime.limit import revert_threshold, set_threshold
@@ -37,7 +37,8 @@ def record(tiny_bundle: Path, tmp_path: Path) -> Record:
         count += 1
         inspector = Inspector.load(tiny_bundle)
         checks = FrameChecks(read_training(tiny_bundle)) if checked else None
-        verdict, _ = decide(inspector, Frame(count, "x", picture=picture), checks, fast=fast)
+        frame = Frame(count, "x", picture=picture)
+        verdict, _ = decide(inspector, frame, examine(frame, checks), fast=fast)
         seal = (tiny_bundle / "manifest.json").read_text().split('"seal": "')[1][:64]
         entry = make_entry(verdict, inspector, f"run-{count}", count, bundle=seal)
         file = tmp_path / f"{count}.png"

@@ -14,7 +14,7 @@ from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept
 from softcore_edge_app.replay_command import main
-from softcore_edge_app.verdict import decide
+from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import Inspector
 from softcore_runtime.bundle import read_manifest
 from softcore_runtime.limit import set_threshold
@@ -45,7 +45,7 @@ def parts(
         for number, picture in enumerate(pictures, 1):
             reason = "no new frame for 2 s" if picture is None else None
             frame = Frame(number, f"left#{number}", picture=picture, reason=reason)
-            verdict, inspection = decide(inspector, frame, checks)
+            verdict, inspection = decide(inspector, frame, examine(frame, checks))
             late = {"decision": "INVALID", "score": None, "bound": None, "reason": "late: by 0.1 s"}
             changes = late if number == 5 else {}
             at = NOW + number * 10**9

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.ndimage import laplace
-from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.errors import BundleCorruptError, FrameError
 from softcore_runtime.training import (
     LOOKS,
     SCORES,
@@ -91,3 +91,27 @@ def test_a_blurred_frame_is_less_sharp_at_any_size(side: int) -> None:
     frame = np.repeat(np.clip(sharp, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
     blurred = cv2.GaussianBlur(frame, (0, 0), side / 60)
     assert measure_look(np.asarray(blurred))[2] < 0.3 * measure_look(frame)[2]
+
+
+@pytest.mark.parametrize(("height", "width"), [(600, 1100), (523, 1300), (2590, 1943)])
+def test_a_look_is_of_every_so_manieth_pixel(height: int, width: int) -> None:
+    frame = np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    step = min(height, width) // 256
+    thin = frame[::step, ::step][: height // step, : width // step]
+    for picture, part in (
+        (frame, thin),
+        (frame[:, :, ::-1], thin[:, :, ::-1]),
+        (frame[:, :, 0], thin[:, :, 0]),
+    ):
+        np.testing.assert_array_equal(measure_look(picture), measure_look(part.copy()))
+    deep = (frame.astype(np.uint16) << 8) | frame
+    np.testing.assert_array_equal(measure_look(deep), measure_look(thin))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [np.zeros((600, 600), np.float32), np.zeros((600, 600), np.int64), np.zeros((600, 600, 5), np.uint8)],
+)
+def test_what_is_no_picture_has_no_look(frame: np.ndarray) -> None:
+    with pytest.raises(FrameError, match="a frame must be"):
+        measure_look(frame)

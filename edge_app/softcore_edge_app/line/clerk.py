@@ -150,6 +150,6 @@ def _invalidate_late(trigger: Trigger, now: float) -> None:
 
 
 def _revoke(trigger: Trigger, reason: str) -> None:
-    threshold = trigger.recipe.inspector.manifest.threshold
+    manifest = trigger.manifest or trigger.recipe.inspector.manifest  # with which its row will be sealed
     name = trigger.verdict.name if trigger.verdict else trigger.id
-    trigger.revoke(refuse(threshold, trigger.number, name, reason))
+    trigger.revoke(refuse(manifest.threshold, trigger.number, name, reason))

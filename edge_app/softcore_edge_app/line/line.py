@@ -20,13 +20,14 @@ from softcore_edge_app.line.recipes import Recipe, Recipes
 from softcore_edge_app.line.shutter import open_shutter
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.options import CameraOptions
-from softcore_edge_app.verdict import decide, refuse
+from softcore_edge_app.verdict import decide, examine, refuse
 
 __all__ = ["Line"]
 
 _AHEAD = 2  # frames of a recording that are read while one is inspected
 _LONGEST_PART = 200  # characters of a part's name
 _QUEUED = 0.001  # seconds; what waits no longer is inspected however long that may take
+_LOOK = 0.1  # seconds between two looks whether the line ends
 _STUCK = 10.0  # seconds that an inspection may take; a real one takes well under one
 
 _STOPPED = "the line was stopped before it was decided on"
@@ -38,9 +39,9 @@ _log = logging.getLogger(__name__)
 class Line:
     """One camera's parts: a trigger goes in, its one decision comes out.
 
-    The *shutter*, a thread, takes a frame for each trigger; the *inspection*, another, decides on it. What
-    has its decision is collected by the clerk, who also settles what is late: so a camera or a network that
-    hangs holds up no decision.
+    The *shutter*, a thread, takes a frame for each trigger and looks at it; the *inspection*, another,
+    decides on it, while the shutter sees to the next. What has its decision is collected by the clerk, who
+    also settles what is late: so a camera or a network that hangs holds up no decision.
 
     Args:
         name: the camera's.
@@ -76,6 +77,7 @@ class Line:
         self._deadline = options.deadline
         if self._deadline is None and options.trigger != "auto":
             self._deadline = 1.0
+        self._deciding = threading.Lock()  # a limit changes between two decisions, never during one
         self._changed = threading.Condition()  # guards all that follows
         self._pending: deque[Trigger] = deque()  # without a decision, or not collected yet
         self._undecided = 0
@@ -133,7 +135,7 @@ class Line:
 
     def take_up_limit(self) -> None:
         """Let a limit that was set meanwhile hold now, and not only from the next part on."""
-        _take_up_limit(self.recipes.current)
+        self._take_up_limit(self.recipes.current)
 
     @property
     def picture(self) -> NDArray[np.uint8] | None:
@@ -214,10 +216,8 @@ class Line:
             if thread.ident is not None:
                 thread.join(max(until - time.monotonic(), 0.01))
 
-    def _admit(
-        self, at: float, part: str | None = None, frame: Frame | None = None, *, patient: bool = False
-    ) -> Trigger:
-        """Let a trigger in (the lock is held); one that is too many is settled here."""
+    def _admit(self, at: float, part: str | None = None, frame: Frame | None = None) -> Trigger:
+        """Let a trigger in (the lock is held); one that is too many, and has no frame, is settled here."""
         self.triggers += 1
         number = self.triggers
         trigger = Trigger(
@@ -235,11 +235,10 @@ class Line:
         self._pending.append(trigger)
         if not self.running:
             self._refuse(trigger, _HALTED)
-        elif not patient and self._undecided > self.options.queue:
-            self._refuse(trigger, f"too many triggers: {self.options.queue} wait for their decision")
         elif frame:
-            trigger.stages["frame"] = time.monotonic() - at
-            self._to_inspect.put(trigger)
+            pass  # handed over by who took it
+        elif self._undecided > self.options.queue:
+            self._refuse(trigger, f"too many triggers: {self.options.queue} wait for their decision")
         else:
             self._to_take.put(trigger)
             if trigger.deadline is not None:
@@ -272,7 +271,8 @@ class Line:
                     if not ran and self._live:
                         continue  # a frame of before the halt
                     at = time.monotonic() if frame.taken is None else frame.taken
-                    self._admit(at, frame=frame, patient=True)
+                    trigger = self._admit(at, frame=frame)
+                self._hand_over(trigger, frame)
 
     def _wait_until_running(self) -> bool:
         """Wait while a person has stopped the line (the lock is held), and tell whether it ran all along."""
@@ -298,11 +298,20 @@ class Line:
             while (trigger := self._to_take.get()) is not None:
                 if trigger.settled:
                     continue
-                trigger.frame = take(trigger)
-                trigger.stages["frame"] = time.monotonic() - trigger.at
-                self._to_inspect.put(trigger)
+                self._hand_over(trigger, take(trigger))
                 if trigger.number == self._frames:
                     return
+
+    def _hand_over(self, trigger: Trigger, frame: Frame) -> None:
+        """Look at the frame of a trigger, while the one before is inspected, and let it wait for its turn."""
+        trigger.frame = frame
+        self._take_up_limit(trigger.recipe)
+        try:
+            trigger.fault = examine(frame, trigger.recipe.checks)
+        except Exception as error:
+            self._refuse_for(error, trigger)
+        trigger.stages["frame"] = time.monotonic() - trigger.at
+        self._to_inspect.put(trigger)
 
     def _tick(self) -> None:
         """Trigger every so many seconds, whatever the inspection carries."""
@@ -331,9 +340,8 @@ class Line:
                     self._refuse(trigger, f"late: its turn came only after {began - trigger.at:.2f} s")
                 else:
                     self._inspect(trigger, trigger.frame)
-            except Exception as error:  # whatever it is, the part gets its decision and the line goes on
-                _log.exception("%s: internal error on trigger %s", self.name, trigger.id)
-                self._refuse(trigger, f"internal error: {type(error).__name__}: {error}")
+            except Exception as error:
+                self._refuse_for(error, trigger)
             self._busy_since = None
 
     def _comes_too_late(self, trigger: Trigger, now: float) -> bool:
@@ -345,39 +353,51 @@ class Line:
         return waited and trigger.deadline is not None and now + self._usual > trigger.deadline
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
-        recipe = trigger.recipe
+        inspector = trigger.recipe.inspector
         self._shown = frame.picture
-        _take_up_limit(recipe)
         began = time.monotonic()
-        verdict, inspection = decide(
-            recipe.inspector, frame, recipe.checks, fast=self._fast, camera=self._number
-        )
+        with self._deciding:
+            verdict, inspection = decide(
+                inspector, frame, trigger.fault, fast=self._fast, camera=self._number
+            )
+            manifest = inspector.manifest
         trigger.stages["inspection"] = spent = time.monotonic() - began
         self._usual += 0.2 * (spent - self._usual)
-        if trigger.settle(verdict, inspection):
+        if trigger.settle(verdict, manifest, inspection):
             self._note_settled()
+
+    def _refuse_for(self, error: Exception, trigger: Trigger) -> None:
+        """Refuse for whatever it is: the part gets its decision and the line goes on."""
+        _log.exception("%s: internal error on trigger %s", self.name, trigger.id)
+        self._refuse(trigger, f"internal error: {type(error).__name__}: {error}")
 
     def _refuse(self, trigger: Trigger, reason: str) -> None:
         frame = trigger.frame
         number, name = (
             (frame.number, frame.name) if frame else (trigger.number, f"{self.name}#{trigger.number}")
         )
-        threshold = trigger.recipe.inspector.manifest.threshold
-        if trigger.settle(refuse(threshold, number, name, reason)):
+        manifest = trigger.recipe.inspector.manifest
+        if trigger.settle(refuse(manifest.threshold, number, name, reason), manifest):
             self._note_settled()
+
+    def _take_up_limit(self, recipe: Recipe) -> None:
+        """Let a limit that was set meanwhile hold; whatever is wrong with it, the line goes on."""
+        inspector = recipe.inspector
+        if not inspector.outdated:
+            return
+        while not self._deciding.acquire(timeout=_LOOK):
+            if self._closing is not None:  # an inspection that hangs must not keep the line from ending
+                return
+        try:
+            if inspector.refresh():
+                _log.info("the limit is %.6g from here on", inspector.manifest.threshold.value)
+        except BundleError as error:
+            _log.warning("%s", error)
+        finally:
+            self._deciding.release()
 
     def _note_settled(self) -> None:
         with self._changed:
             self._undecided -= 1
             self._changed.notify_all()
         self._wake()
-
-
-def _take_up_limit(recipe: Recipe) -> None:
-    """Let a limit that was set meanwhile hold; whatever is wrong with it, the line goes on."""
-    inspector = recipe.inspector
-    try:
-        if inspector.refresh():
-            _log.info("the limit is %.6g from here on", inspector.manifest.threshold.value)
-    except BundleError as error:
-        _log.warning("%s", error)

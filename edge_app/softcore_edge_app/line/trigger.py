@@ -32,6 +32,7 @@ class Trigger:
         deadline: when it is INVALID if nothing was decided, in seconds of the monotonic clock; None where
             there is no hurry (recordings).
         frame: what was taken for it, once it was taken.
+        fault: why the frame can't be decided on, once it was looked at; None where it can.
         verdict: its decision, once there is one.
         manifest: of the bundle that decided, with the limit that held.
         inspection: the map, if one was drawn.
@@ -47,14 +48,15 @@ class Trigger:
     wall: int
     deadline: float | None = None
     frame: Frame | None = None
+    fault: str | None = None
     verdict: Verdict | None = None
     manifest: Manifest | None = None
     inspection: Inspection | None = None
     stages: dict[str, float] = field(default_factory=dict)
     _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def settle(self, verdict: Verdict, inspection: Inspection | None = None) -> bool:
-        """Give it its decision, unless it has one: the first counts.
+    def settle(self, verdict: Verdict, manifest: Manifest, inspection: Inspection | None = None) -> bool:
+        """Give it its decision, unless it has one: the first counts. Arguments as the attributes.
 
         Returns:
             whether this was the first.
@@ -62,8 +64,7 @@ class Trigger:
         with self._once:
             if self.verdict is not None:
                 return False
-            self.inspection = inspection
-            self.manifest = self.recipe.inspector.manifest
+            self.inspection, self.manifest = inspection, manifest
             self.verdict = verdict
             return True
 
@@ -86,8 +87,8 @@ class Decided:
         verdict: the same for a person's or a program's line.
         frame: what was looked at; None where no frame was taken.
         inspection: the map, unless only a decision was wanted, or it is INVALID.
-        stages: seconds that it took: `frame` until it was taken, `queue` until its inspection began,
-            `inspection`, `ledger` until it was in there, and `total`; those that it went through.
+        stages: seconds that it took: `frame` until it was taken and looked at, `queue` until its inspection
+            began, `inspection`, `ledger` until it was in there, and `total`; those that it went through.
         number: its row's in the ledger; None where it isn't in there.
     """
 

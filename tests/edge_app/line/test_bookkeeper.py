@@ -26,7 +26,8 @@ def make(recipe: Recipe, number: int, picture: np.ndarray) -> Trigger:
         wall=1_000_000_000, deadline=now + 0.25, frame=Frame(number, f"a{number}.png", picture=picture),
     )  # fmt: skip
     assert trigger.frame
-    trigger.settle(*decide(recipe.inspector, trigger.frame))
+    verdict, inspection = decide(recipe.inspector, trigger.frame)
+    trigger.settle(verdict, recipe.inspector.manifest, inspection)
     return trigger
 
 

@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from softcore_runtime import BundleError, Decision, LedgerError, UsageError, bun
 from softcore_runtime import limit as limit_module
 from softcore_runtime.threshold import Threshold
 
-from .conftest import Build, Endless
+from .conftest import Build, Endless, Gate
 
 NO_LEDGER = r"this needs a ledger"
 
@@ -85,6 +86,60 @@ def test_a_limit_is_noted_and_holds_from_the_next_part_on(
         ("limit", "left", "tiny", "12.0", f"{2 * score!r} to {3 * score!r}", "page"),
     ]
     assert verify_ledger(tmp_path / "line.ledger").notes == 1
+
+
+def test_a_limit_that_is_set_during_a_decision_holds_from_the_next_on(
+    build: Build, decided: list[Decided], gate: Gate
+) -> None:
+    gate.open.clear()
+    station = build(deadline=60)
+    station.start()
+    line = station.lines["left"]
+    before = station.book.seal(line.recipes.current.inspector.manifest)
+    station.trigger()
+    assert gate.reached.wait(60)
+    with ThreadPoolExecutor() as pool:
+        setting = pool.submit(Desk(station).set_limit, 11.0, None, None, "page")
+        wait_until(lambda: line.recipes.current.inspector.outdated)
+        station.trigger()  # its shutter sees the limit, too
+        time.sleep(0.3)
+        assert not setting.done()
+        gate.open.set()
+        setting.result(60)
+    wait_until(lambda: len(decided) == 2)
+    after = station.book.seal(line.recipes.current.inspector.manifest)
+    assert before != after
+    assert [(one.entry.threshold, one.entry.bundle) for one in decided] == [(12.0, before), (11.0, after)]
+
+
+def test_the_line_ends_though_an_inspection_hangs_and_a_limit_was_set(
+    build: Build, decided: list[Decided], gate: Gate, tiny_bundle: Path, good_frame: np.ndarray
+) -> None:
+    taken = []
+
+    class Counted(Endless):
+        def read_frames(self) -> Generator[Frame, None, None]:
+            for frame in super().read_frames():
+                taken.append(frame)
+                yield frame
+
+    gate.open.clear()
+    station = build(source=Counted(good_frame))
+    station.start()
+    station.trigger()
+    assert gate.reached.wait(60)
+    limit_module.set_threshold(
+        tiny_bundle,
+        Threshold(value=11.0, provisional=False, method="by hand"),
+        bundle.read_manifest(tiny_bundle),
+    )
+    station.trigger()
+    wait_until(lambda: len(taken) == 2)
+    time.sleep(0.05)
+    station.stop()
+    assert [str(one.entry.decision) for one in decided] == ["INVALID", "INVALID"]
+    wait_until(lambda: "left shutter" not in {thread.name for thread in threading.enumerate()}, 5)
+    gate.open.set()
 
 
 def test_a_limit_keeps_the_mask_and_the_area(build: Build, tiny_bundle: Path) -> None:

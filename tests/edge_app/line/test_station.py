@@ -179,17 +179,18 @@ def test_whatever_hangs_and_fails_nothing_is_lost(
     assert verify_ledger(tmp_path / name).closed
 
 
+@pytest.mark.parametrize("where", ["examine", "decide"])
 def test_an_internal_error_is_invalid_and_the_line_goes_on(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    where: str, build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, faults = line_module.decide, [RuntimeError("out of everything")]
+    real, faults = getattr(line_module, where), [RuntimeError("out of everything")]
 
-    def decide(*given: Any, **more: Any) -> Any:
+    def fail_once(*given: Any, **more: Any) -> Any:
         if faults:
             raise faults.pop()
         return real(*given, **more)
 
-    monkeypatch.setattr(line_module, "decide", decide)
+    monkeypatch.setattr(line_module, where, fail_once)
     station = build()
     station.start()
     station.trigger()
