@@ -2,8 +2,8 @@
 
     python -m softcore_benchmarks.line.growth --bundle bundles/pill --picture good.png --minutes 20
 
-Two cameras (ffmpeg), a broker, a PLC, an archive at its quota and a page that listens; triggers as fast as
-the decisions come. The line's address is told on standard error: other pages may be opened meanwhile. Writes
+Two cameras (ffmpeg), a broker, a PLC, an archive at its quota and an open page; triggers as fast as the
+decisions come. The line's address is told on standard error: other pages may be opened meanwhile. Writes
 results/line_growth.json into --out; the exit code is 1 where the memory grew by more than 3 % of what it was
 after a tenth of the time.
 """
@@ -13,11 +13,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +26,7 @@ from softcore_runtime.command_line import Parser, run
 from tqdm import tqdm
 
 from softcore_benchmarks.line.load import load
+from softcore_benchmarks.line.pages import browse
 from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.line.rig import Plan, Rig
 
@@ -74,9 +72,13 @@ def measure_growth(rig: Rig, minutes: float) -> Growth:
     """
     rig.start()
     process, sizes = psutil.Process(rig.pid), []
-    print(f"http://127.0.0.1:{rig.port}/", file=sys.stderr)
-    threading.Thread(target=_listen, args=[rig], daemon=True).start()
-    with load(rig), tqdm(total=60 * minutes, desc="seconds", disable=not sys.stderr.isatty()) as bar:
+    url = f"http://127.0.0.1:{rig.port}/"
+    print(url, file=sys.stderr)
+    with (
+        load(rig),
+        browse(url, 1),
+        tqdm(total=60 * minutes, desc="seconds", disable=not sys.stderr.isatty()) as bar,
+    ):
         began = time.monotonic()
         while (spent := time.monotonic() - began) < 60 * minutes:
             sizes.append(process.memory_info().rss)
@@ -99,15 +101,6 @@ def measure_growth(rig: Rig, minutes: float) -> Growth:
 
 def _median_mb(sizes: Sequence[int] | NDArray[np.int64]) -> float:
     return round(float(np.median(sizes)) / 1e6, 1)
-
-
-def _listen(rig: Rig) -> None:
-    with (
-        suppress(OSError),
-        urllib.request.urlopen(f"http://127.0.0.1:{rig.port}/api/events", timeout=60) as stream,
-    ):
-        while stream.read(4096):
-            pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,20 +5,19 @@
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
 port: with and without its frame checks, and with five pages open, which are another process on the same
 cores. By turns in one process; the figure is the median ratio of their throughputs.
-Writes results/line_overhead.json into --out.
+Writes results/line_overhead_NETWORK.json into --out.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +30,12 @@ from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.station import Station
 from softcore_edge_app.options import CameraOptions, Configuration, HttpOptions
 from softcore_runtime import Inspector, read_picture
+from softcore_runtime.bundle import read_manifest
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.pictures import find_pictures
 from tqdm import tqdm
 
+from softcore_benchmarks.line.pages import browse
 from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.machine import describe_machine
 
@@ -62,58 +63,27 @@ class _Memory:
             yield Frame(number, "frame", picture=self._pictures[number % len(self._pictures)])
 
 
-class _Run:
-    """A line that decides as fast as it can, inside the block."""
-
-    def __init__(
-        self,
-        bundle: Path,
-        pictures: list[NDArray[np.uint8]],
-        folder: Path,
-        pages: int,
-        *,
-        unchecked: bool = False,
-    ) -> None:
-        self.station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
-        recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
-        self._line = Line(
-            "camera", 0, _Memory(pictures), recipes, CameraOptions(source="memory"), "run",
-            self.station.call_clerk, fast=True,
-        )  # fmt: skip
-        self.station.add_line(self._line)
-        http = HttpOptions(port=0)
-        self._connections = Connections(self.station, Configuration(source="memory", http=http))
-        self._pages = pages
-        self._browsing: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> _Run:
-        self._connections.start()
-        self.station.start()
-        if self._pages:
-            command = ["softcore_benchmarks.line.pages", "--url", str(self._connections.url)]
-            self._browsing = subprocess.Popen(
-                [sys.executable, "-m", *command, "--pages", str(self._pages)], stdout=subprocess.PIPE
-            )
-            self._wait_for_pages(self._browsing)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._browsing:
-            self._browsing.kill()
-            self._browsing.communicate()
-        self.station.stop()
-        self._connections.close()
-
-    def _wait_for_pages(self, browsing: subprocess.Popen[bytes]) -> None:
-        for _ in range(self._pages):
-            if browsing.stdout is None or not browsing.stdout.readline():
-                raise RuntimeError("the pages can't be opened")
-
-    @property
-    def decisions(self) -> int:
-        return self._line.decisions
+@contextmanager
+def _run_line(
+    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, pages: int, *, unchecked: bool
+) -> Iterator[list[float]]:
+    """Let a line decide as fast as it can, and give the times in seconds of its decisions, as they come."""
+    station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
+    recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
+    options = CameraOptions(source="memory")
+    line = Line("camera", 0, _Memory(pictures), recipes, options, "run", station.call_clerk, fast=True)
+    station.add_line(line)
+    published: list[float] = []
+    station.add_listener(lambda _: published.append(time.perf_counter()))
+    connections = Connections(station, Configuration(source="memory", http=HttpOptions(port=0)))
+    connections.start()
+    station.start()
+    try:
+        with browse(str(connections.url), pages) if pages else nullcontext():
+            yield published
+    finally:
+        station.stop()
+        connections.close()
 
 
 def measure_overhead(
@@ -125,8 +95,8 @@ def measure_overhead(
     for _ in tqdm(range(_ROUNDS), desc="rounds", disable=not sys.stderr.isatty()):
         rates["bare"].append(_time_bare(inspector, pictures))
         for name, (pages, unchecked) in _LINES.items():
-            line = _Run(bundle, pictures, folder, pages, unchecked=unchecked)
-            rates.setdefault(name, []).append(_time_line(line))
+            with _run_line(bundle, pictures, folder, pages, unchecked=unchecked) as published:
+                rates.setdefault(name, []).append(_time_line(published))
     return {
         name: {
             "per_second": round(float(np.median(found)), 1),
@@ -144,12 +114,12 @@ def _time_bare(inspector: Inspector, pictures: list[NDArray[np.uint8]]) -> float
     return number / spent
 
 
-def _time_line(run: _Run) -> float:
-    with run as line:
-        time.sleep(0.5)
-        began, before = time.perf_counter(), line.decisions
-        time.sleep(_SECONDS)
-        return (line.decisions - before) / (time.perf_counter() - began)
+def _time_line(published: list[float]) -> float:
+    time.sleep(0.5)
+    published.clear()
+    time.sleep(_SECONDS)
+    times = published[:]
+    return (len(times) - 1) / (times[-1] - times[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser("softcore_benchmarks.line.overhead", __doc__ or "")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder of good pictures")
-    parser.add_argument("--out", type=Path, help="where results/line_overhead.json goes")
+    parser.add_argument("--out", type=Path, help="where results/line_overhead_NETWORK.json goes")
     return run(parser, _work, arguments)
 
 
@@ -165,7 +135,8 @@ def _work(options: argparse.Namespace) -> int:
     pictures = [read_picture(path) for path in find_pictures(options.pictures)[:32]]
     with tempfile.TemporaryDirectory() as folder:
         rates = measure_overhead(options.bundle, pictures, Path(folder))
-    tell_results("overhead", {"machine": describe_machine(), **rates}, options.out)
+    network = read_manifest(options.bundle).backbone.name
+    tell_results(f"overhead_{network}", {"machine": describe_machine(), **rates}, options.out)
     return 0
 
 

@@ -11,16 +11,36 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import httpx
 from softcore_runtime.command_line import Parser, run
 
-__all__ = ["main", "open_pages"]
+__all__ = ["browse", "main", "open_pages"]
 
 _TRIGGER = re.compile(rb'"trigger": "([^"]+)"')
 _PAUSE = 0.25  # seconds between two pictures, as in picture.js
+
+
+@contextmanager
+def browse(url: str, pages: int) -> Iterator[None]:
+    """Have so many pages of a line open, in a process of their own.
+
+    Raises:
+        RuntimeError: they can't be opened.
+    """
+    command = [sys.executable, "-m", "softcore_benchmarks.line.pages", "--url", url, "--pages", str(pages)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            for _ in range(pages):
+                if process.stdout is None or not process.stdout.readline():
+                    raise RuntimeError(f"{url}: the pages can't be opened")
+            yield
+        finally:
+            process.kill()
 
 
 async def open_pages(url: str, pages: int) -> None:

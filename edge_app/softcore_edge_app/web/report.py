@@ -40,6 +40,12 @@ _PATIENCE = 60.0  # seconds that its figures may take
 _PASSES = 50  # parts among which one with a picture is looked for, to draw the regions on
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
 _RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would take what begins so for a formula
+_WORDS: dict[tuple[str, str | None], str] = {  # of what a note tells
+    ("running", "true"): "run.start",
+    ("running", "false"): "run.stop",
+    ("mark", "good"): "marked.good",
+    ("mark", "bad"): "marked.bad",
+}
 THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
            "lower left", "lower middle", "lower right")  # fmt: skip
 
@@ -124,6 +130,7 @@ def render_page(
         language=language,
         say=partial(say, language),
         because=partial(_tell_why, language),
+        became=partial(_tell_value, language),
         number=partial(_tell_number, language),
         figures=figures,
         decisions=list(Decision),
@@ -223,6 +230,12 @@ def _tell_why(language: Language, why: str) -> str:
     if why == IDLE:
         return say(language, "sheet.idle")
     return say(language, "kind.told", kind=say(language, f"kind.{find_kind(why)}"), reason=why)
+
+
+def _tell_value(language: Language, kind: str, value: str | None) -> str:
+    """Tell what a thing was or became that somebody changed; in the page's words where it has some."""
+    word = _WORDS.get((kind, value))
+    return say(language, word) if word else value or ""
 
 
 def _tell_time(

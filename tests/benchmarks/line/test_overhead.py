@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_benchmarks.line import overhead
+from softcore_runtime.bundle import read_manifest
 
 
 def test_one_command_compares_a_line_with_bare_decisions(
@@ -22,7 +23,8 @@ def test_one_command_compares_a_line_with_bare_decisions(
     cv2.imwrite(str(tmp_path / "good" / "1.png"), good_frame)
     arguments = ["--bundle", str(tiny_bundle), "--pictures", str(tmp_path / "good"), "--out", str(tmp_path)]
     assert overhead.main(arguments) == 0
-    found = json.loads((tmp_path / "results" / "line_overhead.json").read_text())
+    network = read_manifest(tiny_bundle).backbone.name
+    found = json.loads((tmp_path / "results" / f"line_overhead_{network}.json").read_text())
     assert found == json.loads(capsys.readouterr().out)
     assert set(found) == {"machine", "bare", *overhead._LINES}
     assert all(found[name]["per_second"] > 1 for name in ("bare", *overhead._LINES))

@@ -17,6 +17,7 @@ from softcore_edge_app.ledger.figures import Figures, Group, Reason, Stop
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.web.catalogue import Language
 from softcore_edge_app.web.report import render_page, render_table
 from softcore_runtime import Decision
 
@@ -155,6 +156,28 @@ def test_names_are_only_names(decide: Callable[..., Decided]) -> None:
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 10
     assert EVIL in read(page).text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ("Stop", "Start", "was bad")), ("de", ("Anhalten", "Starten", "war schlecht"))],
+)
+def test_what_was_changed_is_told_in_words(
+    decide: Callable[..., Decided], language: Language, words: tuple[str, str, str]
+) -> None:
+    changes = [
+        Change("running", "left", None, "true", "false", "page"),
+        Change("running", "left", None, "false", "true", "page"),
+        Change("mark", "left", "run-1", None, "bad", "page"),
+        Change("limit", "left", "pill", "12.0", "13.0", "page"),
+    ]
+    notes = [Note.chain(change, 1, 1, row=0, row_hash="", previous="") for change in changes]
+    page = render_page(
+        replace(make_figures(decide, "left"), notes=notes), lambda _part, _kind: None, {}, language
+    )
+    stop, start, bad = words
+    rows = re.findall(r"<td>([^<]*)</td><td>([^<]*)</td><td>page</td>", page)
+    assert rows == [(start, stop), (stop, start), ("\u2013", bad), ("12.0", "13.0")]
 
 
 def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., Decided]) -> None:
