@@ -37,9 +37,10 @@ from softcore_export.onnx_file import write_onnx
 from softcore_export.procedural_pill import draw_category
 from softcore_export.progress import hide_bars
 from softcore_export.settings import ExportSettings
+from softcore_runtime.backbones import open_backbone
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.devices import find_device
-from softcore_runtime.engine import Backbone, Provider, open_backbone, usable_cpus
+from softcore_runtime.engine import Backbone, Provider, usable_cpus
 from softcore_runtime.errors import ProviderError
 from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.hnsw import HnswIndex

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime import bundle
-from softcore_runtime.engine import Backbone, Engine, Precision, Provider, choose_engine, open_backbone
+from softcore_runtime.backbones import open_backbone
+from softcore_runtime.engine import Backbone, Engine, Precision, Provider, choose_engine
 from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Parity
 

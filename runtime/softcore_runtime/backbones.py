@@ -1,4 +1,4 @@
-"""Backbones: one network in memory, however many bundles of a process were learned with it."""
+"""Backbones: opens a network; one in memory, however many bundles of a process were learned with it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ import weakref
 from pathlib import Path
 from typing import Literal
 
+from softcore_runtime.devices import find_device
 from softcore_runtime.engine import (
     Backbone,
     Engine,
     Precision,
     Provider,
     choose_engine,
-    open_backbone,
     usable_cpus,
 )
+from softcore_runtime.errors import MissingLibraryError, ProviderError, UsageError
 
-__all__ = ["share_backbone"]
+__all__ = ["open_backbone", "share_backbone"]
 
+_ON_GPU: tuple[Provider, ...] = ("tensorrt", "cuda")
 _Key = tuple[str, Engine | Literal["auto"], Engine, Precision, int, Provider | Literal["auto"], bool]
 
 _lock = threading.Lock()
@@ -58,3 +60,89 @@ def share_backbone(
             )
             _open[key] = backbone
         return backbone
+
+
+def open_backbone(
+    path: Path,
+    engine: Engine | Literal["auto"],
+    precision: Precision = "fp32",
+    threads: int | None = None,
+    provider: Provider | Literal["auto"] = "cpu",
+    *,
+    favourite: Engine | None = None,
+    build: bool = False,
+) -> Backbone:
+    """Open `backbone.onnx`.
+
+    Args:
+        path: the ONNX file.
+        engine: the library; `auto` takes what the provider needs, on a CPU as `choose_engine`.
+        precision: what to compute in; `backbone.precision` says what it is, where this machine can't.
+        threads: inside one operator; None takes every CPU this process may use.
+        provider: what computes; `auto` takes the first of `PROVIDERS` that can here. Where TensorRT is named
+            it builds its engines for this GPU, if they aren't there yet, which takes minutes.
+        favourite: for `choose_engine`.
+        build: whether TensorRT may build engines for `auto`, too, which else passes it over without them.
+
+    Raises:
+        BundleCorruptError: the engine refuses the file.
+        MissingLibraryError: the engine isn't installed.
+        ProviderError: the provider can't compute here, and why.
+        UsageError: engine and provider don't go together.
+    """
+    threads = threads or usable_cpus()
+    why = ""
+    if provider == "auto" and engine != "openvino":
+        try:
+            find_device()  # where there is none, ONNX Runtime needn't be loaded to know it
+            return _open_on_gpu(path, precision, threads, build)
+        except (MissingLibraryError, ProviderError) as error:
+            why = str(error)
+    if provider == "auto" or provider == "cpu":
+        backbone = _open_on_cpu(path, choose_engine(engine, favourite), precision, threads)
+        backbone.choice = why
+        return backbone
+    if engine == "openvino":
+        raise UsageError(
+            f"provider {provider}: ONNX Runtime has it, openvino doesn't; leave out one of the two"
+        )
+    try:
+        return _open_onnx(path, precision, threads, provider, build=True)
+    except ProviderError as error:
+        raise ProviderError(f"provider {provider}: {error}") from error
+
+
+def _open_on_gpu(path: Path, precision: Precision, threads: int, build: bool) -> Backbone:
+    """Take the first provider of a GPU that can compute here, and put down why not those before.
+
+    Raises:
+        ProviderError: none can, and why.
+    """
+    refused: dict[str, list[str]] = {}
+    for provider in _ON_GPU:
+        try:
+            backbone = _open_onnx(path, precision, threads, provider, build)
+        except ProviderError as error:
+            refused.setdefault(str(error), []).append(provider)
+            continue
+        backbone.choice = _say_why(refused)
+        return backbone
+    raise ProviderError(_say_why(refused))
+
+
+def _say_why(refused: dict[str, list[str]]) -> str:
+    return "; ".join(f"not {' or '.join(providers)}: {reason}" for reason, providers in refused.items())
+
+
+def _open_on_cpu(path: Path, engine: Engine, precision: Precision, threads: int) -> Backbone:
+    if engine == "openvino":
+        from softcore_runtime.openvino import OpenVinoBackbone
+
+        return OpenVinoBackbone(path, precision, threads)
+    return _open_onnx(path, precision, threads, "cpu", build=False)
+
+
+def _open_onnx(path: Path, precision: Precision, threads: int, provider: Provider, build: bool) -> Backbone:
+    from softcore_runtime.ort import OnnxBackbone
+
+    return OnnxBackbone(path, precision, threads, provider, build)

@@ -87,7 +87,7 @@ class Inspector:
             engine: what runs the network; `auto` takes what `provider` needs, on a CPU the one that the
                 bank's features were computed by, or where that is missing the fastest there is.
             provider: what computes, `tensorrt`, `cuda` or `cpu`; `auto` takes the first that can here, see
-                `softcore_runtime.engine.open_backbone`.
+                `softcore_runtime.backbones.open_backbone`.
             threads: of the network and the index; None takes every CPU this process may use.
             self_test: compare the golden frames' scores with the exported ones.
             build: let TensorRT build engines where `auto` takes it, too, which takes minutes; where it is

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from softcore_runtime import Inspector
-from softcore_runtime.backbones import share_backbone
+from softcore_runtime.backbones import open_backbone, share_backbone
 from softcore_runtime.bundle import BACKBONE, read_manifest
+from softcore_runtime.engine import ENGINES, Engine
+from softcore_runtime.errors import BundleCorruptError
 
 
 def test_the_same_network_is_open_once(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -49,3 +51,24 @@ def test_inspectors_that_share_one_do_not_mix_frames(
     for thread in threads:
         thread.join()
     assert [set(own) for own in scores] == [{score} for score in expected]
+
+
+def test_either_engine_computes_the_same(tiny_bundle: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    cells = crops.astype(float).reshape(3, 8, 4, 8, 4, 3).mean((2, 4)).reshape(3, 64, 3)
+    for engine in ENGINES:
+        backbone = open_backbone(tiny_bundle / "backbone.onnx", engine)
+        assert (backbone.engine, backbone.precision) == (engine, "fp32")
+        assert backbone.provider
+        assert backbone.version[0].isdigit()
+        features = backbone.features(crops)
+        assert features.dtype == np.float32
+        np.testing.assert_allclose(features, cells, rtol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_broken_network_is_refused_by_either(tmp_path: Path, engine: Engine) -> None:
+    (tmp_path / "backbone.onnx").write_bytes(b"garbage")
+    with pytest.raises(BundleCorruptError, match=r"backbone\.onnx: .* refuses it") as caught:
+        open_backbone(tmp_path / "backbone.onnx", engine)
+    assert "\n" not in str(caught.value)

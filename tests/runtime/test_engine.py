@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 from softcore_runtime import Inspector
-from softcore_runtime.engine import ENGINES, Engine, choose_engine, open_backbone, usable_cpus
-from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
+from softcore_runtime.engine import ENGINES, Engine, choose_engine, usable_cpus
+from softcore_runtime.errors import MissingLibraryError
 
 SAID = {
     "openvino": "OpenVINO is not installed; run: pip install 'softcore[openvino]'",
@@ -88,27 +88,6 @@ def test_the_line_says_in_one_line_what_it_lacks(
     assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"softcore-edge: {said}\n")
 
 
-def test_either_engine_computes_the_same(tiny_bundle: Path) -> None:
-    crops = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    cells = crops.astype(float).reshape(3, 8, 4, 8, 4, 3).mean((2, 4)).reshape(3, 64, 3)
-    for engine in ENGINES:
-        backbone = open_backbone(tiny_bundle / "backbone.onnx", engine)
-        assert (backbone.engine, backbone.precision) == (engine, "fp32")
-        assert backbone.provider
-        assert backbone.version[0].isdigit()
-        features = backbone.features(crops)
-        assert features.dtype == np.float32
-        np.testing.assert_allclose(features, cells, rtol=1e-6)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_broken_network_is_refused_by_either(tmp_path: Path, engine: Engine) -> None:
-    (tmp_path / "backbone.onnx").write_bytes(b"garbage")
-    with pytest.raises(BundleCorruptError, match=r"backbone\.onnx: .* refuses it") as caught:
-        open_backbone(tmp_path / "backbone.onnx", engine)
-    assert "\n" not in str(caught.value)
-
-
 def run_pinned(code: str, cpus: list[int]) -> list[str]:
     """Run code in an interpreter that may use just these CPUs; the words that it prints."""
     pinned = f"import os; os.sched_setaffinity(0, {cpus!r})\n{code}"
@@ -131,7 +110,7 @@ def test_threads_are_as_many_as_were_asked_for(tiny_bundle: Path) -> None:
     """ONNX Runtime keeps them beside the one that calls; the kernel counts them."""
     code = (
         "from pathlib import Path\n"
-        "from softcore_runtime.engine import open_backbone\n"
+        "from softcore_runtime.backbones import open_backbone\n"
         f"path, kept = Path({str(tiny_bundle / 'backbone.onnx')!r}), []\n"
         "def count(): return len(list(Path('/proc/self/task').iterdir()))\n"
         "import softcore_runtime.ort\n"

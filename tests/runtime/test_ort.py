@@ -13,8 +13,9 @@ import pytest
 from onnx import TensorProto, helper
 from scipy.spatial.distance import cdist
 from softcore_runtime import ort
+from softcore_runtime.backbones import open_backbone
 from softcore_runtime.bundle import read_bundle
-from softcore_runtime.engine import Backbone, Precision, Provider, open_backbone
+from softcore_runtime.engine import Backbone, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError, ProviderError, UsageError
 from softcore_runtime.search import Search
 
