@@ -9,7 +9,7 @@ from enum import Enum
 from softcore_runtime import Bound, Decision, PictureError, read_picture
 
 from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.health.invalid_kinds import find_kind
+from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.replay_bundles import Decider, ReplayBundles
 from softcore_edge_app.replay_records import Recorded

@@ -14,7 +14,7 @@ from softcore_runtime.bundle import read_manifest
 from softcore_runtime.command_line import Parser, run
 
 from softcore_edge_app.bundle_choice import BUNDLES, choose_bundle
-from softcore_edge_app.outputs.archive_record import list_kept
+from softcore_edge_app.ledger.archive_record import list_kept
 from softcore_edge_app.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay_bundles import ReplayBundles
 from softcore_edge_app.replay_records import Recorded, read_archive, read_ledger

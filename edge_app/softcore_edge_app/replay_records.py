@@ -8,16 +8,16 @@ from pathlib import Path
 
 from softcore_runtime import LedgerError
 
-from softcore_edge_app.ledger.check import verify_ledger
-from softcore_edge_app.ledger.export import Choice
-from softcore_edge_app.ledger.row import Entry, Row
-from softcore_edge_app.outputs.archive_record import (
+from softcore_edge_app.ledger.archive_record import (
     PICTURE,
     SIDECAR,
     ArchivedPicture,
     list_kept,
     read_sidecar,
 )
+from softcore_edge_app.ledger.check import verify_ledger
+from softcore_edge_app.ledger.export import Choice
+from softcore_edge_app.ledger.row import Entry, Row
 
 __all__ = ["Recorded", "read_archive", "read_ledger"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.archive_record import ArchivedPicture, write_sidecar
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.outputs.archive_record import ArchivedPicture, write_sidecar
 from softcore_edge_app.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay_bundles import ReplayBundles
 from softcore_edge_app.replay_records import Recorded

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, SIDECAR, Kept
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept
 from softcore_edge_app.replay_command import main
 from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import Inspector

@@ -25,7 +25,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from softcore_edge_app.health.invalid_kinds import find_kind
+from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
 from softcore_runtime import limit, read_picture
 from softcore_runtime.bundle import read_manifest

@@ -26,7 +26,7 @@ from softcore_runtime import Bound, Decision
 from softcore_runtime.errors import MissingLibraryError
 
 from softcore_edge_app.health.drift import Drift
-from softcore_edge_app.health.invalid_kinds import find_kind
+from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.line.controls import Controls, Status
 from softcore_edge_app.line.trigger import Decided
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from softcore_runtime import Decision, UsageError
 
-from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger.chain import SELECT_NOTES
 from softcore_edge_app.ledger.excerpt import PARTS, Part, find_range
+from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from softcore_runtime import UsageError
 
+from softcore_edge_app.ledger.archive_record import PICTURE, SIDECAR, Kept, read_sidecar
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.excerpt import PARTS, Part
 from softcore_edge_app.ledger.row import Entry, Row
-from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept, read_sidecar
 
 __all__ = ["Labels", "export_labels"]
 

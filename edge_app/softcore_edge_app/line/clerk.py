@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 from softcore_runtime import Decision
 
+from softcore_edge_app.delivery.feed import Feed
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.line.bookkeeper import Bookkeeper, Entered
 from softcore_edge_app.line.line import Line
 from softcore_edge_app.line.trigger import Decided, Trigger
-from softcore_edge_app.outputs.feed import Feed
 from softcore_edge_app.verdict import refuse
 
 __all__ = ["Clerk", "Listener"]

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.threshold import Threshold
 
+from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.note import Note
 
-__all__ = ["CameraStatus", "Controls", "OutputStatus", "SetUp", "Status", "View"]
+__all__ = ["CameraStatus", "Controls", "SetUp", "Status", "View"]
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,6 @@ class CameraStatus:
     running: bool = True
     live: bool = False
     trigger: str = "auto"
-
-
-@dataclass(frozen=True)
-class OutputStatus:
-    """How an output is: why it takes nothing just now (or None), what it took, what waits, what failed."""
-
-    name: str
-    fault: str | None
-    delivered: int
-    backlog: int
-    failures: int
 
 
 @dataclass(frozen=True)

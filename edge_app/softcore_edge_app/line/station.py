@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable
 
 from softcore_runtime import UsageError
 
+from softcore_edge_app.delivery.courier import Courier
+from softcore_edge_app.delivery.feed import Feed
+from softcore_edge_app.delivery.marks import Marks
+from softcore_edge_app.delivery.output import Output
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.line.bookkeeper import Bookkeeper
 from softcore_edge_app.line.clerk import Clerk, Listener
 from softcore_edge_app.line.controls import CameraStatus, Status
 from softcore_edge_app.line.line import Line
-from softcore_edge_app.outputs.courier import Courier
-from softcore_edge_app.outputs.feed import Feed
-from softcore_edge_app.outputs.marks import Marks
-from softcore_edge_app.outputs.output import Output
 
 __all__ = ["Station"]
 

@@ -24,9 +24,9 @@ try:
 except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise MissingLibraryError("Jinja2", "edge") from error
 
-from softcore_edge_app.health.invalid_kinds import find_kind
 from softcore_edge_app.ledger.excerpt import Filter, Part, read_parts
 from softcore_edge_app.ledger.figures import GRID, IDLE, Figures, reckon_figures
+from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.web.catalogue import Language, say
 from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
 from softcore_edge_app.web.guard import refuse_body

@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 from softcore_runtime.local_page import Answer
 
+from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift import Deviation
-from softcore_edge_app.line.controls import CameraStatus, OutputStatus, SetUp, Status
+from softcore_edge_app.line.controls import CameraStatus, SetUp, Status
 from softcore_edge_app.web.forms import VIEWS
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.shift import Shift, ShiftReport

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, OutputStatus, Status
+from softcore_edge_app.line.controls import CameraStatus, Status
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.verdict import Verdict
 from softcore_runtime import Bound, Decision, Inspection

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.systemd import Watchdog, summarise_status
-from softcore_edge_app.line.controls import OutputStatus
 from softcore_runtime.errors import MissingLibraryError
 
 

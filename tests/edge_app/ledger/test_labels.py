@@ -9,11 +9,11 @@ import pytest
 from softcore_calibration.command import main as calibrate
 from softcore_edge_app.command import main
 from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.archive_record import PICTURE, SIDECAR, Kept
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept
 from softcore_edge_app.verdict import Verdict
 from softcore_runtime import Decision, read_picture
 from softcore_runtime.bundle import read_manifest

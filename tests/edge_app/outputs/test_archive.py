@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
 from softcore_edge_app.verdict import decide
 from softcore_runtime import Decision, Inspector, UsageError, overlay, read_picture
 

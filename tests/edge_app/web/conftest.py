@@ -16,11 +16,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, OutputStatus, Status, View
+from softcore_edge_app.line.controls import CameraStatus, Status, View
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions, HttpOptions
 from softcore_edge_app.outputs.archive import Archive

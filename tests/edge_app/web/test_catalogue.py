@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from softcore_edge_app.health.invalid_kinds import INVALID_KINDS
+from softcore_edge_app.ledger.invalid_kinds import INVALID_KINDS
 from softcore_edge_app.web.catalogue import Language, read_catalogue, say
 from softcore_edge_app.web.report import THIRDS
 from softcore_runtime import Decision

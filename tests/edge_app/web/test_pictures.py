@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, Kept
 from softcore_edge_app.line.trigger import Decided
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
 from softcore_edge_app.web import shelf as shelf_module
 from softcore_edge_app.web.server import WebServer
 from softcore_edge_app.web.shelf import KEPT, NoPictureError, Shelf

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from softcore_runtime import LedgerError, OutputError
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
 
+from softcore_edge_app.delivery.feed import Feed
+from softcore_edge_app.delivery.marks import Marks
+from softcore_edge_app.delivery.output import Output, OutputStatus
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import OutputStatus
-from softcore_edge_app.outputs.feed import Feed
-from softcore_edge_app.outputs.marks import Marks
-from softcore_edge_app.outputs.output import Output
 
 __all__ = ["Courier"]
 

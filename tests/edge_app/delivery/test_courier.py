@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.delivery.courier import Courier
+from softcore_edge_app.delivery.feed import Feed
+from softcore_edge_app.delivery.marks import Marks
 from softcore_edge_app.ledger.ledger import Entry, Ledger
-from softcore_edge_app.outputs.courier import Courier
-from softcore_edge_app.outputs.feed import Feed
-from softcore_edge_app.outputs.marks import Marks
 from softcore_runtime import Decision, OutputError
 
 
@@ -231,6 +231,6 @@ def test_the_disk_is_read_only_for_what_memory_lacks(begin: Callable[..., Statio
     station.enter(*(entry(number) for number in range(1200)))
     assert [row.number for row in station.feed.read(0)] == [*range(1, 101)]  # from the ledger
     assert [row.entry.trigger for row in station.feed.read(1150)] == [f"t{n}" for n in range(1150, 1200)]
-    monkeypatch.setattr("softcore_edge_app.outputs.feed.connect_to_read", None)
+    monkeypatch.setattr("softcore_edge_app.delivery.feed.connect_to_read", None)
     assert len(station.feed.read(1100)) == 100
     assert station.feed.read(1200) == []

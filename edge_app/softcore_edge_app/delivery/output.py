@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from softcore_edge_app.ledger.row import Entry
 
-__all__ = ["Output"]
+__all__ = ["Output", "OutputStatus"]
 
 
 class Output(Protocol):
@@ -33,3 +34,14 @@ class Output(Protocol):
                 that call goes on where this one was: nothing is sent twice that may still arrive.
         """
         ...
+
+
+@dataclass(frozen=True)
+class OutputStatus:
+    """How an output is: why it takes nothing just now (or None), what it took, what waits, what failed."""
+
+    name: str
+    fault: str | None
+    delivered: int
+    backlog: int
+    failures: int

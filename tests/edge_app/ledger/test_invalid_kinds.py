@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from softcore_edge_app.frames.frame_checks import FrameChecks
-from softcore_edge_app.health.invalid_kinds import INVALID_KINDS, find_kind
+from softcore_edge_app.ledger.invalid_kinds import INVALID_KINDS, find_kind
 from softcore_runtime import FrameError
 from softcore_runtime.pictures import to_bgr8
 from softcore_runtime.preprocessing import Preprocessing

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.outputs.archive_record import (
+from softcore_edge_app.ledger.archive_record import (
     PICTURE,
     SIDECAR,
     Kept,
@@ -18,6 +17,7 @@ from softcore_edge_app.outputs.archive_record import (
     remove_files,
     write_sidecar,
 )
+from softcore_edge_app.ledger.row import Entry
 from softcore_runtime import Decision
 
 MOMENT = 1_795_594_530_123_456_789  # 2026-11-25, 08:15:30.123456789 UTC
