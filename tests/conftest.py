@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from playwright.sync_api import Browser, expect, sync_playwright
-from softcore_runtime import Inspector, backbones, bundle, engine, manifest, ort
+from softcore_runtime import Inspector, backbones, bundle, manifest, ort
 from softcore_runtime.devices import Device
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.preprocessing import Preprocessing
@@ -204,7 +204,7 @@ class Gpu:
             lambda: ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
         )
         monkeypatch.setattr(ort, "find_device", lambda: self.device)
-        monkeypatch.setattr(engine, "find_device", lambda: self.device)
+        monkeypatch.setattr(backbones, "find_device", lambda: self.device)
         monkeypatch.setattr(ort, "find_missing", lambda _: [])
         monkeypatch.setattr(ort, "_tensorrt_version", lambda: self.version)
 

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import hashlib
 import io
+import logging
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -48,6 +49,8 @@ _BATCH = "batch"  # what the export calls the network's open dimension
 # The same network must give the same numbers in every run: no kernel that is chosen by a race, no TF32.
 _CUDA_OPTIONS = {"device_id": 0, "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": 0}
 _SILENT, _WARNING = 4, 2  # what ONNX Runtime's own log lets through
+
+_log = logging.getLogger(__name__)
 
 
 class OnnxBackbone:
@@ -148,6 +151,7 @@ class OnnxBackbone:
                     raise
         if not build:
             raise ProviderError("it has no engines for this GPU yet: softcore-edge prepare builds them")
+        _log.warning("TensorRT builds its engines for %s: that takes minutes, once", self.device.name)
         with keep_engines(bundle, wanted) as (draft, timing):
             session = _open(self._path, options, "tensorrt", _tensorrt_options(self.precision, draft, timing))
         self.engines = find_engines(bundle, wanted)

@@ -138,7 +138,9 @@ def test_cuda_computes_with_kernels_that_are_the_same_in_every_run(tiny_bundle: 
     assert not (tiny_bundle / "engines").exists()
 
 
-def test_tensorrt_builds_its_engines_once(tiny_bundle: Path, gpu: Any) -> None:
+def test_tensorrt_builds_its_engines_once_and_says_so(
+    tiny_bundle: Path, gpu: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     first = open_it(tiny_bundle, "tensorrt")
     (chain,) = gpu.asked
     assert list(chain) == ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
@@ -148,7 +150,10 @@ def test_tensorrt_builds_its_engines_once(tiny_bundle: Path, gpu: Any) -> None:
     assert Path(str(options["trt_timing_cache_path"])).is_dir()
     assert first.engines
     assert first.engines.parent == tiny_bundle / "engines"
+    said = f"TensorRT builds its engines for {gpu.device.name}: that takes minutes, once"
+    assert [record.message for record in caplog.records] == [said]
     again = open_it(tiny_bundle, "tensorrt")
+    assert len(caplog.records) == 1
     assert again.engines == first.engines
     assert gpu.asked[1]["TensorrtExecutionProvider"]["trt_engine_cache_path"] == str(first.engines)
     assert not gpu.asked[1]["TensorrtExecutionProvider"]["trt_timing_cache_enable"]
