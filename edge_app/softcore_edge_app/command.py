@@ -23,6 +23,7 @@ from softcore_edge_app.configuration import (
 from softcore_edge_app.connections import Connections
 from softcore_edge_app.health import service_command
 from softcore_edge_app.health.logs import configure_logs
+from softcore_edge_app.health.memory import limit_arenas
 from softcore_edge_app.ledger import command as ledger_command
 from softcore_edge_app.line.assembly import assemble, is_live
 from softcore_edge_app.line.station import Station
@@ -59,6 +60,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _work(options: argparse.Namespace) -> None:
+    limit_arenas()
     # What was mistyped is said before a bundle is loaded, which takes seconds.
     line = configure(options.config, gather_options(options))
     configure_logs(line.log)

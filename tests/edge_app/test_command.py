@@ -707,6 +707,22 @@ def test_a_file_says_what_the_options_say(tiny_bundle: Path, parts: Path, capsys
     assert len(from_file) == 2
 
 
+def test_a_camera_that_is_absent_keeps_no_other_from_its_parts(
+    tiny_bundle: Path, parts: Path, capsys: Capsys
+) -> None:
+    camera = f"bundle = {str(tiny_bundle)!r}\npatience = 0.2\n"
+    there = f"[cameras.left]\n{camera}source = {str(parts / 'a_good.png')!r}\n"
+    absent = f"[cameras.right]\n{camera}camera = 97\n"
+    Path("line.toml").write_text(f"json = true\n{there}{absent}")
+    assert main(["--config", "line.toml", "--frames", "2"]) == 0
+    said = capsys.readouterr()
+    told = [(one["decision"], (one["reason"] or "")[:12]) for one in map(json.loads, said.out.splitlines())]
+    assert sorted(told) == [("INVALID", "no new frame"), ("INVALID", "no new frame"), ("PASS", "")]
+    assert re.search(r"camera 97: .*; it is waited for", said.err)
+    Path("line.toml").write_text(f"json = true\n{absent}")
+    assert main(["--config", "line.toml", "--frames", "2"]) == 3
+
+
 def test_a_wrong_file_is_one_line(tiny_bundle: Path, capsys: Capsys) -> None:
     Path("line.toml").write_text("cammera = 0\n")
     for command in (["check", "line.toml"], [str(tiny_bundle), "--config", "line.toml"]):

@@ -25,6 +25,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import psutil
 from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
 from softcore_runtime import limit, read_picture
@@ -55,6 +56,7 @@ class Findings:
         invalid: by kind of reason.
         faults: how often each was inflicted.
         rounds: how often all of them were.
+        memory: MB (10**6 bytes) that the line's process takes, after each round.
         back: seconds until a camera that was well again gave its first decision that isn't INVALID; None
             where it gave none.
         seconds: from the first trigger to the last decision.
@@ -68,6 +70,7 @@ class Findings:
     invalid: dict[str, int] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
     rounds: int = 0
+    memory: list[float] = field(default_factory=list)
     back: dict[str, list[float | None]] = field(default_factory=dict)
     seconds: float = 0.0
     copies: int = 0
@@ -124,6 +127,8 @@ def _fail(rig: Rig, over: threading.Event, findings: Findings, pause: float, dis
         kinds.append(("archive's disk full", lambda: _fill(disk, over, pause)))
     for name, inflict_one in cycle(kinds):
         findings.rounds = min(findings.faults[one] for one, _ in kinds)
+        if findings.rounds > len(findings.memory):
+            findings.memory.append(round(psutil.Process(rig.pid).memory_info().rss / 1e6, 1))
         if over.wait(pause):
             return
         findings.faults[name] += 1

@@ -30,6 +30,7 @@ class LiveCapture:
         frozen_after: seconds for which a source may give the very same bytes. The noise of a real sensor
             changes every picture; a video encoder may keep a still scene up to its next key frame.
         properties: what to set at each opening, by OpenCV's numbers.
+        required: whether it must be there at the start; else it is waited for, as after any later fault.
     """
 
     def __init__(
@@ -42,16 +43,18 @@ class LiveCapture:
         patience: float = 2.0,
         frozen_after: float = 5.0,
         properties: Mapping[int, float] | None = None,
+        required: bool = True,
     ) -> None:
         self.remark: str | None = None
         self.label = label
         self._target, self._kind, self._backend = target, kind, backend
         self._patience, self._frozen_after = patience, frozen_after
-        self._properties = properties or {}
+        self._properties, self._required = properties or {}, required
         self._recording = Capture(target, label, kind)
         self._reader = self._make_reader()
         self._seen = self._passed_over = 0
         self._last = 0.0
+        self._opened = False
 
     @property
     def reopened(self) -> int:
@@ -63,7 +66,7 @@ class LiveCapture:
         """Why it gives no picture of a part just now, in plain words; None where it does."""
         shot = self._reader.newest
         if shot is None:
-            return None
+            return self._tell_silence(time.monotonic() - self._last) if self._opened else None
         silent = time.monotonic() - shot.taken
         return self._tell_silence(silent) if silent > self._patience else self._find_fault(shot)
 
@@ -77,12 +80,13 @@ class LiveCapture:
         """Open it, and tell whether it is live: an address may serve a recorded video.
 
         Raises:
-            SourceError: it can't be opened or gives no frame at all.
+            SourceError: it is required, and can't be opened or gives no frame at all.
         """
         self._reader = self._make_reader()
         self._seen = self._passed_over = 0
         self._last = time.monotonic()
-        return self._reader.start()
+        self._opened = self._reader.start()
+        return self._opened
 
     def leave(self) -> None:
         """Begin to leave it; returns at once, and who waits for a frame gets none."""
@@ -90,6 +94,7 @@ class LiveCapture:
 
     def close(self) -> None:
         """Leave it, within a second."""
+        self._opened = False
         self._reader.stop()
         self.remark = self._describe()
 
@@ -118,7 +123,8 @@ class LiveCapture:
         is black or frozen. An address that serves a recorded video is gone through like a file.
 
         Raises:
-            SourceError: it can't be opened or gives no frame at all; later failures are frames with a reason.
+            SourceError: it is required, and can't be opened or gives no frame at all; later failures are
+                frames with a reason.
         """
         self.remark = None
         try:
@@ -152,6 +158,7 @@ class LiveCapture:
             patience=self._patience,
             frozen_after=self._frozen_after,
             properties=self._properties,
+            required=self._required,
         )
 
     def _give(self, number: int, shot: Shot) -> Frame:

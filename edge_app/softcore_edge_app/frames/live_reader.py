@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -30,6 +31,8 @@ _SECOND_STREAM, _SECOND_DEVICE = 1.2, 6.5
 _GRACE = 0.3  # seconds by which an opening may exceed its limit
 _MANY, _RARELY = 8, 60.0  # that many blocked threads are a broken driver: from then on one a minute
 _JOINING = 0.8  # seconds
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,7 @@ class LiveReader:
         patience: seconds without a frame after which a connection is taken for silent.
         frozen_after: seconds of the same picture after which the source is opened again.
         properties: what to set at each opening, by OpenCV's numbers.
+        required: whether it must be there at the start; else it is waited for.
     """
 
     def __init__(
@@ -76,11 +80,12 @@ class LiveReader:
         patience: float,
         frozen_after: float,
         properties: Mapping[int, float],
+        required: bool,
     ) -> None:
         self.label, self.kind = label, kind
         self.reopened = 0
         self._target, self._backend, self._properties = target, backend, properties
-        self._patience, self._frozen_after = patience, frozen_after
+        self._patience, self._frozen_after, self._required = patience, frozen_after, required
         self._second = _SECOND_STREAM if kind == "stream" else _SECOND_DEVICE
         self._changed = threading.Condition()  # guards all that follows
         self._connections: list[_Connection] = []
@@ -97,19 +102,24 @@ class LiveReader:
         """Open the source, and tell whether it is live; a recorded video is left to who reads it whole.
 
         Raises:
-            SourceError: it can't be opened or gives no frame.
+            SourceError: it is required, and can't be opened or gives no frame.
         """
         # A thread that comes back from OpenCV while Python takes itself down aborts the process.
         atexit.register(self.stop)
         with self._changed:
             first = self._dial()
-            self._changed.wait_for(lambda: self._shot or first.ended, 2 * _OPENING + 1)
-            if self._shot:
-                self._watchdog.start()
-                return True
-        if first.recorded:
-            return False
-        raise first.fault or SourceError(f"{self.label}: the {self.kind} does not answer")
+            self._changed.wait_for(
+                lambda: self._shot or first.ended or (self._closed and not self._required), 2 * _OPENING + 1
+            )
+            if first.recorded and first.ended:
+                return False
+            if not self._shot:
+                fault = first.fault or SourceError(f"{self.label}: the {self.kind} does not answer")
+                if self._required:
+                    raise fault
+                _log.warning("%s; it is waited for", fault)
+            self._watchdog.start()
+            return True
 
     @property
     def newest(self) -> Shot | None:

@@ -27,45 +27,47 @@ _AS_IT_COMES = CameraOptions()
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def choose_camera(text: str, options: CameraOptions = _AS_IT_COMES) -> Source:
+def choose_camera(text: str, options: CameraOptions = _AS_IT_COMES, *, required: bool = True) -> Source:
     """Take a camera by its index (`0`), its device (`/dev/video0`), or a pipeline; opens nothing yet.
 
     Args:
         text: which.
         options: how to treat what is live.
+        required: whether it must be there at the start; else it is waited for.
 
     Raises:
         UsageError: `text` is none of them, a pipeline that this OpenCV can't run, or a property that
             OpenCV doesn't know.
     """
-    if pipeline := _choose_pipeline(text, options):
+    if pipeline := _choose_pipeline(text, options, required):
         return pipeline
     if text.isdecimal():
-        return _follow(int(text), f"camera {int(text)}", "camera", options)
+        return _follow(int(text), f"camera {int(text)}", "camera", options, required)
     if "/" not in text or _URL.match(text) or Path(text).is_file():
         raise UsageError(
             f"--camera {hide_password(text)}: takes an index (0) or a device (/dev/video0); "
             "files and addresses go to --source"
         )
-    return _follow(text, text, "camera", options)
+    return _follow(text, text, "camera", options, required)
 
 
-def choose_source(text: str, options: CameraOptions = _AS_IT_COMES) -> Source:
+def choose_source(text: str, options: CameraOptions = _AS_IT_COMES, *, required: bool = True) -> Source:
     """Take a picture, a folder of pictures, a video file, a URL or a pipeline; reads nothing yet.
 
     Args:
         text: which.
         options: how to treat what is live.
+        required: whether what is live must be there at the start; else it is waited for.
 
     Raises:
         UsageError: there is nothing at this path, or no file or folder; or a pipeline that this OpenCV
             can't run.
         SourceError: a folder without pictures.
     """
-    if not _is_path(text) and (pipeline := _choose_pipeline(text, options)):
+    if not _is_path(text) and (pipeline := _choose_pipeline(text, options, required)):
         return pipeline
     if _URL.match(text):
-        return _follow(text, hide_password(text), "stream", options, _find_stream_backend())
+        return _follow(text, hide_password(text), "stream", options, required, _find_stream_backend())
     path = Path(text)
     if not text:  # a variable that is not set, in a script; Path would take it for the working folder
         raise UsageError("--source: needs a file, a folder or an address, not ''")
@@ -86,7 +88,7 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def _choose_pipeline(text: str, options: CameraOptions) -> Source | None:
+def _choose_pipeline(text: str, options: CameraOptions, required: bool) -> Source | None:
     """Take a CSI camera or a pipeline; None where it is neither."""
     if text.lower().startswith("csi://"):
         sensor, pipeline = build_csi_pipeline(text)
@@ -98,11 +100,16 @@ def _choose_pipeline(text: str, options: CameraOptions) -> Source | None:
     else:
         return None
     require_gstreamer(label)
-    return _follow(pipeline, label, kind, options, cv2.CAP_GSTREAMER)
+    return _follow(pipeline, label, kind, options, required, cv2.CAP_GSTREAMER)
 
 
 def _follow(
-    target: int | str, label: str, kind: str, options: CameraOptions, backend: int = cv2.CAP_ANY
+    target: int | str,
+    label: str,
+    kind: str,
+    options: CameraOptions,
+    required: bool,
+    backend: int = cv2.CAP_ANY,
 ) -> LiveCapture:
     properties = dict(options.properties)
     if options.exposure is not None:
@@ -115,6 +122,7 @@ def _follow(
         patience=options.patience,
         frozen_after=options.frozen_after,
         properties={_find_property(name): value for name, value in properties.items()},
+        required=required,
     )
 
 

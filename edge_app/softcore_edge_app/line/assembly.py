@@ -32,7 +32,8 @@ def assemble(configuration: Configuration) -> Station:
         SourceError: a folder without pictures.
     """
     cameras = configuration.cameras or {_name_camera(configuration): configuration}
-    sources = {name: _choose_source(options) for name, options in cameras.items()}
+    # One of several that is switched off must not keep the others from their parts.
+    sources = {name: _choose_source(options, required=len(cameras) == 1) for name, options in cameras.items()}
     paths = {name: _choose_bundles(options) for name, options in cameras.items()}
     for options in cameras.values():
         if options.source and configuration.save_overlays:
@@ -70,10 +71,10 @@ def is_live(station: Station) -> bool:
     return any(isinstance(line.source, LiveCapture) for line in station.lines.values())
 
 
-def _choose_source(options: CameraOptions) -> Source:
+def _choose_source(options: CameraOptions, *, required: bool) -> Source:
     if options.camera is not None:
-        return choose_camera(options.camera, options)
-    return choose_source(options.source or "", options)
+        return choose_camera(options.camera, options, required=required)
+    return choose_source(options.source or "", options, required=required)
 
 
 def _choose_bundles(options: CameraOptions) -> dict[str, Path]:

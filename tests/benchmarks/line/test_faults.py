@@ -31,3 +31,5 @@ def test_whatever_fails_each_trigger_has_its_one_decision(
     assert findings.decisions["PASS"] > 100
     assert findings.decisions["INVALID"]
     assert findings.rounds
+    assert len(findings.memory) == findings.rounds
+    assert all(10 < size < 10_000 for size in findings.memory)

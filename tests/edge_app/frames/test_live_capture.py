@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
@@ -126,10 +127,13 @@ def sender() -> Iterator[Sender]:
         sender.stop()
 
 
-def follow(address: str, patience: float = 0.5, frozen_after: float = 60) -> LiveCapture:
+def follow(
+    address: str, patience: float = 0.5, frozen_after: float = 60, *, required: bool = True
+) -> LiveCapture:
     return LiveCapture(
-        address, "line", "stream", backend=cv2.CAP_FFMPEG, patience=patience, frozen_after=frozen_after
-    )
+        address, "line", "stream",
+        backend=cv2.CAP_FFMPEG, patience=patience, frozen_after=frozen_after, required=required,
+    )  # fmt: skip
 
 
 def skip_to(
@@ -299,6 +303,41 @@ def test_a_source_that_never_answers_is_an_error(sender: Sender, monkeypatch: py
     with pytest.raises(SourceError, match=r"^line: this stream can't be opened"):
         next(follow(sender.address).read_frames())
     assert count_threads() == 0
+
+
+def test_a_camera_that_need_not_be_there_is_waited_for(
+    sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender.stop()
+    capture = follow(sender.address, required=False)
+    assert capture.fault is None
+    with closing(capture.read_frames()) as frames:
+        assert all(map(is_silent, islice(frames, 3)))
+        assert capture.fault
+        assert SILENT.fullmatch(capture.fault)
+        assert [record.message.startswith("line: this stream can't be opened") for record in caplog.records]
+        assert caplog.records[0].message.endswith("; it is waited for")
+        sender.start()
+        start = time.monotonic()
+        back, waiting = skip_to(frames, is_picture)
+        assert time.monotonic() - start < 5
+        assert capture.fault is None
+    assert all(map(is_silent, waiting))
+    assert back.number == 3 + len(waiting) + 1
+    assert capture.fault is None
+
+
+def test_a_camera_that_says_nothing_can_be_left_before_it_is_there(sender: Sender) -> None:
+    sender.mode = "mute"
+    capture = follow(sender.address, required=False)
+    with ThreadPoolExecutor() as pool:
+        opening = pool.submit(capture.open)
+        time.sleep(0.3)
+        start = time.monotonic()
+        capture.leave()
+        assert opening.result(10)
+        capture.close()
+        assert time.monotonic() - start < 1.5
 
 
 @pytest.mark.parametrize("mode", ["live", "block", "mute"])
