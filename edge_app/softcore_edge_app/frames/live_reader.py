@@ -117,7 +117,8 @@ class LiveReader:
                 fault = first.fault or SourceError(f"{self.label}: the {self.kind} does not answer")
                 if self._required:
                     raise fault
-                _log.warning("%s; it is waited for", fault)
+                if not self._closed:
+                    _log.warning("%s; it is waited for", fault)
             self._watchdog.start()
             return True
 

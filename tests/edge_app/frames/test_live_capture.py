@@ -327,7 +327,9 @@ def test_a_camera_that_need_not_be_there_is_waited_for(
     assert capture.fault is None
 
 
-def test_a_camera_that_says_nothing_can_be_left_before_it_is_there(sender: Sender) -> None:
+def test_a_camera_that_says_nothing_can_be_left_before_it_is_there(
+    sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
     sender.mode = "mute"
     capture = follow(sender.address, required=False)
     with ThreadPoolExecutor() as pool:
@@ -338,6 +340,7 @@ def test_a_camera_that_says_nothing_can_be_left_before_it_is_there(sender: Sende
         assert opening.result(10)
         capture.close()
         assert time.monotonic() - start < 1.5
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("mode", ["live", "block", "mute"])
