@@ -722,7 +722,7 @@ def test_a_camera_that_is_absent_keeps_no_other_from_its_parts(
     said = capsys.readouterr()
     told = [(one["decision"], (one["reason"] or "")[:12]) for one in map(json.loads, said.out.splitlines())]
     assert sorted(told) == [("INVALID", "no new frame"), ("INVALID", "no new frame"), ("PASS", "")]
-    assert re.search(r"camera 97: .*; it is waited for", said.err)
+    assert re.search(r"camera 97: .* \(it is waited for\)", said.err)
     Path("line.toml").write_text(f"json = true\n{absent}")
     assert main(["--config", "line.toml", "--frames", "2"]) == 3
 

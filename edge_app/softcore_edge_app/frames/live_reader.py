@@ -118,7 +118,7 @@ class LiveReader:
                 if self._required:
                     raise fault
                 if not self._closed:
-                    _log.warning("%s; it is waited for", fault)
+                    _log.warning("%s (it is waited for)", fault)
             self._watchdog.start()
             return True
 

@@ -316,7 +316,7 @@ def test_a_camera_that_need_not_be_there_is_waited_for(
         assert capture.fault
         assert SILENT.fullmatch(capture.fault)
         assert [record.message.startswith("line: this stream can't be opened") for record in caplog.records]
-        assert caplog.records[0].message.endswith("; it is waited for")
+        assert caplog.records[0].message.endswith(" (it is waited for)")
         sender.start()
         start = time.monotonic()
         back, waiting = skip_to(frames, is_picture)
