@@ -15,7 +15,7 @@ from softcore_edge_app.outputs.printer import Printer
 from softcore_edge_app.verdict import decide
 from softcore_runtime import Inspector
 
-from .test_courier import entry
+from ..delivery.test_courier import entry
 
 
 @pytest.fixture
