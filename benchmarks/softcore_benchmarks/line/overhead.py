@@ -5,7 +5,7 @@
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
 port: with and without its frame checks, and with five pages open, which are another process on the same
 cores. By turns in one process; the figure is the median ratio of their throughputs.
-Writes results/line_overhead_NETWORK.json into --out.
+Writes results/line_overhead_NETWORK_PIXELS.json into --out.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser("softcore_benchmarks.line.overhead", __doc__ or "")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
     parser.add_argument("--pictures", type=Path, required=True, help="a folder of good pictures")
-    parser.add_argument("--out", type=Path, help="where results/line_overhead_NETWORK.json goes")
+    parser.add_argument("--out", type=Path, help="where results/line_overhead_NETWORK_PIXELS.json goes")
     return run(parser, _work, arguments)
 
 
@@ -135,8 +135,9 @@ def _work(options: argparse.Namespace) -> int:
     pictures = [read_picture(path) for path in find_pictures(options.pictures)[:32]]
     with tempfile.TemporaryDirectory() as folder:
         rates = measure_overhead(options.bundle, pictures, Path(folder))
-    network = read_manifest(options.bundle).backbone.name
-    tell_results(f"overhead_{network}", {"machine": describe_machine(), **rates}, options.out)
+    manifest = read_manifest(options.bundle)
+    name = f"overhead_{manifest.backbone.name}_{manifest.preprocessing.crop}"
+    tell_results(name, {"machine": describe_machine(), **rates}, options.out)
     return 0
 
 

@@ -108,10 +108,8 @@ class LiveReader:
         atexit.register(self.stop)
         with self._changed:
             first = self._dial()
-            self._changed.wait_for(
-                lambda: self._shot or first.ended or (self._closed and not self._required), 2 * _OPENING + 1
-            )
-            if first.recorded and first.ended:
+            self._changed.wait_for(lambda: self._shot or first.ended or self._closed, 2 * _OPENING + 1)
+            if first.recorded:
                 return False
             if not self._shot:
                 fault = first.fault or SourceError(f"{self.label}: the {self.kind} does not answer")

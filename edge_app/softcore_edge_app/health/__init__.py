@@ -1,1 +1,1 @@
-"""Health: what tells that a line is well (metrics, drift, systemd's watchdog, logs)."""
+"""Health: what keeps a line well and tells that it is (memory, metrics, drift, systemd's watchdog, logs)."""

@@ -235,11 +235,9 @@ class Line:
         self._pending.append(trigger)
         if not self.running:
             self._refuse(trigger, _HALTED)
-        elif frame:
-            pass  # handed over by who took it
-        elif self._undecided > self.options.queue:
+        elif frame is None and self._undecided > self.options.queue:
             self._refuse(trigger, f"too many triggers: {self.options.queue} wait for their decision")
-        else:
+        elif frame is None:
             self._to_take.put(trigger)
             if trigger.deadline is not None:
                 self._wake()  # the clerk, to note the deadline

@@ -23,8 +23,9 @@ def test_one_command_compares_a_line_with_bare_decisions(
     cv2.imwrite(str(tmp_path / "good" / "1.png"), good_frame)
     arguments = ["--bundle", str(tiny_bundle), "--pictures", str(tmp_path / "good"), "--out", str(tmp_path)]
     assert overhead.main(arguments) == 0
-    network = read_manifest(tiny_bundle).backbone.name
-    found = json.loads((tmp_path / "results" / f"line_overhead_{network}.json").read_text())
+    manifest = read_manifest(tiny_bundle)
+    name = f"line_overhead_{manifest.backbone.name}_{manifest.preprocessing.crop}.json"
+    found = json.loads((tmp_path / "results" / name).read_text())
     assert found == json.loads(capsys.readouterr().out)
     assert set(found) == {"machine", "bare", *overhead._LINES}
     assert all(found[name]["per_second"] > 1 for name in ("bare", *overhead._LINES))

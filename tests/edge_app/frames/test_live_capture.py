@@ -315,8 +315,9 @@ def test_a_camera_that_need_not_be_there_is_waited_for(
         assert all(map(is_silent, islice(frames, 3)))
         assert capture.fault
         assert SILENT.fullmatch(capture.fault)
-        assert [record.message.startswith("line: this stream can't be opened") for record in caplog.records]
-        assert caplog.records[0].message.endswith(" (it is waited for)")
+        (record,) = caplog.records
+        assert record.message.startswith("line: this stream can't be opened")
+        assert record.message.endswith(" (it is waited for)")
         sender.start()
         start = time.monotonic()
         back, waiting = skip_to(frames, is_picture)
@@ -327,17 +328,22 @@ def test_a_camera_that_need_not_be_there_is_waited_for(
     assert capture.fault is None
 
 
+@pytest.mark.parametrize("required", [True, False])
 def test_a_camera_that_says_nothing_can_be_left_before_it_is_there(
-    sender: Sender, caplog: pytest.LogCaptureFixture
+    sender: Sender, required: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     sender.mode = "mute"
-    capture = follow(sender.address, required=False)
+    capture = follow(sender.address, required=required)
     with ThreadPoolExecutor() as pool:
         opening = pool.submit(capture.open)
         time.sleep(0.3)
         start = time.monotonic()
         capture.leave()
-        assert opening.result(10)
+        if required:
+            with pytest.raises(SourceError, match="the stream does not answer"):
+                opening.result(10)
+        else:
+            assert opening.result(10)
         capture.close()
         assert time.monotonic() - start < 1.5
     assert not caplog.records
