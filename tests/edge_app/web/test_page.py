@@ -7,6 +7,7 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import groupby
 from typing import Any
 
@@ -105,13 +106,19 @@ class Shown:
 
 
 @pytest.fixture
-def back() -> Iterator[PageBack]:
-    with PageBack() as made:
-        yield made
+def serve() -> Iterator[Callable[..., PageBack]]:
+    with ExitStack() as lines:
+        yield lambda **options: lines.enter_context(PageBack(**options))
 
 
 @pytest.fixture
-def show(browser: Browser) -> Iterator[Callable[..., Shown]]:
+def back(serve: Callable[..., PageBack]) -> PageBack:
+    return serve()
+
+
+# A page is closed before its line is, of which it would ask for news: fixtures end in the other order.
+@pytest.fixture
+def show(browser: Browser, serve: object) -> Iterator[Callable[..., Shown]]:  # noqa: ARG001
     opened: list[Shown] = []
 
     def work(back: PageBack, **options: Any) -> Shown:
@@ -346,27 +353,28 @@ def test_the_strip_opens_a_part_and_one_touch_marks_it(back: PageBack, show: Cal
     expect(part.locator(".live-chip")).to_have_text(re.compile("Line now:.*FAIL"))
 
 
-def test_several_cameras_each_have_their_own(show: Callable[..., Shown]) -> None:
-    with PageBack(cameras=("left", "right")) as back:
-        for _ in range(5):
-            back.decide("PASS", camera="left")
-        back.decide("FAIL", camera="right")
-        shown = show(back)
-        page = shown.page
-        shown.expect_counts(back.total("left"))
-        expect(page.locator("#word")).to_have_text("PASS")
-        page.get_by_role("button", name="right").click()
-        shown.expect_counts(back.total("right"))
-        expect(page.locator("#word")).to_have_text("FAIL")
-        back.decide("REVIEW", camera="left")
-        back.decide("INVALID", camera="right")
-        expect(page.locator("#word")).to_have_text("INVALID")
-        shown.expect_counts(back.total("right"))
-        page.keyboard.press("c")
-        expect(page.locator("#word")).to_have_text("REVIEW")
-        shown.expect_counts(back.total("left"))
-        assert page.evaluate("document.documentElement.scrollHeight") <= PANEL["height"]
-        shown.context.close()  # before the line is: it would ask for news of it
+def test_several_cameras_each_have_their_own(
+    serve: Callable[..., PageBack], show: Callable[..., Shown]
+) -> None:
+    back = serve(cameras=("left", "right"))
+    for _ in range(5):
+        back.decide("PASS", camera="left")
+    back.decide("FAIL", camera="right")
+    shown = show(back)
+    page = shown.page
+    shown.expect_counts(back.total("left"))
+    expect(page.locator("#word")).to_have_text("PASS")
+    page.get_by_role("button", name="right").click()
+    shown.expect_counts(back.total("right"))
+    expect(page.locator("#word")).to_have_text("FAIL")
+    back.decide("REVIEW", camera="left")
+    back.decide("INVALID", camera="right")
+    expect(page.locator("#word")).to_have_text("INVALID")
+    shown.expect_counts(back.total("right"))
+    page.keyboard.press("c")
+    expect(page.locator("#word")).to_have_text("REVIEW")
+    shown.expect_counts(back.total("left"))
+    assert page.evaluate("document.documentElement.scrollHeight") <= PANEL["height"]
 
 
 # --- Old news --------------------------------------------------------------------------------------------
@@ -476,24 +484,24 @@ def test_a_mark_made_elsewhere_is_seen(back: PageBack, show: Callable[..., Shown
     expect(shown.page.locator("#rows .marked")).to_have_text("was bad")
 
 
-def test_without_a_ledger_it_says_so(show: Callable[..., Shown]) -> None:
-    with PageBack(ledger=False) as back:
-        back.decide("PASS")
-        shown = show(back)
-        shown.expect_counts(back.total())
-        back.decide("FAIL")
-        shown.expect_counts(back.total())
-        page = shown.page
-        page.locator("#enlarge").click()
-        expect(page.locator("#mark-state")).to_have_text("Marks need a ledger, and this line keeps none.")
-        expect(page.get_by_role("button", name="Was good")).to_be_disabled()
-        page.keyboard.press("Escape")
-        shown.view("look-back")
-        expect(page.locator("#found")).to_contain_text("needs a ledger")
-        shown.view("set-up")
-        expect(page.locator("#limit-known")).to_contain_text("needs a ledger")
-        shown.view("reports")
-        expect(page.locator("#notes")).to_contain_text("keeps no ledger")
+def test_without_a_ledger_it_says_so(serve: Callable[..., PageBack], show: Callable[..., Shown]) -> None:
+    back = serve(ledger=False)
+    back.decide("PASS")
+    shown = show(back)
+    shown.expect_counts(back.total())
+    back.decide("FAIL")
+    shown.expect_counts(back.total())
+    page = shown.page
+    page.locator("#enlarge").click()
+    expect(page.locator("#mark-state")).to_have_text("Marks need a ledger, and this line keeps none.")
+    expect(page.get_by_role("button", name="Was good")).to_be_disabled()
+    page.keyboard.press("Escape")
+    shown.view("look-back")
+    expect(page.locator("#found")).to_contain_text("needs a ledger")
+    shown.view("set-up")
+    expect(page.locator("#limit-known")).to_contain_text("needs a ledger")
+    shown.view("reports")
+    expect(page.locator("#notes")).to_contain_text("keeps no ledger")
 
 
 # --- Set up ----------------------------------------------------------------------------------------------
@@ -528,14 +536,14 @@ def test_a_wrong_token_changes_nothing(back: PageBack, show: Callable[..., Shown
     expect(page.locator("#token")).to_be_visible()
 
 
-def test_a_line_without_a_token_says_so(show: Callable[..., Shown]) -> None:
-    with PageBack(token=False) as back:
-        shown = show(back)
-        shown.view("set-up")
-        expect(shown.page.locator("#lock")).to_contain_text("has no token")
-        shown.page.get_by_role("button", name="Trigger once").click()
-        expect(shown.page.locator("#trigger-state")).to_contain_text("has no token")
-        assert back.asked == []
+def test_a_line_without_a_token_says_so(serve: Callable[..., PageBack], show: Callable[..., Shown]) -> None:
+    back = serve(token=False)
+    shown = show(back)
+    shown.view("set-up")
+    expect(shown.page.locator("#lock")).to_contain_text("has no token")
+    shown.page.get_by_role("button", name="Trigger once").click()
+    expect(shown.page.locator("#trigger-state")).to_contain_text("has no token")
+    assert back.asked == []
 
 
 def test_the_recipe_and_running_are_changed_when_it_is_meant(
@@ -608,21 +616,21 @@ def test_a_limit_is_tried_on_the_last_parts_before_it_is_set(
     assert back.asked == [("limit", {"camera": "left", "value": 11})]
 
 
-def test_a_grey_zone_has_two_ends(show: Callable[..., Shown]) -> None:
-    with PageBack(fail_above=14.0) as back:
-        back.decide("REVIEW", share=1.1)
-        shown = show(back)
-        shown.view("set-up")
-        page = shown.page
-        expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 14")
-        page.get_by_role("spinbutton", name="FAIL above").fill("11")
-        expect(page.locator("#limit-state")).to_contain_text("FAIL begins at the limit or above it")
-        page.get_by_role("spinbutton", name="FAIL above").fill("13")
-        expect(page.locator("#limit-table td")).to_have_text(["", "0", "1", "0", "0", "0", "1"])
-        page.get_by_role("button", name="Apply").click()
-        page.locator("#sure").get_by_role("button", name="Apply").click()
-        shown.unlock()
-        expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 13")
+def test_a_grey_zone_has_two_ends(serve: Callable[..., PageBack], show: Callable[..., Shown]) -> None:
+    back = serve(fail_above=14.0)
+    back.decide("REVIEW", share=1.1)
+    shown = show(back)
+    shown.view("set-up")
+    page = shown.page
+    expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 14")
+    page.get_by_role("spinbutton", name="FAIL above").fill("11")
+    expect(page.locator("#limit-state")).to_contain_text("FAIL begins at the limit or above it")
+    page.get_by_role("spinbutton", name="FAIL above").fill("13")
+    expect(page.locator("#limit-table td")).to_have_text(["", "0", "1", "0", "0", "0", "1"])
+    page.get_by_role("button", name="Apply").click()
+    page.locator("#sure").get_by_role("button", name="Apply").click()
+    shown.unlock()
+    expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 13")
 
 
 def test_the_focus_help_follows_the_lens(back: PageBack, show: Callable[..., Shown]) -> None:
@@ -723,40 +731,42 @@ def test_a_german_browser_begins_in_german(back: PageBack, show: Callable[..., S
     expect(shown.page.locator("html")).to_have_attribute("lang", "de")
 
 
-def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(show: Callable[..., Shown]) -> None:
-    with PageBack(cameras=("left", "right"), fail_above=14.0) as back:
-        for decision in DECISIONS * 5:
-            back.decide(decision, camera="left")
-        back.note("limit", "left", None, 12.0, 11.0)
-        shown = show(back)
-        page = shown.page
-        for language in ("de", "en"):
-            for theme in ("light", "dark"):
-                page.keyboard.press("o")
-                for name, value in (("language", language), ("theme", theme)):
-                    page.locator(f"#options label:has([name={name}][value={value}])").click()
-                expect(page.locator("html")).to_have_attribute("lang", language)
-                examine(page, f"menu, {language}, {theme}")
-                page.keyboard.press("Escape")
-                for view in VIEWS:
-                    shown.view(view)
-                    examine(page, f"{view}, {language}, {theme}")
-        shown.view("live")
-        for decision in DECISIONS:
-            back.decide(decision, camera="left")
-            expect(page.locator("#word")).to_have_text(decision)
-            examine(page, decision)
-        for selector, opened in (("#enlarge", "#part"), ("#lamps", "#state")):
-            page.locator(selector).click()
-            expect(page.locator(opened)).to_be_visible()
-            examine(page, opened)
+def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(
+    serve: Callable[..., PageBack], show: Callable[..., Shown]
+) -> None:
+    back = serve(cameras=("left", "right"), fail_above=14.0)
+    for decision in DECISIONS * 5:
+        back.decide(decision, camera="left")
+    back.note("limit", "left", None, 12.0, 11.0)
+    shown = show(back)
+    page = shown.page
+    for language in ("de", "en"):
+        for theme in ("light", "dark"):
+            page.keyboard.press("o")
+            for name, value in (("language", language), ("theme", theme)):
+                page.locator(f"#options label:has([name={name}][value={value}])").click()
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            examine(page, f"menu, {language}, {theme}")
             page.keyboard.press("Escape")
-        shown.view("set-up")
-        for selector, opened in (("#lock button", "#token"), ("#focus-open", "#focus")):
-            page.locator(selector).click()
-            expect(page.locator(opened)).to_be_visible()
-            examine(page, opened)
-            page.keyboard.press("Escape")
+            for view in VIEWS:
+                shown.view(view)
+                examine(page, f"{view}, {language}, {theme}")
+    shown.view("live")
+    for decision in DECISIONS:
+        back.decide(decision, camera="left")
+        expect(page.locator("#word")).to_have_text(decision)
+        examine(page, decision)
+    for selector, opened in (("#enlarge", "#part"), ("#lamps", "#state")):
+        page.locator(selector).click()
+        expect(page.locator(opened)).to_be_visible()
+        examine(page, opened)
+        page.keyboard.press("Escape")
+    shown.view("set-up")
+    for selector, opened in (("#lock button", "#token"), ("#focus-open", "#focus")):
+        page.locator(selector).click()
+        expect(page.locator(opened)).to_be_visible()
+        examine(page, opened)
+        page.keyboard.press("Escape")
 
 
 def examine(page: Page, where: str) -> None:
@@ -808,20 +818,22 @@ def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> N
 
 
 @pytest.mark.parametrize("language", ["en-GB", "de-DE"])
-def test_nothing_scrolls_on_a_panel_and_gloves_hit_it(show: Callable[..., Shown], language: str) -> None:
-    with PageBack(fail_above=14.0) as back:
-        for decision in DECISIONS * 15:
-            back.decide(decision)
-        shown = show(back, locale=language)
-        page = shown.page
-        back.change(outputs=[back.output("mqtt", "no answer")])
-        expect(page.locator("#reasons")).to_be_visible()
-        assert find_scrolling(page) == []
-        for view in VIEWS:
-            shown.view(view)
-            assert find_small(page) == [], view
-        page.keyboard.press("s")
-        assert find_small(page) == []
+def test_nothing_scrolls_on_a_panel_and_gloves_hit_it(
+    serve: Callable[..., PageBack], show: Callable[..., Shown], language: str
+) -> None:
+    back = serve(fail_above=14.0)
+    for decision in DECISIONS * 15:
+        back.decide(decision)
+    shown = show(back, locale=language)
+    page = shown.page
+    back.change(outputs=[back.output("mqtt", "no answer")])
+    expect(page.locator("#reasons")).to_be_visible()
+    assert find_scrolling(page) == []
+    for view in VIEWS:
+        shown.view(view)
+        assert find_small(page) == [], view
+    page.keyboard.press("s")
+    assert find_small(page) == []
 
 
 def find_scrolling(page: Page) -> list[Any]:
