@@ -21,7 +21,7 @@ import pytest
 from softcore_edge_app.command import main
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.line import assembly, bookkeeper
-from softcore_edge_app.line import line as line_module
+from softcore_edge_app.line import recipes as recipes_module
 from softcore_edge_app.options import CameraOptions
 from softcore_runtime import Inspector, LedgerError, SourceError, bundle, limit, read_bundle, read_picture
 from softcore_runtime.threshold import Threshold
@@ -483,7 +483,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
     exported = read_bundle(tiny_bundle).manifest
     high = exported.threshold.model_copy(update={"value": 1e3, "provisional": False})
     whole = (tiny_bundle / "manifest.json").read_bytes()
-    real, seen = line_module.decide, []
+    real, seen = recipes_module.decide, []
 
     def decide(*given: Any, **more: Any) -> Any:
         seen.append(given)
@@ -495,7 +495,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
             (tiny_bundle / "manifest.json").write_bytes(whole)
         return real(*given, **more)
 
-    monkeypatch.setattr(line_module, "decide", decide)
+    monkeypatch.setattr(recipes_module, "decide", decide)
     assert main([str(tiny_bundle), "--source", str(folder), "--json"]) == 0
     out, err = capsys.readouterr()
     found = [decision for _, decision in decisions(out)]
@@ -605,7 +605,7 @@ def test_what_is_not_in_the_ledger_is_invalid(
     folder.mkdir()
     for number in range(12):
         cv2.imwrite(str(folder / f"{number:02}.png"), good_frame)
-    ballast, real, seen = path.with_name("ballast"), line_module.decide, []
+    ballast, real, seen = path.with_name("ballast"), recipes_module.decide, []
 
     def decide(*given: Any, **more: Any) -> Any:
         seen.append(given)
@@ -617,7 +617,7 @@ def test_what_is_not_in_the_ledger_is_invalid(
             ballast.unlink()
         return real(*given, **more)
 
-    monkeypatch.setattr(line_module, "decide", decide)
+    monkeypatch.setattr(recipes_module, "decide", decide)
     arguments = ["--json", "--ledger", str(path), "--save-overlays", "out"]
     assert main([str(tiny_bundle), "--source", str(folder), *arguments]) == 0
     out, err = capsys.readouterr()
@@ -685,13 +685,13 @@ def test_a_damaged_ledger_or_a_second_line_is_refused(tiny_bundle: Path, parts: 
 def test_a_score_that_is_no_number_is_invalid(
     tiny_bundle: Path, parts: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
-    real = line_module.decide
+    real = recipes_module.decide
 
     def decide(*given: Any, **more: Any) -> Any:
         verdict, inspection = real(*given, **more)
         return replace(verdict, score=float("nan"), decision="FAIL"), inspection
 
-    monkeypatch.setattr(line_module, "decide", decide)
+    monkeypatch.setattr(recipes_module, "decide", decide)
     source = ["--source", str(parts / "a_good.png")]
     assert main([str(tiny_bundle), *source, "--json", "--ledger", "line.ledger"]) == 3
     (fields,) = map(json.loads, capsys.readouterr().out.splitlines())

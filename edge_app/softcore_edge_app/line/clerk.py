@@ -94,8 +94,8 @@ class Clerk:
     def _work(self) -> float | None:
         """Publish what can be, and say when something will be late."""
         ahead = time.monotonic() + self._margin
-        dues = [line.expire(ahead) for line in self._lines]
-        collected = [(line, trigger) for line in self._lines for trigger in line.collect()]
+        dues = [line.queue.expire(ahead) for line in self._lines]
+        collected = [(line, trigger) for line in self._lines for trigger in line.queue.collect()]
         if collected:
             self._publish(collected)
         return min((due for due in dues if due is not None), default=None)

@@ -68,8 +68,9 @@ class Desk:
     def set_running(self, running: bool, camera: str | None, by: str) -> None:
         """Stop a camera for a while, or let it go on: see `SetUp.set_running`."""
         line = self._station.find(camera)
-        if running != line.running:
-            self._station.note(Change("running", line.name, None, _say(line.running), _say(running), by))
+        before = line.queue.running
+        if running != before:
+            self._station.note(Change("running", line.name, None, _say(before), _say(running), by))
             line.halt(running=running)
 
     def look(self, camera: str | None) -> View:

@@ -5,33 +5,29 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import BundleError, UsageError
+from softcore_runtime import UsageError
 
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.sources import Frame, Source
-from softcore_edge_app.line.recipes import Recipe, Recipes
+from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.shutter import open_shutter
 from softcore_edge_app.line.trigger import Trigger
+from softcore_edge_app.line.trigger_queue import TriggerQueue
 from softcore_edge_app.options import CameraOptions
-from softcore_edge_app.verdict import decide, examine, refuse
+from softcore_edge_app.verdict import examine
 
 __all__ = ["Line"]
 
 _AHEAD = 2  # frames of a recording that are read while one is inspected
 _LONGEST_PART = 200  # characters of a part's name
 _QUEUED = 0.001  # seconds; what waits no longer is inspected however long that may take
-_LOOK = 0.1  # seconds between two looks whether the line ends
 _STUCK = 10.0  # seconds that an inspection may take; a real one takes well under one
-
-_STOPPED = "the line was stopped before it was decided on"
-_HALTED = "the line was stopped on the page"
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +49,11 @@ class Line:
         wake: called whenever there may be something to collect; must return at once.
         fast: decide without maps.
         frames: how many triggers there may be; None for no end.
+
+    Attributes:
+        queue: its triggers.
+        decisions: how many of them have their decision, in the ledger if there is one.
+        error: what ended it, if anything did.
     """
 
     def __init__(
@@ -69,20 +70,15 @@ class Line:
         frames: int | None = None,
     ) -> None:
         self.name, self.source, self.recipes, self.options = name, source, recipes, options
+        deadline = options.deadline
+        if deadline is None and options.trigger != "auto":
+            deadline = 1.0
+        self.queue = TriggerQueue(name, run, options.queue, deadline, frames, wake)
+        self.decisions = 0
         self.error: BaseException | None = None
-        self.running = True  # until a person stops it for a while
-        self.triggers = self.decisions = 0
-        self._number, self._run, self._wake, self._fast, self._frames = number, run, wake, fast, frames
+        self._number, self._wake, self._fast = number, wake, fast
         self._live = isinstance(source, LiveCapture)
-        self._deadline = options.deadline
-        if self._deadline is None and options.trigger != "auto":
-            self._deadline = 1.0
-        self._deciding = threading.Lock()  # a limit changes between two decisions, never during one
-        self._changed = threading.Condition()  # guards all that follows
-        self._pending: deque[Trigger] = deque()  # without a decision, or not collected yet
-        self._undecided = 0
         self._accepts = options.trigger == "external"
-        self._closing: float | None = None
         self._to_take: SimpleQueue[Trigger | None] = SimpleQueue()
         self._to_inspect: SimpleQueue[Trigger | None] = SimpleQueue()
         self._busy_since: float | None = None
@@ -108,12 +104,13 @@ class Line:
         """Ask for the decision on a part, and return the trigger's id; see `Controls.trigger`."""
         if part is not None and not 0 < len(part) <= _LONGEST_PART:
             raise UsageError(f"a part's name has 1 to {_LONGEST_PART} characters, not {len(part)}")
-        with self._changed:
+        with self.queue.changed:
             if not self._accepts:
                 why = "triggers itself" if self.options.trigger != "external" else "is just ending"
                 raise UsageError(f"{self.name}: {why}")
-            self._accepts = self._frames != self.triggers + 1
-            return self._admit(time.monotonic(), part).id
+            trigger = self._admit(part)
+            self._accepts = not self.queue.full
+        return trigger.id
 
     def switch(self, recipe: str, confirm: Callable[[], object] | None = None) -> None:
         """Let another recipe decide, from the next trigger on; see `Controls.switch_recipe`.
@@ -128,25 +125,18 @@ class Line:
 
     def halt(self, *, running: bool) -> None:
         """Stop for a while, or go on: a camera that goes by itself pauses, an external trigger is INVALID."""
-        with self._changed:
-            self.running = running
-            self._changed.notify_all()
+        self.queue.halt(running=running)
         _log.info("%s: %s", self.name, "goes on" if running else "stopped on the page")
 
     def take_up_limit(self) -> None:
         """Let a limit that was set meanwhile hold now, and not only from the next part on."""
-        self._take_up_limit(self.recipes.current)
+        self.recipes.current.take_up_limit(self._leaves)
 
     @property
     def picture(self) -> NDArray[np.uint8] | None:
         """The newest picture, decided on or not: of a recording the last one that was taken."""
         newest = self.source.newest if isinstance(self.source, LiveCapture) else None
         return self._shown if newest is None else newest
-
-    @property
-    def waiting(self) -> int:
-        """How many triggers have no decision."""
-        return self._undecided
 
     @property
     def stuck(self) -> str | None:
@@ -159,51 +149,13 @@ class Line:
     @property
     def ended(self) -> bool:
         """Whether there will be no more triggers, and all have been collected."""
-        with self._changed:
-            return not self._shutter.is_alive() and self._shutter.ident is not None and not self._pending
-
-    def expire(self, now: float) -> float | None:
-        """Settle what can't be in time any more, and say when to ask again.
-
-        Args:
-            now: in seconds of the monotonic clock; a little ahead of it, to leave the ledger its time.
-        """
-        with self._changed:
-            pending = list(self._pending)
-        for trigger in pending:
-            if trigger.settled:
-                continue
-            if self._closing is not None and now >= self._closing:
-                self._refuse(trigger, _STOPPED)
-            elif trigger.deadline is None:
-                continue
-            elif now >= trigger.deadline:
-                waits = "waiting for its turn" if trigger.frame else "without a frame"
-                what = "being inspected" if "queue" in trigger.stages else waits
-                self._refuse(trigger, f"late: still {what} after {now - trigger.at:.2f} s")
-            else:  # those after it came later, and their deadlines are later
-                return min(trigger.deadline, self._closing or trigger.deadline)
-        return self._closing if self._undecided else None
-
-    def collect(self) -> list[Trigger]:
-        """Take the triggers that have their decision, the first one first, up to the first that has none."""
-        settled = []
-        with self._changed:
-            crowded = len(self._pending) >= self.options.queue
-            while self._pending and self._pending[0].settled:
-                settled.append(self._pending.popleft())
-            if settled and crowded:  # else nobody waits for it, and to wake a thread for nothing costs
-                self._changed.notify_all()
-        return settled
+        return not self._shutter.is_alive() and self._shutter.ident is not None and self.queue.empty
 
     def stop(self, until: float) -> None:
         """Take no more triggers; those that have no decision at `until` become INVALID. Returns at once."""
-        with self._changed:
+        with self.queue.changed:
             self._accepts = False
-            self._closing = until
-            for trigger in [one for one in self._pending if one.frame is None]:
-                self._refuse(trigger, _STOPPED)
-            self._changed.notify_all()
+            self.queue.close(until)
         self._to_take.put(None)
         if isinstance(self.source, LiveCapture):
             self.source.leave()
@@ -216,33 +168,6 @@ class Line:
             if thread.ident is not None:
                 thread.join(max(until - time.monotonic(), 0.01))
 
-    def _admit(self, at: float, part: str | None = None, frame: Frame | None = None) -> Trigger:
-        """Let a trigger in (the lock is held); one that is too many, and has no frame, is settled here."""
-        self.triggers += 1
-        number = self.triggers
-        trigger = Trigger(
-            id=f"{self._run}-{number}",
-            camera=self.name,
-            number=number,
-            part=part or f"{self._run}-{number}",
-            recipe=self.recipes.current,
-            at=at,
-            wall=time.time_ns() - int(1e9 * (time.monotonic() - at)),
-            deadline=None if self._deadline is None else at + self._deadline,
-            frame=frame,
-        )
-        self._undecided += 1
-        self._pending.append(trigger)
-        if not self.running:
-            self._refuse(trigger, _HALTED)
-        elif frame is None and self._undecided > self.options.queue:
-            self._refuse(trigger, f"too many triggers: {self.options.queue} wait for their decision")
-        elif frame is None:
-            self._to_take.put(trigger)
-            if trigger.deadline is not None:
-                self._wake()  # the clerk, to note the deadline
-        return trigger
-
     def _guard(self, work: Callable[[], None]) -> None:
         """Keep what a thread raises for who waits for the line."""
         try:
@@ -252,62 +177,50 @@ class Line:
         finally:
             self._wake()
 
+    def _admit(self, part: str | None = None) -> Trigger:
+        """Let a trigger in for which a frame is to be taken (the queue is held, so that the order stays)."""
+        trigger = self.queue.admit(self.recipes.current, time.monotonic(), part=part)
+        if not trigger.settled:
+            self._to_take.put(trigger)
+        if self.queue.full:
+            self._to_take.put(None)
+        return trigger
+
     def _follow(self) -> None:
         """Let every frame of a source be a trigger: of a recording all, of a camera the newest."""
-        due = time.monotonic()
+        due, ahead = time.monotonic(), 1 if self._live else _AHEAD
         with closing(self.source.read_frames()) as frames:
-            while self._wait_for_room() and self._frames != self.triggers:
+            while self.queue.wait_for_room(ahead) and not self.queue.full:
                 frame = next(frames, None)
                 if frame is None:
                     return
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closing is not None, max(due - time.monotonic(), 0))
+                with self.queue.changed:
+                    self.queue.wait_for_close(due)
                     due = time.monotonic() + (self.options.interval or 0)
-                    ran = self._wait_until_running()
-                    if self._closing is not None:
+                    ran = self.queue.wait_until_running()
+                    if self._leaves():
                         return  # a frame of after the end: nobody would collect its trigger
                     if not ran and self._live:
                         continue  # a frame of before the halt
                     at = time.monotonic() if frame.taken is None else frame.taken
-                    trigger = self._admit(at, frame=frame)
+                    trigger = self.queue.admit(self.recipes.current, at, frame=frame)
                 self._hand_over(trigger, frame)
-
-    def _wait_until_running(self) -> bool:
-        """Wait while a person has stopped the line (the lock is held), and tell whether it ran all along."""
-        ran = self.running
-        self._changed.wait_for(lambda: self.running or self._closing is not None)
-        return ran
-
-    def _wait_for_room(self) -> bool:
-        """Wait until the next frame may be read; False when the line ends."""
-        ahead = 1 if self._live else _AHEAD
-        with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._closing is not None
-                    or (self._undecided < ahead and len(self._pending) < self.options.queue + ahead)
-                )
-            )
-            return self._closing is None
 
     def _answer(self) -> None:
         """Take a frame for each trigger, in their order."""
         with open_shutter(self.source) as take:
             while (trigger := self._to_take.get()) is not None:
-                if trigger.settled:
-                    continue
-                self._hand_over(trigger, take(trigger))
-                if trigger.number == self._frames:
-                    return
+                if not trigger.settled:
+                    self._hand_over(trigger, take(trigger))
 
     def _hand_over(self, trigger: Trigger, frame: Frame) -> None:
         """Look at the frame of a trigger, while the one before is inspected, and let it wait for its turn."""
         trigger.frame = frame
-        self._take_up_limit(trigger.recipe)
+        trigger.recipe.take_up_limit(self._leaves)
         try:
             trigger.fault = examine(frame, trigger.recipe.checks)
         except Exception as error:
-            self._refuse_for(error, trigger)
+            self.queue.refuse_for(error, trigger)
         trigger.stages["frame"] = time.monotonic() - trigger.at
         self._to_inspect.put(trigger)
 
@@ -315,16 +228,13 @@ class Line:
         """Trigger every so many seconds, whatever the inspection carries."""
         due = time.monotonic()
         while True:
-            with self._changed:
-                ended = self._changed.wait_for(
-                    lambda: self._closing is not None, max(due - time.monotonic(), 0)
-                )
-                if ended or self._frames == self.triggers:
+            with self.queue.changed:
+                if self.queue.wait_for_close(due) or self.queue.full:
                     return
-                if not self._wait_until_running():
+                if not self.queue.wait_until_running():
                     due = time.monotonic()
                     continue
-                self._admit(time.monotonic())
+                self._admit()
             due = max(due + (self.options.interval or 0), time.monotonic() - 1)  # after a suspension, not all
 
     def _inspect_all(self) -> None:
@@ -335,11 +245,11 @@ class Line:
             trigger.stages["queue"] = began - trigger.at - trigger.stages["frame"]
             try:
                 if self._comes_too_late(trigger, began):
-                    self._refuse(trigger, f"late: its turn came only after {began - trigger.at:.2f} s")
+                    self.queue.refuse(trigger, f"late: its turn came only after {began - trigger.at:.2f} s")
                 else:
                     self._inspect(trigger, trigger.frame)
             except Exception as error:
-                self._refuse_for(error, trigger)
+                self.queue.refuse_for(error, trigger)
             self._busy_since = None
 
     def _comes_too_late(self, trigger: Trigger, now: float) -> bool:
@@ -351,51 +261,13 @@ class Line:
         return waited and trigger.deadline is not None and now + self._usual > trigger.deadline
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
-        inspector = trigger.recipe.inspector
         self._shown = frame.picture
         began = time.monotonic()
-        with self._deciding:
-            verdict, inspection = decide(
-                inspector, frame, trigger.fault, fast=self._fast, camera=self._number
-            )
-            manifest = inspector.manifest
+        settled = trigger.recipe.decide(frame, trigger.fault, fast=self._fast, camera=self._number)
         trigger.stages["inspection"] = spent = time.monotonic() - began
         self._usual += 0.2 * (spent - self._usual)
-        if trigger.settle(verdict, manifest, inspection):
-            self._note_settled()
+        self.queue.settle(trigger, *settled)
 
-    def _refuse_for(self, error: Exception, trigger: Trigger) -> None:
-        """Refuse for whatever it is: the part gets its decision and the line goes on."""
-        _log.exception("%s: internal error on trigger %s", self.name, trigger.id)
-        self._refuse(trigger, f"internal error: {type(error).__name__}: {error}")
-
-    def _refuse(self, trigger: Trigger, reason: str) -> None:
-        frame = trigger.frame
-        number, name = (
-            (frame.number, frame.name) if frame else (trigger.number, f"{self.name}#{trigger.number}")
-        )
-        manifest = trigger.recipe.inspector.manifest
-        if trigger.settle(refuse(manifest.threshold, number, name, reason), manifest):
-            self._note_settled()
-
-    def _take_up_limit(self, recipe: Recipe) -> None:
-        """Let a limit that was set meanwhile hold; whatever is wrong with it, the line goes on."""
-        inspector = recipe.inspector
-        if not inspector.outdated:
-            return
-        while not self._deciding.acquire(timeout=_LOOK):
-            if self._closing is not None:  # an inspection that hangs must not keep the line from ending
-                return
-        try:
-            if inspector.refresh():
-                _log.info("the limit is %.6g from here on", inspector.manifest.threshold.value)
-        except BundleError as error:
-            _log.warning("%s", error)
-        finally:
-            self._deciding.release()
-
-    def _note_settled(self) -> None:
-        with self._changed:
-            self._undecided -= 1
-            self._changed.notify_all()
-        self._wake()
+    def _leaves(self) -> bool:
+        """Tell whether the end has come."""
+        return self.queue.closing is not None

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import Inspector, UsageError
+from softcore_runtime import BundleError, Inspection, Inspector, UsageError
+from softcore_runtime.manifest import Manifest
 from softcore_runtime.training import read_training
 
 from softcore_edge_app.frames.frame_checks import FrameChecks
+from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.verdict import Verdict, decide
 
 __all__ = ["Recipe", "Recipes"]
+
+_LOOK = 0.1  # seconds between two looks whether the line ends
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +40,34 @@ class Recipe:
     inspector: Inspector
     checks: FrameChecks | None
     looks: NDArray[np.float64]
+    _deciding: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def decide(
+        self, frame: Frame, fault: str | None, *, fast: bool = False, camera: int = 0
+    ) -> tuple[Verdict, Manifest, Inspection | None]:
+        """Decide on a frame, see `verdict.decide`; with the manifest whose limit held from end to end."""
+        with self._deciding:
+            verdict, inspection = decide(self.inspector, frame, fault, fast=fast, camera=camera)
+            return verdict, self.inspector.manifest, inspection
+
+    def take_up_limit(self, leaves: Callable[[], bool]) -> None:
+        """Let a limit that was set meanwhile hold, between two decisions; one that can't be read is logged.
+
+        Args:
+            leaves: whether not to wait any longer for a decision that is being made: it may hang.
+        """
+        if not self.inspector.outdated:
+            return
+        while not self._deciding.acquire(timeout=_LOOK):
+            if leaves():
+                return
+        try:
+            if self.inspector.refresh():
+                _log.info("the limit is %.6g from here on", self.inspector.manifest.threshold.value)
+        except BundleError as error:
+            _log.warning("%s", error)
+        finally:
+            self._deciding.release()
 
 
 class Recipes:

@@ -120,7 +120,8 @@ class Station:
             line.stop(began + _DECIDING)
         if self._clerk:
             while (
-                any(line.waiting for line in self.lines.values()) and time.monotonic() < began + _DELIVERING
+                any(line.queue.waiting for line in self.lines.values())
+                and time.monotonic() < began + _DELIVERING
             ):
                 self._clerk.call()
                 time.sleep(0.002)
@@ -201,11 +202,11 @@ def _describe(line: Line, book: Bookkeeper) -> CameraStatus:
         bundle=book.seal(manifest),
         threshold=manifest.threshold.value,
         fail_above=manifest.threshold.upper,
-        waiting=line.waiting,
+        waiting=line.queue.waiting,
         capacity=line.options.queue,
-        triggers=line.triggers,
+        triggers=line.queue.count,
         decisions=line.decisions,
-        running=line.running,
+        running=line.queue.running,
         live=live is not None,
         trigger=line.options.trigger,
     )

@@ -77,6 +77,13 @@ class Trigger:
         """Whether it has its decision."""
         return self.verdict is not None
 
+    @property
+    def state(self) -> str:
+        """How far it has come, in plain words."""
+        if "queue" in self.stages:
+            return "being inspected"
+        return "waiting for its turn" if self.frame else "without a frame"
+
 
 @dataclass(frozen=True, eq=False)
 class Decided:

@@ -279,7 +279,7 @@ def test_a_camera_that_goes_by_itself_pauses(
     station.start()
     wait_until(lambda: len(decided) > 3)
     desk.set_running(False, None, "page")
-    wait_until(lambda: station.lines["left"].waiting == 0)
+    wait_until(lambda: station.lines["left"].queue.waiting == 0)
     settled, quiet = -1, 0
     while quiet < 20:  # what was under way comes to its end
         quiet = quiet + 1 if settled == len(decided) else 0
@@ -335,7 +335,7 @@ def test_a_live_camera_pauses_and_goes_on_with_a_new_picture(
     station.start()
     wait_until(lambda: len(decided) > 3)
     desk.set_running(False, None, "page")
-    wait_until(lambda: station.lines["left"].waiting == 0)
+    wait_until(lambda: station.lines["left"].queue.waiting == 0)
     settled, quiet = -1, 0
     while quiet < 20:
         quiet = quiet + 1 if settled == (len(decided), camera.given) else 0
