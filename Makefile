@@ -5,6 +5,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # The machine's own certificates: many a factory's network has one of its own.
 export UV_SYSTEM_CERTS ?= 1
+# Bytecode of all that is installed: where Python may not write it, each process would compile torch anew.
+export UV_COMPILE_BYTECODE ?= 1
 DEMO   ?= demo
 
 # Pictures and weights of the measurements; not part of the project.
