@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,15 @@ from softcore_export.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, search
-from softcore_runtime.preprocessing import Preprocessing
+
+from .conftest import SMALL
 
 
 @pytest.fixture(scope="module")
 def inspector(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Inspector:
     settings = ExportSettings(
         backbone="filterbank",
-        preprocessing=Preprocessing(resize=72, crop=64),
+        preprocessing=SMALL,
         discriminator="lof",
         lof_k=3,
         engine="onnxruntime",
@@ -65,6 +67,7 @@ def test_one_command_writes_the_page_and_fails_on_a_flip(
 ) -> None:
     monkeypatch.setattr(certificates, "RATIOS", {"waves": 0.01})
     monkeypatch.setattr(certificates, "LIMITS", 3)
+    monkeypatch.setattr(certificates, "ExportSettings", partial(ExportSettings, preprocessing=SMALL))
     arguments = [
         "--data",
         str(root),
@@ -79,6 +82,8 @@ def test_one_command_writes_the_page_and_fails_on_a_flip(
     assert capsys.readouterr().out.strip() == str(tmp_path / "CERTIFICATES.md")
     assert "132 decisions, 0 flips." in (tmp_path / "CERTIFICATES.md").read_text()
     assert len((tmp_path / "results/certificates.csv").read_text().splitlines()) == 3
-    monkeypatch.setattr(search.Search, "_reach", lambda *_: np.inf)
+    monkeypatch.setattr(certificates, "export", lambda *_: None)
+    monkeypatch.setattr(Inspector, "load", lambda *_: None)
+    monkeypatch.setattr(certificates, "compare", lambda *_: {"decisions": 66, "flips": 1})
     assert certificates.main(arguments) == 1
     assert certificates.main([*arguments[:-1], "nowhere.pth"]) == 2

@@ -9,6 +9,8 @@ from scipy.spatial.distance import cdist
 from softcore_benchmarks import draws
 from softcore_benchmarks.draws import draw
 
+from .conftest import SMALL
+
 P, D = 36, 8
 
 
@@ -55,7 +57,10 @@ def test_without_noise_nothing_is_lost(pictures: tuple[np.ndarray, np.ndarray, n
     assert measured["overkill"] <= 0.025
 
 
-def test_one_command_writes_a_page(root: Path, resnet18: Path, tmp_path: Path) -> None:
+def test_one_command_writes_a_page(
+    root: Path, resnet18: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draws, "Preprocessing", lambda: SMALL)
     arguments = ["--data", root, "--categories", "waves", "--weights", resnet18, "--out", tmp_path]
     assert draws.main([*(str(word) for word in arguments)]) == 0
     rows = pd.read_csv(tmp_path / "results" / "draws.csv")

@@ -34,7 +34,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Inspector, Scoring
     settings = ExportSettings(
         backbone="resnet18", weights=WEIGHTS, coreset_ratio=0.02, precision="fp32", device="cpu"
     )
-    export(TrainingPictures.find(TILES / "train" / "good", 100), target, settings)
+    export(TrainingPictures.find(TILES / "train" / "good", 60), target, settings)
     inspector = Inspector.load(target)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))

@@ -21,6 +21,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,12 @@ def _draw(frame: np.ndarray, fault: tuple[int, int, int, int] | None) -> dict[st
     }  # fmt: skip
 
 
+@cache
+def draw_parts() -> Pictures:
+    """The same for every line of the process: drawing them takes half a second."""
+    return Pictures()
+
+
 @dataclass
 class PageBack:
     """A line of its own making, served on a port that it keeps over restarts.
@@ -114,7 +121,7 @@ class PageBack:
     refusal: str | None = None
 
     def __post_init__(self) -> None:
-        self.pictures = Pictures()
+        self.pictures = draw_parts()
         self.port = 0
         self.silent = self.mute = False
         self.status: dict[str, Any] = {
