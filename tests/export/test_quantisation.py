@@ -151,10 +151,9 @@ def test_every_convolution_is_int8_by_channel(quantised: Path) -> None:
 
 
 def test_no_sum_saturates_on_any_cpu(quantised: Path) -> None:
+    """Without optimisation ONNX Runtime computes the same graph in floats, which can't."""
     options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = (
-        onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    )  # floats all through
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     exact, fast = Opened(quantised), Opened(quantised)
     exact.session = onnxruntime.InferenceSession(str(quantised), options, providers=[exact.provider])
     assert check_closeness(fast, exact, OTHERS) < 0.05
