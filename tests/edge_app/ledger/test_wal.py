@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from softcore_edge_app.ledger import wal as ledger_wal
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
+from softcore_runtime import LedgerError
+
+from .drafts import entry, write
+
+
+def crash(path: Path, count: int, at_once: int = 1) -> None:
+    """A ledger whose last rows lie in the write-ahead log, as after kill -9."""
+    other = path.with_name("source")
+    with Ledger.open(other) as ledger:
+        for first in range(0, count, at_once):
+            ledger.append_all([entry(first + number) for number in range(at_once)])
+        path.write_bytes(other.read_bytes())
+        path.with_name(f"{path.name}-wal").write_bytes(other.with_name("source-wal").read_bytes())
+
+
+def test_a_ledger_that_was_not_closed_is_whole_and_goes_on(path: Path) -> None:
+    crash(path, 20)
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (20, False, None)
+    write(path, 5, first=20)
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (25, True, None)
+
+
+def test_a_changed_byte_of_the_write_ahead_log_is_found(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite would drop without a word all that follows; but the last two transactions can't be told."""
+    monkeypatch.setattr(ledger_wal, "_TRIES", 1)  # nobody is writing
+    crash(path, 12)
+    wal = path.with_name(f"{path.name}-wal")
+    whole = wal.read_bytes()
+    # A transaction's last page gives the size of the file.
+    ends = [place for place in range(32, len(whole), 4120) if any(whole[place + 4 : place + 8])]
+    last_two = ends[-3] + 4120
+    for place in [*range(40), *np.random.default_rng(0).integers(40, last_two, 60)]:
+        wal.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+        assert verify_ledger(path).fault, place
+        with pytest.raises(LedgerError):
+            Ledger.open(path)
+        assert wal.exists()
+    wal.write_bytes(whole)
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    assert verify_ledger(path).fault is None
+
+
+def test_a_write_ahead_log_broken_off_by_a_power_cut_is_no_fault(path: Path) -> None:
+    crash(path, 12)
+    wal = path.with_name(f"{path.name}-wal")
+    whole = wal.read_bytes()
+    counts = set()
+    for place in np.random.default_rng(0).integers(0, len(whole), 30):
+        length = max(int(place), 32)  # the head is written first, and waited for
+        for rest in (b"", bytes(len(whole) - length)):
+            wal.write_bytes(whole[:length] + rest)
+            path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+            verified = verify_ledger(path)
+            assert verified.fault is None, length
+            counts.add(verified.rows)
+    assert len(counts) > 5
