@@ -92,7 +92,7 @@ def build_parser() -> Parser:
         metavar="FILE",
         help="a TOML file with these options as its keys; what the command line says goes first",
     )
-    line = parser.add_argument_group("line (docs/configuration.md)")
+    line = parser.add_argument_group("line (docs/reference/configuration.md)")
     line.add_argument(
         "--trigger",
         choices=("auto", "interval", "external"),
@@ -109,14 +109,16 @@ def build_parser() -> Parser:
         metavar="NAME=BUNDLE",
         help="instead of BUNDLE, several to switch between; the first is in use at the start",
     )
-    line.add_argument("--mqtt", type=_address, metavar="HOST[:PORT]", help="a broker (docs/mqtt.md)")
-    line.add_argument("--modbus", type=_address, metavar="HOST[:PORT]", help="a PLC (docs/plc.md)")
+    line.add_argument(
+        "--mqtt", type=_address, metavar="HOST[:PORT]", help="a broker (docs/reference/mqtt.md)"
+    )
+    line.add_argument("--modbus", type=_address, metavar="HOST[:PORT]", help="a PLC (docs/reference/plc.md)")
     line.add_argument(
         "--http",
         type=_port,
         metavar="[HOST:]PORT",
-        help="serve page, status, metrics and commands (docs/http.md), to this machine alone unless HOST "
-        "says other",
+        help="serve page, status, metrics and commands (docs/reference/http.md), to this machine alone "
+        "unless HOST says other",
     )
     line.add_argument(
         "--token-file", type=Path, metavar="FILE", help="holds the token that changes over HTTP need"
@@ -131,7 +133,8 @@ def build_parser() -> Parser:
         default=[],
         type=_setting,
         metavar="KEY=VALUE",
-        help="any key of the configuration file, such as mqtt.host=broker (docs/configuration.md lists them)",
+        help="any key of the configuration file, such as mqtt.host=broker "
+        "(docs/reference/configuration.md lists them)",
     )
     parser.add_argument("--log", choices=("text", "json"), help="the form of what is said on standard error")
     speed = parser.add_argument_group("speed")

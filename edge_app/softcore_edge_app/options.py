@@ -108,7 +108,7 @@ class MqttOptions(_Options):
 
 
 class ModbusOptions(_Options):
-    """A PLC by Modbus TCP, which is the server; `docs/plc.md` has the map of coils and registers.
+    """A PLC by Modbus TCP, which is the server; `docs/reference/plc.md` has the map of coils and registers.
 
     Attributes:
         host, port: the PLC's.
@@ -130,7 +130,7 @@ class ModbusOptions(_Options):
 
 
 class HttpOptions(_Options):
-    """The port: metrics, health, events, commands, the operator's page; `docs/http.md` has all of it.
+    """The port: metrics, health, events, commands, the operator's page; see `docs/reference/http.md`.
 
     Attributes:
         host: an address of this machine; anything but a loopback address opens the port to the network.

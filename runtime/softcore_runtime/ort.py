@@ -39,8 +39,8 @@ _CPU, _CUDA, _TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "Tenso
 _PROVIDERS: dict[Provider, str] = {"cpu": _CPU, "cuda": _CUDA, "tensorrt": _TENSORRT}
 _TITLES: dict[Provider, str] = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}
 _INSTALL = {
-    "cuda": "run: pip install 'onnxruntime-gpu[cuda,cudnn]' (a Jetson has them: docs/jetson.md)",
-    "tensorrt": "install NVIDIA's TensorRT (a Jetson has it: docs/jetson.md)",
+    "cuda": "run: pip install 'onnxruntime-gpu[cuda,cudnn]' (a Jetson has them: docs/how-to/jetson.md)",
+    "tensorrt": "install NVIDIA's TensorRT (a Jetson has it: docs/how-to/jetson.md)",
 }
 _NEAREST = Path(__file__).with_name("nearest.onnx")  # `tests/runtime/test_ort.py` has its text
 _INFER = "libnvinfer.so"
@@ -203,7 +203,7 @@ def demand_provider(provider: Provider) -> Device:
         without = _TITLES[provider] if _CUDA in there else "CUDA"
         raise ProviderError(
             f"this ONNX Runtime is built without {without}; run: pip uninstall --yes onnxruntime && "
-            "pip install 'softcore[gpu]' (on a Jetson NVIDIA's wheel: docs/jetson.md)"
+            "pip install 'softcore[gpu]' (on a Jetson NVIDIA's wheel: docs/how-to/jetson.md)"
         )
     device = find_device()
     built = getattr(onnxruntime, "cuda_version", "")

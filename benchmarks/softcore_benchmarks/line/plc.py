@@ -28,7 +28,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 @dataclass
 class Plc:
-    """A PLC of the kind that `docs/plc.md` describes; what is counted and recorded outlives `stop`.
+    """A PLC of the kind that `docs/reference/plc.md` describes; what is counted and recorded outlives `stop`.
 
     Attributes:
         port: where it listens, on the loopback address.
@@ -138,7 +138,7 @@ class Plc:
             time.sleep(0.002)
 
     def run_program(self) -> None:
-        """Do one cycle of the program; the ladder of `docs/plc.md`."""
+        """Do one cycle of the program; the ladder of `docs/reference/plc.md`."""
         signals, words, number = self.signals, self.words, self.registers + PART
         part = len(self.acknowledged) + 1 if self.numbered else 0
         self.heartbeats += signals.heartbeat != self._beat

@@ -1,4 +1,4 @@
-"""PLC link: triggers, recipes and results by Modbus TCP; `docs/plc.md` describes both handshakes."""
+"""PLC link: triggers, recipes and results by Modbus TCP, with the handshakes of `docs/reference/plc.md`."""
 
 from __future__ import annotations
 

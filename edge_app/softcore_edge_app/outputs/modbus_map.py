@@ -1,4 +1,4 @@
-"""Modbus map: which coil and which register means what; `docs/plc.md` says it to who programs the PLC."""
+"""Modbus map: which coil and which register means what, as `docs/reference/plc.md` documents them."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _log = logging.getLogger(__name__)
 
 
 class MqttOutput:
-    """A broker; see `docs/mqtt.md` for the topics.
+    """A broker; see `docs/reference/mqtt.md` for the topics.
 
     Args:
         options: where it is, and how it is spoken to.
