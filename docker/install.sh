@@ -5,8 +5,8 @@ set -eu
 what=${1:-cpu} # or gpu
 
 apt-get update
-# g++ and Python's headers compile hnswlib, which has no wheels; OpenCV's wheel needs the two libraries.
-apt-get install --yes --no-install-recommends ca-certificates g++ libgl1 libglib2.0-0 python3-dev python3-venv
+# g++ and Python's headers compile hnswlib, which has no wheels.
+apt-get install --yes --no-install-recommends ca-certificates g++ python3-dev python3-venv
 python3 -m venv /opt/softcore
 # Not for this very CPU alone, for who knows where the image will run.
 HNSWLIB_NO_NATIVE=1 /opt/softcore/bin/pip install --no-cache-dir ".[$what,edge]"
