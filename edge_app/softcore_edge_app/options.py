@@ -1,4 +1,7 @@
-"""Options: what a line can be told, each with its default; `configuration.py` reads them."""
+"""Options: the keys of a line's configuration, each with its default, range and description.
+
+`configuration.py` reads them; the tables of `docs/reference/configuration.md` are generated from them.
+"""
 
 from __future__ import annotations
 
@@ -25,37 +28,68 @@ class _Options(BaseModel):
 
 
 class CameraOptions(_Options):
-    """One camera: where its frames come from, when a part is decided on, and by which bundle.
+    """One camera: where its frames come from, when a part is decided on, and by which bundle."""
 
-    Attributes:
-        bundle: a bundle's folder, or its name under bundles/.
-        recipes: further bundles by the names that they are switched to with.
-        camera, source: where frames come from; one of the two.
-        trigger: `auto` decides on every frame of a recording, and on a live camera's newest whenever the
-            last decision is made; `interval` every so many seconds; `external` when a PLC, a broker or a page
-            says so.
-        interval: seconds between two decisions, for `interval`.
-        deadline: seconds after its trigger by which a part has its decision; INVALID if there is none yet.
-            One second unless told otherwise, and none for `auto`, where nobody waits.
-        queue: how many triggers may wait for theirs; what comes above that is INVALID at once.
-        patience: seconds without a frame after which a camera is taken for silent.
-        frozen_after: seconds for which a camera may give the very same picture.
-        exposure: in the driver's own units; None leaves it as it is.
-        properties: other properties of OpenCV's, by their names without CAP_PROP_ (`gain = 4`).
-    """
-
-    bundle: str | None = Field(default=None, min_length=1)
-    recipes: dict[str, str] = Field(default_factory=dict)
-    camera: str | None = None
-    source: str | None = None
-    trigger: Literal["auto", "interval", "external"] = "auto"
-    interval: float | None = Field(default=None, gt=0, le=3600)
-    deadline: float | None = Field(default=None, gt=0, le=3600)
-    queue: int = Field(default=16, ge=1, le=10_000)
-    patience: float = Field(default=2.0, gt=0, le=60)
-    frozen_after: float = Field(default=5.0, gt=0, le=3600)
-    exposure: float | None = None
-    properties: dict[str, float] = Field(default_factory=dict)
+    bundle: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a bundle's folder, or its name under `bundles/`; the only bundle there if left out",
+    )
+    recipes: dict[str, str] = Field(
+        default_factory=dict,
+        description="instead of `bundle`: bundles by name. The first is in use at the start; PLC, broker, "
+        "page or `softcore-edge ask recipe` switch to the others. A switch needs a `ledger`, which notes it",
+    )
+    camera: str | None = Field(
+        default=None, description="a camera's index or device, `csi://0`, or a GStreamer pipeline"
+    )
+    source: str | None = Field(
+        default=None,
+        description="instead of `camera`: an image, a folder of images, a video, or an `rtsp://` or "
+        "`http://` stream",
+    )
+    trigger: Literal["auto", "interval", "external"] = Field(
+        default="auto",
+        description="`auto` decides on every frame of a recording, and on a live camera's newest frame "
+        "whenever the last decision is made; `interval` decides every `interval` seconds; `external` decides when a "
+        "PLC, a broker, a program over HTTP or a person on the page asks for it",
+    )
+    interval: float | None = Field(
+        default=None, gt=0, le=3600, description='seconds between two decisions, for `trigger = "interval"`'
+    )
+    deadline: float | None = Field(
+        default=None,
+        gt=0,
+        le=3600,
+        description="seconds after its trigger by which a part has its decision; a part without one by then "
+        "is INVALID. If left out: 1.0, and no deadline for `auto`",
+    )
+    queue: int = Field(
+        default=16,
+        ge=1,
+        le=10_000,
+        description="how many triggers may wait for their decision; further ones are INVALID at once",
+    )
+    patience: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="seconds without a frame after which a camera counts as silent and is opened again",
+    )
+    frozen_after: float = Field(
+        default=5.0,
+        gt=0,
+        le=3600,
+        description="seconds for which a camera may give the very same image before it counts as frozen",
+    )
+    exposure: float | None = Field(
+        default=None, description="exposure in the driver's own units; unchanged if left out"
+    )
+    properties: dict[str, float] = Field(
+        default_factory=dict,
+        description="further OpenCV properties by their names without `CAP_PROP_`: "
+        "`{ gain = 4, auto_exposure = 1 }`",
+    )
 
     @field_validator("camera", mode="before")
     @classmethod
@@ -64,30 +98,43 @@ class CameraOptions(_Options):
 
 
 class MqttOptions(_Options):
-    """A broker. Decisions go to TOPIC/CAMERA/decision, commands come by TOPIC/trigger and TOPIC/recipe.
+    """A broker. Decisions go to TOPIC/CAMERA/decision, commands come by TOPIC/trigger and TOPIC/recipe."""
 
-    Attributes:
-        host, port: the broker, which speaks MQTT 5; with TLS its port is usually 8883.
-        topic: what all topics of this line begin with; no other line at the broker may have it.
-        client_id: None makes one of this machine's name and the topic.
-        username: None where the broker lets everybody in.
-        password_file: holds the password, on one line.
-        tls: encrypt, and check the broker's certificate.
-        ca_file: who may have signed it; None trusts whom this machine trusts.
-        keepalive: seconds of silence after which either side asks whether the other one is there.
-    """
-
-    host: str = Field(min_length=1)
-    port: int = Field(default=1883, ge=1, le=65535)
+    host: str = Field(min_length=1, description="the broker's name or address; it must speak MQTT 5")
+    port: int = Field(default=1883, ge=1, le=65535, description="the broker's port; with TLS usually 8883")
     topic: str = Field(
-        default="softcore", max_length=200, pattern=r"^[^+#$\x00-\x1f\x7f][^+#\x00-\x1f\x7f]*$"
+        default="softcore",
+        max_length=200,
+        pattern=r"^[^+#$\x00-\x1f\x7f][^+#\x00-\x1f\x7f]*$",
+        description="what all topics of this line begin with; no other line at the broker may have it",
     )
-    client_id: str | None = Field(default=None, min_length=1, max_length=200)
-    username: str | None = Field(default=None, min_length=1, max_length=200)
-    password_file: Path | None = None
-    tls: bool = False
-    ca_file: Path | None = None
-    keepalive: int = Field(default=10, ge=2, le=600)
+    client_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="the MQTT client identifier; made of this machine's name and the topic if left out",
+    )
+    username: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="left out where the broker takes anonymous clients",
+    )
+    password_file: Path | None = Field(
+        default=None, description="file that holds the password, on one line; needs `username`"
+    )
+    tls: bool = Field(default=False, description="encrypt, and check the broker's certificate")
+    ca_file: Path | None = Field(
+        default=None,
+        description="certificate of who signed the broker's, for `tls`; the authorities that this machine "
+        "trusts if left out",
+    )
+    keepalive: int = Field(
+        default=10,
+        ge=2,
+        le=600,
+        description="seconds of silence after which either side asks whether the other is still there",
+    )
 
     @field_validator("host")
     @classmethod
@@ -108,76 +155,102 @@ class MqttOptions(_Options):
 
 
 class ModbusOptions(_Options):
-    """A PLC by Modbus TCP, which is the server; `docs/reference/plc.md` has the map of coils and registers.
+    """A PLC by Modbus TCP, which is the server; `docs/reference/plc.md` has the map of its addresses."""
 
-    Attributes:
-        host, port: the PLC's.
-        unit: its unit identifier, for PLCs and gateways that heed it.
-        camera: whose parts the PLC triggers and whose results it gets; None where there is only one.
-        coils, registers: the addresses, from 0, of the first coil and holding register of the map.
-        poll: seconds from one exchange to the next.
-        timeout: seconds that the PLC may take to answer.
-    """
-
-    host: str = Field(min_length=1)
-    port: int = Field(default=502, ge=1, le=65535)
-    unit: int = Field(default=1, ge=0, le=255)
-    camera: str | None = None
-    coils: int = Field(default=0, ge=0, le=65_000)
-    registers: int = Field(default=0, ge=0, le=65_000)
-    poll: float = Field(default=0.005, gt=0, le=10)
-    timeout: float = Field(default=1.0, gt=0, le=60)
+    host: str = Field(min_length=1, description="the PLC's name or address")
+    port: int = Field(default=502, ge=1, le=65535, description="the PLC's port")
+    unit: int = Field(
+        default=1, ge=0, le=255, description="the PLC's unit identifier, for PLCs and gateways that heed it"
+    )
+    camera: str | None = Field(
+        default=None,
+        description="the camera whose parts the PLC triggers and whose results it gets; may be left out "
+        "where there is only one",
+    )
+    coils: int = Field(
+        default=0, ge=0, le=65_000, description="address, counted from 0, of the first coil of the map"
+    )
+    registers: int = Field(
+        default=0,
+        ge=0,
+        le=65_000,
+        description="address, counted from 0, of the first holding register of the map",
+    )
+    poll: float = Field(
+        default=0.005, gt=0, le=10, description="seconds from one exchange with the PLC to the next"
+    )
+    timeout: float = Field(default=1.0, gt=0, le=60, description="seconds that the PLC may take to answer")
 
 
 class HttpOptions(_Options):
-    """The port: metrics, health, events, commands, the operator's page; see `docs/reference/http.md`.
+    """The port: metrics, health, events, commands, the operator's page; see `docs/reference/http.md`."""
 
-    Attributes:
-        host: an address of this machine; anything but a loopback address opens the port to the network.
-        port: 0 takes a free one.
-        token_file: holds the token that whoever changes something must show; without one nothing can be
-            changed over HTTP.
-        names: host names and addresses beside `host` and the loopback ones that the port may be asked for
-            by, without a port; an IPv6 address in brackets.
-    """
-
-    host: str = Field(default="127.0.0.1", min_length=1)
-    port: int = Field(default=8765, ge=0, le=65535)
-    token_file: Path | None = None
-    names: tuple[Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])$")], ...] = ()
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="the address of this machine to listen at; anything but a loopback address opens the "
+        "port to the network",
+    )
+    port: int = Field(default=8765, ge=0, le=65535, description="the port; 0 takes a free one")
+    token_file: Path | None = Field(
+        default=None,
+        description="file that holds the token which every change needs; without it nothing can be changed "
+        "over HTTP",
+    )
+    names: tuple[Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])$")], ...] = Field(
+        default=(),
+        description="further host names and addresses, without a port, by which the port may be asked for; "
+        "an IPv6 address in brackets",
+    )
 
 
 class ArchiveOptions(_Options):
-    """Pictures that are kept: of all FAIL, REVIEW and INVALID, and of a share of PASS.
+    """Images that are kept: of all FAIL, REVIEW and INVALID, and of a share of PASS."""
 
-    Attributes:
-        folder: where; one line's alone.
-        pass_share: of the PASS, as many as that; which ones, their triggers decide.
-        max_gigabytes: of 10**9 bytes; above that the oldest PASS goes first, then INVALID, REVIEW and FAIL.
-        max_days: what was triggered longer ago than that goes, whatever it is.
-    """
-
-    folder: Path
-    pass_share: float = Field(default=0.01, ge=0, le=1)
-    max_gigabytes: float = Field(default=10.0, gt=0)
-    max_days: float = Field(default=90.0, gt=0)
+    folder: Path = Field(
+        description="where they are kept; no other line may use this folder. `softcore-edge replay` reads it"
+    )
+    pass_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of the PASS that is kept; of FAIL, REVIEW and INVALID all are kept",
+    )
+    max_gigabytes: float = Field(
+        default=10.0,
+        gt=0,
+        description="size in units of 10^9 bytes; above it the oldest PASS are deleted first, then INVALID, "
+        "REVIEW and FAIL",
+    )
+    max_days: float = Field(
+        default=90.0, gt=0, description="age in days after which images are deleted, whatever the decision"
+    )
 
 
 class DriftOptions(_Options):
-    """When the good parts' scores or pictures are said to drift away from what they were.
+    """When the scores or images of good parts count as drifting away from what they were."""
 
-    Attributes:
-        fast, slow: the numbers of parts over which the two alarms average.
-        sigmas: how many of their standard deviations the averages may lie away.
-        least: the share of what they were by which they must differ at least.
-        learn: the good parts from which is learned what the bundle doesn't know of them.
-    """
-
-    fast: int = Field(default=20, ge=2, le=10_000)
-    slow: int = Field(default=500, ge=10, le=100_000)
-    sigmas: float = Field(default=6.0, gt=0, le=100)
-    least: float = Field(default=0.05, gt=0, le=10)
-    learn: int = Field(default=200, ge=ENOUGH, le=10_000)
+    fast: int = Field(
+        default=20, ge=2, le=10_000, description="number of parts that the fast alarm averages over"
+    )
+    slow: int = Field(
+        default=500, ge=10, le=100_000, description="number of parts that the slow alarm averages over"
+    )
+    sigmas: float = Field(
+        default=6.0,
+        gt=0,
+        le=100,
+        description="how many of its standard deviations an average must be off to raise an alarm",
+    )
+    least: float = Field(
+        default=0.05, gt=0, le=10, description="and by which share of the reference it must be off at least"
+    )
+    learn: int = Field(
+        default=200,
+        ge=ENOUGH,
+        le=10_000,
+        description="number of good parts from which a reference is learned that the bundle doesn't hold",
+    )
 
 
 class Configuration(CameraOptions):
@@ -189,19 +262,50 @@ class Configuration(CameraOptions):
     several has a table `[cameras.NAME]` for each.
     """
 
-    cameras: dict[str, CameraOptions] = Field(default_factory=dict)
-    save_overlays: Path | None = None
-    ledger: Path | None = None
-    json_lines: bool = Field(default=False, alias="json")
-    frames: int | None = Field(default=None, ge=1)
-    unchecked: bool = False
-    fast: bool = False
-    engine: Engine | Literal["auto"] = "auto"
-    provider: Provider | Literal["auto"] = "auto"
-    threads: int | None = Field(default=None, ge=1)
-    log: Literal["text", "json"] = "text"
-    mqtt: MqttOptions | None = None
-    modbus: ModbusOptions | None = None
-    http: HttpOptions | None = None
-    archive: ArchiveOptions | None = None
-    drift: DriftOptions = DriftOptions()
+    cameras: dict[str, CameraOptions] = Field(
+        default_factory=dict, description="a table `[cameras.NAME]` for each camera, for a line of several"
+    )
+    save_overlays: Path | None = Field(
+        default=None, description="folder into which an image of every decision is written"
+    )
+    ledger: Path | None = Field(
+        default=None,
+        description="file in which every decision is entered before it is published; `mqtt` and `modbus` "
+        "need one",
+    )
+    json_lines: bool = Field(
+        default=False, alias="json", description="write one JSON object per decision on standard output"
+    )
+    frames: int | None = Field(
+        default=None, ge=1, description="stop after this many triggers of each camera; no end if left out"
+    )
+    unchecked: bool = Field(
+        default=False,
+        description="inspect also frames that are far darker, brighter, flatter or more blurred than all "
+        "training images (else they are INVALID)",
+    )
+    fast: bool = Field(
+        default=False, description="only decide: no anomaly maps, no overlays, and scores may be bounds"
+    )
+    engine: Engine | Literal["auto"] = Field(
+        default="auto",
+        description="what runs the network; `auto` takes what the bundle was learned with, or else what is "
+        "installed",
+    )
+    provider: Provider | Literal["auto"] = Field(
+        default="auto",
+        description="what computes; `auto` takes the first of `tensorrt`, `cuda` and `cpu` that can here",
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="threads of network and index; every CPU of this process if left out"
+    )
+    log: Literal["text", "json"] = Field(default="text", description="the form of messages on standard error")
+    mqtt: MqttOptions | None = Field(default=None, description="a broker; see the table `[mqtt]`")
+    modbus: ModbusOptions | None = Field(default=None, description="a PLC; see the table `[modbus]`")
+    http: HttpOptions | None = Field(default=None, description="the HTTP port; see the table `[http]`")
+    archive: ArchiveOptions | None = Field(
+        default=None, description="images that are kept; see the table `[archive]`"
+    )
+    drift: DriftOptions = Field(
+        default=DriftOptions(), description="when good parts change; see the table `[drift]`"
+    )
