@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import cv2
 from softcore_runtime import Inspector
 
 __all__ = ["ScoreCache", "describe_scorer", "open_cache"]
@@ -81,9 +82,8 @@ def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
         "provider": backbone.provider,
         "device": str(backbone.device),
         "precision": backbone.precision,
-        "versions": {
-            name: _version(name) for name in ("softcore", backbone.engine, "opencv-python", "numpy")
-        },
+        "opencv": cv2.__version__,  # of whichever wheel, or the system's
+        "versions": {name: _version(name) for name in ("softcore", backbone.engine, "numpy")},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
