@@ -66,8 +66,8 @@ def require_gstreamer(text: str) -> None:
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         raise UsageError(
             f"{text}: needs an OpenCV with GStreamer, and this one ({cv2.__version__}) was built without; "
-            "on a Jetson, use the system's: remove opencv-python-headless from a virtual environment that was "
-            "made with --system-site-packages"
+            "on a Jetson, use the system's: remove opencv-python-headless from a virtual environment "
+            "that was made with --system-site-packages"
         )
 
 
