@@ -51,8 +51,8 @@ class CameraOptions(_Options):
     trigger: Literal["auto", "interval", "external"] = Field(
         default="auto",
         description="`auto` decides on every frame of a recording, and on a live camera's newest frame "
-        "whenever the last decision is made; `interval` decides every `interval` seconds; `external` decides when a "
-        "PLC, a broker, a program over HTTP or a person on the page asks for it",
+        "whenever the last decision is made; `interval` decides every `interval` seconds; `external` decides "
+        "when a PLC, a broker, a program over HTTP or a person on the page asks for it",
     )
     interval: float | None = Field(
         default=None, gt=0, le=3600, description='seconds between two decisions, for `trigger = "interval"`'

@@ -21,11 +21,11 @@ _ROUNDS = 50
 
 
 class Baseline(Record):
-    """The centre and spread of a quantity's natural logarithm, over `parts` good parts."""
+    """The centre and spread of a quantity's natural logarithm over good parts."""
 
-    parts: int = Field(ge=ENOUGH)
-    centre: float
-    spread: float = Field(ge=0)
+    parts: int = Field(ge=ENOUGH, description="number of parts")
+    centre: float = Field(description="Huber's M-estimate of the centre")
+    spread: float = Field(ge=0, description="standard deviation of the clipped values")
 
 
 def measure_baseline(values: ArrayLike | Sequence[float]) -> Baseline | None:

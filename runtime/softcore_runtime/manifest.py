@@ -37,116 +37,116 @@ _UNSEALED = "0" * 64
 
 
 class Backbone(Record):
-    """The network in `backbone.onnx`; `weights_sha256` is None where it has no weights file.
+    """The network in `backbone.onnx`, and what computed the memory bank's features with it."""
 
-    The bank's features were computed by `engine` on `provider` in `precision`.
-    """
-
-    name: str
-    layers: tuple[str, ...]
-    weights_sha256: Sha256 | None
-    engine: Engine
-    provider: Provider = "cpu"  # as all were before this was written down
-    precision: Precision
+    name: str = Field(description="the network's name, as for `softcore-export --backbone`")
+    layers: tuple[str, ...] = Field(description="the layers whose features are taken")
+    weights_sha256: Sha256 | None = Field(
+        description="SHA-256 of the weights file; null where the network has none"
+    )
+    engine: Engine = Field(description="what ran the network")
+    provider: Provider = Field(  # the default is what all were before this was written down
+        default="cpu", description="what it computed on"
+    )
+    precision: Precision = Field(description="what it computed in")
 
 
 class Grid(Record):
     """The feature grid: P = height * width positions."""
 
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
+    height: int = Field(gt=0, description="rows of the grid")
+    width: int = Field(gt=0, description="columns of the grid")
 
 
 class Bank(Record):
-    """The memory bank in `bank.npy` `[n, d]` and how it was drawn (DESIGN section 4)."""
+    """The memory bank in `bank.npy` `[n, d]` and how it was drawn (`docs/explanation/method.md`)."""
 
-    n: int = Field(gt=0)
-    dim: int = Field(gt=0)
-    discriminator: str
-    tau: float = Field(ge=0, lt=1)
-    k: int = Field(gt=0)
-    ratio: float = Field(gt=0, le=1)
-    sampler: str
-    soft_weights: bool
-    weight_max: float = Field(ge=0)
-    seed: int
+    n: int = Field(gt=0, description="number of entries")
+    dim: int = Field(gt=0, description="number of features of each entry, d")
+    discriminator: str = Field(description="what judged the patches")
+    tau: float = Field(ge=0, lt=1, description="share of all patches that was left out")
+    k: int = Field(gt=0, description="neighbours that `lof` looked at")
+    ratio: float = Field(gt=0, le=1, description="coreset ratio: share of all patches that was asked for")
+    sampler: str = Field(description="how the coreset was drawn: `greedy` or `random`")
+    soft_weights: bool = Field(description="whether outlier factors weigh the distances")
+    weight_max: float = Field(ge=0, description="the largest soft weight W, which bounds every score")
+    seed: int = Field(description="seed of every random choice")
 
 
 class IndexRecord(Record):
-    """The HNSW index in `index.hnsw`; `recall` is recall@1 on held-back patches at `ef_search`."""
+    """The HNSW index in `index.hnsw`. It sets the pace of a decision, never the decision."""
 
-    m: int = Field(gt=0)
-    ef_construction: int = Field(gt=0)
-    ef_search: int = Field(gt=0)
-    recall: float = Field(ge=0, le=1)
+    m: int = Field(gt=0, description="links of each entry, hnswlib's M")
+    ef_construction: int = Field(gt=0, description="hnswlib's ef while the index was built")
+    ef_search: int = Field(gt=0, description="hnswlib's ef for a search")
+    recall: float = Field(ge=0, le=1, description="recall@1 on held-back patches at `ef_search`")
 
 
 class HintsRecord(Record):
-    """The `count` hints a position in `hints.npy`.
+    """The hints in `hints.npy`."""
 
-    `left_open` is the mean number of patches of a frame that these hints can't rule out to be the frame's
-    highest, with hints learned from one half of the training pictures and tried on the other.
-    """
-
-    count: int = Field(gt=0)
-    left_open: float = Field(ge=0)
+    count: int = Field(gt=0, description="number of hints at each grid position")
+    left_open: float = Field(
+        ge=0,
+        description="mean number of patches of a frame that these hints can't rule out to be the frame's "
+        "highest, with hints learned from one half of the training images and tried on the other",
+    )
 
 
 class Parity(Record):
     """How far the features of `backbone.onnx` lie from torch's on real frames, at export, both in FP32."""
 
-    max_abs: float = Field(ge=0)
-    max_relative: float = Field(ge=0)
-    frames: int = Field(gt=0)
+    max_abs: float = Field(ge=0, description="the largest absolute difference of a feature")
+    max_relative: float = Field(ge=0, description="the largest difference relative to the largest feature")
+    frames: int = Field(gt=0, description="number of frames compared")
 
 
 class Agreement(Record):
-    """Decisions on held-back training pictures, against the same network in FP32 with all its dimensions.
+    """Decisions on held-back training images, against the same network in FP32 with all its dimensions."""
 
-    `flipped` of `held_back` are others. The image AUROCs are of `labelled` pictures, where any were given.
-    """
-
-    held_back: int = Field(ge=0)
-    flipped: int = Field(ge=0)
-    labelled: int = Field(ge=0)
-    auroc: float | None = Field(ge=0, le=1)
-    auroc_fp32: float | None = Field(ge=0, le=1)
+    held_back: int = Field(ge=0, description="number of held-back training images")
+    flipped: int = Field(ge=0, description="how many of them are decided otherwise than in FP32")
+    labelled: int = Field(ge=0, description="number of labelled images, 0 where none were given")
+    auroc: float | None = Field(ge=0, le=1, description="image AUROC on the labelled images as shipped")
+    auroc_fp32: float | None = Field(ge=0, le=1, description="image AUROC on the labelled images in FP32")
 
 
 class Dataset(Record):
-    """What the bundle was trained on; `fingerprint` is over the pictures' names and contents."""
+    """What the bundle was trained on."""
 
-    pictures: int = Field(gt=0)
-    skipped: int = Field(ge=0)
-    fingerprint: Sha256
+    pictures: int = Field(gt=0, description="number of training images")
+    skipped: int = Field(ge=0, description="number of images that could not be read and were left out")
+    fingerprint: Sha256 = Field(description="SHA-256 over the images' names and contents")
 
 
 class FileRecord(Record):
     """A file of the bundle as it was written."""
 
-    sha256: Sha256
-    bytes: int = Field(ge=0)
+    sha256: Sha256 = Field(description="SHA-256 of the content, in hex")
+    bytes: int = Field(ge=0, description="size")
 
 
 class Manifest(Record):
-    """All of `manifest.json` but its seal; `history` are the limits before `threshold`, the oldest first."""
+    """All of `manifest.json` but its seal."""
 
-    format_version: Literal[3] = FORMAT_VERSION
-    category: str = Field(min_length=1)
-    created: datetime
-    tools: dict[str, str]
-    preprocessing: Preprocessing
-    backbone: Backbone
-    grid: Grid
-    bank: Bank
-    index: IndexRecord
-    hints: HintsRecord
-    parity: Parity
-    agreement: Agreement | None
-    threshold: Threshold
-    history: tuple[Threshold, ...]
-    dataset: Dataset
-    files: dict[str, FileRecord]
+    format_version: Literal[3] = Field(default=FORMAT_VERSION, description="version of the bundle's format")
+    category: str = Field(min_length=1, description="name of the product")
+    created: datetime = Field(description="when it was exported")
+    tools: dict[str, str] = Field(description="the libraries that made it, each with its version")
+    preprocessing: Preprocessing = Field(description="how a frame is brought to the network's input")
+    backbone: Backbone = Field(description="the network")
+    grid: Grid = Field(description="the grid of patches")
+    bank: Bank = Field(description="the memory bank")
+    index: IndexRecord = Field(description="the HNSW index")
+    hints: HintsRecord = Field(description="the hints")
+    parity: Parity = Field(description="`backbone.onnx` compared with torch")
+    agreement: Agreement | None = Field(
+        description="what precision and dimensions cost; null for FP32 with all dimensions"
+    )
+    threshold: Threshold = Field(description="the threshold that holds")
+    history: tuple[Threshold, ...] = Field(description="the thresholds before it, the oldest first")
+    dataset: Dataset = Field(description="the training images")
+    files: dict[str, FileRecord] = Field(description="every other file of the bundle, by its relative path")
 
     def same_export(self, other: Manifest) -> bool:
         """Tell whether all but the limit is the same: the numbers in it then mean the same, too."""

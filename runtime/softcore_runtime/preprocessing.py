@@ -38,8 +38,10 @@ class Preprocessing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    resize: int = Field(default=256, ge=32, le=4096)
-    crop: int = Field(default=224, ge=32, le=4096)
+    resize: int = Field(default=256, ge=32, le=4096, description="side of the square, in pixels")
+    crop: int = Field(
+        default=224, ge=32, le=4096, description="side of its middle that is inspected, in pixels"
+    )
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Preprocessing:
