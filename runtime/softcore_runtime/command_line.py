@@ -67,22 +67,23 @@ def run(
         if options.debug:
             raise
         known = _explain(error)
-        message, code = known or (f"{type(error).__name__}: {error}; --debug shows where", _INTERNAL)
-        print(f"{parser.prog}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+        lines, code = known or ((f"{type(error).__name__}: {error}; --debug shows where",), _INTERNAL)
+        for line in lines:
+            print(f"{parser.prog}: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
         _settle_output()
         return code
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
-def _explain(error: Exception) -> tuple[str, int] | None:
+def _explain(error: Exception) -> tuple[tuple[str, ...], int] | None:
     if isinstance(error, SoftCoreError):
-        return str(error), error.exit_code
+        return error.lines, error.exit_code
     if isinstance(error, OSError) and error.errno is not None:
         code = UsageError.exit_code if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) else 3
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror), code
+        return (f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror),), code
     if isinstance(error, MemoryError):
-        return "out of memory", 3
+        return ("out of memory",), 3
     return None
 
 

@@ -49,6 +49,11 @@ class SoftCoreError(Exception):
 
     exit_code = 3
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is wrong, each thing a line of its own; mostly one."""
+        return (str(self),)
+
 
 class UsageError(SoftCoreError):
     """What was asked for can't be done as it was asked."""
