@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import secrets
-import stat
-from pathlib import Path
 
 from fastapi import HTTPException, Request
-from softcore_runtime.errors import UsageError
 from softcore_runtime.local_page import Answer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from softcore_edge_app.options import HttpOptions
 
-__all__ = ["TOKEN_HEADER", "Guard", "list_hosts", "read_token", "refuse_body"]
+__all__ = ["TOKEN_HEADER", "Guard", "list_hosts", "refuse_body"]
 
 TOKEN_HEADER = "X-SoftCore-Token"  # noqa: S105 - the header's name
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_SHORTEST = 16
-_LONGEST = 4096
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -51,7 +46,10 @@ class Guard:
         if method in _SAFE:
             return None
         if self._token is None:
-            return "nothing can be changed over HTTP: the line has no token (http.token_file)"
+            return (
+                "nothing can be changed over HTTP: the line has no token; "
+                "start it with --token-file FILE (http.token_file)"
+            )
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         shown = [headers.get(TOKEN_HEADER, ""), bearer.strip() if scheme.lower() == "bearer" else ""]
         if any(secrets.compare_digest(one.encode(), self._token.encode()) for one in shown):
@@ -63,34 +61,6 @@ async def refuse_body(request: Request) -> None:
     """Refuse a body with 400: read by nobody, it would break an answer that goes on for hours."""
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
         raise HTTPException(400, "there is nothing to do with a body here")
-
-
-def read_token(file: Path) -> str:
-    """Read the token that `HttpOptions.token_file` holds; white space around it doesn't count.
-
-    Raises:
-        UsageError: it can't be read, everybody on the machine can read or write it, or it holds no token: 16
-            characters of ASCII or more, without spaces.
-    """
-    try:
-        mode = file.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a pipe may take for ever
-            raise UsageError(f"{file}: the token's file is no file")
-        with file.open(encoding="ascii") as stream:
-            token = stream.read(_LONGEST + 1).strip()
-    except OSError as error:
-        raise UsageError(f"{file}: the token can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: a token is ASCII, and this is not") from error
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise UsageError(
-            f"{file}: everybody on this machine can read or write the token; run: chmod o= {file}"
-        )
-    if not _SHORTEST <= len(token) <= _LONGEST:
-        raise UsageError(f"{file}: a token has {_SHORTEST} to {_LONGEST} characters, not {len(token)}")
-    if not token.isprintable() or " " in token:
-        raise UsageError(f"{file}: a token is one word on one line, and this is not")
-    return token
 
 
 def list_hosts(options: HttpOptions) -> list[str]:

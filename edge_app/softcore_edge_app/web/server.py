@@ -27,11 +27,12 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
 
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import Events
-from softcore_edge_app.web.guard import list_hosts, read_token
+from softcore_edge_app.web.guard import list_hosts
 from softcore_edge_app.web.look_back import describe_note
 from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shift import Shift
 from softcore_edge_app.web.status import LineStatus, pick_health
+from softcore_edge_app.web.token_file import take_token
 
 __all__ = ["WebServer"]
 
@@ -59,7 +60,7 @@ class WebServer:
         find_fault: says what is wrong with the archive, or None.
 
     Raises:
-        UsageError: the token can't be used: see `read_token`.
+        UsageError: the token can't be used: see `take_token`.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class WebServer:
         list_drift: Callable[[], Sequence[Deviation]] = tuple,
         find_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
-        token = None if options.token_file is None else read_token(options.token_file)
+        token = None if options.token_file is None else take_token(options.token_file)
         self._options = options
         self._events, self._shelf, self._shift = Events(), Shelf(archive), Shift()
         self._status = LineStatus(

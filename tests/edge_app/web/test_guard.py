@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from softcore_edge_app.options import HttpOptions
 from softcore_edge_app.web.forms import MOST_BYTES
-from softcore_edge_app.web.guard import list_hosts, read_token
+from softcore_edge_app.web.guard import list_hosts
 from softcore_edge_app.web.server import WebServer
-from softcore_runtime.errors import UsageError
 
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 CHANGES = (
@@ -146,42 +143,3 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client, line: Any) ->
         assert b" 413 " in raw.recv(100)
     assert line.asked == []
     assert client.get("/healthz").status_code == 200
-
-
-def test_a_token_file(token_file: Path) -> None:
-    assert read_token(token_file) == TOKEN
-    token_file.chmod(0o640)  # a group that reads it is somebody's decision
-    assert read_token(token_file) == TOKEN
-
-
-@pytest.mark.parametrize(
-    ("content", "mode", "words"),
-    [
-        (b"", 0o600, "16 to 4096 characters, not 0"),
-        (b" \n", 0o600, "not 0"),
-        (b"fifteen letters", 0o600, "not 15"),
-        (b"x" * 5000, 0o600, "characters"),
-        (b"two words of a token", 0o600, "one word"),
-        (b"a-token-of-two\nlines-0123", 0o600, "one word"),
-        ("ein-schöner-langer-Schlüssel".encode(), 0o600, "ASCII"),
-        (TOKEN.encode(), 0o604, "chmod o="),
-        (TOKEN.encode(), 0o602, "chmod o="),
-    ],
-)
-def test_a_file_that_holds_no_token(token_file: Path, content: bytes, mode: int, words: str) -> None:
-    token_file.write_bytes(content)
-    token_file.chmod(mode)
-    with pytest.raises(UsageError, match=words) as caught:
-        read_token(token_file)
-    assert str(caught.value).startswith(f"{token_file}: ")
-    assert TOKEN not in str(caught.value)
-
-
-def test_a_token_that_can_not_be_read(tmp_path: Path, serve: Callable[..., WebServer]) -> None:
-    with pytest.raises(UsageError, match=r"can't be read \(No such file or directory\)"):
-        serve(token_file=tmp_path / "none")
-    with pytest.raises(UsageError, match=r"can't be read \(Is a directory\)"):
-        serve(token_file=tmp_path)
-    os.mkfifo(tmp_path / "pipe", 0o600)
-    with pytest.raises(UsageError, match="is no file"):
-        serve(token_file=tmp_path / "pipe")
