@@ -1,12 +1,15 @@
-# Every target does its own set-up, from nothing but Python 3.10+, a C++ compiler (hnswlib) and make.
+# Every target does its own set-up. What that takes of the system is in docker/check_system.sh, which names all that lacks.
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 # The machine's own certificates: many a factory's network has one of its own.
 export UV_SYSTEM_CERTS ?= 1
-# Bytecode of all that is installed: where Python may not write it, each process would compile torch anew.
-export UV_COMPILE_BYTECODE ?= 1
+# Where Python may not write bytecode, each process would compile torch anew: then all of it is compiled at set-up.
+export UV_COMPILE_BYTECODE ?= $(if $(PYTHONDONTWRITEBYTECODE),1,0)
+# Where uv finds another build of torch than the package index's, which brings 3 GB of CUDA; in words of `uv pip install`:
+# make setup TORCH='--torch-backend cpu'. Same version; its hash isn't among the pinned ones.
+TORCH  ?=
 DEMO   ?= demo
 
 # Pictures and weights of the measurements; not part of the project.
@@ -14,13 +17,15 @@ SHARED ?= ../shared
 WEIGHTS ?= $(SHARED)/weights/resnet18-imagenet-to-layer3.pth
 PAPER  ?= paper
 
-.PHONY: help setup demo test check targets format bench line anomalib paper lock clean
+.PHONY: help setup demo test check docs targets bare format bench line anomalib paper lock clean
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
 	@echo "make demo    draw pictures, export a bundle, calibrate it, inspect recorded frames; see $(DEMO)/overlays"
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, import contracts, Dockerfiles and scripts"
+	@echo "make docs    the documents as a site, in site/; a broken link fails"
+	@echo "make bare    the README's way in a bare Debian 12 and 13: its apt line, a clone, make demo, make test (as root)"
 	@echo "make targets wheels for a Jetson, the x86 image's steps in a clean Debian root, Python 3.10 and 3.12 (as root)"
 	@echo "make bench   the measurements behind the README's numbers"
 	@echo "make line    what a line does when everything around it fails, is killed, or goes on for long"
@@ -30,12 +35,22 @@ help:
 
 setup: $(VENV)/.ready
 
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+
 $(VENV)/.ready: pyproject.toml requirements.lock
-	$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("SoftCore needs Python 3.10 or later")'
+	@docker/check_system.sh "$(PYTHON)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "what requirements.lock pins is fetched and installed: 3 GB of it are CUDA's torch, and hnswlib is compiled"
+ifeq ($(TORCH),)
+	$(INSTALL) --no-deps --require-hashes --requirement requirements.lock
+else
+	grep --only-matching --extended-regexp '^(cuda|nvidia|torch|triton)[^=]*' requirements.lock >$(VENV)/torch.txt
+	$(INSTALL) --no-deps --require-hashes --requirement requirements.lock --excludes $(VENV)/torch.txt
+	sed --quiet 's/^\(torch.*\) \\$$/\1/p' requirements.lock >$(VENV)/torch.txt
+	$(INSTALL) --requirement $(VENV)/torch.txt $(TORCH)
+endif
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup
@@ -54,7 +69,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint --config docker/hadolint.yaml docker/Dockerfile docker/Dockerfile.jetson
-	$(BIN)/shellcheck docker/*.sh
+	$(BIN)/shellcheck .ci/run docker/*.sh
+
+docs: setup
+	$(BIN)/mkdocs build --strict
 
 # What needs package indexes and Debian's mirror, and minutes. TARGETS_PYTHONS: other ones than python3.10 and python3.12.
 targets: demo
@@ -63,6 +81,10 @@ targets: demo
 	cp tests/recordings/pill/01_good.png $(DEMO)/try/frame.png
 	docker/check_pythons.sh $(DEMO)/try $(TARGETS_PYTHONS)
 	docker/check_image.sh $(DEMO)/try
+
+# BARE_TARGETS=demo: without the tests. BARE_SUITES: of Debian. UV_CACHE_DIR: packages that need not be fetched again.
+bare:
+	docker/check_bare.sh
 
 format: setup
 	$(BIN)/ruff format
@@ -89,7 +111,7 @@ anomalib: .venv-anomalib/.ready
 
 .venv-anomalib/.ready: benchmarks/anomalib.lock | setup
 	$(PYTHON) -m venv .venv-anomalib
-	$(BIN)/uv pip install --quiet --python .venv-anomalib/bin/python --require-hashes --requirement $<
+	$(BIN)/uv pip install --quiet --python .venv-anomalib/bin/python --no-deps --require-hashes --requirement $<
 	@touch $@
 
 # Interrupted, it goes on where it was. Without `make anomalib` CFLOW's rows are left out.
@@ -106,4 +128,4 @@ lock:
 	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/anomalib.lock
 
 clean:
-	rm -rf $(VENV) .venv-anomalib $(DEMO) paper benchmarks/work .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-anomalib $(DEMO) paper benchmarks/work site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
