@@ -13,18 +13,45 @@ _KERNEL = 2 * int(4 * SIGMA) + 1  # to four sigma, where scipy.ndimage.gaussian_
 
 
 def draw_map(patch_scores: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
-    """Bring `patch_scores` `[H, W]` bilinearly to `[crop, crop]`, then smooth with a Gaussian of `SIGMA`."""
+    """Draw the anomaly map: bilinear interpolation to the crop's size, then a Gaussian of `SIGMA` pixels.
+
+    Args:
+        patch_scores: float32 `[H, W]`, on the feature grid.
+        crop: the side of the map, in pixels.
+
+    Returns:
+        float32 `[crop, crop]`, in the units of the scores; nowhere above their maximum, but for rounding.
+
+    Example:
+        >>> scores = np.zeros((4, 4), np.float32)
+        >>> scores[1, 2] = 10
+        >>> anomaly_map = draw_map(scores, 32)
+        >>> anomaly_map.shape, bool(anomaly_map.max() < 10)
+        ((32, 32), True)
+    """
     fine = cv2.resize(patch_scores, (crop, crop), interpolation=cv2.INTER_LINEAR)
     smooth = cv2.GaussianBlur(fine, (_KERNEL, _KERNEL), SIGMA, borderType=cv2.BORDER_REFLECT)
     return np.asarray(smooth, np.float32)
 
 
 def score_area(anomaly_map: NDArray[np.float32], min_area: int, highest: float) -> float:
-    """Score a part by an area: the `min_area`th highest value of its map float32 `[crop, crop]`.
+    """Score a part by an area: the `min_area`th highest value of its map.
 
-    It is above a limit exactly where at least so many pixels are. The map averages patch scores and so is
-    never above their `highest`; where float32 rounds it up it is cut off there, so that what proves no patch
-    to be above a limit proves it of this score, too.
+    This score is above a threshold exactly where at least `min_area` pixels are. The map averages patch
+    scores and so is never above their `highest`; where float32 rounds it up it is cut off there, so that a
+    proof that no patch is above a threshold holds for this score, too.
+
+    Args:
+        anomaly_map: float32 `[crop, crop]`.
+        min_area: pixels of the map, from 1.
+        highest: the highest patch score.
+
+    Returns:
+        the score; 0.0 where the map has fewer than `min_area` pixels.
+
+    Example:
+        >>> score_area(np.array([[1, 2], [3, 4]], np.float32), min_area=2, highest=5.0)
+        3.0
     """
     if min_area > anomaly_map.size:
         return 0.0

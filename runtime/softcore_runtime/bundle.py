@@ -6,7 +6,7 @@
     backbone.onnx     uint8 BGR crops [B, crop, crop, 3] -> patch features [B, P, d]
     bank.npy          float32 [n, d], the coreset
     weights.npy       float32 [n], soft weights
-    origins.npy       int32 [n, 3], training picture, row and column of each entry
+    origins.npy       int32 [n, 3], training image, row and column of each entry
     hints.npy         int32 [P, h], per grid position the entries that serve it most often
     index.hnsw        hnswlib index over the bank
     golden/           frames and the scores they must give: the self-test
@@ -71,7 +71,16 @@ _REQUIRED = (
 
 
 class GoldenFrame(BaseModel):
-    """A frame of the self-test, by file name inside `golden/`, and the score it gave at export."""
+    """A frame of the self-test.
+
+    Attributes:
+        file: its name inside `golden/`.
+        score: its score at export, >= 0.
+
+    Example:
+        >>> bundle.golden[0].file
+        'good.png'
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -81,16 +90,28 @@ class GoldenFrame(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A bundle as read: every file verified against the manifest.
+    """A bundle as `read_bundle` returns it: every file is verified against the manifest.
 
     Attributes:
         path: the folder.
         manifest: what it says of itself.
-        bank: float32 `[n, d]`, read-only and mapped from disk.
-        weights: float32 `[n]`.
-        origins: int32 `[n, 3]`: training picture, row, column.
-        hints: int32 `[P, h]`: per grid position, entries worth a try.
+        bank: float32 `[n, d]`, the memory bank, read-only and mapped from disk.
+        weights: float32 `[n]`, >= 0, the soft weight of each entry.
+        origins: int32 `[n, 3]`, the training image, row and column that each entry is from.
+        hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
+
+    Raises:
+        BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
+            or a hint names no entry.
+
+    Example:
+        >>> bundle = read_bundle(path)
+        >>> bundle
+        Bundle('.../bundles/tiny', category='tiny', threshold=12 (provisional), bank=768x3)
+        >>> bundle.bank.shape, bundle.weights.dtype
+        ((768, 3), dtype('float32'))
+        >>> image, row, column = bundle.origins[100]  # where entry 100 is from
     """
 
     path: Path
@@ -117,7 +138,7 @@ class Bundle:
                     f"{self.path / name}.npy: must be {np.dtype(dtype)} {list(shape)}, "
                     f"not {array.dtype} {list(array.shape)}"
                 )
-        # A NaN would compare as "not above the limit", a negative weight would break the search's bound.
+        # A NaN would compare as "not above the threshold", a negative weight would break the search's bound.
         if not np.isfinite(self.bank).all():
             raise BundleCorruptError(f"{self.path / 'bank'}.npy: holds NaN or infinity")
         if not (np.isfinite(self.weights).all() and (self.weights >= 0).all()):
@@ -125,18 +146,61 @@ class Bundle:
         if self.hints.size and not (self.hints.min() >= 0 and self.hints.max() < n):
             raise BundleCorruptError(f"{self.path / 'hints'}.npy: names entries that the bank doesn't have")
 
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r}, {describe(self.manifest)})"
+
     def read_golden(self, golden: GoldenFrame) -> NDArray[np.uint8]:
-        """Read one golden frame, uint8 BGR `[H, W, 3]`."""
+        """Read one golden frame.
+
+        Args:
+            golden: one of `golden`.
+
+        Returns:
+            uint8 BGR `[H, W, 3]`.
+
+        Raises:
+            PictureError: the file was removed or changed since the bundle was read.
+
+        Example:
+            >>> bundle.read_golden(bundle.golden[0]).shape
+            (48, 48, 3)
+        """
         return read_picture(self.path / _GOLDEN / golden.file)
+
+
+def describe(manifest: Manifest) -> str:
+    """Say in a few words which bundle it is: category, threshold, and the memory bank's size `n x d`.
+
+    Example:
+        >>> describe(inspector.manifest)
+        "category='tiny', threshold=12 (provisional), bank=768x3"
+    """
+    threshold, bank = manifest.threshold, manifest.bank
+    value = f"{threshold.value:.4g}" + (" (provisional)" if threshold.provisional else "")
+    return f"category={manifest.category!r}, threshold={value}, bank={bank.n}x{bank.dim}"
 
 
 def read_bundle(path: Path) -> Bundle:
     """Read and verify a bundle.
 
+    Args:
+        path: its folder.
+
+    Returns:
+        the bundle; its arrays are mapped from disk.
+
     Raises:
         BundleNotFoundError: there is none at `path`.
         BundleTooNewError: a later SoftCore wrote it.
         BundleCorruptError: a file is missing, changed, truncated or of a wrong shape.
+
+    Example:
+        >>> read_bundle(path).manifest.category
+        'tiny'
+        >>> read_bundle(Path("bundles/none"))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BundleNotFoundError: bundles/none: no bundle here (...)
     """
     manifest = read_manifest(path)
     for name, record in manifest.files.items():
@@ -153,15 +217,27 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def manifest_path(path: Path) -> Path:
-    """Name a bundle's manifest, the one file of it that changes: when its limit is set."""
+    """Name a bundle's manifest, the one file of it that changes: when its threshold is set.
+
+    Example:
+        >>> manifest_path(Path("bundles/pill")).as_posix()
+        'bundles/pill/manifest.json'
+    """
     return path / _MANIFEST
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read a bundle's manifest, and not yet the files that it lists.
+    """Read a bundle's manifest, without the files that it lists.
+
+    Args:
+        path: the bundle's folder.
 
     Raises:
         BundleError: as `read_bundle`.
+
+    Example:
+        >>> read_manifest(path).threshold
+        Threshold(value=12.0, provisional=True, method='by hand')
     """
     file = manifest_path(path)
     try:
@@ -177,7 +253,14 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
-    """Read the picture that marks what isn't inspected, uint8 BGR `[h, w, 3]`, if the limit has one.
+    """Read the image that marks what isn't inspected.
+
+    Args:
+        path: the bundle's folder.
+        manifest: the bundle's.
+
+    Returns:
+        uint8 BGR `[h, w, 3]`, white where nothing is inspected; None where the threshold has no mask.
 
     Raises:
         BundleCorruptError: it is missing or was changed.

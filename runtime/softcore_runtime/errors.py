@@ -45,18 +45,41 @@ __all__ = [
 
 
 class SoftCoreError(Exception):
-    """The root: catch this to catch everything SoftCore raises on purpose."""
+    """The root: catch it to catch everything that SoftCore raises on purpose.
+
+    Attributes:
+        exit_code: what a command exits with.
+
+    Example:
+        >>> try:
+        ...     Inspector.load("bundles/none")
+        ... except SoftCoreError as error:
+        ...     print(error, error.exit_code)
+        bundles/none: no bundle here (manifest.json: No such file or directory) 3
+    """
 
     exit_code = 3
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is wrong, each thing a line of its own; mostly one."""
+        """What is wrong, each thing a line of its own; mostly one.
+
+        Example:
+            >>> SoftCoreError("bundles/pill: no bundle here").lines
+            ('bundles/pill: no bundle here',)
+        """
         return (str(self),)
 
 
 class UsageError(SoftCoreError):
-    """What was asked for can't be done as it was asked."""
+    """What was asked for can't be done as it was asked.
+
+    Example:
+        >>> revert_threshold(path)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.UsageError: .../bundles/tiny: no earlier ...
+    """
 
     exit_code = 2
 
@@ -69,52 +92,153 @@ class MissingLibraryError(UsageError):
 
 
 class ProviderError(UsageError):
-    """A part of an engine (a GPU, TensorRT) that can't compute here; the message says why."""
+    """A part of an engine (a GPU, TensorRT) that can't compute here; the message says why.
+
+    Example:
+        >>> Inspector.load(path, provider="cuda")  # where there is no GPU
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.ProviderError: provider cuda: ...
+    """
 
 
 class PictureError(SoftCoreError):
-    """A picture that can't be read as 8-bit BGR."""
+    """A picture that can't be read as 8-bit BGR.
+
+    Example:
+        >>> read_picture(path / "manifest.json")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.PictureError: ...manifest.json: not a picture, or a damaged one
+    """
 
 
 class DataError(SoftCoreError):
-    """Training data that can't carry an export."""
+    """Training data that can't carry an export.
+
+    Example:
+        >>> from softcore_export.dataset import TrainingPictures
+        >>> TrainingPictures.find(folder)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.DataError: ...: no picture, at least 8 are needed (...)
+    """
 
 
 class FrameError(SoftCoreError, ValueError):
-    """A frame of a wrong type, shape or size."""
+    """A frame of a wrong type, shape or size.
+
+    Example:
+        >>> inspector.decide(frame[:, :, 0] / 255)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.FrameError: a frame must be uint8 or uint16, not float64
+    """
 
 
 class SourceError(SoftCoreError):
-    """A camera, video or stream that can't be opened, or that failed."""
+    """A camera, video or stream that can't be opened, or that failed.
+
+    Example:
+        >>> from softcore_edge_app.frames.sources import Pictures
+        >>> Pictures(folder)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.SourceError: ...: no pictures here (...)
+    """
 
 
 class LedgerError(SoftCoreError):
-    """A ledger that is damaged, or that can't be opened or written."""
+    """A ledger that is damaged, or that can't be opened or written.
+
+    Example:
+        >>> from softcore_edge_app.ledger.ledger import Ledger
+        >>> Ledger.open(path / "manifest.json")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.LedgerError: ...manifest.json: row 1 can't be read: file is not a database; ...
+    """
 
 
 class OutputError(SoftCoreError):
-    """A broker, PLC or other receiver that didn't take a decision, and may later."""
+    """A broker, PLC or other receiver that didn't take a decision, and may later.
+
+    Example:
+        >>> class Siren:  # an output of your own: the line brings it the decision again later
+        ...     def deliver(self, entry, following=()):
+        ...         raise OutputError("siren: no answer")
+        >>> Siren().deliver(entry=None)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.OutputError: siren: no answer
+    """
 
 
 class ExportError(SoftCoreError):
-    """An export that failed one of its own gates (weights, parity, recall)."""
+    """An export that failed one of its own gates (weights, parity, recall).
+
+    Example:
+        >>> raise ExportError("the HNSW index reaches a recall@1 of 0.970, 0.99 is needed")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.ExportError: the HNSW index reaches ...
+    """
 
 
 class BundleError(SoftCoreError):
-    """A bundle that must not be used."""
+    """A bundle that must not be used: the common base of the four below.
+
+    Example:
+        >>> try:
+        ...     Inspector.load("bundles/none")
+        ... except BundleError as error:
+        ...     print(type(error).__name__)
+        BundleNotFoundError
+    """
 
 
 class BundleNotFoundError(BundleError):
-    """No bundle at this place."""
+    """No bundle at this place.
+
+    Example:
+        >>> read_bundle(Path("bundles/none"))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BundleNotFoundError: bundles/none: no bundle here (...)
+    """
 
 
 class BundleCorruptError(BundleError):
-    """A bundle that was changed, truncated or is incomplete."""
+    """A bundle that was changed, truncated or is incomplete.
+
+    Example:
+        >>> _ = (path / "bank.npy").write_bytes(b"")
+        >>> read_bundle(path)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BundleCorruptError: ...bank.npy: 0 bytes, the manifest says 9344; ...
+    """
 
 
 class BundleTooNewError(BundleError):
-    """A bundle written by a later SoftCore than this one."""
+    """A bundle written by a later SoftCore than this one.
+
+    Example:
+        >>> parse_manifest(b'{"format_version": 99}', "manifest.json")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BundleTooNewError: manifest.json: written in bundle format 99, ...
+    """
 
 
 class SelfTestError(BundleError):
-    """The golden frames give other scores here than at export."""
+    """The golden frames give other scores here than at export.
+
+    Example:
+        >>> write_golden(path, {"good": frame}, {"good": 99.0})  # as if this machine computed something else
+        >>> write_manifest(path, inspector.manifest.model_copy(update={"files": record_files(path)}))
+        >>> Inspector.load(path)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.SelfTestError: ...: self-test failed: good.png scores ...
+    """

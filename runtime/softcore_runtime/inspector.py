@@ -17,11 +17,13 @@ from softcore_runtime.backbones import share_backbone
 from softcore_runtime.bundle import (
     BACKBONE,
     Bundle,
+    describe,
     manifest_path,
     read_bundle,
     read_manifest,
     read_mask,
 )
+from softcore_runtime.decision import Bound, Decision
 from softcore_runtime.devices import SearchTimes
 from softcore_runtime.engine import (
     Backbone,
@@ -31,7 +33,8 @@ from softcore_runtime.engine import (
 )
 from softcore_runtime.errors import BundleCorruptError, SelfTestError
 from softcore_runtime.index_choice import choose_index, measure_indexes
-from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
+from softcore_runtime.inspection import Inspection, Ruling
+from softcore_runtime.inspector_card import show_inspector
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.mask import find_ignored
@@ -48,16 +51,20 @@ _Frame = NDArray[np.generic]
 
 
 class Inspector:
-    """Decides on frames with a bundle.
+    """A loaded bundle that decides on frames.
 
-    `decide` says PASS or FAIL as fast as that can be certain, `inspect` draws the whole map as well; both
-    decide as an exhaustive search would. Calls from several threads take turns.
+    `decide` says PASS or FAIL as soon as that is certain, `inspect` draws the whole anomaly map as well; both
+    decide as an exhaustive search would. Calls from several threads take turns. In a notebook it shows what
+    the bundle is, and its golden frames.
 
-    >>> inspector = Inspector.load("bundles/pill")
-    >>> inspector.decide(frame).decision
-    <Decision.PASS: 'PASS'>
-    >>> inspector.inspect(frame).share
-    0.83
+    Example:
+        >>> inspector = Inspector.load(path)
+        >>> inspector
+        Inspector('.../bundles/tiny', category='tiny', threshold=12 (provisional), bank=768x3, ...)
+        >>> inspector.decide(frame).decision
+        <Decision.PASS: 'PASS'>
+        >>> inspector.inspect(bad_frame).decision
+        <Decision.FAIL: 'FAIL'>
     """
 
     def __init__(self, bundle: Bundle, backbone: Backbone, search: Search) -> None:
@@ -68,6 +75,15 @@ class Inspector:
         self._patches = np.empty((0, 0, 0), np.float32)  # of the last frames; its memory serves the next
         self._seen = _stamp(bundle.path)
         self._take_up(bundle.manifest, read_mask(bundle.path, bundle.manifest))
+
+    def __repr__(self) -> str:
+        here, manifest = self._backbone, self._manifest
+        network = f"{manifest.backbone.name}, {describe_backbone(here.engine, here.provider, here.precision)}"
+        return f"Inspector({str(self._bundle.path)!r}, {describe(manifest)}, network={network!r})"
+
+    def _repr_html_(self) -> str:
+        """Show the bundle and its golden frames, in a notebook."""
+        return show_inspector(self._bundle, self._manifest, self.network, self.remark)
 
     @classmethod
     def load(
@@ -84,19 +100,27 @@ class Inspector:
 
         Args:
             path: the bundle's folder.
-            engine: what runs the network; `auto` takes what `provider` needs, on a CPU the one that the
-                bank's features were computed by, or where that is missing the fastest there is.
-            provider: what computes, `tensorrt`, `cuda` or `cpu`; `auto` takes the first that can here, see
-                `softcore_runtime.backbones.open_backbone`.
-            threads: of the network and the index; None takes every CPU this process may use.
-            self_test: compare the golden frames' scores with the exported ones.
-            build: let TensorRT build engines where `auto` takes it, too, which takes minutes; where it is
-                named it does so in any case.
+            engine: what runs the network, `onnxruntime` or `openvino`; `auto` takes what `provider` needs; on
+                a CPU the one that computed the bank's features, or where that is missing the fastest that is
+                installed.
+            provider: what computes, `tensorrt`, `cuda` or `cpu`; `auto` takes the first that can.
+            threads: of the network and the index; None takes every CPU that this process may use.
+            self_test: compare the golden frames' scores with those at export.
+            build: let TensorRT build engines also where `auto` takes it, which takes minutes; where TensorRT
+                is named it builds them in any case.
+
+        Returns:
+            the inspector, ready for its first frame.
 
         Raises:
-            BundleError: missing, changed, truncated or too new, or the self-test failed.
+            BundleError: the bundle is missing, changed, truncated or too new, or the self-test failed.
             MissingLibraryError: `engine` isn't installed, or none is.
             ProviderError: `provider` can't compute here, and why.
+            UsageError: `engine` doesn't have `provider`.
+
+        Example:
+            >>> Inspector.load(path, engine="onnxruntime", provider="cpu", threads=1).network
+            'onnxruntime in fp32'
         """
         bundle = read_bundle(Path(path))
         manifest = bundle.manifest
@@ -119,29 +143,56 @@ class Inspector:
 
     @property
     def bundle(self) -> Bundle:
-        """The bundle in use, as it was loaded; for the limit that holds now see `manifest`."""
+        """The bundle in use, as it was loaded; `manifest` has the threshold that holds now.
+
+        Example:
+            >>> inspector.bundle.bank.shape
+            (768, 3)
+        """
         return self._bundle
 
     @property
     def manifest(self) -> Manifest:
-        """The bundle's manifest, with the limit that holds now."""
+        """The bundle's manifest, with the threshold that holds now.
+
+        Example:
+            >>> inspector.manifest.threshold.value
+            12.0
+        """
         return self._manifest
 
     @property
     def backbone(self) -> Backbone:
-        """The network in use."""
+        """The network in use.
+
+        Example:
+            >>> inspector.backbone.engine, inspector.backbone.precision
+            ('onnxruntime', 'fp32')
+        """
         return self._backbone
 
     @property
     def network(self) -> str:
-        """What computes, in words, and why nothing faster does where that was left open."""
+        """What computes, in words; where `auto` chose it, also why nothing faster does.
+
+        Example:
+            >>> inspector.network
+            'onnxruntime in fp32...'
+        """
         here = self._backbone
         said = describe_backbone(here.engine, here.provider, here.precision)
         return f"{said} ({here.choice})" if here.choice else said
 
     @property
     def remark(self) -> str | None:
-        """What a person should know about this machine: that it computes otherwise than the limit's did."""
+        """What a person should know about this machine: that it computes otherwise than the threshold's did.
+
+        None where it computes alike.
+
+        Example:
+            >>> inspector.remark is None
+            True
+        """
         here, calibration = self._backbone, self._manifest.threshold.calibration
         learned = calibration or self._manifest.backbone
         if _computes_alike(learned, here):
@@ -152,55 +203,131 @@ class Inspector:
         return f"the {what} with {then}, here it runs with {now}: calibrate its limit on this machine"
 
     def decide(self, frame: _Frame, camera: int = 0) -> Ruling:
-        """Decide on one frame: uint8 (or uint16) BGR `[H, W, 3]` or grey `[H, W]`, from 8 pixels.
+        """Decide on one frame, as soon as the decision is certain.
 
         Args:
-            frame: the picture.
-            camera: which camera's; what helped with its last frame is tried first.
+            frame: uint8 or uint16, BGR `[H, W, 3]`, BGRA `[H, W, 4]` or grey `[H, W]`; 16 bits are taken as
+                full range. No side is shorter than 8 pixels. The ruling keeps a reference to it.
+            camera: whose frame it is, from 0: the entries that certified its last frame are compared first.
+
+        Returns:
+            the decision, and what is known of the score: see `Ruling`.
 
         Raises:
-            FrameError: the frame has a wrong dtype or shape, or is too small.
+            FrameError: the frame has another dtype or shape, or is too small.
+
+        Example:
+            >>> inspector.decide(frame)
+            Ruling(PASS, ...)
+            >>> inspector.decide(bad_frame)
+            Ruling(FAIL, score..., ... x threshold, ... ms)
+            >>> inspector.decide(frame[:4])
+            Traceback (most recent call last):
+                ...
+            softcore_runtime.errors.FrameError: a frame of 48 x 4 pixels is too small (at least 8)
         """
         return self._decide([frame], [camera])[0]
 
     def inspect(self, frame: _Frame, camera: int = 0) -> Inspection:
-        """Decide on one frame and draw its whole map; arguments and errors as `decide`."""
+        """Decide on one frame, with its exact score and its whole anomaly map.
+
+        Args:
+            frame: as for `decide`.
+            camera: as for `decide`.
+
+        Returns:
+            the same decision as `decide`, the exact score and the map: see `Inspection`.
+
+        Raises:
+            FrameError: as `decide`.
+
+        Example:
+            >>> inspector.inspect(bad_frame)
+            Inspection(FAIL, score=..., ... x threshold, map 32x32, ... ms)
+        """
         return self._inspect([frame], [camera])[0]
 
     def decide_batch(self, frames: Sequence[_Frame]) -> list[Ruling]:
-        """Decide on one frame of each of several cameras, 0 and up, in one run of the network."""
+        """Decide on one frame of each of several cameras, in one run of the network.
+
+        Args:
+            frames: one of each camera, camera 0 first; each as for `decide`, of whatever size.
+
+        Returns:
+            a ruling for each frame, in the same order; `[]` for no frames.
+
+        Raises:
+            FrameError: as `decide`, for the first frame that is wrong; then none is decided on.
+
+        Example:
+            >>> [str(ruling.decision) for ruling in inspector.decide_batch([frame, bad_frame])]
+            ['PASS', 'FAIL']
+        """
         return self._decide(frames, range(len(frames))) if len(frames) else []
 
     def inspect_batch(self, frames: Sequence[_Frame]) -> list[Inspection]:
-        """Decide on one frame of each of several cameras and draw their maps; as `decide_batch`."""
+        """Decide on one frame of each of several cameras, with their maps, in one run of the network.
+
+        Args:
+            frames: as for `decide_batch`.
+
+        Returns:
+            an inspection for each frame, in the same order; `[]` for no frames.
+
+        Raises:
+            FrameError: as `decide_batch`.
+
+        Example:
+            >>> [inspection.anomaly_map.shape for inspection in inspector.inspect_batch([frame, bad_frame])]
+            [(32, 32), (32, 32)]
+        """
         return self._inspect(frames, range(len(frames))) if len(frames) else []
 
     def rehearse(self, threshold: Threshold, mask: NDArray[np.uint8] | None = None) -> None:
-        """Let another limit hold in this inspector alone, as a calibration does before it writes one.
+        """Use another threshold in this inspector alone, as a calibration does before it writes one.
 
         Args:
-            threshold: the limit; its `mask` isn't read.
+            threshold: the threshold; its `mask` isn't read.
             mask: uint8 BGR `[h, w, 3]`, white where nothing is to be inspected.
 
         Raises:
             UsageError: the mask leaves nothing to inspect.
+
+        Example:
+            >>> from softcore_runtime.threshold import Threshold
+            >>> inspector.rehearse(Threshold(value=1000, provisional=True, method="to see what passes"))
+            >>> print(inspector.decide(bad_frame).decision)
+            PASS
         """
         self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
 
     @property
     def outdated(self) -> bool:
-        """Whether the manifest was written since, so that `refresh` has something to do; a look at a file."""
+        """Whether the manifest was written since, so that `refresh` has something to do; a look at one file.
+
+        Example:
+            >>> inspector.outdated
+            False
+        """
         return _stamp(self._bundle.path) != self._seen
 
     def refresh(self) -> bool:
-        """Take up a limit that was set since; quick enough to be asked before every frame.
+        """Use the threshold that was set in the bundle since; quick enough to be called before every frame.
 
         Returns:
-            whether the limit is another now.
+            whether the threshold is another now.
 
         Raises:
-            BundleError: the manifest can't be read any more, or is another export's. The limit in use stays;
-                what is wrong is raised once, not before every frame.
+            BundleError: the manifest can't be read any more, or is another export's. The threshold in use
+                stays; what is wrong is raised once, not before every frame.
+
+        Example:
+            >>> from softcore_runtime.limit import set_threshold
+            >>> from softcore_runtime.threshold import Threshold
+            >>> new = Threshold(value=15, provisional=False, method="by hand")
+            >>> _ = set_threshold(path, new, inspector.manifest)
+            >>> inspector.refresh(), inspector.manifest.threshold.value
+            (True, 15.0)
         """
         seen = _stamp(self._bundle.path)
         if seen == self._seen:
@@ -216,11 +343,18 @@ class Inspector:
         return manifest.threshold != old
 
     def run_self_test(self) -> float:
-        """Inspect the golden frames and return the largest relative difference from their scores.
+        """Inspect the golden frames and compare their scores with those at export.
+
+        Returns:
+            the largest difference, relative to the score or the threshold, whichever is higher.
 
         Raises:
-            SelfTestError: it exceeds `SELF_TEST_TOLERANCE`, or where the bank's features were computed
-                otherwise than here, ten times that; or a decision is another.
+            SelfTestError: it exceeds 1 %, or 10 % where the bank's features were computed otherwise than
+                here; or a decision is another.
+
+        Example:
+            >>> inspector.run_self_test() < 0.01
+            True
         """
         tolerance = SELF_TEST_TOLERANCE
         if not _computes_alike(self._manifest.backbone, self._backbone):
@@ -235,7 +369,15 @@ class Inspector:
         return largest_difference(repeated)
 
     def repeat_golden(self) -> tuple[Repeated, ...]:
-        """Inspect the golden frames: all of each, whatever a calibration leaves out."""
+        """Inspect the golden frames; all of each, whatever a calibration's mask leaves out.
+
+        Returns:
+            each with its scores here and at export.
+
+        Example:
+            >>> [(one.file, one.flipped) for one in inspector.repeat_golden()]
+            [('good.png', False)]
+        """
         limit = self._exported_limit()
         repeated = []
         for golden in self._bundle.golden:
@@ -246,10 +388,17 @@ class Inspector:
         return tuple(repeated)
 
     def measure_search(self, threads: int | None = None) -> SearchTimes | None:
-        """Find out whether the bank is searched faster beside the network, on the golden frames, and keep it.
+        """Measure, on the golden frames, whether the bank is searched faster on the GPU, and record it.
+
+        Args:
+            threads: of the host's index; None takes every CPU that this process may use.
 
         Returns:
-            what was measured; None where there is only the host's index.
+            what was measured; None where there is no GPU, and so only the host's index.
+
+        Example:
+            >>> inspector.measure_search() is None  # on a CPU
+            True
         """
         with self._turn:
             frames = [
@@ -339,10 +488,11 @@ class Inspector:
             exact=found.exact,
             milliseconds=1000 * seconds,
             provider=self._backbone.provider,
+            frame=frame,
         )
 
     def _take_up(self, manifest: Manifest, mask: NDArray[np.uint8] | None) -> None:
-        """Let a manifest's limit hold from the next frame on."""
+        """Let a manifest's threshold hold from the next frame on."""
         ignored = None
         if mask is not None:
             grid = (manifest.grid.height, manifest.grid.width)
@@ -355,7 +505,7 @@ class Inspector:
                 self._unsuspicious = self._bundle.bank[first]
 
     def _exported_limit(self) -> float:
-        """The limit that the golden frames' decisions were made with."""
+        """The threshold that the golden frames' decisions were made with."""
         return (*self._manifest.history, self._manifest.threshold)[0].value
 
     def _warm_up(self) -> None:

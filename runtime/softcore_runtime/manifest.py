@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -127,7 +128,17 @@ class FileRecord(Record):
 
 
 class Manifest(Record):
-    """All of `manifest.json` but its seal."""
+    """All of `manifest.json` but its seal.
+
+    Example:
+        >>> manifest = inspector.manifest
+        >>> manifest
+        Manifest(category='tiny', threshold=12.0, provisional=True, network='cell means', bank='768x3', ...)
+        >>> manifest.preprocessing
+        Preprocessing(resize=36, crop=32)
+        >>> manifest.dataset.pictures, manifest.bank.dim
+        (12, 3)
+    """
 
     format_version: Literal[3] = Field(default=FORMAT_VERSION, description="version of the bundle's format")
     category: str = Field(min_length=1, description="name of the product")
@@ -149,10 +160,27 @@ class Manifest(Record):
     files: dict[str, FileRecord] = Field(description="every other file of the bundle, by its relative path")
 
     def same_export(self, other: Manifest) -> bool:
-        """Tell whether all but the limit is the same: the numbers in it then mean the same, too."""
+        """Tell whether all but the threshold is the same, so that scores of the one are scores of the other.
+
+        Example:
+            >>> other = inspector.manifest.model_copy(update={"category": "another"})
+            >>> inspector.manifest.same_export(other)
+            False
+        """
         without = {"threshold": other.threshold, "history": (), "files": _exported_files(other)}
         mine = {**without, "files": _exported_files(self)}
         return self.model_copy(update=mine) == other.model_copy(update=without)
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        """Name what tells bundles apart; all fields, with a hash for every file, fill a screen."""
+        yield "category", self.category
+        yield "threshold", self.threshold.value
+        yield "provisional", self.threshold.provisional
+        yield "network", self.backbone.name
+        yield "bank", f"{self.bank.n}x{self.bank.dim}"
+        yield "images", self.dataset.pictures
+        yield "created", f"{self.created:%Y-%m-%d}"
+        yield "format_version", self.format_version
 
 
 def _exported_files(manifest: Manifest) -> dict[str, FileRecord]:
@@ -163,7 +191,7 @@ def dump_manifest(manifest: Manifest) -> bytes:
     """Write a manifest as sealed JSON.
 
     The seal is the SHA-256 of the document itself with 64 zeros in the seal's place, so that a changed
-    byte in the manifest (a limit, say) is found like one in any other file.
+    byte in the manifest (a threshold, say) is found like one in any other file.
     """
     document = {"seal": _UNSEALED, **manifest.model_dump(mode="json")}
     unsealed = (json.dumps(document, indent=2) + "\n").encode()
@@ -172,7 +200,14 @@ def dump_manifest(manifest: Manifest) -> bytes:
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
-    """Read a sealed manifest; `where` names it in messages.
+    """Read a sealed manifest.
+
+    Args:
+        data: the content of `manifest.json`.
+        where: what messages call it.
+
+    Returns:
+        the manifest.
 
     Raises:
         BundleTooNewError: its `format_version` is later than this SoftCore's.

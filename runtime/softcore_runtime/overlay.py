@@ -1,64 +1,129 @@
-"""Overlay: the pictures that a person wants to see of an inspection."""
+"""Overlay: the images of an inspection that a person wants to see."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.inspection import Decision, Inspection
+from softcore_runtime.decision import Decision
 from softcore_runtime.pictures import to_bgr8
+from softcore_runtime.preprocessing import Window
 
-__all__ = ["colour", "outline", "overlay", "split_overlay"]
+__all__ = ["COLOURS", "Inspected", "bring_to_size", "colour", "outline", "overlay", "split_overlay"]
 
 _SMALLEST, _LARGEST = 320, 1600  # pixels of the longer side: what can be read, and what a file should hold
-_COLOURS = {  # BGR, dark enough for white words
+COLOURS: dict[Decision, tuple[int, int, int]] = {  # BGR, dark enough for white words
     Decision.PASS: (70, 125, 35),
     Decision.REVIEW: (0, 95, 165),
     Decision.FAIL: (40, 30, 190),
 }
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
-_FROM, _TO = 0.7, 1.6  # shares of the limit where the colour begins and where it is full
+_FROM, _TO = 0.7, 1.6  # shares of the threshold where the colour begins and where it is full
 
 
-def overlay(frame: NDArray[np.generic], inspection: Inspection) -> NDArray[np.uint8]:
+class Inspected(Protocol):
+    """What is drawn of an `Inspection`, whose attributes these are."""
+
+    @property
+    def decision(self) -> Decision:
+        """PASS, REVIEW or FAIL."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """The threshold, in the units of the scores."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """The score divided by the threshold."""
+        ...
+
+    @property
+    def window(self) -> Window:
+        """The part of the frame that the scores cover."""
+        ...
+
+    @property
+    def patch_scores(self) -> NDArray[np.float32]:
+        """float32 `[H, W]`."""
+        ...
+
+
+def overlay(frame: NDArray[np.generic], inspection: Inspected) -> NDArray[np.uint8]:
     """Draw an inspection: the frame as it was, beside it the frame under its patch scores.
 
-    The region above the limit is outlined in both, white on black so that it stands out in grey and in
-    colour. The colour (inferno, whose lightness grows steadily) starts at 70 % of the limit. What lies
+    The region above the threshold is outlined in both, white on black, so that it stands out in grey and in
+    colour. The colour (inferno, whose lightness grows steadily) starts at 70 % of the threshold. What lies
     outside the inspected window is darkened. A head line gives the decision as a word, a shape and a
-    colour, and the score as a share of the limit.
+    colour, and the score as a share of the threshold.
 
     Args:
         frame: the frame that was inspected, as for `Inspector.inspect`.
-        inspection: its inspection.
+        inspection: the `Inspection` of it.
 
     Returns:
-        uint8 BGR `[h, 2 w, 3]`, the frame brought to a readable size.
+        uint8 BGR `[h, 2 w, 3]`; w pixels are those of the frame, brought to 320 to 1600 of its longer side.
+
+    Raises:
+        FrameError: `frame` is no frame (see `softcore_runtime.pictures.to_bgr8`).
+
+    Example:
+        >>> drawn = overlay(bad_frame, inspector.inspect(bad_frame))
+        >>> drawn.dtype, drawn.shape
+        (dtype('uint8'), (352, 640, 3))
+        >>> cv2.imwrite(str(folder / "fail.png"), drawn)
+        True
     """
     panels = np.hstack([outline(frame, inspection), colour(frame, inspection)])
     return np.vstack([_head_line(inspection, panels.shape[1]), panels])
 
 
-def outline(frame: NDArray[np.generic], inspection: Inspection, longest: int = _LARGEST) -> NDArray[np.uint8]:
-    """Draw the frame with an outline of the region above the limit.
+def outline(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LARGEST) -> NDArray[np.uint8]:
+    """Draw the frame with an outline of the region above the threshold.
 
     Args:
         frame: as for `overlay`.
-        inspection: its inspection.
+        inspection: as for `overlay`.
         longest: pixels that the longer side may have.
 
     Returns:
         uint8 BGR `[h, w, 3]`.
+
+    Raises:
+        FrameError: as `overlay`.
+
+    Example:
+        >>> outline(bad_frame, inspector.inspect(bad_frame), longest=160).shape
+        (160, 160, 3)
     """
-    picture = _readable(to_bgr8(frame), longest)
+    picture = bring_to_size(to_bgr8(frame), longest)
     _draw_outline(picture, _lay_over(inspection, frame.shape[:2], picture.shape[:2]))
     return picture
 
 
-def colour(frame: NDArray[np.generic], inspection: Inspection, longest: int = _LARGEST) -> NDArray[np.uint8]:
-    """Draw the frame in grey under the colours of its patch scores, outlined; as `outline`."""
-    picture = _readable(to_bgr8(frame), longest)
+def colour(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LARGEST) -> NDArray[np.uint8]:
+    """Draw the frame in grey under the colours of its patch scores, outlined.
+
+    Args:
+        frame: as for `overlay`.
+        inspection: as for `overlay`.
+        longest: pixels that the longer side may have.
+
+    Returns:
+        uint8 BGR `[h, w, 3]`.
+
+    Raises:
+        FrameError: as `overlay`.
+
+    Example:
+        >>> colour(bad_frame, inspector.inspect(bad_frame), longest=160).shape
+        (160, 160, 3)
+    """
+    picture = bring_to_size(to_bgr8(frame), longest)
     share = _lay_over(inspection, frame.shape[:2], picture.shape[:2])
     strength = np.clip((np.nan_to_num(share) - _FROM) / (_TO - _FROM), 0, 1)
     colours = cv2.applyColorMap((255 * (0.25 + 0.75 * strength)).astype(np.uint8), cv2.COLORMAP_INFERNO)
@@ -71,7 +136,13 @@ def colour(frame: NDArray[np.generic], inspection: Inspection, longest: int = _L
 
 
 def split_overlay(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Take an overlay apart: what `outline` and what `colour` drew, uint8 BGR `[h, w, 3]` each."""
+    """Take an overlay apart: what `outline` and what `colour` drew, uint8 BGR `[h, w, 3]` each.
+
+    Example:
+        >>> left, right = split_overlay(overlay(bad_frame, inspector.inspect(bad_frame)))
+        >>> left.shape, right.shape
+        ((320, 320, 3), (320, 320, 3))
+    """
     width = picture.shape[1]
     panels = picture[_bar_height(width) :]
     return panels[:, : width // 2], panels[:, width // 2 :]
@@ -85,8 +156,20 @@ def _draw_outline(picture: NDArray[np.uint8], share: NDArray[np.float32]) -> Non
     cv2.drawContours(picture, outlines, -1, _WHITE, thick, cv2.LINE_AA)
 
 
-def _readable(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """Enlarge what is too small to be read, shrink what is too large to be kept; always a copy."""
+def bring_to_size(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """Enlarge an image that is too small to be read, shrink one that is too large to be kept; always a copy.
+
+    Args:
+        picture: uint8 BGR `[H, W, 3]`.
+        longest: pixels that the longer side may have; it gets 320 at least, or `longest` if that is fewer.
+
+    Returns:
+        uint8 BGR `[h, w, 3]`.
+
+    Example:
+        >>> bring_to_size(frame, 1600).shape
+        (320, 320, 3)
+    """
     height, width = picture.shape[:2]
     side = max(height, width)
     factor = min(max(1.0, _SMALLEST / side), longest / side)
@@ -97,10 +180,8 @@ def _readable(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, size, interpolation=way), dtype=np.uint8)
 
 
-def _lay_over(
-    inspection: Inspection, frame: tuple[int, ...], picture: tuple[int, ...]
-) -> NDArray[np.float32]:
-    """Lay the scores, as shares of the limit, over a picture of `[h, w]`: that, NaN outside the window."""
+def _lay_over(inspection: Inspected, frame: tuple[int, ...], picture: tuple[int, ...]) -> NDArray[np.float32]:
+    """Lay the scores, as shares of the threshold, over an image of `[h, w]`: that, NaN outside the window."""
     window = inspection.window
     height, width = picture
     down, across = height / frame[0], width / frame[1]
@@ -110,7 +191,7 @@ def _lay_over(
     shares = inspection.patch_scores / np.float32(inspection.threshold)
     inside = cv2.resize(shares, size, interpolation=cv2.INTER_LINEAR)
     if inspection.decision is not Decision.PASS and not (inside > 1).any():
-        # A lone patch just above the limit drowns between its neighbours: show its whole cell.
+        # A lone patch just above the threshold drowns between its neighbours: show its whole cell.
         cells = cv2.resize(shares, size, interpolation=cv2.INTER_NEAREST)
         inside = np.where(cells > 1, cells, inside)
     share = np.full((height, width), np.nan, np.float32)
@@ -118,10 +199,10 @@ def _lay_over(
     return share
 
 
-def _head_line(inspection: Inspection, width: int) -> NDArray[np.uint8]:
-    """Draw the decision as a coloured bar: shape (ring, triangle or cross), word, share of the limit."""
+def _head_line(inspection: Inspected, width: int) -> NDArray[np.uint8]:
+    """Draw the decision as a coloured bar: shape (ring, triangle or cross), word, share of the threshold."""
     size = _bar_height(width)
-    bar = np.full((size, width, 3), _COLOURS[inspection.decision], np.uint8)
+    bar = np.full((size, width, 3), COLOURS[inspection.decision], np.uint8)
     centre, radius, thick = size // 2, size // 4, max(2, size // 12)
     if inspection.decision is Decision.PASS:
         cv2.circle(bar, (centre, centre), radius, _WHITE, thick, cv2.LINE_AA)

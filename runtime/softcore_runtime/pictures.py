@@ -1,4 +1,4 @@
-"""Pictures: from files and cameras of every kind to 8-bit BGR, one way for training and for the line."""
+"""Pictures: images from files and cameras of every kind as 8-bit BGR, alike in training and on the line."""
 
 from __future__ import annotations
 
@@ -31,14 +31,29 @@ def find_pictures(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as uint8 BGR `[H, W, 3]`.
+    """Read an image file.
 
     PNG, JPEG (CMYK too), BMP and TIFF. Grey is repeated over the channels, 16 bits are scaled to 8 over
     the full range, alpha is dropped (of a TIFF libtiff multiplies it in), and the orientation in EXIF is
     applied.
 
+    Args:
+        path: the file.
+
+    Returns:
+        uint8 BGR `[H, W, 3]`.
+
     Raises:
-        PictureError: the file is missing, is no picture, or is cut off.
+        PictureError: the file is missing, is no image, or is cut off.
+
+    Example:
+        >>> image = read_picture(path / "golden" / "good.png")
+        >>> image.shape, image.dtype
+        ((48, 48, 3), dtype('uint8'))
+        >>> read_picture(Path("none.png"))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.PictureError: none.png: can't be read (No such file or directory)
     """
     try:
         data = path.read_bytes()
@@ -61,10 +76,19 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def check_frame(frame: NDArray[np.generic]) -> None:
-    """Refuse what `to_bgr8` can't bring to a picture.
+    """Refuse what `to_bgr8` can't convert.
+
+    Args:
+        frame: uint8 or uint16; `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or `[H, W, 4]`.
 
     Raises:
         FrameError: another dtype or shape, or no pixels.
+
+    Example:
+        >>> check_frame(frame.astype(float))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.FrameError: a frame must be uint8 or uint16, not float64
     """
     if not isinstance(frame, np.ndarray):
         raise FrameError(f"a frame must be a numpy array, not {type(frame).__name__}")
@@ -77,14 +101,21 @@ def check_frame(frame: NDArray[np.generic]) -> None:
 
 
 def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Bring a frame to uint8 BGR `[H, W, 3]`, contiguous.
+    """Convert a frame to 8-bit BGR.
 
     Args:
         frame: uint8 or uint16; `[H, W]` or `[H, W, 1]` grey, `[H, W, 3]` BGR, or `[H, W, 4]` BGRA.
             16 bits are taken as full range: value / 257, rounded, so that 65535 becomes 255.
 
+    Returns:
+        uint8 BGR `[H, W, 3]`, contiguous.
+
     Raises:
         FrameError: another dtype or shape, or no pixels.
+
+    Example:
+        >>> to_bgr8(np.array([[0, 32768, 65535]], np.uint16))[0, :, 0].tolist()
+        [0, 128, 255]
     """
     check_frame(frame)
     if frame.dtype == np.uint16:

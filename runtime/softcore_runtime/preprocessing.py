@@ -19,7 +19,18 @@ SMALLEST_SIDE = 8  # pixels; less can't hold a part, and enlarging it would inve
 
 
 class Window(BaseModel):
-    """The part of a frame that is inspected, in pixels of the frame."""
+    """The part of a frame that is inspected, in pixels of the frame, which may be fractions.
+
+    Attributes:
+        x: left edge, from the left of the frame.
+        y: upper edge, from the top of the frame.
+        width: its width.
+        height: its height.
+
+    Example:
+        >>> inspector.inspect(frame).window
+        Window(x=2.666..., y=2.666..., width=42.666..., height=42.666...)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,8 +43,25 @@ class Window(BaseModel):
 class Preprocessing(BaseModel):
     """Resize the whole frame to a square of `resize` pixels, then cut out its middle `crop` pixels.
 
-    The frame is squeezed, not cut, to the square: on an oblong picture a crop after resizing the
-    shorter side (PatchCore's) would leave the ends uninspected, and a defect there would escape.
+    The frame is squeezed to the square, not cut: on an oblong image a crop after resizing the shorter side
+    (PatchCore's) would leave the ends uninspected, and a defect there would escape.
+
+    Attributes:
+        resize: side of the square, 32 to 4096 pixels.
+        crop: side of its middle that is inspected, 32 to `resize` pixels.
+
+    Raises:
+        pydantic.ValidationError: a side is out of range, or `crop` exceeds `resize`.
+
+    Example:
+        >>> preprocessing = Preprocessing(resize=256, crop=224)
+        >>> preprocessing.apply(frame).shape
+        (224, 224, 3)
+        >>> Preprocessing(resize=224, crop=256)
+        Traceback (most recent call last):
+            ...
+        pydantic_core._pydantic_core.ValidationError: 1 validation error for Preprocessing
+        ...crop (256) must not exceed resize (224)...
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,17 +79,37 @@ class Preprocessing(BaseModel):
 
     @property
     def margin(self) -> int:
-        """Pixels of the resized square that lie left of and above the crop."""
+        """Pixels of the resized square that lie left of and above the crop.
+
+        Example:
+            >>> Preprocessing(resize=256, crop=224).margin
+            16
+        """
         return (self.resize - self.crop) // 2
 
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """Turn a frame into the network's input, uint8 BGR `[crop, crop, 3]`.
+        """Turn a frame into the network's input.
 
         Shrinking averages over areas, so that fine texture doesn't alias and a thin scratch isn't stepped
         over; enlarging is bilinear. An oblong frame may need one along its length, the other across.
 
+        Args:
+            frame: uint8 or uint16, BGR `[H, W, 3]`, BGRA `[H, W, 4]` or grey `[H, W]`.
+
+        Returns:
+            uint8 BGR `[crop, crop, 3]`, contiguous.
+
         Raises:
-            FrameError: the frame is no picture (see `to_bgr8`) or is smaller than 8 pixels.
+            FrameError: the frame has another dtype or shape, or a side shorter than 8 pixels.
+
+        Example:
+            >>> crop = Preprocessing(resize=36, crop=32).apply(frame)
+            >>> crop.shape, crop.dtype
+            ((32, 32, 3), dtype('uint8'))
+            >>> Preprocessing().apply(frame[:4])
+            Traceback (most recent call last):
+                ...
+            softcore_runtime.errors.FrameError: a frame of 48 x 4 pixels is too small (at least 8)
         """
         picture = to_bgr8(frame)
         height, width = picture.shape[:2]
@@ -75,7 +123,16 @@ class Preprocessing(BaseModel):
         return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
 
     def window(self, height: int, width: int) -> Window:
-        """Say which part of a frame of this size the crop shows."""
+        """Say which part of a frame of this size the crop shows.
+
+        Args:
+            height: the frame's, in pixels.
+            width: the frame's, in pixels.
+
+        Example:
+            >>> Preprocessing(resize=256, crop=224).window(height=512, width=1024)
+            Window(x=64.0, y=32.0, width=896.0, height=448.0)
+        """
         across, down = width / self.resize, height / self.resize
         return Window(
             x=self.margin * across, y=self.margin * down, width=self.crop * across, height=self.crop * down

@@ -1,11 +1,13 @@
-"""Certified search: the decision of an exhaustive search, mostly without one (DESIGN section 5).
+"""Certified search: the decision of an exhaustive search, mostly without one.
 
-The proof, for a patch p, its true nearest entry m*, any entry m, the weights w and W = max w::
+See docs/explanation/certified-search.md. The proof, for a patch p, its true nearest entry m*, any entry m,
+the weights w and W = max w::
 
     s(p) = w(m*) ||p - m*||  <=  W ||p - m*||  <=  W ||p - m||
 
-so a patch whose bound W ||p - m|| is at most the limit T, for whatever entry m, is *certified*: it can't be
-above the limit. Entries come from three places, each asked only about what the one before couldn't certify:
+so a patch whose bound W ||p - m|| is at most the threshold T, for whatever entry m, is *certified*: it can't
+be above the threshold. Entries come from three places, each asked only about what the one before couldn't
+certify:
 
 1. hints: the entry that served this position in the last frame, then those that served it most often in
    training. They may be wrong, doubled or missing; then fewer patches are certified here, no others.
@@ -16,7 +18,7 @@ above the limit. Entries come from three places, each asked only about what the 
 in any order, float32 gives S' with |S' - S| <= (d + 4) u S + d 2^-125 (u = 2^-24; the last term is underflow,
 where some library has the processor take small numbers for zero). So p is certified only where S' <= `reach`,
 with reach <= ((T / W)^2 - d 2^-125) (1 - (d + 16) u), rounded down: then W ||p - m|| stays below T by more
-than float64's own rounding. What lies within that margin of the limit is searched exhaustively. A score of
+than float64's own rounding. What lies within that margin of T is searched exhaustively. A score of
 exactly T passes; between two entries at the same float64 distance the first in the bank is the nearest. No
 step depends on luck: the decision is always max s(p) > T as float64 has it.
 """
@@ -30,10 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from softcore_runtime.decision import Bound
 from softcore_runtime.engine import Index
 from softcore_runtime.errors import FrameError
 from softcore_runtime.exhaustive import UNIT, ExhaustiveSearch
-from softcore_runtime.inspection import Bound
 
 __all__ = ["Found", "Search"]
 
@@ -52,12 +54,12 @@ class Found:
     """What a search found out about one frame.
 
     Attributes:
-        above: whether the highest score is above the limit; always as an exhaustive search has it.
+        above: whether the highest score is above the threshold; always as an exhaustive search has it.
         score: the highest score, or a bound of it.
         bound: which of the two.
-        by_hint: patches that a hint certified.
-        by_hnsw: patches that an answer of the index certified.
-        exact: patches that were compared with the whole bank.
+        by_hint: number of patches that a hint certified.
+        by_hnsw: number of patches that an answer of the index certified.
+        exact: number of patches that were compared with the whole bank.
     """
 
     above: bool
@@ -74,7 +76,7 @@ class _Frame:
 
     Attributes:
         patches: float32 `[P, d]`.
-        limit: the highest score that passes.
+        limit: the threshold, the highest score that passes.
         reach: what `squares` may be where a patch is certified.
         entries: int64 `[P]`, the nearest entry so far.
         squares: float32 `[P]`, the squared distance to it.
@@ -98,7 +100,7 @@ class _Frame:
         return np.asarray(self.asked == _EXACT)
 
     def open(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Keep those of patches `rows` that may yet be above the limit; NaN is never certified."""
+        """Keep those of patches `rows` that may yet be above the threshold; NaN is never certified."""
         return np.asarray(rows[~((self.squares[rows] <= self.reach) | (self.asked[rows] == _EXACT))])
 
     def worst_first(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -113,13 +115,27 @@ def _threads() -> ThreadpoolController:
 
 
 class Search:
-    """The memory bank, ready to be searched. Not by two threads at once: buffers are reused.
+    """The memory bank, ready to be searched. Two threads must not search at once: buffers are reused.
 
     Args:
         bank: float32 `[n, d]`; not copied.
         weights: float32 `[n]`, >= 0.
         index: a search of `bank` that may err.
-        hints: int32 `[P, h]`, h >= 0, entries worth a try at each position of a frame.
+        hints: int32 `[P, h]`, h >= 0, entries worth comparing first at each position of a frame.
+
+    Example:
+        >>> from softcore_runtime.hnsw import HnswIndex
+        >>> bank = np.random.default_rng(0).random((500, 8), np.float32)
+        >>> index = HnswIndex.build(bank, m=8, ef_construction=50, seed=0)
+        >>> search = Search(bank, np.ones(500, np.float32), index, np.zeros((64, 1), np.int32))
+        >>> patches = bank[:64].copy()  # 64 patches that the bank has itself
+        >>> found = search.decide(patches, limit=1.0)
+        >>> found.above, found.score <= 1
+        (False, True)
+        >>> patches[5] += 3
+        >>> found, scores = search.inspect(patches, limit=1.0)
+        >>> found.above, int(scores.argmax())
+        (True, 5)
     """
 
     def __init__(
@@ -144,12 +160,17 @@ class Search:
         self._all = np.arange(positions)
 
     def decide(self, patches: NDArray[np.float32], limit: float, camera: int = 0) -> Found:
-        """Say whether the highest score of patches float32 `[P, d]` is above `limit`, and no more.
+        """Say whether the highest score of a frame's patches is above a threshold, and no more.
 
-        Stops as soon as that is certain. The score is the highest one, exactly, where that has come out;
-        else an upper bound of it where it isn't above the limit, and where it is a lower one: the exact
-        score of the worst of the patches looked at. The bound depends on the camera's frame before, the
-        decision never does.
+        Stops as soon as that is certain. The score is the highest one, exactly, where that is known by then;
+        otherwise an upper bound of it where it isn't above `limit`, and where it is, a lower bound: the
+        exact score of the worst of the patches looked at. The bound depends on the camera's frame before,
+        the decision never does.
+
+        Args:
+            patches: float32 `[P, d]`.
+            limit: the threshold T, in the units of the scores.
+            camera: whose frame it is: the entries that served its last frame are compared first.
 
         Raises:
             FrameError: a patch is NaN or infinite.
@@ -172,10 +193,15 @@ class Search:
     def inspect(
         self, patches: NDArray[np.float32], limit: float, camera: int = 0
     ) -> tuple[Found, NDArray[np.float32]]:
-        """Score every one of patches float32 `[P, d]` as s(p) = w(m*) ||p - m*|| (DESIGN section 4).
+        """Score every patch of a frame: s(p) = w(m*) ||p - m*||, m* the nearest entry to p.
 
         A score is exact wherever it could exceed `limit`, and so is the highest of all; elsewhere m* is the
-        nearest of those entries that were looked at.
+        nearest of those entries that were compared. See docs/explanation/method.md.
+
+        Args:
+            patches: float32 `[P, d]`.
+            limit: as for `decide`.
+            camera: as for `decide`.
 
         Returns:
             what was found, and the scores float32 `[P]`.
@@ -207,7 +233,7 @@ class Search:
         return self._tell(frame), np.minimum(scores, _LARGEST).astype(np.float32)
 
     def score(self, patches: NDArray[np.float32], limit: float) -> tuple[Found, NDArray[np.float32]]:
-        """Score every one of patches float32 `[P, d]` exactly, by an exhaustive search; else as `inspect`."""
+        """Score every one of patches float32 `[P, d]` exactly, by an exhaustive search; see `inspect`."""
         frame = self._start(patches, limit, 0)
         self._ask_everyone(frame, self._all)
         return self._tell(frame), np.minimum(frame.scores, _LARGEST).astype(np.float32)
