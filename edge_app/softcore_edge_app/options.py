@@ -194,8 +194,8 @@ class HttpOptions(_Options):
     port: int = Field(default=8765, ge=0, le=65535, description="the port; 0 takes a free one")
     token_file: Path | None = Field(
         default=None,
-        description="file that holds the token which every change needs; without it nothing can be changed "
-        "over HTTP",
+        description="file that holds the token which every change needs; if it isn't there yet, the line "
+        "makes it with a random token. Without this key nothing can be changed over HTTP",
     )
     names: tuple[Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])$")], ...] = Field(
         default=(),
