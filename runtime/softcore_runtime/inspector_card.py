@@ -71,4 +71,4 @@ def _draw_golden(bundle: Bundle) -> Iterator[tuple[str, NDArray[np.uint8]]]:
             image = bundle.read_golden(golden)
         except SoftCoreError:
             continue
-        yield f"{golden.file}: {golden.score:.4g}", bring_to_size(image, _THUMBNAIL)
+        yield f"{golden.file}, score {golden.score:.3g}", bring_to_size(image, _THUMBNAIL)

@@ -74,7 +74,8 @@ def _draw_figure(caption: str, image: NDArray[np.uint8]) -> str:
     return (
         f'<figure style="margin:0;max-width:100%"><img src="data:image/jpeg;base64,{data}" '
         f'alt="{escape(caption)}" width="{width}" height="{height}" '
-        'style="display:block;max-width:100%;height:auto;border-radius:4px">'
+        'style="display:block;max-width:100%;height:auto;border-radius:4px;'
+        f'box-shadow:0 0 0 1px {_LINE}">'
         f'<figcaption style="opacity:.75;font-size:12px;margin-top:3px">{escape(caption)}</figcaption>'
         "</figure>"
     )

@@ -27,6 +27,9 @@ def test_good_passes_bad_fails_and_the_rest_is_invalid(
     assert bad[1] is not None
     assert (bad[0].score, bad[0].share) == (bad[1].score, bad[1].score / 12)
     assert bad[0].milliseconds == bad[1].milliseconds
+    assert (
+        bad[1].frame is bad_frame
+    )  # which the line keeps as long as the inspection: no second frame in memory
 
     unread, inspection = decide(inspector, Frame(2, "y", reason="cut off"))
     assert inspection is None

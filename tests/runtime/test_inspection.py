@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+import re
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
+from softcore_runtime import FrameError, Inspector
+from softcore_runtime.decision import Bound, Decision
+from softcore_runtime.inspection import Inspection, Ruling
 from softcore_runtime.preprocessing import Window
 
 
@@ -87,3 +93,64 @@ def test_a_ruling_may_rest_on_a_bound_but_an_inspection_may_not() -> None:
     for bound in (Bound.UPPER, Bound.LOWER):
         with pytest.raises(ValueError, match=f"must be exact, not a bound \\({bound}\\)"):
             inspection(bound=bound)
+
+
+def ruling(**changes: Any) -> Ruling:
+    fields = {field.name: getattr(inspection(), field.name) for field in dataclasses.fields(Ruling)}
+    return Ruling(**{**fields, **changes})
+
+
+def test_it_prints_in_one_line_without_its_arrays() -> None:
+    assert repr(inspection()) == "Inspection(FAIL, score=3, 1.50 x threshold, map 32x32, 1.0 ms)"
+    assert repr(ruling(bound=Bound.LOWER)) == "Ruling(FAIL, score>=3, >=1.50 x threshold, 1.0 ms)"
+    passed = ruling(bound=Bound.UPPER, score=1.23456, decision=Decision.PASS)
+    assert repr(passed) == "Ruling(PASS, score<=1.235, <=0.62 x threshold, 1.0 ms)"
+    assert str(passed) == repr(passed)
+
+
+def test_it_knows_the_very_frame_and_lets_go_of_it(tiny_bundle: Path, good_frame: np.ndarray) -> None:
+    inspector = Inspector.load(tiny_bundle, self_test=False)
+    frame = good_frame.copy()
+    kept = [inspector.inspect(frame), inspector.decide(frame), *inspector.inspect_batch([frame, good_frame])]
+    assert [result.frame is frame for result in kept] == [True, True, True, False]
+    there = weakref.ref(frame)
+    without = [dataclasses.replace(result, frame=None) for result in kept]
+    del frame, kept
+    assert there() is None  # not even the inspector has it
+    assert [type(result) for result in without] == [Inspection, Ruling, Inspection, Inspection]
+
+
+def test_results_are_compared_by_identity() -> None:
+    one = inspection()
+    assert one == one
+    assert one != inspection()
+    assert len({one, inspection()}) == 2
+
+
+def test_no_frame_is_refused() -> None:
+    with pytest.raises(FrameError, match="uint8 or uint16, not float64"):
+        inspection(frame=np.zeros((32, 32)))
+
+
+def test_a_notebook_shows_frame_and_map_with_the_decision_as_word_and_colour() -> None:
+    frame = np.full((240, 320, 3), 90, np.uint8)
+    shown = inspection(frame=frame)._repr_html_()
+    assert re.findall(r'alt="([^"]+)" width="(\d+)" height="(\d+)"', shown) == [
+        ("frame", "320", "240"),
+        ("anomaly map", "320", "240"),
+    ]
+    assert re.search(r"background:rgb\(190,30,40\)[^>]*>FAIL<", shown)
+    for words in ("1.50 x threshold", "1.0 ms on cpu", "19 certified by hints", "32x32"):
+        assert words in shown
+
+
+def test_a_notebook_shows_what_there_is_without_a_map_or_a_frame() -> None:
+    frame = np.zeros((64, 48), np.uint16)
+    decided = ruling(frame=frame, bound=Bound.LOWER)._repr_html_()
+    assert re.findall(r'alt="([^"]+)"', decided) == ["frame"]
+    assert "at least 3<" in decided
+    assert "none; inspect() draws it" in decided
+    assert "<img" not in inspection()._repr_html_()
+    grey = inspection(score=2.5, decision=Decision.REVIEW, fail_above=2.75)._repr_html_()
+    assert ">REVIEW<" in grey
+    assert "2, FAIL above 2.75" in grey
