@@ -28,7 +28,11 @@ class _Caught(BaseException):
 
 
 def find_parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Find the parser of a command such as `softcore-edge ledger verify`."""
+    """Find the parser of a command such as `softcore-edge ledger verify`.
+
+    Raises:
+        LookupError: there is no such command.
+    """
     command, *rest = words
 
     def catch(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
@@ -38,10 +42,12 @@ def find_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     with patch.object(Parser, "parse_args", catch):
         try:
             main(rest)
+        except SystemExit as error:
+            raise LookupError(f"there is no command `{' '.join(words)}`") from error
         except _Caught as caught:
             parser: argparse.ArgumentParser = caught.args[0]
     for word in words[len(parser.prog.split()) :]:
-        parser = list_subcommands(parser)[word]
+        parser = list_subcommands(parser).get(word, parser)
     if parser.prog.split() != list(words):
         raise LookupError(f"there is no command `{' '.join(words)}`, only `{parser.prog}`")
     return parser

@@ -1,33 +1,10 @@
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
-from softcore_edge_app.options import CameraOptions, Configuration, MqttOptions
-
-PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
-
-
-def list_keys(model: type[BaseModel]) -> set[str]:
-    """All keys, of the tables in it too."""
-    keys: set[str] = set()
-    for name, field in model.model_fields.items():
-        keys.add(field.alias or name)
-        for kind in (field.annotation, *get_args(field.annotation)):
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                keys |= list_keys(kind)
-    return keys
-
-
-def test_the_page_tells_of_every_key_and_of_no_other() -> None:
-    text = PAGE.read_text()
-    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    told = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    tables = set(re.findall(r"`\[(\w+)\]`", text))
-    assert told | tables | {"cameras"} == list_keys(Configuration) | list_keys(CameraOptions)
+from pydantic import ValidationError
+from softcore_edge_app.options import CameraOptions, MqttOptions
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shift import Shift
 from softcore_edge_app.web.status import LineStatus
 
-PAGE = Path(__file__).parents[3] / "docs" / "http.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 NOBODY: Any = None  # describing the app asks for nothing
 STATUS = LineStatus(NOBODY, Shift(), token=True)
