@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
@@ -27,6 +28,8 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# Where the tests run in a shell's background they are deaf to Ctrl-C, and so would be all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 RESIZE, CROP, CELL = 36, 32, 4
 GRID = CROP // CELL
 
@@ -132,9 +135,9 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
                 ["mount", "-t", "tmpfs", "-o", wanted, "tmpfs", place], capture_output=True, text=True
             )
         except FileNotFoundError:
-            pytest.skip("there is no mount here")
+            pytest.skip("needs mount: apt install mount")
         if done.returncode:
-            pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+            pytest.skip(f"needs the right to mount a disk, as root has: {done.stderr.strip()}")
         mounted.append(place)
         return place
 
@@ -148,7 +151,7 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium of Debian's; without it the test is skipped."""
     chromium = shutil.which("chromium")
     if not chromium:
-        pytest.skip("there is no chromium here")
+        pytest.skip("needs chromium: apt install chromium")
     with sync_playwright() as playwright:
         expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
         started = playwright.chromium.launch(executable_path=chromium, args=QUIET)

@@ -25,9 +25,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from .conftest import ANOMALIB, SMALL, TRAIN
 
-installed = pytest.mark.skipif(
-    not ANOMALIB.is_file(), reason="anomalib's environment is not here (make anomalib)"
-)
+installed = pytest.mark.skipif(not ANOMALIB.is_file(), reason="needs anomalib's environment: make anomalib")
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,7 @@ from softcore_benchmarks.cflow import Cflow, CflowError, Environment
 
 from .conftest import ANOMALIB
 
-installed = pytest.mark.skipif(
-    not ANOMALIB.is_file(), reason="anomalib's environment is not here (make anomalib)"
-)
+installed = pytest.mark.skipif(not ANOMALIB.is_file(), reason="needs anomalib's environment: make anomalib")
 
 # anomalib's CFLOW on its own, as its documentation has it.
 BY_THE_LIBRARY = """

@@ -8,7 +8,7 @@ from softcore_runtime.errors import UsageError
 
 from tests.edge_app.web.page_back import PageBack
 
-pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium here")
+pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt install chromium")
 
 
 def test_a_page_is_looked_at_twice() -> None:

@@ -24,7 +24,8 @@ WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
 SPLITS = 1000
 
 pytestmark = pytest.mark.skipif(
-    not (TILES.is_dir() and WEIGHTS.is_file()), reason=f"needs the real pictures and weights in {SHARED}"
+    not (TILES.is_dir() and WEIGHTS.is_file()),
+    reason=f"needs the real images and weights, which aren't published: {SHARED}",
 )
 
 

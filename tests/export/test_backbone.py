@@ -313,7 +313,7 @@ def test_real_weights_see_where_a_defect_is(draw_disc: Callable[..., np.ndarray]
     weights = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
     pictures = SHARED / "data" / "pill" / "train" / "good"
     if not weights.exists() or not pictures.exists():
-        pytest.skip(f"{SHARED} has no weights or no pictures")
+        pytest.skip(f"needs the real images and weights, which aren't published: {SHARED}")
     loaded = load_backbone("resnet18", weights, crop=224)
     crop = cv2.resize(read_picture(sorted(pictures.iterdir())[0]), (224, 224), interpolation=cv2.INTER_AREA)
     spoiled = crop.copy()

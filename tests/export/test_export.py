@@ -253,7 +253,7 @@ def test_a_faster_network_is_compared_with_the_plain_one(
     assert "agreement" in done.seconds
 
 
-@pytest.mark.skipif(not computes_in_bf16(), reason="this CPU has no BF16")
+@pytest.mark.skipif(not computes_in_bf16(), reason="needs a CPU with BF16")
 @pytest.mark.usefixtures("quick_network")
 def test_by_default_it_is_the_fastest_that_this_machine_has(
     exported: Export, discs: Path, small: ExportSettings, tmp_path: Path
@@ -291,11 +291,11 @@ def test_by_default_it_is_the_fastest_that_this_machine_has(
     [
         pytest.param(
             {"engine": "openvino", "precision": "auto"}, True,
-            marks=pytest.mark.skipif(not computes_in_bf16(), reason="this CPU has no BF16"),
+            marks=pytest.mark.skipif(not computes_in_bf16(), reason="needs a CPU with BF16"),
         ),
         pytest.param(
             {"engine": "openvino", "precision": "bf16"}, False,
-            marks=pytest.mark.skipif(not computes_in_bf16(), reason="this CPU has no BF16"),
+            marks=pytest.mark.skipif(not computes_in_bf16(), reason="needs a CPU with BF16"),
         ),
         ({"precision": "auto", "dimensions": 16}, False),
     ],

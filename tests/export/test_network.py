@@ -21,7 +21,7 @@ from torch import nn
 
 CROPS = np.random.default_rng(0).integers(256, size=(6, 64, 64, 3), dtype=np.uint8)
 DIM = 203  # of the filter bank
-needs_bf16 = pytest.mark.skipif(not computes_in_bf16(), reason="this CPU has no BF16")
+needs_bf16 = pytest.mark.skipif(not computes_in_bf16(), reason="needs a CPU with BF16")
 
 
 def settings(**changes: object) -> ExportSettings:

@@ -17,7 +17,7 @@ SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
 
 pytestmark = pytest.mark.skipif(
-    not WEIGHTS.is_file(), reason=f"the real pictures and weights are not here ({WEIGHTS})"
+    not WEIGHTS.is_file(), reason=f"needs the real images and weights, which aren't published: {WEIGHTS}"
 )
 
 

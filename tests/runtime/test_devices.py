@@ -38,7 +38,7 @@ int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
 
 def compile_driver(folder: Path, init: int = 0, count: int = 1, bad: int = 0) -> str:
     if not shutil.which("cc"):
-        pytest.skip("there is no C compiler here")
+        pytest.skip("needs a C compiler: apt install gcc")
     (folder / "driver.c").write_text(DRIVER)
     defined = [f"-DINIT={init}", f"-DCOUNT={count}", f"-DBAD={bad}"]
     library = folder / "libcuda.so.1"

@@ -13,7 +13,7 @@ from softcore_runtime.engine import Precision
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.openvino import OpenVinoBackbone, computes_in_bf16
 
-needs_bf16 = pytest.mark.skipif(not computes_in_bf16(), reason="this CPU has no BF16")
+needs_bf16 = pytest.mark.skipif(not computes_in_bf16(), reason="needs a CPU with BF16")
 
 
 def draw(seed: int, count: int) -> np.ndarray:

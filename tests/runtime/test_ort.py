@@ -304,7 +304,7 @@ def test_kept_engines_that_can_not_be_read_are_built_anew(tiny_bundle: Path, gpu
     assert built["TensorrtExecutionProvider"]["trt_engine_cache_path"] != str(kept)
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler here")
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler: apt install gcc")
 @pytest.mark.parametrize(("number", "version"), [(101601, "10.16.1"), (100300, "10.3.0"), (8601, "8.6.1")])
 def test_the_version_of_tensorrt_is_asked_of_its_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, version: str
@@ -355,7 +355,7 @@ def test_openvino_has_no_such_provider(tiny_bundle: Path) -> None:
 def test_every_option_is_one_that_the_provider_s_own_library_knows(tmp_path: Path, provider: str) -> None:
     library = ort._library(provider)
     if not library.is_file():
-        pytest.skip(f"this ONNX Runtime has no {provider}")
+        pytest.skip(f"this ONNX Runtime has no {provider}: pip install 'softcore[gpu]'")
     content = library.read_bytes()
     options = {"cuda": ort._CUDA_OPTIONS, "tensorrt": ort._tensorrt_options("fp16", tmp_path, tmp_path)}
     for name, value in options[provider].items():

@@ -12,7 +12,8 @@ from softcore_benchmarks.line.faults import inflict
 from softcore_benchmarks.line.rig import Plan, Rig
 
 pytestmark = pytest.mark.skipif(
-    not find_mosquitto() or not shutil.which("ffmpeg"), reason="there is no mosquitto or no ffmpeg here"
+    not find_mosquitto() or not shutil.which("ffmpeg"),
+    reason="needs mosquitto and ffmpeg: apt install mosquitto mosquitto-clients ffmpeg",
 )
 
 

@@ -11,7 +11,8 @@ from softcore_benchmarks.line.kills import kill_again_and_again
 from softcore_benchmarks.line.rig import Plan, Rig
 
 pytestmark = pytest.mark.skipif(
-    not find_mosquitto() or not shutil.which("ffmpeg"), reason="there is no mosquitto or no ffmpeg here"
+    not find_mosquitto() or not shutil.which("ffmpeg"),
+    reason="needs mosquitto and ffmpeg: apt install mosquitto mosquitto-clients ffmpeg",
 )
 
 

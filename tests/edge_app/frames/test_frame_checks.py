@@ -58,7 +58,7 @@ def test_what_is_no_picture_is_refused() -> None:
         learn(draw_parts(3)).find_fault(np.zeros((9, 9, 3)))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason=f"the real pictures are not here ({SHARED})")
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"needs the real images, which aren't published: {SHARED}")
 @pytest.mark.parametrize("category", ["pill", "magnetic_tile", "screw"])
 def test_no_real_part_is_refused_and_every_failed_light_is(category: str) -> None:
     def read(pattern: str, count: int) -> list[np.ndarray]:

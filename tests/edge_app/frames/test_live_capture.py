@@ -550,7 +550,7 @@ def test_an_absent_camera_is_an_error_at_once(target: int | str) -> None:
     assert time.monotonic() - start < 3
 
 
-@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg here")
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="needs ffmpeg: apt install ffmpeg")
 def test_a_stream_of_ffmpeg_is_back_soon_after_its_sender(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts, real = [], cv2.VideoCapture
 

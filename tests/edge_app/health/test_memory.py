@@ -24,7 +24,7 @@ libc.fflush(None)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_threads_share_two_arenas() -> None:
     """As glibc itself counts them."""
 

@@ -96,7 +96,7 @@ def test_notes_come_back(path: Path, tmp_path: Path, capsys: Capsys) -> None:
     ]
     since = datetime.fromtimestamp(notes[1].at / 10**9 + 1, timezone.utc).isoformat()
     assert run(capsys, "export", path, "--out", out, "--notes", "--since", since)[2].startswith("0 of 2")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: pip install 'softcore[parquet]'")
     assert run(capsys, "export", path, "--out", tmp_path / "notes.parquet", "--notes")[0] == 0
     table = parquet.read_table(tmp_path / "notes.parquet")
     assert str(table.schema.field("at").type) == "timestamp[ns, tz=UTC]"
@@ -148,7 +148,7 @@ def test_csv_comes_back(rows: list[Row], path: Path, tmp_path: Path, capsys: Cap
 
 
 def test_parquet_comes_back(rows: list[Row], path: Path, tmp_path: Path, capsys: Capsys) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: pip install 'softcore[parquet]'")
     out = tmp_path / "rows.parquet"
     assert run(capsys, "export", path, "--out", out)[0] == 0
     table = parquet.read_table(out)

@@ -32,7 +32,9 @@ from softcore_edge_app.outputs.mqtt import MqttOutput
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_runtime import BundleError, Decision, OutputError, UsageError
 
-pytestmark = pytest.mark.skipif(not find_mosquitto(), reason="there is no mosquitto here")
+pytestmark = pytest.mark.skipif(
+    not find_mosquitto(), reason="needs mosquitto: apt install mosquitto mosquitto-clients"
+)
 
 WAIT = 30  # seconds until something that should happen has not
 SECRET = "sesame-äöü"  # noqa: S105

@@ -153,7 +153,7 @@ def test_ipv6(serve: Callable[..., WebServer]) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("there is no IPv6 here")
+        pytest.skip("needs IPv6 on the loopback")
     server = serve(host="::1")
     assert server.url.startswith("http://[::1]:")
     assert httpx.get(f"{server.url}healthz").status_code == 200
