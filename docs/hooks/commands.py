@@ -102,10 +102,13 @@ def _format_usage(parser: argparse.ArgumentParser) -> str:
 
 def _render_table(actions: Sequence[argparse.Action]) -> Iterator[str]:
     noun = "option" if actions[0].option_strings else "argument"
-    yield f"| {noun} | default | meaning |\n|---|---|---|"
-    for action in actions:
+    defaults = [_show_default(action) for action in actions]
+    # A column of nothing would take its width from what options mean.
+    title, rule, cell = (" default |", "---|", " {} |") if any(defaults) else ("", "", "")
+    yield f"| {noun} |{title} meaning |\n|---|{rule}---|"
+    for action, default in zip(actions, defaults, strict=True):
         names = ", ".join(f"`{name}`" for name in _name(action))
-        yield f"| {names} | {_show_default(action)} | {_explain(action)} |"
+        yield f"| {names} |{cell.format(default)} {_explain(action)} |"
 
 
 def _name(action: argparse.Action) -> Iterator[str]:
@@ -161,7 +164,7 @@ def _render_epilog(epilog: str) -> Iterator[str]:
         else:
             yield f"**{_escape(title[0].upper() + title[1:-1])}**\n"
             indent = min(len(line) - len(line.lstrip()) for line in lines.splitlines() if line.strip())
-            yield from ("```console", *(line[indent:] for line in lines.splitlines()), "```", "")
+            yield from ("```text", *(line[indent:] for line in lines.splitlines()), "```", "")
 
 
 def _read_codes(lines: str) -> list[tuple[str, str]]:
