@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def _installed_in_opt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command lies beside a Python under the root, wherever this very one lies, a home maybe."""
+    folder = tmp_path / "opt" / "softcore" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "softcore-edge").touch()
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+
+
 def install(config: Path, root: Path, *more: str) -> int:
     return main([str(config), "--name", "line1", "--root", str(root), *more])
 
@@ -32,7 +42,8 @@ def unit(root: Path) -> Path:
 def test_it_writes_the_unit_and_says_what_comes_next(config: Path, tmp_path: Path, capsys: Capture) -> None:
     assert install(config, tmp_path) == 0
     text = unit(tmp_path).read_text()
-    assert ' --config "/etc/softcore/line1.toml"\n' in text  # as the system under the root has it
+    # As the system under the root has both.
+    assert '\nExecStart="/opt/softcore/bin/softcore-edge" --config "/etc/softcore/line1.toml"\n' in text
     assert stat.S_IMODE(unit(tmp_path).stat().st_mode) == 0o644
     assert (
         (tmp_path / "etc" / "sysusers.d" / "softcore.conf")
@@ -114,6 +125,7 @@ def test_what_a_service_can_not_see_is_refused(capsys: Capture, monkeypatch: pyt
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         config = Path(folder) / "line1.toml"
         config.write_text("camera = 0\n")
+        monkeypatch.setattr(service_command, "_find_program", lambda: Path("/opt/softcore/bin/softcore-edge"))
         assert main([str(config), "--print"]) == 2
         assert "a service has a /tmp of its own" in capsys.readouterr().err
         monkeypatch.setattr(service_command, "_find_program", lambda: Path("/home/anna/v/bin/softcore-edge"))
@@ -132,6 +144,7 @@ def test_now_runs_the_steps_and_says_what_failed(
     monkeypatch.setattr(service_command, "_UNITS", tmp_path / "units")
     monkeypatch.setattr(service_command, "SYSUSERS", tmp_path / "softcore.conf")
     monkeypatch.setattr(service_command, "_HIDDEN", ())
+    monkeypatch.setattr(service_command, "_HOMES", ())  # where the folder of the tests may lie
     tools, called = tmp_path / "tools", tmp_path / "called"
     tools.mkdir()
     monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
@@ -149,7 +162,7 @@ def test_now_runs_the_steps_and_says_what_failed(
     assert "systemctl daemon-reload: Access denied" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user who may not write anywhere: not root")
 def test_without_rights_it_says_so(config: Path, tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "etc").chmod(0o555)
     assert install(config, tmp_path) == 2
