@@ -1,4 +1,4 @@
-"""Each extra names all that its package imports: one that doesn't fails where nothing else brings that library."""
+"""Each extra names all that its package imports, for in an environment of its own nothing else brings it."""
 
 from __future__ import annotations
 
