@@ -79,6 +79,7 @@ targets: demo
 	UV=$(BIN)/uv docker/check_wheels.sh
 	mkdir -p $(DEMO)/try && rm -rf $(DEMO)/try/bundle && cp -r $(DEMO)/bundles/pill $(DEMO)/try/bundle
 	cp tests/recordings/pill/01_good.png $(DEMO)/try/frame.png
+	rm -rf $(DEMO)/try/images && cp -r $(DEMO)/pill $(DEMO)/try/images
 	docker/check_pythons.sh $(DEMO)/try $(TARGETS_PYTHONS)
 	docker/check_image.sh $(DEMO)/try
 
