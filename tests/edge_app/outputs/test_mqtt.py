@@ -5,6 +5,7 @@ import logging
 import os
 import queue
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +34,8 @@ from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_runtime import BundleError, Decision, OutputError, UsageError
 
 pytestmark = pytest.mark.skipif(
-    not find_mosquitto(), reason="needs mosquitto: apt install mosquitto mosquitto-clients"
+    not find_mosquitto() or not shutil.which("mosquitto_passwd") or not shutil.which("mosquitto_sub"),
+    reason="needs mosquitto: apt install mosquitto mosquitto-clients",
 )
 
 WAIT = 30  # seconds until something that should happen has not
