@@ -1,8 +1,8 @@
 #!/bin/sh
 # Run the steps of the x86 image in a clean Debian 12 root, without Docker, and inspect a frame in it. As root, from the
-# root of the source; needs debootstrap, a Debian mirror and a Python package index. Takes some minutes.
+# root of the source; needs debootstrap, a Debian mirror (MIRROR: other than
+# debootstrap's own) and a Python package index. Takes some minutes.
 set -eu
-mirror=${MIRROR:-http://deb.debian.org/debian}
 root=$(mktemp -d)
 clean() {
     for place in dev proc; do umount "$root/$place" 2>/dev/null || true; done
@@ -10,7 +10,7 @@ clean() {
 }
 trap clean EXIT
 
-debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$mirror" >"$root.log"
+debootstrap --variant=minbase --include=ca-certificates bookworm "$root" ${MIRROR:+"$MIRROR"} >"$root.log"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 cp -r /etc/ssl/certs "$root/etc/ssl/" # a factory's network may have a certificate of its own
 mount --bind /dev "$root/dev"
