@@ -37,7 +37,10 @@ class LoadedBackbone:
 
 
 class PatchFeatures(nn.Module):
-    """From uint8 BGR crops `[B, crop, crop, 3]` to patch features float32 `[B, P, d]` (DESIGN section 4).
+    """From uint8 BGR crops `[B, crop, crop, 3]` to patch features float32 `[B, P, d]`.
+
+    Each layer is averaged over 3 x 3 patches (stride 1, padding 1), brought bilinearly to the grid of the
+    first one and joined to it: d is the sum of the layers' channels. See docs/explanation/method.md.
 
     Args:
         network: maps normalised RGB `[B, 3, crop, crop]` to named feature maps, finest first.

@@ -85,7 +85,14 @@ class UsageError(SoftCoreError):
 
 
 class MissingLibraryError(UsageError):
-    """A library that an extra brings is not installed."""
+    """A library that an extra brings is not installed.
+
+    Example:
+        >>> raise MissingLibraryError("OpenVINO", "openvino")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.MissingLibraryError: OpenVINO is not installed; ...
+    """
 
     def __init__(self, library: str, extra: str) -> None:
         super().__init__(f"{library} is not installed; run: pip install 'softcore[{extra}]'")
@@ -121,7 +128,7 @@ class DataError(SoftCoreError):
         >>> TrainingPictures.find(folder)
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.DataError: ...: no picture, at least 8 are needed (...)
+        softcore_runtime.errors.DataError: .../empty: ..., at least 8 are needed ...
     """
 
 
@@ -144,7 +151,7 @@ class SourceError(SoftCoreError):
         >>> Pictures(folder)
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.SourceError: ...: no pictures here (...)
+        softcore_runtime.errors.SourceError: .../empty: ...
     """
 
 

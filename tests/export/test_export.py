@@ -124,7 +124,7 @@ def test_a_reloaded_bundle_repeats_its_golden_scores_bit_for_bit(exported: Expor
 
 
 def test_weights_and_entries_are_scikit_learns(exported: Export, discs: Path) -> None:
-    """Section 4 of the design anew, from the pictures and `backbone.onnx` alone."""
+    """The paper's method anew, from the images and `backbone.onnx` alone."""
     features = compute_features(exported.path, read_frames(discs / "disc"))
     n, positions, _ = features.shape
     factors = np.empty((n, positions))

@@ -24,7 +24,7 @@ def features() -> np.ndarray:
 
 
 def learn_from_scratch(features: np.ndarray, tau: float, ratio: float, first: int) -> tuple[np.ndarray, ...]:
-    """Section 4 of the design with scikit-learn and loops: entries in order, factors, kept.
+    """The paper's method with scikit-learn and loops: entries in order, factors, kept.
 
     With so few dimensions the coreset's projection is a rotation and changes no distance; which entry is
     the first is left to chance.
