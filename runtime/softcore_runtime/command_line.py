@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import os
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import version
+from itertools import takewhile
 from types import FrameType
 from typing import NoReturn
 
@@ -16,16 +19,17 @@ import cv2
 
 from softcore_runtime.errors import SoftCoreError, UsageError
 
-__all__ = ["INTERRUPTED", "Parser", "run", "silence_opencv"]
+__all__ = ["INTERRUPTED", "Parser", "find_nearest", "run", "silence_opencv", "suggest"]
 
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+_INVALID_CHOICE = re.compile(r"invalid choice: (?P<given>.+) \(choose from (?P<choices>.+)\)$", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser with `--debug` and `--version`, whose errors are one line and exit code 2."""
 
-    def __init__(self, prog: str, description: str, epilog: str | None = None) -> None:
+    def __init__(self, prog: str, description: str = "", epilog: str | None = None) -> None:
         super().__init__(
             prog=prog,
             description=description,
@@ -36,8 +40,26 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--debug", action="store_true", help="show a traceback on errors")
         self.add_argument("--version", action="version", version=f"%(prog)s {version('softcore')}")
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse as `argparse` does, but tell of an unknown option before a missing argument.
+
+        What is missing is often what was mistyped.
+        """
+        given = list(sys.argv[1:] if args is None else args)
+        known = set(_list_options(self))
+        for text in takewhile("--".__ne__, given):
+            name = text.partition("=")[0]
+            if name.startswith("--") and " " not in name and name not in known:
+                self.error(f"unknown option {name}{suggest(name, known)}")
+        return super().parse_known_args(given, namespace)
+
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line and leave."""
+        """Say what is wrong in one line, with the nearest known name where there is one, and leave."""
+        if match := _INVALID_CHOICE.search(message):
+            choices = [choice.strip(" '") for choice in match["choices"].split(",")]
+            message = f"{message}{suggest(match['given'].strip(chr(39)), choices)}"
         self.exit(2, f"{self.prog}: {' '.join(message.split())} (try {self.prog} --help)\n")
 
 
@@ -76,6 +98,15 @@ def run(
         signal.signal(signal.SIGTERM, previous)
 
 
+def _list_options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Name the options of a parser and of its commands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield from _list_options(one)
+
+
 def _explain(error: Exception) -> tuple[tuple[str, ...], int] | None:
     if isinstance(error, SoftCoreError):
         return error.lines, error.exit_code
@@ -108,3 +139,38 @@ def _settle_output() -> None:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def find_nearest(given: str, known: Iterable[str]) -> str | None:
+    """Find the known name that is nearest to a mistyped one, or that it begins; None where none is near.
+
+    Example:
+        >>> find_nearest("chekc", ["ask", "check", "replay"])
+        'check'
+        >>> find_nearest("--sav", ["--save-overlays", "--source"])
+        '--save-overlays'
+    """
+    names = {_fold(name): name for name in known}
+    sought = _fold(given)
+    begun = [name for name in names if len(sought.strip("-")) > 1 and name.startswith(sought)]
+    near = difflib.get_close_matches(sought, begun, n=1, cutoff=0) or difflib.get_close_matches(
+        sought, names, n=1
+    )
+    return names[near[0]] if near else None
+
+
+def suggest(given: str, known: Iterable[str]) -> str:
+    """Word the known name that is nearest to a mistyped one, to be put behind a message.
+
+    Example:
+        >>> suggest("chekc", ["ask", "check", "replay"])
+        '; did you mean check?'
+        >>> suggest("pill", ["ask", "check", "replay"])
+        ''
+    """
+    near = find_nearest(given, known)
+    return f"; did you mean {near}?" if near else ""
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "-")

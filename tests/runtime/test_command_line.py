@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from softcore_runtime import errors
-from softcore_runtime.command_line import INTERRUPTED, Parser, run, silence_opencv
+from softcore_runtime.command_line import INTERRUPTED, Parser, find_nearest, run, silence_opencv, suggest
 
 Work = Callable[[argparse.Namespace], "int | None"]
 
@@ -153,6 +153,98 @@ def test_a_wrong_argument_is_one_line_and_exit_code_2(
     said = only_line(capfd)
     assert said.startswith("softcore-try: ")
     assert said.endswith(" (try softcore-try --help)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--goood", "yes"], "unknown option --goood; did you mean --good?"),
+        (["--goood=yes"], "unknown option --goood; did you mean --good?"),
+        (["--GOOD", "yes"], "unknown option --GOOD; did you mean --good?"),
+        (["--vers"], "unknown option --vers; did you mean --version?"),
+        (["--turquoise"], "unknown option --turquoise"),
+        (["--k"], "argument --k: expected one argument"),
+        (["--k", "1", "--", "--goood"], "unrecognized arguments: -- --goood"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_nearest(
+    arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(parser(), lambda _: 0, arguments)
+    assert only_line(capfd) == f"softcore-try: {said} (try softcore-try --help)"
+
+
+def test_an_invalid_choice_is_answered_with_the_choices_and_the_nearest(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        run(parser(), lambda _: 0, ["--good", "yess"])
+    said = only_line(capfd)
+    assert re.search(
+        r"invalid choice: 'yess' \(choose from '?yes'?, '?no'?\); did you mean yes\? \(try", said
+    )
+    with pytest.raises(SystemExit):
+        run(parser(), lambda _: 0, ["--good", "perhaps"])
+    assert "did you mean" not in only_line(capfd)
+
+
+def test_an_unknown_option_comes_before_the_argument_that_is_missing_for_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with_required = parser()
+    with_required.add_argument("--category", required=True)
+    with pytest.raises(SystemExit):
+        run(with_required, lambda _: 0, ["--categry", "pill"])
+    assert "unknown option --categry; did you mean --category?" in only_line(capfd)
+
+
+def commands() -> Parser:
+    with_commands = parser()
+    of = with_commands.add_subparsers(dest="what", metavar="WHAT")
+    verify = of.add_parser("verify")
+    verify.add_argument("--head")
+    of.add_parser("export")
+    return with_commands
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["verfy"], "did you mean verify?"),
+        (["verify", "--haed", "1"], "unknown option --haed; did you mean --head?"),
+        (["--goood", "yes", "verify"], "unknown option --goood; did you mean --good?"),
+    ],
+)
+def test_commands_of_a_command_are_known_too(
+    arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(commands(), lambda _: 0, arguments)
+    assert caught.value.code == 2
+    assert said in only_line(capfd)
+    assert run(commands(), lambda options: int(options.head), ["verify", "--head", "7"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "nearest"),
+    [
+        ("chekc", ["ask", "check", "replay"], "check"),
+        ("smal", ["large", "small"], "small"),
+        ("resnet19", ["resnet101", "resnet18", "resnet34"], "resnet18"),
+        ("hots", ["host", "port"], "host"),
+        ("Save_Overlays", ["save-overlays"], "save-overlays"),
+        ("--sav", ["--save-overlays", "--source", "--serve"], "--save-overlays"),
+        ("--cost", ["--cost-overkill", "--cost-escape"], "--cost-escape"),
+        ("-", ["--source"], None),
+        ("pill", ["ask", "check"], None),
+        ("", ["ask"], None),
+        ("ask", [], None),
+    ],
+)
+def test_the_nearest_name(given: str, known: list[str], nearest: str | None) -> None:
+    assert find_nearest(given, known) == nearest
+    assert suggest(given, known) == (f"; did you mean {nearest}?" if nearest else "")
 
 
 def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:
