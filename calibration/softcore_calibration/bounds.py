@@ -1,7 +1,7 @@
 """Bounds: what a sample of n parts can promise of all parts like them. Exact, for every n and distribution.
 
 The sample and the parts to come are taken as exchangeable: drawn from the same line in the same state. Let
-the limit be the score that just `r` of n good parts exceed. Then, whatever the scores' distribution (ties
+the threshold be the score that just `r` of n good parts exceed. Then, whatever the scores' distribution (ties
 only help):
 
 * *marginally* (split conformal prediction; Vovk et al., Algorithmic Learning in a Random World): the next
@@ -30,7 +30,7 @@ _MOST = 1_000_000
 
 
 def allow(parts: int, share: float, confidence: float | None) -> int | None:
-    """Say how many of `parts` may be on the wrong side of a limit that promises `share`.
+    """Say how many of a sample's parts may be on the wrong side of a threshold that keeps a promise.
 
     Args:
         parts: the sample's size n.
@@ -39,6 +39,12 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
 
     Returns:
         r, the most that keep the promise; None where the sample is too small to carry it.
+
+    Example:
+        >>> allow(200, 0.01, None), allow(99, 0.01, None), allow(98, 0.01, None)
+        (1, 0, None)
+        >>> allow(1000, 0.05, 0.95)
+        35
     """
     most = math.floor(_exact(share) * (parts + 1)) - 1
     if most < 0:
@@ -65,6 +71,10 @@ def promise_lot(
 
     Returns:
         probabilities float64 `[R]`.
+
+    Example:
+        >>> promise_lot(300, np.array([0, 3, 15]), 0.05).round(3).tolist()
+        [1.0, 0.998, 0.5]
     """
     tolerated = math.floor(_exact(share) * parts)
     highest = tolerated + 1 + counts
@@ -72,7 +82,19 @@ def promise_lot(
 
 
 def fewest(share: float, confidence: float | None) -> int:
-    """Say how many parts are needed at least to promise `share`."""
+    """Say how many parts a promise needs at least.
+
+    Args:
+        share: as for `allow`.
+        confidence: as for `allow`.
+
+    Returns:
+        the smallest n for which `allow` isn't None; 1,000,000 where it would be more.
+
+    Example:
+        >>> fewest(0.01, None), fewest(0.01, 0.95)
+        (99, 400)
+    """
     if confidence is None:
         return math.ceil(1 / _exact(share)) - 1
     low = max(1, math.floor(math.log1p(-confidence) / math.log1p(-share)))
@@ -83,7 +105,19 @@ def fewest(share: float, confidence: float | None) -> int:
 
 
 def find_carried(parts: int, confidence: float | None) -> float | None:
-    """Find the least share, in whole thousandths, that `parts` can promise; None where there is none."""
+    """Find the smallest share, in whole thousandths, that a sample can promise.
+
+    Args:
+        parts: the sample's size.
+        confidence: as for `allow`.
+
+    Returns:
+        the share; None where the sample can promise none.
+
+    Example:
+        >>> find_carried(30, None), find_carried(30, 0.95)
+        (0.033, 0.134)
+    """
     for thousandths in range(1, 1000):
         if allow(parts, thousandths / 1000, confidence) is not None:
             return thousandths / 1000
@@ -91,7 +125,21 @@ def find_carried(parts: int, confidence: float | None) -> float | None:
 
 
 def measure_rate(count: int, parts: int, confidence: float) -> Rate | None:
-    """Give a share with its exact (Clopper-Pearson) interval; None without parts."""
+    """Measure a share with its exact (Clopper-Pearson) interval.
+
+    Args:
+        count: parts on the wrong side.
+        parts: of so many.
+        confidence: of the two-sided interval.
+
+    Returns:
+        the rate; None where there are no parts.
+
+    Example:
+        >>> rate = measure_rate(5, 250, 0.95)
+        >>> print(f"{rate.value:.2%}, {rate.low:.2%} to {rate.high:.2%}")
+        2.00%, 0.65% to 4.61%
+    """
     if parts == 0:
         return None
     low, high = binomtest(count, parts).proportion_ci(confidence, method="exact")

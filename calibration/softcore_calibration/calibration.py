@@ -1,4 +1,4 @@
-"""Calibration: from labelled pictures to a limit, and what is known of it."""
+"""Calibration: from labelled images to a threshold, and what is known of it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,24 @@ class Findings:
 
     Attributes:
         path: the bundle.
-        manifest: the bundle's, with the limit before.
+        manifest: the bundle's, with the threshold before.
         objective: what was wanted.
-        chosen: the limit, as the objective has it.
+        chosen: the threshold, as the objective has it.
         threshold: the same, as the bundle will have it.
-        good: the good pictures that count; empty where the training pictures' scores stood in.
+        good: the good images that count; empty where the training images' scores stood in.
         bad: the bad ones.
-        scores: of both kinds, sorted; the good may be the training pictures'.
+        scores: of both kinds, sorted; the good may be the training images'.
         training: what the bundle knows of those.
-        doubts: what may be wrong with the pictures.
-        auroc, average_precision: of the two kinds; None without both.
+        doubts: what may be wrong with the images.
+        auroc: of the two kinds; None without both.
+        average_precision: likewise.
         defect_rate: the share of defective parts that counts are told for.
-        unread: a line for each picture that could not be read.
-        masked: whether a mask left out something of each picture.
+        unread: a line for each image that could not be read.
+        masked: whether a mask left out something of each image.
+
+    Example:
+        >>> calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
+        Findings('.../bundles/tiny', threshold=..., overkill 1 of 40, escape ... of 24)
     """
 
     path: Path
@@ -65,9 +70,21 @@ class Findings:
     unread: list[str]
     masked: bool
 
+    def __repr__(self) -> str:
+        found = self.calibration
+        rates = [("overkill", found.overkill), ("escape", found.escape)]
+        told = [f", {name} {rate.count} of {rate.parts}" for name, rate in rates if rate]
+        return f"Findings({str(self.path)!r}, threshold={self.threshold.value:.4g}{''.join(told)})"
+
     @property
     def calibration(self) -> Calibration:
-        """What the limit rests on."""
+        """What the threshold rests on.
+
+        Example:
+            >>> findings = calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
+            >>> findings.calibration.promise
+            'the next good part will fail with probability 0.05 at most'
+        """
         found = self.threshold.calibration
         assert found is not None  # noqa: S101 - made here
         return found
@@ -82,13 +99,34 @@ def calibrate(
     *,
     masked: bool = False,
 ) -> Findings:
-    """Choose a limit for what `inspector` has scored.
+    """Choose a threshold for images that a bundle has scored.
 
-    Without good pictures the training pictures' own scores stand in for theirs.
+    Without good images the training images' own scores stand in for theirs. Nothing is written:
+    `softcore_runtime.limit.set_threshold` sets the threshold in the bundle.
+
+    Args:
+        inspector: the bundle.
+        scoring: the labelled images with their scores, as `score_samples` gives them.
+        training: the bundle's, as `softcore_runtime.training.read_training` reads it.
+        objective: what the threshold is chosen for.
+        defect_rate: the share of defective parts to state counts for.
+        masked: whether the inspector has a mask.
+
+    Returns:
+        the threshold, what it promises, and what may be wrong with the images.
 
     Raises:
-        DataError: the pictures can't carry what is asked, or the classes are the wrong way round.
-        UsageError: the objective needs pictures of a kind that there is none of.
+        DataError: the images can't carry what is asked, or good and bad are the wrong way round.
+        UsageError: the objective needs images of a kind that there is none of.
+
+    Example:
+        >>> findings = calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
+        >>> findings.threshold.provisional, findings.calibration.overkill.count, len(findings.bad)
+        (False, 1, 24)
+        >>> calibrate(inspector, scoring, training, Objective(parameters={"share": 0.001}))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.DataError: --max-overkill 0.001: 40 good ... 999 ...
     """
     manifest = inspector.manifest
     bad = np.array([scored.score for scored in scoring.bad])

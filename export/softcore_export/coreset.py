@@ -39,6 +39,18 @@ def draw_coreset(
 
     Returns:
         int64 `[n]`, flat indices into `[N * P]`, in the order in which they were chosen.
+
+    Example:
+        >>> features = np.zeros((3, 4, 2), np.float32)
+        >>> features[1, 2] = 5, 0  # two patches far from the rest and from each other
+        >>> features[2, 0] = 0, 7
+        >>> kept = np.ones((3, 4), bool)
+        >>> entries = draw_coreset(features, kept, 3, seed=0, device=torch.device("cpu"))
+        >>> 1 * 4 + 2 in entries, 2 * 4 + 0 in entries
+        (True, True)
+        >>> kept[2, 0] = False
+        >>> 2 * 4 + 0 in draw_coreset(features, kept, 3, seed=0, device=torch.device("cpu"))
+        False
     """
     rng = np.random.default_rng(seed)
     dim = features.shape[2]
@@ -54,18 +66,49 @@ def draw_coreset(
 
 
 def draw_axes(dim: int, rng: np.random.Generator, count: int = PROJECTION) -> NDArray[np.float32]:
-    """Draw `count` orthonormal axes of a random projection, float32 `[d, count]`; at most d of them."""
+    """Draw `count` orthonormal axes of a random projection, float32 `[d, count]`; at most d of them.
+
+    Example:
+        >>> axes = draw_axes(1536, np.random.default_rng(0))
+        >>> axes.shape, bool(np.allclose(axes.T @ axes, np.eye(128), atol=1e-5))
+        ((1536, 128), True)
+    """
     return np.linalg.qr(rng.standard_normal((dim, min(dim, count))))[0].astype(np.float32)
 
 
 def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int64]:
-    """Draw at most `size` of the kept patches at random: int64 `[n]`, flat indices into `[N * P]`."""
+    """Draw at most `size` of the kept patches at random: int64 `[n]`, flat indices into `[N * P]`.
+
+    Args:
+        kept: bool `[N, P]`; others can never be drawn.
+        size: entries wanted.
+        seed: of the draw.
+
+    Example:
+        >>> kept = np.zeros((3, 4), bool)
+        >>> kept[1, 2] = kept[2, 0] = True
+        >>> sorted(draw_random(kept, 5, seed=0).tolist())
+        [6, 8]
+    """
     candidates = np.flatnonzero(kept)
     return np.random.default_rng(seed).choice(candidates, min(size, len(candidates)), replace=False)
 
 
 def spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
-    """Choose rows of `x` `[M, 128]`, each farthest from those before: int64 `[n]`, n <= size; centres `x`."""
+    """Choose rows, each farthest from those chosen before it.
+
+    Args:
+        x: float32 `[M, 128]`; it is centred in place.
+        size: rows wanted; fewer come where the rest equal chosen ones.
+        first: the row to begin with.
+
+    Returns:
+        int64 `[n]`, n <= size, in the order in which they were chosen.
+
+    Example:
+        >>> spread(torch.tensor([[0.0], [1.0], [10.0], [4.0]]), 3, first=0).tolist()
+        [0, 2, 3]
+    """
     rows = itertools.islice(_farthest_first(x, first), size)
     return np.fromiter(track(rows, "coreset", size), np.int64)
 

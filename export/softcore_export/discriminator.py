@@ -42,6 +42,15 @@ def outlier_factors(
 
     Returns:
         float64 `[N, P]`, higher for an outlier.
+
+    Example:
+        >>> features = np.random.default_rng(0).random((10, 4, 8), np.float32)
+        >>> features[3, 1] += 5
+        >>> factors = outlier_factors(features, "lof", k=6, device=torch.device("cpu"))
+        >>> factors.shape, np.unravel_index(factors.argmax(), factors.shape) == (3, 1)
+        ((10, 4), True)
+        >>> bool(abs(np.median(factors) - 1) < 0.1)
+        True
     """
     n, positions, dim = features.shape
     k = max(1, min(k, n - 1))
@@ -75,7 +84,13 @@ def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np
         discriminator: which one gave the factors.
 
     Returns:
-        float32 `[N, P]`.
+        float32 `[N, P]`, each 0.5 to 2.
+
+    Example:
+        >>> soft_weights(np.array([[0.98], [1.0], [7.3]]), "lof").ravel().tolist()
+        [0.9800000190734863, 1.0, 2.0]
+        >>> soft_weights(np.array([[3.0], [4.0], [8.0]]), "nearest").ravel().tolist()  # the median is 4
+        [0.875, 1.0, 1.5]
     """
     ratios = factors
     if discriminator != "lof":
@@ -85,11 +100,19 @@ def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np
 
 
 def denoise(factors: NDArray[np.float64], tau: float) -> NDArray[np.bool_]:
-    """Keep all but the share `tau` with the highest outlier factors, over all pictures and positions.
+    """Keep all but the share `tau` with the highest outlier factors, over all images and positions.
+
+    Args:
+        factors: float64 `[N, P]`, see `outlier_factors`.
+        tau: 0 <= tau < 1.
 
     Returns:
         bool `[N, P]`, False for exactly `int(tau * N * P)` patches. (Of equal factors the earlier patch
         stays, so that ties can't throw away more than was asked.)
+
+    Example:
+        >>> denoise(np.array([[1.0, 5.0], [1.1, 0.9]]), tau=0.25).tolist()
+        [[True, False], [True, True]]
     """
     order = np.argsort(factors, axis=None, kind="stable")
     kept = np.zeros(factors.size, np.bool_)

@@ -1,4 +1,4 @@
-"""Export: from a folder of pictures to a verified bundle."""
+"""Export: from a folder of images to a verified bundle."""
 
 from __future__ import annotations
 
@@ -55,17 +55,23 @@ _HELD_BACK = 2000  # patches that measure the index's recall
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What is made of the pictures before anything is chosen: the same for every bank drawn from them.
+    """What is made of the images before anything is chosen: the same for every memory bank drawn from them.
 
     Attributes:
-        pictures: as they were read.
+        pictures: the images, as they were read.
         settings: how to train.
         loaded: torch's network.
         network: its ONNX file, opened.
         features: float32 `[N, P, d]`, mapped from disk.
-        plain_features: float32 `[N, P, d']`, of the plain network, where the shipping one is another.
-        judgement: what is suspect in them.
-        seconds: of each stage.
+        plain_features: float32 `[N, P, d']`, of the plain FP32 network, where another one ships.
+        judgement: what is suspect in the images.
+        seconds: wall time of each stage.
+
+    Example:
+        >>> prepared
+        Prepared(12 images, features 12x64x203, filterbank)
+        >>> prepared.features.shape, prepared.features.dtype
+        ((12, 64, 203), dtype('float32'))
     """
 
     pictures: TrainingPictures
@@ -77,9 +83,18 @@ class Prepared:
     judgement: Judgement
     seconds: dict[str, float]
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.features.shape))
+        return f"Prepared({len(self.pictures.read)} images, features {size}, {self.loaded.name})"
+
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns, P = H * W."""
+        """Rows and columns of the feature grid, P = H * W.
+
+        Example:
+            >>> prepared.grid
+            (8, 8)
+        """
         side = math.isqrt(self.features.shape[1])
         return side, side
 
@@ -89,14 +104,22 @@ class Export:
     """A finished export.
 
     Attributes:
-        path: the bundle.
+        path: the bundle's folder.
         manifest: the bundle's.
-        pictures: the training pictures that were read, `[N]`.
-        skipped: a line for each that couldn't be.
-        contamination: which of them are suspect, and what was done; as in the bundle.
+        pictures: the training images that were read, `[N]`.
+        skipped: a line for each image that could not be read.
+        contamination: which images are suspect, and what was done; as in the bundle.
         kept: bool `[N, P]`, which patches could enter the memory bank.
-        scores: float64 `[N]`, leave-one-image-out.
-        seconds: of each stage.
+        scores: float64 `[N]`, leave-one-image-out: each image against the bank without its own entries.
+        seconds: wall time of each stage.
+
+    Example:
+        >>> exported
+        Export('.../disc', 12 images, bank 77x203, threshold=... (provisional), ... s)
+        >>> exported.scores.shape, exported.kept.shape
+        ((12,), (12, 64))
+        >>> exported.contamination.images[0].path  # the most suspect
+        '05.png'
     """
 
     path: Path
@@ -108,22 +131,44 @@ class Export:
     scores: NDArray[np.float64]
     seconds: dict[str, float]
 
+    def __repr__(self) -> str:
+        bank, threshold = self.manifest.bank, self.manifest.threshold
+        return (
+            f"Export({str(self.path)!r}, {len(self.pictures)} images, bank {bank.n}x{bank.dim}, "
+            f"threshold={threshold.value:.4g} (provisional), {sum(self.seconds.values()):.1f} s)"
+        )
+
 
 def export(
     pictures: TrainingPictures, target: Path, settings: ExportSettings, choices: Choices | None = None
 ) -> Export:
-    """Train on `pictures` and put the bundle at `target`, whole or not at all.
+    """Train on images and write the bundle, whole or not at all.
+
+    With `precision="auto"`, a precision that fails the comparison with FP32 is given up for FP32.
 
     Args:
-        pictures: what to train on.
-        target: the bundle's folder; an earlier bundle is replaced.
-        settings: how.
+        pictures: the images to train on.
+        target: the bundle's folder, whose name is the category; an earlier bundle there is replaced.
+        settings: how to train.
         choices: a person's, which overrule what the method would leave out.
+
+    Returns:
+        the bundle's manifest, and what was found out about the images.
 
     Raises:
         UsageError: the settings can't be met here, or `target` can't be written.
-        DataError: too few pictures can be read, or are left.
-        ExportError: a gate failed (ONNX checker, parity, recall).
+        DataError: too few images can be read, or are left.
+        ExportError: a gate failed (ONNX checker, parity, recall, agreement with FP32).
+
+    Example:
+        >>> settings = ExportSettings(
+        ...     backbone="filterbank", discriminator="lof", device="cpu", engine="onnxruntime",
+        ...     precision="fp32", preprocessing=Preprocessing(resize=72, crop=64),
+        ... )
+        >>> export(TrainingPictures.find(discs / "disc"), target, settings)
+        Export('.../bundles/disc', 12 images, bank 77x203, threshold=... (provisional), ... s)
+        >>> Inspector.load(target).inspect(read_picture(discs / "disc" / "00.png")).decision
+        <Decision.PASS: 'PASS'>
     """
     choices = choices or Choices()
     try:
@@ -139,10 +184,27 @@ def export(
 
 @contextmanager
 def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) -> Iterator[Prepared]:
-    """Export the network, compute the features and judge them; all is gone at the end of the block.
+    """Write the network as ONNX, compute the features with it, and judge the images.
+
+    A context manager: the files, and with them the features, are deleted at the end of the block.
+
+    Args:
+        pictures: the images to train on.
+        target: where the bundle will be; scratch files lie beside it.
+        settings: how to train.
+
+    Yields:
+        what `build` draws a memory bank from, as often as wanted.
 
     Raises:
-        As `export`.
+        UsageError: as `export`.
+        DataError: as `export`.
+        ExportError: as `export`.
+
+    Example:
+        >>> with prepare(TrainingPictures.find(discs / "disc"), target, small) as prepared:
+        ...     prepared.features.shape, int(prepared.judgement.pictures.argmax())
+        ((12, 64, 203), 5)
     """
     device = _choose_device(settings.device)
     if settings.labelled:
@@ -172,10 +234,24 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
 
 
 def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
-    """Draw a memory bank by the method and a person's choices, and put its bundle at `target`.
+    """Draw a memory bank by the method and a person's choices, and write its bundle.
+
+    Args:
+        prepared: what `prepare` yields.
+        target: as for `export`.
+        choices: as for `export`.
+
+    Returns:
+        as `export`.
 
     Raises:
-        As `export`.
+        UsageError: as `export`.
+        DataError: as `export`.
+        ExportError: as `export`.
+
+    Example:
+        >>> build(prepared, target, Choices()).manifest.category
+        'disc'
     """
     pictures, settings, features = prepared.pictures, prepared.settings, prepared.features
     backbone, judgement = prepared.network.backbone, prepared.judgement

@@ -25,9 +25,19 @@ class MemoryBank:
     Attributes:
         bank: float32 `[n, d]`, the coreset.
         weights: float32 `[n]`, soft weights; 1 where they are off.
-        origins: int32 `[n, 3]`, training picture, row and column of each entry.
+        origins: int32 `[n, 3]`, training image, row and column of each entry.
         factors: float64 `[N, P]`, the outlier factor of every training patch; 1 without a discriminator.
         kept: bool `[N, P]`, which patches could enter the coreset.
+
+    Raises:
+        ValueError: the arrays' shapes don't agree.
+
+    Example:
+        >>> MemoryBank(
+        ...     bank=np.zeros((5, 16), np.float32), weights=np.ones(5, np.float32),
+        ...     origins=np.zeros((5, 3), np.int32), factors=np.ones((4, 9)), kept=np.ones((4, 9), bool),
+        ... )
+        MemoryBank(5x16, 36 of 36 patches kept)
     """
 
     bank: NDArray[np.float32]
@@ -44,6 +54,10 @@ class MemoryBank:
         if self.factors.shape != self.kept.shape:
             raise ValueError(f"factors {self.factors.shape} and kept {self.kept.shape} must agree")
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.bank.shape))
+        return f"MemoryBank({size}, {self.kept.sum()} of {self.kept.size} patches kept)"
+
 
 def fit(
     features: NDArray[np.float32],
@@ -53,18 +67,32 @@ def fit(
     judgement: Judgement | None = None,
     overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
 ) -> MemoryBank:
-    """Learn a memory bank.
+    """Learn a memory bank: judge the patches, leave out the outliers, draw the coreset, keep soft weights.
+
+    See docs/explanation/method.md.
 
     Args:
-        features: float32 `[N, P, d]`, N training pictures at P = H * W positions; may be mapped from disk.
+        features: float32 `[N, P, d]`, N training images at P = H * W positions; may be mapped from disk.
         grid: (H, W).
         settings: see `ExportSettings`.
         device: of the discriminator and the coreset.
         judgement: what `judge` says of these features, where it is known already; only `auto` needs it.
         overrule: given which patches are kept, bool `[N, P]`, says which a person wants kept.
 
+    Returns:
+        `round(coreset_ratio * N * P)` entries, or as many as there are different kept patches.
+
     Raises:
         DataError: nothing is left to learn from.
+
+    Example:
+        >>> features = np.random.default_rng(0).random((10, 16, 8), np.float32)  # 10 images, a 4 x 4 grid
+        >>> features[3, 5] += 10  # a defect
+        >>> learned = fit(features, (4, 4), ExportSettings(discriminator="lof"), torch.device("cpu"))
+        >>> learned
+        MemoryBank(16x8, 136 of 160 patches kept)
+        >>> bool(learned.kept[3, 5]), int(learned.factors.argmax()) == 3 * 16 + 5
+        (False, True)
     """
     n_pictures, positions, dim = features.shape
 

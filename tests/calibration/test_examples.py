@@ -1,0 +1,39 @@
+"""What a calibration is made of has an example in its docstring, which prints what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from softcore_calibration import bounds, calibration
+from softcore_calibration.objectives import Objective
+from softcore_calibration.samples import find_samples
+from softcore_calibration.score_cache import open_cache
+from softcore_calibration.scoring import score_samples
+from softcore_runtime import Inspector
+from softcore_runtime.training import read_training
+
+from ..examples import find_documented, has_example, type_example
+
+PUBLIC = {**find_documented(bounds), **find_documented(calibration)}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_is_public_has_an_example(name: str) -> None:
+    assert has_example(PUBLIC[name])
+
+
+@pytest.mark.parametrize("name", find_documented(bounds))
+def test_an_example_of_bounds_prints_what_it_says(name: str) -> None:
+    assert not type_example(name, PUBLIC[name], dict(vars(bounds)))
+
+
+@pytest.mark.parametrize("name", find_documented(calibration))
+def test_an_example_prints_what_it_says(name: str, tiny_bundle: Path, category: Path) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    known: dict[str, Any] = {**vars(calibration), "inspector": inspector, "Objective": Objective}
+    with open_cache(inspector, None) as cache:
+        known["scoring"] = score_samples(inspector, find_samples([(category, None)])[1], cache)
+    known["training"] = read_training(tiny_bundle)
+    assert not type_example(name, PUBLIC[name], known)

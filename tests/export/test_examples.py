@@ -1,0 +1,40 @@
+"""What an export is made of has an example in its docstring, which prints what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import softcore_runtime
+from softcore_export import coreset, discriminator, train
+from softcore_export import export as export_module
+from softcore_export.choices import Choices
+from softcore_export.dataset import TrainingPictures
+from softcore_export.export import Export, Prepared
+from softcore_export.settings import ExportSettings
+
+from ..examples import find_documented, has_example, type_example
+
+PUBLIC = {
+    name: thing
+    for module in (export_module, train, discriminator, coreset)
+    for name, thing in find_documented(module).items()
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_what_is_public_has_an_example(name: str) -> None:
+    assert has_example(PUBLIC[name])
+
+
+@pytest.mark.usefixtures("quick_network")
+@pytest.mark.parametrize("name", PUBLIC)
+def test_an_example_prints_what_it_says(
+    name: str, exported: Export, prepared: Prepared, discs: Path, small: ExportSettings, target: Path
+) -> None:
+    module = vars(__import__(PUBLIC[name].__module__, fromlist=["_"]))
+    known: dict[str, Any] = {**vars(softcore_runtime), **module}
+    known.update(exported=exported, prepared=prepared, discs=discs, small=small, target=target)
+    known.update(Choices=Choices, TrainingPictures=TrainingPictures)
+    assert not type_example(name, PUBLIC[name], known)
