@@ -47,8 +47,6 @@ __all__ = ["SELF_TEST_TOLERANCE", "Inspector"]
 # Relative; other processors and libraries round differently, another precision more, but not this much.
 SELF_TEST_TOLERANCE, _OTHER_PRECISION = 1e-2, 1e-1
 
-_Frame = NDArray[np.generic]
-
 
 class Inspector:
     """A loaded bundle that decides on frames.
@@ -202,7 +200,7 @@ class Inspector:
         now = describe_backbone(here.engine, here.provider, here.precision)
         return f"the {what} with {then}, here it runs with {now}: calibrate its limit on this machine"
 
-    def decide(self, frame: _Frame, camera: int = 0) -> Ruling:
+    def decide(self, frame: NDArray[np.generic], camera: int = 0) -> Ruling:
         """Decide on one frame, as soon as the decision is certain.
 
         Args:
@@ -228,7 +226,7 @@ class Inspector:
         """
         return self._decide([frame], [camera])[0]
 
-    def inspect(self, frame: _Frame, camera: int = 0) -> Inspection:
+    def inspect(self, frame: NDArray[np.generic], camera: int = 0) -> Inspection:
         """Decide on one frame, with its exact score and its whole anomaly map.
 
         Args:
@@ -247,7 +245,7 @@ class Inspector:
         """
         return self._inspect([frame], [camera])[0]
 
-    def decide_batch(self, frames: Sequence[_Frame]) -> list[Ruling]:
+    def decide_batch(self, frames: Sequence[NDArray[np.generic]]) -> list[Ruling]:
         """Decide on one frame of each of several cameras, in one run of the network.
 
         Args:
@@ -265,7 +263,7 @@ class Inspector:
         """
         return self._decide(frames, range(len(frames))) if len(frames) else []
 
-    def inspect_batch(self, frames: Sequence[_Frame]) -> list[Inspection]:
+    def inspect_batch(self, frames: Sequence[NDArray[np.generic]]) -> list[Inspection]:
         """Decide on one frame of each of several cameras, with their maps, in one run of the network.
 
         Args:
@@ -407,7 +405,7 @@ class Inspector:
             limit = self._exported_limit()
             return measure_indexes(self._bundle, self._backbone, frames, limit, threads)
 
-    def _decide(self, frames: Sequence[_Frame], cameras: Sequence[int]) -> list[Ruling]:
+    def _decide(self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]) -> list[Ruling]:
         start = time.perf_counter()
         with self._turn:
             patches = self._watch(self._features(frames))
@@ -428,7 +426,7 @@ class Inspector:
         higher = self._search.decide(patches, threshold.fail_above, camera)
         return higher if higher.above else self._search.inspect(patches, threshold.fail_above, camera)[0]
 
-    def _inspect(self, frames: Sequence[_Frame], cameras: Sequence[int]) -> list[Inspection]:
+    def _inspect(self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]) -> list[Inspection]:
         start = time.perf_counter()
         with self._turn:
             patches = self._watch(self._features(frames))
@@ -464,7 +462,7 @@ class Inspector:
             patches[:, self._ignored] = self._unsuspicious
         return patches
 
-    def _features(self, frames: Sequence[_Frame]) -> NDArray[np.float32]:
+    def _features(self, frames: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
         """Compute patch features float32 `[B, P, d]`."""
         crops = [self.manifest.preprocessing.apply(frame) for frame in frames]
         if len(self._patches) != len(crops):
@@ -473,7 +471,7 @@ class Inspector:
             self._patches = np.empty(shape, np.float32)
         return self._backbone.features(crops[0][None] if len(crops) == 1 else np.stack(crops), self._patches)
 
-    def _rule(self, frame: _Frame, found: Found, threshold: Threshold, seconds: float) -> Ruling:
+    def _rule(self, frame: NDArray[np.generic], found: Found, threshold: Threshold, seconds: float) -> Ruling:
         # The score of a FAIL that stopped at the first proof may be a bound from below.
         decision = Decision.FAIL if found.bound is Bound.LOWER else threshold.decide(found.score)
         return Ruling(

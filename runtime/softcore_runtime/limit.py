@@ -1,4 +1,4 @@
-"""Limit: setting a bundle's limit, the one thing of it that changes once it was exported."""
+"""Limit: setting a bundle's threshold, the only thing of a bundle that changes after its export."""
 
 from __future__ import annotations
 
@@ -23,23 +23,29 @@ _DRAFT = ".draft-"
 def set_threshold(
     path: Path, threshold: Threshold, exported: Manifest, mask: bytes | None = None
 ) -> Manifest:
-    """Set a bundle's limit; the one before it goes to the history.
+    """Set a bundle's threshold; the one before it goes to the history.
 
     The manifest is replaced in one step: whenever this is interrupted, the old one or the new one is there,
-    whole, and who has the bundle open is not disturbed.
+    whole, and whoever has the bundle open is not disturbed.
 
     Args:
         path: the bundle's folder.
-        threshold: the new limit; its `mask` is filled in here.
-        exported: the manifest that the limit was calibrated with.
+        threshold: the new threshold; its `mask` is filled in here.
+        exported: the manifest that the threshold was calibrated with.
         mask: a PNG file's content, white where nothing is inspected.
 
     Returns:
         the new manifest.
 
     Raises:
-        UsageError: the bundle can't be written, or someone else is just setting its limit.
+        UsageError: the bundle can't be written, or another process is setting its threshold.
         BundleError: the bundle isn't there any more, or another was exported in its place.
+
+    Example:
+        >>> new = Threshold(value=15, provisional=False, method="by hand")
+        >>> manifest = set_threshold(path, new, read_manifest(path))
+        >>> manifest.threshold.value, [old.value for old in manifest.history]
+        (15.0, [12.0])
     """
     with _alone(path):
         manifest = read_manifest(path)
@@ -64,11 +70,23 @@ def set_threshold(
 
 
 def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
-    """Go back to the limit before the present one, which is forgotten; returns both, the dropped one first.
+    """Go back to the threshold before the present one, which is dropped.
+
+    Args:
+        path: the bundle's folder.
+
+    Returns:
+        the dropped threshold, and the one that holds now.
 
     Raises:
-        UsageError: there is none before it, or as `set_threshold`.
+        UsageError: there is none before it; or as `set_threshold`.
         BundleError: no bundle, or a damaged one.
+
+    Example:
+        >>> new = Threshold(value=15, provisional=False, method="by hand")
+        >>> _ = set_threshold(path, new, read_manifest(path))
+        >>> [threshold.value for threshold in revert_threshold(path)]
+        [15.0, 12.0]
     """
     with _alone(path):
         manifest = read_manifest(path)

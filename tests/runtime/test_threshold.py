@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given
@@ -60,3 +61,18 @@ def test_a_calibration_from_before_baselines_is_read() -> None:
     assert Calibration.model_validate({**old, "baselines": {"score": baseline}}).baselines
     with pytest.raises(ValidationError):
         Calibration.model_validate({**old, "baselines": {"score": {**baseline, "parts": 3}}})
+
+
+def test_it_prints_in_one_line_without_all_that_a_calibration_says() -> None:
+    assert repr(Threshold(value=1.5, provisional=True, method="by hand", fail_above=2, min_area=9)) == (
+        "Threshold(value=1.5, fail_above=2.0, min_area=9, provisional=True, method='by hand')"
+    )
+    calibration = Calibration(
+        objective="overkill", parameters={"share": 0.01}, promise="p", confidence=0.95, overkill=None,
+        escape=None, source="pictures", good_sha256=None, bad_sha256=None, engine="openvino",
+        precision="fp32", created=datetime(2026, 1, 1, tzinfo=timezone.utc), tool="softcore",
+    )  # fmt: skip
+    calibrated = Threshold(value=1.5, provisional=False, method="p", calibration=calibration)
+    assert repr(calibrated) == "Threshold(value=1.5, provisional=False, method='p')"
+    assert calibrated != Threshold(value=1.5, provisional=False, method="p")
+    assert Threshold.model_validate_json(calibrated.model_dump_json()) == calibrated
