@@ -19,8 +19,9 @@ EXTRAS = {
     "export/softcore_export": ["export"],
     "runtime/softcore_runtime": ["openvino"],
 }
-# What the runtime serves pages with is named by those who show one.
-BROUGHT = {"fastapi", "starlette", "uvicorn"}
+# What the runtime serves pages with is named by those who show one, and tqdm by those who have long stages:
+# without it there are lines in place of bars.
+BROUGHT = {"fastapi", "starlette", "tqdm", "uvicorn"}
 
 
 def declared(*extras: str) -> set[str]:

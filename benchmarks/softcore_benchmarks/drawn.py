@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_export import procedural_pill
-from softcore_export.progress import track
+from softcore_runtime.progress import track
 
 __all__ = ["DRAWN", "draw_datasets"]
 

@@ -30,10 +30,10 @@ from softcore_export.choices import Choices
 from softcore_export.coreset import draw_axes, spread
 from softcore_export.dataset import TrainingPictures, find_training_folder
 from softcore_export.export import build, prepare
-from softcore_export.progress import track
 from softcore_export.settings import ExportSettings
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.errors import UsageError
+from softcore_runtime.progress import track
 from torch import Tensor
 
 __all__ = ["Compared", "Parting", "Step", "compare", "follow", "main", "project"]

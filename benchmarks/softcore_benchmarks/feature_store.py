@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from softcore_export.backbone import load_backbone
 from softcore_export.features import extract
 from softcore_export.onnx_file import write_onnx
-from softcore_export.progress import track
 from softcore_runtime.ort import OnnxBackbone
 from softcore_runtime.pictures import read_picture
 from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.progress import track
 
 from softcore_benchmarks.category import Category
 

@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from softcore_export.progress import hide_bars
 from softcore_export.train import fit
+from softcore_runtime.progress import hide_bars
 
 from softcore_benchmarks.cells import Ground
 from softcore_benchmarks.methods import TAUS

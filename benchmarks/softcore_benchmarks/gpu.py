@@ -35,7 +35,6 @@ from softcore_export.discriminator import outlier_factors
 from softcore_export.export import export
 from softcore_export.onnx_file import write_onnx
 from softcore_export.procedural_pill import draw_category
-from softcore_export.progress import hide_bars
 from softcore_export.settings import ExportSettings
 from softcore_runtime.backbones import open_backbone
 from softcore_runtime.command_line import Parser, run
@@ -45,6 +44,7 @@ from softcore_runtime.errors import ProviderError
 from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.ort import OnnxIndex, demand_provider
+from softcore_runtime.progress import hide_bars
 
 __all__ = ["main", "measure_export", "measure_learning", "measure_networks", "measure_search"]
 

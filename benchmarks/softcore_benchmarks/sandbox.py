@@ -21,9 +21,9 @@ from softcore_export import comparison
 from softcore_export.comparison import Comparison
 from softcore_export.coreset import draw_axes, draw_coreset
 from softcore_export.discriminator import outlier_factors
-from softcore_export.progress import hide_bars
 from softcore_export.suspicion import Judgement, Rule, decide
 from softcore_runtime.exhaustive import ExhaustiveSearch
+from softcore_runtime.progress import hide_bars
 
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network, load_features

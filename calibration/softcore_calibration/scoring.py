@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,15 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import FrameError, Inspector, PictureError, read_picture
+from softcore_runtime.progress import track
 from softcore_runtime.training import draw_thumbnail, measure_look
-from tqdm import tqdm
 
 from softcore_calibration.samples import Sample
 from softcore_calibration.score_cache import ScoreCache
 
 __all__ = ["Scored", "Scoring", "read_again", "score_samples"]
-
-_LAYOUT = "{desc:<22}{percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt}, {elapsed} spent, {remaining} left"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,7 @@ def score_samples(
     """
     scoring = Scoring()
     seen: dict[str, Scored] = {}
-    for sample in _track(samples, total):
+    for sample in track(samples, "scores", total):
         if sample.digest in seen:
             same = seen[sample.digest].defective == sample.defective
             (scoring.repeated if same else scoring.contradicted).append(sample.name)
@@ -122,10 +120,3 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
         look = measure_look(picture)
         cache.put(sample.digest, score, spread, thumbnail.tobytes(), look.tobytes())
     return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, look)
-
-
-def _track(samples: Iterable[Sample], total: int | None) -> Iterator[Sample]:
-    with tqdm(
-        samples, desc="scores", total=total, bar_format=_LAYOUT, mininterval=0.2, disable=total == 0
-    ) as bar:
-        yield from bar

@@ -1,59 +1,7 @@
-"""Bundle choice: which bundle is meant when its folder is not spelled out."""
+"""Bundle choice: which bundle is meant when its folder is not spelled out; see the runtime's module."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from softcore_runtime.bundle_choice import BUNDLES, VARIABLE, choose_bundle, is_bundle, list_bundles
 
-from softcore_runtime import BundleNotFoundError, UsageError
-
-__all__ = ["BUNDLES", "VARIABLE", "choose_bundle"]
-
-BUNDLES = Path("bundles")  # under the working folder; where softcore-export writes
-VARIABLE = "SOFTCORE_BUNDLE"
-
-
-def choose_bundle(given: str | None) -> Path:
-    """Find the bundle's folder; the bundle itself is verified when it is loaded.
-
-    Args:
-        given: a folder, or the name of one under `bundles/`. None takes `$SOFTCORE_BUNDLE`, then the
-            only bundle under `bundles/`.
-
-    Raises:
-        UsageError: nothing was given, and there is no bundle to take or more than one.
-        BundleNotFoundError: there is no bundle of the given name.
-    """
-    if given is not None:
-        return _find(given, given or "''")
-    if variable := os.environ.get(VARIABLE):
-        return _find(variable, f"${VARIABLE} ({variable})")
-    names = _list_bundles()
-    if len(names) == 1:
-        return BUNDLES / names[0]
-    if names:
-        raise UsageError(f"{len(names)} bundles under {BUNDLES}/, name one: {', '.join(names)}")
-    raise UsageError(
-        f"no bundle under {BUNDLES}/ here: name a bundle's folder, set {VARIABLE}, "
-        "or build one with softcore-export"
-    )
-
-
-def _find(given: str, called: str) -> Path:
-    for path in (Path(given), BUNDLES / given):
-        if given and _is_bundle(path):
-            return path
-    names = _list_bundles()
-    there = f"; under {BUNDLES}/ there is: {', '.join(names)}" if names else ""
-    raise BundleNotFoundError(f"{called}: no bundle here (a folder with a manifest.json){there}")
-
-
-def _list_bundles() -> list[str]:
-    try:
-        return sorted(path.name for path in BUNDLES.iterdir() if _is_bundle(path))
-    except OSError:  # no such folder, or not one to be read: nothing there to take
-        return []
-
-
-def _is_bundle(path: Path) -> bool:
-    return (path / "manifest.json").is_file()
+__all__ = ["BUNDLES", "VARIABLE", "choose_bundle", "is_bundle", "list_bundles"]

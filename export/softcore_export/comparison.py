@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.progress import track
 from torch import Tensor
 
 from softcore_export.coreset import draw_axes
-from softcore_export.progress import track
 
 __all__ = ["Comparison", "compare"]
 

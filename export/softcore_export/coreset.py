@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.progress import track
 from torch import Tensor
-
-from softcore_export.progress import track
 
 __all__ = ["PROJECTION", "draw_axes", "draw_coreset", "draw_random", "spread"]
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.progress import track
 from torch import Tensor
-
-from softcore_export.progress import track
 
 __all__ = ["DISCRIMINATORS", "denoise", "outlier_factors", "soft_weights"]
 

@@ -24,6 +24,7 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.pictures import read_picture
+from softcore_runtime.progress import end_bars, track
 from softcore_runtime.search import Search
 from softcore_runtime.training import Training, write_training
 
@@ -39,7 +40,6 @@ from softcore_export.hints import learn_hints
 from softcore_export.index import build_index
 from softcore_export.leave_one_out import leave_one_out, score_others
 from softcore_export.network import Network, open_network
-from softcore_export.progress import end_bars, track
 from softcore_export.report import Facts, write_report
 from softcore_export.settings import ExportSettings
 from softcore_export.suspicion import Judgement, judge

@@ -10,8 +10,7 @@ from softcore_runtime.errors import ExportError
 from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.manifest import IndexRecord
-
-from softcore_export.progress import track
+from softcore_runtime.progress import track
 
 __all__ = ["LEAST_RECALL", "build_index"]
 

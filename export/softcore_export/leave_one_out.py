@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.progress import track
 from torch import Tensor
-
-from softcore_export.progress import track
 
 __all__ = ["LeftOut", "leave_one_out", "score_others"]
 
