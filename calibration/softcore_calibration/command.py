@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from softcore_runtime import Inspector, read_picture
 from softcore_runtime.bundle import manifest_path
 from softcore_runtime.command_line import run
-from softcore_runtime.errors import DataError, MissingLibraryError, UsageError
+from softcore_runtime.errors import DataError, UsageError
 from softcore_runtime.limit import revert_threshold, set_threshold
 from softcore_runtime.training import read_training
 
@@ -41,20 +41,18 @@ def _work(options: argparse.Namespace) -> int:
         raise UsageError("--serve changes nothing until its button is pressed; leave out --dry-run")
     if options.report and not options.report.parent.is_dir():
         raise UsageError(f"--report {options.report}: there is no folder {options.report.parent}")
-    try:  # only now, for they take a second: --help and mistakes in the options are answered at once
-        from softcore_calibration.calibration import calibrate
-        from softcore_calibration.objectives import Objective
-        from softcore_calibration.samples import find_samples
-        from softcore_calibration.score_cache import open_cache
-        from softcore_calibration.scoring import score_samples
-        from softcore_calibration.table import describe_findings
+    # Only now, for they take a second: --help and mistakes in the options are answered at once
+    from softcore_calibration.calibration import calibrate
+    from softcore_calibration.objectives import Objective
+    from softcore_calibration.samples import find_samples
+    from softcore_calibration.score_cache import open_cache
+    from softcore_calibration.scoring import score_samples
+    from softcore_calibration.table import describe_findings
 
-        if options.report:
-            from softcore_calibration.report import write_report
-        if options.serve:
-            from softcore_calibration.page import serve_page
-    except ModuleNotFoundError as error:
-        raise MissingLibraryError(error.name or "a library", "calibrate") from error
+    if options.report:
+        from softcore_calibration.report import write_report
+    if options.serve:
+        from softcore_calibration.page import serve_page
 
     wanted = read_objective(options)
     count, samples = find_samples(places)

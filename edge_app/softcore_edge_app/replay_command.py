@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from softcore_runtime import BundleError, MissingLibraryError, UsageError
+from softcore_runtime import BundleError, UsageError
 from softcore_runtime.bundle import read_manifest
 from softcore_runtime.command_line import Parser, run
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.bundle_choice import BUNDLES, choose_bundle
 from softcore_edge_app.ledger.archive_record import list_kept
@@ -130,8 +131,8 @@ def _track(recorded: Iterable[Recorded], total: int, bundles: ReplayBundles) -> 
     """Repeat one after the other, with a bar on a terminal."""
     try:
         from tqdm import tqdm
-    except ImportError:
-        raise MissingLibraryError("tqdm", "edge") from None
+    except ImportError as error:
+        raise explain_import(error, "edge") from error
     # On a terminal a line takes the bar's place; the bar comes again below it.
     with tqdm(desc="replay", total=total, bar_format=_BAR, mininterval=0.2, disable=None) as bar:
         for one in recorded:

@@ -6,37 +6,44 @@
 <Decision.PASS: 'PASS'>
 """
 
-# First, for it says how to install OpenCV where that is missing; the others just import it.
-from softcore_runtime.pictures import read_picture
+from __future__ import annotations
 
-# isort: split
-from softcore_runtime.bundle import Bundle, read_bundle
-from softcore_runtime.errors import (
-    BundleCorruptError,
-    BundleError,
-    BundleNotFoundError,
-    BundleTooNewError,
-    DataError,
-    ExportError,
-    FrameError,
-    LedgerError,
-    MissingLibraryError,
-    OutputError,
-    PictureError,
-    ProviderError,
-    SelfTestError,
-    SoftCoreError,
-    SourceError,
-    UsageError,
-)
-from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
-from softcore_runtime.inspector import Inspector
-from softcore_runtime.manifest import Manifest
-from softcore_runtime.overlay import overlay
-from softcore_runtime.preprocessing import Preprocessing, Window
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from softcore_runtime.missing_library import explain_import, is_of_library
+
+if TYPE_CHECKING:
+    from softcore_runtime.bundle import Bundle, read_bundle
+    from softcore_runtime.errors import (
+        BrokenLibraryError,
+        BundleCorruptError,
+        BundleError,
+        BundleNotFoundError,
+        BundleTooNewError,
+        DataError,
+        ExportError,
+        FrameError,
+        LedgerError,
+        MissingLibraryError,
+        OutputError,
+        PictureError,
+        ProviderError,
+        SelfTestError,
+        SoftCoreError,
+        SourceError,
+        UsageError,
+    )
+    from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
+    from softcore_runtime.inspector import Inspector
+    from softcore_runtime.manifest import Manifest
+    from softcore_runtime.overlays import overlay
+    from softcore_runtime.pictures import read_picture
+    from softcore_runtime.preprocessing import Preprocessing, Window
 
 __all__ = [
     "Bound",
+    "BrokenLibraryError",
     "Bundle",
     "BundleCorruptError",
     "BundleError",
@@ -65,3 +72,55 @@ __all__ = [
     "read_bundle",
     "read_picture",
 ]
+
+# Where each name is. Nothing is imported before it is asked for: the commands must be able to say in a line
+# of their own that OpenCV isn't installed, and those who only read a manifest need no engine.
+_HOMES = {
+    "Bound": "inspection",
+    "BrokenLibraryError": "errors",
+    "Bundle": "bundle",
+    "BundleCorruptError": "errors",
+    "BundleError": "errors",
+    "BundleNotFoundError": "errors",
+    "BundleTooNewError": "errors",
+    "DataError": "errors",
+    "Decision": "inspection",
+    "ExportError": "errors",
+    "FrameError": "errors",
+    "Inspection": "inspection",
+    "Inspector": "inspector",
+    "LedgerError": "errors",
+    "Manifest": "manifest",
+    "MissingLibraryError": "errors",
+    "OutputError": "errors",
+    "PictureError": "errors",
+    "Preprocessing": "preprocessing",
+    "ProviderError": "errors",
+    "Ruling": "inspection",
+    "SelfTestError": "errors",
+    "SoftCoreError": "errors",
+    "SourceError": "errors",
+    "UsageError": "errors",
+    "Window": "preprocessing",
+    "overlay": "overlays",
+    "read_bundle": "bundle",
+    "read_picture": "pictures",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        home = import_module(f"{__name__}.{_HOMES[name]}")
+    except (ImportError, OSError) as error:
+        if is_of_library(error):
+            raise explain_import(error, "cpu") from error
+        raise
+    found: object = getattr(home, name)
+    globals()[name] = found  # asked for once
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,20 +9,23 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from itertools import takewhile
 from types import FrameType
 from typing import NoReturn
 
-import cv2
-
 from softcore_runtime.errors import SoftCoreError, UsageError
+from softcore_runtime.missing_library import explain_import, is_of_library
 
-__all__ = ["INTERRUPTED", "Parser", "find_nearest", "run", "silence_opencv", "suggest"]
+__all__ = ["INTERRUPTED", "Parser", "find_nearest", "run", "silence_opencv", "start", "suggest"]
 
 INTERRUPTED = 130  # the shell's code for a command ended by Ctrl-C
 _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+_SILENT = 0  # OpenCV's LOG_LEVEL_SILENT
+_EXTRAS = {"softcore-calibrate": "calibrate", "softcore-edge": "edge", "softcore-export": "export"}
 _INVALID_CHOICE = re.compile(r"invalid choice: (?P<given>.+) \(choose from (?P<choices>.+)\)$", re.DOTALL)
 
 
@@ -80,20 +83,14 @@ def run(
         sys.stdout.flush()  # here, where a full disk or a closed pipe is still answered for
         return code
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+        return _say_interrupted(parser.prog)
     except BrokenPipeError:  # `softcore-edge ... | head`: nobody reads on, and that is no fault
         _settle_output()
         return 0
     except Exception as error:
         if options.debug:
             raise
-        known = _explain(error)
-        lines, code = known or ((f"{type(error).__name__}: {error}; --debug shows where",), _INTERNAL)
-        for line in lines:
-            print(f"{parser.prog}: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
-        _settle_output()
-        return code
+        return _answer(parser.prog, error)
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -107,7 +104,52 @@ def _list_options(parser: argparse.ArgumentParser) -> Iterator[str]:
                 yield from _list_options(one)
 
 
-def _explain(error: Exception) -> tuple[tuple[str, ...], int] | None:
+def start(prog: str, module: str, arguments: Sequence[str] | None = None) -> int:
+    """Import a command and run it: what its import lacks is one line, too.
+
+    A console script that imported the command itself would end in a traceback.
+
+    Args:
+        prog: the command's name.
+        module: where its `main` is.
+        arguments: those of the command; None takes the process's.
+
+    Returns:
+        The exit code, as `run` gives it.
+    """
+    try:
+        main: Callable[[Sequence[str] | None], int] = import_module(module).main
+    except KeyboardInterrupt:
+        return _say_interrupted(prog)
+    except Exception as error:
+        given = sys.argv[1:] if arguments is None else arguments
+        if "--debug" in given:
+            traceback.print_exception(error)
+        elif given == ["--version"]:
+            print(f"{prog} {version('softcore')}")  # noqa: T201
+            return 0
+        return _answer(prog, error)
+    return main(arguments)
+
+
+def _answer(prog: str, error: Exception) -> int:
+    """Say in one line on standard error what was raised, each mistake a line; give the exit code."""
+    known = _explain(error, _EXTRAS.get(prog.partition(" ")[0]))
+    lines, code = known or ((f"{type(error).__name__}: {error}; --debug shows where",), _INTERNAL)
+    for line in lines:
+        print(f"{prog}: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
+    _settle_output()
+    return code
+
+
+def _say_interrupted(prog: str) -> int:
+    print(f"{prog}: interrupted", file=sys.stderr)  # noqa: T201
+    return INTERRUPTED
+
+
+def _explain(error: Exception, extra: str | None) -> tuple[tuple[str, ...], int] | None:
+    if isinstance(error, ImportError | OSError) and is_of_library(error):
+        error = explain_import(error, extra)
     if isinstance(error, SoftCoreError):
         return error.lines, error.exit_code
     if isinstance(error, OSError) and error.errno is not None:
@@ -123,10 +165,12 @@ def silence_opencv() -> None:
 
     Whatever matters in them comes back as an error, in the one line that names the place.
     """
-    silent = 0  # LOG_LEVEL_SILENT; OpenCV 4 has the function on top, OpenCV 5 in a module
-    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
-    set_level(silent)
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when it is imported
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read at the first opening
+    if cv2 := sys.modules.get("cv2"):  # not imported for this: a command that needs no images starts without
+        # OpenCV 4 has the function on top, OpenCV 5 in a module.
+        set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+        set_level(_SILENT)
 
 
 def _settle_output() -> None:

@@ -4,7 +4,8 @@
 
     SoftCoreError                 exit code 3
     ├── UsageError                exit code 2: what was asked can't be done as asked
-    │   ├── MissingLibraryError   a library of an extra is not installed
+    │   ├── MissingLibraryError   a library that is not installed
+    │   │   └── BrokenLibraryError    one that is, and can't be imported
     │   └── ProviderError         a GPU or TensorRT that can't compute here
     ├── PictureError              a picture that can't be read
     ├── DataError                 training data that can't carry an export
@@ -25,6 +26,7 @@ Messages are one line: what is wrong, where, and what to do.
 from __future__ import annotations
 
 __all__ = [
+    "BrokenLibraryError",
     "BundleCorruptError",
     "BundleError",
     "BundleNotFoundError",
@@ -85,17 +87,41 @@ class UsageError(SoftCoreError):
 
 
 class MissingLibraryError(UsageError):
-    """A library that an extra brings is not installed.
+    """A library that is not installed; the message says which extra of SoftCore brings it.
+
+    `softcore_runtime.missing_library` makes one of an import that failed.
+
+    Args:
+        library: its name as people know it.
+        extra: what brings it; an empty string where every installation does, None where nothing does.
 
     Example:
-        >>> raise MissingLibraryError("OpenVINO", "openvino")
+        >>> raise MissingLibraryError("OpenCV", "cpu")
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.MissingLibraryError: OpenVINO is not installed; ...
+        softcore_runtime.errors.MissingLibraryError: OpenCV is not installed; run: pip install 'softcore[cpu]'
     """
 
-    def __init__(self, library: str, extra: str) -> None:
-        super().__init__(f"{library} is not installed; run: pip install 'softcore[{extra}]'")
+    def __init__(self, library: str, extra: str | None) -> None:
+        package = library if extra is None else f"'softcore[{extra}]'" if extra else "softcore"
+        super().__init__(f"{library} is not installed; run: pip install {package}")
+
+
+class BrokenLibraryError(MissingLibraryError):
+    """A library that is installed, and can't be imported: the message says why and what to do.
+
+    Args:
+        message: that.
+
+    Example:
+        >>> raise BrokenLibraryError("OpenCV is installed, but lacks the shared library libxcb.so.1; ...")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BrokenLibraryError: OpenCV is installed, but lacks the shared library ...
+    """
+
+    def __init__(self, message: str) -> None:
+        super(MissingLibraryError, self).__init__(message)
 
 
 class ProviderError(UsageError):

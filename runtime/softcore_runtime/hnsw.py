@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.missing_library import explain_import
 
 try:
     import hnswlib
 except ImportError as error:  # pragma: no cover - a hard requirement of the distribution
-    raise MissingLibraryError("hnswlib", "cpu") from error
+    raise explain_import(error, "cpu") from error
 
 __all__ = ["HnswIndex"]
 

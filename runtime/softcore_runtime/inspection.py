@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from softcore_runtime.decision import Bound, Decision
 from softcore_runtime.engine import Provider
 from softcore_runtime.notebook import draw_card
-from softcore_runtime.overlay import COLOURS, bring_to_size, colour, outline
+from softcore_runtime.overlays import COLOURS, bring_to_size, colour, outline
 from softcore_runtime.pictures import check_frame, to_bgr8
 from softcore_runtime.preprocessing import Window
 
@@ -40,7 +40,7 @@ class Ruling:
         fail_above: the upper end of the bundle's grey zone; equal to `threshold` where there is none.
         window: the inspected part of the frame, in pixels of the frame.
         certified_by_hint: number of patches that a hint proved to be below the threshold.
-        by_hnsw: number of patches that needed a search of the index.
+        by_hnsw: number of patches that the index, after the hints, proved to be below the threshold.
         exact: number of patches that needed an exhaustive search. On a FAIL some patches may not have been
             looked at.
         milliseconds: wall time of this frame; where it came in a batch, the batch's time divided by its size.

@@ -11,7 +11,7 @@ from softcore_runtime.bundle import Bundle
 from softcore_runtime.errors import SoftCoreError
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.notebook import draw_card
-from softcore_runtime.overlay import bring_to_size
+from softcore_runtime.overlays import bring_to_size
 from softcore_runtime.training import read_training
 
 __all__ = ["show_inspector"]

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from softcore_runtime.devices import Device
 from softcore_runtime.engine import Engine, Precision, Provider, usable_cpus
-from softcore_runtime.errors import BundleCorruptError, MissingLibraryError
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.missing_library import explain_import
 
 try:
     import openvino
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
-    raise MissingLibraryError("OpenVINO", "openvino") from error
+    raise explain_import(error, "openvino") from error
 
 __all__ = ["OpenVinoBackbone", "computes_in_bf16"]
 

@@ -26,12 +26,13 @@ from softcore_runtime.devices import (
     list_needed,
 )
 from softcore_runtime.engine import Engine, Precision, Provider, usable_cpus
-from softcore_runtime.errors import BundleCorruptError, MissingLibraryError, ProviderError
+from softcore_runtime.errors import BundleCorruptError, ProviderError
+from softcore_runtime.missing_library import explain_import
 
 try:
     import onnxruntime
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
-    raise MissingLibraryError("ONNX Runtime", "cpu") from error
+    raise explain_import(error, "cpu") from error
 
 __all__ = ["OnnxBackbone", "OnnxIndex", "demand_provider"]
 

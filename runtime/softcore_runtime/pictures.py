@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import FrameError, MissingLibraryError, PictureError
+from softcore_runtime.errors import FrameError, PictureError
+from softcore_runtime.missing_library import explain_import
 
 try:
     import cv2
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
-    raise MissingLibraryError("OpenCV", "cpu") from error
+    raise explain_import(error, "cpu") from error
 
 __all__ = [
     "SUFFIXES",

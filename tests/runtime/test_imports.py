@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import softcore_runtime
 
 EXPORT_ONLY = ("torch", "torchvision", "onnx", "onnxscript", "matplotlib")
 
@@ -64,14 +68,70 @@ def test_the_export_fails_where_the_line_does_not() -> None:
     assert "is blocked" in ended.stderr
 
 
-@pytest.mark.parametrize("module", ["softcore_runtime", "softcore_runtime.bundle", "softcore_runtime.errors"])
-def test_a_missing_library_is_named_with_the_command_that_brings_it(module: str) -> None:
-    ended = run(("cv2",), f"import {module}")
+@pytest.mark.parametrize("name", ["Inspector", "overlay", "read_picture"])
+def test_a_missing_library_is_named_with_the_command_that_brings_it(name: str) -> None:
+    ended = run(("cv2",), f"from softcore_runtime import {name}")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
         "softcore_runtime.errors.MissingLibraryError: "
         "OpenCV is not installed; run: pip install 'softcore[cpu]'"
     )
+
+
+@pytest.mark.parametrize("module", ["command_line", "errors", "missing_library"])
+def test_what_says_so_needs_no_library_at_all(module: str) -> None:
+    ended = run(
+        ("cv2", "numpy", "pydantic", "hnswlib", "threadpoolctl"),
+        f"import softcore_runtime.{module}\n"
+        "from softcore_runtime import SoftCoreError\n"
+        "print(*{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names)",
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert set(ended.stdout.split()) - {"__main__", "_distutils_hack"} == {"softcore_runtime"}
+
+
+def test_the_package_offers_what_it_says_and_imports_it_when_asked() -> None:
+    ended = run(
+        (),
+        "import softcore_runtime\n"
+        "assert 'softcore_runtime.inspector' not in sys.modules\n"
+        "import softcore_runtime.overlays\n"
+        "assert set(softcore_runtime.__all__) <= set(dir(softcore_runtime))\n"
+        "for name in softcore_runtime.__all__:\n"
+        "    found = getattr(softcore_runtime, name)\n"
+        "    assert found.__name__ == name and found is vars(softcore_runtime)[name], name\n"
+        "    assert found.__module__.startswith('softcore_runtime.'), name\n"
+        "from softcore_runtime import *\n"
+        "print(Inspector.__name__)\n"
+        "try: softcore_runtime.Inspecter\n"
+        "except AttributeError as error: print(error)\n",
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [
+        "Inspector",
+        "module 'softcore_runtime' has no attribute 'Inspecter'",
+    ]
+
+
+def test_no_module_bears_a_name_that_the_package_offers() -> None:
+    """Its import would put it in the place of what is offered, which is there only when asked for."""
+    modules = {module.name for module in pkgutil.iter_modules(softcore_runtime.__path__)}
+    assert "overlays" in modules
+    assert not modules & set(softcore_runtime.__all__)
+
+
+def test_what_is_offered_lazily_is_what_type_checkers_see() -> None:
+    tree = ast.parse(Path(softcore_runtime.__file__).read_text())
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "softcore_runtime.missing_library"
+        for alias in node.names
+        if (node.module or "").startswith("softcore_runtime.")
+    }
+    homes = {name: f"softcore_runtime.{home}" for name, home in softcore_runtime._HOMES.items()}
+    assert seen == homes
+    assert sorted(homes) == softcore_runtime.__all__
 
 
 @pytest.mark.parametrize("package", ["softcore_runtime", "softcore_edge_app", "softcore_calibration"])

@@ -9,7 +9,7 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from softcore_runtime.errors import MissingLibraryError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.verdict import printable
 
@@ -100,7 +100,7 @@ def _make_json_formatter() -> logging.Formatter:
     try:
         import structlog
     except ImportError as error:
-        raise MissingLibraryError("structlog", "edge") from error
+        raise explain_import(error, "edge") from error
 
     def add_fields(
         _logger: object, _method: str, event: MutableMapping[str, Any]

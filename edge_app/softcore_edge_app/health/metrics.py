@@ -23,7 +23,7 @@ from importlib.metadata import version
 from typing import Protocol
 
 from softcore_runtime import Bound, Decision
-from softcore_runtime.errors import MissingLibraryError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.health.drift import Drift
 from softcore_edge_app.ledger.invalid_kinds import find_kind
@@ -44,7 +44,7 @@ try:
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
     from prometheus_client.registry import Collector
 except ImportError as error:
-    raise MissingLibraryError("prometheus-client", "edge") from error
+    raise explain_import(error, "edge") from error
 
 __all__ = ["Archived", "Metrics"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from softcore_runtime.errors import MissingLibraryError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.line.controls import Controls, Status
 
@@ -39,7 +39,7 @@ class Watchdog:
             try:
                 from sdnotify import SystemdNotifier
             except ImportError as error:
-                raise MissingLibraryError("sdnotify", "edge") from error
+                raise explain_import(error, "edge") from error
             self._notifier = SystemdNotifier()
 
     def start(self) -> None:

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from softcore_runtime import Decision, MissingLibraryError, UsageError
+from softcore_runtime import Decision, UsageError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES
 from softcore_edge_app.ledger.check import open_ledger
@@ -101,8 +102,8 @@ def _write_parquet(rows: Iterator[tuple[Any, ...]], names: tuple[str, ...], out:
     try:
         import pyarrow
         import pyarrow.parquet
-    except ImportError:
-        raise MissingLibraryError("pyarrow", "parquet") from None
+    except ImportError as error:
+        raise explain_import(error, "parquet") from error
     kinds = {
         **dict.fromkeys(_INTS, pyarrow.int64()),
         **dict.fromkeys(_TIMES, pyarrow.timestamp("ns", tz="UTC")),

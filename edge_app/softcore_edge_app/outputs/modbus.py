@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from softcore_runtime import Decision, MissingLibraryError, OutputError, SoftCoreError, UsageError
+from softcore_runtime import Decision, OutputError, SoftCoreError, UsageError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.controls import CameraStatus, Controls
@@ -18,7 +19,7 @@ from softcore_edge_app.outputs.modbus_map import Orders, Requests, Signals, Word
 try:
     import tenacity
 except ImportError as error:  # pragma: no cover - seen by the imports' test in a subprocess
-    raise MissingLibraryError("tenacity", "edge") from error
+    raise explain_import(error, "edge") from error
 
 __all__ = ["PlcLink"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from softcore_runtime import MissingLibraryError, OutputError
+from softcore_runtime import OutputError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.options import ModbusOptions
 from softcore_edge_app.outputs.modbus_map import COUNT, OURS, Orders, Requests, Signals, Words
@@ -15,7 +16,7 @@ try:
     from pymodbus.client import ModbusTcpClient
     from pymodbus.pdu import ModbusPDU
 except ImportError as error:  # pragma: no cover - seen by the imports' test in a subprocess
-    raise MissingLibraryError("pymodbus", "edge") from error
+    raise explain_import(error, "edge") from error
 
 __all__ = ["ModbusClient"]
 

@@ -20,7 +20,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from softcore_runtime.errors import MissingLibraryError, OutputError, UsageError
+from softcore_runtime.errors import OutputError, UsageError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.controls import Controls
@@ -36,7 +37,7 @@ try:
     from paho.mqtt.reasoncodes import ReasonCode
     from paho.mqtt.subscribeoptions import SubscribeOptions
 except ImportError as error:  # pragma: no cover - seen by a test in a subprocess
-    raise MissingLibraryError("paho-mqtt", "edge") from error
+    raise explain_import(error, "edge") from error
 
 __all__ = ["MqttOutput"]
 

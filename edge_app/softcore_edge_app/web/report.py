@@ -17,12 +17,13 @@ import cv2
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Response
-from softcore_runtime import Decision, MissingLibraryError
+from softcore_runtime import Decision
+from softcore_runtime.missing_library import explain_import
 
 try:
     from jinja2 import Environment, StrictUndefined, Template
 except ImportError as error:  # pragma: no cover - seen in a subprocess
-    raise MissingLibraryError("Jinja2", "edge") from error
+    raise explain_import(error, "edge") from error
 
 from softcore_edge_app.ledger.excerpt import Filter, Part, read_parts
 from softcore_edge_app.ledger.figures import GRID, IDLE, Figures, reckon_figures

@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.overlay import colour, outline, split_overlay
+from softcore_runtime.overlays import colour, outline, split_overlay
 
 from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, Kept
 from softcore_edge_app.ledger.row import Entry

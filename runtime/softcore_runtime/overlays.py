@@ -1,4 +1,4 @@
-"""Overlay: the images of an inspection that a person wants to see."""
+"""Overlays: the images of an inspection that a person wants to see."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_runtime import Bound, Decision, Inspection, Inspector, Preprocessing, overlay
-from softcore_runtime.overlay import colour, outline, split_overlay
+from softcore_runtime.overlays import colour, outline, split_overlay
 
 
 def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float = 2.0) -> Inspection:
