@@ -72,7 +72,7 @@ check: setup
 	$(BIN)/shellcheck .ci/run docker/*.sh
 
 docs: setup
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # What needs package indexes and Debian's mirror, and minutes. TARGETS_PYTHONS: other ones than python3.10 and python3.12.
 targets: demo
