@@ -1,9 +1,14 @@
 """SoftCore's runtime: load a bundle, inspect frames. No torch.
 
->>> from softcore_runtime import Inspector
->>> inspector = Inspector.load("bundles/pill")
->>> inspector.inspect(frame).decision
-<Decision.PASS: 'PASS'>
+Example:
+    >>> from softcore_runtime import Inspector, overlay
+    >>> inspector = Inspector.load(path)  # the folder of a bundle
+    >>> inspector.decide(frame)  # uint8 BGR [H, W, 3]: PASS or FAIL, as soon as that is certain
+    Ruling(PASS, score<=..., <=0... x threshold, ... ms)
+    >>> inspection = inspector.inspect(bad_frame)  # with the exact score and the anomaly map
+    >>> inspection
+    Inspection(FAIL, score=..., ... x threshold, map 32x32, ... ms)
+    >>> image = overlay(bad_frame, inspection)
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from softcore_runtime.missing_library import explain_import, is_of_library
 
 if TYPE_CHECKING:
     from softcore_runtime.bundle import Bundle, read_bundle
+    from softcore_runtime.decision import Bound, Decision
     from softcore_runtime.errors import (
         BrokenLibraryError,
         BundleCorruptError,
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
         SourceError,
         UsageError,
     )
-    from softcore_runtime.inspection import Bound, Decision, Inspection, Ruling
+    from softcore_runtime.inspection import Inspection, Ruling
     from softcore_runtime.inspector import Inspector
     from softcore_runtime.manifest import Manifest
     from softcore_runtime.overlays import overlay
@@ -76,7 +82,7 @@ __all__ = [
 # Where each name is. Nothing is imported before it is asked for: the commands must be able to say in a line
 # of their own that OpenCV isn't installed, and those who only read a manifest need no engine.
 _HOMES = {
-    "Bound": "inspection",
+    "Bound": "decision",
     "BrokenLibraryError": "errors",
     "Bundle": "bundle",
     "BundleCorruptError": "errors",
@@ -84,7 +90,7 @@ _HOMES = {
     "BundleNotFoundError": "errors",
     "BundleTooNewError": "errors",
     "DataError": "errors",
-    "Decision": "inspection",
+    "Decision": "decision",
     "ExportError": "errors",
     "FrameError": "errors",
     "Inspection": "inspection",

@@ -15,7 +15,7 @@ from softcore_runtime.overlays import COLOURS, bring_to_size, colour, outline
 from softcore_runtime.pictures import check_frame, to_bgr8
 from softcore_runtime.preprocessing import Window
 
-__all__ = ["Bound", "Decision", "Inspection", "Ruling"]
+__all__ = ["Inspection", "Ruling"]
 
 _SIGNS = {Bound.EXACT: "=", Bound.UPPER: "<=", Bound.LOWER: ">="}
 _WORDS = {Bound.EXACT: "", Bound.UPPER: "at most ", Bound.LOWER: "at least "}

@@ -17,7 +17,7 @@ from softcore_runtime import Inspector, bundle, errors, limit, manifest
 
 from ..examples import find_documented, has_example, type_example
 
-PUBLIC = find_documented(softcore_runtime)
+PUBLIC = {"softcore_runtime": softcore_runtime, **find_documented(softcore_runtime)}
 LIBRARIES = ("openvino", "ort")  # modules that import a library which may not be here
 
 

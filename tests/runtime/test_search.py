@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from softcore_runtime.decision import Bound
 from softcore_runtime.errors import FrameError
 from softcore_runtime.hnsw import HnswIndex
-from softcore_runtime.inspection import Bound
 from softcore_runtime.search import Found, Search
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
