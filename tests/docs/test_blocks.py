@@ -110,13 +110,20 @@ class Reader:
         self._running.append((block, process))
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and process.poll() is None:
-            try:
-                with urlopen("http://127.0.0.1:8765/readyz"):
-                    return
-            except URLError:
-                time.sleep(0.2)
+            if answers("http://127.0.0.1:8765/readyz"):
+                return
+            time.sleep(0.2)
         process.kill()
         pytest.fail(f"{block}: {command}: no line answers\n{process.communicate()[1]}")
+
+
+def answers(url: str) -> bool:
+    """Tell whether a line is there, and ready."""
+    try:
+        with urlopen(url):
+            return True
+    except URLError:
+        return False
 
 
 @pytest.fixture(scope="module")
