@@ -180,7 +180,7 @@ def describe(manifest: Manifest) -> str:
     return f"category={manifest.category!r}, threshold={value}, bank={bank.n}x{bank.dim}"
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_bundle(path: Path | str) -> Bundle:
     """Read and verify a bundle.
 
     Args:
@@ -202,6 +202,7 @@ def read_bundle(path: Path) -> Bundle:
             ...
         softcore_runtime.errors.BundleNotFoundError: bundles/none: no bundle here (...)
     """
+    path = Path(path)
     manifest = read_manifest(path)
     for name, record in manifest.files.items():
         _verify(path, name, record)

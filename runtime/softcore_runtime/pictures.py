@@ -151,7 +151,7 @@ def find_pictures(folder: Path) -> list[Path]:
     return list_pictures(folder).pictures if folder.is_dir() else []
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(path: Path | str) -> NDArray[np.uint8]:
     """Read an image file.
 
     PNG, JPEG (CMYK too), BMP and TIFF. Grey is repeated over the channels, 16 bits are scaled to 8 over
@@ -176,6 +176,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
             ...
         softcore_runtime.errors.PictureError: none.png: can't be read (No such file or directory)
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:

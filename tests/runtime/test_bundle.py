@@ -327,3 +327,7 @@ def test_what_a_device_built_is_no_part_of_the_bundle(tiny_bundle: Path) -> None
     (tiny_bundle / "engines/0123456789abcdef/a.engine").write_bytes(b"whatever")
     assert record_files(tiny_bundle) == before
     assert read_bundle(tiny_bundle).manifest.files == before
+
+
+def test_a_bundles_path_may_be_text(tiny_bundle: Path) -> None:
+    assert bundle.read_bundle(str(tiny_bundle)).path == tiny_bundle

@@ -296,3 +296,8 @@ def test_to_bgr8_of_every_kind(height: int, width: int, channels: str, deep: boo
     assert picture.dtype == np.uint8
     assert picture.flags.c_contiguous
     np.testing.assert_array_equal(frame, before)
+
+
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    Image.new("L", (3, 2), 7).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_picture(str(tmp_path / "a.png")), np.full((2, 3, 3), 7))
