@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
+from softcore_export.catalogue import FILTERBANK, demand_known
 from softcore_export.filterbank import FilterBank
 
-__all__ = ["FILTERBANK", "PatchFeatures", "load_backbone"]
+__all__ = ["PatchFeatures", "load_backbone"]
 
-FILTERBANK = "filterbank"
 _LAYERS = ("layer2", "layer3")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB
 
@@ -109,8 +109,7 @@ def load_backbone(
             raise UsageError("--backbone filterbank has fixed filters: it takes no --weights and no --layers")
         bank = FilterBank()
         return LoadedBackbone(PatchFeatures(bank).eval(), name, bank.layers, None)
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        raise UsageError(f"--backbone {name}: torchvision has no such network (resnet18, resnet50, ...)")
+    demand_known(name, torchvision.models.list_models(module=torchvision.models))
     extractor, in_order = _cut(name, layers or _LAYERS, crop)
     path = weights or _download(name)
     _load_weights(extractor, path)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from softcore_runtime.command_line import suggest
 from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
-from softcore_runtime.pictures import SUFFIXES, find_pictures, read_picture
+from softcore_runtime.pictures import SUFFIXES, find_pictures, list_pictures, read_picture
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.training import draw_thumbnail, measure_look
 
-__all__ = ["FEWEST", "TrainingPictures", "find_training_folder"]
+__all__ = ["FEWEST", "TrainingPictures", "find_labelled", "find_training_folder"]
 
 FEWEST = 8  # training pictures; with fewer, six neighbours are everybody
 
@@ -24,11 +25,13 @@ class TrainingPictures:
     """The training pictures of a category, in order of their paths.
 
     Iterating reads them. Those that can't be read are passed over and kept in `skipped` with the
-    reason; `read` and `digests` name those that could, and the SHA-256 of their files.
+    reason; `read` and `digests` name those that could, and the SHA-256 of their files. `omitted` says what
+    else is in the folder that looks like images, in lines.
     """
 
     folder: Path
     paths: list[Path]
+    omitted: list[str] = field(default_factory=list)
     read: list[Path] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -42,11 +45,15 @@ class TrainingPictures:
         Raises:
             DataError: fewer than `FEWEST`.
         """
-        paths = find_pictures(folder)[:limit]
+        listing = list_pictures(folder)
+        paths, omitted = listing.pictures[:limit], listing.describe_omitted()
         if len(paths) < FEWEST:
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-            raise DataError(f"{folder}: {_count(len(paths))}, at least {FEWEST} are needed ({kinds})")
-        return cls(folder=folder, paths=paths)
+            besides = "".join(f"; {line.removeprefix(f'{folder}: ')}" for line in omitted)
+            raise DataError(
+                f"{folder}: {_count(len(paths))}, at least {FEWEST} are needed ({kinds}){besides}"
+            )
+        return cls(folder=folder, paths=paths, omitted=omitted)
 
     def crops(self, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
         """Read each picture and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
@@ -119,7 +126,7 @@ def find_training_folder(root: Path, category: str) -> Path:
     """
     folder = root / category
     if not root.is_dir():
-        raise UsageError(f"{root}: no such folder (--data, $SOFTCORE_DATA, or ./datasets)")
+        raise UsageError(f"{root}: no such folder; name with --data DIR the one that has {category}/ in it")
     if not folder.is_dir():
         if any(path.suffix.lower() in SUFFIXES for path in root.iterdir()):
             return root
@@ -127,7 +134,7 @@ def find_training_folder(root: Path, category: str) -> Path:
             path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")
         )
         hint = f"; there are: {', '.join(there)}" if there else ", and nothing else is there"
-        raise UsageError(f"{folder}: no such folder{hint}")
+        raise UsageError(f"{folder}: no such folder{suggest(category, there)}{hint}")
     for trained in (folder / "train" / "good", folder / "train"):
         if trained.is_dir():
             return trained
@@ -143,14 +150,18 @@ def find_labelled(folder: Path) -> list[tuple[Path, bool]]:
     Raises:
         UsageError: there are no good ones, or no defective ones.
     """
-    good = find_pictures(folder / "good") if (folder / "good").is_dir() else []
-    bad = [path for path in find_pictures(folder) if path not in set(good)] if folder.is_dir() else []
+    if not folder.is_dir():
+        raise UsageError(f"--labelled {folder}: no such folder")
+    good = find_pictures(folder / "good")
+    known = set(good)
+    bad = [path for path in find_pictures(folder) if path not in known]
     if not good or not bad:
         raise UsageError(
-            f"{folder}: needs pictures in {folder / 'good'} and defective ones in another folder"
+            f"--labelled {folder}: needs good images in {folder / 'good'} and defective ones in another "
+            f"folder; there are {len(good):,} and {len(bad):,}"
         )
     return [*((path, False) for path in good), *((path, True) for path in bad)]
 
 
 def _count(n: int) -> str:
-    return {0: "no picture", 1: "1 picture"}.get(n, f"{n} pictures")
+    return {0: "no image", 1: "1 image"}.get(n, f"{n} images")

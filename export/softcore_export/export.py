@@ -34,6 +34,7 @@ from softcore_export.choices import FILE as CHOICES
 from softcore_export.choices import Choices, write_choices
 from softcore_export.contamination import Contamination, Judged, write_contamination
 from softcore_export.dataset import TrainingPictures, find_labelled
+from softcore_export.duration import tell_duration
 from softcore_export.features import extract
 from softcore_export.golden import choose_golden
 from softcore_export.hints import learn_hints
@@ -219,7 +220,9 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
             network = open_network(loaded, settings, sample, place)
 
         with _timed(seconds, "features"):
-            crops = track(pictures.crops(preprocessing), "features", len(pictures.paths))
+            count = len(pictures.paths)
+            timed = tell_duration(pictures.crops(preprocessing), count, network, settings, device)
+            crops = track(timed, "features", count)
             features = extract(network.backbone, crops, place / "features")  # [N, P, d]
             plain_features = None
             if network.plain:

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime import bundle
 from softcore_runtime.backbones import open_backbone
-from softcore_runtime.engine import Backbone, Engine, Precision, Provider, choose_engine
+from softcore_runtime.engine import Backbone, Provider
 from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Parity
 
 from softcore_export.backbone import LoadedBackbone, reduce_dimensions
+from softcore_export.capability import check_engine, choose_precision
 from softcore_export.coreset import draw_axes
 from softcore_export.onnx_file import check_parity, write_onnx
 from softcore_export.settings import ExportSettings
@@ -64,11 +65,8 @@ def open_network(
         MissingLibraryError: the engine isn't installed.
         ExportError: the ONNX checker or the parity gate refuses the network, or it can't be quantised.
     """
-    if settings.provider in (
-        "auto",
-        "cpu",
-    ):  # what can't be had is said before the seconds that the file takes
-        _choose_precision(settings.precision, choose_engine(settings.engine))
+    if settings.provider in ("auto", "cpu"):  # a GPU's parts are tried by opening the network
+        check_engine(settings.engine, settings.provider, settings.precision)
     side, crops = settings.preprocessing.crop, sample[:_PARITY_FRAMES]
     plain_file, file = place / "plain.onnx", place / bundle.BACKBONE
     write_onnx(loaded.network, side, plain_file)
@@ -77,7 +75,7 @@ def open_network(
     plain = open_backbone(plain_file, settings.engine, "fp32", provider=measure)
     engine, measure = plain.engine, plain.provider
     provider = "tensorrt" if settings.provider == "tensorrt" else plain.provider
-    precision = _choose_precision(settings.precision, engine)
+    precision = choose_precision(settings.precision, engine)
     parity = check_parity(loaded.network, plain, crops)
     if settings.dimensions is None:
         shutil.copyfile(plain_file, file)
@@ -103,17 +101,3 @@ def open_network(
     same = precision == "fp32" and settings.dimensions is None and provider == measure
     backbone = open_backbone(file, engine, precision, provider=provider)
     return Network(file, backbone, None if same else plain, parity)
-
-
-def _choose_precision(wanted: str, engine: Engine) -> Precision:
-    """Take the precision that is wanted; `auto` takes BF16 where it is to be had, else FP32."""
-    if wanted in ("auto", "bf16"):
-        if engine == "openvino":
-            from softcore_runtime.openvino import computes_in_bf16
-
-            if computes_in_bf16():
-                return "bf16"
-        if wanted == "bf16":
-            raise UsageError("--precision bf16: takes OpenVINO and a CPU that has it; take fp32 or int8")
-        return "fp32"
-    return wanted  # type: ignore[return-value]  # the settings have checked it

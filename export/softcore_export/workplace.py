@@ -10,7 +10,17 @@ from pathlib import Path
 
 from softcore_runtime.errors import ExportError, UsageError
 
-__all__ = ["scratch", "workplace"]
+__all__ = ["check_target", "scratch", "workplace"]
+
+
+def check_target(target: Path) -> None:
+    """Refuse a place for a bundle that can't be written, by trying; nothing is left there.
+
+    Raises:
+        UsageError: `target` is there and is no bundle, or its place can't be written.
+    """
+    with scratch(target):
+        pass
 
 
 @contextlib.contextmanager

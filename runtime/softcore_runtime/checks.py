@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from softcore_runtime.errors import SoftCoreError, UsageError
 
-__all__ = ["MistakesError", "check_all"]
+__all__ = ["MistakesError", "gather_mistakes"]
+
+Attempt = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class MistakesError(UsageError):
     """Several mistakes, a line each.
 
     Example:
-        >>> MistakesError(["--tau: must be ...", "--backbone: ..."]).lines
-        ('--tau: must be ...', '--backbone: ...')
+        >>> MistakesError(["--tau 2: must be below 1", "nowhere: no such folder"]).lines
+        ('--tau 2: must be below 1', 'nowhere: no such folder')
     """
 
     def __init__(self, mistakes: list[str]) -> None:
@@ -27,30 +30,37 @@ class MistakesError(UsageError):
         return self._mistakes
 
 
-def check_all(*checks: Callable[[], object]) -> None:
-    """Make every check, and raise what they raised as one error.
+@contextlib.contextmanager
+def gather_mistakes() -> Iterator[Attempt]:
+    """Go on after a mistake to find the others, and raise them at the end of the block.
 
-    Args:
-        checks: each raises a `SoftCoreError` where something is wrong.
+    It gives a context manager for each part of the block that may find one: what follows the mistake in
+    that part is left out, the next part begins.
 
     Raises:
         SoftCoreError: as it was raised, where it is the only one.
         MistakesError: the lines of several.
 
     Example:
-        >>> def refuse() -> None:
-        ...     raise UsageError("--tau: must be below 1")
-        >>> check_all(lambda: None, refuse)
+        >>> with gather_mistakes() as attempt:
+        ...     with attempt():
+        ...         raise UsageError("--tau 2: must be below 1")
+        ...     with attempt():
+        ...         raise BundleNotFoundError("pill: no bundle here")
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.UsageError: --tau: must be below 1
+        softcore_runtime.checks.MistakesError: --tau 2: must be below 1; pill: no bundle here
     """
     found: list[SoftCoreError] = []
-    for check in checks:
+
+    @contextlib.contextmanager
+    def attempt() -> Iterator[None]:
         try:
-            check()
-        except SoftCoreError as error:  # noqa: PERF203
+            yield
+        except SoftCoreError as error:
             found.append(error)
+
+    yield attempt
     if len(found) == 1:
         raise found[0]
     if found:

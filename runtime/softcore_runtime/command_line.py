@@ -17,7 +17,7 @@ from itertools import takewhile
 from types import FrameType
 from typing import NoReturn
 
-from softcore_runtime.errors import SoftCoreError, UsageError
+from softcore_runtime.errors import MissingLibraryError, SoftCoreError, UsageError
 from softcore_runtime.missing_library import explain_import, is_of_library
 
 __all__ = ["INTERRUPTED", "Parser", "find_nearest", "run", "silence_opencv", "start", "suggest"]
@@ -134,6 +134,8 @@ def start(prog: str, module: str, arguments: Sequence[str] | None = None) -> int
 
 def _answer(prog: str, error: Exception) -> int:
     """Say in one line on standard error what was raised, each mistake a line; give the exit code."""
+    if _hides_interruption(error):
+        return _say_interrupted(prog)
     known = _explain(error, _EXTRAS.get(prog.partition(" ")[0]))
     lines, code = known or ((f"{type(error).__name__}: {error}; --debug shows where",), _INTERNAL)
     for line in lines:
@@ -145,6 +147,13 @@ def _answer(prog: str, error: Exception) -> int:
 def _say_interrupted(prog: str) -> int:
     print(f"{prog}: interrupted", file=sys.stderr)  # noqa: T201
     return INTERRUPTED
+
+
+def _hides_interruption(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C came while a library in C was imported, which makes an ImportError of it."""
+    if not isinstance(error, ImportError | MissingLibraryError):
+        return isinstance(error, KeyboardInterrupt)
+    return _hides_interruption(error.__cause__ or error.__context__)
 
 
 def _explain(error: Exception, extra: str | None) -> tuple[tuple[str, ...], int] | None:

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 from softcore_export import backbone
-from softcore_export.backbone import FILTERBANK, PatchFeatures, load_backbone
+from softcore_export.backbone import PatchFeatures, load_backbone
+from softcore_export.catalogue import FILTERBANK
 from softcore_runtime import UsageError, read_picture
 from torch import Tensor, nn
 
@@ -238,7 +239,7 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["resnet19", "", "ResNet", "fasterrcnn_resnet50_fpn", "../resnet18"])
 def test_an_unknown_network(name: str, file: Path) -> None:
-    with pytest.raises(UsageError, match="torchvision has no such network"):
+    with pytest.raises(UsageError, match=f"--backbone {name}: no such network; "):
         load_backbone(name, file)
 
 

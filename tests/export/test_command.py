@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from softcore_export.command import main
 from softcore_export.export import Export
+from softcore_export.options import build_parser
 from softcore_runtime import read_bundle
 
 Capsys = pytest.CaptureFixture[str]
@@ -78,43 +79,51 @@ def last_line(capsys: Capsys) -> str:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--tau", "2"], "--tau: "),
-        (["--tau", "nan"], "--tau: "),
-        (["--tau", "many"], "--tau"),
-        (["--lof-k", "0"], "--lof-k: "),
-        (["--coreset-ratio", "0"], "--coreset-ratio: "),
-        (["--seed", "-1"], "--seed: "),
-        (["--crop", "300"], "--resize, --crop: "),
-        (["--resize", "100"], "crop (224) must not exceed resize (100)"),
-        (["--crop", "8"], "--crop: "),
+        (["--tau", "2"], "--tau 2: must be a number from 0 up and below 1"),
+        (["--tau", "nan"], "--tau nan: must be a number from 0 up and below 1"),
+        (["--tau", "many"], "--tau many: must be a number from 0 up and below 1"),
+        (["--lof-k", "0"], "--lof-k 0: must be a whole number from 1 up"),
+        (["--lof-k", "2.5"], "--lof-k 2.5: must be a whole number from 1 up"),
+        (["--coreset-ratio", "0"], "--coreset-ratio 0: must be a number above 0 and at most 1"),
+        (["--seed", "-1"], "--seed -1: must be a whole number from 0 up and below 4294967296"),
+        (["--crop", "300"], "--crop 300: must not exceed --resize (256)"),
+        (["--resize", "100"], "--crop 224: must not exceed --resize (100)"),
+        (["--crop", "8"], "--crop 8: must be a whole number from 32 to 4096"),
         (["--category", "a/b"], "--category 'a/b': must be a plain name"),
         (["--category", "../up"], "--category '../up'"),
         (["--category", ""], "--category ''"),
         (["--category", ".."], "--category '..'"),
         (["--category", "/abs"], "--category '/abs'"),
-        (["--limit", "0"], "--limit 0"),
-        (["--limit", "3"], "--limit 3: at least 8"),
+        (["--limit", "0"], "--limit 0: at least 8 images are needed"),
+        (["--limit", "3"], "--limit 3: at least 8 images are needed"),
+        (["--limit", "few"], "--limit few: must be a whole number from 8 up"),
         (["--discriminator", "guess"], "--discriminator"),
         (["--device", "tpu"], "--device"),
         (["--engine", "tensorrt"], "--engine"),
         (["--precision", "int4"], "--precision"),
-        (["--dimensions", "7"], "--dimensions: "),
-        (["--dimensions", "half"], "--dimensions"),
-        (["--max-loss", "-0.1"], "--max-loss: "),
-        (["--max-loss", "nan"], "--max-loss: "),
-        (["--unknown", "1"], "unrecognized arguments: --unknown 1"),
+        (["--dimensions", "7"], "--dimensions 7: must be a whole number from 8 up"),
+        (["--dimensions", "half"], "--dimensions half: must be a whole number from 8 up"),
+        (["--max-loss", "-0.1"], "--max-loss -0.1: must be a number from 0 to 1"),
+        (["--max-loss", "nan"], "--max-loss nan: must be a number from 0 to 1"),
+        (["--unknown", "1"], "unknown option --unknown"),
         (["--back", "resnet18"], "--back"),  # an abbreviation may mean something else tomorrow
         (["stray"], "stray"),
         (["--data"], "--data"),
-        ([], "datasets: no such folder"),
-        (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--data", "nowhere"], "nowhere: no such folder; name with --data DIR the one that has pill/ in it"),
+        (
+            ["--data", "..", "--category", "her"],
+            "../her: no such folder; did you mean here?; there are: here",
+        ),
     ],
     ids=str,
 )
 def test_mistakes_are_answered_at_once(
-    tmp_path: Path, capsys: Capsys, arguments: list[str], said: str
+    tmp_path: Path, discs: Path, capsys: Capsys, arguments: list[str], said: str
 ) -> None:
-    assert call(*arguments) == 2
+    there = (
+        [] if "--data" in arguments else ["--data", discs, *([] if "--category" in arguments else SMALL[:2])]
+    )
+    assert call("--backbone", "filterbank", *there, *arguments) == 2
     assert said in only_line(capsys)
     assert list(tmp_path.rglob("*")) == [tmp_path / "here"]
 
@@ -124,7 +133,7 @@ def test_a_category_that_is_not_there(discs: Path, capsys: Capsys) -> None:
     assert f"{discs / 'screw'}: no such folder; there are: disc" in only_line(capsys)
 
 
-@pytest.mark.parametrize(("n", "said"), [(0, "no picture"), (3, "3 pictures")])
+@pytest.mark.parametrize(("n", "said"), [(0, "no image"), (3, "3 images")])
 def test_too_few_pictures(tmp_path: Path, discs: Path, capsys: Capsys, n: int, said: str) -> None:
     (tmp_path / "few" / "disc").mkdir(parents=True)
     for name in [f"{number:02}.png" for number in range(n)]:
@@ -142,7 +151,7 @@ def test_too_few_pictures_that_can_be_read(own_discs: Path, capsys: Capsys) -> N
         path.write_bytes(path.read_bytes()[:500])
     assert call(*SMALL, "--data", own_discs) == 3
     line = last_line(capsys)
-    assert "3 pictures could be read, at least 8 are needed" in line
+    assert "3 images could be read, at least 8 are needed" in line
     assert f"{own_discs / 'disc' / '03.png'}: the picture is cut off" in line
     assert not Path("bundles").exists()
 
@@ -165,7 +174,7 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
     assert call(*SMALL, "--data", own_discs) == 0
     out, err = capsys.readouterr()
     assert "from 14 pictures" in out
-    assert "warning: 4 pictures could not be read" in err
+    assert "warning: 4 images could not be read" in err
     named = [line for line in err.splitlines() if line.startswith("  /")]
     assert [Path(line.split(":")[0].strip()).name for line in named] == [
         "cut.jpg", "cut.png", "pixel.png", "text.png",
@@ -189,7 +198,7 @@ def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys
     assert "agreement" not in out  # there is nothing else to agree with
     assert "AUROC" not in out
     assert "suspects   05.png" in out
-    assert f"12 pictures in {discs / 'disc'}" in err
+    assert f"12 images in {discs / 'disc'}" in err
     assert "warning: that is few; 20 or more" in err
     found = read_bundle(tmp_path / "a" / "b" / "disc")
     np.testing.assert_array_equal(found.bank, np.load(exported.path / "bank.npy"))  # the options' settings
@@ -235,7 +244,7 @@ def test_by_default_there_may_be_something_to_agree_with(discs: Path, capsys: Ca
             ["--precision", "bf16"],
             "--precision bf16: takes OpenVINO and a CPU that has it; take fp32 or int8",
         ),
-        (["--labelled", "nowhere"], "nowhere: needs pictures in nowhere/good and defective ones in another"),
+        (["--labelled", "nowhere"], "--labelled nowhere: no such folder"),
     ],
     ids=str,
 )
@@ -350,7 +359,7 @@ def test_weights_of_another_network(discs: Path, tmp_path: Path, capsys: Capsys)
     [
         (["--backbone", "resnet18", "--weights", "nowhere.pth"], "--weights nowhere.pth: No such file"),
         (["--backbone", "resnet18", "--weights", "."], "--weights .: Is a directory"),
-        (["--backbone", "resnet19"], "--backbone resnet19: torchvision has no such network"),
+        (["--backbone", "resnet19"], "--backbone resnet19: no such network; did you mean resnet18?"),
         (["--layers", "layer2"], "--backbone filterbank has fixed filters"),
         (["--backbone", "resnet18", "--layers", "layer9"], "--layers layer9: resnet18 has no such layer"),
     ],
@@ -377,10 +386,98 @@ def test_no_network_to_download_from(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_no_cuda(discs: Path, capsys: Capsys) -> None:
-    assert call(*SMALL, "--data", discs, "--device", "cuda") == 2
-    assert "--device cuda: torch finds no CUDA device" in last_line(capsys)
+@pytest.mark.parametrize("option", ["--device", "--provider"])
+def test_no_cuda(discs: Path, capsys: Capsys, option: str) -> None:
+    assert call(*SMALL, "--data", discs, option, "cuda") == 2
+    line = only_line(capsys)
+    assert line.startswith(f"softcore-export: {option} cuda: ")
+    assert line.endswith(f"; take {option} cpu, or auto\n")
     assert not Path("bundles").exists()
+
+
+def test_all_mistakes_are_told_at_once(discs: Path, capsys: Capsys) -> None:
+    Path("taken").write_text("precious")
+    wrong = {
+        "--limit": "3",
+        "--tau": "2",
+        "--crop": "300",
+        "--backbone": "resnet19",
+        "--weights": "gone.pth",
+        "--labelled": "gone",
+        "--category": "dsc",
+        "--out": "taken",
+    }
+    assert call("--data", discs, *(text for pair in wrong.items() for text in pair)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"softcore-export: {line}"
+        for line in (
+            "--limit 3: at least 8 images are needed",
+            "--tau 2: must be a number from 0 up and below 1",
+            "--crop 300: must not exceed --resize (256)",
+            "--backbone resnet19: no such network; did you mean resnet18?",
+            "--weights gone.pth: No such file or directory",
+            "--labelled gone: no such folder",
+            f"{discs / 'dsc'}: no such folder; did you mean disc?; there are: disc",
+            "taken: can't be written (File exists); choose another --out",
+        )
+    ]
+
+
+def test_mistakes_are_answered_without_the_seconds_that_torch_takes(discs: Path) -> None:
+    """In a process of its own, for this one has torch."""
+    mistakes = [
+        ["--data", str(discs), "--backbone", "resnet19"],
+        ["--data", str(discs), "--weights", __file__],
+        ["--data", str(discs), "--category", "dsc"],
+        ["--data", str(discs), "--labelled", str(discs)],
+        ["--data", str(discs), "--category", "disc", "--out", __file__],
+        ["--data", str(discs), "--tau", "2"],
+        ["--data", str(discs), "--device", "cuda"],
+        ["--data", str(discs), "--engine", "onnxruntime", "--precision", "bf16"],
+        ["--data", "nowhere"],
+    ]
+    script = (
+        "import sys\n"
+        "from softcore_export.command import main\n"
+        f"codes = [main(arguments) for arguments in {mistakes}]\n"
+        "print(codes, [name for name in ('torch', 'onnx', 'openvino', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == f"{[2] * len(mistakes)} []\n", done.stderr
+
+
+def test_what_may_not_be_meant_is_said_before_the_work(
+    own_discs: Path,
+    draw_disc: Callable[..., np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capsys,
+) -> None:
+    folder = own_discs / "disc"
+    (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    for number in range(2):
+        part = np.hstack([draw_disc(number)] * 3)
+        assert cv2.imwrite(str(folder / f"wide{number}.png"), part)
+    monkeypatch.setattr("softcore_export.export.export", _stop)
+    with pytest.raises(RuntimeError, match="as far as this"):
+        call("--debug", *SMALL, "--resize", "144", "--crop", "128", "--data", own_discs)
+    assert capsys.readouterr().err.splitlines() == [
+        f"14 images in {folder}",
+        "warning: that is few; 20 or more give a limit that means something",
+        f"warning: {folder}: 1 symbolic link leads nowhere and is left out: gone.png",
+        "warning: 14 images of 2 sizes: 80 x 80 (12), 240 x 80 (2); each is resized to 144 x 144, so a part "
+        "may look different in each",
+        "warning: 2 of 14 images are far from square: 240 x 80 (2); they are squeezed to 144 x 144, the "
+        "width 3.0 times as much as the height; --resize 288 --crop 256 shows finer defects along it, in "
+        "4 times the time",
+        "warning: 12 of 14 images are smaller than the network's input: 80 x 80 (12); they are enlarged 1.8 "
+        "times to 144 x 144, which shows no finer defects",
+    ]
+
+
+def _stop(*_arguments: object) -> None:
+    raise RuntimeError("as far as this")
 
 
 def test_debug_shows_the_traceback(discs: Path, capsys: Capsys) -> None:
@@ -419,13 +516,15 @@ def test_an_interruption_leaves_the_old_bundle(
     )
     command = [sys.executable, "-c", start, *SMALL, "--data", str(discs), "--out", str(bundles)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while len(list(bundles.iterdir())) == 1:  # until the work has begun
+        before_that: set[Path] = set()
+        # Until the work has begun: trying whether the bundle can be written takes less time than this.
+        while not (there := set(bundles.glob(".*.partial"))) & before_that:
+            before_that = there
             assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        time.sleep(0.2)
+            time.sleep(0.1)
         process.send_signal(how)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert out == ""
     assert err.splitlines()[-1] == "softcore-export: interrupted"
     assert "Traceback" not in err
@@ -462,5 +561,17 @@ def test_without_torch_it_says_what_to_install(discs: Path) -> None:
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1] == (
-        "softcore-export: torch is not installed; run: pip install 'softcore[export]'"
+        "softcore-export: PyTorch is not installed; run: pip install 'softcore[export]'"
     )
+
+
+def test_help_tells_the_exit_codes_and_only_examples_that_are_parsed(capsys: Capsys) -> None:
+    assert call("--help") == 0
+    text = capsys.readouterr().out
+    codes = text[text.index("exit codes:") :].splitlines()[1:]
+    assert [line.split()[0] for line in codes] == ["0", "2", "3", "70", "130"]
+    examples = [line for line in text.splitlines() if line.startswith("  softcore-export ")]
+    assert len(examples) == 4
+    for line in examples:
+        command = line.split("   ")[0]
+        build_parser().parse_args(command.split()[1:])

@@ -70,16 +70,25 @@ def test_a_missing_category_names_those_that_are_there(tmp_path: Path) -> None:
         find_training_folder(tmp_path, "pill")
 
 
+def test_the_nearest_category_is_named(tmp_path: Path) -> None:
+    for name in ("small", "large"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UsageError) as caught:
+        find_training_folder(tmp_path, "smal")
+    said = f"{tmp_path / 'smal'}: no such folder; did you mean small?; there are: large, small"
+    assert str(caught.value) == said
+
+
 def test_nothing_there_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"/pill: no such folder, and nothing else is there"):
         find_training_folder(tmp_path, "pill")
     for root in (tmp_path / "nowhere", tmp_path / "file"):
         (tmp_path / "file").touch()
-        with pytest.raises(UsageError, match=rf"{root.name}: no such folder \(--data"):
+        with pytest.raises(UsageError, match=rf"{root.name}: no such folder; name with --data DIR the one"):
             find_training_folder(root, "pill")
 
 
-@pytest.mark.parametrize(("n", "said"), [(0, "no picture,"), (1, "1 picture,"), (3, "3 pictures,")])
+@pytest.mark.parametrize(("n", "said"), [(0, "no image,"), (1, "1 image,"), (3, "3 images,")])
 def test_too_few_pictures_are_no_data(tmp_path: Path, n: int, said: str) -> None:
     fill(tmp_path, numbered(n))
     (tmp_path / "notes.txt").touch()
@@ -136,7 +145,7 @@ def test_too_few_that_can_be_read(tmp_path: Path) -> None:
     fill(tmp_path, numbered(FEWEST - 1))
     for name in ("x.png", "y.png"):
         (tmp_path / name).write_text("this is no picture")
-    with pytest.raises(DataError, match=r"7 pictures could be read, at least 8 .* first fault: .*x\.png"):
+    with pytest.raises(DataError, match=r"7 images could be read, at least 8 .* first fault: .*x\.png"):
         read(tmp_path)
 
 
@@ -173,7 +182,7 @@ def test_no_sample_of_nothing(tmp_path: Path) -> None:
     pictures = TrainingPictures.find(fill(tmp_path, numbered(9)))
     for path in pictures.paths:
         path.write_text("this is no picture")
-    with pytest.raises(DataError, match=r"no picture could be read, at least 8 .* first fault: .*000\.png"):
+    with pytest.raises(DataError, match=r"no image could be read, at least 8 .* first fault: .*000\.png"):
         pictures.sample(SMALL, 4)
 
 
@@ -192,15 +201,38 @@ def test_labelled_pictures_are_good_or_in_another_folder(tmp_path: Path) -> None
     assert len(found) == 7
 
 
-@pytest.mark.parametrize("made", [[], ["good"], ["crack"], ["goods", "crack"]])
-def test_labels_take_both_kinds(tmp_path: Path, made: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("made", "counts"), [(["good"], "2 and 0"), (["crack"], "0 and 2"), (["goods", "crack"], "0 and 4")]
+)
+def test_labels_take_both_kinds(tmp_path: Path, made: list[str], counts: str) -> None:
     for folder in made:
         fill(tmp_path / "labelled" / folder, numbered(2))
     with pytest.raises(UsageError) as caught:
         find_labelled(tmp_path / "labelled")
     place = tmp_path / "labelled"
     assert str(caught.value) == (
-        f"{place}: needs pictures in {place / 'good'} and defective ones in another folder"
+        f"--labelled {place}: needs good images in {place / 'good'} and defective ones in another folder; "
+        f"there are {counts}"
+    )
+
+
+def test_labels_take_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--labelled .*/none: no such folder"):
+        find_labelled(tmp_path / "none")
+
+
+def test_what_is_left_out_of_the_folder_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, numbered(8))
+    assert TrainingPictures.find(tmp_path).omitted == []
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    said = f"{tmp_path}: 1 symbolic link leads nowhere and is left out: gone.png"
+    assert TrainingPictures.find(tmp_path).omitted == [said]
+    (tmp_path / "000.png").unlink()
+    with pytest.raises(DataError) as caught:
+        TrainingPictures.find(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: 7 images, at least 8 are needed (bmp, jpeg, jpg, png, tif, tiff); "
+        "1 symbolic link leads nowhere and is left out: gone.png"
     )
 
 

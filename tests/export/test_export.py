@@ -516,7 +516,7 @@ def test_an_old_bundle_is_replaced(
 def test_pictures_that_vanish_leave_nothing(own_discs: Path, small: ExportSettings, tmp_path: Path) -> None:
     pictures = TrainingPictures.find(own_discs / "disc")
     shutil.rmtree(own_discs / "disc")
-    with pytest.raises(DataError, match="no picture could be read"):
+    with pytest.raises(DataError, match="no image could be read"):
         export(pictures, tmp_path / "new" / "disc", small)
     assert not (tmp_path / "new").exists()
 

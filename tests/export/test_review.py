@@ -29,7 +29,7 @@ from softcore_export.export import Export, Prepared, export, prepare
 from softcore_export.heat_map import heat_picture
 from softcore_export.review import review
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, read_picture
+from softcore_runtime import Inspector, read_bundle, read_picture
 from softcore_runtime.errors import DataError
 
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -492,14 +492,34 @@ def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
     with review_command(discs, tmp_path) as (process, client):
         digest = client.get("/pictures").json()["cards"][0]["sha256"]
         assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
+        assert client.post("/export").status_code == 202
+        while client.get("/state").json()["running"] is not None:
+            assert process.poll() is None
+            time.sleep(0.02)
+        other = client.get("/pictures", params={"show": "all"}).json()["cards"][1]["sha256"]
+        assert client.put(f"/choices/{other}", json={"action": "keep"}).status_code == 200
         out, err = press_ctrl_c(process)
-    assert f"{tmp_path / 'disc'}: " in out
-    assert err == (
+    lines = out.splitlines()  # the report of the last export, and of no other
+    assert lines[0].startswith(f"{tmp_path / 'disc'}: ")
+    assert lines[0].endswith("from 12 pictures")
+    names = [line.split()[0] for line in lines[1:]]
+    assert [name for name in names if name != "agreement"] == [  # there is none where all is in fp32
+        "limit", "search", "hints", "network", "time", "defective", "suspects", "report"
+    ]  # fmt: skip
+    manifest = read_bundle(tmp_path / "disc").manifest
+    assert lines[1].startswith(f"  limit      {manifest.threshold.value:.4g}, provisional")
+    assert lines[-1] == f"  report     {tmp_path / 'disc' / 'report.html'}"
+    exported = [line for line in err.splitlines() if line.startswith("  exported ")]
+    assert exported == [
+        f"  exported   {tmp_path / 'disc'}: limit {manifest.threshold.value:.4g}, {manifest.bank.n:,} entries"
+    ]
+    assert err.splitlines()[-1] == (
         "review ended by Ctrl-C; 1 change of choices not in the bundle yet, "
-        f"the next export follows {tmp_path / 'disc.choices.json'}\n"
+        f"the next export follows {tmp_path / 'disc.choices.json'}"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disc", "disc.choices.json"]
     assert json.loads((tmp_path / "disc.choices.json").read_text())["pictures"] == {
-        digest: {"action": "exclude"}
+        digest: {"action": "exclude"},
+        other: {"action": "keep"},
     }
     Inspector.load(tmp_path / "disc")

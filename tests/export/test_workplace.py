@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from softcore_export.workplace import workplace
+from softcore_export.workplace import check_target, workplace
 from softcore_runtime.errors import ExportError, UsageError
 
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -186,3 +186,19 @@ def test_a_failed_write_names_the_place(tmp_path: Path, error: OSError) -> None:
 def test_an_error_that_names_its_file_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="elsewhere"), workplace(tmp_path / "pill"):
         (tmp_path / "elsewhere").read_bytes()
+
+
+def test_a_place_is_tried_and_left_as_it_was(tmp_path: Path, old: Path, snapshot: Snapshot) -> None:
+    before = snapshot(tmp_path)
+    check_target(old)
+    check_target(tmp_path / "a" / "b" / "pill")
+    assert snapshot(tmp_path) == before
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for target, said in (
+        (tmp_path / "file" / "pill", "file: can't be written (File exists); choose another --out"),
+        (tmp_path / "folder", "folder: is there already and is not a bundle"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            check_target(target)
+        assert said in str(caught.value)

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from softcore_runtime import errors
 from softcore_runtime.command_line import INTERRUPTED, Parser, find_nearest, run, silence_opencv, suggest
+from softcore_runtime.missing_library import explain_import
 
 Work = Callable[[argparse.Namespace], "int | None"]
 
@@ -114,6 +115,21 @@ def test_debug_raises(error: Exception) -> None:
 def test_ctrl_c(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert run(parser(), raising(KeyboardInterrupt()), arguments) == INTERRUPTED == 130
     assert only_line(capfd) == "softcore-try: interrupted"
+
+
+@pytest.mark.parametrize("explained", [False, True])
+def test_ctrl_c_while_a_library_in_c_is_imported(capfd: pytest.CaptureFixture[str], explained: bool) -> None:
+    """As pybind11 tells of it: the library isn't broken."""
+    failed = ImportError("initialization failed", name="onnxruntime")
+    failed.__cause__ = KeyboardInterrupt()
+
+    def work(_: argparse.Namespace) -> int:
+        if explained:
+            raise explain_import(failed) from failed
+        raise failed
+
+    assert run(Parser("softcore-x", "For tests."), work, []) == INTERRUPTED
+    assert capfd.readouterr() == ("", "softcore-x: interrupted\n")
 
 
 def test_sigterm_runs_the_clean_up_and_is_then_handled_as_before(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from softcore_export import duration
+from softcore_export.duration import Workload, estimate_seconds, measure_products, tell_duration
+from softcore_export.export import Prepared
+from softcore_runtime.progress import track
+
+Capture = pytest.CaptureFixture[str]
+CPU = torch.device("cpu")
+TILES = Workload(images=500, positions=784, dim=384, ratio=0.05, greedy=True)  # of benchmarks/EXPORT_TIME.md
+PILLS = Workload(images=90, positions=784, dim=384, ratio=0.1, greedy=True)
+
+
+@pytest.mark.parametrize(("work", "per_image", "measured"), [(TILES, 0.025, 82.0), (PILLS, 0.03, 11.5)])
+def test_it_is_about_what_exports_took(work: Workload, per_image: float, measured: float) -> None:
+    """At the multiplications that the machine of these measurements makes in a second."""
+    assert measured * 0.6 < estimate_seconds(work, per_image, 8e10) < measured * 2.1
+
+
+def test_what_is_compared_grows_with_the_square_of_the_images() -> None:
+    one, ten = (Workload(n, 784, 384, 0.1, greedy=True).products for n in (2000, 20000))
+    assert ten / one > 80
+    assert Workload(2000, 784, 384, 0.1, greedy=False).products < one
+    assert Workload(2000, 784, 1536, 0.1, greedy=True).products > 2 * one
+
+
+def test_products_are_measured() -> None:
+    """Any machine lies between; a unit that is mistaken doesn't."""
+    assert 1e7 < measure_products(64, CPU) < 1e16
+
+
+def read_slowly(crops: np.ndarray, clock: SimpleNamespace, seconds: float) -> Iterator[np.ndarray]:
+    for crop in crops:
+        clock.now += seconds
+        yield crop
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.25, ["2,000 images: about 9 minutes on this machine"]), (0.02, [])],
+)
+def test_it_is_told_early_where_it_is_long(
+    prepared: Prepared,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    seconds: float,
+    said: list[str],
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(duration, "measure_products", lambda _dim, _device: 1e13)
+    crops = np.zeros((8, 64, 64, 3), np.uint8)
+    told = tell_duration(read_slowly(crops, clock, seconds), 2000, prepared.network, prepared.settings, CPU)
+    passed = [next(told) for _ in range(6)]
+    assert capsys.readouterr().err.splitlines() == said
+    passed += track(told, "features", total=2)
+    assert len(passed) == 8
+    assert "about" not in capsys.readouterr().err  # once is enough
