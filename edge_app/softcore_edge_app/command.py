@@ -1,25 +1,24 @@
-"""Command: `softcore-edge`, a decision for every frame of a camera, a video or a folder of pictures."""
+"""Command: `softcore-edge`, a decision for every frame of a camera, a video or a folder of images."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import takewhile
 
-from softcore_runtime import SourceError
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime import BundleNotFoundError, SourceError
+from softcore_runtime.command_line import find_nearest, run
 
-from softcore_edge_app import ask_command, prepare_command, replay_command
+from softcore_edge_app import ask_command, check_command, prepare_command, replay_command
+from softcore_edge_app.bundle_choice import choose_bundle, is_bundle, list_bundles
 from softcore_edge_app.command_options import build_parser, gather_options
-from softcore_edge_app.configuration import (
-    configure,
-    describe_configuration,
-    read_configuration,
-)
+from softcore_edge_app.configuration import configure
 from softcore_edge_app.connections import Connections
 from softcore_edge_app.health import service_command
 from softcore_edge_app.health.logs import configure_logs
@@ -27,43 +26,63 @@ from softcore_edge_app.health.memory import limit_arenas
 from softcore_edge_app.ledger import command as ledger_command
 from softcore_edge_app.line.assembly import assemble, is_live
 from softcore_edge_app.line.station import Station
+from softcore_edge_app.mistakes import ConfigurationError
+from softcore_edge_app.options import Configuration
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_edge_app.outputs.printer import Printer
+from softcore_edge_app.preflight import require_presence
 from softcore_edge_app.tally import Tally
 
 __all__ = ["main"]
 
 _PRINTING = 0.2  # seconds for the lines that wait at the end
 
+_log = logging.getLogger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-edge` and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments and (other := _OTHERS.get(arguments[0])):
-        return other(arguments[1:])
-    return run(build_parser(), _work, arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    leading = list(takewhile("--debug".__eq__, arguments))  # before a command, too
+    name, *rest = [*arguments[len(leading) :], ""]
+    if other := _OTHERS.get(name):
+        return other([*leading, *rest[:-1]])
+    parser = build_parser()
+    if meant := _find_meant(name):
+        parser.error(f"{name}: no command and no bundle of this name; did you mean {meant}?")
+    return run(parser, _work, arguments)
 
 
-def _main_check(arguments: Sequence[str]) -> int:
-    return run(_build_check_parser(), _check, arguments)
+def _find_meant(name: str) -> str | None:
+    """Find the command that was meant by what would be taken for a bundle; None where it may well be one."""
+    if not name or name.startswith("-") or is_bundle(name):
+        return None
+    commands = {one: f"softcore-edge {one}" for one in _OTHERS}
+    commands |= {end: f"the command softcore-{end}" for end in ("calibrate", "export")}
+    near = find_nearest(name, [*commands, *list_bundles()])
+    return commands.get(near) if near else None
 
 
-def _build_check_parser() -> Parser:
-    parser = Parser("softcore-edge check", "Check a configuration file; nothing that it names is opened.")
-    parser.add_argument("config", type=Path, metavar="FILE", help="a TOML file, as for --config")
-    return parser
-
-
-def _check(options: argparse.Namespace) -> None:
-    for line in describe_configuration(read_configuration(options.config)):
-        print(line)
+def _configure(options: argparse.Namespace) -> Configuration:
+    """Make the configuration; where there are mistakes in it a bundle that isn't there is told with them."""
+    try:
+        return configure(options.config, gather_options(options))
+    except ConfigurationError as error:
+        if options.bundle is None or is_bundle(options.bundle):
+            raise
+        try:
+            choose_bundle(options.bundle)
+        except BundleNotFoundError as missing:
+            raise ConfigurationError([str(missing), *error.mistakes]) from None
+        raise
 
 
 def _work(options: argparse.Namespace) -> None:
     limit_arenas()
-    # What was mistyped is said before a bundle is loaded, which takes seconds.
-    line = configure(options.config, gather_options(options))
+    # What was mistyped or isn't there is said before a bundle is loaded, which takes seconds.
+    line = _configure(options)
     configure_logs(line.log)
+    require_presence(line)
     station = assemble(line)
     try:
         overlays = OverlayFolder(line.save_overlays) if line.save_overlays else None
@@ -79,23 +98,37 @@ def _work(options: argparse.Namespace) -> None:
         overlays=overlays,
         lossless=not is_live(station),
         on_error=station.fail,
+        cameras=tuple(station.lines),
     )
     tally, start = Tally(), time.perf_counter()
+    tallies = {name: Tally() for name in station.lines}
     station.add_listener(lambda decided: tally.add(decided.verdict))
+    station.add_listener(lambda decided: tallies[decided.entry.camera].add(decided.verdict))
     station.add_listener(printer.print)
     try:
         connections.start()
         station.start()
         connections.say_ready()
+        if connections.url:
+            _log.info("page %s", connections.url)
         station.wait()
+        if connections.url and line.frames is None:
+            _stay(station, connections.url)
     finally:  # also after Ctrl-C or a fault: what was decided stands
         _end(station, connections, printer)
         if tally.total:
-            _summarise(station, printer, overlays, tally, time.perf_counter() - start)
+            _summarise(station, printer, overlays, tally, tallies, time.perf_counter() - start)
     if printer.error:
         raise printer.error
     if not tally.decided:
         raise SourceError(f"no frame could be decided: {tally.total} INVALID")
+
+
+def _stay(station: Station, url: str) -> None:
+    """Keep the page for who wants to look at it: recordings are gone through in a moment."""
+    _log.info("all frames were gone through; the page stays at %s until Ctrl-C", url)
+    with suppress(KeyboardInterrupt):
+        station.wait_for_fault()
 
 
 def _end(station: Station, connections: Connections, printer: Printer) -> None:
@@ -112,20 +145,29 @@ def _end(station: Station, connections: Connections, printer: Printer) -> None:
 
 
 def _summarise(
-    station: Station, printer: Printer, overlays: OverlayFolder | None, tally: Tally, seconds: float
+    station: Station,
+    printer: Printer,
+    overlays: OverlayFolder | None,
+    tally: Tally,
+    tallies: Mapping[str, Tally],
+    seconds: float,
 ) -> None:
     lines = tally.describe(seconds)
-    for line in station.lines.values():
+    for name, line in station.lines.items():
         inspector = line.recipes.current.inspector
         threshold, path = inspector.manifest.threshold, inspector.bundle.path
-        lines.append(f"bundle {path}, limit {threshold.value:.6g}")
-        lines.append(f"network {inspector.network}")
-        if inspector.remark:
-            lines.append(inspector.remark)
-        if threshold.provisional:
-            lines.append(f"the limit is provisional: run softcore-calibrate {path}")
-        if line.source.remark:
-            lines.append(line.source.remark)
+        of_camera = [
+            f"bundle {path}, limit {threshold.value:.6g}",
+            f"network {inspector.network}",
+            inspector.remark,
+            f"the limit is provisional: run softcore-calibrate {path}" if threshold.provisional else None,
+            line.source.remark,
+        ]
+        before = ""
+        if len(station.lines) > 1:
+            before, counts = f"{name}: ", tallies[name].describe(seconds)[0]
+            of_camera.insert(0, counts)
+        lines.extend(f"{before}{told}" for told in of_camera if told)
     if overlays:
         lines.append(f"{overlays.saved} overlays in {overlays.path}")
     if printer.left_out:
@@ -137,7 +179,7 @@ def _summarise(
 
 _OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
     "ask": ask_command.main,
-    "check": _main_check,
+    "check": check_command.main,
     "install-service": service_command.main,
     "ledger": ledger_command.main,
     "prepare": prepare_command.main,

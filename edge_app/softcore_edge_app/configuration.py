@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from softcore_runtime.errors import MissingLibraryError, UsageError
+from softcore_runtime.errors import UsageError
+from softcore_runtime.missing_library import explain_import
 
-from softcore_edge_app.options import CameraOptions, Configuration
+from softcore_edge_app.mistakes import ConfigurationError, Reading, find_mistakes
+from softcore_edge_app.options import Configuration
 
-__all__ = ["configure", "describe_configuration", "merge", "parse_setting", "read_configuration"]
+__all__ = [
+    "configure",
+    "describe_configuration",
+    "merge",
+    "parse_setting",
+    "read_configuration",
+    "review_configuration",
+]
 
 
 def configure(file: Path | None, options: Mapping[str, Any]) -> Configuration:
@@ -25,23 +32,33 @@ def configure(file: Path | None, options: Mapping[str, Any]) -> Configuration:
         options: by key; None is left open. What is given of a table leaves the rest of it as it is.
 
     Raises:
-        UsageError: as `read_configuration`, or the two don't go together.
+        UsageError: as `read_configuration`, of the two together.
     """
     given = {key: value for key, value in options.items() if value is not None}
     fields = _read(file) if file else {}
     if "camera" in given or "source" in given:
         fields = {key: value for key, value in fields.items() if key not in ("camera", "source")}
-    return _validate(merge(fields, given), f"{file}: " if file else "")
+    return _validate(merge(fields, given), file, given)
 
 
 def read_configuration(file: Path) -> Configuration:
     """Read and check a file; opens nothing that it names.
 
     Raises:
-        UsageError: it can't be read, is no TOML, has an unknown key (the nearest known one is named) or a
-            wrong value, says nothing of where frames come from, or things that don't go together.
+        UsageError: it can't be read, or is no TOML.
+        ConfigurationError: all that is wrong in it: unknown keys (the nearest known one is named), wrong
+            values, nothing of where frames come from, things that don't go together.
     """
-    return _validate(_read(file), f"{file}: ")
+    return _validate(_read(file), file)
+
+
+def review_configuration(file: Path) -> Reading:
+    """Read a file as far as it is right, with all that is wrong in it.
+
+    Raises:
+        UsageError: it can't be read, or is no TOML.
+    """
+    return find_mistakes(_read(file))
 
 
 def describe_configuration(configuration: Configuration) -> list[str]:
@@ -82,8 +99,8 @@ def _parse(text: str) -> dict[str, Any]:
     else:
         try:
             import tomli as tomllib
-        except ModuleNotFoundError as error:
-            raise MissingLibraryError("tomli", "edge") from error
+        except ImportError as error:
+            raise explain_import(error, "edge") from error
     fields: dict[str, Any] = tomllib.loads(text)
     return fields
 
@@ -110,65 +127,21 @@ def _flatten(fields: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, 
             yield f"{place}{key}", value
 
 
-def _validate(fields: Mapping[str, Any], where: str) -> Configuration:
-    try:
-        found = Configuration.model_validate(fields)
-    except ValidationError as error:
-        raise UsageError(where + _explain(error)) from error
-    for name, camera in found.cameras.items() or [("", found)]:
-        _check_camera(camera, where + (f"cameras.{name}: " if name else ""))
-    if found.cameras:
-        both = sorted(found.model_fields_set & CameraOptions.model_fields.keys())
-        if both:
-            raise UsageError(
-                f"{where}{both[0]}: belongs into each camera's table where there are tables [cameras.NAME]"
-            )
-    if found.fast and found.save_overlays:
-        raise UsageError(
-            f"{where}--fast draws no maps, so there are no overlays to save; leave one of the two out"
-        )
-    for output in ("mqtt", "modbus"):
-        if getattr(found, output) and found.ledger is None:
-            raise UsageError(f"{where}{output}: needs a ledger (--ledger FILE), which keeps what it misses")
-    outside = found.mqtt or found.modbus or found.http
-    for name, camera in found.cameras.items() or [("", found)]:
-        if camera.trigger == "external" and not outside:
-            place = f"{where}cameras.{name}." if name else where
-            raise UsageError(f"{place}trigger: nobody can trigger it: that takes mqtt, modbus or http")
-    return found
+def _validate(fields: Mapping[str, Any], file: Path | None, given: Mapping[str, Any] = {}) -> Configuration:
+    """Make the configuration; what is wrong and was not `given` beside the file is said with its name."""
+    reading = find_mistakes(fields)
+    if reading.mistakes:
+        told = [
+            str(mistake) if file is None or _holds(given, mistake.place) else f"{file}: {mistake}"
+            for mistake in reading.mistakes
+        ]
+        raise ConfigurationError(told)
+    return reading.configuration
 
 
-def _check_camera(camera: CameraOptions, where: str) -> None:
-    if (camera.camera is None) == (camera.source is None):
-        raise UsageError(f"{where}needs either camera or source (--camera, --source)")
-    if (camera.trigger == "interval") != (camera.interval is not None):
-        raise UsageError(f"{where}an interval goes with trigger = interval, and that with an interval")
-    if camera.recipes and camera.bundle is not None:
-        raise UsageError(f"{where}recipes: the first of them is in use at the start; leave bundle out")
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    # Of a choice between literals pydantic names each; a key has no bracket.
-    place = [str(part) for part in first["loc"] if "[" not in str(part)]
-    if first["type"] != "extra_forbidden":
-        return f"{'.'.join(place)}: {first['msg']}, not {first['input']!r}"
-    known = _list_keys(Configuration, place[:-1])
-    near = difflib.get_close_matches(place[-1], known, n=1)
-    meant = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
-    return f"{'.'.join(place)}: no such key; {meant}"
-
-
-def _list_keys(model: type[BaseModel], place: Sequence[str]) -> list[str]:
-    """List the keys of a table, of which `place` is the path."""
-    if not place:
-        return [field.alias or name for name, field in model.model_fields.items()]
-    kinds = [model.model_fields[place[0]].annotation]
-    while kinds:
-        kind = kinds.pop()
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return _list_keys(kind, place[1:])
-        if place[0] == "cameras":
-            return _list_keys(CameraOptions, place[2:])
-        kinds.extend(get_args(kind))
-    return []
+def _holds(fields: Mapping[str, Any], place: Sequence[str]) -> bool:
+    """Tell whether a key, or the table it would be in, is among the fields as a value."""
+    if not place or place[0] not in fields:
+        return False
+    inner = fields[place[0]]
+    return not isinstance(inner, Mapping) or _holds(inner, place[1:])

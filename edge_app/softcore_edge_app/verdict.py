@@ -45,6 +45,8 @@ class Verdict:
         overlay: the saved overlay's path, or None.
         reason: why it is INVALID, else None.
         trigger: the frame's id in the ledger; None where there is none.
+        camera: the name of the line's camera; None where there is no line.
+        part: what a PLC, a broker or a page called the part; None where nobody did.
     """
 
     frame: int
@@ -62,6 +64,8 @@ class Verdict:
     overlay: Path | None = None
     reason: str | None = None
     trigger: str | None = None
+    camera: str | None = None
+    part: str | None = None
 
 
 def examine(frame: Frame, checks: FrameChecks | None) -> str | None:
@@ -141,8 +145,15 @@ def format_json(verdict: Verdict) -> str:
     return json.dumps(fields, allow_nan=False)
 
 
-def format_line(verdict: Verdict, *, colour: bool = False) -> str:
-    """Write a verdict as one line for a person: number, decision, share, score, time, name, reason."""
+def format_line(verdict: Verdict, *, colour: bool = False, camera_width: int = 0) -> str:
+    """Write a verdict as one line for a person: number, decision, share, score, time, name, reason.
+
+    Args:
+        verdict: what was decided.
+        colour: whether the decision has its colour.
+        camera_width: the length of the longest camera's name, to write the camera's before the frame's; 0
+            where there is only one camera.
+    """
     word = f"{verdict.decision!s:<7}"
     if colour:
         word = f"{_COLOURS[verdict.decision]}{word}{_PLAIN}"
@@ -150,7 +161,10 @@ def format_line(verdict: Verdict, *, colour: bool = False) -> str:
     if verdict.score is not None and verdict.share is not None and verdict.milliseconds is not None:
         sign = _SIGNS[Bound(verdict.bound)]
         numbers = _numbers(sign, verdict.share, verdict.score, verdict.milliseconds)
-    line = f"{verdict.frame:>6}  {word}  {numbers}  {printable(verdict.name)}"
+    camera = f"{printable(verdict.camera or ''):<{camera_width}}  " if camera_width else ""
+    line = f"{verdict.frame:>6}  {word}  {numbers}  {camera}{printable(verdict.name)}"
+    if verdict.part:
+        line += f", part {printable(verdict.part)}"
     return f"{line}: {printable(verdict.reason)}" if verdict.reason else line
 
 

@@ -312,7 +312,7 @@ def test_an_absent_camera_is_one_line(tiny_bundle: Path, capsys: Capsys, camera:
         (["--source", "gone.png"], 2, "no such file or folder"),
         (["--source", "text.avi"], 3, "neither a video nor a picture"),
         (["--source", "text.png"], 3, None),
-        (["--source", "empty"], 3, "no pictures here"),
+        (["--source", "empty"], 3, "empty: an empty folder, without images"),
         (["--source", "http://127.0.0.1:9/"], 3, "can't be opened"),
         (["--camera", "front"], 2, "takes an index"),
     ],

@@ -10,6 +10,7 @@ from softcore_edge_app.configuration import (
     describe_configuration,
     read_configuration,
 )
+from softcore_edge_app.mistakes import ConfigurationError
 from softcore_runtime import UsageError
 
 WHOLE = """\
@@ -49,12 +50,12 @@ def test_every_option_is_a_key(file: Path) -> None:
         ("camrea = 0", "camrea: no such key; did you mean camera?"),
         ("camera = 0\nthread = 2", "thread: no such key; did you mean threads?"),
         ("camera = 0\nxyz = 2", "xyz: no such key; there are: bundle, recipes, camera, source"),
-        ("camera = 0\n[ledger]\nfile = 'x'", "ledger: Input is not a valid path"),
-        ("camera = 0\nthreads = 0", "threads: Input should be greater than or equal to 1, not 0"),
-        ("camera = 0\nengine = 'abacus'", "engine: Input should be"),
-        ("camera = 0.5", "camera: Input should be a valid string, not 0.5"),
-        ("camera = true", "camera: Input should be a valid string, not True"),
-        ("camera = 0\nsource = 'x'", "needs either camera or source"),
+        ("camera = 0\n[ledger]\nfile = 'x'", "ledger: must be a path, not a table"),
+        ("camera = 0\nthreads = 0", "threads: must be from 1 up, not 0"),
+        ("camera = 0\nengine = 'abacus'", 'engine: must be openvino, onnxruntime or auto, not "abacus"'),
+        ("camera = 0.5", "camera: must be a text, not 0.5"),
+        ("camera = true", "camera: must be a text, not true"),
+        ("camera = 0\nsource = 'x'", "takes either camera or source, not both"),
         ("bundle = 'pill'", "needs either camera or source"),
         ("camera = 0\nfast = true\nsave_overlays = 'x'", "--fast draws no maps"),
         ("camera =", "not TOML (Invalid value"),
@@ -66,6 +67,19 @@ def test_a_mistake_is_said_with_its_place(file: Path, text: str, said: str) -> N
     with pytest.raises(UsageError) as caught:
         read_configuration(file)
     assert str(caught.value).startswith(f"{file}: {said}")
+
+
+def test_all_mistakes_are_said_each_in_a_line(file: Path) -> None:
+    file.write_text("camrea = 0\nqueue = 0\nthreads = 'two'\n[mqtt]\nhots = 'x'\n")
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration(file)
+    assert set(caught.value.mistakes) == {
+        f"{file}: camrea: no such key; did you mean camera?",
+        f"{file}: queue: must be from 1 to 10000, not 0",
+        f'{file}: threads: must be a whole number, not "two"',
+        f"{file}: mqtt.hots: no such key; did you mean mqtt.host?",
+        f"{file}: mqtt: needs a ledger (--ledger FILE), which keeps what it misses",
+    }
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_json_has_the_same_keys_for_every_frame() -> None:
         "threshold": 12.0, "fail_above": 12.0, "share": 22.0134567 / 12, "milliseconds": 3.25,
         "certified_by_hint": 60,
         "by_hnsw": 3, "exact": 1, "overlay": None, "reason": None, "trigger": None,
+        "camera": None, "part": None,
     }  # fmt: skip
     assert (invalid["decision"], invalid["score"], invalid["reason"]) == ("INVALID", None, "not a picture")
     assert [invalid[key] for key in ("bound", "certified_by_hint", "by_hnsw", "exact")] == [None] * 4
@@ -108,6 +109,12 @@ def test_a_line_says_it_all() -> None:
     ]  # fmt: skip
     assert format_line(INVALID).split()[:2] == ["13", "INVALID"]
     assert format_line(INVALID).endswith("  b.png: not a picture")
+
+
+def test_a_line_names_the_camera_where_there_are_several_and_the_part_that_was_named() -> None:
+    told = format_line(replace(FAIL, camera="left", part="4711"), camera_width=5)
+    assert told.endswith("  left   scratch/7.png, part 4711")
+    assert "left" not in format_line(replace(FAIL, camera="left"))
 
 
 @pytest.mark.parametrize(("bound", "sign"), [("exact", ""), ("upper", "<="), ("lower", ">=")])

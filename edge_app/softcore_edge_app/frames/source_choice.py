@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import cv2
 from softcore_runtime import UsageError
+from softcore_runtime.command_line import find_nearest
 
 from softcore_edge_app.frames.capture import Capture
 from softcore_edge_app.frames.live_capture import LiveCapture
@@ -73,6 +73,8 @@ def choose_source(text: str, options: CameraOptions = _AS_IT_COMES, *, required:
         raise UsageError("--source: needs a file, a folder or an address, not ''")
     if path.is_dir():
         return Pictures(path)
+    if path.is_symlink() and not path.exists():
+        raise UsageError(f"--source {text}: a dangling symbolic link; there is no {path.readlink()}")
     if not path.exists():
         raise UsageError(f"--source {text}: no such file or folder")
     if not path.is_file():
@@ -135,8 +137,8 @@ def _find_property(name: str) -> int:
     number = getattr(cv2, f"CAP_PROP_{name.upper()}", None)
     if not isinstance(number, int):
         known = [one.removeprefix("CAP_PROP_").lower() for one in dir(cv2) if one.startswith("CAP_PROP_")]
-        near = difflib.get_close_matches(name.lower(), known, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        near = find_nearest(name, known)
+        meant = f"; did you mean {near}?" if near else ""
         raise UsageError(f"properties.{name}: OpenCV knows no such property of a camera{meant}")
     return number
 

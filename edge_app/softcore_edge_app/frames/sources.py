@@ -1,4 +1,4 @@
-"""Sources: what frames come from, and the frames of a picture file or a folder of pictures."""
+"""Sources: what frames come from, and the frames of an image file or a folder of images."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from softcore_runtime import PictureError, SourceError, UsageError, read_picture
 from softcore_runtime.pictures import SUFFIXES, find_pictures
 
 __all__ = ["Frame", "Pictures", "Source", "is_picture"]
+
+_VIDEOS = frozenset({".avi", ".mkv", ".mov", ".mp4"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +59,13 @@ class Source(Protocol):
 
 
 class Pictures:
-    """A picture file, or all pictures under a folder in the order of their paths.
+    """An image file, or all images under a folder in the order of their paths.
+
+    A symbolic link that leads nowhere counts as an image that can't be read.
 
     Raises:
         UsageError: the folder can't be listed.
-        SourceError: there is no picture under the folder.
+        SourceError: there is no image under the folder.
     """
 
     remark: str | None = None
@@ -69,14 +73,19 @@ class Pictures:
     def __init__(self, path: Path) -> None:
         self._root = path if path.is_dir() else path.parent
         try:
-            self._paths = find_pictures(path) if path.is_dir() else [path]
+            self._paths = _list_images(path) if path.is_dir() else [path]
         except OSError as error:
             raise UsageError(f"{path}: can't be listed ({error.strerror})") from error
         if not self._paths:
-            raise SourceError(f"{path}: no pictures here ({', '.join(sorted(SUFFIXES))})")
+            raise SourceError(f"{path}: {_describe_lack(path)}")
+        if all(one.is_symlink() and not one.exists() for one in self._paths):
+            raise SourceError(
+                f"{path}: all of its {len(self._paths)} images are dangling symbolic links; "
+                f"there is no {self._paths[0].readlink()}"
+            )
 
     def read_frames(self) -> Generator[Frame, None, None]:
-        """Read the pictures; one that can't be read is a frame with a reason."""
+        """Read the images; one that can't be read is a frame with a reason."""
         for number, path in enumerate(self._paths, 1):
             name = path.relative_to(self._root).as_posix()
             try:
@@ -84,6 +93,32 @@ class Pictures:
             except PictureError as error:
                 frame = Frame(number, name, reason=str(error).removeprefix(f"{path}: "))
             yield frame
+
+
+def _list_images(folder: Path) -> list[Path]:
+    dangling = (
+        path
+        for path in folder.rglob("*")
+        if is_picture(path)
+        and path.is_symlink()
+        and not path.exists()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    return sorted({*find_pictures(folder), *dangling})
+
+
+def _describe_lack(folder: Path) -> str:
+    """Say what there is instead of images, as far as it shows what was meant."""
+    wanted = f"no images here or in its folders ({', '.join(sorted(SUFFIXES))})"
+    names = sorted(path.name for path in folder.iterdir())
+    if not names:
+        return "an empty folder, without images"
+    videos = [name for name in names if Path(name).suffix.lower() in _VIDEOS]
+    if videos:
+        return f"{wanted}; a video is named by itself: {folder / videos[0]}"
+    if "manifest.json" in names:
+        return f"{wanted}; this is a bundle, and --source takes what it is to inspect"
+    return wanted
 
 
 def is_picture(path: Path) -> bool:

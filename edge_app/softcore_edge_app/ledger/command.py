@@ -1,14 +1,14 @@
-"""Command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, labels pictures by it."""
+"""Command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, labels images by it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from softcore_runtime import Decision, LedgerError, UsageError
+from softcore_runtime import Decision, LedgerError
 from softcore_runtime.command_line import Parser, run
 
 from softcore_edge_app.ledger.export import Choice, export_ledger
@@ -16,105 +16,138 @@ from softcore_edge_app.ledger.labels import export_labels
 from softcore_edge_app.ledger.ledger import Verification, verify_ledger
 from softcore_edge_app.ledger.stats import describe_ledger
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 _DESCRIPTION = """\
-Look into the ledger of a line, which may be writing it meanwhile."""
+Look into the ledger of a line, which may be writing it meanwhile. Each command verifies the ledger first."""
 
-_EPILOG = """\
+_CODES = """\
+exit codes:
+  0  the ledger is whole, and the command is done
+  2  a mistake in the command
+  3  the ledger is damaged, or can't be read"""
+
+_EPILOG = f"""\
 examples:
   softcore-edge ledger verify line1.ledger
-  softcore-edge ledger verify line1.ledger --head 8f6aa5b7...    (as the run's summary gave it)
-  softcore-edge ledger export line1.ledger --out fails.csv --decision FAIL --since 2026-11-01
-  softcore-edge ledger export line1.ledger --out changes.csv --notes
   softcore-edge ledger stats line1.ledger
-  softcore-edge ledger labels line1.ledger --archive pictures/ --out labelled/
-                                       (then: softcore-calibrate ... --good labelled/good --bad labelled/bad)
+  softcore-edge ledger export line1.ledger --out fails.csv --decision FAIL
+  softcore-edge ledger labels line1.ledger --archive images/ --out labelled/
 
-A chain of hashes shows a changed row, not a ledger that was rewritten from some row on: note the head
-elsewhere from time to time, and verify with it.
+{_CODES}"""
 
-exit codes:
-  0  the ledger is whole, 2  a mistake in the command, 3  the ledger is damaged, or can't be read"""
+_VERIFY = """\
+Verify that no byte of a ledger was changed: its chains of hashes and, of a closed one, its seal. A chain
+shows a changed row, not a ledger that was rewritten from some row on: note the head elsewhere from time to
+time, and verify with it."""
 
+_STATS = """\
+Sum up a ledger: decisions, reasons of INVALID, times, by camera and bundle."""
 
-_OF = {
-    "out": ("export", "labels"),
-    "since": ("export",),
-    "until": ("export",),
-    "decision": ("export",),
-    "notes": ("export",),
-    "archive": ("labels",),
-    "category": ("labels",),
-}
+_EXPORT = """\
+Write the decisions of a ledger, or its notes, to a table: .csv or .parquet. Times are nanoseconds of UTC
+since 1970."""
+
+_LABELS = """\
+Copy the archived images of the parts that a person marked on the page to OUT/good and OUT/bad, for
+softcore-calibrate."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-edge ledger` and return its exit code."""
-    return run(_build_parser(), _work, arguments)
+    return run(build_parser(), lambda options: options.work(options), arguments)
 
 
-def _build_parser() -> Parser:
+def build_parser() -> Parser:
+    """Build the parser of `softcore-edge ledger`, with one below it for each of its commands."""
     parser = Parser("softcore-edge ledger", _DESCRIPTION, _EPILOG)
-    parser.add_argument("what", choices=("verify", "export", "stats", "labels"), help="what to do")
-    parser.add_argument("ledger", type=Path, metavar="FILE", help="the ledger")
-    parser.add_argument(
-        "--head", type=_hash, metavar="HASH", help="a head noted elsewhere, to be found in it"
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(
+        name: str, work: Callable[[argparse.Namespace], None], title: str, text: str, example: str
+    ) -> Parser:
+        epilog = f"examples:\n{example}\n\n{_CODES}"
+        command = commands.add_parser(name, help=title, description=text, epilog=epilog)
+        command.add_argument("ledger", type=Path, metavar="FILE", help="the ledger")
+        command.add_argument(
+            "--head", type=_hash, metavar="HASH", help="a head noted elsewhere, to be found in it"
+        )
+        command.set_defaults(work=work)
+        return command
+
+    add(
+        "verify",
+        _verify_only,
+        "find out whether any byte was changed",
+        _VERIFY,
+        "  softcore-edge ledger verify line1.ledger\n"
+        "  softcore-edge ledger verify line1.ledger --head 8f6aa5b7...    (as the run's summary gave it)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="PATH",
-        help="where to: for export a file, .csv (times in ns of UTC since 1970) or .parquet; for labels a "
-        "folder",
+    add("stats", _sum_up, "sum it up", _STATS, "  softcore-edge ledger stats line1.ledger")
+    export = add(
+        "export",
+        _export,
+        "write decisions or notes to a table",
+        _EXPORT,
+        "  softcore-edge ledger export line1.ledger --out fails.csv --decision FAIL --since 2026-11-01\n"
+        "  softcore-edge ledger export line1.ledger --out changes.csv --notes",
     )
-    export = parser.add_argument_group("export")
+    export.add_argument("--out", type=Path, metavar="FILE", required=True, help="the table, .csv or .parquet")
     export.add_argument(
         "--since", type=_time, metavar="TIME", help="decided at that time or later (ISO; UTC)"
     )
     export.add_argument("--until", type=_time, metavar="TIME", help="decided before that time")
-    export.add_argument(
+    what = export.add_mutually_exclusive_group()
+    what.add_argument(
         "--decision", type=Decision, choices=list(Decision), metavar="DECISION", help="of this decision alone"
     )
-    export.add_argument(
+    what.add_argument(
         "--notes",
         action="store_true",
-        default=None,
         help="what was changed, and which parts a person called good or bad, instead of the decisions",
     )
-    labels = parser.add_argument_group("labels")
-    labels.add_argument("--archive", type=Path, metavar="DIR", help="where the line kept its pictures")
+    labels = add(
+        "labels",
+        _label,
+        "copy the images of marked parts, for calibration",
+        _LABELS,
+        "  softcore-edge ledger labels line1.ledger --archive images/ --out labelled/\n"
+        "  softcore-calibrate bundles/pill --good labelled/good --bad labelled/bad",
+    )
+    labels.add_argument(
+        "--archive", type=Path, metavar="DIR", required=True, help="where the line kept its images"
+    )
+    labels.add_argument("--out", type=Path, metavar="DIR", required=True, help="a folder for the copies")
     labels.add_argument("--category", metavar="NAME", help="of which parts, where several are marked")
     return parser
 
 
-def _work(options: argparse.Namespace) -> None:
-    for name, of in _OF.items():
-        if options.what not in of and getattr(options, name) is not None:
-            raise UsageError(f"--{name} is for {' and '.join(of)}")
-    if options.what == "export" and options.out is None:
-        raise UsageError("export needs --out, a file that ends with .csv or .parquet")
-    if options.what == "export" and options.notes and options.decision:
-        raise UsageError("--notes: notes have no decision")
-    if options.what == "labels" and (options.out is None or options.archive is None):
-        raise UsageError("labels needs --archive, where the pictures are, and --out, a folder for them")
+def _verify_only(options: argparse.Namespace) -> None:
     found = _verify(options.ledger, options.head)
-    if options.what == "verify":
-        state = "closed" if found.closed else "being written, or not closed"
-        notes = f", {found.notes} notes" if found.notes else ""
-        heads = found.head + (f", of the notes {found.notes_head}" if found.notes else "")
-        print(f"{options.ledger}: {found.rows} rows{notes}, whole, {state}; head {heads}")
-    elif options.what == "stats":
-        print("\n".join(describe_ledger(options.ledger)))
-    elif options.what == "labels":
-        labels = export_labels(options.ledger, options.archive, options.out, options.category)
-        counts = " and ".join(f"{count} {mark}" for mark, count in labels.counts.items())
-        print("\n".join([f"{counts} in {options.out}", *labels.missing]), file=sys.stderr)
-    else:
-        choice = Choice(options.since, options.until, options.decision, bool(options.notes))
-        count = export_ledger(options.ledger, options.out, choice)
-        total = f"{found.notes} notes" if options.notes else f"{found.rows} rows"
-        print(f"{count} of {total} in {options.out}", file=sys.stderr)
+    state = "closed" if found.closed else "being written, or not closed"
+    notes = f", {found.notes} notes" if found.notes else ""
+    heads = found.head + (f", of the notes {found.notes_head}" if found.notes else "")
+    print(f"{options.ledger}: {found.rows} rows{notes}, whole, {state}; head {heads}")
+
+
+def _sum_up(options: argparse.Namespace) -> None:
+    _verify(options.ledger, options.head)
+    print("\n".join(describe_ledger(options.ledger)))
+
+
+def _export(options: argparse.Namespace) -> None:
+    found = _verify(options.ledger, options.head)
+    choice = Choice(options.since, options.until, options.decision, options.notes)
+    count = export_ledger(options.ledger, options.out, choice)
+    total = f"{found.notes} notes" if options.notes else f"{found.rows} rows"
+    print(f"{count} of {total} in {options.out}", file=sys.stderr)
+
+
+def _label(options: argparse.Namespace) -> None:
+    _verify(options.ledger, options.head)
+    labels = export_labels(options.ledger, options.archive, options.out, options.category)
+    counts = " and ".join(f"{count} {mark}" for mark, count in labels.counts.items())
+    print("\n".join([f"{counts} in {options.out}", *labels.missing]), file=sys.stderr)
 
 
 def _verify(path: Path, head: str | None) -> Verification:

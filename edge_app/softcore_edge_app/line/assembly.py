@@ -6,7 +6,7 @@ import secrets
 from functools import partial
 from pathlib import Path
 
-from softcore_runtime import Inspector, UsageError
+from softcore_runtime import Inspector
 
 from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.frames.live_capture import LiveCapture
@@ -18,6 +18,7 @@ from softcore_edge_app.line.line import Line
 from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.station import Station
 from softcore_edge_app.options import CameraOptions, Configuration
+from softcore_edge_app.overlaps import find_overlaps
 
 __all__ = ["assemble", "is_live"]
 
@@ -35,11 +36,8 @@ def assemble(configuration: Configuration) -> Station:
     # One of several that is switched off must not keep the others from their parts.
     sources = {name: _choose_source(options, required=len(cameras) == 1) for name, options in cameras.items()}
     paths = {name: _choose_bundles(options) for name, options in cameras.items()}
-    for options in cameras.values():
-        if options.source and configuration.save_overlays:
-            _keep_apart("--save-overlays", configuration.save_overlays, Path(options.source))
-        if options.source and configuration.archive:
-            _keep_apart("archive.folder", configuration.archive.folder, Path(options.source))
+    for _, error in find_overlaps(configuration):
+        raise error
     load = partial(
         Inspector.load,
         engine=configuration.engine,
@@ -89,10 +87,3 @@ def _name_camera(camera: CameraOptions) -> str:
     text = camera.source or camera.camera or ""
     name = text.split()[0] if " ! " in text else hide_password(text)
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _keep_apart(what: str, folder: Path, source: Path) -> None:
-    if source.is_dir() and folder.resolve().is_relative_to(source.resolve()):
-        raise UsageError(
-            f"{what} {folder}: lies in --source {source}; the next run would inspect what is written there"
-        )

@@ -142,8 +142,12 @@ class Bookkeeper:
         verdict, manifest = trigger.verdict, trigger.manifest
         if verdict is None or manifest is None:
             raise ValueError(f"trigger {trigger.id} has no decision")
-        if self.ledger:
-            verdict = replace(verdict, trigger=trigger.id)
+        verdict = replace(
+            verdict,
+            trigger=trigger.id if self.ledger else None,
+            camera=trigger.camera,
+            part=None if trigger.part == trigger.id else trigger.part,
+        )
         if verdict.score is not None and not math.isfinite(verdict.score):
             verdict = _invalidate(verdict, f"the score is {verdict.score}")
         x, y = _locate(trigger.inspection, trigger.frame)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import BundleError, Inspection, Inspector, UsageError
+from softcore_runtime.command_line import find_nearest
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.training import read_training
 
@@ -105,7 +106,9 @@ class Recipes:
             BundleError: it can't be used; the one in use stays.
         """
         if name not in self._paths:
-            raise UsageError(f"no recipe {name!r}; there are: {', '.join(self.names)}")
+            near = find_nearest(name, self.names)
+            meant = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"no recipe {name!r}{meant}; there are: {', '.join(self.names)}")
         with self._turn:  # two who ask at once get one after the other
             opened = self._open(name)
             if confirm:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from softcore_runtime import UsageError
+from softcore_runtime.command_line import find_nearest
 
 from softcore_edge_app.delivery.courier import Courier
 from softcore_edge_app.delivery.feed import Feed
@@ -107,6 +108,16 @@ class Station:
             if error:
                 raise error
 
+    def wait_for_fault(self) -> None:
+        """Wait on, with nothing left to decide, until one thing failed that nothing can go on without.
+
+        Raises:
+            SoftCoreError: what `fail` was told.
+        """
+        self._done.wait()
+        if self._error:
+            raise self._error
+
     def fail(self, error: BaseException) -> None:
         """End the wait by an error."""
         self._error = self._error or error
@@ -183,8 +194,10 @@ class Station:
         if camera is None and len(self.lines) == 1:
             return next(iter(self.lines.values()))
         if camera is None or camera not in self.lines:
+            near = find_nearest(camera, self.lines) if camera else None
             named = "name a camera" if camera is None else f"no camera {camera!r}"
-            raise UsageError(f"{named}; there are: {', '.join(self.lines)}")
+            meant = f"; did you mean {near}?" if near else ""
+            raise UsageError(f"{named}{meant}; there are: {', '.join(self.lines)}")
         return self.lines[camera]
 
 

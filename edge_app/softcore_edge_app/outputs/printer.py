@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from queue import Empty, Full, Queue
 
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
-from softcore_edge_app.verdict import format_json, format_line
+from softcore_edge_app.verdict import Verdict, format_json, format_line, printable
 
 __all__ = ["Printer"]
 
@@ -26,6 +26,7 @@ class Printer:
         overlays: where pictures go; None saves none.
         lossless: let the line wait for its reader, as a recording can, instead of leaving lines out.
         on_error: called once when nothing can be printed or saved any more.
+        cameras: the cameras' names; each line names one where there are several.
 
     Attributes:
         left_out: how many decisions were not printed.
@@ -40,11 +41,13 @@ class Printer:
         overlays: OverlayFolder | None,
         lossless: bool,
         on_error: Callable[[OSError], None],
+        cameras: Collection[str] = (),
     ) -> None:
         self.left_out = 0
         self.error: OSError | None = None
         self._json, self._colour, self._overlays = json, colour, overlays
         self._lossless, self._on_error = lossless, on_error
+        self._camera_width = max(len(printable(name)) for name in cameras) if len(cameras) > 1 else 0
         self._waiting: Queue[Decided | None] = Queue(_WAITING)
         self._thread = threading.Thread(target=self._run, name="printer", daemon=True)
         self._thread.start()
@@ -81,8 +84,11 @@ class Printer:
             if self._overlays and inspection and decided.frame:
                 verdict = replace(verdict, overlay=self._overlays.save(decided.frame, inspection))
         finally:  # a full disk takes nothing from the decision
-            text = format_json(verdict) if self._json else format_line(verdict, colour=self._colour)
+            text = format_json(verdict) if self._json else self._format(verdict)
             print(text + "\n", end="", file=sys.stdout, flush=True)  # noqa: T201 - its business
+
+    def _format(self, verdict: Verdict) -> str:
+        return format_line(verdict, colour=self._colour, camera_width=self._camera_width)
 
     def _drain(self) -> None:
         """Let nobody wait for what isn't printed any more."""

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from softcore_runtime.errors import MissingLibraryError, UsageError
+from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.health.drift import Deviation
 from softcore_edge_app.ledger.note import Note
@@ -23,11 +23,12 @@ try:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as error:  # pragma: no cover - seen in a subprocess
-    raise MissingLibraryError("FastAPI", "edge") from error
+    raise explain_import(error, "edge") from error
 
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.guard import list_hosts
+from softcore_edge_app.web.listener import listen
 from softcore_edge_app.web.look_back import describe_note
 from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shift import Shift
@@ -120,7 +121,7 @@ class WebServer:
         Raises:
             UsageError: the address is in use, or not this machine's, or not to be had.
         """
-        listener = _listen(self._options.host, self._options.port)
+        listener = listen(self._options.host, self._options.port)
         address, self._port = listener.getsockname()[:2]
         if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
             _LOG.warning(
@@ -202,17 +203,3 @@ class _Connection(H11Protocol):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        return socket.create_server(address[:2], family=family, backlog=128)
-    except (OSError, UnicodeError) as error:  # the second is a name that can be none
-        # create_server repeats the address in what it says.
-        reason = str(error.strerror).partition(" (")[0] if isinstance(error, OSError) else "no host's name"
-        raise UsageError(
-            f"http: can't listen at {host} port {port} ({reason}); "
-            "choose another with http.host and http.port"
-        ) from error

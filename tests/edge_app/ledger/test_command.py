@@ -13,7 +13,7 @@ from softcore_edge_app.command import main
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Row
 from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
-from softcore_runtime import Decision
+from softcore_runtime import Decision, UsageError
 
 Capsys = pytest.CaptureFixture[str]
 START = int(datetime(2026, 11, 1, tzinfo=timezone.utc).timestamp()) * 10**9
@@ -230,10 +230,8 @@ def test_a_full_disk_leaves_no_half_export(path: Path, small_disk: Any, capsys: 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["export", "LEDGER"], "needs --out"),
         (["export", "LEDGER", "--out", "rows.txt"], "must end with .csv or .parquet"),
         (["export", "LEDGER", "--out", "LEDGER.csv"], "is the ledger"),
-        (["verify", "LEDGER", "--decision", "FAIL"], "--decision is for export"),
         (["verify", "gone"], "gone: no such ledger"),
     ],
 )
@@ -246,12 +244,46 @@ def test_what_can_not_be_asked_is_exit_2(path: Path, capsys: Capsys, arguments: 
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["verify"], ["mend", "x"], ["verify", "x", "--head", "12"], ["export", "x", "--since", "noon"],
-     ["export", "x", "--decision", "MAYBE"]],
-)  # fmt: skip
-def test_mistakes_exit_2(capsys: Capsys, arguments: list[str]) -> None:
+    ("arguments", "said"),
+    [
+        ([], "required: COMMAND"),
+        (["verify"], "required: FILE"),
+        (["verifi", "x"], "did you mean verify?"),
+        (["verify", "x", "--head", "12"], "must be a hash of 64 hex digits"),
+        (["verify", "x", "--decision", "FAIL"], "unknown option --decision"),
+        (["export", "x"], "required: --out"),
+        (["export", "x", "--out", "x.csv", "--since", "noon"], "must be a time"),
+        (["export", "x", "--out", "x.csv", "--decision", "MAYBE"], "MAYBE"),
+        (["export", "x", "--out", "x.csv", "--decision", "FAIL", "--notes"], "not allowed with"),
+        (["labels", "x", "--out", "there"], "required: --archive"),
+    ],
+)
+def test_mistakes_exit_2(capsys: Capsys, arguments: list[str], said: str) -> None:
     with pytest.raises(SystemExit) as left:
         main(["ledger", *arguments])
     assert left.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert said in err
+
+
+def test_each_command_has_a_help_of_its_own(capsys: Capsys) -> None:
+    helps = {}
+    for command in ("verify", "stats", "export", "labels"):
+        with pytest.raises(SystemExit) as left:
+            main(["ledger", command, "--help"])
+        assert left.value.code == 0
+        helps[command] = capsys.readouterr().out
+    assert len(set(helps.values())) == 4
+    for command, text in helps.items():
+        assert f"usage: softcore-edge ledger {command} " in text
+        assert f"  softcore-edge ledger {command} line1.ledger" in text
+        assert "  3  the ledger is damaged" in text
+    assert "--decision" in helps["export"]
+    assert "--decision" not in helps["verify"]
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "ledger", "verify"], ["ledger", "--debug", "verify"]])
+def test_a_traceback_may_be_asked_for_before_the_command(arguments: list[str], path: Path) -> None:
+    with pytest.raises(UsageError, match="no such ledger"):
+        main([*arguments, str(path)])

@@ -1,0 +1,32 @@
+"""Devices: whether a camera's device is there, as far as that can be said without opening it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from softcore_runtime import SourceError
+
+__all__ = ["find_device"]
+
+_DEV = Path("/dev")
+
+
+def find_device(camera: str) -> None:
+    """Look for the device of a camera's index (`0`) or path (`/dev/video0`); a pipeline has none.
+
+    Raises:
+        SourceError: there is none, or this user may not open it.
+    """
+    path = Path(camera) if camera.startswith("/") else _DEV / f"video{camera}"
+    if not (camera.startswith("/") or camera.isdecimal()) or not sys.platform.startswith("linux"):
+        return
+    if not path.exists():
+        there = sorted(_DEV.glob("video*"), key=lambda one: (len(one.name), one.name))
+        known = f"there are: {', '.join(map(str, there))}" if there else "this machine has none (/dev/video*)"
+        raise SourceError(f"{camera}: no such camera ({path}); {known}")
+    if not path.is_char_device():
+        raise SourceError(f"{camera}: {path} is no device")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise SourceError(f"{camera}: {path} can't be opened by this user; is it in the group video?")
