@@ -13,10 +13,14 @@ Example:
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from softcore_runtime.missing_library import explain_import, is_of_library
+
+# ONNX Runtime would keep an id of the device in the home and send events; SoftCore sends nothing.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from softcore_runtime.bundle import Bundle, read_bundle

@@ -40,7 +40,10 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        self.add_argument("--debug", action="store_true", help="show a traceback on errors")
+        # No default: a command's below this one would overwrite what was given before its name.
+        self.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show a traceback on errors"
+        )
         self.add_argument("--version", action="version", version=f"%(prog)s {version('softcore')}")
 
     def parse_known_args(  # type: ignore[override]
@@ -75,7 +78,8 @@ def run(
     70 a fault of SoftCore itself.
     """
     options = parser.parse_args(arguments)
-    if not options.debug:
+    debug = getattr(options, "debug", False)
+    if not debug:
         silence_opencv()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -88,7 +92,7 @@ def run(
         _settle_output()
         return 0
     except Exception as error:
-        if options.debug:
+        if debug:
             raise
         return _answer(parser.prog, error)
     finally:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -362,3 +364,23 @@ def test_every_option_is_one_that_the_provider_s_own_library_knows(tmp_path: Pat
         assert b"\0" + name.encode() + b"\0" in content
         if isinstance(value, str) and value != str(tmp_path):
             assert b"\0" + value.encode() + b"\0" in content
+
+
+def test_nothing_is_kept_of_the_device_and_nothing_said_without_a_home(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry writes an id into the home, and complains where it can't."""
+    code = (
+        "import numpy as np; from softcore_runtime.ort import OnnxIndex;"
+        "OnnxIndex(np.zeros((9, 4), np.float32)).nearest(np.zeros((1, 4), np.float32))"
+    )
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    }
+    for home in (tmp_path, tmp_path / "none"):
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**environment, "HOME": str(home)},
+            capture_output=True,
+            text=True,
+        )
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
