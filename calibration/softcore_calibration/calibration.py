@@ -13,14 +13,15 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 from softcore_runtime import Inspector
 from softcore_runtime.baseline import Baseline, measure_baseline
-from softcore_runtime.errors import DataError
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.threshold import Calibration, Threshold
 from softcore_runtime.training import QUANTITIES, Training
 
 from softcore_calibration.bounds import measure_rate
+from softcore_calibration.demands import demand_enough, demand_good
 from softcore_calibration.doubts import Doubt, doubt_pictures, refuse_swapped
-from softcore_calibration.objectives import Chosen, Objective, Scores, choose_limit, count_wrong
+from softcore_calibration.objective import Objective
+from softcore_calibration.objectives import Chosen, Scores, choose_limit, count_wrong
 from softcore_calibration.scoring import Scored, Scoring
 
 __all__ = ["CONFIDENCE", "Findings", "calibrate"]
@@ -126,15 +127,14 @@ def calibrate(
         >>> calibrate(inspector, scoring, training, Objective(parameters={"share": 0.001}))
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.DataError: --max-overkill 0.001: 40 good ... 999 ...
+        softcore_runtime.errors.DataError: 40 good images can't carry --max-overkill 0.001 (999 can); ...
     """
     manifest = inspector.manifest
     bad = np.array([scored.score for scored in scoring.bad])
     good = np.array([scored.score for scored in scoring.good])
     doubts = doubt_pictures(scoring, training)
     if not len(good):
-        if manifest.threshold.min_area is not None or masked:
-            raise DataError("a mask or --min-area changes the scores, so good pictures are needed (--good)")
+        demand_good(masked=masked, min_area=manifest.threshold.min_area)
         good = training.scores
         doubts.append(
             Doubt(
@@ -146,6 +146,7 @@ def calibrate(
         )
     scores = Scores(good, bad)
     refuse_swapped(scores, doubts)
+    demand_enough(objective, len(good), len(bad), stand_in=not scoring.good)
     chosen = choose_limit(objective, scores)
     confidence = objective.confidence or CONFIDENCE
     upper = chosen.value if chosen.fail_above is None else chosen.fail_above

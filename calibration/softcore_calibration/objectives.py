@@ -6,15 +6,17 @@ fail, escape the share of bad parts that pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.errors import DataError
 
-from softcore_calibration.bounds import allow, fewest, find_carried
+from softcore_calibration.bounds import allow
+from softcore_calibration.demands import demand_enough
+from softcore_calibration.objective import Objective
 
-__all__ = ["Chosen", "Objective", "Scores", "choose_limit", "count_wrong"]
+__all__ = ["Chosen", "Scores", "choose_limit", "count_wrong"]
 
 _RESAMPLES = 1000
 _TINY = float(np.finfo(np.float32).tiny)
@@ -38,21 +40,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """What is wanted. `kind` is the option's name, `parameters` its numbers.
-
-    overkill: share; escape: share; band: overkill and escape; cost: escape, overkill and defects (None: the
-    share of bad ones in the sample); f1, youden: none; percentile: percent; value: value. `band_width`, a
-    share of the limit, makes a grey zone around it.
-    """
-
-    kind: str = "overkill"
-    parameters: dict[str, float] = field(default_factory=lambda: {"share": 0.01})
-    confidence: float | None = None
-    band_width: float | None = None
-
-
-@dataclass(frozen=True)
 class Chosen:
     """A limit, the upper end of its grey zone if it has one, and what it promises, in words.
 
@@ -72,6 +59,7 @@ def choose_limit(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
         DataError: the sample can't carry what is asked; the message says how many pictures are lacking.
         UsageError: the objective needs pictures of a kind that there is none of.
     """
+    demand_enough(objective, len(scores.good), len(scores.bad))
     wanted = objective.parameters
     confidence = objective.confidence
     interval = upper = None
@@ -86,7 +74,6 @@ def choose_limit(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
     elif objective.kind in ("f1", "youden"):
         value, promise = _separate(scores, objective.kind)
     elif objective.kind == "percentile":
-        _demand(scores.good, "--percentile", "good")
         value = float(np.percentile(scores.good, wanted["percent"], method="higher"))
         promise = f"{wanted['percent']:g} % of the good pictures here score no higher; no promise beyond them"
     else:
@@ -106,17 +93,14 @@ def count_wrong(limits: _Floats, scores: Scores) -> tuple[NDArray[np.int64], NDA
 def _limit_overkill(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     good = scores.good
     allowed = allow(len(good), share, confidence)
-    if allowed is None:
-        raise DataError(_lacking("--max-overkill", "good", len(good), share, confidence))
+    assert allowed is not None  # noqa: S101 - `choose_limit` has demanded enough of them
     return float(good[len(good) - 1 - allowed]), _promise("good", "fail", share, confidence)
 
 
 def _limit_escape(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     bad = scores.bad
-    _demand(bad, "--max-escape", "bad")
     allowed = allow(len(bad), share, confidence)
-    if allowed is None:
-        raise DataError(_lacking("--max-escape", "bad", len(bad), share, confidence))
+    assert allowed is not None  # noqa: S101 - the same
     if bad[allowed] <= _TINY:
         raise DataError(f"{allowed + 1} of the bad pictures score 0, and no limit can catch those")
     return float(np.nextafter(bad[allowed], 0)), _promise("bad", "pass", share, confidence)
@@ -136,8 +120,6 @@ def _limit_both(
 def _minimise_cost(
     scores: Scores, wanted: dict[str, float], seed: int
 ) -> tuple[float, tuple[float, float], str]:
-    _demand(scores.good, "--cost-escape", "good")
-    _demand(scores.bad, "--cost-escape", "bad")
     limits = _candidates(scores)
     overkill, escape = count_wrong(limits, scores)
     defects = wanted.get("defects", len(scores.bad) / (len(scores.bad) + len(scores.good)))
@@ -162,8 +144,6 @@ def _minimise_cost(
 
 
 def _separate(scores: Scores, kind: str) -> tuple[float, str]:
-    _demand(scores.good, f"--{kind}", "good")
-    _demand(scores.bad, f"--{kind}", "bad")
     limits = _candidates(scores)
     overkill, escape = (counts.astype(np.float64) for counts in count_wrong(limits, scores))
     caught = len(scores.bad) - escape
@@ -191,25 +171,7 @@ def _widest_best(limits: _Floats, merits: _Floats) -> float:
     return float(limits[best[np.argmax(room[best] + room[best + 1])]])
 
 
-def _demand(scores: _Floats, option: str, kind: str) -> None:
-    if not len(scores):
-        raise UsageError(
-            f"{option}: needs {kind} pictures; give some with --{kind}, or both kinds with --data"
-        )
-
-
 def _promise(kind: str, does: str, share: float, confidence: float | None) -> str:
     if confidence is None:
-        return f"the next {kind} part will {does} with probability {share:.4g} at most"
-    return f"with {confidence:.4g} confidence at most {share:.4g} of all {kind} parts {does}"
-
-
-def _lacking(option: str, kind: str, parts: int, share: float, confidence: float | None) -> str:
-    needed = fewest(share, confidence)
-    sure = f" with confidence {confidence:g}" if confidence else ""
-    carried = find_carried(parts, confidence)
-    instead = f", or ask for {option} {carried:g}, which {parts} can carry" if carried else ""
-    return (
-        f"{option} {share:g}{sure}: {parts} {kind} pictures can't carry that promise, {needed} can; "
-        f"add {needed - parts} more{instead}"
-    )
+        return f"the next {kind} part will {does} with probability {share!r} at most"
+    return f"with {confidence!r} confidence at most {share!r} of all {kind} parts {does}"

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from softcore_runtime.checks import MistakesError
 from softcore_runtime.command_line import Parser
 from softcore_runtime.engine import ENGINES, PROVIDERS
 from softcore_runtime.errors import UsageError
 
-if TYPE_CHECKING:
-    from softcore_calibration.objectives import Objective
+from softcore_calibration.objective import Objective
 
-__all__ = ["DEFECTS", "build_parser", "list_places", "read_objective"]
+__all__ = [
+    "DEFECTS",
+    "build_parser",
+    "check_numbers",
+    "list_given",
+    "list_places",
+    "read_objective",
+    "rewrite_command",
+]
 
 _DESCRIPTION = """\
 Choose a bundle's limit on labelled pictures, run through the very bundle that ships, and write it into
@@ -23,7 +33,8 @@ the bundle with what it rests on. Without pictures the training pictures' own sc
 PATH is a folder of pictures, a picture, a video, or a table (CSV with the columns path and label)."""
 
 _EPILOG = """\
-examples:
+examples (the first after softcore-export --demo, which draws demo/pill):
+  softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05 --report limit.html
   softcore-calibrate bundles/pill --good checked/good
   softcore-calibrate bundles/pill --data DATASETS/pill --max-overkill 0.05 --confidence 0.95
   softcore-calibrate bundles/pill --good good --bad bad --cost-escape 50 --cost-overkill 1 --defect-rate 0.002
@@ -32,9 +43,11 @@ examples:
   softcore-calibrate bundles/pill --revert
 
 exit codes:
-  0  the limit is written (with --dry-run: found)
-  2  a mistake in the command, 3  a fault of the bundle, or pictures that can't carry what is asked
-  130  interrupted; the bundle is as it was"""
+  0    the limit is written (with --dry-run: found)
+  2    a mistake in the command
+  3    a fault of the bundle, or images that can't carry what is asked
+  70   a fault of SoftCore itself
+  130  interrupted (Ctrl-C, SIGTERM); the bundle is as it was"""
 
 _OVERKILL = 0.01  # the objective where none is named
 DEFECTS = 0.01  # the share of defective parts that counts are told for where none is named
@@ -43,7 +56,9 @@ DEFECTS = 0.01  # the share of defective parts that counts are told for where no
 def build_parser() -> Parser:
     """Build the parser of `softcore-calibrate`."""
     parser = Parser("softcore-calibrate", _DESCRIPTION, _EPILOG)
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle's folder")
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="the bundle's folder, or the name of one under bundles/"
+    )
     pictures = parser.add_argument_group("pictures")
     for kind in ("good", "bad"):
         pictures.add_argument(
@@ -139,8 +154,6 @@ def read_objective(options: argparse.Namespace) -> Objective:
     Raises:
         UsageError: there are two, or a part of one is missing.
     """
-    from softcore_calibration.objectives import Objective  # with scipy, for which --help need not wait
-
     costs = (options.cost_escape, options.cost_overkill)
     if (costs[0] is None) != (costs[1] is None):
         raise UsageError("--cost-escape and --cost-overkill go together: only their ratio matters")
@@ -198,29 +211,78 @@ def list_places(options: argparse.Namespace) -> list[tuple[Path, bool | None]]:
     ]
 
 
-def _share(text: str) -> float:
+def check_numbers(options: argparse.Namespace) -> None:
+    """Refuse options that are no such numbers.
+
+    Raises:
+        MistakesError: some aren't; all of them are told.
+    """
+    wrong = {name: value for name, value in vars(options).items() if isinstance(value, _Wrong)}
+    if wrong:
+        raise MistakesError(
+            [
+                f"--{name.replace('_', '-')} {value.given}: must be {value.wanted}"
+                for name, value in wrong.items()
+            ]
+        )
+
+
+def list_given(options: argparse.Namespace) -> list[str]:
+    """Name the options that aren't as they are by default, sorted; without the bundle."""
+    usual = vars(build_parser().parse_args([str(options.bundle)]))
+    return sorted(
+        f"--{name.replace('_', '-')}" for name, value in vars(options).items() if value != usual.get(name)
+    )
+
+
+def rewrite_command(arguments: Sequence[str], changes: Mapping[str, str]) -> str:
+    """Write the command with other values of some options, to be typed as it is.
+
+    Example:
+        >>> rewrite_command(["pill", "--good", "my parts"], {"--max-overkill": "0.034"})
+        "softcore-calibrate pill --good 'my parts' --max-overkill 0.034"
+    """
+    words, rest = list(arguments), dict(changes)
+    for option, value in changes.items():
+        for place, word in enumerate(words):
+            if word == option and place + 1 < len(words):
+                words[place + 1] = value
+                rest.pop(option, None)
+            elif word.startswith(f"{option}="):
+                words[place] = f"{option}={value}"
+                rest.pop(option, None)
+    end = words.index("--") if "--" in words else len(words)
+    words[end:end] = [word for pair in rest.items() for word in pair]
+    return shlex.join(["softcore-calibrate", *words])
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """What was given for a number, and what is wanted: kept until all mistakes are told at once."""
+
+    given: str
+    wanted: str
+
+
+def _share(text: str) -> float | _Wrong:
     return _number(text, 0, 1, "above 0 and below 1")
 
 
-def _percent(text: str) -> float:
+def _percent(text: str) -> float | _Wrong:
     return _number(text, 0, 100, "above 0 and below 100")
 
 
-def _positive(text: str) -> float:
+def _positive(text: str) -> float | _Wrong:
     return _number(text, 0, float(np.finfo(np.float32).max), "above 0")
 
 
-def _whole(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)
+def _whole(text: str) -> int | _Wrong:
+    return int(text) if text.isdecimal() and int(text) else _Wrong(text, "a whole number from 1 up")
 
 
-def _number(text: str, low: float, high: float, words: str) -> float:
+def _number(text: str, low: float, high: float, words: str) -> float | _Wrong:
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not low < value < high:
-        raise argparse.ArgumentTypeError(f"must be a number {words}, not {text!r}")
-    return value
+    return value if low < value < high else _Wrong(text, f"a number {words}")

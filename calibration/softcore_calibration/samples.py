@@ -12,10 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from softcore_runtime.command_line import suggest
 from softcore_runtime.errors import DataError, PictureError, UsageError
-from softcore_runtime.pictures import SUFFIXES, find_pictures, read_picture
+from softcore_runtime.pictures import SUFFIXES, find_pictures, list_pictures, read_picture
 
-__all__ = ["Sample", "find_samples", "read_labelled_folder"]
+__all__ = ["Sample", "Samples", "find_samples", "read_labelled_folder"]
 
 _WORDS = {
     False: frozenset({"good", "ok", "pass", "0", "normal"}),
@@ -50,29 +51,57 @@ class Sample:
         if self.frame is not None:
             return self.frame
         if not _is_picture(self.path):
-            raise PictureError(f"{self.path}: neither a picture nor a video that OpenCV can read")
+            raise PictureError(f"{self.path}: neither an image nor a video that OpenCV can read")
         return read_picture(self.path)
 
 
-def find_samples(places: Sequence[tuple[Path, bool | None]]) -> tuple[int, Iterator[Sample]]:
-    """Find the samples at places: a folder of pictures, a picture, a video, or a table (CSV).
+@dataclass(frozen=True)
+class Samples:
+    """Samples that were found, and not yet read; iterating reads them.
+
+    Attributes:
+        files: images and videos, each with whether it is defective.
+        frames: of each file, as a video's head promises; 1 of an image; None where that isn't known.
+        omitted: what else is in the folders that looks like images, in lines.
+    """
+
+    files: list[tuple[Path, bool]]
+    frames: list[int | None]
+    omitted: list[str]
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Read them."""
+        return (sample for path, defective in self.files for sample in _read(path, defective))
+
+    @property
+    def count(self) -> int:
+        """How many there are, as far as that is known before they are read."""
+        return sum(frames or 1 for frames in self.frames)
+
+    def count_kind(self, defective: bool) -> int | None:
+        """Count those of one kind; None where that isn't known before they are read."""
+        counts = [
+            frames for (_, bad), frames in zip(self.files, self.frames, strict=True) if bad == defective
+        ]
+        return None if None in counts else sum(filter(None, counts))
+
+
+def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
+    """Find the samples at places: a folder of images, an image, a video, or a table (CSV).
 
     Args:
-        places: each with what its pictures are; None where it says that itself: a table, or a folder in
+        places: each with what its images are; None where it says that itself: a table, or a folder in
             MVTec AD's layout. Of a table only the rows of the wanted kind are taken.
 
-    Returns:
-        how many there are, as far as that is known before they are read, and their reading.
-
     Raises:
-        UsageError: a place isn't there, or a table or layout says nothing of good and bad.
-        DataError: a place holds no pictures.
+        UsageError: a place isn't there, is none of these, or says nothing of good and bad.
+        DataError: a place holds no images.
     """
     files: list[tuple[Path, bool]] = []
+    omitted: list[str] = []
     for place, defective in places:
-        files += _list_files(place, defective)
-    count = sum(1 if _is_picture(path) else _count_frames(path) for path, _ in files)
-    return count, (sample for path, defective in files for sample in _read(path, defective))
+        files += _list_files(place, defective, omitted)
+    return Samples(files, [1 if _is_picture(path) else _count_frames(path) for path, _ in files], omitted)
 
 
 def read_labelled_folder(folder: Path) -> list[tuple[Path, bool]]:
@@ -84,31 +113,53 @@ def read_labelled_folder(folder: Path) -> list[tuple[Path, bool]]:
     test = folder / "test" if (folder / "test").is_dir() else folder
     if not (test / "good").is_dir():
         raise UsageError(
-            f"{folder}: needs pictures in test/good (and defective ones in other folders of test)"
+            f"{folder}: needs good images in test/good (and defective ones in other folders of test); "
+            "or name folders with --good and --bad"
         )
     others = sorted(p for p in test.iterdir() if p.is_dir() and p.name not in ("good", "ground_truth"))
     bad = [place for place in others if not place.name.startswith(".") and find_pictures(place)]
     return [(test / "good", False), *((place, True) for place in bad)]
 
 
-def _list_files(place: Path, defective: bool | None) -> list[tuple[Path, bool]]:
+def _list_files(place: Path, defective: bool | None, omitted: list[str]) -> list[tuple[Path, bool]]:
+    """List the images and videos of a place, and put down in `omitted` what of it isn't taken."""
     if not place.exists():
-        raise UsageError(f"{place}: no such file or folder")
+        there = [path.name for path in place.parent.iterdir()] if place.parent.is_dir() else []
+        raise UsageError(f"{place}: no such file or folder{suggest(place.name, there)}")
     if place.suffix.lower() == ".csv" and place.is_file():
         return _read_table(place, defective)
     if place.is_dir():
         if defective is None:
-            return [file for path, bad in read_labelled_folder(place) for file in _list_files(path, bad)]
-        paths = find_pictures(place)
-        if not paths:
+            labelled = read_labelled_folder(place)
+            omitted += _describe_omitted(labelled[0][0].parent)
+            return [file for path, bad in labelled for file in _list_files(path, bad, [])]
+        listing = list_pictures(place)
+        said = listing.describe_omitted()
+        if not listing.pictures:
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
-            raise DataError(f"{place}: no pictures here ({kinds})")
-        return [(path, defective) for path in paths]
+            besides = "".join(f"; {line.removeprefix(f'{place}: ')}" for line in said)
+            raise DataError(f"{place}: no images here ({kinds}){besides}")
+        omitted += said
+        return [(path, defective) for path in listing.pictures]
     if defective is None:
         raise UsageError(
             f"{place}: --data takes a folder in MVTec AD's layout, or a table with path and label"
         )
+    if not _is_picture(place) and not _is_video(place):
+        raise UsageError(f"{place}: neither an image nor a video that OpenCV can read")
     return [(place, defective)]
+
+
+def _describe_omitted(test: Path) -> list[str]:
+    """Say what of a folder in MVTec AD's layout isn't taken."""
+    listing = list_pictures(test)
+    loose = [path.name for path in listing.pictures if path.parent == test]
+    said = listing.describe_omitted()
+    if loose:
+        images = "1 image is" if len(loose) == 1 else f"{len(loose):,} images are"
+        more = f" and {len(loose) - 1:,} more" if len(loose) > 1 else ""
+        said.append(f"{test}: {images} in no folder that says good or bad, and left out: {loose[0]}{more}")
+    return said
 
 
 def _read_table(file: Path, wanted: bool | None) -> list[tuple[Path, bool]]:
@@ -135,7 +186,7 @@ def _read_table(file: Path, wanted: bool | None) -> list[tuple[Path, bool]]:
         raise UsageError(f"{file}: not a table in CSV ({error})") from error
     if not rows:
         kind = {True: "bad ", False: "good ", None: ""}[wanted]
-        raise DataError(f"{file}: no {kind}pictures in this table")
+        raise DataError(f"{file}: no {kind}images in this table")
     return rows
 
 
@@ -171,9 +222,16 @@ def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _count_frames(path: Path) -> int:
-    """Say how many frames a video's header promises, at least 1."""
+def _is_video(path: Path) -> bool:
+    capture = cv2.VideoCapture(str(path))
+    opened = bool(capture.isOpened())
+    capture.release()
+    return opened
+
+
+def _count_frames(path: Path) -> int | None:
+    """Say how many frames a video's head promises; None where it doesn't, or is no video's."""
     capture = cv2.VideoCapture(str(path))
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
     capture.release()
-    return max(1, round(count)) if 0 < count < 1e9 else 1
+    return max(1, round(count)) if 0 < count < 1e9 else None

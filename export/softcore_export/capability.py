@@ -9,7 +9,7 @@ from softcore_runtime.devices import find_device
 from softcore_runtime.engine import Engine, Precision, choose_engine
 from softcore_runtime.errors import ProviderError, UsageError
 
-__all__ = ["check_device", "check_engine", "choose_precision"]
+__all__ = ["check_device", "check_precision", "choose_precision"]
 
 
 def check_device(device: str) -> None:
@@ -35,28 +35,15 @@ def check_device(device: str) -> None:
         raise UsageError(f"--device cuda: {error}; {advice}") from error
 
 
-def check_engine(engine: Engine | Literal["auto"], provider: str, precision: str) -> None:
-    """Refuse an engine, a provider or a precision that isn't to be had, as far as that is known at once.
+def check_precision(engine: Engine | Literal["auto"], precision: str) -> None:
+    """Refuse a precision that an engine or this CPU doesn't have, as far as that is known at once.
 
     Raises:
         MissingLibraryError: the engine isn't installed.
-        ProviderError: there is no GPU for the provider.
-        UsageError: engine, provider and precision don't go together.
+        UsageError: BF16 is wanted, and isn't to be had.
     """
-    if provider in ("cuda", "tensorrt"):
-        if engine == "openvino":
-            raise UsageError(
-                f"--provider {provider}: ONNX Runtime has it, OpenVINO doesn't; leave out --engine"
-            )
-        choose_engine("onnxruntime")
-        try:
-            find_device()
-        except ProviderError as error:
-            raise ProviderError(f"--provider {provider}: {error}; take --provider cpu, or auto") from error
-        return
-    chosen = choose_engine(engine)
     if precision == "bf16":
-        choose_precision("bf16", chosen)
+        choose_precision(precision, choose_engine(engine))
 
 
 def choose_precision(wanted: str, engine: Engine) -> Precision:

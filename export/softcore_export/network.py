@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime import bundle
 from softcore_runtime.backbones import open_backbone
-from softcore_runtime.engine import Backbone, Provider
+from softcore_runtime.engine import Backbone, Provider, choose_engine
 from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Parity
 
 from softcore_export.backbone import LoadedBackbone, reduce_dimensions
-from softcore_export.capability import check_engine, choose_precision
+from softcore_export.capability import check_precision, choose_precision
 from softcore_export.coreset import draw_axes
 from softcore_export.onnx_file import check_parity, write_onnx
 from softcore_export.settings import ExportSettings
@@ -65,8 +65,9 @@ def open_network(
         MissingLibraryError: the engine isn't installed.
         ExportError: the ONNX checker or the parity gate refuses the network, or it can't be quantised.
     """
-    if settings.provider in ("auto", "cpu"):  # a GPU's parts are tried by opening the network
-        check_engine(settings.engine, settings.provider, settings.precision)
+    if settings.provider in ("auto", "cpu"):  # a GPU's are tried by opening the network
+        choose_engine(settings.engine)
+        check_precision(settings.engine, settings.precision)
     side, crops = settings.preprocessing.crop, sample[:_PARITY_FRAMES]
     plain_file, file = place / "plain.onnx", place / bundle.BACKBONE
     write_onnx(loaded.network, side, plain_file)

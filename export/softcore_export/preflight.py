@@ -7,10 +7,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from softcore_runtime.backbones import check_choice
 from softcore_runtime.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
 
-from softcore_export.capability import check_device, check_engine
+from softcore_export.capability import check_device, check_precision
 from softcore_export.catalogue import FILTERBANK, check_backbone
 from softcore_export.choices import choices_path, read_choices
 from softcore_export.dataset import FEWEST, TrainingPictures, find_labelled, find_training_folder
@@ -62,7 +63,9 @@ def check_order(options: argparse.Namespace) -> Order:
         with attempt():
             _check_weights(name_backbone(options), options)
         with attempt():
-            check_engine(options.engine, options.provider, options.precision)
+            check_choice(options.engine, options.provider)
+            if options.provider in ("auto", "cpu"):
+                check_precision(options.engine, options.precision)
         with attempt():
             check_device(options.device)
         with attempt():

@@ -18,7 +18,7 @@ from softcore_runtime.engine import (
 )
 from softcore_runtime.errors import MissingLibraryError, ProviderError, UsageError
 
-__all__ = ["open_backbone", "share_backbone"]
+__all__ = ["check_choice", "open_backbone", "share_backbone"]
 
 _ON_GPU: tuple[Provider, ...] = ("tensorrt", "cuda")
 _Key = tuple[str, Engine | Literal["auto"], Engine, Precision, int, Provider | Literal["auto"], bool]
@@ -110,6 +110,36 @@ def open_backbone(
         return _open_onnx(path, precision, threads, provider, build=True)
     except ProviderError as error:
         raise ProviderError(f"provider {provider}: {error}") from error
+
+
+def check_choice(engine: Engine | Literal["auto"], provider: Provider | Literal["auto"]) -> None:
+    """Refuse an engine or a provider that isn't to be had here, as far as that is known without loading one.
+
+    Args:
+        engine: as it was named with `--engine`.
+        provider: as it was named with `--provider`.
+
+    Raises:
+        MissingLibraryError: the engine isn't installed.
+        ProviderError: there is no GPU for the provider.
+        UsageError: the two don't go together.
+
+    Example:
+        >>> check_choice("openvino", "cuda")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.UsageError: --provider cuda: ONNX Runtime has it, OpenVINO doesn't; ...
+    """
+    if provider not in _ON_GPU:
+        choose_engine(engine)
+        return
+    if engine == "openvino":
+        raise UsageError(f"--provider {provider}: ONNX Runtime has it, OpenVINO doesn't; leave out --engine")
+    choose_engine("onnxruntime")
+    try:
+        find_device()
+    except ProviderError as error:
+        raise ProviderError(f"--provider {provider}: {error}; take --provider cpu, or auto") from error
 
 
 def _open_on_gpu(path: Path, precision: Precision, threads: int, build: bool) -> Backbone:

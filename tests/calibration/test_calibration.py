@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 from softcore_calibration.calibration import _tell_apart, calibrate
-from softcore_calibration.objectives import Objective, Scores
+from softcore_calibration.objective import Objective
+from softcore_calibration.objectives import Scores
 from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
 from softcore_calibration.scoring import Scoring, score_samples
@@ -27,7 +28,7 @@ def inspector(tiny_bundle: Path) -> Inspector:
 
 def score(inspector: Inspector, *places: tuple[Path, bool | None]) -> Scoring:
     with open_cache(inspector, None) as cache:
-        return score_samples(inspector, find_samples(places)[1], cache)
+        return score_samples(inspector, find_samples(places), cache)
 
 
 OVERKILL = Objective("overkill", {"share": 0.05})
@@ -90,12 +91,12 @@ def test_without_good_pictures_the_training_pictures_stand_in(inspector: Inspect
     lines = "\n".join(describe_findings(found))
     assert "calibrated on its training pictures" in lines
     assert "escape     unknown: no bad pictures were given" in lines
-    with pytest.raises(DataError, match="12 good pictures can't carry that promise, 99 can"):
+    with pytest.raises(DataError, match=r"12 training images can't carry --max-overkill 0\.01 \(99 can\)"):
         calibrate(inspector, Scoring(), training, Objective())
-    with pytest.raises(DataError, match="good pictures are needed"):
+    with pytest.raises(DataError, match="good images are needed"):
         calibrate(inspector, Scoring(), training, OVERKILL, masked=True)
     inspector.rehearse(inspector.manifest.threshold.model_copy(update={"min_area": 5}))
-    with pytest.raises(DataError, match="good pictures are needed"):
+    with pytest.raises(DataError, match="good images are needed"):
         calibrate(inspector, Scoring(), training, OVERKILL)
 
 
@@ -122,7 +123,7 @@ def test_swapped_classes_are_noticed(inspector: Inspector, category: Path) -> No
 
 
 def test_an_objective_without_its_pictures(inspector: Inspector) -> None:
-    with pytest.raises(UsageError, match="needs bad pictures"):
+    with pytest.raises(UsageError, match="needs bad images"):
         calibrate(
             inspector, Scoring(), read_training(inspector.bundle.path), Objective("escape", {"share": 0.1})
         )

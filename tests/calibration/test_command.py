@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -147,15 +148,23 @@ def test_another_objective_is_instant(
         (["--good", "gone"], "gone: no such file or folder"),
         (
             ["--max-overkill", "1.5"],
-            "argument --max-overkill: must be a number above 0 and below 1, not '1.5'",
+            "--max-overkill 1.5: must be a number above 0 and below 1",
         ),
-        (["--value", "nan"], "argument --value: must be a number above 0, not 'nan'"),
-        (["--min-area", "0"], "argument --min-area: must be a whole number from 1, not '0'"),
-        (["--percentile", "100"], "argument --percentile: must be a number above 0 and below 100"),
-        (["--revert", "--data", "x"], "--revert goes back to the limit before; it takes no pictures"),
+        (["--value", "nan"], "--value nan: must be a number above 0"),
+        (["--min-area", "0"], "--min-area 0: must be a whole number from 1 up"),
+        (["--percentile", "100"], "--percentile 100: must be a number above 0 and below 100"),
+        (
+            ["--revert", "--threads", "1", "--max-overkill", "0.1"],
+            "and takes nothing else: leave out --max-overkill, --threads",
+        ),
         (["--serve", "--dry-run"], "leave out --dry-run"),
         (["--report", "gone/a.html"], "--report gone/a.html: there is no folder gone"),
+        (["--report", "."], "--report .: that is a folder; name a file in it"),
         (["--mask", "gone.png"], "gone.png: can't be read"),
+        (
+            ["--engine", "openvino", "--provider", "cuda"],
+            "--provider cuda: ONNX Runtime has it, OpenVINO doesn't; leave out --engine",
+        ),
     ],
 )
 def test_mistakes_are_one_line(tiny_bundle: Path, capsys: Capture, options: list[str], said: str) -> None:
@@ -175,10 +184,10 @@ def test_mistakes_are_one_line(tiny_bundle: Path, capsys: Capture, options: list
         (
             [],
             3,
-            "40 good pictures can't carry that promise, 99 can; add 59 more, or ask for --max-overkill 0.025",
+            "40 good images can't carry --max-overkill 0.01 (99 can); add 59 more, or run: ",
         ),
-        (["--max-overkill", "0.05", "--confidence", "0.95"], 3, "80 can; add 40 more"),
-        (["--max-escape", "0.01"], 2, "--max-escape: needs bad pictures; give some with --bad, or both"),
+        (["--max-overkill", "0.05", "--confidence", "0.95"], 3, "(80 can); add 40 more"),
+        (["--max-escape", "0.01"], 2, "--max-escape: needs bad images; give some with --bad, or both"),
     ],
 )
 def test_what_the_pictures_cannot_carry_is_refused(
@@ -190,9 +199,127 @@ def test_what_the_pictures_cannot_carry_is_refused(
     assert (tiny_bundle / "manifest.json").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (["--data", "DATA"], "--max-overkill 0.025"),
+        (["--data", "DATA", "--max-overkill=0.01"], "--max-overkill=0.025"),
+        (
+            ["--good", "DATA/test/good", "--max-overkill", "0.02", "--dry-run"],
+            "--max-overkill 0.025 --dry-run",
+        ),
+        (["--data", "DATA", "--confidence", "0.95"], "--confidence 0.95 --max-overkill 0.1"),
+        (
+            ["--data", "DATA", "--max-overkill", "0.01", "--max-escape", "0.01", "--review-band"],
+            "--max-overkill 0.025 --max-escape 0.04 --review-band",
+        ),
+        ([], "--max-overkill 0.077"),
+    ],
+)
+def test_the_command_that_is_advised_is_refused_before_scoring_and_then_works(
+    tiny_bundle: Path,
+    category: Path,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    changed: str,
+) -> None:
+    data = tmp_path / "my parts"
+    data.symlink_to(category)
+    given = [str(tiny_bundle), *(option.replace("DATA", str(data)) for option in options)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Inspector, "load", None)  # it isn't even loaded
+        assert main(given) == 3
+    advised = only_line(capsys).partition(", or run: softcore-calibrate ")[2]
+    assert advised.endswith(changed)
+    assert main(shlex.split(advised)) == 0
+    assert "promise " in capsys.readouterr().out
+
+
+def test_what_is_lacking_may_be_known_only_when_all_are_read(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
+    for number in range(20):
+        (own / f"{number:03}.png").write_text("text")
+    shutil.copy(own / "039.png", own / "038.png")
+    assert main([str(tiny_bundle), "--good", str(own), "--max-overkill", "0.03"]) == 3
+    said = only_line(capsys)
+    assert "19 good images can't carry --max-overkill 0.03 (33 can); add 14 more, or run: " in said
+    assert main(shlex.split(said.partition("run: softcore-calibrate ")[2])) == 0
+
+
+def test_all_mistakes_are_told_at_once(tiny_bundle: Path, capsys: Capture) -> None:
+    wrong = ["--max-overkill", "1.5", "--threads", "none", "--serve", "--dry-run", "--report", "gone/a.html"]
+    assert main([str(tiny_bundle) + "s", *wrong, "--mask", "gone.png", "--good", "gone"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        f"softcore-calibrate: {line}"
+        for line in (
+            f"{tiny_bundle}s: no bundle here (a folder with a manifest.json)",
+            "--max-overkill 1.5: must be a number above 0 and below 1",
+            "--threads none: must be a whole number from 1 up",
+            "--serve changes nothing until its button is pressed; leave out --dry-run",
+            "--report gone/a.html: there is no folder gone",
+            "gone.png: can't be read (No such file or directory)",
+            "gone: no such file or folder",
+        )
+    ]
+
+
+def test_mistakes_are_answered_without_the_seconds_that_libraries_take(tiny_bundle: Path) -> None:
+    mistakes = [
+        ["gone", "--value", "1"],
+        [str(tiny_bundle), "--value", "0"],
+        [str(tiny_bundle), "--data", "gone"],
+        [str(tiny_bundle), "--f1", "--youden"],
+        [str(tiny_bundle), "--report", "gone/a.html"],
+        [str(tiny_bundle), "--mask", __file__],
+        [str(tiny_bundle), "--provider", "cuda", "--engine", "openvino"],
+    ]
+    script = (
+        "import sys\n"
+        "from softcore_calibration.command import main\n"
+        f"codes = [main(arguments) for arguments in {mistakes}]\n"
+        "names = ('scipy', 'sklearn', 'openvino', 'onnxruntime', 'torch')\n"
+        "print(codes, [name for name in names if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "[3, 2, 2, 2, 2, 3, 2] []\n", done.stderr
+
+
+def test_a_bundle_may_be_named(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tiny_bundle.parents[1])
+    assert main(["tiny", "--max-overkill", "0.1"]) == 0
+    assert capsys.readouterr().out.startswith("bundles/tiny: calibrated on its training pictures")
+    assert main(["tiny", "--revert"]) == 0
+    assert capsys.readouterr().out.startswith("bundles/tiny: the limit is 12 again")
+    assert main(["tinny", "--revert"]) == 3
+    assert only_line(capsys) == (
+        "softcore-calibrate: tinny: no bundle here (a folder with a manifest.json); did you mean tiny?; "
+        "under bundles/ there is: tiny"
+    )
+
+
+def test_what_is_left_out_is_said_first(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
+    (own / "gone.png").symlink_to("nowhere.png")
+    assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 0
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"warning: {own}: 1 symbolic link leads nowhere and is left out: gone.png"
+    assert second.startswith("scores                40 in ")
+
+
 def test_without_any_pictures(tiny_bundle: Path, capsys: Capture) -> None:
     assert main([str(tiny_bundle)]) == 3
-    assert "12 good pictures can't carry that promise" in only_line(capsys)
+    assert (
+        "12 training images can't carry --max-overkill 0.01 (99 can); give 99 with --good, or"
+        in only_line(capsys)
+    )
     assert main([str(tiny_bundle), "--max-overkill", "0.1"]) == 0
     assert (
         "no good pictures were given: the scores of 12 training pictures stand in" in capsys.readouterr().out
@@ -218,8 +345,8 @@ def test_unreadable_pictures_are_named_and_counted(
     assert "and 2 more" in out
     for path in own.glob("0*.png"):
         path.unlink()
-    assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 3
-    assert "none of 7 pictures could be read; first fault: " in only_line(capsys)
+    assert main([str(tiny_bundle), "--good", str(own), "--percentile", "50"]) == 3
+    assert "none of 7 images could be read; first fault: " in only_line(capsys)
 
 
 def test_another_product_is_flagged(

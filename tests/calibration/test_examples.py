@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from softcore_calibration import bounds, calibration
-from softcore_calibration.objectives import Objective
+from softcore_calibration.objective import Objective
 from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
 from softcore_calibration.scoring import score_samples
@@ -34,6 +34,6 @@ def test_an_example_prints_what_it_says(name: str, tiny_bundle: Path, category: 
     inspector = Inspector.load(tiny_bundle)
     known: dict[str, Any] = {**vars(calibration), "inspector": inspector, "Objective": Objective}
     with open_cache(inspector, None) as cache:
-        known["scoring"] = score_samples(inspector, find_samples([(category, None)])[1], cache)
+        known["scoring"] = score_samples(inspector, find_samples([(category, None)]), cache)
     known["training"] = read_training(tiny_bundle)
     assert not type_example(name, PUBLIC[name], known)

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from softcore_calibration.calibration import Findings, calibrate
-from softcore_calibration.objectives import Objective
+from softcore_calibration.objective import Objective
 from softcore_calibration.page import serve_page
 from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
@@ -55,7 +55,7 @@ class Calibrating:
 def calibrating(tiny_bundle: Path, category: Path) -> Calibrating:
     inspector = Inspector.load(tiny_bundle)
     with open_cache(inspector, None) as cache:
-        scoring = score_samples(inspector, find_samples([(category, None)])[1], cache, 0)
+        scoring = score_samples(inspector, find_samples([(category, None)]), cache, 0)
     training = read_training(tiny_bundle)
 
     def find(objective: Objective) -> Findings:

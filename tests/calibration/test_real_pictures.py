@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from softcore_calibration.calibration import calibrate
-from softcore_calibration.objectives import Objective, Scores, choose_limit
+from softcore_calibration.objective import Objective
+from softcore_calibration.objectives import Scores, choose_limit
 from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
 from softcore_calibration.scoring import Scoring, score_samples
@@ -39,9 +40,9 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Inspector, Scoring
     inspector = Inspector.load(target)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        count, samples = find_samples([(TILES / "test" / "good", False), (TILES / "test" / "blowhole", True)])
+        samples = find_samples([(TILES / "test" / "good", False), (TILES / "test" / "blowhole", True)])
         with open_cache(inspector, None) as cache:
-            return inspector, score_samples(inspector, samples, cache, count)
+            return inspector, score_samples(inspector, samples, cache, samples.count)
 
 
 def split(good: np.ndarray, objective: Objective) -> np.ndarray:
@@ -82,7 +83,7 @@ def test_overkill_stays_within_its_share_as_often_as_promised(
 @pytest.mark.parametrize("share", [0.02, 0.01])
 def test_what_half_of_them_cannot_carry_is_refused(scored: tuple[Inspector, Scoring], share: float) -> None:
     good = np.array([one.score for one in scored[1].good])
-    with pytest.raises(DataError, match="125 good pictures can't carry that promise"):
+    with pytest.raises(DataError, match="125 good images can't carry --max-overkill"):
         choose_limit(Objective("overkill", {"share": share}, 0.95), Scores(good[:125], np.zeros(0)))
 
 
@@ -95,10 +96,10 @@ def test_sound_pictures_raise_no_alarm(scored: tuple[Inspector, Scoring]) -> Non
 
 def test_training_pictures_given_as_good_are_known_again(scored: tuple[Inspector, Scoring]) -> None:
     inspector = scored[0]
-    count, samples = find_samples([(TILES / "train" / "good" / name, False) for name in sorted(
+    samples = find_samples([(TILES / "train" / "good" / name, False) for name in sorted(
         path.name for path in (TILES / "train" / "good").iterdir())[:40]])  # fmt: skip
     with open_cache(inspector, None) as cache:
-        scoring = score_samples(inspector, samples, cache, count)
+        scoring = score_samples(inspector, samples, cache, samples.count)
     found = calibrate(
         inspector, scoring, read_training(inspector.bundle.path), Objective("value", {"value": 1.0})
     )

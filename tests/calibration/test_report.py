@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 from softcore_calibration.calibration import Findings, calibrate
-from softcore_calibration.objectives import Objective
+from softcore_calibration.objective import Objective
 from softcore_calibration.report import content_policy, render_report, write_report
 from softcore_calibration.samples import find_samples
 from softcore_calibration.score_cache import open_cache
@@ -44,7 +44,7 @@ def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
 
     def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> Findings:
         with open_cache(inspector, None) as cache:
-            scoring = score_samples(inspector, find_samples([(own, None)])[1], cache, 0)
+            scoring = score_samples(inspector, find_samples([(own, None)]), cache, 0)
         some = Scoring(scoring.good[:good], scoring.bad[:bad])
         return calibrate(inspector, some, read_training(inspector.bundle.path), objective)
 

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from scipy.stats import binomtest
 from softcore_calibration.calibration import Findings, calibrate
-from softcore_calibration.objectives import Objective
+from softcore_calibration.objective import Objective
 from softcore_calibration.page import serve_page
 from softcore_calibration.report import write_report
 from softcore_calibration.samples import find_samples
@@ -49,7 +49,7 @@ def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
     shutil.copytree(category / "test", own)
     (own / "spot" / "002.png").rename(own / "spot" / NASTY)
     with open_cache(inspector, None) as cache:
-        scoring = score_samples(inspector, find_samples([(own, None)])[1], cache, 0)
+        scoring = score_samples(inspector, find_samples([(own, None)]), cache, 0)
 
     def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> Findings:
         some = Scoring(scoring.good[:good], scoring.bad[:bad])

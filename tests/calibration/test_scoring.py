@@ -13,9 +13,9 @@ from softcore_runtime import Inspector
 
 
 def score(inspector: Inspector, *places: tuple[Path, bool | None], mask: bytes | None = None) -> Scoring:
-    count, samples = find_samples(places)
+    samples = find_samples(places)
     with open_cache(inspector, mask) as cache:
-        return score_samples(inspector, samples, cache, count)
+        return score_samples(inspector, samples, cache, samples.count)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_what_does_not_count_is_put_down(inspector: Inspector, category: Path, t
 def test_pictures_can_be_read_again(inspector: Inspector, recordings: Path, tmp_path: Path) -> None:
     shutil.copy(recordings / "pill.avi", tmp_path / "a#1.avi")
     found = score(inspector, (tmp_path / "a#1.avi", True))
-    _, samples = find_samples([(tmp_path / "a#1.avi", True)])
+    samples = find_samples([(tmp_path / "a#1.avi", True)])
     for scored, sample in zip(found.bad, samples, strict=True):
         picture = read_again(scored)
         assert picture is not None

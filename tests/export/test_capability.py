@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 from softcore_export import capability
-from softcore_export.capability import check_device, check_engine, choose_precision
+from softcore_export.capability import check_device, check_precision, choose_precision
 from softcore_runtime.devices import Device
-from softcore_runtime.errors import MissingLibraryError, ProviderError, UsageError
+from softcore_runtime.errors import ProviderError, UsageError
 
 
 @pytest.fixture
@@ -30,10 +30,6 @@ def test_what_is_there_passes(monkeypatch: pytest.MonkeyPatch) -> None:
         built(monkeypatch, version)
         for device in ("auto", "cpu", "cuda"):
             check_device(device)
-    for provider in ("auto", "cpu", "cuda", "tensorrt"):
-        check_engine("onnxruntime", provider, "fp32")
-    check_engine("openvino", "auto", "auto")
-    check_engine("auto", "auto", "int8")
 
 
 @pytest.mark.usefixtures("_no_gpu")
@@ -42,12 +38,6 @@ def test_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError) as caught:
         check_device("cuda")
     assert str(caught.value) == "--device cuda: there is no NVIDIA driver here; take --device cpu, or auto"
-    for provider in ("cuda", "tensorrt"):
-        with pytest.raises(ProviderError) as refused:
-            check_engine("auto", provider, "auto")
-        assert str(refused.value) == (
-            f"--provider {provider}: there is no NVIDIA driver here; take --provider cpu, or auto"
-        )
 
 
 @pytest.mark.usefixtures("_gpu")
@@ -65,22 +55,6 @@ def test_amds_torch_calls_its_gpus_cuda_too(monkeypatch: pytest.MonkeyPatch) -> 
     check_device("cuda")
 
 
-@pytest.mark.usefixtures("_gpu")
-def test_openvino_has_no_cuda() -> None:
-    with pytest.raises(
-        UsageError, match="--provider cuda: ONNX Runtime has it, OpenVINO doesn't; leave out --engine"
-    ):
-        check_engine("openvino", "cuda", "auto")
-
-
-def test_an_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("softcore_runtime.engine.find_spec", lambda _: None)
-    with pytest.raises(
-        MissingLibraryError, match=r"OpenVINO is not installed; run: pip install 'softcore\[openvino\]'"
-    ):
-        check_engine("openvino", "cpu", "auto")
-
-
 def test_precisions() -> None:
     assert choose_precision("auto", "onnxruntime") == "fp32"
     assert choose_precision("int8", "onnxruntime") == "int8"
@@ -88,4 +62,5 @@ def test_precisions() -> None:
     with pytest.raises(UsageError, match="--precision bf16: takes OpenVINO and a CPU that has it"):
         choose_precision("bf16", "onnxruntime")
     with pytest.raises(UsageError, match="--precision bf16"):
-        check_engine("onnxruntime", "cpu", "bf16")
+        check_precision("onnxruntime", "bf16")
+    check_precision("auto", "int8")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_runtime import Inspector
-from softcore_runtime.backbones import open_backbone, share_backbone
+from softcore_runtime import Inspector, backbones
+from softcore_runtime.backbones import check_choice, open_backbone, share_backbone
 from softcore_runtime.bundle import BACKBONE, read_manifest
 from softcore_runtime.engine import ENGINES, Engine
-from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.errors import BundleCorruptError, MissingLibraryError, ProviderError, UsageError
 
 
 def test_the_same_network_is_open_once(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -72,3 +72,29 @@ def test_a_broken_network_is_refused_by_either(tmp_path: Path, engine: Engine) -
     with pytest.raises(BundleCorruptError, match=r"backbone\.onnx: .* refuses it") as caught:
         open_backbone(tmp_path / "backbone.onnx", engine)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_there_may_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "find_device", lambda: None)  # as if there were a GPU
+    for engine in ("auto", "onnxruntime"):
+        for provider in ("auto", "cpu", "cuda", "tensorrt"):
+            check_choice(engine, provider)
+    check_choice("openvino", "cpu")
+
+
+def test_what_is_not_there_is_refused_without_loading_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_device() -> None:
+        raise ProviderError("there is no NVIDIA driver here")
+
+    monkeypatch.setattr(backbones, "find_device", find_device)
+    for provider in ("cuda", "tensorrt"):
+        with pytest.raises(ProviderError) as caught:
+            check_choice("auto", provider)
+        said = f"--provider {provider}: there is no NVIDIA driver here; take --provider cpu, or auto"
+        assert str(caught.value) == said
+    with pytest.raises(UsageError, match="--provider cuda: ONNX Runtime has it, OpenVINO doesn't"):
+        check_choice("openvino", "cuda")
+    monkeypatch.setattr("softcore_runtime.engine.find_spec", lambda _: None)
+    for engine, provider in (("openvino", "cpu"), ("auto", "auto"), ("onnxruntime", "cuda")):
+        with pytest.raises(MissingLibraryError, match="is not installed; run: pip install"):
+            check_choice(engine, provider)
