@@ -40,17 +40,8 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     samples, wanted, mask = order.samples, order.objective, order.mask
     for line in samples.omitted:
         _say(f"warning: {line}")
-    # Only now, for they take a second: --help and mistakes in the options are answered at once.
-    from softcore_calibration.calibration import calibrate
+    # Only now, for it takes a second: --help and mistakes in the options are answered at once.
     from softcore_calibration.demands import demand_enough, demand_good
-    from softcore_calibration.score_cache import open_cache
-    from softcore_calibration.scoring import score_samples
-    from softcore_calibration.table import describe_findings
-
-    if options.report:
-        from softcore_calibration.report import write_report
-    if options.serve:
-        from softcore_calibration.page import serve_page
 
     training = read_training(order.bundle)
 
@@ -67,6 +58,16 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         )
 
     demand(samples.count_kind(False), samples.count_kind(True))
+    from softcore_calibration.calibration import calibrate
+    from softcore_calibration.score_cache import open_cache
+    from softcore_calibration.scoring import score_samples
+    from softcore_calibration.table import describe_findings
+
+    if options.report:
+        from softcore_calibration.report import write_report
+    if options.serve:
+        from softcore_calibration.page import serve_page
+
     inspector = Inspector.load(
         order.bundle, engine=options.engine, provider=options.provider, threads=options.threads
     )
@@ -76,10 +77,10 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     inspector.rehearse(plain, None if options.mask is None else read_picture(options.mask))
     with open_cache(inspector, mask) as cache:
         scoring = score_samples(inspector, samples, cache, samples.count)
-    if samples.files and not (scoring.good or scoring.bad):
-        raise DataError(
-            f"none of {len(scoring.unread)} images could be read; first fault: {scoring.unread[0]}"
-        )
+    wanting = not scoring.good and any(not defective for _, defective in samples.files)
+    if scoring.unread and (wanting or not (scoring.good or scoring.bad)):
+        kind = "good images" if wanting else f"{len(scoring.unread)} images"
+        raise DataError(f"none of the {kind} could be read; first fault: {scoring.unread[0]}")
     if scoring.cached:
         _say(f"{scoring.cached} of {len(scoring.good) + len(scoring.bad)} scores were known from before")
     demand(len(scoring.good), len(scoring.bad))  # some may have been unreadable, or there twice

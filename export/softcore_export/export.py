@@ -24,7 +24,7 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.pictures import read_picture
-from softcore_runtime.progress import end_bars, track
+from softcore_runtime.progress import end_bars, say, track
 from softcore_runtime.search import Search
 from softcore_runtime.training import Training, write_training
 
@@ -175,9 +175,10 @@ def export(
     try:
         with prepare(pictures, target, settings) as prepared:
             return build(prepared, target, choices)
-    except AgreementError:
+    except AgreementError as error:
         if settings.precision != "auto" or settings.dimensions is not None:
             raise  # what was asked for can't be had
+        say(f"once more, in fp32: {str(error).partition(';')[0]}")
     plain = settings.model_copy(update={"precision": "fp32"})
     with prepare(pictures, target, plain) as prepared:
         return build(prepared, target, choices)

@@ -345,8 +345,12 @@ def test_unreadable_pictures_are_named_and_counted(
     assert "and 2 more" in out
     for path in own.glob("0*.png"):
         path.unlink()
-    assert main([str(tiny_bundle), "--good", str(own), "--percentile", "50"]) == 3
-    assert "none of 7 images could be read; first fault: " in only_line(capsys)
+    # The training images' scores must not stand in for what was given.
+    bad = ["--bad", str(category / "test" / "spot")]
+    assert main([str(tiny_bundle), "--good", str(own), "--percentile", "50", *bad]) == 3
+    assert "none of the good images could be read; first fault: " in only_line(capsys)
+    assert main([str(tiny_bundle), "--bad", str(own), "--value", "50"]) == 3
+    assert "none of the 7 images could be read; first fault: " in only_line(capsys)
 
 
 def test_another_product_is_flagged(

@@ -306,13 +306,14 @@ def test_what_was_not_asked_for_is_given_up_where_it_costs_too_much(
     discs: Path,
     small: ExportSettings,
     tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
     changes: dict[str, object],
     ships: bool,
 ) -> None:
     """A precision that SoftCore chose itself; what a person wants is granted or refused."""
 
     def disagree(*_arguments: object) -> None:
-        raise AgreementError("9 of 12 held-back pictures are decided otherwise")
+        raise AgreementError("9 of 12 held-back pictures are decided otherwise; export with other options")
 
     monkeypatch.setattr(export_module, "check_agreement", disagree)
     target = tmp_path / "new" / "disc"
@@ -320,6 +321,8 @@ def test_what_was_not_asked_for_is_given_up_where_it_costs_too_much(
         done = learn(discs, target, small.model_copy(update=changes))
         assert (done.manifest.backbone.engine, done.manifest.backbone.precision) == ("openvino", "fp32")
         assert done.manifest.agreement is None
+        said = "once more, in fp32: 9 of 12 held-back pictures are decided otherwise"
+        assert said in capsys.readouterr().err.splitlines()
         assert [path.name for path in target.parent.iterdir()] == ["disc"]
     else:
         with pytest.raises(AgreementError, match="9 of 12"):
