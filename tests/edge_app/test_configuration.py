@@ -76,7 +76,7 @@ def test_all_mistakes_are_said_each_in_a_line(file: Path) -> None:
     assert set(caught.value.mistakes) == {
         f"{file}: camrea: no such key; did you mean camera?",
         f"{file}: queue: must be from 1 to 10000, not 0",
-        f'{file}: threads: must be a whole number, not "two"',
+        f'{file}: threads: must be a whole number from 1 up, not "two"',
         f"{file}: mqtt.hots: no such key; did you mean mqtt.host?",
         f"{file}: mqtt: needs a ledger (--ledger FILE), which keeps what it misses",
     }

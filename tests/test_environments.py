@@ -1,0 +1,146 @@
+"""What each extra brings is enough for its commands, and what it lacks is named in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from softcore_runtime.pictures import read_picture
+
+from .environments import ROOT, Environment
+
+COMMANDS = {
+    "softcore-calibrate": "softcore_calibration",
+    "softcore-edge": "softcore_edge_app",
+    "softcore-export": "softcore_export",
+}
+EDGE_COMMANDS = ("ask", "check", "install-service", "ledger", "ledger verify", "prepare", "replay")
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """A function that gives the environment of some extras; each is made once."""
+    made: dict[tuple[str, ...], Environment] = {}
+
+    def make(*extras: str) -> Environment:
+        if extras not in made:
+            made[extras] = Environment(tmp_path_factory.mktemp("environments") / "venv", extras)
+        return made[extras]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten small good images, each a little different, in a category of their own."""
+    import cv2
+
+    root = tmp_path_factory.mktemp("data")
+    folder = root / "tile" / "train" / "good"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        noise = rng.integers(0, 20, (64, 64), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{number:02}.png"), noise + 100)
+    return root
+
+
+@pytest.mark.parametrize("extras", [(), ("cpu",), ("cpu", "edge"), ("cpu", "calibrate"), ("cpu", "export")])
+def test_each_command_helps_or_names_the_extra_that_it_needs(extras: tuple[str, ...], make) -> None:  # type: ignore[no-untyped-def]
+    environment = make(*extras)
+    for command, package in COMMANDS.items():
+        ended = environment.run("-m", package, "--help")
+        own = {"softcore-calibrate": "calibrate", "softcore-edge": "edge", "softcore-export": "export"}[
+            command
+        ]
+        if ended.returncode == 0:
+            assert ended.stdout.startswith(f"usage: {command} ")
+        else:
+            assert own not in extras, ended.stderr
+            assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+            assert ended.stderr.startswith(f"{command}: ")
+            assert f"pip install 'softcore[{own if extras else 'cpu'}]'" in ended.stderr
+        assert environment.run("-m", package, "--version").stdout.startswith(command)
+
+
+def test_a_line_computer_inspects_without_torch(make, tiny_bundle: Path) -> None:  # type: ignore[no-untyped-def]
+    line = make("cpu", "edge")
+    assert not {"torch", "torchvision", "onnx"} & line.distributions
+    assert "No module named 'torch'" in line.run("-c", "import torch").stderr
+    frame = tiny_bundle / "golden" / "good.png"
+    ended = line.run("-m", "softcore_edge_app", tiny_bundle, "--source", frame, "--ledger", "line.ledger")
+    assert ended.returncode == 0, ended.stderr
+    assert "PASS" in ended.stdout
+    for command in EDGE_COMMANDS:
+        helped = line.run("-m", "softcore_edge_app", *command.split(), "--help")
+        assert helped.returncode == 0, helped.stderr
+        assert helped.stdout.startswith(f"usage: softcore-edge {command} ")
+    assert line.run("-m", "softcore_edge_app", "ledger", "verify", "line.ledger").returncode == 0
+    without = line.run("-m", "softcore_edge_app", "ledger", "export", "line.ledger", "--out", "rows.parquet")
+    assert (without.returncode, without.stderr.count("\n")) == (2, 1)
+    assert "pip install 'softcore[parquet]'" in without.stderr
+    assert [file.name for file in line.home.iterdir() if not file.name.startswith("line.ledger")] == []
+
+
+def test_a_threshold_is_set_without_torch(make, tiny_bundle: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    import cv2
+
+    frame = read_picture(tiny_bundle / "golden" / "good.png")
+    good = tmp_path / "good"
+    good.mkdir()
+    for number in range(20):
+        cv2.imwrite(
+            str(good / f"{number:02}.png"), np.clip(frame.astype(int) + number - 10, 0, 255).astype(np.uint8)
+        )
+    calibration = make("cpu", "calibrate")
+    assert "torch" not in calibration.distributions
+    ended = calibration.run(
+        "-m",
+        "softcore_calibration",
+        tiny_bundle,
+        "--good",
+        good,
+        "--max-overkill",
+        "0.1",
+        "--report",
+        "r.html",
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (calibration.home / "r.html").stat().st_size > 10_000
+    (calibration.home / "r.html").unlink()
+
+
+def test_a_bundle_is_exported(make, images: Path) -> None:  # type: ignore[no-untyped-def]
+    ended = make("cpu", "export").run(
+        "-m", "softcore_export", "--category", "tile", "--data", images, "--backbone", "filterbank",
+        "--resize", "64", "--crop", "64", "--precision", "fp32", "--out", images / "bundles",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert (images / "bundles" / "tile" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("library", "options", "extra"),
+    [
+        ("paho-mqtt", ("--mqtt", "127.0.0.1", "--ledger", "line.ledger"), "edge"),
+        ("pymodbus", ("--modbus", "127.0.0.1", "--ledger", "line.ledger"), "edge"),
+        ("uvicorn", ("--http", "8799"), "edge"),
+        ("onnxruntime", (), "cpu"),
+        ("opencv-python-headless", (), "cpu"),
+        ("tenacity", (), "edge"),
+    ],
+)  # fmt: skip
+def test_a_library_that_was_removed_is_one_line_with_the_extra(
+    library: str, options: tuple[str, ...], extra: str, tmp_path: Path, tiny_bundle: Path
+) -> None:
+    line = Environment(tmp_path / "venv", ("cpu", "edge"), without=[library])
+    frame = tiny_bundle / "golden" / "good.png"
+    ended = line.run("-m", "softcore_edge_app", tiny_bundle, "--source", frame, *options)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert f"is not installed; run: pip install 'softcore[{extra}]'" in ended.stderr
+
+
+def test_the_environments_have_the_code_of_this_clone(make) -> None:  # type: ignore[no-untyped-def]
+    ended = make("cpu").run("-c", "import softcore_runtime; print(softcore_runtime.__file__)")
+    assert Path(ended.stdout.strip()).is_relative_to(ROOT)
