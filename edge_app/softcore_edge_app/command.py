@@ -13,10 +13,10 @@ from contextlib import suppress
 from itertools import takewhile
 
 from softcore_runtime import BundleNotFoundError, SourceError
+from softcore_runtime.bundle_choice import choose_bundle, is_bundle, list_bundles
 from softcore_runtime.command_line import find_nearest, run
 
 from softcore_edge_app import ask_command, check_command, prepare_command, replay_command
-from softcore_edge_app.bundle_choice import choose_bundle, is_bundle, list_bundles
 from softcore_edge_app.command_options import build_parser, gather_options
 from softcore_edge_app.configuration import configure
 from softcore_edge_app.connections import Connections

@@ -20,9 +20,9 @@ from softcore_runtime import (
     UsageError,
 )
 from softcore_runtime.bundle import read_manifest
+from softcore_runtime.bundle_choice import choose_bundle
 from softcore_runtime.engine import choose_engine
 
-from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.combinations import Place
 from softcore_edge_app.frames.devices import find_device
 from softcore_edge_app.frames.live_capture import LiveCapture

@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from softcore_runtime.bundle_choice import choose_bundle
 from softcore_runtime.command_line import Parser, run
 from softcore_runtime.engine import ENGINES, PROVIDERS
 from softcore_runtime.preparation import Preparation, prepare
 from softcore_runtime.self_test import largest_difference
-
-from softcore_edge_app.bundle_choice import choose_bundle
 
 __all__ = ["main"]
 

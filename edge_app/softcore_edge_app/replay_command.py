@@ -11,10 +11,10 @@ from pathlib import Path
 
 from softcore_runtime import BundleError, UsageError
 from softcore_runtime.bundle import read_manifest
+from softcore_runtime.bundle_choice import BUNDLES, choose_bundle
 from softcore_runtime.command_line import Parser, run
-from softcore_runtime.missing_library import explain_import
+from softcore_runtime.progress import track
 
-from softcore_edge_app.bundle_choice import BUNDLES, choose_bundle
 from softcore_edge_app.ledger.archive_record import list_kept
 from softcore_edge_app.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay_bundles import ReplayBundles
@@ -41,7 +41,6 @@ exit codes:
   3  something came out differently, nothing could be replayed, or a fault of bundle or ledger
   130  interrupted; the summary is still written"""
 
-_BAR = "{desc:<22}{percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt}, {elapsed} spent, {remaining} left"
 _DIFFERENT = 3
 
 
@@ -129,17 +128,8 @@ def _is_readable(bundle: Path) -> bool:
 
 def _track(recorded: Iterable[Recorded], total: int, bundles: ReplayBundles) -> Iterator[Repeated]:
     """Repeat one after the other, with a bar on a terminal."""
-    try:
-        from tqdm import tqdm
-    except ImportError as error:
-        raise explain_import(error, "edge") from error
     # On a terminal a line takes the bar's place; the bar comes again below it.
-    with tqdm(desc="replay", total=total, bar_format=_BAR, mininterval=0.2, disable=None) as bar:
-        for one in recorded:
-            repeated = repeat(one, bundles)
-            bar.update()
-            with tqdm.external_write_mode(file=sys.stdout):
-                yield repeated
+    return track((repeat(one, bundles) for one in recorded), "replay", total, prints=True)
 
 
 def _format_json(repeated: Repeated) -> str:

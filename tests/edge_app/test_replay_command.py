@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -62,7 +63,7 @@ def parts(
 def run(capsys: Capsys, *arguments: object) -> tuple[int, str, str]:
     code = main([*map(str, arguments)])
     out, err = capsys.readouterr()
-    return code, out, err
+    return code, out, re.sub(r"^replay  .*\n", "", err, flags=re.MULTILINE)  # how long it took
 
 
 SAME = "3 the same, 2 of them to the last bit of the score; 0 different; 2 not replayed\n"

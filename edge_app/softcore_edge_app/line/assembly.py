@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from softcore_runtime import Inspector
+from softcore_runtime.bundle_choice import choose_bundle
 
-from softcore_edge_app.bundle_choice import choose_bundle
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.source_choice import choose_camera, choose_source, hide_password
 from softcore_edge_app.frames.sources import Source

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from softcore_edge_app.bundle_choice import VARIABLE, choose_bundle
 from softcore_runtime import BundleNotFoundError, UsageError
+from softcore_runtime.bundle_choice import VARIABLE, choose_bundle
 
 
 @pytest.fixture(autouse=True)
