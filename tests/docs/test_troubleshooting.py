@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from softcore_runtime import errors
 
 from .messages import Message, count_letters, read_messages, read_quotes
 
@@ -34,6 +35,12 @@ def test_no_message_is_quoted_twice_in_a_table() -> None:
     lines = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in lines if line.startswith("| `")]
     assert [row for row, count in Counter(rows).items() if count > 1] == []
+
+
+def test_each_class_of_error_is_on_the_page_with_its_exit_code() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    for name in errors.__all__:
+        assert f"\n| `{name}` | {getattr(errors, name).exit_code} | " in page
 
 
 def tells(quote: str, message: Message) -> bool:
