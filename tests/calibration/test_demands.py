@@ -10,7 +10,7 @@ from softcore_runtime.errors import DataError, UsageError
 BAND = Objective("band", {"overkill": 0.01, "escape": 0.02})
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(1, 400), st.sampled_from([0.001, 0.01, 0.05]), st.sampled_from([None, 0.9, 0.95]))
 def test_what_is_advised_is_enough(parts: int, share: float, confidence: float | None) -> None:
     for kind, good, bad in (("overkill", parts, 0), ("escape", 0, parts)):
