@@ -80,7 +80,8 @@ def _report(done: Export) -> None:
     manifest = done.manifest
     bank, index, threshold = manifest.bank, manifest.index, manifest.threshold
     if done.skipped:
-        _say(f"warning: {len(done.skipped)} images could not be read and were left out:")
+        count = f"{len(done.skipped)} image{'' if len(done.skipped) == 1 else 's'}"
+        _say(f"warning: {count} could not be read and left out:")
         for line in done.skipped[:_SHOWN]:
             _say(f"  {line}")
         if len(done.skipped) > _SHOWN:
@@ -88,7 +89,7 @@ def _report(done: Export) -> None:
     size = sum(record.bytes for record in manifest.files.values()) / 1e6
     print(
         f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "
-        f"from {len(done.pictures)} pictures"
+        f"from {len(done.pictures)} images"
     )
     print(f"  limit      {threshold.value:.4g}, provisional: {threshold.method}")
     print(
@@ -103,17 +104,17 @@ def _report(done: Export) -> None:
     if agreement:
         print(
             f"  agreement  {agreement.held_back - agreement.flipped} of {agreement.held_back} held-back "
-            "pictures are decided as in fp32"
+            "images are decided as in fp32"
         )
     if agreement and agreement.auroc is not None and agreement.auroc_fp32 is not None:
         print(
-            f"  AUROC      {agreement.auroc:.4f} on {agreement.labelled} labelled pictures, "
+            f"  AUROC      {agreement.auroc:.4f} on {agreement.labelled} labelled images, "
             f"{agreement.auroc_fp32:.4f} in fp32"
         )
     print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
     estimate = done.contamination.estimate
     print(
-        f"  defective  {estimate.value:.1%} of the training pictures, by estimate "
+        f"  defective  {estimate.value:.1%} of the training images, by estimate "
         f"({estimate.low:.1%} to {estimate.high:.1%})"
     )
     suspects = [image for image in done.contamination.images if image.suspicion > 1]

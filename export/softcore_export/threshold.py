@@ -17,5 +17,5 @@ def provisional_threshold(scores: NDArray[np.float64], trusted: NDArray[np.bool_
         trusted: bool `[N]`, at least one.
     """
     value = max(float(scores[trusted].max()), float(np.finfo(np.float32).tiny))
-    method = f"highest leave-one-image-out score of the {trusted.sum()} least suspect training pictures"
+    method = f"highest leave-one-image-out score of the {trusted.sum()} least suspect training images"
     return Threshold(value=value, provisional=True, method=method)

@@ -173,8 +173,8 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
 
     assert call(*SMALL, "--data", own_discs) == 0
     out, err = capsys.readouterr()
-    assert "from 14 pictures" in out
-    assert "warning: 4 images could not be read" in err
+    assert "from 14 images" in out
+    assert "warning: 4 images could not be read and left out" in err
     named = [line for line in err.splitlines() if line.startswith("  /")]
     assert [Path(line.split(":")[0].strip()).name for line in named] == [
         "cut.jpg", "cut.png", "pixel.png", "text.png",
@@ -188,7 +188,7 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
 def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys: Capsys) -> None:
     assert call(*SMALL, "--data", discs, "--discriminator", "lof", "--out", tmp_path / "a" / "b") == 0
     out, err = capsys.readouterr()
-    for words in ("77 entries of", "from 12 pictures", "provisional", "recall@1", "onnxruntime in fp32"):
+    for words in ("77 entries of", "from 12 images", "provisional", "recall@1", "onnxruntime in fp32"):
         assert words in out
     hints = exported.manifest.hints
     assert (
@@ -218,8 +218,8 @@ def test_fewer_dimensions_are_compared_on_labelled_pictures(
     assert (agreement.held_back, agreement.labelled) == (12, 16)
     assert "77 entries of 16 numbers" in out
     kept = agreement.held_back - agreement.flipped
-    assert f"agreement  {kept} of 12 held-back pictures are decided as in fp32" in out
-    line = f"AUROC      {agreement.auroc:.4f} on 16 labelled pictures, {agreement.auroc_fp32:.4f} in fp32"
+    assert f"agreement  {kept} of 12 held-back images are decided as in fp32" in out
+    line = f"AUROC      {agreement.auroc:.4f} on 16 labelled images, {agreement.auroc_fp32:.4f} in fp32"
     assert line in out
 
 
@@ -233,7 +233,7 @@ def test_by_default_there_may_be_something_to_agree_with(discs: Path, capsys: Ca
     backbone = manifest.backbone
     assert backbone.engine == "openvino"
     assert f"network    openvino in {backbone.precision}" in out
-    assert ("held-back pictures are decided as in fp32" in out) is (backbone.precision == "bf16")
+    assert ("held-back images are decided as in fp32" in out) is (backbone.precision == "bf16")
     assert "AUROC" not in out
 
 

@@ -501,7 +501,7 @@ def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
         out, err = press_ctrl_c(process)
     lines = out.splitlines()  # the report of the last export, and of no other
     assert lines[0].startswith(f"{tmp_path / 'disc'}: ")
-    assert lines[0].endswith("from 12 pictures")
+    assert lines[0].endswith("from 12 images")
     names = [line.split()[0] for line in lines[1:]]
     assert [name for name in names if name != "agreement"] == [  # there is none where all is in fp32
         "limit", "search", "hints", "network", "time", "defective", "suspects", "report"
