@@ -61,7 +61,7 @@ demo: setup
 # A thread a process: two that spin for the same core are many times slower than one after the other.
 # A process that dies ends the tests at once; with another in its place they wait for it without an end.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadscope --max-worker-restart 0
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 
 check: setup
 	$(BIN)/ruff format --check
