@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, betabinom, binomtest
 from softcore_calibration.bounds import allow, fewest, find_carried, measure_rate, promise_lot
@@ -22,12 +22,13 @@ def test_marginally_it_is_split_conformal_prediction(parts: int, share: float) -
 
 @settings(deadline=None)
 @given(st.integers(1, 1500), SHARES, st.sampled_from([0.8, 0.9, 0.95, 0.99]))
+@example(3, 0.5, 0.8)  # a tie, which rounding decides: it is refused
 def test_with_confidence_each_promise_is_kept_and_no_further_part_is_possible(
     parts: int, share: float, confidence: float
 ) -> None:
     allowed = allow(parts, share, confidence)
 
-    def kept(count: int) -> bool:
+    def kept(count: int, confidence: float = confidence) -> bool:
         # The share of all parts above the (n - r)th smallest of n scores is Beta(r + 1, n - r) ...
         population = beta.cdf(share, count + 1, parts - count) >= confidence
         # ... and how many of n further parts lie above it is beta-binomial.
@@ -39,7 +40,7 @@ def test_with_confidence_each_promise_is_kept_and_no_further_part_is_possible(
     if allowed is not None:
         assert kept(allowed)
     following = 0 if allowed is None else allowed + 1
-    assert following >= parts or not kept(following)
+    assert following >= parts or not kept(following, confidence + 1e-9)
 
 
 @pytest.mark.parametrize(

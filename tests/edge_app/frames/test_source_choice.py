@@ -57,7 +57,7 @@ def test_what_is_neither_file_nor_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no pictures"):
+    with pytest.raises(SourceError, match="an empty folder, without images"):
         choose_source(str(tmp_path))
 
 

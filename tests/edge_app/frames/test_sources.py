@@ -57,7 +57,7 @@ def test_a_picture_that_vanishes_is_a_frame_with_a_reason(tmp_path: Path, good_f
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
-    with pytest.raises(SourceError, match=r"no pictures here .*\.png"):
+    with pytest.raises(SourceError, match=r"no images here or in its folders .*\.png"):
         Pictures(tmp_path)
 
 

@@ -128,10 +128,11 @@ def test_an_address_that_is_not_to_be_had(serve: Callable[..., WebServer]) -> No
         with pytest.raises(UsageError) as caught:
             serve(port=port)
     assert str(caught.value) == (
-        f"http: can't listen at 127.0.0.1 port {port} (Address already in use); "
+        f"http: can't listen at 127.0.0.1 port {port} (another program has this port, or this line is "
+        "running already); "
         "choose another with http.host and http.port"
     )
-    with pytest.raises(UsageError, match=r"192\.0\.2\.1 port 0 \(Cannot assign requested address\)"):
+    with pytest.raises(UsageError, match=r"192\.0\.2\.1 port 0 \(no address of this machine\)"):
         serve(host="192.0.2.1")
     with pytest.raises(UsageError, match=r"can't listen at no\.such\.host\.invalid"):
         serve(host="no.such.host.invalid")
