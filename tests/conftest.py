@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,8 @@ QUIET = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+# At its import joblib (of scikit-learn) tries a semaphore, and warns where /dev/shm can't be written to.
+os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 # Where the tests run in a shell's background they are deaf to Ctrl-C, and so would be all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 RESIZE, CROP, CELL = 36, 32, 4
