@@ -4,5 +4,5 @@ from __future__ import annotations
 
 import os
 
-# At its import joblib (of scikit-learn) tries a semaphore, and warns where /dev/shm can't be written to. It isn't used.
+# At its import scikit-learn's joblib tries a semaphore, and warns where /dev/shm can't be written to.
 os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
