@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# First, for it keeps OpenVINO's import from telling Google Analytics of this machine.
+import softcore_runtime.openvino  # noqa: F401
+
+# isort: split
 import openvino
 from softcore_runtime.engine import usable_cpus
 

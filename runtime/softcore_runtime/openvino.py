@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,27 @@ from softcore_runtime.engine import Engine, Precision, Provider, usable_cpus
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.missing_library import explain_import
 
+_TELEMETRY = "openvino_telemetry"
+
+
+@contextmanager
+def _leave_out_telemetry() -> Iterator[None]:
+    """Keep OpenVINO from its library of telemetry, in whose place it then takes a stub that sends nothing.
+
+    With it the import alone tells Google Analytics of this machine, and keeps an id in the home.
+    """
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == _TELEMETRY}
+    sys.modules.update({_TELEMETRY: None})  # type: ignore[dict-item]  # as if it weren't installed
+    try:
+        yield
+    finally:
+        del sys.modules[_TELEMETRY]
+        sys.modules.update(before)
+
+
 try:
-    import openvino
+    with _leave_out_telemetry():
+        import openvino
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
     raise explain_import(error, "openvino") from error
 

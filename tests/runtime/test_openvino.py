@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import onnx
-import openvino
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from softcore_runtime import openvino as module
@@ -131,7 +134,7 @@ def test_crops_that_do_not_fit_are_refused_in_one_line(tiny_bundle: Path, crops:
 def test_what_computes_is_said(tiny_bundle: Path) -> None:
     backbone = OpenVinoBackbone(tiny_bundle / "backbone.onnx")
     assert (backbone.engine, backbone.provider, backbone.precision) == ("openvino", "cpu", "fp32")
-    assert openvino.__version__.startswith(backbone.version)
+    assert version("openvino").startswith(backbone.version)
     assert re.fullmatch(r"\d+\.\d+\.\d+", backbone.version)
 
 
@@ -163,3 +166,33 @@ def test_bf16_is_seen_where_linux_sees_it() -> None:
     if not flags.exists() or not {"avx512_bf16", "amx_bf16"} & set(flags.read_text().split()):
         pytest.skip("Linux names no BF16 here")
     assert computes_in_bf16()
+
+
+@pytest.mark.parametrize("first", ["", "import openvino_telemetry.main"])
+def test_nothing_is_sent_and_nothing_is_kept_of_the_device(
+    first: str, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """OpenVINO tells Google Analytics of each import, unless a build server's environment forbids it."""
+    code = f"""if True:
+        import sys
+        {first}
+        from pathlib import Path
+        from softcore_runtime.openvino import OpenVinoBackbone
+        OpenVinoBackbone(Path(sys.argv[1]))
+        from openvino.tools.ovc import telemetry_utils
+        print(telemetry_utils.tm.__name__, "openvino_telemetry.main" in sys.modules)
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    servers = ("CI", "TF_BUILD", "JENKINS_URL")
+    environment = {name: value for name, value in os.environ.items() if name not in servers}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, tiny_bundle / "backbone.onnx"],
+        env={**environment, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    others = bool(first)  # who has imported it for something else keeps it
+    assert ended.stdout == f"openvino.tools.ovc.telemetry_stub {others}\n", ended.stderr
+    assert ended.stderr == ""
+    assert list(home.iterdir()) == []
