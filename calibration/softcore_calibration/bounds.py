@@ -21,7 +21,6 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from scipy.stats import binom, binomtest, hypergeom
 from softcore_runtime.threshold import Rate
 
 __all__ = ["allow", "fewest", "find_carried", "measure_rate", "promise_lot"]
@@ -51,6 +50,8 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
         return None
     if confidence is None:
         return most
+    from scipy.stats import binom  # takes most of a second; a promise without confidence is judged without
+
     counts = np.arange(most + 1)
     slack = 1e-12  # of scipy's sums, against the sure side
     kept = binom.cdf(counts, parts, share) <= 1 - confidence - slack
@@ -76,6 +77,8 @@ def promise_lot(
         >>> promise_lot(300, np.array([0, 3, 15]), 0.05).round(3).tolist()
         [1.0, 0.998, 0.5]
     """
+    from scipy.stats import hypergeom
+
     tolerated = math.floor(_exact(share) * parts)
     highest = tolerated + 1 + counts
     return np.asarray(1 - hypergeom.cdf(counts, 2 * parts, parts, np.minimum(highest, 2 * parts)))
@@ -142,6 +145,8 @@ def measure_rate(count: int, parts: int, confidence: float) -> Rate | None:
     """
     if parts == 0:
         return None
+    from scipy.stats import binomtest
+
     low, high = binomtest(count, parts).proportion_ci(confidence, method="exact")
     return Rate(count=count, parts=parts, low=float(low), high=float(high))
 

@@ -480,7 +480,7 @@ def test_a_missing_library_is_said_with_what_to_install(tiny_bundle: Path) -> No
     script = (
         "import sys; sys.modules['scipy'] = None\n"
         "from softcore_calibration.command import main\n"
-        f"sys.exit(main([{str(tiny_bundle)!r}]))"
+        f"sys.exit(main([{str(tiny_bundle)!r}, '--max-overkill', '0.1']))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
