@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from softcore_runtime.pictures import read_picture
 
 from .environments import ROOT, Environment
 
-COMMANDS = {
-    "softcore-calibrate": "softcore_calibration",
-    "softcore-edge": "softcore_edge_app",
-    "softcore-export": "softcore_export",
+COMMANDS = {  # and their packages and extras
+    "softcore-calibrate": ("softcore_calibration", "calibrate"),
+    "softcore-edge": ("softcore_edge_app", "edge"),
+    "softcore-export": ("softcore_export", "export"),
 }
 EDGE_COMMANDS = ("ask", "check", "install-service", "ledger", "ledger verify", "prepare", "replay")
 
@@ -46,22 +47,26 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("extras", [(), ("cpu",), ("cpu", "edge"), ("cpu", "calibrate"), ("cpu", "export")])
+@pytest.mark.parametrize(
+    "extras",
+    [
+        (), ("cpu",), ("cpu", "edge"), ("cpu", "calibrate"), ("cpu", "export"), ("cpu", "edge", "openvino"),
+        ("cpu", "export", "calibrate", "edge"),
+    ],
+)  # fmt: skip
 def test_each_command_helps_or_names_the_extra_that_it_needs(extras: tuple[str, ...], make) -> None:  # type: ignore[no-untyped-def]
     environment = make(*extras)
-    for command, package in COMMANDS.items():
+    for command, (package, own) in COMMANDS.items():
         ended = environment.run("-m", package, "--help")
-        own = {"softcore-calibrate": "calibrate", "softcore-edge": "edge", "softcore-export": "export"}[
-            command
-        ]
         if ended.returncode == 0:
             assert ended.stdout.startswith(f"usage: {command} ")
         else:
             assert own not in extras, ended.stderr
             assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
             assert ended.stderr.startswith(f"{command}: ")
-            assert f"pip install 'softcore[{own if extras else 'cpu'}]'" in ended.stderr
-        assert environment.run("-m", package, "--version").stdout.startswith(command)
+            wanted = own if extras else f"cpu,{own}"  # all that is to be installed, in one command
+            assert ended.stderr.endswith(f" is not installed; run: pip install 'softcore[{wanted}]'\n")
+    assert environment.run("-m", package, "--version").stdout.startswith(f"{command} ")
 
 
 def test_a_line_computer_inspects_without_torch(make, tiny_bundle: Path) -> None:  # type: ignore[no-untyped-def]
@@ -126,6 +131,9 @@ def test_a_bundle_is_exported(make, images: Path) -> None:  # type: ignore[no-un
         ("paho-mqtt", ("--mqtt", "127.0.0.1", "--ledger", "line.ledger"), "edge"),
         ("pymodbus", ("--modbus", "127.0.0.1", "--ledger", "line.ledger"), "edge"),
         ("uvicorn", ("--http", "8799"), "edge"),
+        ("jinja2", ("--http", "8799"), "edge"),
+        ("prometheus-client", ("--http", "8799"), "edge"),
+        ("structlog", ("--log", "json"), "edge"),
         ("onnxruntime", (), "cpu"),
         ("opencv-python-headless", (), "cpu"),
         ("tenacity", (), "edge"),
@@ -144,3 +152,8 @@ def test_a_library_that_was_removed_is_one_line_with_the_extra(
 def test_the_environments_have_the_code_of_this_clone(make) -> None:  # type: ignore[no-untyped-def]
     ended = make("cpu").run("-c", "import softcore_runtime; print(softcore_runtime.__file__)")
     assert Path(ended.stdout.strip()).is_relative_to(ROOT)
+
+
+def test_each_script_starts_where_a_missing_library_is_one_line() -> None:
+    scripts = {script.name: script.value for script in distribution("softcore").entry_points}
+    assert scripts == {command: f"{package}.__main__:main" for command, (package, _) in COMMANDS.items()}

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import NoReturn
 
 from softcore_runtime.errors import MissingLibraryError, SoftCoreError, UsageError
-from softcore_runtime.missing_library import explain_import, is_of_library
+from softcore_runtime.missing_library import add_extra, explain_import, is_of_library
 
 __all__ = ["INTERRUPTED", "Parser", "find_nearest", "run", "silence_opencv", "start", "suggest"]
 
@@ -163,6 +163,8 @@ def _hides_interruption(error: BaseException | None) -> bool:
 def _explain(error: Exception, extra: str | None) -> tuple[tuple[str, ...], int] | None:
     if isinstance(error, ImportError | OSError) and is_of_library(error):
         error = explain_import(error, extra)
+    if extra and isinstance(error, MissingLibraryError):
+        error = add_extra(error, extra)
     if isinstance(error, SoftCoreError):
         return error.lines, error.exit_code
     if isinstance(error, OSError) and error.errno is not None:

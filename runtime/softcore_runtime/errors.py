@@ -91,7 +91,7 @@ class MissingLibraryError(UsageError):
 
     `softcore_runtime.missing_library` makes one of an import that failed.
 
-    Args:
+    Attributes:
         library: its name as people know it.
         extra: what brings it; an empty string where every installation does, None where nothing does.
 
@@ -103,6 +103,7 @@ class MissingLibraryError(UsageError):
     """
 
     def __init__(self, library: str, extra: str | None) -> None:
+        self.library, self.extra = library, extra
         package = library if extra is None else f"'softcore[{extra}]'" if extra else "softcore"
         super().__init__(f"{library} is not installed; run: pip install {package}")
 
@@ -121,7 +122,8 @@ class BrokenLibraryError(MissingLibraryError):
     """
 
     def __init__(self, message: str) -> None:
-        super(MissingLibraryError, self).__init__(message)
+        super().__init__("", None)
+        self.args = (message,)
 
 
 class ProviderError(UsageError):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from softcore_runtime.errors import BrokenLibraryError, MissingLibraryError
 
-__all__ = ["DEBIAN_PACKAGES", "DISTRIBUTIONS", "explain_import", "find_extra", "is_of_library"]
+__all__ = ["DEBIAN_PACKAGES", "DISTRIBUTIONS", "add_extra", "explain_import", "find_extra", "is_of_library"]
 
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {
@@ -93,6 +93,7 @@ class _Requirement(NamedTuple):
     name: str
     text: str
     extra: str | None  # None: of every installation
+    conditional: bool  # on the platform or the version of Python
 
 
 def explain_import(error: ImportError | OSError, extra: str | None = None) -> MissingLibraryError:
@@ -139,6 +140,18 @@ def is_of_library(error: BaseException) -> bool:
     return isinstance(error, ImportError) and not _find_library(error).startswith("softcore_")
 
 
+def add_extra(error: MissingLibraryError, extra: str) -> MissingLibraryError:
+    """Name the extra of what is running, too, where that isn't installed either: one command for both.
+
+    Example:
+        >>> str(add_extra(MissingLibraryError("OpenCV", "cpu"), "benchmark"))
+        "OpenCV is not installed; run: pip install 'softcore[cpu...]'"
+    """
+    if not error.extra or error.extra == extra or _is_complete(extra):
+        return error
+    return MissingLibraryError(error.library, f"{error.extra},{extra}")
+
+
 def find_extra(library: str, preferred: str | None = None) -> str | None:
     """Find the extra that brings a library: by itself, or through another that it brings.
 
@@ -167,6 +180,17 @@ def find_extra(library: str, preferred: str | None = None) -> str | None:
 
 
 _USERS = ("cpu", "gpu", "edge", "calibrate", "export", "parquet", "openvino")  # before those of developers
+
+
+def _is_complete(extra: str) -> bool:
+    """Tell whether all that an extra asks for by itself is installed."""
+    for one in _list_requirements("softcore"):
+        if one.extra == extra and not one.conditional:
+            try:
+                metadata.distribution(one.name)
+            except metadata.PackageNotFoundError:
+                return False
+    return True
 
 
 def _find_library(error: BaseException) -> str:
@@ -232,7 +256,8 @@ def _list_requirements(distribution: str) -> Iterator[_Requirement]:
     for text in texts:
         if match := _REQUIREMENT.match(text):
             written = f"{match['name']}{match['rest'].strip()}"
-            yield _Requirement(_normalise(match["name"]), written, match["extra"])
+            conditional = "python_version" in text or "platform" in text
+            yield _Requirement(_normalise(match["name"]), written, match["extra"], conditional)
 
 
 def _follow(names: set[str]) -> set[str]:

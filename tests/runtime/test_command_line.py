@@ -16,7 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 from softcore_runtime import errors
-from softcore_runtime.command_line import INTERRUPTED, Parser, find_nearest, run, silence_opencv, suggest
+from softcore_runtime.command_line import (
+    INTERRUPTED,
+    Parser,
+    find_nearest,
+    run,
+    silence_opencv,
+    start,
+    suggest,
+)
 from softcore_runtime.missing_library import explain_import
 
 Work = Callable[[argparse.Namespace], "int | None"]
@@ -267,6 +275,51 @@ def test_commands_of_a_command_are_known_too(
 def test_the_nearest_name(given: str, known: list[str], nearest: str | None) -> None:
     assert find_nearest(given, known) == nearest
     assert suggest(given, known) == (f"; did you mean {nearest}?" if nearest else "")
+
+
+@pytest.fixture
+def write_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """A function that writes a module of a command, to be imported once."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def write(text: str) -> str:
+        name = f"{tmp_path.name}_{len(list(tmp_path.iterdir()))}"
+        (tmp_path / f"{name}.py").write_text(text)
+        return name
+
+    return write
+
+
+def test_a_command_that_starts(write_command: Callable[[str], str]) -> None:
+    assert start("softcore-try", write_command("main = len"), ["a", "b"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("import nosuch.library", 2, "nosuch is not installed; run: pip install nosuch"),
+        ("import softcore_runtime.nosuch", 70, "ModuleNotFoundError: No module named 'softcore_"),
+        ("raise ValueError('odd')", 70, "ValueError: odd; --debug shows where"),
+        ("raise KeyboardInterrupt", 130, "interrupted"),
+    ],
+)  # fmt: skip
+def test_a_command_that_cannot_be_imported_is_one_line(
+    text: str, code: int, said: str, write_command: Callable[[str], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert start("softcore-try", write_command(text), ["--help"]) == code
+    assert only_line(capfd).startswith(f"softcore-try: {said}")
+
+
+def test_a_command_that_cannot_be_imported_has_its_version_and_with_debug_a_traceback(
+    write_command: Callable[[str], str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert start("softcore-try", write_command("import nosuch.library"), ["--version"]) == 0
+    assert capfd.readouterr() == (f"softcore-try {version('softcore')}\n", "")
+    assert start("softcore-try", write_command("import nosuch.library"), ["--debug"]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("Traceback (most recent call last):")
+    assert said.endswith("softcore-try: nosuch is not installed; run: pip install nosuch\n")
 
 
 def test_version_and_help(capfd: pytest.CaptureFixture[str]) -> None:

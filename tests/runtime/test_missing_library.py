@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from softcore_runtime.errors import BrokenLibraryError, MissingLibraryError
-from softcore_runtime.missing_library import explain_import, find_extra, is_of_library
+from softcore_runtime.missing_library import add_extra, explain_import, find_extra, is_of_library
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("runtime", "export", "calibration", "edge_app")
@@ -43,6 +45,69 @@ def test_what_is_not_installed_is_named_with_its_extra() -> None:
     assert find_extra("paho") == "edge"
     assert find_extra("sklearn", preferred="calibrate") == "calibrate"
     assert find_extra("torch") == "export"
+
+
+def test_both_extras_are_named_where_neither_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = MissingLibraryError("OpenCV", "cpu")
+    assert add_extra(missing, "edge") is missing  # which is complete here
+    assert add_extra(missing, "cpu") is missing
+    fault = BrokenLibraryError("OpenCV is installed, but ...")
+    known = metadata.distribution
+
+    def find(name: str) -> metadata.Distribution:
+        if name == "tenacity":
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(metadata, "distribution", find)
+    both = add_extra(missing, "edge")
+    assert str(both) == "OpenCV is not installed; run: pip install 'softcore[cpu,edge]'"
+    assert add_extra(missing, "export") is missing
+    assert add_extra(fault, "edge") is fault
+    everywhere = MissingLibraryError("NumPy", "")
+    assert add_extra(everywhere, "edge") is everywhere
+    assert str(everywhere) == "NumPy is not installed; run: pip install softcore"
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "requirement"),
+    [("fastapi.nosuch", "edge", "fastapi<1,>=0.135"), ("fastapi.nosuch", "calibrate", "fastapi<1,>=0.115")],
+)
+def test_another_version_than_the_extra_wants_is_named_with_its_requirement(
+    module: str, extra: str, requirement: str
+) -> None:
+    with pytest.raises(ModuleNotFoundError) as caught:
+        importlib.import_module(module)
+    said = str(explain_import(caught.value, extra))
+    assert said == (
+        f"FastAPI {metadata.version('fastapi')} is installed, but can't be imported: "
+        f"No module named 'fastapi.nosuch'; run: pip install --force-reinstall '{requirement}'"
+    )
+
+
+def test_a_page_of_words_is_cut_to_what_says_most() -> None:
+    page = "\n\nIMPORTANT: PLEASE READ THIS\n\nOriginal error was: no symbol PyFoo\n"
+    assert "can't be imported: no symbol PyFoo; run:" in str(explain_import(ImportError(page, name="numpy")))
+    long = str(explain_import(ImportError("x" * 999, name="numpy")))
+    assert "x" * 197 + "..." in long
+    assert "x" * 198 not in long
+
+
+def test_a_library_that_ctypes_did_not_find_is_that_of_who_asked(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import ctypes\nctypes.CDLL('libcublas.so.77')\n")
+    code = (
+        "from softcore_runtime.command_line import start; raise SystemExit(start('softcore-export', 'torch'))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert (
+        "PyTorch is installed, but lacks the shared library libcublas.so.77; it is a part of" in ended.stderr
+    )
 
 
 def test_another_fault_of_a_library_keeps_its_words() -> None:
