@@ -254,8 +254,6 @@ def test_a_fault_among_many_good_parts_stays_to_be_seen(back: PageBack, show: Ca
     noted = page.evaluate("window.noted")
     assert [word for word, _ in groupby(word for word, _, _ in noted)] == ["FAIL", "PASS"]
     assert ("FAIL", "+7PASS") in [(word, aside) for word, aside, _ in noted]
-    first = {word: moment for word, _, moment in reversed(noted)}
-    assert first["PASS"] - first["FAIL"] > 1000  # milliseconds
 
 
 def test_picture_map_and_faults_only_are_remembered(back: PageBack, show: Callable[..., Shown]) -> None:
