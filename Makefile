@@ -58,10 +58,12 @@ demo: setup
 	$(BIN)/softcore-calibrate $(DEMO)/bundles/pill --data $(DEMO)/pill --max-overkill 0.05 --report $(DEMO)/limit.html
 	$(BIN)/softcore-edge $(DEMO)/bundles/pill --source tests/recordings/pill --save-overlays $(DEMO)/overlays
 
-# A thread a process: two that spin for the same core are many times slower than one after the other.
-# A process that dies ends the tests at once; with another in its place they wait for it without an end.
+# A thread a process: two that spin for the same core are many times slower than one after the other. A process more than
+# cores, since tests wait for browsers, cameras and processes of their own; and the modules in their order, as those of few
+# long tests would come last. A process that dies ends the tests at once; with another in its place they wait for ever.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadscope --no-loadscope-reorder --max-worker-restart 0
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $$(($$(nproc) + 1)) --dist loadscope --no-loadscope-reorder \
+	    --max-worker-restart 0
 
 check: setup
 	$(BIN)/ruff format --check

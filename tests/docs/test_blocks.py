@@ -1,7 +1,8 @@
-"""What README and tutorials tell a reader to type is typed here, in a folder of its own for each page."""
+"""What README and tutorials tell a reader to type is typed here; what the README says of the demo is so."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
+from softcore_export import procedural_pill
+from softcore_runtime import Decision, Inspector, Preprocessing, read_bundle, read_picture
+from softcore_runtime.pictures import find_pictures
 
 from .pages import Block, read_blocks
 
@@ -140,10 +145,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_demo(demo: Path, folder: Path) -> None:
-    """Copy what `make demo` left, with a third of its training images: exports take a third of the time."""
+    """Copy what `make demo` left, with fewer images: exports and inspections take a third of the time."""
     shutil.copytree(demo, folder)
-    for image in sorted((folder / "pill" / "train" / "good").iterdir())[32:]:
-        image.unlink()
+    for images, most in (("train/good", 32), *((f"test/{defect}", 2) for defect in procedural_pill.DEFECTS)):
+        for image in sorted((folder / "pill" / images).iterdir())[most:]:
+            image.unlink()
 
 
 @pytest.fixture
@@ -163,3 +169,48 @@ def test_all_that_a_page_prints_can_be_typed(page: Path, reader: Reader) -> None
     for block in blocks:
         reader.read(block)
     reader.end()
+
+
+def list_hidden(category: Path) -> dict[str, str]:
+    """List the unnoticed defects that the category's own README names, by file name, in order."""
+    lines = (category / "README.txt").read_text().splitlines()
+    named = (line.split() for line in lines if line.startswith("train/good/"))
+    return {Path(path).name: defect for path, defect in named}
+
+
+def test_the_hidden_defects_are_the_most_suspect_images(demo: Path) -> None:
+    defects = list_hidden(demo / "demo" / "pill")
+    assert sorted(defects.values()) == sorted(procedural_pill.DEFECTS)
+    told = json.loads((demo / "demo" / "bundles" / "pill" / "contamination.json").read_text())
+    images = told["images"]
+    first = images[: len(defects)]
+    assert {image["path"] for image in first} == set(defects)
+    assert all(image["suspicion"] > 1 and image["decision"] != "kept" for image in first)
+    assert sum(image["decision"] == "kept" for image in images) > 0.75 * len(
+        images
+    )  # little else is left out
+    assert told["estimate"]["low"] <= len(defects) / len(images) <= told["estimate"]["high"]
+
+
+def test_no_entry_of_the_bank_lies_on_a_hidden_defect(demo: Path) -> None:
+    images = demo / "demo" / "pill" / "train" / "good"
+    bundle = read_bundle(demo / "demo" / "bundles" / "pill")
+    grid = bundle.manifest.grid
+    names = [path.name for path in find_pictures(images)]
+    for number, (name, defect) in enumerate(list_hidden(demo / "demo" / "pill").items()):
+        generator = procedural_pill._generator(0, "unnoticed", number)
+        image, mask = procedural_pill.draw_pill(generator, defect)
+        np.testing.assert_array_equal(image, read_picture(images / name))
+        crop = Preprocessing().apply(mask)[:, :, 0].reshape(grid.height, 8, grid.width, 8)
+        share = crop.mean(axis=(1, 3)) / 255
+        assert (share >= 0.5).any()
+        owner, row, column = bundle.origins.T
+        mine = owner == names.index(name)
+        assert not (share[row[mine], column[mine]] >= 0.5).any()
+
+
+def test_every_recorded_frame_is_decided_rightly(demo: Path, recordings: Path) -> None:
+    inspector = Inspector.load(demo / "demo" / "bundles" / "pill")
+    for path in find_pictures(recordings / "pill"):
+        decision = inspector.inspect(read_picture(path)).decision
+        assert decision is (Decision.PASS if path.stem.endswith("good") else Decision.FAIL), path.name
