@@ -57,16 +57,24 @@ def open_cache(inspector: Inspector, mask: bytes | None) -> Iterator[ScoreCache]
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softcore"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(root / "scores.sqlite", timeout=30)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute(_TABLE)
+        database = _connect(root / "scores.sqlite")
     except (OSError, sqlite3.Error):  # a read-only home, a damaged file
-        database = sqlite3.connect(":memory:")
-        database.execute(_TABLE)
+        database = _connect(":memory:")
     try:
         yield ScoreCache(database, describe_scorer(inspector, mask))
     finally:
         database.close()
+
+
+def _connect(file: Path | str) -> sqlite3.Connection:
+    database = sqlite3.connect(file, timeout=30)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute(_TABLE)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:

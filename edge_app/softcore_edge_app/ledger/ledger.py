@@ -234,13 +234,16 @@ def _lock(path: Path) -> int:
 def _connect(path: Path) -> sqlite3.Connection:
     # Opened in one thread, written in another, closed in the first.
     connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
-    connection.execute(f"PRAGMA page_size = {PAGE}")
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    if mode != "wal":
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE}")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise sqlite3.OperationalError("this file system can't carry SQLite's WAL")
+        # FULL: each commit waits for the disk. NORMAL would lose published decisions with the power.
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
         connection.close()
-        raise sqlite3.OperationalError("this file system can't carry SQLite's WAL")
-    # FULL: each commit waits for the disk. NORMAL would lose published decisions with the power.
-    connection.execute("PRAGMA synchronous = FULL")
+        raise
     return connection
 
 
