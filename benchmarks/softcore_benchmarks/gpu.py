@@ -126,7 +126,7 @@ def measure_learning(pictures: int, positions: int, size: int, refused: Refusals
 
 def measure_export(folder: Path, pictures: int, refused: Refusals) -> list[Result]:
     """Time whole exports of a drawn category, and compare the entries of their banks."""
-    draw_category(folder / "pill", seed=_SEED)
+    draw_category(folder / "pill", seed=_SEED, good=pictures, test_good=1, test_each=0)
     rows: list[Result] = []
     entries: set[tuple[int, ...]] | None = None
     for name in _torch_devices(refused):

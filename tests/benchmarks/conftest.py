@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,10 +19,20 @@ from softcore_benchmarks.methods import Pictures
 from softcore_export.settings import ExportSettings
 from softcore_runtime.preprocessing import Preprocessing
 
+from ..network_files import keep_networks
+
 TRAIN, GOOD, BAD = 14, 5, 6
 SMALL = Preprocessing(resize=72, crop=64)
 # Of `make anomalib`; its tests are skipped where that was not run.
 ANOMALIB = Path(__file__).parents[2] / ".venv-anomalib" / "bin" / "python"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare the seconds of the ONNX exporter where it has written the same network before."""
+    base = tmp_path_factory.getbasetemp()
+    with keep_networks((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "networks"):
+        yield
 
 
 def draw(seed: int, spot: bool) -> tuple[np.ndarray, np.ndarray]:

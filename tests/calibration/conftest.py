@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from ..network_files import keep_networks
+
 Draw = Callable[..., np.ndarray]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare the seconds of the ONNX exporter where it has written the same network before."""
+    base = tmp_path_factory.getbasetemp()
+    with keep_networks((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "networks"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,17 @@ from softcore_export.settings import ExportSettings
 from softcore_runtime import Preprocessing, bundle
 from torch import nn
 
+from ..network_files import keep_networks
+
 PICTURES = 12
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare the seconds of the ONNX exporter where it has written the same network before."""
+    base = tmp_path_factory.getbasetemp()
+    with keep_networks((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "networks"):
+        yield
 
 
 @pytest.fixture(scope="session")
