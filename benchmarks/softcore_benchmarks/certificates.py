@@ -63,7 +63,8 @@ def compare(inspector: Inspector, pictures: list[Path]) -> dict[str, object]:
     ordered = np.sort(highest)
     below = np.linspace(0, len(ordered) - 2, LIMITS).round().astype(int)
     limits = [*((ordered[below] + ordered[below + 1]) / 2)]
-    index = HnswIndex.load(bundle.path / INDEX, manifest.bank.n, manifest.bank.dim, manifest.index.ef_search)
+    bank, record = manifest.bank, manifest.index
+    index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
     search = Search(bundle.bank, bundle.weights, index, bundle.hints)
     flips, settled = 0, np.zeros(3, np.int64)
     for limit in tqdm(limits, desc="limits", leave=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.hnsw_file import find_fault
 from softcore_runtime.missing_library import explain_import
 
 try:
@@ -20,8 +21,6 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
 __all__ = ["HnswIndex"]
 
 _BLOCK = 256  # entries added at a time
-# hnswlib's first fields; the last two say where an entry's label and vector lie.
-_HEADER = struct.Struct("=6Q")
 
 
 class HnswIndex:
@@ -51,26 +50,24 @@ class HnswIndex:
         return cls(index)
 
     @classmethod
-    def load(cls, path: Path, n: int, dim: int, ef_search: int) -> HnswIndex:
-        """Read an index of `n` entries of `dim` numbers.
+    def load(cls, path: Path, n: int, dim: int, m: int, ef_search: int) -> HnswIndex:
+        """Read an index of `n` entries of `dim` numbers with M = `m`.
 
         Raises:
-            BundleCorruptError: hnswlib refuses the file, or it holds entries of another number or size.
+            BundleCorruptError: it isn't one; see `softcore_runtime.hnsw_file`.
         """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise BundleCorruptError(f"{path}: missing from the bundle ({error.strerror})") from error
+        fault = find_fault(data, n, dim, m)
+        if fault:
+            raise BundleCorruptError(f"{path}: {fault}")
         index = hnswlib.Index(space="l2", dim=dim)
         try:
-            index.load_index(str(path), max_elements=n)
+            _load(index, data, n)
         except RuntimeError as error:
             raise BundleCorruptError(f"{path}: hnswlib refuses it ({error})") from error
-        if index.get_current_count() != n:
-            raise BundleCorruptError(f"{path}: holds {index.get_current_count()} entries, the bank {n}")
-        # hnswlib takes `dim` on trust, and would read past the end of each entry.
-        with path.open("rb") as stream:
-            *_, label, vector = _HEADER.unpack(stream.read(_HEADER.size))
-        if label - vector != 4 * dim:
-            raise BundleCorruptError(
-                f"{path}: its entries hold {(label - vector) // 4} numbers, the bank's {dim}"
-            )
         loaded = cls(index)
         loaded.ef_search = ef_search
         return loaded
@@ -96,3 +93,14 @@ class HnswIndex:
         """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
         entries, _ = self._index.knn_query(queries, k=1)
         return np.asarray(entries[:, 0], np.int64)
+
+
+def _load(index: hnswlib.Index, data: bytes, n: int) -> None:
+    """Load what was checked, and not what may lie at its path by now."""
+    handle = os.memfd_create("index.hnsw")
+    try:
+        with os.fdopen(handle, "wb", closefd=False) as stream:
+            stream.write(data)
+        index.load_index(f"/proc/self/fd/{handle}", max_elements=n)
+    finally:
+        os.close(handle)

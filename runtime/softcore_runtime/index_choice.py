@@ -73,7 +73,7 @@ def measure_indexes(
 
 
 def _load_hnsw(bundle: Bundle, threads: int | None) -> HnswIndex:
-    manifest = bundle.manifest
-    index = HnswIndex.load(bundle.path / INDEX, manifest.bank.n, manifest.bank.dim, manifest.index.ef_search)
+    bank, record = bundle.manifest.bank, bundle.manifest.index
+    index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
     index.set_threads(threads or usable_cpus())
     return index
