@@ -49,7 +49,7 @@ class Connections:
         if configuration.modbus:
             from softcore_edge_app.outputs.modbus import PlcLink
 
-            last = station.find_last_part(configuration.modbus.camera)
+            last = station.find_last_part(configuration.modbus.camera, "modbus")
             self._add(plc := PlcLink(configuration.modbus, station, last_part=last))
             station.add_output(plc)
         if configuration.http:

@@ -25,6 +25,7 @@ from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, Flaw
 from softcore_edge_app.ledger.check import Verification, read_header, verify_ledger
 from softcore_edge_app.ledger.layout import FORMAT, TABLES, hash_start
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
+from softcore_edge_app.ledger.origin import Origin, find_origin
 from softcore_edge_app.ledger.row import COLUMNS, Entry, Row
 from softcore_edge_app.ledger.seal import PAGE, Seal, read_seal, remove_seal, write_seal
 from softcore_edge_app.ledger.wal import wal_path
@@ -34,6 +35,7 @@ __all__ = ["Change", "Entry", "Fault", "Flaw", "Ledger", "Note", "Row", "Verific
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _INSERT_NOTE = f"INSERT INTO notes VALUES ({', '.join('?' * len(NOTE_COLUMNS))})"  # noqa: S608
 _PATIENCE = 1.0  # seconds that a foreign program may hold up a decision
+_RECENT = 1000  # rows among which the last part is looked for
 
 
 class Ledger:
@@ -162,14 +164,18 @@ class Ledger:
                 raise LedgerError(f"{self.path}: {error}") from error
             raise
 
-    def find_last_part(self, camera: str | None) -> str | None:
-        """Give what the last row of a camera (None for any) calls its part; None without a row."""
+    def find_last_part(self, camera: str | None, by: Origin) -> str | None:
+        """Give what the last part of a camera (None for any) that somebody triggered is called.
+
+        None where there is none among the last thousand rows.
+        """
         with self._turn:
             found = self._connection.execute(
-                "SELECT part FROM rows WHERE ?1 IS NULL OR camera = ?1 ORDER BY number DESC LIMIT 1",
-                [camera],
-            ).fetchone()
-        return str(found[0]) if found else None
+                'SELECT "trigger", part FROM rows WHERE number > ?2 AND (?1 IS NULL OR camera = ?1) '
+                "ORDER BY number DESC",
+                [camera, self.rows - _RECENT],
+            ).fetchall()
+        return next((str(part) for trigger, part in found if find_origin(trigger) == by), None)
 
     def __iter__(self) -> Iterator[Row]:
         """Give the rows, the first one first."""

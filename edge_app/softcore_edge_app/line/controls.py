@@ -11,6 +11,7 @@ from softcore_runtime.threshold import Threshold
 
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.note import Note
+from softcore_edge_app.ledger.origin import Origin
 
 __all__ = ["CameraStatus", "Controls", "SetUp", "Status", "View"]
 
@@ -82,7 +83,7 @@ class Status:
 class Controls(Protocol):
     """A running line, as its connections see it. All methods may be called from any thread."""
 
-    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+    def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
         """Ask for the decision on a part, and return the trigger's id; never blocks.
 
         What comes in too fast is INVALID, not refused.
@@ -90,6 +91,7 @@ class Controls(Protocol):
         Args:
             camera: which one's; None where there is only one.
             part: what the caller calls the part; at most 200 characters.
+            by: who asks, which the trigger's id says.
 
         Raises:
             UsageError: no such camera, no camera named where there are several, one that goes by itself,
@@ -137,7 +139,7 @@ class SetUp(Controls, Protocol):
     camera, or no ledger, and LedgerError where it can't be noted; then nothing is done.
     """
 
-    def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
+    def trigger_by_hand(self, camera: str | None, part: str | None, by: Origin) -> str:
         """Ask for the decision on a part, see `trigger`, and note who did, if there is a ledger."""
         ...
 

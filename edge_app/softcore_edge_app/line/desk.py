@@ -11,6 +11,7 @@ from softcore_runtime.limit import set_threshold
 from softcore_runtime.threshold import Threshold
 
 from softcore_edge_app.ledger.note import Change, Note
+from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.line.controls import View
 from softcore_edge_app.line.station import Station
 
@@ -28,13 +29,13 @@ class Desk:
             station.trigger, station.switch_recipe, station.describe,
         )  # fmt: skip
 
-    def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
+    def trigger_by_hand(self, camera: str | None, part: str | None, by: Origin) -> str:
         """Ask for the decision on a part: see `SetUp.trigger_by_hand`."""
         book = self._station.book
         if book.fault:
             raise LedgerError(f"{book.fault}; nothing was triggered")
         line = self._station.find(camera)
-        trigger = line.trigger(part)
+        trigger = line.trigger(part, by)
         if book.ledger:  # the id is known only now; the part has a row of its own anyway
             self._station.note(Change("trigger", line.name, trigger, None, part, by))
         return trigger

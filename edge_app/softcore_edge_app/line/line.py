@@ -15,6 +15,7 @@ from softcore_runtime import UsageError
 
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.sources import Frame, Source
+from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.shutter import open_shutter
 from softcore_edge_app.line.trigger import Trigger
@@ -100,7 +101,7 @@ class Line:
         if self._ticks:
             self._clock.start()
 
-    def trigger(self, part: str | None = None) -> str:
+    def trigger(self, part: str | None = None, by: Origin | None = None) -> str:
         """Ask for the decision on a part, and return the trigger's id; see `Controls.trigger`."""
         if part is not None and not 0 < len(part) <= _LONGEST_PART:
             raise UsageError(f"a part's name has 1 to {_LONGEST_PART} characters, not {len(part)}")
@@ -108,7 +109,7 @@ class Line:
             if not self._accepts:
                 why = "triggers itself" if self.options.trigger != "external" else "is just ending"
                 raise UsageError(f"{self.name}: {why}")
-            trigger = self._admit(part)
+            trigger = self._admit(part, by)
             self._accepts = not self.queue.full
         return trigger.id
 
@@ -177,9 +178,9 @@ class Line:
         finally:
             self._wake()
 
-    def _admit(self, part: str | None = None) -> Trigger:
+    def _admit(self, part: str | None = None, by: Origin | None = None) -> Trigger:
         """Let a trigger in for which a frame is to be taken (the queue is held, so that the order stays)."""
-        trigger = self.queue.admit(self.recipes.current, time.monotonic(), part=part)
+        trigger = self.queue.admit(self.recipes.current, time.monotonic(), part=part, by=by)
         if not trigger.settled:
             self._to_take.put(trigger)
         if self.queue.full:

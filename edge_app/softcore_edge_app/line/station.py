@@ -15,6 +15,7 @@ from softcore_edge_app.delivery.marks import Marks
 from softcore_edge_app.delivery.output import Output
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.ledger.note import Change, Note
+from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.line.bookkeeper import Bookkeeper
 from softcore_edge_app.line.clerk import Clerk, Listener
 from softcore_edge_app.line.controls import CameraStatus, Status
@@ -64,9 +65,9 @@ class Station:
             raise UsageError(f"{output.name}: needs a ledger (--ledger FILE), which keeps what it misses")
         self._couriers.append(Courier(output, self._feed, self._marks))
 
-    def find_last_part(self, camera: str | None) -> str | None:
-        """Give what the ledger's last row of a camera (None for any) calls its part; None without one."""
-        return self.book.ledger.find_last_part(camera) if self.book.ledger else None
+    def find_last_part(self, camera: str | None, by: Origin) -> str | None:
+        """Give what the ledger calls the last part that somebody triggered, see `Ledger.find_last_part`."""
+        return self.book.ledger.find_last_part(camera, by) if self.book.ledger else None
 
     def add_listener(self, listener: Listener) -> None:
         """Let something be told of every decision, before the start."""
@@ -147,9 +148,9 @@ class Station:
             self._marks.close()
         self.book.close()
 
-    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+    def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
         """Ask for the decision on a part: see `Controls.trigger`."""
-        return self.find(camera).trigger(part)
+        return self.find(camera).trigger(part, by)
 
     def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
         """Let another recipe decide: see `Controls.switch_recipe`."""

@@ -22,7 +22,7 @@ class Trigger:
     """A part that wants a decision.
 
     Attributes:
-        id: unique over all runs.
+        id: unique over all runs; says who triggered, see `ledger/origin.py`.
         camera: the name of the line's camera.
         number: counts the camera's triggers from 1.
         part: what the PLC, the broker or the page calls the part; `id` where they don't say.

@@ -12,6 +12,7 @@ from softcore_runtime import Inspection
 from softcore_runtime.manifest import Manifest
 
 from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.ledger.origin import Origin, make_trigger_id
 from softcore_edge_app.line.recipes import Recipe
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.verdict import Verdict, refuse
@@ -72,7 +73,13 @@ class TriggerQueue:
             return not self._pending
 
     def admit(
-        self, recipe: Recipe, at: float, *, part: str | None = None, frame: Frame | None = None
+        self,
+        recipe: Recipe,
+        at: float,
+        *,
+        part: str | None = None,
+        by: Origin | None = None,
+        frame: Frame | None = None,
     ) -> Trigger:
         """Let a trigger in; one that is too many, or comes while the camera is stopped, is refused at once.
 
@@ -80,11 +87,12 @@ class TriggerQueue:
             recipe: what decides.
             at: when it came, in seconds of the monotonic clock.
             part: what the caller calls the part; None for the trigger's id.
+            by: who triggers; None for the line itself.
             frame: what was taken; None where a frame is still to be taken.
         """
         with self.changed:
             self.count += 1
-            name = f"{self._run}-{self.count}"
+            name = make_trigger_id(self._run, self.count, by)
             trigger = Trigger(
                 id=name,
                 camera=self._camera,

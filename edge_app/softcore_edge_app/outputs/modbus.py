@@ -10,6 +10,7 @@ from dataclasses import replace
 from softcore_runtime import Decision, OutputError, SoftCoreError, UsageError
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.ledger.origin import find_origin
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.controls import CameraStatus, Controls
 from softcore_edge_app.options import ModbusOptions
@@ -39,7 +40,7 @@ class PlcLink:
     Args:
         options: where the PLC and the map in it are.
         controls: the line.
-        last_part: what the camera's last row in the ledger calls its part: a run that was killed may have
+        last_part: what the ledger calls the last part that the PLC triggered: a run that was killed may have
             taken the trigger for it without having acknowledged it.
     """
 
@@ -60,6 +61,7 @@ class PlcLink:
         self._orders = Orders(0, 0)
         self._there: Words | None = None  # what our registers hold; None if that isn't known,
         self._looked = 0.0
+        self._numbered = last_part != "0"  # whether the PLC numbers its parts, as far as is known,
         self._part: int | None = None  # the part whose trigger was taken last,
         self._answered = False  # whether the PLC has its result,
         self._wanted: int | None = None  # and the recipe that was wanted last.
@@ -86,10 +88,15 @@ class PlcLink:
     def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:  # noqa: ARG002 - one at a time
         """Have the PLC acknowledge a result; one of another camera is none of its business.
 
+        A PLC that doesn't number its parts would take the result of a part that somebody else triggered for
+        its own part's: it gets none.
+
         Raises:
             OutputError: it hasn't within 0.3 s.
         """
         if self._options.camera not in (None, entry.camera):
+            return
+        if not self._numbered and find_origin(entry.trigger) != "modbus":
             return
         with self._changed:
             self._entry = entry
@@ -190,11 +197,11 @@ class PlcLink:
 
     def _trigger(self, part: int) -> None:
         try:
-            self._controls.trigger(self._options.camera, str(part))
+            self._controls.trigger(self._options.camera, str(part), "modbus")
         except UsageError:
             self._signals = replace(self._signals, trigger_refused=True)
             return
-        self._part, self._answered = part, False
+        self._part, self._answered, self._numbered = part, False, part > 0
         self._signals = replace(self._signals, trigger_ack=True, busy=True)
 
     def _answer_result(self, requests: Requests) -> None:

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass
 
 from softcore_runtime import Decision
 
+from softcore_edge_app.ledger.origin import find_origin
 from softcore_edge_app.ledger.row import Entry
 
 __all__ = ["CODES", "COUNT", "OURS", "Orders", "Requests", "Signals", "Words", "number_part"]
@@ -137,7 +138,7 @@ class Words:
         """Put the next result in; one that is there already keeps its sequence number."""
         key = _derive_key(entry)
         return Words(
-            part=number_part(entry.part),
+            part=number_part(entry),
             sequence=self.sequence if key == self.key else (self.sequence + 1) % _UINT16,
             code=CODES[entry.decision],
             score=_scale(entry),
@@ -151,8 +152,9 @@ class Words:
         return self.code > 0 and self.key == _derive_key(entry)
 
 
-def number_part(part: str) -> int:
-    """Give the number that the PLC calls a part by; 0 for a part that it can't have named."""
+def number_part(entry: Entry) -> int:
+    """Give the number that the PLC calls a part by; 0 where the PLC did not trigger it, whatever its name."""
+    part = entry.part if find_origin(entry.trigger) == "modbus" else ""
     number = int(part) if part.isascii() and part.isdigit() and len(part) <= 10 else 0
     return number if number < _UINT32 else 0
 

@@ -73,7 +73,7 @@ class MqttCommands:
         command = self._read("trigger", _Trigger, payload.strip() or b"{}")
         if command and self._is_new("trigger", command):
             try:
-                trigger = self._controls.trigger(command.camera, command.part)
+                trigger = self._controls.trigger(command.camera, command.part, "mqtt")
             except Exception as error:
                 self._refuse("trigger", error, command)
             else:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from softcore_edge_app.ledger.origin import Origin
+
 __all__ = [
     "COMMANDS",
     "MOST_BYTES",
@@ -89,9 +91,9 @@ def to_nanoseconds(time: datetime | None) -> int | None:
     return max(-_FAR, min(since, _FAR))
 
 
-def _find_asker(request: Request) -> str:
+def _find_asker(request: Request) -> Origin:
     # Browsers say where a page that changes something is from, and `Guard` has looked at it; programs don't.
     return "page" if "origin" in request.headers else "http"
 
 
-Asker = Annotated[str, Depends(_find_asker)]
+Asker = Annotated[Origin, Depends(_find_asker)]

@@ -160,7 +160,7 @@ def make_set_up(controls: SetUp, in_thread: InThread) -> APIRouter:
         if by == "page":
             asked = await in_thread(controls.trigger_by_hand, wanted.camera, wanted.part, by)
         else:
-            asked = controls.trigger(wanted.camera, wanted.part)
+            asked = controls.trigger(wanted.camera, wanted.part, by)
         return Triggered(trigger=asked)
 
     @commands.post("/recipe")

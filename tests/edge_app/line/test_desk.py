@@ -216,7 +216,7 @@ def test_without_a_ledger_nothing_is_set_up_and_work_goes_on(build: Build, decid
     ):
         with pytest.raises(UsageError, match=NO_LEDGER):
             change()
-    assert desk.trigger_by_hand(None, "7", "page") == "run-left-1"
+    assert desk.trigger_by_hand(None, "7", "page") == "run-left-1-page"
     wait_until(lambda: len(decided) == 1)
     assert station.describe().cameras[0].running
 
@@ -357,8 +357,8 @@ def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_pa
     station = build()
     desk = Desk(station)
     station.start()
-    desk.trigger(None, "of the PLC")
-    assert desk.trigger_by_hand(None, "7", "page") == "run-left-2"
+    desk.trigger(None, "of the PLC", "modbus")
+    assert desk.trigger_by_hand(None, "7", "page") == "run-left-2-page"
     desk.trigger_by_hand("left", None, "page")
     wait_until(lambda: len(decided) == 3)
     station.book.fault = "the ledger can't be written (full)"
@@ -368,8 +368,8 @@ def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_pa
     assert station.describe().cameras[0].triggers == 3
     station.stop()
     assert notes(tmp_path) == [
-        ("trigger", "left", "run-left-2", None, "7", "page"),
-        ("trigger", "left", "run-left-3", None, None, "page"),
+        ("trigger", "left", "run-left-2-page", None, "7", "page"),
+        ("trigger", "left", "run-left-3-page", None, None, "page"),
     ]
 
 

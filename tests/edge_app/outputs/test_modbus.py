@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 from softcore_benchmarks.line.plc import Plc
+from softcore_edge_app.ledger.origin import Origin, find_origin, make_trigger_id
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.controls import CameraStatus, Status
 from softcore_edge_app.options import ModbusOptions
@@ -23,11 +24,12 @@ DECISIONS = (Decision.PASS, Decision.FAIL, Decision.REVIEW, Decision.INVALID)
 TYPES = ModbusClientMixin.DATATYPE
 
 
-def enter(number: int, part: str, camera: str = "top") -> Entry:
+def enter(number: int, part: str, camera: str = "top", by: Origin | None = "modbus") -> Entry:
     decision = DECISIONS[number % 4]
     invalid = decision is Decision.INVALID
     return Entry(
-        trigger=f"run-{number}", part=part, name="frame", camera=camera, category="pill", bundle="0" * 64,
+        trigger=make_trigger_id("run", number, by), part=part, name="frame", camera=camera,
+        category="pill", bundle="0" * 64,
         decision=decision, score=None if invalid else 0.5 * number, bound=None if invalid else "exact",
         threshold=2.0, fail_above=2.0, engine="onnxruntime", provider="CPU", precision="fp32", triggered_at=1,
         deadline_at=None, decided_at=2, milliseconds=None if invalid else 1.0,
@@ -54,11 +56,11 @@ class Line:
         self._closing = threading.Event()
         self._courier = threading.Thread(target=self._bring)
 
-    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+    def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
         if self.refusal:
             raise self.refusal
         assert camera in (None, "top")
-        entry = enter(len(self.entries) + 1, part or "?")
+        entry = enter(len(self.entries) + 1, part or "?", by=by)
         self.entries.append(entry)
         return entry.trigger
 
@@ -76,7 +78,7 @@ class Line:
         return Status((replace(self.camera, triggers=count, decisions=count),), (), None, None, ())
 
     def connect(self) -> PlcLink:
-        parts = [entry.part for entry in self.entries]
+        parts = [entry.part for entry in self.entries if find_origin(entry.trigger) == "modbus"]
         self.links.append(PlcLink(self.options, self, last_part=parts[-1] if parts else None))
         self.links[-1].start()
         if self._courier.ident is None:
@@ -170,7 +172,9 @@ def test_puts_a_result_into_registers() -> None:
     ],
 )
 def test_numbers_only_parts_that_a_plc_can_have_named(part: str, number: int) -> None:
-    assert number_part(part) == number
+    assert number_part(enter(1, part)) == number
+    for other in ("http", "mqtt", "page", None):
+        assert number_part(enter(1, part, by=other)) == 0
 
 
 def test_three_hundred_parts(plc: Plc, line: Line) -> None:
@@ -392,11 +396,56 @@ def test_part_that_is_inspected_again_under_the_same_number(plc: Plc, line: Line
 def test_results_of_parts_that_the_plc_did_not_trigger(plc: Plc, line: Line) -> None:
     plc.start()
     link = line.connect()
-    line.entries.append(enter(1, "from the page"))
+    line.entries.append(enter(1, "from the page", by="page"))
     plc.wait(lambda: line.delivered == 1)
     assert [result.part for result in plc.results] == [0]
     link.deliver(enter(2, "5"))
     assert [result.part for result in plc.results] == [0, 5]
+
+
+@pytest.mark.parametrize("other", ["http", "mqtt", "page", None])
+def test_a_part_that_somebody_else_calls_by_the_plcs_next_number(
+    plc: Plc, line: Line, other: Origin | None
+) -> None:
+    plc.parts = 2
+    plc.start()
+    line.connect()
+    plc.wait(lambda: len(plc.results) == 2)
+    line.trigger(None, "3", other)
+    plc.wait(lambda: len(plc.results) == 3)
+    plc.parts = 3
+    plc.wait(lambda: len(plc.results) == 4)
+    assert [result.part for result in plc.results] == [1, 2, 0, 3]
+    assert plc.acknowledged == [1, 2, 3]
+
+
+def test_a_plc_without_numbers_gets_the_results_of_its_own_parts_alone(plc: Plc, line: Line) -> None:
+    plc.parts, plc.numbered = 2, False
+    plc.start()
+    line.connect()
+    plc.wait(lambda: len(plc.results) == 2)
+    line.trigger(None, "0", "http")
+    line.trigger(None, "0", "mqtt")
+    plc.wait(lambda: line.delivered == 4)
+    line.links[-1].close()
+    line.trigger(None, "0", "page")  # which the next run finds in the ledger
+    line.connect()
+    plc.parts = 3
+    plc.wait(lambda: len(plc.results) == 3)
+    own = [entry.decision.value for entry in line.entries if find_origin(entry.trigger) == "modbus"]
+    assert len(line.entries) == 6
+    assert plc.decisions == own
+
+
+def test_a_killed_runs_trigger_is_not_taken_for_that_of_another(plc: Plc, line: Line) -> None:
+    plc.run_program = lambda: None  # done by hand
+    plc.start()
+    line.trigger(None, "7", "mqtt")  # the last row's part has the number that the PLC triggers now
+    plc.numbers[1] = 7
+    plc.bits[0] = True
+    line.connect()
+    plc.wait(lambda: plc.signals.trigger_ack)
+    assert [find_origin(entry.trigger) for entry in line.entries] == ["mqtt", "modbus"]
 
 
 def test_other_cameras_results_are_none_of_its_business(line: Line) -> None:

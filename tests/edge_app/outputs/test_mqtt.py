@@ -79,7 +79,8 @@ class Line:
         self.go = threading.Event()  # a change of recipe takes until this is set
         self.go.set()
 
-    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+    def trigger(self, camera: str | None = None, part: str | None = None, by: str | None = None) -> str:
+        assert by == "mqtt"
         if camera == "broken":
             raise ZeroDivisionError("secret detail")
         self._check(camera)

@@ -100,14 +100,15 @@ class FakeLine:
     picture: np.ndarray | None = None
     ledger: Ledger | None = None
 
-    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+    def trigger(self, camera: str | None = None, part: str | None = None, by: str | None = None) -> str:
+        assert by in ("http", "page")
         if camera not in (None, "left"):
             raise UsageError(f"there is no camera {camera}; there are: left")
         self.asked.append(("trigger", camera, part))
         return f"t{len(self.asked)}"
 
     def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
-        trigger = self.trigger(camera, part)
+        trigger = self.trigger(camera, part, by)
         self.asked.append(("by hand", by))
         return trigger
 
