@@ -17,8 +17,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +30,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from softcore_runtime import training
+from softcore_runtime.array_file import HEADER, parse_array
+from softcore_runtime.bundle_files import hash_file, read_file, verify_file
 from softcore_runtime.devices import ENGINES
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
+from softcore_runtime.network_file import find_network_fault
 from softcore_runtime.pictures import read_picture
-from softcore_runtime.training import read_array
+from softcore_runtime.regular_file import Stamp, read_regular
+from softcore_runtime.strict_json import parse_json
 
 __all__ = [
     "BACKBONE",
@@ -59,6 +63,8 @@ _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
 _SCORES = f"{_GOLDEN}/scores.json"
+# Bytes, more than any file of an honest bundle has; of the arrays and the index the manifest says more.
+_MANIFEST_BYTES, _SCORES_BYTES, _NETWORK_BYTES, _FILE_BYTES = 2**24, 2**16, 2**32, 2**30
 _REQUIRED = (
     BACKBONE,
     INDEX,
@@ -68,6 +74,7 @@ _REQUIRED = (
     training.LOOKS,
     *(f"{name}.npy" for name in _ARRAYS),
 )
+_IN_MEMORY = {BACKBONE, _SCORES, *(f"{name}.npy" for name in _ARRAYS)}
 
 
 class GoldenFrame(BaseModel):
@@ -95,11 +102,12 @@ class Bundle:
     Attributes:
         path: the folder.
         manifest: what it says of itself.
-        bank: float32 `[n, d]`, the memory bank, read-only and mapped from disk.
+        bank: float32 `[n, d]`, the memory bank, read-only.
         weights: float32 `[n]`, >= 0, the soft weight of each entry.
         origins: int32 `[n, 3]`, the training image, row and column that each entry is from.
         hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
+        stamp: of the manifest as it was read; None where the bundle isn't on the disk yet.
 
     Raises:
         BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
@@ -121,6 +129,7 @@ class Bundle:
     origins: NDArray[np.int32]
     hints: NDArray[np.int32]
     golden: tuple[GoldenFrame, ...]
+    stamp: Stamp | None = None
 
     def __post_init__(self) -> None:
         n, dim = self.manifest.bank.n, self.manifest.bank.dim
@@ -187,12 +196,13 @@ def read_bundle(path: Path | str) -> Bundle:
         path: its folder.
 
     Returns:
-        the bundle; its arrays are mapped from disk.
+        the bundle, in memory: what happens to its files later doesn't change it.
 
     Raises:
         BundleNotFoundError: there is none at `path`.
         BundleTooNewError: a later SoftCore wrote it.
-        BundleCorruptError: a file is missing, changed, truncated or of a wrong shape.
+        BundleCorruptError: a file is missing, changed, truncated, of a wrong shape or larger than the
+            manifest lets expect; or the bank doesn't fit into this machine's memory.
 
     Example:
         >>> read_bundle(path).manifest.category
@@ -203,18 +213,20 @@ def read_bundle(path: Path | str) -> Bundle:
         softcore_runtime.errors.BundleNotFoundError: bundles/none: no bundle here (...)
     """
     path = Path(path)
-    manifest = read_manifest(path)
+    manifest, stamp = _read_manifest(path)
+    _check_sizes(path, manifest)
+    kept = {}
     for name, record in manifest.files.items():
-        _verify(path, name, record)
-    try:
-        golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_json((path / _SCORES).read_bytes())
-    except ValidationError as error:
-        raise BundleCorruptError(f"{path / _SCORES}: {error.errors()[0]['msg']}") from error
-    for frame in golden:
-        if f"{_GOLDEN}/{frame.file}" not in manifest.files:
-            raise BundleCorruptError(f"{path / _GOLDEN / frame.file}: in {_SCORES}, but not in the manifest")
-    arrays = {name: read_array(path / f"{name}.npy") for name in _ARRAYS}
-    return Bundle(path=path, manifest=manifest, golden=golden, **arrays)
+        if name in _IN_MEMORY:
+            kept[name] = read_file(path, name, record)
+        else:
+            verify_file(path, name, record)
+    fault = find_network_fault(kept.pop(BACKBONE))
+    if fault:
+        raise BundleCorruptError(f"{path / BACKBONE}: {fault}; export the bundle again")
+    golden = _parse_golden(kept.pop(_SCORES), path, manifest)
+    arrays = {name: parse_array(kept[f"{name}.npy"], path / f"{name}.npy") for name in _ARRAYS}
+    return Bundle(path=path, manifest=manifest, golden=golden, stamp=stamp, **arrays)
 
 
 def manifest_path(path: Path) -> Path:
@@ -240,17 +252,24 @@ def read_manifest(path: Path) -> Manifest:
         >>> read_manifest(path).threshold
         Threshold(value=12.0, provisional=True, method='by hand')
     """
+    return _read_manifest(path)[0]
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, Stamp]:
+    """Read a manifest with its stamp as it was before: what is written meanwhile has another."""
     file = manifest_path(path)
     try:
-        data = file.read_bytes()
+        data, stamp = read_regular(file, _MANIFEST_BYTES)
     except OSError as error:
         raise BundleNotFoundError(f"{path}: no bundle here ({_MANIFEST}: {error.strerror})") from error
+    except ValueError as error:
+        raise BundleNotFoundError(f"{str(path)!a}: no bundle here ({error})") from error
     manifest = parse_manifest(data, str(file))
     masks = [limit.mask for limit in (manifest.threshold, *manifest.history) if limit.mask]
     for name in (*_REQUIRED, *masks):
         if name not in manifest.files:
             raise BundleCorruptError(f"{file}: does not list {name}")
-    return manifest
+    return manifest, stamp
 
 
 def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
@@ -269,7 +288,7 @@ def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
     name = manifest.threshold.mask
     if name is None:
         return None
-    _verify(path, name, manifest.files[name])
+    verify_file(path, name, manifest.files[name])
     return read_picture(path / name)
 
 
@@ -298,7 +317,7 @@ def record_files(path: Path) -> dict[str, FileRecord]:
         if file.is_file() and file.name != _MANIFEST and file.relative_to(path).parts[0] != ENGINES
     )
     return {
-        file.relative_to(path).as_posix(): FileRecord(sha256=_sha256(file), bytes=file.stat().st_size)
+        file.relative_to(path).as_posix(): FileRecord(sha256=hash_file(file), bytes=file.stat().st_size)
         for file in files
     }
 
@@ -308,23 +327,48 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     (path / _MANIFEST).write_bytes(dump_manifest(manifest))
 
 
-def _verify(path: Path, name: str, record: FileRecord) -> None:
-    file = path / name
-    if not file.resolve().is_relative_to(path.resolve()):
-        raise BundleCorruptError(f"{file}: lies outside the bundle")
+def _parse_golden(data: bytes, path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
     try:
-        size = file.stat().st_size
-        if size != record.bytes:
-            raise BundleCorruptError(f"{file}: {size} bytes, the manifest says {record.bytes}; copy it again")
-        if _sha256(file) != record.sha256:
-            raise BundleCorruptError(f"{file}: changed since it was written; copy or export the bundle again")
-    except OSError as error:
-        raise BundleCorruptError(f"{file}: missing from the bundle ({error.strerror})") from error
+        golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_python(parse_json(data), strict=False)
+    except ValidationError as error:
+        raise BundleCorruptError(f"{path / _SCORES}: {error.errors()[0]['msg']}") from error
+    except ValueError as error:
+        raise BundleCorruptError(f"{path / _SCORES}: not a list of golden frames ({error})") from error
+    if not golden:
+        raise BundleCorruptError(f"{path / _SCORES}: names no golden frame; export the bundle again")
+    for frame in golden:
+        if f"{_GOLDEN}/{frame.file}" not in manifest.files:
+            raise BundleCorruptError(f"{path / _GOLDEN / frame.file}: in {_SCORES}, but not in the manifest")
+    return golden
 
 
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _check_sizes(path: Path, manifest: Manifest) -> None:
+    """Compare what the manifest says of the files' sizes with what it says of the bank.
+
+    Raises:
+        BundleCorruptError: a file is larger than what it can hold, or the bank than this machine's memory.
+    """
+    bank, m = manifest.bank, manifest.index.m
+    numbers = 4 * bank.n * bank.dim
+    positions = manifest.grid.height * manifest.grid.width
+    most = {
+        BANK: HEADER + numbers,
+        "weights.npy": HEADER + 4 * bank.n,
+        "origins.npy": HEADER + 12 * bank.n,
+        "hints.npy": HEADER + 4 * positions * manifest.hints.count,
+        INDEX: HEADER + numbers + bank.n * (4 * (2 * m + 1) + 8 + 4 + 8 * (m + 1)),
+        BACKBONE: _NETWORK_BYTES,
+        _SCORES: _SCORES_BYTES,
+        **training.most_bytes(manifest.dataset.pictures),
+    }
+    for name, record in manifest.files.items():
+        if record.bytes > most.get(name, _FILE_BYTES):
+            raise BundleCorruptError(
+                f"{path / name}: {record.bytes:,} bytes are more than it can hold by the manifest"
+            )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if numbers > memory:
+        raise BundleCorruptError(
+            f"{path / BANK}: {numbers / 2**30:,.1f} GB, more than this machine's memory of "
+            f"{memory / 2**30:,.1f} GB; export with a smaller --coreset-ratio"
+        )

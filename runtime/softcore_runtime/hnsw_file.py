@@ -1,8 +1,8 @@
 """HNSW file: whether an `index.hnsw` is sound, found out before hnswlib reads it, which trusts its file.
 
 hnswlib 0.8 writes a header, then of each entry its links on the lowest level, its vector and its label, then
-of each entry the links on the levels above. It follows every number of these unchecked: a link beyond the last
-entry, or to a level that an entry doesn't have, ends the process.
+of each entry the links on the levels above. It follows all of these unchecked: a link beyond the last entry,
+or to a level that an entry doesn't have, ends the process.
 """
 
 from __future__ import annotations

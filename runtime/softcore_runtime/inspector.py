@@ -38,6 +38,7 @@ from softcore_runtime.inspector_card import show_inspector
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.mask import find_ignored
+from softcore_runtime.regular_file import stamp_file
 from softcore_runtime.search import Found, Search
 from softcore_runtime.self_test import Repeated, largest_difference
 from softcore_runtime.threshold import Calibration, Threshold
@@ -71,7 +72,7 @@ class Inspector:
         self._search = search
         self._turn = threading.Lock()
         self._patches = np.empty((0, 0, 0), np.float32)  # of the last frames; its memory serves the next
-        self._seen = _stamp(bundle.path)
+        self._seen = bundle.stamp
         self._take_up(bundle.manifest, read_mask(bundle.path, bundle.manifest))
 
     def __repr__(self) -> str:
@@ -307,7 +308,7 @@ class Inspector:
             >>> inspector.outdated
             False
         """
-        return _stamp(self._bundle.path) != self._seen
+        return stamp_file(manifest_path(self._bundle.path)) != self._seen
 
     def refresh(self) -> bool:
         """Use the threshold that was set in the bundle since; quick enough to be called before every frame.
@@ -327,7 +328,7 @@ class Inspector:
             >>> inspector.refresh(), inspector.manifest.threshold.value
             (True, 15.0)
         """
-        seen = _stamp(self._bundle.path)
+        seen = stamp_file(manifest_path(self._bundle.path))
         if seen == self._seen:
             return False
         self._seen = seen
@@ -522,12 +523,3 @@ class Inspector:
 def _computes_alike(learned: BackboneRecord | Calibration, here: Backbone) -> bool:
     then, now = ((one.engine, one.provider, one.precision) for one in (learned, here))
     return then == now
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """Tell one manifest from another at a glance; None where there is none."""
-    try:
-        stat = manifest_path(path).stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from softcore_runtime.engine import Engine, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
+from softcore_runtime.strict_json import parse_json
 from softcore_runtime.threshold import Threshold
 
 __all__ = [
@@ -35,6 +37,16 @@ __all__ = [
 FORMAT_VERSION: Final = 3
 
 _UNSEALED = "0" * 64
+_NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > 200 or ".." in name:
+        raise ValueError(f"{name[:80]!a} can't be the name of a file of a bundle")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_check_name)]
 
 
 class Backbone(Record):
@@ -55,15 +67,15 @@ class Backbone(Record):
 class Grid(Record):
     """The feature grid: P = height * width positions."""
 
-    height: int = Field(gt=0, description="rows of the grid")
-    width: int = Field(gt=0, description="columns of the grid")
+    height: int = Field(gt=0, le=4096, description="rows of the grid")
+    width: int = Field(gt=0, le=4096, description="columns of the grid")
 
 
 class Bank(Record):
     """The memory bank in `bank.npy` `[n, d]` and how it was drawn (`docs/explanation/method.md`)."""
 
-    n: int = Field(gt=0, description="number of entries")
-    dim: int = Field(gt=0, description="number of features of each entry, d")
+    n: int = Field(gt=0, lt=2**31, description="number of entries")
+    dim: int = Field(gt=0, le=2**16, description="number of features of each entry, d")
     discriminator: str = Field(description="what judged the patches")
     tau: float = Field(ge=0, lt=1, description="share of all patches that was left out")
     k: int = Field(gt=0, description="neighbours that `lof` looked at")
@@ -77,16 +89,16 @@ class Bank(Record):
 class IndexRecord(Record):
     """The HNSW index in `index.hnsw`. It sets the pace of a decision, never the decision."""
 
-    m: int = Field(gt=0, description="links of each entry, hnswlib's M")
-    ef_construction: int = Field(gt=0, description="hnswlib's ef while the index was built")
-    ef_search: int = Field(gt=0, description="hnswlib's ef for a search")
+    m: int = Field(gt=0, le=1000, description="links of each entry, hnswlib's M")
+    ef_construction: int = Field(gt=0, le=10**6, description="hnswlib's ef while the index was built")
+    ef_search: int = Field(gt=0, le=10**6, description="hnswlib's ef for a search")
     recall: float = Field(ge=0, le=1, description="recall@1 on held-back patches at `ef_search`")
 
 
 class HintsRecord(Record):
     """The hints in `hints.npy`."""
 
-    count: int = Field(gt=0, description="number of hints at each grid position")
+    count: int = Field(gt=0, le=4096, description="number of hints at each grid position")
     left_open: float = Field(
         ge=0,
         description="mean number of patches of a frame that these hints can't rule out to be the frame's "
@@ -157,7 +169,9 @@ class Manifest(Record):
     threshold: Threshold = Field(description="the threshold that holds")
     history: tuple[Threshold, ...] = Field(description="the thresholds before it, the oldest first")
     dataset: Dataset = Field(description="the training images")
-    files: dict[str, FileRecord] = Field(description="every other file of the bundle, by its relative path")
+    files: dict[FileName, FileRecord] = Field(
+        max_length=10_000, description="every other file of the bundle, by its relative path"
+    )
 
     def same_export(self, other: Manifest) -> bool:
         """Tell whether all but the threshold is the same, so that scores of the one are scores of the other.
@@ -214,9 +228,9 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         BundleCorruptError: it is not JSON, its seal is broken, or a field is wrong.
     """
     try:
-        document = json.loads(data)
+        document = parse_json(data)
         version, seal = document.get("format_version"), document.pop("seal", None)
-    except (AttributeError, RecursionError, ValueError) as error:  # no object, too deep, no JSON
+    except (AttributeError, ValueError) as error:  # no object, or no JSON
         raise BundleCorruptError(f"{where}: not a SoftCore manifest ({error})") from error
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise BundleTooNewError(

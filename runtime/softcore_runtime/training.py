@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.array_file import HEADER, read_array
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.pictures import check_frame, to_bgr8
 
@@ -29,7 +30,7 @@ __all__ = [
     "Training",
     "draw_thumbnail",
     "measure_look",
-    "read_array",
+    "most_bytes",
     "read_training",
     "write_training",
 ]
@@ -39,6 +40,7 @@ QUANTITIES = ("brightness", "contrast", "sharpness")  # of a look, in this order
 _SIDE = 32
 _ENOUGH = 256  # pixels of the shorter side, from which a look is measured
 _BAND = 2**16  # pixels
+_LARGEST = 2**30  # bytes of a file, whatever the bundle's manifest says
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +120,15 @@ def read_training(path: Path) -> Training:
         BundleCorruptError: a file is missing or holds something else.
     """
     try:
-        return Training(*(np.array(read_array(path / name)) for name in (SCORES, THUMBNAILS, LOOKS)))
+        return Training(*(read_array(path / name, _LARGEST) for name in (SCORES, THUMBNAILS, LOOKS)))
     except ValueError as error:
         raise BundleCorruptError(f"{(path / SCORES).parent}: {error}") from error
 
 
-def read_array(file: Path) -> NDArray[Any]:
-    """Map an array from disk. Unlike `np.load`, this knows no other format: no pickle, no archive.
-
-    Raises:
-        BundleCorruptError: it is no array.
-    """
-    try:
-        return np.lib.format.open_memmap(file, mode="r")
-    except Exception as error:  # numpy's parser of headers raises more kinds than it documents
-        raise BundleCorruptError(f"{file}: not an array of numbers ({error})") from error
+def most_bytes(pictures: int) -> dict[str, int]:
+    """Say how large each file may be, by its name, where there were so many training images."""
+    return {
+        SCORES: HEADER + 8 * pictures,
+        THUMBNAILS: HEADER + _SIDE**2 * pictures,
+        LOOKS: HEADER + 8 * len(QUANTITIES) * pictures,
+    }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from softcore_runtime import bundle
 from softcore_runtime.bundle import (
@@ -173,7 +175,7 @@ def test_a_file_outside_the_bundle_is_refused(tiny_bundle: Path, name: str) -> N
     digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
     files = manifest_of(tiny_bundle).files | {name: FileRecord(sha256=digest, bytes=6)}
     write_manifest(tiny_bundle, manifest_of(tiny_bundle).model_copy(update={"files": files}))
-    with pytest.raises(BundleCorruptError, match="outside the bundle"):
+    with pytest.raises(BundleCorruptError, match=r"outside the bundle|can't be the name of a file"):
         read_bundle(tiny_bundle)
 
 
@@ -331,3 +333,126 @@ def test_what_a_device_built_is_no_part_of_the_bundle(tiny_bundle: Path) -> None
 
 def test_a_bundles_path_may_be_text(tiny_bundle: Path) -> None:
     assert bundle.read_bundle(str(tiny_bundle)).path == tiny_bundle
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "bank.npy", "golden/good.png", "backbone.onnx"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(tiny_bundle: Path, name: str, kind: str) -> None:
+    (tiny_bundle / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(tiny_bundle / name)  # whoever opens it waits for a writer
+    else:
+        (tiny_bundle / name).symlink_to("/dev/zero")
+    with pytest.raises(BundleError, match=r"not a regular file|outside the bundle"):
+        read_bundle(tiny_bundle)
+
+
+def test_a_manifest_without_end_is_not_read(tiny_bundle: Path) -> None:
+    with (tiny_bundle / "manifest.json").open("r+b") as stream:
+        stream.truncate(2**40)  # takes no place on the disk
+    with pytest.raises(BundleNotFoundError, match="larger than 16,777,216 bytes"):
+        read_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize(
+    "name", ["bank.npy", "index.hnsw", "training/looks.npy", "golden/scores.json", "other"]
+)
+def test_a_file_larger_than_it_can_be_is_not_hashed(tiny_bundle: Path, name: str) -> None:
+    with (tiny_bundle / name).open("a+b") as stream:
+        stream.truncate(2**40)
+    files = manifest_of(tiny_bundle).files | {name: FileRecord(sha256="0" * 64, bytes=2**40)}
+    write_manifest(tiny_bundle, manifest_of(tiny_bundle).model_copy(update={"files": files}))
+    with pytest.raises(BundleCorruptError, match=f"{name}: .*more than it can hold"):
+        read_bundle(tiny_bundle)
+
+
+def test_a_bank_that_memory_cannot_hold_is_refused(tiny_bundle: Path) -> None:
+    found = manifest_of(tiny_bundle)
+    bank = found.bank.model_copy(update={"n": 2**31 - 1, "dim": 2**16})
+    files = found.files | {"bank.npy": FileRecord(sha256="0" * 64, bytes=128)}
+    write_manifest(tiny_bundle, found.model_copy(update={"bank": bank, "files": files}))
+    with pytest.raises(BundleCorruptError, match=r"524,288\.0 GB, more than this machine's memory"):
+        read_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("[]", "names no golden frame"),
+        ('[{"file": "good.png", "score": 0, "score": 9}]', "'score' comes twice"),
+        ('[{"file": "good.png", "score": NaN}]', "NaN is no number"),
+        ("[" * 50_000, "nested too deeply"),
+        ("[" + ",".join(['{"file": "good.png", "score": 0}'] * 100_000) + "]", "more than it can hold"),
+    ],
+)
+def test_golden_frames_are_there_and_named_once(tiny_bundle: Path, content: str, fault: str) -> None:
+    (tiny_bundle / "golden/scores.json").write_text(content)
+    reseal(tiny_bundle)
+    with pytest.raises(BundleCorruptError, match=fault):
+        read_bundle(tiny_bundle)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b", "a\nb", "", "/etc/passwd", "a/../b", "é", "x" * 300])
+def test_names_that_no_file_of_a_bundle_has_are_refused(tiny_bundle: Path, name: str) -> None:
+    document = json.loads((tiny_bundle / "manifest.json").read_text())
+    document["files"][name] = {"sha256": "0" * 64, "bytes": 0}
+    document["seal"] = "0" * 64
+    unsealed = (json.dumps(document, indent=2) + "\n").encode()
+    seal = hashlib.sha256(unsealed).hexdigest().encode()
+    (tiny_bundle / "manifest.json").write_bytes(unsealed.replace(b"0" * 64, seal, 1))
+    with pytest.raises(BundleCorruptError, match=r"can't be the name of a file|half of a surrogate"):
+        read_bundle(tiny_bundle)
+
+
+def test_links_that_lead_to_each_other_are_refused(tiny_bundle: Path) -> None:
+    (tiny_bundle / "bank.npy").unlink()
+    (tiny_bundle / "bank.npy").symlink_to("weights.npy")
+    (tiny_bundle / "weights.npy").unlink()
+    (tiny_bundle / "weights.npy").symlink_to("bank.npy")
+    with pytest.raises(BundleCorruptError, match=r"(bank|weights)\.npy: missing"):
+        read_bundle(tiny_bundle)
+
+
+def test_a_path_that_cannot_be_one_is_no_bundle() -> None:
+    for path in ("a\0b", "a\ud800b"):
+        with pytest.raises(BundleNotFoundError, match="no bundle here"):
+            read_bundle(path)
+
+
+def test_numbers_without_bounds_are_refused(tiny_bundle: Path) -> None:
+    found = manifest_of(tiny_bundle)
+    for part, field in (("index", "ef_search"), ("index", "m"), ("hints", "count"), ("grid", "height")):
+        record = getattr(found, part).model_copy(update={field: 2**64})
+        write_manifest(tiny_bundle, found.model_copy(update={part: record}))
+        with pytest.raises(BundleCorruptError, match=f"{part}.{field}: .*less than"):
+            read_bundle(tiny_bundle)
+
+
+def test_a_key_that_comes_twice_is_refused(tiny_bundle: Path) -> None:
+    text = (tiny_bundle / "manifest.json").read_text()
+    doubled = text.replace('"category": "tiny",', '"category": "tiny",\n  "category": "other",', 1)
+    (tiny_bundle / "manifest.json").write_text(doubled)
+    with pytest.raises(BundleCorruptError, match="'category' comes twice"):
+        read_bundle(tiny_bundle)
+
+
+def test_a_network_that_reads_another_file_is_refused(tiny_bundle: Path) -> None:
+    network = onnx.load(tiny_bundle / "backbone.onnx")
+    tensor = network.graph.initializer.add(name="spy", data_type=1, dims=[3])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="bank.npy")
+    (tiny_bundle / "backbone.onnx").write_bytes(network.SerializeToString())
+    reseal(tiny_bundle)
+    with pytest.raises(BundleCorruptError, match=r"backbone\.onnx: takes numbers from another file"):
+        read_bundle(tiny_bundle)
+
+
+def test_what_happens_to_the_files_later_changes_nothing(tiny_bundle: Path) -> None:
+    found = read_bundle(tiny_bundle)
+    kept = found.bank.copy()
+    for name in ("bank.npy", "weights.npy", "hints.npy", "origins.npy"):
+        os.truncate(tiny_bundle / name, 10)  # a mapped array would end the process
+    np.testing.assert_array_equal(found.bank, kept)
+    assert found.weights.sum() > 0
+    with pytest.raises(ValueError, match="read-only"):
+        found.bank[0] = 0

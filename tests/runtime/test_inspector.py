@@ -230,7 +230,7 @@ def test_scores_above_the_limit_are_exact_and_the_rest_stay_below(tiny_bundle: P
 
 def spoil_index(path: Path) -> None:
     wrong = np.random.default_rng(0).permutation(np.load(path / "bank.npy"))
-    HnswIndex.build(wrong, m=2, ef_construction=4, seed=0).save(path / "index.hnsw")
+    HnswIndex.build(wrong, m=8, ef_construction=4, seed=0).save(path / "index.hnsw")
 
 
 def spoil_hints(path: Path) -> None:
@@ -398,7 +398,7 @@ def test_a_damaged_network_is_refused_though_hashed(tiny_bundle: Path, spoil: ob
     reseal(tiny_bundle)
     with pytest.raises(BundleCorruptError) as caught:
         Inspector.load(tiny_bundle)
-    assert str(caught.value).startswith(f"{file}: ONNX Runtime refuses it")
+    assert str(caught.value).startswith((f"{file}: ONNX Runtime refuses it", f"{file}: is cut off"))
     assert "\n" not in str(caught.value)
 
 
@@ -669,3 +669,35 @@ def test_a_limit_calibrated_on_another_engine_is_remarked_on(tiny_bundle: Path) 
         "the limit was calibrated with onnxruntime in int8, here it runs with onnxruntime in fp32: "
         "calibrate its limit on this machine"
     )
+
+
+def test_a_limit_that_is_set_while_a_bundle_loads_holds(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the manifest was read, before the inspector is there."""
+
+    def load(path: Path, *sizes: int) -> HnswIndex:
+        manifest = read_bundle(tiny_bundle).manifest
+        monkeypatch.undo()
+        set_threshold(tiny_bundle, manifest.threshold.model_copy(update={"value": 15.0}), manifest)
+        return HnswIndex.load(path, *sizes)
+
+    monkeypatch.setattr("softcore_runtime.index_choice.HnswIndex.load", load)
+    inspector = Inspector.load(tiny_bundle)
+    assert inspector.manifest.threshold.value == 12
+    assert inspector.outdated
+    assert inspector.refresh()
+    assert inspector.manifest.threshold.value == 15
+    assert not inspector.outdated
+
+
+def test_a_bundle_that_is_cut_short_while_it_inspects_decides_on(
+    tiny_bundle: Path, bad_frame: np.ndarray
+) -> None:
+    inspector = Inspector.load(tiny_bundle)
+    before = inspector.inspect(bad_frame)
+    for name in ("bank.npy", "weights.npy", "hints.npy", "index.hnsw", "backbone.onnx"):
+        (tiny_bundle / name).write_bytes(b"")
+    after = inspector.inspect(bad_frame)
+    np.testing.assert_array_equal(after.anomaly_map, before.anomaly_map)
+    assert (after.decision, after.score) == (Decision.FAIL, before.score)

@@ -121,8 +121,8 @@ def test_every_missing_field_is_refused_by_name(data: bytes) -> None:
         ({"moon_phase": "waxing"}, "moon_phase"),
         ({"threshold": {"value": 0, "provisional": True, "method": ""}}, "threshold.value"),
         ({"threshold": {"value": -1, "provisional": True, "method": ""}}, "threshold.value"),
-        ({"threshold": {"value": float("nan"), "provisional": True, "method": ""}}, "threshold.value"),
-        ({"threshold": {"value": float("inf"), "provisional": True, "method": ""}}, "threshold.value"),
+        ({"threshold": {"value": float("nan"), "provisional": True, "method": ""}}, "NaN is no number"),
+        ({"threshold": {"value": float("inf"), "provisional": True, "method": ""}}, "Infinity is no number"),
         ({"threshold": {"value": 1, "provisional": True, "method": "", "v": 2}}, "threshold.v"),
         ({"grid": {"height": 0, "width": 8}}, "grid.height"),
         ({"preprocessing": {"resize": 32, "crop": 64}}, "preprocessing"),
@@ -132,7 +132,7 @@ def test_every_missing_field_is_refused_by_name(data: bytes) -> None:
         ({"files": {"bank.npy": {"sha256": "f" * 64, "bytes": -1}}}, "files.bank.npy.bytes"),
         ({"created": "yesterday"}, "created"),
         ({"hints": {"count": 0, "left_open": 0}}, "hints.count"),
-        ({"hints": {"count": 4, "left_open": float("nan")}}, "hints.left_open"),
+        ({"hints": {"count": 4, "left_open": float("nan")}}, "NaN is no number"),
         ({"agreement": {"held_back": 9, "flipped": -1, "labelled": 0, "auroc": None, "auroc_fp32": None}},
          "agreement.flipped"),
         ({"agreement": {"held_back": 9, "flipped": 0, "labelled": 9, "auroc": 1.1, "auroc_fp32": 1}},
@@ -142,7 +142,7 @@ def test_every_missing_field_is_refused_by_name(data: bytes) -> None:
 )  # fmt: skip
 def test_a_wrong_field_is_refused_though_sealed(data: bytes, changes: dict[str, Any], place: str) -> None:
     unsealed = {"seal": None, **json.loads(data)}
-    with pytest.raises(BundleCorruptError, match=rf"^m: {place}: ") as caught:
+    with pytest.raises(BundleCorruptError, match=rf"^m: (not a .*)?\(?{place}[:)]") as caught:
         parse_manifest(seal(unsealed, **changes), "m")
     assert "\n" not in str(caught.value)
 

@@ -1,0 +1,55 @@
+"""Array file: numpy's `.npy` files, read into memory; no pickle, no archive, nothing mapped from the disk."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.regular_file import read_regular
+
+__all__ = ["HEADER", "parse_array", "read_array"]
+
+HEADER = 4096  # bytes, more than the header of any array of numbers
+_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def parse_array(data: bytes, where: Path) -> NDArray[Any]:
+    """Read an array out of the content of its file; it can't be written to.
+
+    Raises:
+        BundleCorruptError: it is no array of numbers, or has more or fewer of them than it says.
+    """
+    stream = io.BytesIO(data)
+    try:
+        shape, by_column, dtype = _READERS[np.lib.format.read_magic(stream)](stream)
+        if dtype.hasobject:
+            raise ValueError("it holds objects")
+        count = int(np.prod(shape, dtype=object))
+        start = stream.tell()
+        if len(data) - start != count * dtype.itemsize:
+            raise ValueError(f"{len(data) - start} bytes for {count} numbers")
+        numbers = np.frombuffer(data, dtype, count, start) if count else np.empty(0, dtype)
+        return numbers.reshape(shape, order="F" if by_column else "C")
+    except Exception as error:  # numpy's parser of headers raises more kinds than it documents
+        raise BundleCorruptError(f"{where}: not an array of numbers ({error})") from error
+
+
+def read_array(file: Path, most: int) -> NDArray[Any]:
+    """Read an array from a file of at most `most` bytes.
+
+    Raises:
+        BundleCorruptError: it can't be read, or isn't one.
+    """
+    try:
+        data, _ = read_regular(file, most)
+    except (OSError, ValueError) as error:
+        raise BundleCorruptError(f"{file}: can't be read ({getattr(error, 'strerror', error)})") from error
+    return parse_array(data, file)

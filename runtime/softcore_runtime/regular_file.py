@@ -1,0 +1,72 @@
+"""Regular file: reads files that somebody else wrote, and never waits for a pipe or reads without end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["Stamp", "open_regular", "read_regular", "stamp_file"]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What tells one content of a file from another at a glance: time of writing, size and inode."""
+
+    written: int
+    size: int
+    inode: int
+
+
+def open_regular(file: Path) -> BinaryIO:
+    """Open a file for reading.
+
+    Raises:
+        OSError: it is missing, or no regular file: a pipe, a device, a folder.
+        ValueError: no file can have that name.
+    """
+    handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(file))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_regular(file: Path, most: int) -> tuple[bytes, Stamp]:
+    """Read a whole file of at most `most` bytes, with its stamp as it was before.
+
+    Raises:
+        OSError: as `open_regular`, or it is larger.
+        ValueError: as `open_regular`.
+
+    Example:
+        >>> Path("limit.txt").write_text("12")
+        2
+        >>> read_regular(Path("limit.txt"), most=100)[0]
+        b'12'
+        >>> read_regular(Path("/dev/zero"), most=100)
+        Traceback (most recent call last):
+            ...
+        OSError: [Errno 22] not a regular file: '/dev/zero'
+    """
+    with open_regular(file) as stream:
+        found = os.fstat(stream.fileno())
+        data = stream.read(most + 1) if found.st_size <= most else b""
+        if found.st_size > most or len(data) > most:
+            raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(file))
+        return data, Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def stamp_file(file: Path) -> Stamp | None:
+    """Stamp a file as it is now; None where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)

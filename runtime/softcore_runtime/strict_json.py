@@ -1,0 +1,46 @@
+"""Strict JSON: what can be read in one way only; Python's reader takes more than the format has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+__all__ = ["parse_json"]
+
+
+def parse_json(data: bytes) -> Any:
+    """Read UTF-8 JSON.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, names a key twice in one object, holds NaN or
+            infinity, or half of a surrogate pair.
+
+    Example:
+        >>> parse_json(b'{"limit": 12}')
+        {'limit': 12}
+        >>> parse_json(b'{"limit": 12, "limit": 14}')
+        Traceback (most recent call last):
+            ...
+        ValueError: the key 'limit' comes twice
+    """
+    try:
+        document = json.loads(data, object_pairs_hook=_make_object, parse_constant=_refuse)
+        json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair") from error
+    return document
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} comes twice")
+        found[key] = value
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
