@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from softcore_runtime.bundle import manifest_path, read_manifest
@@ -15,9 +15,49 @@ from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, Usa
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest
 from softcore_runtime.threshold import Threshold
 
-__all__ = ["revert_threshold", "set_threshold"]
+__all__ = ["explain_limit", "revert_threshold", "set_threshold"]
 
 _DRAFT = ".draft-"
+_UNPROVEN = 10  # times the highest score known, where no golden frame could be made to fail
+
+
+def explain_limit(threshold: Threshold, manifest: Manifest, golden: Iterable[float]) -> str | None:
+    """Say why a threshold can't be used with a bundle: no part could fail by it.
+
+    One of a bundle's golden frames is spoiled on purpose, so that it fails at the threshold that the export
+    set. It has to fail at every other one, too. Where the export couldn't make one that fails (the
+    manifest's `golden_note` says so), a threshold may be ten times the highest score known.
+
+    Args:
+        threshold: the threshold in question.
+        manifest: the bundle's.
+        golden: the scores of the golden frames; where `min_area` counts, the scores by that area.
+
+    Returns:
+        why, in words that follow the bundle's name; None where it can be used.
+
+    Example:
+        >>> scores = [golden.score for golden in inspector.bundle.golden]
+        >>> threshold = Threshold(value=15, provisional=False, method="by hand")
+        >>> explain_limit(threshold, inspector.manifest, scores) is None
+        True
+        >>> explain_limit(threshold.model_copy(update={"value": 1e9}), inspector.manifest, scores)
+        'at a threshold of 1e+09 no golden frame fails (the highest score is ...), so a defect may pass, too'
+    """
+    side = manifest.preprocessing.crop
+    if threshold.min_area is not None and threshold.min_area > side**2:
+        return f"min_area is {threshold.min_area:,}, more than the {side} x {side} pixels of the anomaly map"
+    highest = max(golden, default=0.0)
+    most = highest
+    if manifest.golden_note is not None:
+        most = _UNPROVEN * max(highest, (*manifest.history, manifest.threshold)[0].value)
+    if threshold.upper < most:
+        return None
+    area = "" if threshold.min_area is None else f" over {threshold.min_area:,} pixels"
+    return (
+        f"at a threshold of {threshold.upper:.6g}{area} no golden frame fails (the highest score is "
+        f"{highest:.6g}), so a defect may pass, too"
+    )
 
 
 def set_threshold(

@@ -168,6 +168,11 @@ class Manifest(Record):
     )
     threshold: Threshold = Field(description="the threshold that holds")
     history: tuple[Threshold, ...] = Field(description="the thresholds before it, the oldest first")
+    golden_note: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="why no golden frame fails at the threshold that the export set; null where one does",
+    )
     dataset: Dataset = Field(description="the training images")
     files: dict[FileName, FileRecord] = Field(
         max_length=10_000, description="every other file of the bundle, by its relative path"
