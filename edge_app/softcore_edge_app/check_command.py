@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from softcore_runtime.command_line import Parser, run
 
+from softcore_edge_app.advice import give_advice
 from softcore_edge_app.configuration import describe_configuration, review_configuration
 from softcore_edge_app.mistakes import ConfigurationError, Reading
 from softcore_edge_app.preflight import find_absences
@@ -20,7 +22,7 @@ _DESCRIPTION = """\
 Check a configuration file: its keys and values, and whether what it names is here (bundles, sources,
 devices, the files of tokens and passwords, folders to write to, the port). No camera is opened, no other
 machine is asked, nothing is written. What the file sets goes to standard output; each mistake is a line on
-standard error."""
+standard error, and so is each warning of what is likely not meant."""
 
 _EPILOG = """\
 examples:
@@ -28,8 +30,11 @@ examples:
   softcore-edge check line1.toml --keys-only     a file for another machine
 
 exit codes:
-  0  nothing is wrong
+  0  nothing is wrong, whatever is warned of
   2  something is"""
+
+
+_log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,11 +58,13 @@ def _work(options: argparse.Namespace) -> None:
     reading = review_configuration(options.config)
     for line in describe_configuration(reading.configuration):
         print(line)
+    sys.stdout.flush()  # before what is said of it, where both go to one place
+    for place, advice in give_advice(reading.configuration):
+        _log.warning("%s: %s: %s", options.config, ".".join(place), advice)
     mistakes = [str(mistake) for mistake in reading.mistakes]
     if not options.keys_only:
         mistakes.extend(_describe_absences(reading))
     if mistakes:
-        sys.stdout.flush()  # before what is wrong, where both go to one place
         raise ConfigurationError([f"{options.config}: {mistake}" for mistake in mistakes])
 
 

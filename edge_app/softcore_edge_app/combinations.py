@@ -46,6 +46,13 @@ def _check_camera(place: Place, camera: CameraOptions, wrong: Collection[Place])
         yield place, "needs either camera or source (--camera, --source)"
     if not _is_wrong((*place, "trigger"), wrong) and (camera.trigger == "interval") != is_given("interval"):
         yield place, "an interval goes with trigger = interval, and that with an interval"
+    allowed = camera.time_allowed
+    if camera.trigger != "auto" and allowed is not None and camera.latency >= allowed:
+        yield (
+            (*place, "latency"),
+            f"a trigger's frame comes {camera.latency:g} s after it, and its deadline is {allowed:g} s after "
+            "it; give a longer deadline",
+        )
     if camera.recipes and is_given("bundle"):
         yield (*place, "recipes"), "the first of them is in use at the start; leave bundle out"
 

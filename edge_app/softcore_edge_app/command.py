@@ -17,6 +17,7 @@ from softcore_runtime.bundle_choice import choose_bundle, is_bundle, list_bundle
 from softcore_runtime.command_line import find_nearest, run
 
 from softcore_edge_app import ask_command, check_command, prepare_command, replay_command
+from softcore_edge_app.advice import give_advice
 from softcore_edge_app.command_options import build_parser, gather_options
 from softcore_edge_app.configuration import configure
 from softcore_edge_app.connections import Connections
@@ -82,6 +83,8 @@ def _work(options: argparse.Namespace) -> None:
     # What was mistyped or isn't there is said before a bundle is loaded, which takes seconds.
     line = _configure(options)
     configure_logs(line.log)
+    for place, advice in give_advice(line):
+        _log.warning("%s: %s", ".".join(place), advice)
     require_presence(line)
     station = assemble(line)
     try:

@@ -70,6 +70,13 @@ class CameraOptions(_Options):
         le=10_000,
         description="how many triggers may wait for their decision; further ones are INVALID at once",
     )
+    latency: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="seconds from the moment that a live frame shows until it is here: a trigger gets the "
+        "first frame that comes so long after it. Streams are 0.1 to 2 seconds behind",
+    )
     patience: float = Field(
         default=2.0,
         gt=0,
@@ -90,6 +97,11 @@ class CameraOptions(_Options):
         description="further OpenCV properties by their names without `CAP_PROP_`: "
         "`{ gain = 4, auto_exposure = 1 }`",
     )
+
+    @property
+    def time_allowed(self) -> float | None:
+        """Seconds from a trigger to its deadline; None where there is no hurry."""
+        return 1.0 if self.deadline is None and self.trigger != "auto" else self.deadline
 
     @field_validator("camera", mode="before")
     @classmethod

@@ -35,6 +35,21 @@ def test_what_is_right_is_printed_and_is_exit_0(
     assert not Path("line.ledger").exists()  # nothing was opened
 
 
+def test_what_is_likely_not_meant_is_a_warning_and_is_exit_0(
+    file: Path, tiny_bundle: Path, capsys: Capture
+) -> None:
+    stream = f"bundle = '{tiny_bundle}'\nsource = 'rtsp://10.0.0.7/a'\ntrigger = 'external'\n"
+    line = f"{stream}{{}}[http]\nport = 0\n"
+    file.write_text(line.format(""))
+    code, _, said = check(file, capsys)
+    assert code == 0
+    assert [one.partition(" not set")[0] for one in said] == [f"softcore-edge: warning: {file}: latency:"]
+    file.write_text(line.format("latency = 0.4\n"))
+    code, printed, said = check(file, capsys)
+    assert (code, said) == (0, [])
+    assert "latency = 0.4" in printed
+
+
 def test_all_that_is_not_there_is_named_and_is_exit_2(file: Path, capsys: Capture) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         file.write_text(

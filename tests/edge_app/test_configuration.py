@@ -57,6 +57,10 @@ def test_every_option_is_a_key(file: Path) -> None:
         ("camera = true", "camera: must be a text, not true"),
         ("camera = 0\nsource = 'x'", "takes either camera or source, not both"),
         ("bundle = 'pill'", "needs either camera or source"),
+        (
+            "camera = 0\ntrigger = 'interval'\ninterval = 1\nlatency = 1",
+            "latency: a trigger's frame comes 1 s after it, and its deadline is 1 s after it; give a longer",
+        ),
         ("camera = 0\nfast = true\nsave_overlays = 'x'", "--fast draws no maps"),
         ("camera =", "not TOML (Invalid value"),
         ("camera = 0\ncamera = 1", "not TOML (Cannot overwrite a value"),

@@ -13,6 +13,7 @@ from softcore_edge_app.options import CameraOptions, MqttOptions
         {"queue": 0},
         {"deadline": 0},
         {"patience": 61},
+        {"latency": -0.1},
         {"trigger": "sometimes"},
         {"interval": -1},
         {"recipes": 3},

@@ -29,6 +29,7 @@ class LiveCapture:
         patience: seconds after which a frame is missed; more than the source's own pause between frames.
         frozen_after: seconds for which a source may give the very same bytes. The noise of a real sensor
             changes every picture; a video encoder may keep a still scene up to its next key frame.
+        latency: seconds from the moment that a frame shows until it comes, see `take`.
         properties: what to set at each opening, by OpenCV's numbers.
         required: whether it must be there at the start; else it is waited for, as after any later fault.
     """
@@ -42,13 +43,14 @@ class LiveCapture:
         backend: int = cv2.CAP_ANY,
         patience: float = 2.0,
         frozen_after: float = 5.0,
+        latency: float = 0.0,
         properties: Mapping[int, float] | None = None,
         required: bool = True,
     ) -> None:
         self.remark: str | None = None
         self.label = label
         self._target, self._kind, self._backend = target, kind, backend
-        self._patience, self._frozen_after = patience, frozen_after
+        self._patience, self._frozen_after, self._latency = patience, frozen_after, latency
         self._properties, self._required = properties or {}, required
         self._recording = Capture(target, label, kind)
         self._reader = self._make_reader()
@@ -99,13 +101,16 @@ class LiveCapture:
         self.remark = self._describe()
 
     def take(self, number: int, since: float, until: float) -> Frame:
-        """Take the first frame that came at `since` or later, and give no frame twice.
+        """Take the first frame that shows the moment `since` or a later one, and give no frame twice.
+
+        OpenCV says of no frame when it was exposed. So it is the first that comes `latency` after `since`.
 
         Args:
             number: the frame's.
             since: in seconds of the monotonic clock.
-            until: when to give up, likewise; before that, `patience` after `since`.
+            until: when to give up, likewise; before that, `patience` after the frame should have come.
         """
+        since += self._latency
         until = min(until, since + self._patience)
         shot = self._reader.wait(self._seen, until - time.monotonic())
         while shot and shot.taken < since:

@@ -21,7 +21,7 @@ from softcore_edge_app.frames.pipelines import (
 from softcore_edge_app.frames.sources import Pictures, Source, is_picture
 from softcore_edge_app.options import CameraOptions
 
-__all__ = ["choose_camera", "choose_source", "hide_password"]
+__all__ = ["choose_camera", "choose_source", "hide_password", "is_address"]
 
 _AS_IT_COMES = CameraOptions()
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -82,6 +82,11 @@ def choose_source(text: str, options: CameraOptions = _AS_IT_COMES, *, required:
     return Pictures(path) if is_picture(path) else Capture(text, path.name, "video")
 
 
+def is_address(text: str) -> bool:
+    """Tell whether a source is an address (`rtsp://...`), rather than a path or a pipeline."""
+    return bool(_URL.match(text)) and not is_pipeline(text)
+
+
 def _is_path(text: str) -> bool:
     """Tell whether there is something of this name: a folder's may hold a ` ! ` too."""
     try:
@@ -123,6 +128,7 @@ def _follow(
         backend=backend,
         patience=options.patience,
         frozen_after=options.frozen_after,
+        latency=options.latency,
         properties={_find_property(name): value for name, value in properties.items()},
         required=required,
     )

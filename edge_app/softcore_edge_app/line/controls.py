@@ -35,6 +35,7 @@ class CameraStatus:
         running: False while a person has stopped it.
         live: whether its pictures are of now, and not recorded.
         trigger: what triggers it: `auto`, `interval` or `external`.
+        latency: seconds from the moment that a live frame shows until it is here.
     """
 
     name: str
@@ -53,6 +54,7 @@ class CameraStatus:
     running: bool = True
     live: bool = False
     trigger: str = "auto"
+    latency: float = 0.0
 
 
 @dataclass(frozen=True)

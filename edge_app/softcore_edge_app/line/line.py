@@ -71,10 +71,7 @@ class Line:
         frames: int | None = None,
     ) -> None:
         self.name, self.source, self.recipes, self.options = name, source, recipes, options
-        deadline = options.deadline
-        if deadline is None and options.trigger != "auto":
-            deadline = 1.0
-        self.queue = TriggerQueue(name, run, options.queue, deadline, frames, wake)
+        self.queue = TriggerQueue(name, run, options.queue, options.time_allowed, frames, wake)
         self.decisions = 0
         self.error: BaseException | None = None
         self._number, self._wake, self._fast = number, wake, fast

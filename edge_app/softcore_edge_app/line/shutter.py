@@ -1,4 +1,4 @@
-"""Shutter: takes a frame for each trigger, of a camera the first that comes after it."""
+"""Shutter: takes a frame for each trigger, of a camera the first that shows its moment."""
 
 from __future__ import annotations
 

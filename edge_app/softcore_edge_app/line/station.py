@@ -223,4 +223,5 @@ def _describe(line: Line, book: Bookkeeper) -> CameraStatus:
         running=line.queue.running,
         live=live is not None,
         trigger=line.options.trigger,
+        latency=line.options.latency,
     )

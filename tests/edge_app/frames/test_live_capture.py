@@ -49,12 +49,18 @@ class Sender:
 
     mode: "live"; "mute" says nothing to whoever connects; "block" stops in the middle of a frame;
     "repeat" sends the same frame again and again; "black"; "end" ends after five frames.
+
+    Attributes:
+        delay: seconds from the moment that a frame shows until it is sent.
+        shown: when that moment was, by the frame's number.
     """
 
     def __init__(self) -> None:
         self.mode = "live"
         self.number = 0
         self.sent: dict[int, float] = {}
+        self.delay = 0.0
+        self.shown: dict[int, float] = {}
         self.openings = 0
         self.port = 0
         self.sockets: list[socket.socket] = []
@@ -116,6 +122,7 @@ class Sender:
                 stopping.wait()
                 return
             self.sent[number] = time.monotonic()
+            self.shown.setdefault(number, self.sent[number] - self.delay)
             handler.wfile.write(head.encode() + jpeg + b"\r\n")
 
 
@@ -128,11 +135,17 @@ def sender() -> Iterator[Sender]:
 
 
 def follow(
-    address: str, patience: float = 0.5, frozen_after: float = 60, *, required: bool = True
+    address: str,
+    patience: float = 0.5,
+    frozen_after: float = 60,
+    *,
+    required: bool = True,
+    latency: float = 0.0,
 ) -> LiveCapture:
     return LiveCapture(
         address, "line", "stream",
-        backend=cv2.CAP_FFMPEG, patience=patience, frozen_after=frozen_after, required=required,
+        backend=cv2.CAP_FFMPEG, patience=patience, frozen_after=frozen_after, latency=latency,
+        required=required,
     )  # fmt: skip
 
 
@@ -599,6 +612,33 @@ def test_each_trigger_gets_the_first_frame_that_came_after_it(sender: Sender) ->
         for number, moment in zip(numbers, since, strict=True):
             assert sender.sent[number] > moment - 0.5  # what was on its way
         assert numbers == sorted(set(numbers))
+    finally:
+        camera.close()
+
+
+def test_a_trigger_gets_the_frame_that_shows_its_moment_however_far_a_stream_is_behind(
+    sender: Sender,
+) -> None:
+    """What comes at once shows the part before, half a second ago."""
+    sender.delay = 0.5
+    camera = follow(sender.address, patience=5, latency=sender.delay)
+    assert camera.open()
+    try:
+        for number in (1, 2):
+            since = time.monotonic()
+            frame = camera.take(number, since, float("inf"))
+            assert frame.taken is not None
+            assert frame.taken >= since + sender.delay
+            assert sender.shown[read_number(frame)] > since - 0.4  # a busy machine's time to receive it
+    finally:
+        camera.close()
+
+
+def test_the_patience_for_a_frame_begins_when_it_should_come(sender: Sender) -> None:
+    camera = follow(sender.address, patience=0.2, latency=0.5)
+    assert camera.open()
+    try:
+        assert is_picture(camera.take(1, time.monotonic(), float("inf")))
     finally:
         camera.close()
 

@@ -307,10 +307,11 @@ def test_lamps_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
     expect(page.locator("#state")).to_contain_text("no answer from 10.0.0.4; 31 results wait")
     expect(page.locator("#state")).to_contain_text("left: score of good parts 12% above what it was")
     page.locator("#state").get_by_role("button", name="Close").click()
-    back.state["left"]["fault"] = None
+    back.state["left"].update(fault=None, latency=0.35, trigger="external")
     back.change(outputs=[], disk=None, ledger_fault=None, drift=[{**drift, "raised": False}])
     expect(page.locator("#reasons")).to_be_hidden()
     expect(lamp["drift"]).to_have_attribute("data-state", "well")
+    expect(page.locator("#state-lamps .lamp").first).to_contain_text("0.35 s after the moment they show")
 
 
 def test_the_strip_opens_a_part_and_one_touch_marks_it(back: PageBack, show: Callable[..., Shown]) -> None:

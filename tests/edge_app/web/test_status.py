@@ -36,7 +36,7 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
                 "name": "left", "fault": "/dev/no?text: gone", "reopened": 0, "recipe": "pill",
                 "recipes": ["pill", "cap"], "category": "pill", "bundle": "0" * 64, "threshold": 12.0,
                 "fail_above": 13.0, "waiting": 0, "capacity": 16, "triggers": 3, "decisions": 3,
-                "running": True, "live": False, "trigger": "auto",
+                "running": True, "live": False, "trigger": "auto", "latency": 0.0,
             }
         ],
         "outputs": [{"name": "mqtt", "fault": "no answer", "delivered": 1, "backlog": 2, "failures": 3}],

@@ -14,7 +14,9 @@ const FINDERS = {
     if (status.stuck) return ["bad", say("state.stuck", { what: status.stuck })];
     const stopped = status.cameras.find((one) => !one.running);
     if (stopped) return ["warn", say("lamp.camera.stopped", { camera: stopped.name })];
-    return ["well", say("lamp.camera.well")];
+    const behind = status.cameras.filter((one) => one.live && one.latency && one.trigger !== "auto");
+    if (!behind.length) return ["well", say("lamp.camera.well")];
+    return ["well", behind.map(({ name, latency }) => say("lamp.camera.latency", { camera: name, seconds: fixed(latency, 2) })).join("; ")];
   },
   modbus: (status) => findOutput(status, "modbus"),
   mqtt: (status) => findOutput(status, "mqtt"),
