@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.folder_swap import flush_folder
 
 __all__ = ["FILE", "Choice", "Choices", "choices_path", "read_choices", "write_choices"]
 
@@ -110,15 +112,19 @@ def read_choices(path: Path) -> Choices:
 
 
 def write_choices(path: Path, choices: Choices) -> None:
-    """Write choices, whole or not at all.
+    """Write choices, whole or not at all, even if the power is cut.
 
     Raises:
         UsageError: the folder can't be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(choices.model_dump_json(indent=2, exclude_defaults=True) + "\n")
+        with partial.open("w") as stream:
+            stream.write(choices.model_dump_json(indent=2, exclude_defaults=True) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
         partial.replace(path)
+        flush_folder(path.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise UsageError(f"{path}: can't be written ({error.strerror})") from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from softcore_runtime.errors import ExportError, UsageError
+from softcore_runtime.folder_swap import flush_folder, hold, make_draft, remove_left, restore, swap
 
 __all__ = ["check_target", "scratch", "workplace"]
 
@@ -27,13 +28,15 @@ def check_target(target: Path) -> None:
 def scratch(target: Path) -> Iterator[Path]:
     """Give a new folder beside `target`, where there is room for what a bundle needs; remove it at the end.
 
-    So are the parents that were made for it, where nothing else has come into them.
+    So are the parents that were made for it, where nothing else has come into them, and what an interrupted
+    export left here; an earlier bundle that such a one was just replacing is brought back first.
 
     Raises:
         UsageError: `target` is there and is no bundle, or its place can't be written.
         ExportError: a write in the block failed (the disk is full) with an error that doesn't say where.
     """
-    if target.exists() and not (target / "manifest.json").is_file():
+    restore(target)
+    if os.path.lexists(target) and not (target / "manifest.json").is_file():
         raise UsageError(
             f"{target}: is there already and is not a bundle; move it away, or choose another --out"
         )
@@ -41,7 +44,9 @@ def scratch(target: Path) -> Iterator[Path]:
     place: Path | None = None
     try:
         place = _make(target)
-        yield place
+        with hold(place):
+            remove_left(target)
+            yield place
     except OSError as error:
         if error.filename is None:
             reason = error.strerror or error
@@ -57,7 +62,7 @@ def scratch(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def workplace(target: Path) -> Iterator[Path]:
-    """Give a new folder beside `target`; rename it to `target` at the end.
+    """Give a new folder beside `target`; put it in the place of `target` at the end, see `swap`.
 
     If the block is left by an error or an interruption the folder is removed, and an earlier `target` stays
     as it was.
@@ -65,41 +70,22 @@ def workplace(target: Path) -> Iterator[Path]:
     Raises:
         UsageError, ExportError: as `scratch`.
     """
-    with scratch(target) as place:
-        try:
+    made = [parent for parent in target.parents if not parent.exists()]
+    try:
+        with scratch(target) as place:
             yield place
-            _move(place, target)
-        finally:
-            if target.exists():  # interrupted while the replaced bundle was being deleted
-                shutil.rmtree(_replaced(place), ignore_errors=True)
+            swap(place, target)
+            for parent in made:  # so that the bundle's folder is found after a power cut, too
+                flush_folder(parent.parent)
+    finally:  # also where the replaced bundle's deletion was interrupted
+        remove_left(target)
 
 
 def _make(target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
+        return make_draft(target)
     except OSError as error:
         raise UsageError(
             f"{target.parent}: can't be written ({error.strerror}); choose another --out"
         ) from error
-    place.chmod(0o755)  # mkdtemp's 0700 would keep the line's own user out
-    return place
-
-
-def _move(place: Path, target: Path) -> None:
-    if not target.exists():
-        place.rename(target)
-        return
-    old = _replaced(place)
-    try:
-        target.rename(old)
-        place.rename(target)
-    finally:  # also where an interruption came right after a rename
-        if not target.exists():
-            old.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _replaced(place: Path) -> Path:
-    """Name the folder in which a replaced bundle waits to be deleted."""
-    return place.with_suffix(".old")

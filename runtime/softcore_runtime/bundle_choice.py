@@ -7,6 +7,7 @@ from pathlib import Path
 
 from softcore_runtime.command_line import suggest
 from softcore_runtime.errors import BundleNotFoundError, UsageError
+from softcore_runtime.folder_swap import list_replaced, restore
 
 __all__ = ["BUNDLES", "VARIABLE", "choose_bundle", "is_bundle", "list_bundles"]
 
@@ -17,12 +18,15 @@ VARIABLE = "SOFTCORE_BUNDLE"
 def choose_bundle(given: str | None) -> Path:
     """Find the bundle's folder; the bundle itself is verified when it is loaded.
 
+    One that an export was just replacing when the machine stopped is brought back.
+
     Args:
         given: a folder, or the name of one under `bundles/`. None takes `$SOFTCORE_BUNDLE`, then the
             only bundle under `bundles/`.
 
     Raises:
-        UsageError: nothing was given, and there is no bundle to take or more than one.
+        UsageError: nothing was given, and there is no bundle to take or more than one; or one can't be
+            brought back.
         BundleNotFoundError: there is no bundle of the given name.
 
     Example:
@@ -39,7 +43,7 @@ def choose_bundle(given: str | None) -> Path:
         return _find(variable, f"${VARIABLE} ({variable})")
     names = list_bundles()
     if len(names) == 1:
-        return BUNDLES / names[0]
+        return _find(names[0], names[0])
     if names:
         raise UsageError(f"{len(names)} bundles under {BUNDLES}/, name one: {', '.join(names)}")
     raise UsageError(
@@ -50,8 +54,10 @@ def choose_bundle(given: str | None) -> Path:
 
 def _find(given: str, called: str) -> Path:
     for path in (Path(given), BUNDLES / given):
-        if given and _has_manifest(path):
-            return path
+        if given:
+            restore(path)
+            if _has_manifest(path):
+                return path
     names = list_bundles()
     meant = suggest(Path(given).name, names)
     there = f"; under {BUNDLES}/ there is: {', '.join(names)}" if names else ""
@@ -64,9 +70,11 @@ def is_bundle(given: str) -> bool:
 
 
 def list_bundles() -> list[str]:
-    """Give the names of the bundles under `bundles/`."""
+    """Give the names of the bundles under `bundles/`; one that is just being replaced counts."""
     try:
-        return sorted(path.name for path in BUNDLES.iterdir() if _has_manifest(path))
+        # Hidden ones are of exports that are running, or were interrupted.
+        there = [path.name for path in BUNDLES.iterdir() if path.name[0] != "." and _has_manifest(path)]
+        return sorted({*there, *list_replaced(BUNDLES)})
     except OSError:  # no such folder, or not one to be read: nothing there to take
         return []
 

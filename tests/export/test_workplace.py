@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from softcore_export.workplace import check_target, workplace
+from softcore_runtime import folder_swap
 from softcore_runtime.errors import ExportError, UsageError
 
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -18,6 +22,11 @@ def write_bundle(place: Path, content: str) -> None:
     (place / "manifest.json").write_text(content)
     (place / "golden").mkdir()
     (place / "golden" / "frame").write_text(content)
+
+
+def write_bundle_at(place: Path, content: str) -> None:
+    place.mkdir()
+    write_bundle(place, content)
 
 
 def leave(target: Path, kind: type[BaseException], *also: Path) -> None:
@@ -95,7 +104,7 @@ def test_an_interruption_leaves_the_old_bundle(
 @pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("fatal", [1, 2])
-def test_a_move_that_fails_half_way_is_undone(
+def test_a_move_in_two_steps_that_fails_half_way_is_undone(
     monkeypatch: pytest.MonkeyPatch,
     old: Path,
     snapshot: Snapshot,
@@ -105,6 +114,7 @@ def test_a_move_that_fails_half_way_is_undone(
 ) -> None:
     """The old bundle is moved away, the new one in: either may fail, or be interrupted just after."""
     before = snapshot(old.parent)
+    monkeypatch.setattr(folder_swap, "_exchange", lambda *_: False)
     rename, calls = Path.rename, []
 
     def fail(self: Path, target: Path) -> Path:
@@ -129,6 +139,45 @@ def test_a_move_that_fails_half_way_is_undone(
         assert snapshot(old.parent) == before
 
 
+def test_a_process_killed_at_any_step_leaves_a_whole_bundle(tmp_path: Path) -> None:
+    """And the next export leaves nothing else; with an exchange in one step, and without."""
+    driver = Path(__file__).parent / "kill_workplace.py"
+    done = subprocess.run([sys.executable, driver, tmp_path], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    counts, faults = json.loads(done.stdout)
+    assert faults == []
+    assert min(counts) > 20
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(old: Path) -> None:
+    for kind in ("partial", "old"):
+        write_bundle_at(old.with_name(f".pill.abcdefgh.{kind}"), "left")
+    others = [".pill.v2.abcdefgh.partial", ".pill.notes", "pills"]
+    for name in others:
+        old.with_name(name).mkdir()
+    check_target(old)
+    assert sorted(path.name for path in old.parent.iterdir()) == sorted(["pill", *others])
+
+
+def test_an_export_leaves_another_one_alone_that_is_still_running(old: Path) -> None:
+    with workplace(old) as first:
+        write_bundle(first, "first")
+        with workplace(old) as second:
+            write_bundle(second, "second")
+        assert (old / "manifest.json").read_text() == "second"
+        assert (first / "manifest.json").read_text() == "first"
+    assert (old / "manifest.json").read_text() == "first"
+    assert [path.name for path in old.parent.iterdir()] == ["pill"]
+
+
+def test_the_next_export_brings_the_earlier_bundle_back_first(old: Path) -> None:
+    old.rename(old.with_name(".pill.abcdefgh.old"))  # as a power cut between two renames leaves it
+    with pytest.raises(RuntimeError):
+        leave(old, RuntimeError)
+    assert [path.name for path in old.parent.iterdir()] == ["pill"]
+    assert (old / "manifest.json").read_text() == "old"
+
+
 def test_an_interruption_while_the_old_bundle_is_deleted_leaves_the_new(
     monkeypatch: pytest.MonkeyPatch, old: Path
 ) -> None:
@@ -148,11 +197,13 @@ def test_an_interruption_while_the_old_bundle_is_deleted_leaves_the_new(
 
 
 def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
-    for name in ("folder", "file"):
-        (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).write_text("precious")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("precious")
+    for name in ("folder", "file", "link"):
         with pytest.raises(UsageError, match=rf"{name}: is there already and is not a bundle"):
             workplace(tmp_path / name).__enter__()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "link"]
     assert (tmp_path / "file").read_text() == "precious"
 
 

@@ -92,3 +92,18 @@ def test_several_are_listed() -> None:
         make_bundle(f"bundles/{name}")
     with pytest.raises(UsageError, match="3 bundles under bundles/, name one: nut, pill, screw"):
         choose_bundle(None)
+
+
+@pytest.mark.parametrize("given", ["pill", "bundles/pill", None])
+def test_a_bundle_that_was_being_replaced_is_brought_back(given: str | None) -> None:
+    """As a power cut between two renames leaves it, on a file system that has no exchange."""
+    make_bundle("bundles/.pill.abcdefgh.old")
+    make_bundle("bundles/.pill.abcdefgh.partial")
+    assert choose_bundle(given) == Path("bundles/pill")
+    assert Path("bundles/pill/manifest.json").is_file()
+
+
+def test_the_bundle_of_an_export_that_is_running_is_not_taken() -> None:
+    make_bundle("bundles/.pill.abcdefgh.partial")
+    with pytest.raises(UsageError, match="no bundle under bundles/"):
+        choose_bundle(None)
