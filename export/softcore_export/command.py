@@ -86,6 +86,11 @@ def _report(done: Export) -> None:
             _say(f"  {line}")
         if len(done.skipped) > _SHOWN:
             _say(f"  and {len(done.skipped) - _SHOWN} more")
+    _report_copies(done)
+    if manifest.golden_note:
+        _say(
+            f"warning: {manifest.golden_note}; the self-test can't tell then whether a machine finds defects"
+        )
     size = sum(record.bytes for record in manifest.files.values()) / 1e6
     print(
         f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "

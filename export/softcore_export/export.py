@@ -342,9 +342,11 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             draft = Bundle(place, manifest, learned.bank, learned.weights, learned.origins, hints, golden=())
             search = Search(learned.bank, learned.weights, built.index, hints)
             inspector = Inspector(draft, backbone, search)
-            golden = choose_golden(pictures.read, scores)
-            expected = {name: inspector.inspect(frame).score for name, frame in golden.items()}
-            bundle.write_golden(place, golden, expected)
+            golden = choose_golden(
+                pictures.read, scores, lambda frame: inspector.inspect(frame).score, threshold.value
+            )
+            bundle.write_golden(place, golden.frames, golden.scores)
+            manifest = manifest.model_copy(update={"golden_note": golden.note})
 
         with _timed(seconds, "report"):
             facts = Facts(

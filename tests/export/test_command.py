@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from softcore_export import golden
 from softcore_export.command import main
 from softcore_export.export import Export
 from softcore_export.options import build_parser
-from softcore_runtime import read_bundle
+from softcore_runtime import Inspector, read_bundle
 
 Capsys = pytest.CaptureFixture[str]
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -202,6 +203,19 @@ def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys
     assert "warning: that is few; 20 or more" in err
     found = read_bundle(tmp_path / "a" / "b" / "disc")
     np.testing.assert_array_equal(found.bank, np.load(exported.path / "bank.npy"))  # the options' settings
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_that_no_golden_frame_is_sure_to_fail_is_said_and_kept(
+    discs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.setattr(golden, "CLEAR", 1e6)
+    assert call(*SMALL, "--data", discs) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "spoil" in line]
+    note = Inspector.load(Path("bundles") / "disc").manifest.golden_note
+    assert note is not None
+    assert "none makes it fail for sure: the highest score is" in note
+    assert said == [f"warning: {note}; the self-test can't tell then whether a machine finds defects"]
 
 
 @pytest.mark.usefixtures("quick_network")

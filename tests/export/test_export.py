@@ -26,6 +26,7 @@ from softcore_export.choices import Choice, Choices, read_choices
 from softcore_export.contamination import read_contamination
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, build, export, prepare
+from softcore_export.golden import CLEAR
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Decision, Inspector, UsageError, bundle, read_bundle, read_picture
 from softcore_runtime.errors import DataError, ExportError, SelfTestError
@@ -121,6 +122,8 @@ def test_a_reloaded_bundle_repeats_its_golden_scores_bit_for_bit(exported: Expor
         assert inspection.score == entry["score"]
         decisions.append(inspection.decision)
     assert decisions == [Decision.PASS, Decision.FAIL, Decision.PASS]
+    assert exported.manifest.golden_note is None
+    assert golden[1]["score"] > CLEAR * exported.manifest.threshold.value
 
 
 def test_weights_and_entries_are_scikit_learns(exported: Export, discs: Path) -> None:
