@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.errors import FrameError, PictureError
-from softcore_runtime.missing_library import explain_import
-
-try:
-    import cv2
-except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
-    raise explain_import(error, "cpu") from error
+from softcore_runtime.images.bounds import check_file_size
+from softcore_runtime.images.image import decode_image
 
 __all__ = [
     "SUFFIXES",
@@ -154,9 +151,9 @@ def find_pictures(folder: Path) -> list[Path]:
 def read_picture(path: Path | str) -> NDArray[np.uint8]:
     """Read an image file.
 
-    PNG, JPEG (CMYK too), BMP and TIFF. Grey is repeated over the channels, 16 bits are scaled to 8 over
-    the full range, alpha is dropped (of a TIFF libtiff multiplies it in), and the orientation in EXIF is
-    applied.
+    PNG, JPEG (CMYK too), BMP, TIFF and WebP; what it is the file's content says, not its name. Grey is
+    repeated over the channels, 16 bits are scaled to 8 over the full range (of a TIFF over the bits that its
+    MaxSampleValue needs), alpha is dropped, and the orientation that is noted in the file is applied.
 
     Args:
         path: the file.
@@ -165,7 +162,10 @@ def read_picture(path: Path | str) -> NDArray[np.uint8]:
         uint8 BGR `[H, W, 3]`.
 
     Raises:
-        PictureError: the file is missing, is no image, or is cut off.
+        PictureError: the file is missing, is no image, is cut off or damaged, holds more images than one or
+            more than 200 megapixels (see `softcore_runtime.images.bounds`), or is of a kind that would be
+            decoded as another image than it is.
+        UsageError: the environment variable SOFTCORE_MAX_MEGAPIXELS is no number.
 
     Example:
         >>> image = read_picture(path / "golden" / "good.png")
@@ -178,23 +178,29 @@ def read_picture(path: Path | str) -> NDArray[np.uint8]:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"{path}: can't be read ({error.strerror})") from error
-    if not data:
-        raise PictureError(f"{path}: the file is empty")
-    if _is_cut_off(data):
-        raise PictureError(f"{path}: the picture is cut off")
-    try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error as error:
-        raise PictureError(f"{path}: OpenCV can't decode it ({error.err})") from error
-    if picture is None:
-        raise PictureError(f"{path}: not a picture, or a damaged one")
-    try:
-        return to_bgr8(picture)
-    except FrameError as error:
+        return to_bgr8(decode_image(_read_file(path)))
+    except (FrameError, PictureError) as error:
         raise PictureError(f"{path}: {error}") from error
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise PictureError("can't be read (not a regular file)")
+            check_file_size(status.st_size)
+            data = file.read()
+    except OSError as error:
+        raise PictureError(f"can't be read ({error.strerror})") from error
+    if not data:
+        raise PictureError("the file is empty")
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file; a named pipe, too, without waiting for who writes."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def check_frame(frame: NDArray[np.generic]) -> None:
@@ -247,15 +253,3 @@ def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
     if frame.shape[2] == 1:
         frame = np.repeat(frame, 3, axis=2)
     return np.ascontiguousarray(frame[:, :, :3], dtype=np.uint8)
-
-
-def _is_cut_off(data: bytes) -> bool:
-    """Tell whether a JPEG lacks its end-of-image marker after its last scan began, or a PNG its last chunk.
-
-    OpenCV before 5 fills the missing part of such a JPEG with grey and says nothing, and grey would be
-    inspected, or worse, learned. It refuses a cut-off PNG, but libpng prints to standard error. (A cut-off
-    BMP or TIFF it refuses by itself.)
-    """
-    if data.startswith(b"\xff\xd8"):
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data.startswith(b"\x89PNG") and b"IEND" not in data

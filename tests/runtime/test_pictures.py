@@ -145,7 +145,7 @@ def test_a_jpeg_with_bytes_behind_its_end_is_read(tmp_path: Path, photo: Image.I
         (b"", "empty"),
         (b"not a picture at all, but long enough to be one\n" * 20, "not a picture"),
         (bytes(1000), "not a picture"),
-        (b"\xff\xd8\xff", "not a picture"),
+        (b"\xff\xd8\xff", "cut off"),
     ],
 )
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
@@ -219,12 +219,12 @@ def test_what_is_left_out_of_a_folder_is_listed(tmp_path: Path) -> None:
 
 
 def test_only_some_of_many_are_named(tmp_path: Path) -> None:
-    for number in range(2000):
+    for number in range(40):
         (tmp_path / f"{number:04}.png").symlink_to("nowhere")
     (line,) = list_pictures(tmp_path).describe_omitted()
     assert line == (
-        f"{tmp_path}: 2,000 symbolic links lead nowhere and are left out: "
-        "0000.png, 0001.png, 0002.png and 1,997 more"
+        f"{tmp_path}: 40 symbolic links lead nowhere and are left out: "
+        "0000.png, 0001.png, 0002.png and 37 more"
     )
 
 

@@ -1,0 +1,75 @@
+"""Bounds: how many pixels an image may have, asked before any of them is decoded."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from softcore_runtime.errors import PictureError, UsageError
+
+__all__ = ["DEFAULT", "VARIABLE", "check_file_size", "check_size", "find_largest"]
+
+VARIABLE = "SOFTCORE_MAX_MEGAPIXELS"
+DEFAULT = 200  # megapixels; area-scan cameras have up to 150, and a kilobyte of PNG can promise 900
+_BYTES = 8  # of a pixel of 16 bits and four channels; no image file has more for each
+_BESIDES = 2**28  # bytes of a file that are no pixels, such as the video behind a phone's photo
+
+
+def find_largest() -> int:
+    """Give the most pixels that an image may have.
+
+    The environment variable `SOFTCORE_MAX_MEGAPIXELS` sets it.
+
+    Raises:
+        UsageError: the variable holds no positive number.
+
+    Example:
+        >>> find_largest()
+        200000000
+    """
+    text = os.environ.get(VARIABLE, "").strip()
+    try:
+        megapixels = float(text) if text else DEFAULT
+    except ValueError:
+        megapixels = math.nan
+    if not 0 < megapixels < math.inf:
+        raise UsageError(f"{VARIABLE} must be a number above 0, not {text!r}")
+    return round(megapixels * 1_000_000)
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse an image that has no pixels or too many.
+
+    Raises:
+        PictureError: so it is.
+        UsageError: as `find_largest`.
+
+    Example:
+        >>> check_size(30_000, 30_000)
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.PictureError: an image of 30,000 x 30,000 pixels can't be read: at most ...
+    """
+    if width <= 0 or height <= 0:
+        raise PictureError("not a picture, or a damaged one")
+    most = find_largest()
+    if width * height > most:
+        raise PictureError(
+            f"an image of {width:,} x {height:,} pixels can't be read: at most {most / 1e6:g} megapixels are "
+            f"({VARIABLE} sets this)"
+        )
+
+
+def check_file_size(size: int) -> None:
+    """Refuse a file of more bytes than an image can need.
+
+    Raises:
+        PictureError: so it is.
+        UsageError: as `find_largest`.
+    """
+    most = find_largest()
+    if size > _BYTES * most + _BESIDES:
+        raise PictureError(
+            f"a file of {size / 1e9:,.1f} GB can't be read: no image of at most {most / 1e6:g} megapixels "
+            f"needs that ({VARIABLE} sets this)"
+        )

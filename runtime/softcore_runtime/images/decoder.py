@@ -1,0 +1,123 @@
+"""Decoder: OpenCV's, whose warnings are taken as a refusal.
+
+libjpeg fills what it can't decode with grey, and says so on standard error alone. Grey would be inspected, or
+worse, learned. Neither OpenCV nor Pillow hands that warning on, so C's `stderr`, a variable of its library
+that libjpeg prints to, is another file while OpenCV decodes. Python's own standard error and file descriptor
+2 aren't touched; what other C code prints meanwhile is passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import PictureError
+from softcore_runtime.missing_library import explain_import
+
+try:
+    import cv2
+except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
+    raise explain_import(error, "cpu") from error
+
+__all__ = ["decode", "decode_deep_grey"]
+
+# Orientation is applied by `orientation.py`: not every OpenCV does it for every kind of file.
+_COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+_GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+_UNBUFFERED = 2  # _IONBF
+_JPEG = (  # how libjpeg's warnings begin
+    "Corrupt JPEG data: ",
+    "Inconsistent progression sequence",
+    "Invalid SOS parameters",
+    "Premature end of JPEG file",
+    "Unknown Adobe color transform",
+    "Warning: unknown JFIF revision",
+)
+_TURN = threading.Lock()
+
+
+def decode(data: bytes | memoryview) -> NDArray[np.generic]:
+    """Decode an image as it is stored, without its orientation: BGR `[H, W, 3]`.
+
+    Raises:
+        PictureError: OpenCV can't, or its decoder warns that something is wrong.
+    """
+    return _decode(data, _COLOUR)
+
+
+def decode_deep_grey(data: bytes) -> NDArray[np.generic]:
+    """Decode a grey image `[H, W]`, as `decode` does."""
+    return _decode(data, _GREY)
+
+
+def _decode(data: bytes | memoryview, flags: int) -> NDArray[np.generic]:
+    with _keep_words() as words:
+        try:
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except cv2.error as error:
+            raise PictureError(f"OpenCV can't decode it ({error.err})") from error
+    warned = [line for line in words if line.startswith(_JPEG)]
+    if warned:
+        raise PictureError(f"the image is damaged and can't be read ({warned[0]})")
+    if picture is None:
+        raise PictureError("not a picture, or a damaged one")
+    return picture
+
+
+@contextlib.contextmanager
+def _keep_words() -> Iterator[list[str]]:
+    """Keep what C code prints on standard error in the block; its lines are in the list afterwards."""
+    words: list[str] = []
+    ear = _open_ear()
+    if ear is None:
+        yield words
+        return
+    with _TURN:
+        before, ear.stderr.value = ear.stderr.value, ear.stream
+        try:
+            yield words
+        finally:
+            ear.stderr.value = before
+            words += ear.read()
+    others = [line for line in words if not line.startswith((*_JPEG, "libpng "))]
+    if others:
+        with contextlib.suppress(OSError):
+            os.write(2, "".join(f"{line}\n" for line in others).encode(errors="surrogateescape"))
+
+
+class _Ear:
+    """A file in memory for C's `stderr` to point to."""
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        self.stderr = ctypes.c_void_p.in_dll(library, "stderr")
+        self._file = os.memfd_create("softcore-stderr")
+        library.fdopen.restype = ctypes.c_void_p
+        self.stream: int | None = library.fdopen(os.dup(self._file), b"a")
+        if not self.stream:
+            raise OSError("no stream")
+        library.setvbuf(ctypes.c_void_p(self.stream), None, _UNBUFFERED, ctypes.c_size_t(0))
+
+    def read(self) -> list[str]:
+        size = os.fstat(self._file).st_size
+        if not size:
+            return []
+        text = os.pread(self._file, size, 0)
+        os.ftruncate(self._file, 0)
+        return text.decode(errors="surrogateescape").splitlines()
+
+
+@functools.cache
+def _open_ear() -> _Ear | None:
+    """Open the file once for the process; None on a system whose C library has no such variable."""
+    try:
+        return _Ear()
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -1,0 +1,77 @@
+"""Image: the content of an image file, of whatever kind, decoded alike on every machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import PictureError
+from softcore_runtime.images import jpeg, png
+from softcore_runtime.images.bmp import decode_bmp
+from softcore_runtime.images.decoder import decode
+from softcore_runtime.images.orientation import apply_orientation
+from softcore_runtime.images.tiff import decode_tiff
+from softcore_runtime.images.webp import examine_webp
+
+__all__ = ["decode_image"]
+
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_OTHERS = {  # that OpenCV might decode, or a person might try
+    b"GIF8": "GIF",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
+    b"8BPS": "Photoshop",
+    b"v/1\x01": "OpenEXR",
+    b"#?RADIANCE": "Radiance HDR",
+    b"%PDF": "PDF",
+    b"\x59\xa6\x6a\x95": "Sun raster",
+}
+_PNM = frozenset(b"1234567Ff")  # the second character of the PNM family's files
+
+
+def decode_image(data: bytes) -> NDArray[np.generic]:
+    """Decode the content of a PNG, JPEG, BMP, TIFF or WebP file.
+
+    Args:
+        data: the file's bytes; what it is they say, not its name.
+
+    Returns:
+        uint8 or uint16, BGR `[H, W, 3]` or grey `[H, W]`, upright; 16 bits span their full range.
+
+    Raises:
+        PictureError: it is none of these, damaged, or of a kind that isn't read; the message has no path.
+        UsageError: as `check_size`.
+    """
+    if data.startswith(png.SIGNATURE):
+        head: Any = png.examine_png(data)
+    elif data.startswith(jpeg.SIGNATURE):
+        head = jpeg.examine_jpeg(data)
+    elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        head = examine_webp(data)
+    elif data.startswith(_TIFF):
+        return decode_tiff(data)
+    elif data.startswith(b"BM"):
+        return decode_bmp(data)
+    elif name := _name_other(data):
+        raise PictureError(f"an image of the kind {name} can't be read; convert it to .png")
+    else:
+        raise PictureError("not a picture, or a damaged one")
+    return apply_orientation(decode(memoryview(data)[: head.end]), head.orientation)
+
+
+def _name_other(data: bytes) -> str | None:
+    """Name a kind of image that isn't read."""
+    if data[4:8] == b"ftyp":
+        brand = data[8:12]
+        return (
+            {b"avif": "AVIF", b"avis": "AVIF"}.get(brand, "HEIF")
+            if brand[:2] in (b"av", b"he", b"mi")
+            else None
+        )
+    if data[:1] == b"P" and len(data) > 2 and data[1] in _PNM and data[2] in b" \t\r\n":
+        return "PNM"
+    return next((name for start, name in _OTHERS.items() if data.startswith(start)), None)
