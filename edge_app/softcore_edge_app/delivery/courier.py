@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 
 from softcore_runtime import LedgerError, OutputError
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
 
-from softcore_edge_app.delivery.feed import Feed
+from softcore_edge_app.delivery.feed import OWED, Feed
 from softcore_edge_app.delivery.marks import Marks
 from softcore_edge_app.delivery.output import Output, OutputStatus
 from softcore_edge_app.ledger.row import Entry
@@ -18,6 +19,9 @@ from softcore_edge_app.ledger.row import Entry
 __all__ = ["Courier"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between two attempts
+# Of the triggers that were brought before they were entered only so many may be entered later: those that are
+# owed, and as many that were entered and have not been read yet.
+_AHEAD = 2 * OWED
 _IDLE = 5.0  # seconds after which a courier looks by itself whether there is something
 
 _log = logging.getLogger(__name__)
@@ -43,7 +47,7 @@ class Courier:
         mark = marks.read(output.name)
         self._mark = feed.last if mark is None else min(mark, feed.last)
         marks.write(output.name, self._mark)
-        self._ahead: set[str] = set()  # triggers whose decision was brought before it was entered
+        self._ahead: OrderedDict[str, None] = OrderedDict()  # triggers brought before they were entered
         self._until: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"{output.name} courier", daemon=True)
 
@@ -74,7 +78,7 @@ class Courier:
         while True:
             version, ending = self._feed.version, self._until is not None
             try:
-                if self._bring_next():
+                if self.bring_next():
                     continue
             except RetryError:  # the line has ended meanwhile
                 return
@@ -85,13 +89,13 @@ class Courier:
                 return
             self._feed.wait(version, _IDLE)
 
-    def _bring_next(self) -> bool:
+    def bring_next(self) -> bool:
         """Bring what there is just now, and say whether there was anything."""
         rows = self._feed.read(self._mark)
         entries = [row.entry for row in rows]
         for place, row in enumerate(rows, 1):
             if row.entry.trigger in self._ahead:
-                self._ahead.discard(row.entry.trigger)
+                del self._ahead[row.entry.trigger]
             else:
                 following = [entry for entry in entries[place:] if entry.trigger not in self._ahead]
                 self._bring(row.entry, following)
@@ -102,10 +106,22 @@ class Courier:
         unentered = [entry for entry in self._feed.read_unentered() if entry.trigger not in self._ahead]
         for entry in unentered:
             self._bring(entry, ())
-            self._ahead.add(entry.trigger)
+            self._ahead[entry.trigger] = None
+            if len(self._ahead) > _AHEAD:
+                self._ahead.popitem(last=False)
         return bool(unentered)
 
     def _bring(self, entry: Entry, following: Sequence[Entry]) -> None:
+        try:  # without tenacity, which takes longer than to deliver
+            self._try(entry, following)
+        except OutputError:
+            self._bring_later(entry, following)
+        self.delivered += 1
+        if self.fault:
+            self.fault = None
+            _log.info("%s: takes decisions again", self.output.name)
+
+    def _bring_later(self, entry: Entry, following: Sequence[Entry]) -> None:
         for attempt in Retrying(
             retry=retry_if_exception_type(OutputError),
             wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
@@ -113,10 +129,6 @@ class Courier:
         ):
             with attempt:
                 self._try(entry, following)
-        self.delivered += 1
-        if self.fault:
-            self.fault = None
-            _log.info("%s: takes decisions again", self.output.name)
 
     def _try(self, entry: Entry, following: Sequence[Entry]) -> None:
         try:

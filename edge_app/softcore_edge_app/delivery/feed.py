@@ -16,10 +16,10 @@ from softcore_edge_app.ledger.chain import SELECT
 from softcore_edge_app.ledger.check import connect_to_read
 from softcore_edge_app.ledger.ledger import Entry, Row
 
-__all__ = ["Feed"]
+__all__ = ["OWED", "Feed"]
 
 _RECENT = 1000  # rows in memory: an output that is up never reads the disk
-_OWED = 10_000
+OWED = 10_000  # decisions that could not be entered: no more of them may be entered later
 _AT_ONCE = 100
 
 
@@ -52,7 +52,7 @@ class Feed:
                 self.last = row.number
             for entry in unentered:
                 self._unentered[entry.trigger] = entry
-                if len(self._unentered) > _OWED:
+                if len(self._unentered) > OWED:
                     self._unentered.popitem(last=False)
             self.version += 1
             self._changed.notify_all()
