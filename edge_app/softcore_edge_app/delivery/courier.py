@@ -19,10 +19,15 @@ from softcore_edge_app.ledger.row import Entry
 __all__ = ["Courier"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between two attempts
+<<<<<<< HEAD
 # Of the triggers that were brought before they were entered only so many may be entered later: those that are
 # owed, and as many that were entered and have not been read yet.
 _AHEAD = 2 * OWED
 _IDLE = 5.0  # seconds after which a courier looks by itself whether there is something
+=======
+_LOOK = 0.5  # seconds after which a courier looks by itself how its output is, and whether there is something
+_SETTLING = 2.0  # seconds that an output's own fault lasts until it is said: a connection takes its time
+>>>>>>> 6a9c1f1 (Count an output's own fault, not only its deliveries': a PLC that was never reached looked healthy)
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +35,9 @@ _log = logging.getLogger(__name__)
 class Courier:
     """A thread that brings an output what is in the ledger past its mark, and later what comes.
 
-    What can't be entered in the ledger it brings as well, as INVALID, and not again once it is entered. An
-    output without a mark, which is new, begins with what comes from here on.
+    It also watches whether the output would take anything: a PLC that was never reached is a fault before the
+    first decision comes. What can't be entered in the ledger it brings as well, as INVALID, and not again
+    once it is entered. An output without a mark, which is new, begins with what comes from here on.
 
     Args:
         output: who gets it.
@@ -47,7 +53,13 @@ class Courier:
         mark = marks.read(output.name)
         self._mark = feed.last if mark is None else min(mark, feed.last)
         marks.write(output.name, self._mark)
+<<<<<<< HEAD
         self._ahead: OrderedDict[str, None] = OrderedDict()  # triggers brought before they were entered
+=======
+        self._ahead: set[str] = set()  # triggers whose decision was brought before it was entered
+        self._faulty_since: float | None = None  # of the output's own fault
+        self._said = False  # whether a fault was said, and its end was not
+>>>>>>> 6a9c1f1 (Count an output's own fault, not only its deliveries': a PLC that was never reached looked healthy)
         self._until: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"{output.name} courier", daemon=True)
 
@@ -67,7 +79,8 @@ class Courier:
     @property
     def status(self) -> OutputStatus:
         """How the output is."""
-        return OutputStatus(self.output.name, self.fault, self.delivered, self.backlog, self.failures)
+        fault = self.fault or self.output.fault
+        return OutputStatus(self.output.name, fault, self.delivered, self.backlog, self.failures)
 
     @property
     def backlog(self) -> int:
@@ -87,7 +100,8 @@ class Courier:
                 time.sleep(_LONGEST_PAUSE)
             if ending:
                 return
-            self._feed.wait(version, _IDLE)
+            self._watch()
+            self._feed.wait(version, _LOOK)
 
     def bring_next(self) -> bool:
         """Bring what there is just now, and say whether there was anything."""
@@ -129,6 +143,12 @@ class Courier:
         ):
             with attempt:
                 self._try(entry, following)
+<<<<<<< HEAD
+=======
+        self.delivered += 1
+        self.fault = None
+        self._watch()
+>>>>>>> 6a9c1f1 (Count an output's own fault, not only its deliveries': a PLC that was never reached looked healthy)
 
     def _try(self, entry: Entry, following: Sequence[Entry]) -> None:
         try:
@@ -143,8 +163,26 @@ class Courier:
     def _note_fault(self, fault: str) -> None:
         if self.fault is None:
             self.failures += 1
-            _log.error("%s: takes no decisions (%s); they are brought later", self.output.name, fault)
         self.fault = fault
+        self._say(fault)
+
+    def _watch(self) -> None:
+        """Say it where the output would take nothing, though there may be nothing to take, and its end."""
+        own = self.output.fault
+        if own is None:
+            self._faulty_since = None
+            if self._said and self.fault is None:
+                self._said = False
+                _log.info("%s: takes decisions again", self.output.name)
+            return
+        self._faulty_since = self._faulty_since or time.monotonic()
+        if time.monotonic() - self._faulty_since >= _SETTLING:
+            self._say(own)
+
+    def _say(self, fault: str) -> None:
+        if not self._said:
+            self._said = True
+            _log.error("%s: takes no decisions (%s); they are brought later", self.output.name, fault)
 
     @property
     def _over(self) -> bool:

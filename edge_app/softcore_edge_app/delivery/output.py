@@ -20,6 +20,11 @@ class Output(Protocol):
 
     name: str
 
+    @property
+    def fault(self) -> str | None:
+        """Why it would take nothing just now, in plain words, whether or not there is anything to take."""
+        ...
+
     def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:
         """Hand over one decision; when this returns, the receiver has it.
 

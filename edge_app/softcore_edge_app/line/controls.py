@@ -77,8 +77,9 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Whether a part that comes now would be inspected, and the decision entered."""
+        """Whether a part that comes now would be inspected, entered, and taken by every output."""
         faulty = any(camera.fault or not camera.running for camera in self.cameras)
+        faulty |= any(output.fault for output in self.outputs)
         return not faulty and self.ledger_fault is None and self.stuck is None
 
 

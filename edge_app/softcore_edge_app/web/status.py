@@ -40,7 +40,7 @@ class Disk(BaseModel):
 
 
 class StatusReport(BaseModel):
-    """How the line is: whether a part that comes now would be inspected, if not why, and each part of it.
+    """How the line is: whether a part that comes now would be inspected and its decision taken, and why not.
 
     `ledger` and `token` say whether there is one. `disk` is null where nothing is written, `drift` empty
     where nothing is known of it yet.
@@ -138,7 +138,7 @@ def make_status(line: LineStatus) -> APIRouter:
 
     @views.get("/readyz", responses={503: _condition("It would not be.")}, response_model=Condition)
     async def check_readiness() -> Response:
-        """Whether a part that comes now would be inspected, and the decision entered."""
+        """Whether a part that comes now would be inspected, its decision entered and taken by each output."""
         return _tell(_find_faults(line.controls.describe()))
 
     @views.get("/api/status", response_model=StatusReport)
@@ -161,6 +161,7 @@ def _find_faults(status: Status) -> list[str]:
         faults.append(f"ledger: {status.ledger_fault}")
     if status.stuck is not None:
         faults.append(status.stuck)
+    faults.extend(f"{output.name}: {output.fault}" for output in status.outputs if output.fault)
     return faults
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.delivery import courier as courier_module
 from softcore_edge_app.delivery.courier import Courier
 from softcore_edge_app.delivery.feed import Feed
 from softcore_edge_app.delivery.marks import Marks
@@ -35,6 +36,7 @@ class Receiver:
     """An output that takes what it is told to."""
 
     name = "receiver"
+    fault: str | None = None
 
     def __init__(self) -> None:
         self.got: list[str] = []
@@ -116,6 +118,31 @@ def test_what_fails_is_tried_again_and_told(begin: Callable[..., Station], error
     wait_until(lambda: len(receiver.got) == 5)
     wait_until(lambda: courier.fault is None)
     assert receiver.got == [f"t{number}" for number in range(5)]
+
+
+def test_an_output_that_would_take_nothing_is_a_fault_before_there_is_anything_to_take(
+    begin: Callable[..., Station], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert courier_module._SETTLING + 2 * courier_module._LOOK < 5
+    monkeypatch.setattr(courier_module, "_LOOK", 0.01)
+    monkeypatch.setattr(courier_module, "_SETTLING", 0.1)
+    caplog.set_level("INFO")
+    station, receiver = begin(), Receiver()
+    receiver.fault = "the PLC was not reached yet"
+    courier = station.send(receiver)
+    assert courier.status.fault == "the PLC was not reached yet"
+    wait_until(lambda: "receiver: takes no decisions (the PLC was not reached yet)" in caplog.text)
+    assert (courier.status.failures, courier.status.backlog) == (0, 0)
+    receiver.fault = None
+    wait_until(lambda: "receiver: takes decisions again" in caplog.text)
+    assert courier.status.fault is None
+    receiver.fault = "the PLC does not answer"  # no part comes: nobody else would notice
+    wait_until(lambda: "takes no decisions (the PLC does not answer)" in caplog.text)
+    time.sleep(0.2)
+    assert caplog.text.count("takes no decisions") == 2
+    receiver.fault = None
+    station.enter(entry(0))
+    wait_until(lambda: caplog.text.count("takes decisions again") == 2)
 
 
 def test_what_was_left_is_brought_at_the_next_start(begin: Callable[..., Station]) -> None:

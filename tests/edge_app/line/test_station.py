@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +16,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.delivery import courier as courier_module
 from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.line import line as line_module
 from softcore_edge_app.line import recipes as recipes_module
 from softcore_edge_app.line.station import Station
 from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.options import ModbusOptions
+from softcore_edge_app.outputs.modbus import PlcLink
 from softcore_runtime import BundleError, Decision, Inspector, LedgerError, SourceError, UsageError
 
 from .conftest import Build, Endless, Gate
@@ -489,9 +494,41 @@ def test_what_hangs_is_told(build: Build, gate: Gate, monkeypatch: pytest.Monkey
     wait_until(lambda: station.describe().stuck is None)
 
 
+@pytest.mark.parametrize("answer", [None, b"SSH-2.0-OpenSSH_9.2\r\n"], ids=["nobody", "no PLC"])
+def test_a_plc_that_was_never_reached_is_not_healthy(
+    build: Build, answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(courier_module, "_LOOK", 0.05)
+    monkeypatch.setattr(courier_module, "_SETTLING", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if answer is None:
+            server.close()
+        else:
+            threading.Thread(target=_answer_all, args=[server, answer], daemon=True).start()
+        station = build()
+        link = PlcLink(ModbusOptions(host="127.0.0.1", port=port, timeout=0.2), station)
+        station.add_output(link)
+        link.start()
+        station.start()
+        status = station.describe()
+        assert (status.ready, status.outputs[0].fault) == (False, link.fault)
+        wait_until(lambda: "modbus: takes no decisions (the PLC at 127.0.0.1" in caplog.text)
+        assert not station.describe().ready
+        link.close()
+
+
+def _answer_all(server: socket.socket, answer: bytes) -> None:
+    with suppress(OSError):  # once it is closed
+        while True:
+            with server.accept()[0] as connection:
+                connection.sendall(answer)
+
+
 def test_outputs_need_a_ledger(build: Build) -> None:
     class Nowhere:
         name = "nowhere"
+        fault = None
 
         def deliver(self, entry: Any) -> None: ...
 

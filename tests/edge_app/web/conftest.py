@@ -43,7 +43,7 @@ WELL = Status(
             bundle="0" * 64, threshold=12.0, fail_above=13.0, waiting=0, capacity=16, triggers=3, decisions=3,
         ),
     ),
-    outputs=(OutputStatus(name="mqtt", fault="no answer", delivered=1, backlog=2, failures=3),),
+    outputs=(OutputStatus(name="mqtt", fault=None, delivered=1, backlog=2, failures=3),),
     ledger_fault=None,
     stuck=None,
     alarms=("scores drift",),

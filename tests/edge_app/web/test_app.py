@@ -12,12 +12,15 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
+from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.server import WebServer
 from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shift import Shift
 from softcore_edge_app.web.status import LineStatus
+
+from .conftest import WELL
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
@@ -104,6 +107,11 @@ def test_health_and_readiness(stranger: httpx.Client, line: Any) -> None:
     line.status = replace(line.status, ledger_fault="the disk is full", stuck="an inspection hangs")
     reasons = ["camera left: no frame for 2 s", "ledger: the disk is full", "an inspection hangs"]
     assert ask() == [(503, ["an inspection hangs"]), (503, reasons)]
+    deaf = OutputStatus(
+        name="modbus", fault="the PLC was not reached yet", delivered=0, backlog=0, failures=0
+    )
+    line.status = replace(WELL, outputs=(*WELL.outputs, deaf))
+    assert ask() == [(200, []), (503, ["modbus: the PLC was not reached yet"])]
 
 
 def test_the_metrics_are_handed_on(stranger: httpx.Client) -> None:
