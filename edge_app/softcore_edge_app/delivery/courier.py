@@ -19,15 +19,11 @@ from softcore_edge_app.ledger.row import Entry
 __all__ = ["Courier"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between two attempts
-<<<<<<< HEAD
 # Of the triggers that were brought before they were entered only so many may be entered later: those that are
 # owed, and as many that were entered and have not been read yet.
 _AHEAD = 2 * OWED
-_IDLE = 5.0  # seconds after which a courier looks by itself whether there is something
-=======
 _LOOK = 0.5  # seconds after which a courier looks by itself how its output is, and whether there is something
 _SETTLING = 2.0  # seconds that an output's own fault lasts until it is said: a connection takes its time
->>>>>>> 6a9c1f1 (Count an output's own fault, not only its deliveries': a PLC that was never reached looked healthy)
 
 _log = logging.getLogger(__name__)
 
@@ -53,13 +49,9 @@ class Courier:
         mark = marks.read(output.name)
         self._mark = feed.last if mark is None else min(mark, feed.last)
         marks.write(output.name, self._mark)
-<<<<<<< HEAD
         self._ahead: OrderedDict[str, None] = OrderedDict()  # triggers brought before they were entered
-=======
-        self._ahead: set[str] = set()  # triggers whose decision was brought before it was entered
         self._faulty_since: float | None = None  # of the output's own fault
         self._said = False  # whether a fault was said, and its end was not
->>>>>>> 6a9c1f1 (Count an output's own fault, not only its deliveries': a PLC that was never reached looked healthy)
         self._until: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"{output.name} courier", daemon=True)
 
@@ -131,9 +123,8 @@ class Courier:
         except OutputError:
             self._bring_later(entry, following)
         self.delivered += 1
-        if self.fault:
-            self.fault = None
-            _log.info("%s: takes decisions again", self.output.name)
+        self.fault = None
+        self._watch()
 
     def _bring_later(self, entry: Entry, following: Sequence[Entry]) -> None:
         for attempt in Retrying(
@@ -143,12 +134,6 @@ class Courier:
         ):
             with attempt:
                 self._try(entry, following)
-<<<<<<< HEAD
-=======
-        self.delivered += 1
-        self.fault = None
-        self._watch()
->>>>>>> 6a9c1f1 (Count an output's own fault, not only its deliveries': a PLC that was never reached looked healthy)
 
     def _try(self, entry: Entry, following: Sequence[Entry]) -> None:
         try:
