@@ -59,6 +59,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
 
     demand(samples.count_kind(False), samples.count_kind(True))
     from softcore_calibration.calibration import calibrate
+    from softcore_calibration.confirmation import confirm, describe_jump
     from softcore_calibration.score_cache import open_cache
     from softcore_calibration.scoring import score_samples
     from softcore_calibration.table import describe_findings
@@ -112,6 +113,9 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     elif options.dry_run:
         print("  bundle     not changed (--dry-run)")
     else:
+        jump = describe_jump(exported.threshold, findings.threshold)
+        if jump and not options.yes and wanted.kind != "value":  # who names a limit has said which
+            confirm(order.bundle, jump)
         use(findings)
         print(f"  bundle     {manifest_path(order.bundle)} has the limit; --revert goes back")
     return 0

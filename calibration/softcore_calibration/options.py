@@ -14,6 +14,7 @@ from softcore_runtime.command_line import Parser
 from softcore_runtime.engine import ENGINES, PROVIDERS
 from softcore_runtime.errors import UsageError
 
+from softcore_calibration.confirmation import FACTOR
 from softcore_calibration.objective import Objective
 
 __all__ = [
@@ -128,6 +129,12 @@ def build_parser() -> Parser:
     result.add_argument("--report", type=Path, metavar="FILE.html", help="write a report to look at")
     result.add_argument(
         "--serve", action="store_true", help="open the report as a page that can set the limit"
+    )
+    result.add_argument(
+        "--yes",
+        action="store_true",
+        help=f"set the limit also where it is more than {FACTOR} times the one before, or less than a "
+        f"{FACTOR}th of it; without this a person is asked at the terminal, or the limit refused",
     )
     result.add_argument("--dry-run", action="store_true", help="change nothing")
     result.add_argument("--revert", action="store_true", help="go back to the limit before this one")

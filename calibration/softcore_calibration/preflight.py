@@ -70,7 +70,7 @@ def check_order(options: argparse.Namespace) -> Order:
 
 
 def _check_combinations(options: argparse.Namespace) -> None:
-    others = [name for name in list_given(options) if name not in ("--revert", "--debug")]
+    others = [name for name in list_given(options) if name not in ("--revert", "--yes", "--debug")]
     if options.revert and others:
         raise UsageError(
             f"--revert goes back to the limit before, and takes nothing else: leave out {', '.join(others)}"

@@ -21,7 +21,8 @@ from softcore_edge_app.command import main as edge
 from softcore_runtime import Decision, Inspector, read_bundle
 
 Capture = pytest.CaptureFixture[str]
-LOOSE = ["--max-overkill", "0.05"]  # what 40 good pictures can carry
+# What 40 good pictures can carry; the limit falls from 12 to 3.
+LOOSE = ["--max-overkill", "0.05", "--yes"]
 
 
 def only_line(capsys: Capture) -> str:
@@ -90,7 +91,7 @@ def test_the_line_decides_as_was_calibrated(
     tiny_bundle: Path, category: Path, options: list[str], decisions: set[str]
 ) -> None:
     """The counts that calibration tells are those that the written bundle gives."""
-    assert main([str(tiny_bundle), "--data", str(category), *options]) == 0
+    assert main([str(tiny_bundle), "--data", str(category), *options, "--yes"]) == 0
     inspector = Inspector.load(tiny_bundle)
     calibration = inspector.manifest.threshold.calibration
     assert calibration is not None
@@ -120,6 +121,36 @@ def test_a_mask_takes_what_it_covers_out_of_the_decision(
     assert inspector.decide(cv2.imread(str(category / "test/spot/023.png"))).decision is Decision.PASS
 
 
+def test_a_limit_far_from_the_one_before_takes_a_yes(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """With a promise that is met it was set all the same, at half the value, with one warning."""
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    options = [str(tiny_bundle), "--good", str(category / "test/good"), "--max-overkill", "0.05"]
+    report = tmp_path / "limit.html"
+    assert main([*options, "--report", str(report)]) == 2
+    out, err = capsys.readouterr()
+    new = re.search(r"limit      (\S+) \(was 12, provisional\)", out)
+    assert new
+    factor = 12 / float(new[1])
+    assert factor > 1.5
+    assert err.splitlines()[-1] == (
+        f"softcore-calibrate: {tiny_bundle}: the limit would fall from 12 to {new[1]}, by a factor of "
+        f"{factor:.3g}, and more than 1.5 needs a person's word: look at --report FILE.html, then repeat the "
+        "command with --yes; nothing was changed"
+    )
+    assert report.exists()
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
+    assert main([*options, "--yes"]) == 0
+    assert read_bundle(tiny_bundle).manifest.threshold.value == pytest.approx(float(new[1]), rel=1e-5)
+    assert main([*options]) == 0  # it is the same now
+
+
+def test_a_limit_that_is_named_is_set_without_a_question(tiny_bundle: Path, category: Path) -> None:
+    assert main([str(tiny_bundle), "--good", str(category / "test/good"), "--value", "4"]) == 0
+    assert read_bundle(tiny_bundle).manifest.threshold.value == 4
+
+
 def test_dry_run_changes_nothing(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
     before = (tiny_bundle / "manifest.json").read_bytes()
     assert main([str(tiny_bundle), "--good", str(category / "test/good"), *LOOSE, "--dry-run"]) == 0
@@ -133,7 +164,7 @@ def test_another_objective_is_instant(
     assert main([str(tiny_bundle), "--data", str(category), *LOOSE]) == 0
     capsys.readouterr()
     monkeypatch.setattr(Inspector, "inspect", None)
-    assert main([str(tiny_bundle), "--data", str(category), "--f1"]) == 0
+    assert main([str(tiny_bundle), "--data", str(category), "--f1", "--yes"]) == 0
     assert "64 of 64 scores were known from before" in capsys.readouterr().err
 
 
@@ -233,7 +264,7 @@ def test_the_command_that_is_advised_is_refused_before_scoring_and_then_works(
         assert main(given) == 3
     advised = only_line(capsys).partition(", or run: softcore-calibrate ")[2]
     assert advised.endswith(changed)
-    assert main(shlex.split(advised)) == 0
+    assert main([*shlex.split(advised), "--yes"]) == 0
     assert "promise " in capsys.readouterr().out
 
 
@@ -247,7 +278,7 @@ def test_what_is_lacking_may_be_known_only_when_all_are_read(
     assert main([str(tiny_bundle), "--good", str(own), "--max-overkill", "0.03"]) == 3
     said = only_line(capsys)
     assert "19 good images can't carry --max-overkill 0.03 (33 can); add 14 more, or run: " in said
-    assert main(shlex.split(said.partition("run: softcore-calibrate ")[2])) == 0
+    assert main([*shlex.split(said.partition("run: softcore-calibrate ")[2]), "--yes"]) == 0
 
 
 def test_all_mistakes_are_told_at_once(tiny_bundle: Path, capsys: Capture) -> None:
