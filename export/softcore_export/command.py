@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from softcore_runtime.command_line import run
+from softcore_runtime.copies import list_pairs
 from softcore_runtime.engine import describe_backbone
 
 from softcore_export.dataset import TrainingPictures, find_training_folder
@@ -70,6 +71,12 @@ def _announce(pictures: TrainingPictures, order: Order) -> None:
     from softcore_export.survey import survey
 
     _say(f"{len(pictures.paths):,} images in {pictures.folder}")
+    if pictures.repeated:
+        pairs = [(path.name, original.name) for path, original in pictures.repeated.items()]
+        _say(
+            f"warning: {_count(pairs)} more with the content of one of them, which is learned once: "
+            f"{list_pairs(pairs, 'is')}"
+        )
     if len(pictures.paths) < _FEW:
         _say(f"warning: that is few; {_FEW} or more give a limit that means something")
     for line in (*pictures.omitted, *survey(pictures.paths).describe(order.settings.preprocessing)):
@@ -127,6 +134,24 @@ def _report(done: Export) -> None:
     more = f" and {len(suspects) - _SHOWN} more" if len(suspects) > _SHOWN else ""
     print(f"  suspects   {names}{more}" if suspects else "  suspects   none")
     print(f"  report     {done.path / 'report.html'}")
+
+
+def _report_copies(done: Export) -> None:
+    """Say which images turned out to be others once more; those with the same content were named before."""
+    copies = done.contamination.copies
+    same = [(copy.path, copy.original) for copy in copies if copy.alike == "pixels"]
+    near = [(copy.path, copy.original) for copy in done.contamination.near]
+    if same:
+        _say(f"warning: {_count(same)} more with the very pixels of one of them: {list_pairs(same, 'is')}")
+    if near:
+        _say(
+            f"warning: {_count(near)} can hardly be told from another one, and a defect in both is hidden: "
+            f"{list_pairs(near, 'is like')}; delete what was saved twice, and export again"
+        )
+
+
+def _count(things: Sequence[object]) -> str:
+    return f"{len(things):,} image{'' if len(things) == 1 else 's'}"
 
 
 def _say(line: str) -> None:

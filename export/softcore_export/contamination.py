@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from softcore_runtime.errors import BundleCorruptError
 
-__all__ = ["FILE", "Contamination", "Estimate", "Judged", "read_contamination", "write_contamination"]
+__all__ = ["FILE", "Contamination", "Copy", "Estimate", "Judged", "read_contamination", "write_contamination"]
 
 FILE = "contamination.json"
 
@@ -49,11 +49,32 @@ class Judged(_Record):
     decision: Literal["kept", "patches excluded", "picture excluded"]
 
 
+class Copy(_Record):
+    """A training picture that is another one once more.
+
+    Attributes:
+        path: below the training folder, with slashes.
+        original: the same of the other one, which was learned.
+        alike: it has the whole `content` of the other one's file, or shows its `pixels`, and then it wasn't
+            learned; or it is `near` to it (saved anew, or moved by a pixel), and was learned, too.
+    """
+
+    path: str
+    original: str
+    alike: Literal["content", "pixels", "near"]
+
+
 class Contamination(_Record):
     """All of the file; `images` has the most suspect first."""
 
     estimate: Estimate
     images: tuple[Judged, ...]
+    copies: tuple[Copy, ...] = ()
+
+    @property
+    def near(self) -> tuple[Copy, ...]:
+        """Those of the copies that were learned all the same."""
+        return tuple(copy for copy in self.copies if copy.alike == "near")
 
 
 def write_contamination(folder: Path, contamination: Contamination) -> None:

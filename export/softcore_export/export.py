@@ -432,6 +432,7 @@ def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.boo
             )
             for i in np.argsort(-judgement.pictures, kind="stable")
         ),
+        copies=pictures.copies(),
     )
 
 

@@ -173,6 +173,8 @@ def _render(facts: Facts, size: int) -> str:
         typical=float(np.median(entries)),
         scale=encode(lay_heat(np.full((16, 256, 3), 128, np.uint8), ramp)),
         skipped=[line.replace(f"{facts.folder}/", "") for line in facts.skipped],
+        repeated=[copy for copy in facts.contamination.copies if copy.alike != "near"],
+        near=facts.contamination.near,
         total=max(sum(facts.seconds.values()), 1e-9),
     )
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from softcore_export.contamination import (
     FILE,
     Contamination,
+    Copy,
     Estimate,
     Judged,
     read_contamination,
@@ -22,11 +23,20 @@ SOME = Contamination(
 )
 
 
+def test_copies_are_told_apart_by_whether_they_were_learned(tmp_path: Path) -> None:
+    kinds = ("content", "pixels", "near")
+    copies = tuple(Copy(path=f"{kind}.png", original="a.png", alike=kind) for kind in kinds)
+    write_contamination(tmp_path, SOME.model_copy(update={"copies": copies}))
+    read = read_contamination(tmp_path)
+    assert (read.copies, read.near) == (copies, copies[2:])
+
+
 def test_the_file_is_as_the_design_has_it(tmp_path: Path) -> None:
     write_contamination(tmp_path, SOME)
     assert json.loads((tmp_path / "contamination.json").read_text("utf-8")) == {
         "estimate": {"value": 0.1, "low": 0.02, "high": 0.3},
         "images": [{"path": "good/ä 1.png", "sha256": SHA, "suspicion": 2.5, "decision": "patches excluded"}],
+        "copies": [],
     }
     assert read_contamination(tmp_path) == SOME
 

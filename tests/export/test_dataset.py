@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,9 @@ def fill(folder: Path, names: list[str]) -> Path:
     """Write a different picture under each name."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        grey = np.full((20, 30, 3), sum(name.encode()) % 200 + 20, np.uint8)
-        assert cv2.imwrite(str(folder / name), grey)
+        plain = np.zeros((20, 30, 3), np.uint8)
+        plain[:] = sum(name.encode()) % 200 + 20, *zlib.crc32(name.encode()).to_bytes(4, "big")[:2]
+        assert cv2.imwrite(str(folder / name), plain)
     return folder
 
 
