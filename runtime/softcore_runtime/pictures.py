@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.errors import FrameError, PictureError
+from softcore_runtime.file_names import to_text
+from softcore_runtime.image_folder import SUFFIXES, Listing, find_pictures, list_pictures
 from softcore_runtime.images.bounds import check_file_size
 from softcore_runtime.images.image import decode_image
 
@@ -24,128 +24,6 @@ __all__ = [
     "read_picture",
     "to_bgr8",
 ]
-
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff"})
-_OTHERS = frozenset(
-    {".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".pgm", ".pnm", ".ppm", ".webp"}
-)
-_NAMED = 3  # files in one remark
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a folder holds: its images, and what looks like more of them and isn't taken.
-
-    Attributes:
-        folder: that.
-        pictures: the images, sorted by path.
-        dangling: symbolic links with an image's name that lead nowhere.
-        linked: symbolic links to folders, which are not followed: they may lead back.
-        closed: folders that can't be read.
-        others: images of kinds that aren't read.
-
-    Example:
-        >>> list_pictures(path / "golden").pictures
-        [PosixPath('.../golden/good.png')]
-    """
-
-    folder: Path
-    pictures: list[Path]
-    dangling: list[Path]
-    linked: list[Path]
-    closed: list[Path]
-    others: list[Path]
-
-    def describe_omitted(self) -> list[str]:
-        """Say what is left out, a line for each reason.
-
-        Example:
-            >>> (folder / "a.webp").touch()
-            >>> (folder / "b.png").symlink_to("nowhere")
-            >>> for line in list_pictures(folder).describe_omitted():
-            ...     print("-", line)
-            - .../empty: 1 symbolic link leads nowhere and is left out: b.png
-            - .../empty: 1 image of a kind that is not read is left out (.webp): a.webp; convert it to .png
-        """
-        lines = []
-        if n := len(self.dangling):
-            what = "symbolic link leads nowhere and is" if n == 1 else "symbolic links lead nowhere and are"
-            lines.append(f"{n:,} {what} left out: {self._name(self.dangling)}")
-        if n := len(self.linked):
-            what = "link to a folder is" if n == 1 else "links to folders are"
-            lines.append(f"{n:,} {what} not followed: {self._name(self.linked)}")
-        if n := len(self.closed):
-            what = "folder" if n == 1 else "folders"
-            lines.append(
-                f"{n:,} {what} can't be read, and what is there is left out: {self._name(self.closed)}"
-            )
-        if n := len(self.others):
-            kinds = ", ".join(
-                kind for kind, _ in Counter(p.suffix.lower() for p in self.others).most_common()
-            )
-            what = (
-                "image of a kind that is not read is" if n == 1 else "images of kinds that are not read are"
-            )
-            them = "it" if n == 1 else "them"
-            lines.append(
-                f"{n:,} {what} left out ({kinds}): {self._name(self.others)}; convert {them} to .png"
-            )
-        return [f"{self.folder}: {line}" for line in lines]
-
-    def _name(self, paths: list[Path]) -> str:
-        names = ", ".join(path.relative_to(self.folder).as_posix() for path in paths[:_NAMED])
-        return names + (f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else "")
-
-
-def list_pictures(folder: Path) -> Listing:
-    """List the images under `folder`, and what looks like images there.
-
-    Hidden files and folders are passed over.
-
-    Raises:
-        OSError: the folder can't be read.
-
-    Example:
-        >>> len(list_pictures(path).pictures)
-        1
-    """
-    found: dict[str, list[Path]] = {
-        name: [] for name in ("pictures", "dangling", "linked", "closed", "others")
-    }
-
-    def note(error: OSError) -> None:
-        if Path(error.filename) == folder:
-            raise error
-        found["closed"].append(Path(error.filename))
-
-    for place, folders, files in os.walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found["linked"] += [path for name in folders if (path := Path(place, name)).is_symlink()]
-        for name in files:
-            path = Path(place, name)
-            suffix = path.suffix.lower()
-            if name.startswith(".") or suffix not in SUFFIXES | _OTHERS:
-                continue
-            if path.is_file():
-                found["pictures" if suffix in SUFFIXES else "others"].append(path)
-            elif suffix in SUFFIXES and path.is_symlink():
-                found["dangling"].append(path)
-    return Listing(folder, **{name: sorted(paths) for name, paths in found.items()})
-
-
-def find_pictures(folder: Path) -> list[Path]:
-    """Name every picture under `folder`, sorted by path; hidden files and folders are passed over.
-
-    None, where there is no such folder.
-
-    Raises:
-        OSError: the folder can't be read.
-
-    Example:
-        >>> [found.name for found in find_pictures(path / "golden")]
-        ['good.png']
-    """
-    return list_pictures(folder).pictures if folder.is_dir() else []
 
 
 def read_picture(path: Path | str) -> NDArray[np.uint8]:
@@ -180,7 +58,7 @@ def read_picture(path: Path | str) -> NDArray[np.uint8]:
     try:
         return to_bgr8(decode_image(_read_file(path)))
     except (FrameError, PictureError) as error:
-        raise PictureError(f"{path}: {error}") from error
+        raise PictureError(f"{to_text(path)}: {error}") from error
 
 
 def _read_file(path: Path) -> bytes:

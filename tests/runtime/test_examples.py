@@ -23,8 +23,9 @@ LIBRARIES = ("openvino", "ort")  # modules that import a library which may not b
 
 def find_more() -> dict[str, Any]:
     """Find the examples of what is public in a module of the package, but not in the package itself."""
-    names = [module.name for module in pkgutil.iter_modules(softcore_runtime.__path__)]
-    modules = [importlib.import_module(f"softcore_runtime.{name}") for name in names if name not in LIBRARIES]
+    walked = pkgutil.walk_packages(softcore_runtime.__path__, "softcore_runtime.")
+    names = [module.name for module in walked]
+    modules = [importlib.import_module(name) for name in names if name.rpartition(".")[2] not in LIBRARIES]
     found = {name: thing for module in modules for name, thing in find_documented(module).items()}
     return {name: thing for name, thing in found.items() if has_example(thing) and name not in PUBLIC}
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from softcore_runtime.errors import FrameError, PictureError
-from softcore_runtime.pictures import find_pictures, list_pictures, read_picture, to_bgr8
+from softcore_runtime.pictures import read_picture, to_bgr8
 
 WRITERS = {
     "plain.png": {},
@@ -175,84 +174,6 @@ def test_a_float_tiff_is_refused(tmp_path: Path) -> None:
         read_picture(tmp_path / "colour.tif")
 
 
-def test_find_pictures_sorts_and_passes_over_what_is_hidden(tmp_path: Path) -> None:
-    wanted = ["a/2.PNG", "a/10.png", "b.tif", "c.jpeg", "z.BMP"]
-    others = [".hidden.png", ".cache/d.png", "a/.thumbs/e.jpg", "notes.txt", "a/._2.png", "Thumbs.db", "png"]
-    for name in wanted + others:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "folder.png").mkdir()
-    assert find_pictures(tmp_path) == sorted(tmp_path / name for name in wanted)
-
-
-def test_find_pictures_in_a_hidden_folder_that_was_asked_for(tmp_path: Path) -> None:
-    folder = tmp_path / ".data"
-    folder.mkdir()
-    (folder / "a.png").touch()
-    assert find_pictures(folder) == [folder / "a.png"]
-    assert find_pictures(tmp_path / "none") == []
-
-
-def test_what_is_left_out_of_a_folder_is_listed(tmp_path: Path) -> None:
-    folder, elsewhere = tmp_path / "pill", tmp_path / "elsewhere"
-    for name in ("a.png", "b/c.jpg", "d.webp", "b/e.HEIC", "b/f.webp", "g.txt"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    elsewhere.mkdir()
-    (elsewhere / "h.png").touch()
-    (folder / "good.png").symlink_to(elsewhere / "h.png")
-    for name in ("gone1.png", "b/gone2.png", ".gone3.png", "gone.txt"):
-        (folder / name).symlink_to(tmp_path / "nowhere.png")
-    (folder / "b" / "more").symlink_to(elsewhere)
-    found = list_pictures(folder)
-    assert found.pictures == [folder / name for name in ("a.png", "b/c.jpg", "good.png")]
-    assert found.dangling == [folder / "b/gone2.png", folder / "gone1.png"]
-    assert found.linked == [folder / "b/more"]
-    assert found.others == [folder / "b/e.HEIC", folder / "b/f.webp", folder / "d.webp"]
-    assert found.closed == []
-    assert found.describe_omitted() == [
-        f"{folder}: 2 symbolic links lead nowhere and are left out: b/gone2.png, gone1.png",
-        f"{folder}: 1 link to a folder is not followed: b/more",
-        f"{folder}: 3 images of kinds that are not read are left out (.webp, .heic): b/e.HEIC, b/f.webp, "
-        "d.webp; convert them to .png",
-    ]
-
-
-def test_only_some_of_many_are_named(tmp_path: Path) -> None:
-    for number in range(40):
-        (tmp_path / f"{number:04}.png").symlink_to("nowhere")
-    (line,) = list_pictures(tmp_path).describe_omitted()
-    assert line == (
-        f"{tmp_path}: 40 symbolic links lead nowhere and are left out: "
-        "0000.png, 0001.png, 0002.png and 37 more"
-    )
-
-
-def test_a_folder_that_cannot_be_read_is_named() -> None:
-    """As another user, for root may read all."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "open").mkdir()
-        (folder / "open" / "a.png").touch()
-        (folder / "closed").mkdir(mode=0)
-        root = os.geteuid() == 0
-        try:
-            if root:
-                os.seteuid(65534)
-            found = list_pictures(folder)
-            with pytest.raises(PermissionError):
-                list_pictures(folder / "closed")
-        finally:
-            if root:
-                os.seteuid(0)
-            (folder / "closed").chmod(0o700)
-    assert found.pictures == [folder / "open" / "a.png"]
-    assert found.describe_omitted() == [
-        f"{folder}: 1 folder can't be read, and what is there is left out: closed"
-    ]
-
-
 @pytest.mark.parametrize(
     "frame",
     [
@@ -301,3 +222,12 @@ def test_to_bgr8_of_every_kind(height: int, width: int, channels: str, deep: boo
 def test_a_path_may_be_text(tmp_path: Path) -> None:
     Image.new("L", (3, 2), 7).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_picture(str(tmp_path / "a.png")), np.full((2, 3, 3), 7))
+
+
+def test_a_name_that_is_no_text_is_escaped(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"gr\xfcn.png")
+    with pytest.raises(PictureError, match=r"/gr\\udcfcn\.png: can't be read") as caught:
+        read_picture(path)
+    str(caught.value).encode()
+    Image.new("L", (3, 2), 7).save(path)
+    np.testing.assert_array_equal(read_picture(path), np.full((2, 3, 3), 7))

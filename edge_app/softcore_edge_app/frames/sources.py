@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import PictureError, SourceError, UsageError, read_picture
-from softcore_runtime.pictures import SUFFIXES, find_pictures
+from softcore_runtime.file_names import to_text
+from softcore_runtime.image_folder import SUFFIXES, list_pictures
 
 __all__ = ["Frame", "Pictures", "Source", "is_picture"]
+
+_log = logging.getLogger(__name__)
 
 _VIDEOS = frozenset({".avi", ".mkv", ".mov", ".mp4"})
 
@@ -61,7 +65,8 @@ class Source(Protocol):
 class Pictures:
     """An image file, or all images under a folder in the order of their paths.
 
-    A symbolic link that leads nowhere counts as an image that can't be read.
+    A symbolic link that leads nowhere counts as an image that can't be read. What else looks like images
+    and isn't taken is said in a warning when the source is opened.
 
     Raises:
         UsageError: the folder can't be listed.
@@ -71,13 +76,16 @@ class Pictures:
     remark: str | None = None
 
     def __init__(self, path: Path) -> None:
-        self._root = path if path.is_dir() else path.parent
-        try:
-            self._paths = _list_images(path) if path.is_dir() else [path]
-        except OSError as error:
-            raise UsageError(f"{path}: can't be listed ({error.strerror})") from error
+        self._root, self._paths, self._omitted = path.parent, [path], list[str]()
+        if path.is_dir():
+            self._root = path
+            try:
+                self._paths, self._omitted = _list_images(path)
+            except OSError as error:
+                raise UsageError(f"{path}: can't be listed ({error.strerror})") from error
         if not self._paths:
-            raise SourceError(f"{path}: {_describe_lack(path)}")
+            besides = "".join(f"; {line.removeprefix(f'{to_text(path)}: ')}" for line in self._omitted)
+            raise SourceError(f"{path}: {_describe_lack(path)}{besides}")
         if all(one.is_symlink() and not one.exists() for one in self._paths):
             raise SourceError(
                 f"{path}: all of its {len(self._paths)} images are dangling symbolic links; "
@@ -86,25 +94,23 @@ class Pictures:
 
     def read_frames(self) -> Generator[Frame, None, None]:
         """Read the images; one that can't be read is a frame with a reason."""
+        for line in self._omitted:
+            _log.warning("%s", line)
         for number, path in enumerate(self._paths, 1):
             name = path.relative_to(self._root).as_posix()
             try:
                 frame = Frame(number, name, picture=read_picture(path))
             except PictureError as error:
-                frame = Frame(number, name, reason=str(error).removeprefix(f"{path}: "))
+                frame = Frame(number, name, reason=str(error).removeprefix(f"{to_text(path)}: "))
             yield frame
 
 
-def _list_images(folder: Path) -> list[Path]:
-    dangling = (
-        path
-        for path in folder.rglob("*")
-        if is_picture(path)
-        and path.is_symlink()
-        and not path.exists()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    return sorted({*find_pictures(folder), *dangling})
+def _list_images(folder: Path) -> tuple[list[Path], list[str]]:
+    """List the images, and say what isn't taken, in lines."""
+    listing = list_pictures(folder)
+    dangling = [path for path in listing.dangling if is_picture(path)]
+    others = replace(listing, dangling=[path for path in listing.dangling if not is_picture(path)])
+    return sorted([*listing.pictures, *dangling]), others.describe_omitted()
 
 
 def _describe_lack(folder: Path) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -79,3 +80,47 @@ def test_the_folder_is_listed_once(tmp_path: Path, good_frame: np.ndarray) -> No
     source = Pictures(tmp_path)
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     assert len(list(source.read_frames())) == 1
+
+
+def test_what_is_not_taken_is_said_when_the_source_is_opened(
+    tmp_path: Path, good_frame: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "parts"
+    write_png(folder / "a.png", good_frame)
+    write_png(tmp_path / "disk" / "b.png", good_frame)
+    (folder / "disk").symlink_to(tmp_path / "disk")
+    (folder / "again").symlink_to(folder)
+    (folder / "c.heic").touch()
+    (folder / "d.png").symlink_to("nowhere")
+    (folder / "lost").symlink_to("nowhere")
+    frames = list(Pictures(folder).read_frames())
+    assert [frame.name for frame in frames] == ["a.png", "d.png", "disk/b.png"]
+    assert [frame.picture is None for frame in frames] == [False, True, False]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{folder}: 1 symbolic link leads nowhere and is left out: lost",
+        f"{folder}: 1 link to a folder leads back, or to what is listed already: again",
+        f"{folder}: 1 image of a kind that is not read is left out (.heic): c.heic; convert it to .png",
+    ]
+
+
+def test_only_what_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "c.heic").touch()
+    with pytest.raises(
+        SourceError, match=r"no images here .*; 1 image of a kind that is not read is left out"
+    ):
+        Pictures(tmp_path)
+
+
+def test_a_name_that_is_no_text(tmp_path: Path, good_frame: np.ndarray) -> None:
+    for name in (b"gr\xfcn.png", b"w\xfcst.png"):
+        write_png(tmp_path / os.fsdecode(name), good_frame)
+    (tmp_path / os.fsdecode(b"w\xfcst.png")).write_bytes(b"no image")
+    first, second = Pictures(tmp_path).read_frames()
+    assert first.picture is not None
+    assert second.reason == "not a picture, or a damaged one"
+
+
+def test_several_pages_are_no_frame(tmp_path: Path, good_frame: np.ndarray) -> None:
+    cv2.imwritemulti(str(tmp_path / "a.tif"), [good_frame, good_frame])
+    (frame,) = Pictures(tmp_path).read_frames()
+    assert frame.reason == "a TIFF of 2 pages can't be read; save each as a file of its own"
