@@ -8,6 +8,7 @@ from typing import Any
 
 from softcore_edge_app.health.drift import Drift, Reference, find_references
 from softcore_edge_app.health.systemd import Watchdog
+from softcore_edge_app.line.assembly import is_live
 from softcore_edge_app.line.desk import Desk
 from softcore_edge_app.line.station import Station
 from softcore_edge_app.options import Configuration
@@ -38,7 +39,7 @@ class Connections:
         if self.archive:
             self._keep(station, self.archive)
         drift = Drift(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
-        if configuration.http or configuration.mqtt:  # or nobody would hear of it
+        if configuration.http or configuration.mqtt or is_live(station):  # a folder is no line
             station.add_listener(drift.add)
             station.add_alarms(drift.list_alarms)
         if configuration.mqtt:
@@ -113,5 +114,7 @@ class Connections:
 
 
 def _find(station: Station, camera: str, bundle: str) -> Mapping[str, Reference] | None:
-    inspector = station.lines[camera].recipes.current.inspector
-    return find_references(inspector) if station.book.seal(inspector.manifest) == bundle else None
+    recipe = station.lines[camera].recipes.current
+    if station.book.seal(recipe.inspector.manifest) != bundle:
+        return None
+    return find_references(recipe.inspector, recipe.baselines)

@@ -240,7 +240,7 @@ class ArchiveOptions(_Options):
 
 
 class DriftOptions(_Options):
-    """When the scores or images of good parts count as drifting away from what they were."""
+    """When scores, images or the share of FAIL count as drifting away from what they were."""
 
     fast: int = Field(
         default=20, ge=2, le=10_000, description="number of parts that the fast alarm averages over"
@@ -261,7 +261,13 @@ class DriftOptions(_Options):
         default=200,
         ge=ENOUGH,
         le=10_000,
-        description="number of good parts from which a reference is learned that the bundle doesn't hold",
+        description="number of parts from which a reference is learned that the bundle doesn't hold",
+    )
+    fail_share: float = Field(
+        default=0.1, gt=0, lt=1, description="largest share of the parts that is usually FAIL"
+    )
+    review_share: float = Field(
+        default=0.3, gt=0, lt=1, description="largest share of the parts that is usually REVIEW"
     )
 
 

@@ -1,4 +1,4 @@
-"""Control chart: whether the latest values of a quantity still lie where they usually do."""
+"""Control charts: whether the latest values of a quantity, or a share of the parts, are what is usual."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from softcore_runtime.baseline import CLIP, Baseline
 
 from softcore_edge_app.options import DriftOptions
 
-__all__ = ["PACES", "ControlChart", "Pace"]
+__all__ = ["PACES", "ControlChart", "Pace", "ShareChart"]
 
 Pace = Literal["fast", "slow"]
 PACES: Final[tuple[Pace, Pace]] = ("fast", "slow")
@@ -45,7 +45,7 @@ class ControlChart:
         self._baseline = baseline
         least = math.log1p(options.least)
         self._bound = max(CLIP * baseline.spread, 2 * least)
-        self._rates: dict[Pace, float] = {"fast": 2 / (options.fast + 1), "slow": 2 / (options.slow + 1)}
+        self._rates = _find_rates(options)
         self._clipped = dict.fromkeys(PACES, 0.0)
         self._plain = dict.fromkeys(PACES, 0.0)
         spread = baseline.spread * (1 + math.sqrt(2 / baseline.parts))
@@ -71,3 +71,43 @@ class ControlChart:
         """
         z, plain = self._clipped[pace], self._plain[pace]
         return math.expm1(max(z, plain) if z > 0 else min(z, plain))
+
+
+class ShareChart:
+    """Two exponentially weighted moving averages of a yes or no, against the largest usual share.
+
+    With x 1 or 0, p the usual share, and N and r as in `ControlChart`::
+
+        z <- z + r (x - z),       h = min(p + sigmas sqrt(p (1 - p) r / (2 - r)), 1 - (1 - p) / 10)
+
+    z begins at 0. An alarm is raised where z > h, and ends where z < h / 2. With the defaults, p = 0.1, seven
+    parts in a row raise the fast one, and a lasting share of 0.18 the slow one.
+
+    Args:
+        usual: the largest share that is usual.
+        options: the parts to average over, and how far is too far.
+    """
+
+    def __init__(self, usual: float, options: DriftOptions) -> None:
+        self.raised: dict[Pace, bool] = dict.fromkeys(PACES, False)
+        self.limits: dict[Pace, float] = {}
+        self._rates = _find_rates(options)
+        self._averages = dict.fromkeys(PACES, 0.0)
+        for pace, rate in self._rates.items():
+            deviation = math.sqrt(usual * (1 - usual) * rate / (2 - rate))
+            self.limits[pace] = min(usual + options.sigmas * deviation, 1 - (1 - usual) / 10)
+
+    def add(self, x: bool) -> None:
+        """Take whether the next part is one."""
+        for pace, rate in self._rates.items():
+            z = self._averages[pace] = self._averages[pace] + rate * (x - self._averages[pace])
+            limit = self.limits[pace]
+            self.raised[pace] = z > (limit * _CALM if self.raised[pace] else limit)
+
+    def tell_share(self, pace: Pace) -> float:
+        """Say what share of the latest parts it is: 0.12 is 12 %."""
+        return self._averages[pace]
+
+
+def _find_rates(options: DriftOptions) -> dict[Pace, float]:
+    return {"fast": 2 / (options.fast + 1), "slow": 2 / (options.slow + 1)}

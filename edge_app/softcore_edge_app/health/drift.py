@@ -1,35 +1,39 @@
-"""Drift: whether good parts, and the pictures of them, still are what the limit was chosen for."""
+"""Drift: whether parts, and the images of them, still are what the threshold was chosen for."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from softcore_runtime import Bound, BundleError, Decision, Inspector
+from softcore_runtime import Bound, Decision, Inspector
 from softcore_runtime.baseline import Baseline, measure_baseline, take_logarithm
 from softcore_runtime.threshold import Calibration
-from softcore_runtime.training import QUANTITIES, measure_look, read_training
+from softcore_runtime.training import QUANTITIES, measure_look
 
-from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace
+from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace, ShareChart
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import DriftOptions
 
 __all__ = ["Deviation", "Drift", "Finder", "Reference", "find_references"]
 
-_EVERY = 5  # good parts to one whose look is measured: that takes half a millisecond or more
+_EVERY = 5  # parts to one whose look is measured: that takes half a millisecond or more
 _KEPT = 64  # cameras' bundles, with a limit, that are remembered, with their charts
 _NOUNS = {
     "score": "scores of good parts are",
-    **{quantity: f"{quantity} of good parts is" for quantity in QUANTITIES},
+    **{quantity: f"{quantity} of the images is" for quantity in QUANTITIES},
 }
+_SHARES = {Decision.FAIL: "fail_share", Decision.REVIEW: "review_share"}  # what share of the parts is that
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a quantity of good parts usually lies, and when that was: "at calibration"."""
+    """Where a quantity usually lies, and when that was: "at calibration"."""
 
     baseline: Baseline
     when: str
@@ -44,11 +48,11 @@ class Deviation:
 
     Attributes:
         camera, category: whose.
-        quantity: `score`, `brightness`, `contrast` or `sharpness`.
+        quantity: `score`, `brightness`, `contrast`, `sharpness`, `fail_share` or `review_share`.
         pace: of the average, `fast` or `slow`.
-        change: 0.12 is 12 % more than the reference.
+        change: 0.12 is 12 % more than the reference; of a share of the parts, that share.
         raised: whether that is an alarm.
-        when: of the reference.
+        when: of the reference; of a share, what is usual.
     """
 
     camera: str
@@ -60,6 +64,12 @@ class Deviation:
     when: str
 
     def __str__(self) -> str:
+        if self.quantity in _SHARES.values():
+            decision = self.quantity.partition("_")[0].upper()
+            return (
+                f"{self.camera}, {self.category}: {self.change:.0%} of the latest parts are {decision}, "
+                f"{self.when} ({self.pace} alarm)"
+            )
         way = "higher" if self.change > 0 else "lower"
         return (
             f"{self.camera}, {self.category}: {_NOUNS[self.quantity]} {abs(self.change):.0%} {way} "
@@ -68,16 +78,19 @@ class Deviation:
 
 
 class Drift:
-    """Follows the good parts of each camera and bundle; says what it finds, and acts on nothing.
+    """Follows the parts of each camera and bundle; says what it finds, logs each alarm once, acts on nothing.
 
-    Only parts that PASS are taken, their scores only where they are exact for every part (not with `--fast`).
-    Of every fifth the look of the picture is taken, too. What a bundle knows of good parts is the
-    reference; what it doesn't know is learned from the first `learn` of them. Each limit begins anew.
+    Of all parts that were inspected, whatever the decision, the shares of FAIL and REVIEW are followed, and
+    how the image of every fifth looks: what good parts alone tell is nothing where all of them FAIL. Scores
+    are those of parts that PASS, and only where they are exact for every part (not with `--fast`). What a
+    bundle knows is the reference; what it doesn't know is learned from the first `learn` parts. Each
+    threshold begins anew.
 
     Args:
         options: when to raise an alarm.
-        find: gives, by camera and the seal of a manifest, what that bundle knows of good parts; None where
-            the camera decides by another one by now. Asked at a bundle's first good part.
+        find: gives, by camera and the seal of a manifest, what that bundle knows; None where the camera
+            decides by another one by now. Asked at a bundle's first part, in the thread that publishes: it
+            must not read a disk.
     """
 
     def __init__(self, options: DriftOptions, find: Finder) -> None:
@@ -90,21 +103,37 @@ class Drift:
     def add(self, decided: Decided) -> None:
         """Take a decision; at once, and never raises."""
         entry = decided.entry
-        if entry.decision is not Decision.PASS:
+        if entry.decision is Decision.INVALID:
             return
         watch = self._find_watch(entry)
         if watch is None:
             return
         watch.parts += 1
+        values = {}
         # A decision alone has exact scores for the parts that took a search, and those are higher.
-        if decided.inspection is not None and entry.score is not None and entry.bound == Bound.EXACT:
-            with self._lock:
-                watch.add("score", entry.score)
+        exact = decided.inspection is not None and entry.bound == Bound.EXACT
+        if entry.decision is Decision.PASS and exact and entry.score is not None:
+            values["score"] = entry.score
         if watch.parts % _EVERY == 1 and decided.frame is not None and decided.frame.picture is not None:
-            look = measure_look(decided.frame.picture)
-            with self._lock:
-                for quantity, value in zip(QUANTITIES, look.tolist(), strict=True):
-                    watch.add(quantity, value)
+            values.update(zip(QUANTITIES, measure_look(decided.frame.picture).tolist(), strict=True))
+        with self._lock:
+            for quantity, value in values.items():
+                watch.add(quantity, value)
+            for decision, quantity in _SHARES.items():
+                watch.shares[quantity].add(entry.decision is decision)
+            self._tell(entry.camera, watch)
+
+    def _tell(self, camera: str, watch: _Watch) -> None:
+        """Say on standard error which alarms were raised just now, and which ended; each once."""
+        raised = watch.list_raised()
+        if raised == watch.told:
+            return
+        for deviation in _describe(camera, watch):
+            if (deviation.quantity, deviation.pace) in raised - watch.told:
+                _log.error("alarm: %s", deviation)
+        for quantity, pace in sorted(watch.told - raised):
+            _log.info("%s, %s: the %s alarm of %s has ended", camera, watch.category, pace, quantity)
+        watch.told = raised
 
     def _find_watch(self, entry: Entry) -> _Watch | None:
         key = entry.camera, entry.bundle
@@ -126,19 +155,10 @@ class Drift:
         """Give all that is followed on what each camera decides by just now; what is being learned is not."""
         with self._lock:
             return [
-                Deviation(
-                    camera=camera,
-                    category=watch.category,
-                    quantity=quantity,
-                    pace=pace,
-                    change=chart.tell_change(pace),
-                    raised=chart.raised[pace],
-                    when=when,
-                )
+                deviation
                 for camera, key in self._current.items()
                 if (watch := self._watches.get(key))
-                for quantity, (chart, when) in watch.charts.items()
-                for pace in PACES
+                for deviation in _describe(camera, watch)
             ]
 
     def list_alarms(self) -> list[str]:
@@ -152,12 +172,24 @@ class _Watch:
     def __init__(self, category: str, known: Mapping[str, Reference], options: DriftOptions) -> None:
         self.category = category
         self.parts = 0
+        self.told: set[tuple[str, Pace]] = set()
+        self.shares = {name: ShareChart(getattr(options, name), options) for name in _SHARES.values()}
+        self.usual = {name: f"usually {getattr(options, name):.0%} at most" for name in _SHARES.values()}
         self.charts = {
             quantity: (ControlChart(reference.baseline, options), reference.when)
             for quantity, reference in known.items()
         }
         self._learning: dict[str, list[float]] = {}
         self._options = options
+
+    def list_raised(self) -> set[tuple[str, Pace]]:
+        charts: dict[str, ControlChart | ShareChart] = {
+            **self.shares,
+            **{quantity: chart for quantity, (chart, _) in self.charts.items()},
+        }
+        return {
+            (quantity, pace) for quantity, chart in charts.items() for pace in PACES if chart.raised[pace]
+        }
 
     def add(self, quantity: str, value: float) -> None:
         if quantity in self.charts:
@@ -171,21 +203,33 @@ class _Watch:
             del self._learning[quantity]
 
 
-def find_references(inspector: Inspector) -> dict[str, Reference]:
-    """Find what a bundle knows of good parts, by quantity.
+def _describe(camera: str, watch: _Watch) -> list[Deviation]:
+    found: list[tuple[str, Pace, float, bool, str]] = [
+        (quantity, pace, chart.tell_change(pace), chart.raised[pace], when)
+        for quantity, (chart, when) in watch.charts.items()
+        for pace in PACES
+    ]
+    found += [
+        (quantity, pace, share.tell_share(pace), share.raised[pace], watch.usual[quantity])
+        for quantity, share in watch.shares.items()
+        for pace in PACES
+    ]
+    return [Deviation(camera, watch.category, *one) for one in found]
 
-    The calibration's good pictures tell; of the limit, or of the last one before it for which scores meant
-    the same. The training pictures tell how pictures look, and nothing of scores: theirs, each against
-    the bank without its own entries, are higher than those of new parts. A folder that was damaged since
-    tells nothing.
+
+def find_references(inspector: Inspector, looks: Mapping[str, Baseline]) -> dict[str, Reference]:
+    """Find what a bundle knows of good parts, by quantity; reads nothing from the disk.
+
+    The calibration's good images tell; of the threshold, or of the last one before it for which scores meant
+    the same. The training images tell how images look, and nothing of scores: theirs, each against
+    the bank without its own entries, are higher than those of new parts.
+
+    Args:
+        inspector: which has it open.
+        looks: the baselines of its training images, see `Recipe.baselines`.
     """
     manifest, backbone = inspector.manifest, inspector.backbone
-    try:
-        training = read_training(inspector.bundle.path)
-    except BundleError:
-        return {}
-    measured = zip(QUANTITIES, map(measure_baseline, training.looks.T), strict=True)
-    found = {quantity: Reference(baseline, "in training") for quantity, baseline in measured if baseline}
+    found = {quantity: Reference(baseline, "in training") for quantity, baseline in looks.items()}
     now = manifest.threshold
     for threshold in (now, *reversed(manifest.history)):
         calibration = threshold.calibration

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import BundleError, Inspection, Inspector, UsageError
+from softcore_runtime.baseline import Baseline, measure_baseline
 from softcore_runtime.command_line import find_nearest
 from softcore_runtime.manifest import Manifest
-from softcore_runtime.training import read_training
+from softcore_runtime.training import QUANTITIES, read_training
 
 from softcore_edge_app.frames.frame_checks import FrameChecks
 from softcore_edge_app.frames.sources import Frame
@@ -35,12 +36,14 @@ class Recipe:
         inspector: what decides.
         checks: what no part can look like; None where everything is inspected.
         looks: of the N training pictures, float64 `[N, 3]`, see `measure_look`.
+        baselines: of those looks, by quantity; none where there are too few training images.
     """
 
     name: str
     inspector: Inspector
     checks: FrameChecks | None
     looks: NDArray[np.float64]
+    baselines: Mapping[str, Baseline] = field(default_factory=dict)
     _deciding: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def decide(
@@ -120,4 +123,6 @@ class Recipes:
         path = self._paths[name]
         inspector, training = self._load(path), read_training(path)
         checks = None if self._unchecked else FrameChecks(training)
-        return Recipe(name, inspector, checks, training.looks)
+        measured = zip(QUANTITIES, map(measure_baseline, training.looks.T), strict=True)
+        baselines = {quantity: baseline for quantity, baseline in measured if baseline}
+        return Recipe(name, inspector, checks, training.looks, baselines)

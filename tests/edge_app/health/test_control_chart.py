@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from softcore_edge_app.health.control_chart import ControlChart
+from softcore_edge_app.health.control_chart import ControlChart, ShareChart
 from softcore_edge_app.options import DriftOptions
 from softcore_runtime.baseline import Baseline, measure_baseline
 
@@ -94,3 +94,44 @@ def test_what_never_varied_may_vary_by_the_least_share() -> None:
     chart = ControlChart(Baseline(parts=30, centre=0.0, spread=0.0), DriftOptions(least=0.05))
     assert parts_until(chart, "fast", np.full(1000, math.log(1.04))) is None
     assert parts_until(chart, "fast", np.full(1000, math.log(1.08)))
+
+
+def test_a_share_is_averaged_as_pandas_does() -> None:
+    chart = ShareChart(0.1, DriftOptions(fast=9, slow=99))
+    values = np.random.default_rng(0).random(500) < 0.4
+    for value in values.tolist():
+        chart.add(value)
+    for pace, span in (("fast", 9), ("slow", 99)):
+        expected = pd.Series([0.0, *values]).ewm(span=span, adjust=False).mean().iloc[-1]
+        assert chart.tell_share(pace) == pytest.approx(expected, rel=1e-9)  # type: ignore[arg-type]
+
+
+def test_a_usual_share_raises_nothing() -> None:
+    for usual, share in ((0.1, 0.05), (0.3, 0.2), (0.5, 0.4)):
+        chart = ShareChart(usual, DriftOptions())
+        for value in (np.random.default_rng(0).random(100_000) < share).tolist():
+            chart.add(value)
+            assert not any(chart.raised.values())
+
+
+def test_seven_in_a_row_or_a_lasting_share_are_an_alarm_until_it_has_halved() -> None:
+    chart = ShareChart(0.1, DriftOptions())
+    for count in range(1, 8):
+        chart.add(True)
+        assert chart.raised["fast"] == (count == 7)
+    for _ in range(7):
+        assert chart.raised["fast"]
+        chart.add(False)
+    assert not chart.raised["fast"]
+    chart, values = ShareChart(0.1, DriftOptions()), np.random.default_rng(0).random(3000) < 0.22
+    for value in values.tolist():
+        chart.add(value)
+    assert chart.raised["slow"]
+
+
+@pytest.mark.parametrize("usual", [0.01, 0.5, 0.99])
+def test_all_parts_are_more_than_any_usual_share(usual: float) -> None:
+    chart = ShareChart(usual, DriftOptions())
+    for _ in range(5000):
+        chart.add(True)
+    assert all(chart.raised.values())

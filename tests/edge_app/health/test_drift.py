@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.health import drift as drift_module
-from softcore_edge_app.health.drift import Drift, Reference, find_references
+from softcore_edge_app.health.drift import Deviation, Drift, Reference, find_references
+from softcore_edge_app.line import recipes
+from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.options import DriftOptions
 from softcore_runtime import Inspector
 from softcore_runtime.baseline import Baseline
@@ -16,7 +19,8 @@ from softcore_runtime.threshold import Calibration
 from softcore_runtime.training import read_training
 
 OPTIONS = DriftOptions(learn=100)
-CALIBRATED = {"score": Reference(Baseline(parts=1000, centre=0.0, spread=0.1), "at calibration")}
+BASELINE = Baseline(parts=1000, centre=0.0, spread=0.1)
+CALIBRATED = {"score": Reference(BASELINE, "at calibration")}
 
 
 def knowing(options: DriftOptions = OPTIONS) -> Drift:
@@ -29,11 +33,16 @@ def feed(drift: Drift, make_decided: Any, scores: Any, **fields: Any) -> None:
         drift.add(make_decided(float(score), **fields))
 
 
+def charted(drift: Drift) -> list[Deviation]:
+    """What is compared with a reference, beside the shares of the parts."""
+    return [one for one in drift.describe() if not one.quantity.endswith("_share")]
+
+
 def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> None:
     drift, rng = knowing(), np.random.default_rng(0)
     feed(drift, make_decided, np.exp(rng.normal(0, 0.1, 1000)))
     assert drift.list_alarms() == []
-    assert {(d.quantity, d.pace, d.when) for d in drift.describe()} == {
+    assert {(d.quantity, d.pace, d.when) for d in charted(drift)} == {
         ("score", "fast", "at calibration"), ("score", "slow", "at calibration"),
     }  # fmt: skip
     feed(drift, make_decided, np.full(3000, 1.12))
@@ -46,7 +55,7 @@ def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> 
 def test_what_a_bundle_does_not_know_is_learned_from_the_first_parts(make_decided: Any) -> None:
     drift, rng = knowing(), np.random.default_rng(0)
     feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 99)), bundle="b2")
-    assert drift.describe() == []
+    assert charted(drift) == []
     feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 1000)), bundle="b2")
     assert drift.list_alarms() == []
     feed(drift, make_decided, np.exp(rng.normal(-1.3, 0.1, 40)), bundle="b2")
@@ -63,7 +72,7 @@ def test_parts_from_before_a_switch_are_not_taken_for_others(make_decided: Any) 
     assert drift.describe() == []
     inuse.add("b0")
     feed(drift, make_decided, [1.0], bundle="b0")
-    assert {deviation.when for deviation in drift.describe()} == {"at calibration"}
+    assert {deviation.when for deviation in charted(drift)} == {"at calibration"}
 
 
 def test_only_good_parts_with_exact_scores_count(make_decided: Any) -> None:
@@ -75,7 +84,8 @@ def test_only_good_parts_with_exact_scores_count(make_decided: Any) -> None:
     ):
         for _ in range(1000):
             drift.add(decided)
-    assert all(deviation.change == 0 for deviation in drift.describe())
+    assert {deviation.quantity for deviation in charted(drift)} == {"score"}
+    assert all(deviation.change == 0 for deviation in charted(drift))
 
 
 def test_cameras_and_bundles_are_apart_and_a_recipe_that_comes_back_goes_on(make_decided: Any) -> None:
@@ -102,7 +112,45 @@ def test_a_lamp_that_fades(make_decided: Any, good_frame: np.ndarray) -> None:
     assert drift.list_alarms() == []
     for _ in range(600):
         drift.add(make_decided(1.0, picture=look(0.8)))
-    assert any("brightness of good parts is 20% lower" in alarm for alarm in drift.list_alarms())
+    assert any("brightness of the images is 20% lower" in alarm for alarm in drift.list_alarms())
+
+
+def test_good_parts_that_all_fail_are_an_alarm_on_standard_error(
+    make_decided: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The score of a part that fails says nothing of good parts; that all of them fail does."""
+    drift = knowing()
+    feed(drift, make_decided, np.full(30, 1.0))
+    assert caplog.messages == []
+    feed(drift, make_decided, np.full(90, 2.1))
+    assert drift.list_alarms() == [
+        f"front, pill: {share} of the latest parts are FAIL, usually 10% at most ({pace} alarm)"
+        for share, pace in (("100%", "fast"), ("30%", "slow"))
+    ]
+    assert caplog.messages == [  # once each, when it was raised
+        "alarm: front, pill: 50% of the latest parts are FAIL, usually 10% at most (fast alarm)",
+        "alarm: front, pill: 18% of the latest parts are FAIL, usually 10% at most (slow alarm)",
+    ]
+    caplog.clear()
+    caplog.set_level("INFO")
+    feed(drift, make_decided, np.full(2000, 1.0))
+    assert drift.list_alarms() == []
+    assert caplog.messages == [
+        f"front, pill: the {pace} alarm of fail_share has ended" for pace in ("fast", "slow")
+    ]
+
+
+def test_images_that_darken_are_an_alarm_whatever_the_decision(
+    make_decided: Any, good_frame: np.ndarray
+) -> None:
+    drift = knowing(DriftOptions(learn=40))
+    rng = np.random.default_rng(0)
+    for light, score in ((1.0, 1.0), (0.8, 2.1)):
+        assert drift.list_alarms() == []
+        for _ in range(400):
+            noisy = np.clip(light * good_frame + rng.normal(0, 2, good_frame.shape), 0, 255)
+            drift.add(make_decided(score, picture=noisy.astype(np.uint8)))
+    assert any("brightness of the images is 20% lower" in alarm for alarm in drift.list_alarms())
 
 
 def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray) -> None:
@@ -120,7 +168,7 @@ def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray
 
 def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle, engine="onnxruntime")
-    assert find_references(inspector) == {}  # of 12 training pictures
+    assert find_references(inspector, {}) == {}  # of 12 training pictures
     baselines = {name: Baseline(parts=50, centre=1.0, spread=0.1) for name in ("score", "brightness")}
     calibration = Calibration(
         objective="value", parameters={}, promise="", confidence=0.95, overkill=None, escape=None,
@@ -131,7 +179,7 @@ def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
 
     def rehearse(**changes: Any) -> dict[str, Reference]:
         inspector.rehearse(before.model_copy(update=changes))
-        return find_references(inspector)
+        return find_references(inspector, {})
 
     known = {name: Reference(baseline, "at calibration") for name, baseline in baselines.items()}
     assert rehearse(calibration=calibration) == known
@@ -139,20 +187,22 @@ def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
     assert rehearse(calibration=other) == {"brightness": known["brightness"]}
 
 
-def test_training_pictures_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_images_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = read_training(tiny_bundle)
     more = replace(
         training, thumbnails=training.thumbnails.repeat(3, axis=0), looks=training.looks.repeat(3, axis=0)
     )
-    monkeypatch.setattr(drift_module, "read_training", lambda _path: more)
-    found = find_references(Inspector.load(tiny_bundle))
+    monkeypatch.setattr(recipes, "read_training", lambda _path: more)
+    recipe = Recipes({"tiny": tiny_bundle}, Inspector.load).current
+    found = find_references(recipe.inspector, recipe.baselines)
     assert set(found) == {"brightness", "contrast", "sharpness"}
     assert {reference.when for reference in found.values()} == {"in training"}
-    expected = np.median(np.log(training.looks[:, 0]))
-    assert found["brightness"].baseline.centre == pytest.approx(expected, abs=0.05)
 
 
-def test_a_bundle_that_was_damaged_since_tells_nothing(tiny_bundle: Path) -> None:
-    inspector = Inspector.load(tiny_bundle)
-    (tiny_bundle / "training" / "looks.npy").write_bytes(b"text")
-    assert find_references(inspector) == {}
+def test_a_bundle_whose_folder_is_gone_still_tells(tiny_bundle: Path) -> None:
+    """It is asked in the thread that publishes, which must not wait for a disk."""
+    recipe = Recipes({"tiny": tiny_bundle}, Inspector.load).current
+    shutil.rmtree(tiny_bundle)
+    assert find_references(recipe.inspector, {"brightness": BASELINE}) == {
+        "brightness": Reference(BASELINE, "in training")
+    }

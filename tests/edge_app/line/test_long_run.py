@@ -75,6 +75,7 @@ def make_decided() -> Iterator[Decided]:
 
 class Receiver:
     name = "receiver"
+    fault: str | None = None
     taken = 0
 
     def deliver(self, _entry: Entry, _following: Sequence[Entry] = ()) -> None:

@@ -308,7 +308,10 @@ def test_lamps_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
     expect(page.locator("#state")).to_contain_text("left: score of good parts 12% above what it was")
     page.locator("#state").get_by_role("button", name="Close").click()
     back.state["left"].update(fault=None, latency=0.35, trigger="external")
-    back.change(outputs=[], disk=None, ledger_fault=None, drift=[{**drift, "raised": False}])
+    fails = {**drift, "quantity": "fail_share", "change": 0.9}
+    back.change(outputs=[], disk=None, ledger_fault=None, drift=[fails])
+    expect(page.locator("#reasons")).to_contain_text("left: 90% of the latest parts are FAIL")
+    back.change(drift=[{**drift, "raised": False}, {**fails, "raised": False}])
     expect(page.locator("#reasons")).to_be_hidden()
     expect(lamp["drift"]).to_have_attribute("data-state", "well")
     expect(page.locator("#state-lamps .lamp").first).to_contain_text("0.35 s after the moment they show")

@@ -25,9 +25,9 @@ const FINDERS = {
     return disk.fault ? ["bad", disk.fault] : ["well", say("lamp.disk.well", { free: fixed(disk.free_gigabytes, 1) })];
   },
   drift({ drift }) {
-    if (!drift.length) return ["none", say("lamp.drift.none")];
     const raised = drift.filter((one) => one.raised).map(tellDrift);
-    return raised.length ? ["warn", [...new Set(raised)].join("; ")] : ["well", say("lamp.drift.well")];
+    if (raised.length) return ["warn", [...new Set(raised)].join("; ")];
+    return drift.every(isShare) ? ["none", say("lamp.drift.none")] : ["well", say("lamp.drift.well")];
   },
   ledger(status) {
     if (!status.ledger) return ["none", say("lamp.ledger.none")];
@@ -47,7 +47,12 @@ function findOutput(status, name) {
   return ["well", say("lamp.output.well", output)];
 }
 
+function isShare({ quantity }) {
+  return quantity.endsWith("_share");
+}
+
 function tellDrift({ camera: name, quantity, change }) {
+  if (isShare({ quantity })) return say(`lamp.drift.${quantity}`, { camera: name, share: percent(change, 0) });
   const way = change > 0 ? "up" : "down";
   return say(`lamp.drift.${way}`, { camera: name, quantity: say(`lamp.drift.${quantity}`), change: percent(Math.abs(change), 0) });
 }
