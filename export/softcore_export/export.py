@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import version
@@ -48,7 +48,7 @@ from softcore_export.threshold import provisional_threshold
 from softcore_export.train import MemoryBank, fit
 from softcore_export.workplace import scratch, workplace
 
-__all__ = ["Export", "Prepared", "build", "export", "prepare"]
+__all__ = ["Export", "Prepared", "build", "export", "prepare", "settle"]
 
 _SAMPLE = 64  # pictures that parity and INT8's ranges rest on
 _HELD_BACK = 2000  # patches that measure the index's recall
@@ -99,6 +99,42 @@ class Prepared:
         side = math.isqrt(self.features.shape[1])
         return side, side
 
+
+    @property
+    def may_fall_back(self) -> bool:
+        """Whether FP32 may ship instead: the faster precision was SoftCore's own choice.
+
+        Example:
+            >>> prepared.may_fall_back
+            False
+        """
+        asked = self.settings.precision != "auto" or self.settings.dimensions is not None
+        return not asked and self.plain_features is not None and self.network.backbone.precision != "fp32"
+
+    def in_fp32(self) -> Prepared:
+        """Give the same with the plain network, whose features are there already; the images are judged anew.
+
+        Only where `may_fall_back`.
+
+        Example:
+            >>> if prepared.may_fall_back:
+            ...     prepared = prepared.in_fp32()
+            >>> prepared.network.backbone.precision
+            'fp32'
+        """
+        assert self.plain_features is not None  # noqa: S101
+        seconds = dict(self.seconds)
+        device = _choose_device(self.settings.device)
+        with _timed(seconds, "suspicion"):
+            judgement = judge(self.plain_features, self.grid, device, self.settings.seed)
+        return replace(
+            self,
+            network=self.network.in_fp32(),
+            features=self.plain_features,
+            plain_features=None,
+            judgement=judgement,
+            seconds=seconds,
+        )
 
 @dataclass(frozen=True, eq=False)
 class Export:
@@ -171,17 +207,8 @@ def export(
         >>> Inspector.load(target).inspect(read_picture(discs / "disc" / "00.png")).decision
         <Decision.PASS: 'PASS'>
     """
-    choices = choices or Choices()
-    try:
-        with prepare(pictures, target, settings) as prepared:
-            return build(prepared, target, choices)
-    except AgreementError as error:
-        if settings.precision != "auto" or settings.dimensions is not None:
-            raise  # what was asked for can't be had
-        say(f"once more, in fp32: {str(error).partition(';')[0]}")
-    plain = settings.model_copy(update={"precision": "fp32"})
-    with prepare(pictures, target, plain) as prepared:
-        return build(prepared, target, choices)
+    with prepare(pictures, target, settings) as prepared:
+        return settle(prepared, target, choices or Choices())[1]
 
 
 @contextmanager
@@ -238,6 +265,40 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
 
 
 def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
+def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared, Export]:
+    """Build the bundle; in FP32, where SoftCore chose a faster precision that decides too differently.
+
+    That is said in a line on standard error.
+
+    Args:
+        prepared: what `prepare` yields.
+        target: as for `export`.
+        choices: as for `export`.
+
+    Returns:
+        what the bundle was built from, to build the next one from, and what `export` returns.
+
+    Raises:
+        UsageError: as `export`.
+        DataError: as `export`.
+        ExportError: as `export`.
+
+    Example:
+        >>> used, done = settle(prepared, target, Choices())
+        >>> used is prepared, done.manifest.category
+        (True, 'disc')
+    """
+    try:
+        return prepared, build(prepared, target, choices)
+    except AgreementError as error:
+        if not prepared.may_fall_back:
+            raise  # what was asked for can't be had
+        fast, reason = prepared.network.backbone.precision, str(error).partition(";")[0]
+    say(f"warning: the bundle is in fp32, which is slower, and not in {fast}: {reason}")
+    prepared = prepared.in_fp32()
+    return prepared, build(prepared, target, choices)
+
+
     """Draw a memory bank by the method and a person's choices, and write its bundle.
 
     Args:

@@ -35,13 +35,20 @@ class Network:
         file: the ONNX file that ships.
         backbone: the same, opened by the engine and in the precision that will serve.
         plain: the network in FP32 with all its dimensions, where `backbone` is another or TensorRT's.
+        plain_file: the ONNX file of the plain one.
         parity: how well the plain one agrees with torch.
     """
 
     file: Path
     backbone: Backbone
     plain: Backbone | None
+    plain_file: Path
     parity: Parity
+
+    def in_fp32(self) -> Network:
+        """Let the plain one ship instead."""
+        assert self.plain is not None  # noqa: S101 - or there is nothing to fall back to
+        return Network(self.plain_file, self.plain, None, self.plain_file, self.parity)
 
 
 def open_network(
@@ -101,4 +108,4 @@ def open_network(
         quantisation.check_closeness(open_backbone(file, engine, precision, provider=provider), exact, crops)
     same = precision == "fp32" and settings.dimensions is None and provider == measure
     backbone = open_backbone(file, engine, precision, provider=provider)
-    return Network(file, backbone, None if same else plain, parity)
+    return Network(file, backbone, None if same else plain, plain_file, parity)

@@ -38,7 +38,7 @@ def review(
         say: is given lines for the terminal.
 
     Raises:
-        As `build`, of the first export; where choices leave nothing to learn from the page is to mend that.
+        As `settle`, of the first export; where choices leave nothing to learn from the page is to mend that.
     """
     session = Session(prepared, target, read_choices(choices_path(target)), report)
     try:

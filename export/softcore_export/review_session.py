@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from softcore_runtime.errors import SoftCoreError
 
 from softcore_export.choices import Choice, Choices, choices_path, write_choices
-from softcore_export.export import Export, Prepared, build
+from softcore_export.export import Export, Prepared, settle
 
 __all__ = ["Card", "Page", "Session", "Show", "State", "count", "to_text"]
 
@@ -107,31 +107,26 @@ class Session:
         self._report = report
         self._lock = threading.Lock()
         self._orders: queue.SimpleQueue[Literal["export", "finish"]] = queue.SimpleQueue()
-        pictures, rows = prepared.pictures, dict[str, list[int]]()
-        for row in np.argsort(-prepared.judgement.pictures, kind="stable").tolist():
-            rows.setdefault(pictures.digests[row], []).append(row)
-        names = [to_text(path.relative_to(pictures.folder).as_posix()) for path in pictures.read]
-        self.subjects = {
-            digest: _Subject(own, [names[row] for row in own], float(prepared.judgement.pictures[own[0]]))
-            for digest, own in rows.items()
-        }
+        self.subjects = _list_subjects(prepared)
 
     def export(self) -> None:
         """Build the bundle with the choices as they are now.
 
         Raises:
-            As `build`. The old bundle and the choices are as they were, and the page tells of it.
+            As `settle`. The old bundle and the choices are as they were, and the page tells of it.
         """
         choices, before = self.choices, self.done
         self.running_since = start = time.monotonic()
         try:
-            done = build(self.prepared, self.target, choices)
+            prepared, done = settle(self.prepared, self.target, choices)
         except Exception as error:
             told = str(error) if isinstance(error, SoftCoreError) else f"{type(error).__name__}: {error}"
             self.outcome, self.failed = to_text(" ".join(told.split())), True
             self.running_since = None
             raise
         self.done, self._exported = done, choices
+        if prepared is not self.prepared:  # it judges the images a little otherwise
+            self.prepared, self.subjects = prepared, _list_subjects(prepared)
         self.usual = time.monotonic() - start
         self.outcome, self.failed = _compare(before, done, self.usual), False
         self.exports += 1
@@ -230,6 +225,18 @@ class Session:
 
 
 def _tell_kept(kept: NDArray[np.bool_]) -> str:
+def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
+    """List the contents of the images by their SHA-256, the most suspect first."""
+    pictures, rows = prepared.pictures, dict[str, list[int]]()
+    for row in np.argsort(-prepared.judgement.pictures, kind="stable").tolist():
+        rows.setdefault(pictures.digests[row], []).append(row)
+    names = [to_text(path.relative_to(pictures.folder).as_posix()) for path in pictures.read]
+    return {
+        digest: _Subject(own, [names[row] for row in own], float(prepared.judgement.pictures[own[0]]))
+        for digest, own in rows.items()
+    }
+
+
     if kept.all():
         return "used all of it"
     return f"excluded {(~kept).sum():,} of its {kept.size:,} patches" if kept.any() else "excluded all of it"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from softcore_export import export as export_module
+from softcore_export.agreement import AgreementError
 from softcore_export.choices import Choice, Choices
 from softcore_export.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, prepare
@@ -123,3 +125,37 @@ def test_features_are_computed_once(
         review.session.export()
     assert len(review.exports) == 3
     assert calls == ["load_backbone", "extract", "judge"]
+
+
+def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
+    prepared: Prepared, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The review ended with the error, where an export without it went on in FP32."""
+    compared = []
+
+    def disagree(*_arguments: object) -> None:
+        compared.append(1)
+        raise AgreementError(
+            "9 of 12 held-back pictures are decided otherwise than in FP32; export otherwise"
+        )
+
+    monkeypatch.setattr(export_module, "check_agreement", disagree)
+    fast = copy.copy(prepared.network.backbone)
+    fast.precision = "bf16"
+    chosen = replace(
+        prepared,
+        settings=prepared.settings.model_copy(update={"precision": "auto"}),
+        network=replace(prepared.network, backbone=fast, plain=prepared.network.backbone),
+        plain_features=prepared.features,
+    )
+    review = Review(chosen, target)
+    warning = (
+        "warning: the bundle is in fp32, which is slower, and not in bf16: 9 of 12 held-back pictures are "
+        "decided otherwise than in FP32"
+    )
+    assert [line for line in capsys.readouterr().err.splitlines() if "warning" in line] == [warning]
+    assert review.exports[0].manifest.backbone.precision == "fp32"
+    review.choose(BAD, Choice(action="keep"))
+    review.session.export()
+    assert "warning" not in capsys.readouterr().err
+    assert (len(review.exports), len(compared)) == (2, 1)
