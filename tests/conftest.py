@@ -83,8 +83,12 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
     write_training(path, Training(np.linspace(4, 10, 12), thumbnails, looks))
     HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(path / bundle.INDEX)
 
+    spoiled = good_frame.copy()
+    spoiled[8:40, 8:40] = 255
+    golden = {"good": good_frame, "spoiled": spoiled}
+
     def write(scores: dict[str, float]) -> None:
-        bundle.write_golden(path, {"good": good_frame}, scores)
+        bundle.write_golden(path, golden, scores)
         bundle.write_manifest(
             path,
             manifest.Manifest(
@@ -112,9 +116,9 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
             ),
         )  # fmt: skip
 
-    write({"good": 0.0})
-    score = Inspector.load(path, self_test=False).inspect(good_frame).score
-    write({"good": score})
+    write(dict.fromkeys(golden, 0.0))
+    inspector = Inspector.load(path, self_test=False)
+    write({name: inspector.inspect(frame).score for name, frame in golden.items()})
     return path
 
 

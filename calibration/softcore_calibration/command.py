@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from softcore_runtime import Inspector, read_picture
 from softcore_runtime.bundle import manifest_path
 from softcore_runtime.command_line import run
-from softcore_runtime.errors import DataError
+from softcore_runtime.errors import DataError, UsageError
 from softcore_runtime.limit import revert_threshold, set_threshold
 from softcore_runtime.training import read_training
 
@@ -70,7 +70,11 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         from softcore_calibration.page import serve_page
 
     inspector = Inspector.load(
-        order.bundle, engine=options.engine, provider=options.provider, threads=options.threads
+        order.bundle,
+        engine=options.engine,
+        provider=options.provider,
+        threads=options.threads,
+        any_limit=True,  # a wrong one is set right here
     )
     exported = inspector.manifest
     first = (*exported.history, exported.threshold)[0]
@@ -89,6 +93,8 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
 
     def find(objective: Objective) -> Findings:
         found = calibrate(inspector, scoring, training, objective, rate, masked=mask is not None)
+        if fault := inspector.explain_limit(found.threshold):
+            raise UsageError(f"{order.bundle}: {fault}; nothing was changed")
         return replace(found, manifest=exported)
 
     def use(findings: Findings) -> Findings:

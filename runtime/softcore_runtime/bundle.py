@@ -48,6 +48,7 @@ __all__ = [
     "GoldenFrame",
     "manifest_path",
     "read_bundle",
+    "read_golden",
     "read_manifest",
     "read_mask",
     "record_files",
@@ -270,6 +271,23 @@ def _read_manifest(path: Path) -> tuple[Manifest, Stamp]:
         if name not in manifest.files:
             raise BundleCorruptError(f"{file}: does not list {name}")
     return manifest, stamp
+
+
+def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
+    """Read the scores of the golden frames; `Bundle.golden` has them of a bundle that is read whole.
+
+    Args:
+        path: the bundle's folder.
+        manifest: the bundle's.
+
+    Raises:
+        BundleCorruptError: they are missing or were changed.
+
+    Example:
+        >>> [golden.file for golden in read_golden(path, read_manifest(path))]
+        ['good.png', 'spoiled.png']
+    """
+    return _parse_golden(read_file(path, _SCORES, manifest.files[_SCORES]), path, manifest)
 
 
 def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:

@@ -267,7 +267,7 @@ class BundleTooNewError(BundleError):
 
 
 class SelfTestError(BundleError):
-    """The golden frames give other scores here than at export.
+    """The golden frames give other scores here than at export, or all pass at the threshold in use.
 
     Example:
         >>> write_golden(path, {"good": frame}, {"good": 99.0})  # as if this machine computed something else

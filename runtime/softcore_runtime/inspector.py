@@ -31,10 +31,11 @@ from softcore_runtime.engine import (
     Provider,
     describe_backbone,
 )
-from softcore_runtime.errors import BundleCorruptError, SelfTestError
+from softcore_runtime.errors import BundleCorruptError, SelfTestError, UsageError
 from softcore_runtime.index_choice import choose_index, measure_indexes
 from softcore_runtime.inspection import Inspection, Ruling
 from softcore_runtime.inspector_card import show_inspector
+from softcore_runtime.limit import explain_limit
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.mask import find_ignored
@@ -73,6 +74,8 @@ class Inspector:
         self._turn = threading.Lock()
         self._patches = np.empty((0, 0, 0), np.float32)  # of the last frames; its memory serves the next
         self._seen = bundle.stamp
+        # Of each golden frame its score here and those of its patches, float32 [P], once they are known.
+        self._golden: list[tuple[float, NDArray[np.float32]]] = []
         self._take_up(bundle.manifest, read_mask(bundle.path, bundle.manifest))
 
     def __repr__(self) -> str:
@@ -94,6 +97,7 @@ class Inspector:
         threads: int | None = None,
         self_test: bool = True,
         build: bool = False,
+        any_limit: bool = False,
     ) -> Inspector:
         """Read and verify a bundle, warm up, and repeat its golden frames.
 
@@ -104,9 +108,11 @@ class Inspector:
                 installed.
             provider: what computes, `tensorrt`, `cuda` or `cpu`; `auto` takes the first that can.
             threads: of the network and the index; None takes every CPU that this process may use.
-            self_test: compare the golden frames' scores with those at export.
+            self_test: compare the golden frames' scores with those at export, and see that one of them fails
+                at the threshold in use.
             build: let TensorRT build engines also where `auto` takes it, which takes minutes; where TensorRT
                 is named it builds them in any case.
+            any_limit: take also a bundle whose threshold lets every golden frame pass: to set another one.
 
         Returns:
             the inspector, ready for its first frame.
@@ -138,6 +144,11 @@ class Inspector:
         inspector._warm_up()
         if self_test:
             inspector.run_self_test()
+            fault = None if any_limit else inspector.explain_limit(inspector.manifest.threshold)
+            if fault:
+                raise SelfTestError(
+                    f"{bundle.path}: {fault}; set another threshold with softcore-calibrate, or export again"
+                )
         return inspector
 
     @property
@@ -290,7 +301,7 @@ class Inspector:
             mask: uint8 BGR `[h, w, 3]`, white where nothing is to be inspected.
 
         Raises:
-            UsageError: the mask leaves nothing to inspect.
+            UsageError: the mask leaves nothing to inspect, or `min_area` is more than the whole map.
 
         Example:
             >>> from softcore_runtime.threshold import Threshold
@@ -298,7 +309,37 @@ class Inspector:
             >>> print(inspector.decide(bad_frame).decision)
             PASS
         """
+        side = self._manifest.preprocessing.crop
+        if threshold.min_area is not None and threshold.min_area > side**2:
+            raise UsageError(
+                f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {side} x {side}"
+            )
         self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
+
+    def explain_limit(self, threshold: Threshold) -> str | None:
+        """Say why a threshold can't be used: no golden frame would fail by it. See `limit.explain_limit`.
+
+        Args:
+            threshold: the threshold in question; its `mask` isn't read, since a mask may hide the spoiled
+                part of a golden frame.
+
+        Returns:
+            why, in words that follow the bundle's name; None where it can be used.
+
+        Example:
+            >>> from softcore_runtime.threshold import Threshold
+            >>> inspector.explain_limit(Threshold(value=15, provisional=False, method="by hand")) is None
+            True
+            >>> inspector.explain_limit(Threshold(value=1e9, provisional=False, method="by hand"))
+            'at a threshold of 1e+09 no golden frame fails (the highest score is ...'
+        """
+        area, side = threshold.min_area, self._manifest.preprocessing.crop
+        found = self._golden or self._score_golden()
+        scores = [
+            score if area is None else score_area(draw_map(self._shape(patches), side), area, score)
+            for score, patches in found
+        ]
+        return explain_limit(threshold, self._manifest, scores)
 
     @property
     def outdated(self) -> bool:
@@ -317,8 +358,9 @@ class Inspector:
             whether the threshold is another now.
 
         Raises:
-            BundleError: the manifest can't be read any more, or is another export's. The threshold in use
-                stays; what is wrong is raised once, not before every frame.
+            BundleError: the manifest can't be read any more, or is another export's, or no golden frame fails
+                at its threshold. The threshold in use stays; what is wrong is raised once, not before every
+                frame.
 
         Example:
             >>> from softcore_runtime.limit import set_threshold
@@ -337,6 +379,9 @@ class Inspector:
             raise BundleCorruptError(
                 f"{self._bundle.path}: was exported anew; the earlier export is in use until a restart"
             )
+        fault = self.explain_limit(manifest.threshold)
+        if fault:
+            raise SelfTestError(f"{self._bundle.path}: {fault}; the earlier threshold stays in use")
         old = self._manifest.threshold
         self._take_up(manifest, read_mask(self._bundle.path, manifest))
         return manifest.threshold != old
@@ -375,16 +420,24 @@ class Inspector:
 
         Example:
             >>> [(one.file, one.flipped) for one in inspector.repeat_golden()]
-            [('good.png', False)]
+            [('good.png', False), ('spoiled.png', False)]
         """
         limit = self._exported_limit()
-        repeated = []
+        return tuple(
+            Repeated(golden.file, golden.score, here, limit)
+            for golden, (here, _) in zip(self._bundle.golden, self._score_golden(), strict=True)
+        )
+
+    def _score_golden(self) -> list[tuple[float, NDArray[np.float32]]]:
+        """Score each golden frame and its patches, exactly where they are above the exported threshold."""
+        limit, scored = self._exported_limit(), []
         for golden in self._bundle.golden:
             with self._turn:
                 patches = self._features([self._bundle.read_golden(golden)])[0]
-                here = self._search.inspect(patches, limit)[0].score
-            repeated.append(Repeated(golden.file, golden.score, here, limit))
-        return tuple(repeated)
+                found, scores = self._search.inspect(patches, limit)
+            scored.append((found.score, scores))
+        self._golden = scored
+        return scored
 
     def measure_search(self, threads: int | None = None) -> SearchTimes | None:
         """Measure, on the golden frames, whether the bank is searched faster on the GPU, and record it.
@@ -445,17 +498,20 @@ class Inspector:
         self, patches: NDArray[np.float32], threshold: Threshold, camera: int
     ) -> tuple[Found, NDArray[np.float32], NDArray[np.float32]]:
         """Score patches float32 `[P, d]`: what was found, the scores `[H, W]` and the map `[crop, crop]`."""
-        grid, crop = self._manifest.grid, self._manifest.preprocessing.crop
         if threshold.min_area is None:
             found, scores = self._search.inspect(patches, threshold.value, camera)
         else:  # an area's score depends on all patches around it
             found, scores = self._search.score(patches, threshold.value)
-        scores = scores.reshape(grid.height, grid.width)
-        anomaly_map = draw_map(scores, crop)
+        scores = self._shape(scores)
+        anomaly_map = draw_map(scores, self._manifest.preprocessing.crop)
         if threshold.min_area is not None:
             score = score_area(anomaly_map, threshold.min_area, found.score)
             found = replace(found, score=score, bound=Bound.EXACT, above=score > threshold.value)
         return found, scores, anomaly_map
+
+    def _shape(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Lay the scores of patches `[P]` out on the grid `[H, W]`."""
+        return scores.reshape(self._manifest.grid.height, self._manifest.grid.width)
 
     def _watch(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Put an entry of the bank, whose score is 0, in the place of each patch that the mask leaves out."""

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from softcore_runtime.bundle import manifest_path, read_manifest
+from softcore_runtime.bundle import manifest_path, read_golden, read_manifest
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, UsageError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest
 from softcore_runtime.threshold import Threshold
@@ -78,7 +78,8 @@ def set_threshold(
         the new manifest.
 
     Raises:
-        UsageError: the bundle can't be written, or another process is setting its threshold.
+        UsageError: no part could fail by the threshold (see `explain_limit`), the bundle can't be written,
+            or another process is setting its threshold.
         BundleError: the bundle isn't there any more, or another was exported in its place.
 
     Example:
@@ -91,6 +92,7 @@ def set_threshold(
         manifest = read_manifest(path)
         if not manifest.same_export(exported):
             raise BundleCorruptError(f"{path}: was exported anew while its limit was chosen; calibrate again")
+        _check(path, threshold, manifest)
         files = dict(manifest.files)
         name = None
         if mask is not None:
@@ -119,7 +121,7 @@ def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
         the dropped threshold, and the one that holds now.
 
     Raises:
-        UsageError: there is none before it; or as `set_threshold`.
+        UsageError: there is none before it, or none that can be used; or as `set_threshold`.
         BundleError: no bundle, or a damaged one.
 
     Example:
@@ -133,9 +135,21 @@ def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
         if not manifest.history:
             raise UsageError(f"{path}: no earlier limit to go back to; this one was set at export")
         *history, threshold = manifest.history
+        _check(path, threshold, manifest)
         new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
         _replace(manifest_path(path), dump_manifest(new))
     return manifest.threshold, threshold
+
+
+def _check(path: Path, threshold: Threshold, manifest: Manifest) -> None:
+    """Compare a threshold with the golden scores as exported; no score by an area is above these.
+
+    Raises:
+        UsageError: no part could fail by it.
+    """
+    fault = explain_limit(threshold, manifest, [golden.score for golden in read_golden(path, manifest)])
+    if fault:
+        raise UsageError(f"{path}: {fault}; nothing was changed")
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ def prepare(
     Raises:
         BundleError: as `Inspector.load`.
         ProviderError: `provider` can't compute here.
-        SelfTestError: a golden frame is decided otherwise than at export.
+        SelfTestError: a golden frame is decided otherwise than at export, or all pass by the threshold.
         UsageError: the bundle can't be written.
     """
     began = time.perf_counter()
@@ -67,6 +67,10 @@ def prepare(
             f"the export did ({worst.file} scores {worst.here:.6g} here, {worst.exported:.6g} there; the "
             f"largest relative difference is {largest_difference(repeated):.1e}); take another --provider, "
             "or export in the precision that will serve"
+        )
+    if fault := inspector.explain_limit(inspector.manifest.threshold):
+        raise SelfTestError(
+            f"{path}: {fault}; set another threshold with softcore-calibrate, or export again"
         )
     return Preparation(
         inspector=inspector,

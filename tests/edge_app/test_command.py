@@ -487,7 +487,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
     for number in range(10):
         cv2.imwrite(str(folder / f"{number}.png"), bad_frame)
     exported = read_bundle(tiny_bundle).manifest
-    high = exported.threshold.model_copy(update={"value": 1e3, "provisional": False})
+    high = exported.threshold.model_copy(update={"value": 200.0, "provisional": False})
     whole = (tiny_bundle / "manifest.json").read_bytes()
     real, seen = recipes_module.decide, []
 
@@ -519,7 +519,7 @@ def test_between_two_limits_it_says_review(
     tiny_bundle: Path, parts: Path, capsys: Capsys, fast: list[str]
 ) -> None:
     exported = read_bundle(tiny_bundle).manifest
-    zone = exported.threshold.model_copy(update={"fail_above": 1e4, "provisional": False})
+    zone = exported.threshold.model_copy(update={"fail_above": 200.0, "provisional": False})
     limit.set_threshold(tiny_bundle, zone, exported)
     assert main([str(tiny_bundle), "--source", str(parts), "--json", *fast]) == 0
     out, err = capsys.readouterr()

@@ -22,7 +22,7 @@ def test_a_bundle_is_prepared_and_what_was_compared_is_said(
     out, err = capsys.readouterr()
     first, parity = out.splitlines()
     assert first == f"{tiny_bundle}: onnxruntime in fp32 (there is no NVIDIA driver here)"
-    assert parity.startswith("  parity     1 of 1 golden frames are decided as at export; ")
+    assert parity.startswith("  parity     2 of 2 golden frames are decided as at export; ")
     assert err == f"preparing {tiny_bundle} ...\n"
 
 

@@ -134,8 +134,8 @@ def test_the_limit_of_then_holds_whatever_was_set_since(
     mask[16:32, 26:42] = 255
     records = []
     for update, level in (
-        ({"value": 2 * score}, 0),
-        ({"value": score / 2, "fail_above": 2 * score}, 0),
+        ({"value": 1.5 * score}, 0),
+        ({"value": score / 2, "fail_above": 1.5 * score}, 0),
         ({}, 255),
         ({"min_area": 4}, 0),
         ({"value": 3.0}, 254),

@@ -33,6 +33,7 @@ FILES = [
     "bank.npy",
     "golden/good.png",
     "golden/scores.json",
+    "golden/spoiled.png",
     "hints.npy",
     "index.hnsw",
     "origins.npy",
@@ -68,7 +69,7 @@ def test_reads_what_was_written(tiny_bundle: Path) -> None:
 
 def test_golden_frames_come_back_unchanged(tiny_bundle: Path, good_frame: np.ndarray) -> None:
     found = read_bundle(tiny_bundle)
-    assert [frame.file for frame in found.golden] == ["good.png"]
+    assert [frame.file for frame in found.golden] == ["good.png", "spoiled.png"]
     np.testing.assert_array_equal(found.read_golden(found.golden[0]), good_frame)
 
 
@@ -184,7 +185,7 @@ def test_a_link_to_a_bundle_is_a_bundle(tiny_bundle: Path) -> None:
     assert read_bundle(tiny_bundle.parent / "current").manifest == manifest_of(tiny_bundle)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "golden/good.png"])
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(".png")])
 def test_a_manifest_must_list_every_file_that_is_needed(tiny_bundle: Path, name: str) -> None:
     files = {key: record for key, record in manifest_of(tiny_bundle).files.items() if key != name}
     write_manifest(tiny_bundle, manifest_of(tiny_bundle).model_copy(update={"files": files}))

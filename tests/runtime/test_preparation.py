@@ -18,7 +18,7 @@ def test_a_bundle_is_prepared_on_a_machine_without_a_gpu(tiny_bundle: Path) -> N
     done = prepare(tiny_bundle, provider="cpu")
     assert done.inspector.backbone.provider == "cpu"
     assert done.search is None
-    assert [one.file for one in done.repeated] == ["good.png"]
+    assert [one.file for one in done.repeated] == ["good.png", "spoiled.png"]
     assert largest_difference(done.repeated) < 1e-5
     assert not (tiny_bundle / "engines").exists()
 

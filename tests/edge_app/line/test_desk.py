@@ -62,20 +62,20 @@ def test_a_limit_is_noted_and_holds_from_the_next_part_on(
     wait_until(lambda: len(decided) == 1)
     score = decided[0].entry.score
     assert score
-    old, new = desk.set_limit(2 * score, 3 * score, None, "page")
+    old, new = desk.set_limit(1.2 * score, 1.5 * score, None, "page")
     assert (old.value, old.provisional) == (12.0, True)
     assert (new.value, new.fail_above, new.provisional, new.calibration) == (
-        2 * score,
-        3 * score,
+        1.2 * score,
+        1.5 * score,
         False,
         None,
     )
     assert new.method == "set on the page"
-    assert station.describe().cameras[0].threshold == 2 * score
+    assert station.describe().cameras[0].threshold == 1.2 * score
     desk.trigger()
     wait_until(lambda: len(decided) == 2)
     assert [str(one.entry.decision) for one in decided] == ["FAIL", "PASS"]
-    assert decided[1].entry.threshold == 2 * score
+    assert decided[1].entry.threshold == 1.2 * score
     manifest = bundle.read_manifest(tiny_bundle)
     assert manifest.threshold == new
     assert manifest.history[-1] == old
@@ -83,7 +83,7 @@ def test_a_limit_is_noted_and_holds_from_the_next_part_on(
     assert told[0].row == 1
     station.stop()
     assert notes(tmp_path) == [
-        ("limit", "left", "tiny", "12.0", f"{2 * score!r} to {3 * score!r}", "page"),
+        ("limit", "left", "tiny", "12.0", f"{1.2 * score!r} to {1.5 * score!r}", "page"),
     ]
     assert verify_ledger(tmp_path / "line.ledger").notes == 1
 
