@@ -347,7 +347,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 
 def _parse_golden(data: bytes, path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
     try:
-        golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_python(parse_json(data), strict=False)
+        parse_json(data)
+        golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_json(data, strict=True)
     except ValidationError as error:
         raise BundleCorruptError(f"{path / _SCORES}: {error.errors()[0]['msg']}") from error
     except ValueError as error:

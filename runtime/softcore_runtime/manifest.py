@@ -254,7 +254,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             f"{where}: changed since it was written; limits are set with softcore-calibrate, not by hand"
         )
     try:
-        return Manifest.model_validate(document)
+        # As JSON, whose dates are text, and strictly: true is no number, and neither is "12".
+        return Manifest.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

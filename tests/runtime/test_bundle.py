@@ -382,6 +382,7 @@ def test_a_bank_that_memory_cannot_hold_is_refused(tiny_bundle: Path) -> None:
         ("[]", "names no golden frame"),
         ('[{"file": "good.png", "score": 0, "score": 9}]', "'score' comes twice"),
         ('[{"file": "good.png", "score": NaN}]', "NaN is no number"),
+        ('[{"file": "good.png", "score": true}]', "valid number"),
         ("[" * 50_000, "nested too deeply"),
         ("[" + ",".join(['{"file": "good.png", "score": 0}'] * 100_000) + "]", "more than it can hold"),
     ],
