@@ -33,7 +33,7 @@ from softcore_runtime import training
 from softcore_runtime.array_file import HEADER, parse_array
 from softcore_runtime.bundle_files import hash_file, read_file, verify_file
 from softcore_runtime.devices import ENGINES
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, PictureError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.network_file import find_network_fault
 from softcore_runtime.pictures import read_picture
@@ -301,13 +301,16 @@ def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
         uint8 BGR `[h, w, 3]`, white where nothing is inspected; None where the threshold has no mask.
 
     Raises:
-        BundleCorruptError: it is missing or was changed.
+        BundleCorruptError: it is missing or was changed, or is no image.
     """
     name = manifest.threshold.mask
     if name is None:
         return None
     verify_file(path, name, manifest.files[name])
-    return read_picture(path / name)
+    try:
+        return read_picture(path / name)
+    except PictureError as error:
+        raise BundleCorruptError(str(error)) from error
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

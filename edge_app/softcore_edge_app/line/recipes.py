@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import BundleError, Inspection, Inspector, UsageError
+from softcore_runtime import BundleError, Inspection, Inspector, SoftCoreError, UsageError
 from softcore_runtime.baseline import Baseline, measure_baseline
 from softcore_runtime.command_line import find_nearest
 from softcore_runtime.manifest import Manifest
@@ -68,7 +68,7 @@ class Recipe:
         try:
             if self.inspector.refresh():
                 _log.info("the limit is %.6g from here on", self.inspector.manifest.threshold.value)
-        except BundleError as error:
+        except SoftCoreError as error:  # a mask may be at fault, too
             _log.warning("%s", error)
         finally:
             self._deciding.release()
@@ -113,7 +113,11 @@ class Recipes:
             meant = f"; did you mean {near}?" if near else ""
             raise UsageError(f"no recipe {name!r}{meant}; there are: {', '.join(self.names)}")
         with self._turn:  # two who ask at once get one after the other
-            opened = self._open(name)
+            try:
+                opened = self._open(name)
+            except (MemoryError, OSError, RuntimeError, ValueError) as error:  # of some library
+                why = str(error) or type(error).__name__
+                raise BundleError(f"{self._paths[name]}: can't be opened ({why})") from error
             if confirm:
                 confirm()
             self.current = opened
