@@ -21,6 +21,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from softcore_runtime import Inspector
 from softcore_runtime.errors import UsageError
+from softcore_runtime.file_names import to_text
 from softcore_runtime.threshold import Threshold
 
 from softcore_calibration.calibration import Findings
@@ -88,7 +89,7 @@ def render_report(
     )
     environment.filters.update(number=_number, percent=_percent, plain=_plain, date=_date, text=_text)
     assets = _read_assets()
-    return environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8")).render(
+    page = environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8")).render(
         findings=findings,
         manifest=findings.manifest,
         limit=limit,
@@ -112,6 +113,7 @@ def render_report(
             {**_collect(findings, good, bad, folder, present if token else None), "written": written}
         ),
     )
+    return to_text(page)  # a file's name may be no text
 
 
 def content_policy(*, served: bool) -> str:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import FrameError, Inspector, PictureError, read_picture
+from softcore_runtime.file_names import to_text
 from softcore_runtime.progress import track
 from softcore_runtime.training import draw_thumbnail, measure_look
 
@@ -78,7 +79,7 @@ def score_samples(
         try:
             scored = _score(inspector, sample, cache, scoring)
         except (FrameError, PictureError) as error:
-            scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{sample.path}: ')}")
+            scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
             continue
         seen[sample.digest] = scored
         (scoring.bad if sample.defective else scoring.good).append(scored)

@@ -79,7 +79,7 @@ class Contamination(_Record):
 
 def write_contamination(folder: Path, contamination: Contamination) -> None:
     """Write the file into a bundle's folder."""
-    (folder / FILE).write_text(contamination.model_dump_json(indent=2) + "\n")
+    (folder / FILE).write_text(contamination.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_contamination(folder: Path) -> Contamination:

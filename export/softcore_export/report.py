@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.errors import FrameError, PictureError
+from softcore_runtime.file_names import to_text
 from softcore_runtime.manifest import Manifest
 from softcore_runtime.pictures import read_picture
 from softcore_runtime.preprocessing import Preprocessing
@@ -84,7 +85,7 @@ class Facts:
     @property
     def names(self) -> list[str]:
         """The pictures' names below the training folder, `[N]`."""
-        return [path.relative_to(self.folder).as_posix() for path in self.paths]
+        return [to_text(path.relative_to(self.folder).as_posix()) for path in self.paths]
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def write_report(folder: Path, facts: Facts) -> None:
     """Write the report into a bundle's folder, whose other files are there already: it tells their size."""
     there = (path for path in folder.rglob("*") if path.is_file() and path != folder / FILE)
     page = _render(facts, sum(path.stat().st_size for path in there))
-    (folder / FILE).write_text(page, encoding="utf-8", errors="replace")  # a file's name may be no text
+    (folder / FILE).write_text(page, encoding="utf-8")
 
 
 def _render(facts: Facts, size: int) -> str:
@@ -147,7 +148,7 @@ def _render(facts: Facts, size: int) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         facts=facts,
         manifest=manifest,
         created=f"{manifest.created.astimezone(timezone.utc):%d %B %Y, %H:%M} UTC".lstrip("0"),
@@ -177,6 +178,7 @@ def _render(facts: Facts, size: int) -> str:
         near=facts.contamination.near,
         total=max(sum(facts.seconds.values()), 1e-9),
     )
+    return to_text(page)  # a folder's name may be no text
 
 
 def _show(facts: Facts, row: int, judged: Judged) -> _Suspect:

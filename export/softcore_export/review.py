@@ -13,13 +13,14 @@ from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, FrameError, PictureError
+from softcore_runtime.file_names import to_text
 from softcore_runtime.local_page import make_app, open_browser, require_token, serve
 from softcore_runtime.pictures import read_picture
 
 from softcore_export.choices import Choice, choices_path, read_choices
 from softcore_export.export import Export, Prepared
 from softcore_export.heat_map import heat_picture
-from softcore_export.review_session import Card, Page, Session, Show, State, count, to_text
+from softcore_export.review_session import Card, Page, Session, Show, State, count
 
 __all__ = ["review", "review_app"]
 

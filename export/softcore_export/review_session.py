@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from softcore_runtime.errors import SoftCoreError
+from softcore_runtime.file_names import to_text
 
 from softcore_export.choices import Choice, Choices, choices_path, write_choices
 from softcore_export.export import Export, Prepared, settle
 
-__all__ = ["Card", "Page", "Session", "Show", "State", "count", "to_text"]
+__all__ = ["Card", "Page", "Session", "Show", "State", "count"]
 
 Show = Literal["suspects", "all", "chosen"]
 
@@ -124,9 +125,9 @@ class Session:
             self.outcome, self.failed = to_text(" ".join(told.split())), True
             self.running_since = None
             raise
-        self.done, self._exported = done, choices
         if prepared is not self.prepared:  # it judges the images a little otherwise
             self.prepared, self.subjects = prepared, _list_subjects(prepared)
+        self.done, self._exported = done, choices
         self.usual = time.monotonic() - start
         self.outcome, self.failed = _compare(before, done, self.usual), False
         self.exports += 1
@@ -224,7 +225,6 @@ class Session:
         )
 
 
-def _tell_kept(kept: NDArray[np.bool_]) -> str:
 def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
     """List the contents of the images by their SHA-256, the most suspect first."""
     pictures, rows = prepared.pictures, dict[str, list[int]]()
@@ -237,6 +237,7 @@ def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
     }
 
 
+def _tell_kept(kept: NDArray[np.bool_]) -> str:
     if kept.all():
         return "used all of it"
     return f"excluded {(~kept).sum():,} of its {kept.size:,} patches" if kept.any() else "excluded all of it"
@@ -268,8 +269,3 @@ def _compare(before: Export | None, after: Export, seconds: float) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """Put a number before its noun; the plural is `many`, or else ends in s."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
-def to_text(name: str) -> str:
-    """Make text of a file's name, which may be none."""
-    return name.encode("utf-8", "replace").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import io
 import os
 import re
 import signal
@@ -81,6 +82,7 @@ def run(
     debug = getattr(options, "debug", False)
     if not debug:
         silence_opencv()
+    _escape_output()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = work(options) or 0
@@ -186,6 +188,12 @@ def silence_opencv() -> None:
         # OpenCV 4 has the function on top, OpenCV 5 in a module.
         set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
         set_level(_SILENT)
+
+
+def _escape_output() -> None:
+    """Escape on standard output what its encoding lacks, as standard error does: a file's name may be any."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _settle_output() -> None:

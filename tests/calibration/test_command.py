@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import shutil
@@ -339,8 +340,15 @@ def test_what_is_left_out_is_said_first(
 ) -> None:
     own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
     (own / "gone.png").symlink_to("nowhere.png")
-    assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 0
-    first, second = capsys.readouterr().err.splitlines()
+    for path in own.glob("0*.png"):  # names that are no text
+        path.rename(own / os.fsdecode(b"gr\xfcn" + path.name.encode()))
+    (own / os.fsdecode(b"br\xfcck.png")).write_text("no image")
+    report = tmp_path / "report.html"
+    assert main([str(tiny_bundle), "--good", str(own), *LOOSE, "--report", str(report)]) == 0
+    out, err = capsys.readouterr()
+    assert f"left out: {own}/br\\udcfcck.png: not a picture, or a damaged one" in out
+    assert "gr\\udcfcn" in report.read_text(encoding="utf-8")
+    first, second = err.splitlines()
     assert first == f"warning: {own}: 1 symbolic link leads nowhere and is left out: gone.png"
     assert second.startswith("scores                40 in ")
 

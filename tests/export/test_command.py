@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -164,6 +165,9 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
     folder = own_discs / "disc"
     rgb = Image.fromarray(draw_disc(50)[:, :, ::-1].copy())
     (folder / "text.png").write_text("this is no picture")
+    # names that are no text
+    (folder / "00.png").rename(folder / os.fsdecode(b"gr\xfcn_001.png"))
+    (folder / os.fsdecode(b"br\xfcck.png")).write_text("this is no picture either")
     for name in ("cut.png", "cut.jpg"):
         rgb.save(folder / name)
         (folder / name).write_bytes((folder / name).read_bytes()[:-600])
@@ -175,14 +179,25 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
     assert call(*SMALL, "--data", own_discs) == 0
     out, err = capsys.readouterr()
     assert "from 14 images" in out
-    assert "warning: 4 images could not be read and left out" in err
+    assert "warning: 5 images could not be read and left out" in err
     named = [line for line in err.splitlines() if line.startswith("  /")]
     assert [Path(line.split(":")[0].strip()).name for line in named] == [
-        "cut.jpg", "cut.png", "pixel.png", "text.png",
+        "br\\udcfcck.png", "cut.jpg", "cut.png", "pixel.png", "text.png",
     ]  # fmt: skip
     assert "Traceback" not in err
+    judged = json.loads((Path("bundles") / "disc" / "contamination.json").read_text(encoding="utf-8"))
+    assert "gr\\udcfcn_001.png" in {image["path"] for image in judged["images"]}
+    assert "br\\udcfcck.png" in (Path("bundles") / "disc" / "report.html").read_text(encoding="utf-8")
     dataset = read_bundle(Path("bundles") / "disc").manifest.dataset
-    assert (dataset.pictures, dataset.skipped) == (14, 4)
+    assert (dataset.pictures, dataset.skipped) == (14, 5)
+
+
+def test_a_bundle_whose_name_is_no_text_is_refused(discs: Path, capsys: Capsys) -> None:
+    name = os.fsdecode(b"gr\xfcn")
+    for options in (["--out", name], ["--category", name]):
+        assert call(*SMALL, "--data", discs, *options) == 2
+        assert "gr\\udcfcn" in (said := only_line(capsys))
+        assert "a bundle's path must be UTF-8; rename the folder, or choose --out" in said
 
 
 @pytest.mark.usefixtures("quick_network")

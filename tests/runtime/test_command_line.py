@@ -350,6 +350,17 @@ def script(work: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_name_that_is_no_text_is_printed_escaped(encoding: str) -> None:
+    ended = subprocess.run(
+        script("print('gr\\udcfcn', 'grün')"),
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+    )
+    wanted = "gr\\udcfcn grün\n" if encoding == "utf-8" else "gr\\udcfcn gr\\xfcn\n"
+    assert (ended.returncode, ended.stdout.decode(), ended.stderr) == (0, wanted, b"")
+
+
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
