@@ -87,9 +87,9 @@ def render_report(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=_number, percent=_percent, plain=_plain, date=_date, text=_text)
+    environment.filters.update(number=_number, percent=_percent, plain=_plain, date=_date, text=to_text)
     assets = _read_assets()
-    page = environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8")).render(
+    return environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8")).render(
         findings=findings,
         manifest=findings.manifest,
         limit=limit,
@@ -113,7 +113,6 @@ def render_report(
             {**_collect(findings, good, bad, folder, present if token else None), "written": written}
         ),
     )
-    return to_text(page)  # a file's name may be no text
 
 
 def content_policy(*, served: bool) -> str:
@@ -203,18 +202,13 @@ def _common_folder(pictures: Sequence[Scored]) -> str:
     """Name the folder that all pictures are below; "" where there is none."""
     parents = [str(one.path.parent) for one in pictures]
     try:
-        return _text(os.path.commonpath(parents)) if parents else ""
+        return to_text(os.path.commonpath(parents)) if parents else ""
     except ValueError:  # some are absolute, some are not
         return ""
 
 
 def _shorten(name: str, folder: str) -> str:
-    return _text(name).removeprefix(f"{folder}/") if folder else _text(name)
-
-
-def _text(name: str | Path) -> str:
-    """Make text of a file's name, which may be none."""
-    return str(name).encode("utf-8", "replace").decode()
+    return to_text(name).removeprefix(f"{folder}/") if folder else to_text(name)
 
 
 def _round(values: NDArray[np.float64]) -> list[float]:

@@ -43,7 +43,7 @@ class Answer(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """Write it as UTF-8."""
-        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
 
 
 class _Headers:
