@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -63,13 +64,47 @@ class _Headers:
         await self._app(scope, receive, add)
 
 
+class _HeadAsGet:
+    """Answers HEAD as GET, without the body; uvicorn leaves that out.
+
+    A body that goes on for hours ends with its first piece: to who asks it looks as if the client had left.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        answered = asyncio.Event()
+
+        async def receive_until_answered() -> Message:
+            coming, ending = asyncio.ensure_future(receive()), asyncio.ensure_future(answered.wait())
+            try:
+                await asyncio.wait({coming, ending}, return_when=asyncio.FIRST_COMPLETED)
+                return coming.result() if coming.done() else {"type": "http.disconnect"}
+            finally:
+                coming.cancel()
+                ending.cancel()
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif not answered.is_set():
+                answered.set()
+                await send({"type": "http.response.body", "body": b""})
+
+        await self._app({**scope, "method": "GET"}, receive_until_answered, send_head)
+
+
 def make_app(
     sources: str = _OWN_FILES, hosts: Sequence[str] = LOCAL_NAMES, guards: Sequence[Middleware] = ()
 ) -> FastAPI:
     """Make an app without routes that answers to this machine's own names alone.
 
-    What is malformed is answered with 422, a `UsageError` with 500 and every other `SoftCoreError` with 409,
-    each with the message as `detail`.
+    HEAD is answered as GET is. What is malformed is answered with 422, a `UsageError` with 500 and every
+    other `SoftCoreError` with 409, each with the message as `detail`.
 
     Args:
         sources: where the page's parts may come from: directives of a Content-Security-Policy.
@@ -87,6 +122,7 @@ def make_app(
             # Another host's name here is a page elsewhere that rebound its DNS.
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
             *guards,
+            Middleware(_HeadAsGet),
         ],
     )
 

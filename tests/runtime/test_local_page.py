@@ -46,6 +46,17 @@ def client(token: str) -> Iterator[httpx.Client]:
         yield made
 
 
+@pytest.mark.parametrize("path", ["/double?value=2", "/double", "/nowhere", "/fail/data", "/write"])
+def test_head_is_answered_as_get_without_the_body(client: httpx.Client, path: str) -> None:
+    whole, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    for answer in (whole, head):
+        del answer.headers["date"]
+    assert head.headers == whole.headers
+    assert head.headers["content-length"] == str(len(whole.content)) != "0"
+    assert client.get("/double", params={"value": 3}).json() == 6  # the connection goes on
+
+
 def test_every_answer_is_guarded(client: httpx.Client) -> None:
     for path, host in (
         ("/double?value=2", "localhost"),

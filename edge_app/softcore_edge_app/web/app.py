@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response, Security
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse
 from softcore_runtime.errors import UsageError
@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from softcore_edge_app.web.events import Events
-from softcore_edge_app.web.forms import MOST_BYTES, VIEWS
+from softcore_edge_app.web.forms import MOST_BYTES, VIEWS, problem
 from softcore_edge_app.web.guard import TOKEN_HEADER, Guard, refuse_body
 from softcore_edge_app.web.look_back import make_look_back, make_marks
 from softcore_edge_app.web.page import add_page
@@ -94,7 +94,12 @@ def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Event
         return Response(content, media_type=media_type)
 
     @views.get(
-        "/api/events", responses={200: {"content": {"text/event-stream": {}}}}, response_class=Response
+        "/api/events",
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            503: problem("Too many clients follow the events already."),
+        },
+        response_class=Response,
     )
     async def stream_events(last_event_id: Annotated[str | None, Header()] = None) -> EventSourceResponse:
         """Each decision from now on (or after Last-Event-ID) as a server-sent event.
@@ -104,6 +109,8 @@ def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Event
         in it changed that a person sees to; `dropped` has the `count` of decisions that were missed by a
         client too slow, null where it isn't known.
         """
+        if events.full:
+            raise HTTPException(503, "too many clients follow the events already; ask again later")
         # Browsers send the id as UTF-8; what servers make of a header is Latin-1.
         last = last_event_id and last_event_id.encode("latin-1").decode("utf-8", "replace")
         return EventSourceResponse(events.listen(last), headers=_UNBUFFERED)

@@ -24,6 +24,7 @@ KEPT = 2000  # events; a listener may be as far behind, or away
 _AT_ONCE = 200
 _PAUSE = 0.05  # seconds; what comes meanwhile goes in one packet: a fast line costs what a slow one does
 _PING = 15.0  # seconds
+_MOST = 60  # listeners: the other connections are for those who ask and leave
 _RETRY = 1000  # milliseconds until a browser asks again
 
 
@@ -94,6 +95,11 @@ class Events:
     def heard(self) -> bool:
         """Whether anybody listens."""
         return bool(self._listeners)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many listen as may."""
+        return len(self._listeners) >= _MOST
 
     def _add(self, kind: str, describe: Callable[[], dict[str, Any]], name: str | None = None) -> None:
         self._recent.append(_Event(kind, describe, self._decisions, name))

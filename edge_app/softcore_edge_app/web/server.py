@@ -8,6 +8,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from softcore_runtime.missing_library import explain_import
@@ -21,11 +22,12 @@ from softcore_edge_app.options import HttpOptions
 try:
     import fastapi.sse  # noqa: F401 - an older one has none
     import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise explain_import(error, "edge") from error
 
+from softcore_edge_app.web.acceptor import Acceptor
 from softcore_edge_app.web.app import make_web_app
+from softcore_edge_app.web.connection import Connection
 from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.guard import list_hosts
 from softcore_edge_app.web.listener import listen
@@ -38,8 +40,6 @@ from softcore_edge_app.web.token_file import take_token
 __all__ = ["WebServer"]
 
 _LOG = logging.getLogger("softcore_edge_app.web")
-_MOST_CONNECTIONS = 100  # more would take the file handles that cameras and ledger need
-_GONE_AFTER = 60_000  # milliseconds until a client that confirms nothing is taken for gone
 _GRACE = 0.15  # seconds for what is being answered when the server ends
 _END_WITHIN = 0.5  # seconds
 _LOOK = 1.0  # seconds between two looks whether the status is news
@@ -93,7 +93,7 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=_Connection,
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -161,12 +161,18 @@ class WebServer:
         self._loop = asyncio.get_running_loop()
         self._events.open()
         self._up.set()
-        serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
+        # It gets no listener, for it lets in whoever comes: see `Acceptor`.
+        serving = asyncio.ensure_future(self._server.serve(sockets=[]))
+        state, config = self._server.server_state, self._server.config
+        acceptor = Acceptor(listener, partial(Connection, config=config, server_state=state, app_state={}))
+        acceptor.open()
         ending = asyncio.ensure_future(self._ending.wait())
         watching = asyncio.ensure_future(self._watch())
         try:
             await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            acceptor.close()
+            listener.close()
             self._events.end()
             self._server.should_exit = True
         await asyncio.wait({serving}, timeout=_GRACE)
@@ -188,18 +194,3 @@ class WebServer:
                     self._events.tell("status", report)
                 last = health
             await asyncio.sleep(_LOOK)
-
-
-class _Connection(H11Protocol):
-    """One client's; too many are refused, and one that is gone without a word isn't kept for long."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > _MOST_CONNECTIONS:
-            transport.abort()
-            return
-        client = transport.get_extra_info("socket")
-        # asyncio sets it for sockets that name their protocol, which an accepted one doesn't.
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

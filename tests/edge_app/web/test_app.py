@@ -114,6 +114,16 @@ def test_health_and_readiness(stranger: httpx.Client, line: Any) -> None:
     assert ask() == [(200, []), (503, ["modbus: the PLC was not reached yet"])]
 
 
+def test_head_is_answered_as_get(stranger: httpx.Client) -> None:
+    for path in ("/", "/healthz", "/readyz", "/api/status", "/metrics", "/api/decisions", "/static/page.css"):
+        whole, head = stranger.get(path), stranger.head(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    events = stranger.head("/api/events")  # and the events have an end
+    assert (events.status_code, events.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert stranger.head("/api/trigger").status_code == 405
+
+
 def test_the_metrics_are_handed_on(stranger: httpx.Client) -> None:
     answer = stranger.get("/metrics")
     assert answer.text == "# TYPE softcore_up gauge\nsoftcore_up 1.0\n"
