@@ -31,13 +31,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from softcore_runtime import training
 from softcore_runtime.array_file import HEADER, parse_array
-from softcore_runtime.bundle_files import hash_file, read_file, verify_file
+from softcore_runtime.bundle_files import read_file, verify_file
 from softcore_runtime.devices import ENGINES
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, PictureError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.network_file import find_network_fault
 from softcore_runtime.pictures import read_picture
-from softcore_runtime.regular_file import Stamp, read_regular
+from softcore_runtime.regular_file import Stamp, hash_file, read_regular
 from softcore_runtime.strict_json import parse_json
 
 __all__ = [
@@ -368,7 +368,7 @@ def _check_sizes(path: Path, manifest: Manifest) -> None:
     """Compare what the manifest says of the files' sizes with what it says of the bank.
 
     Raises:
-        BundleCorruptError: a file is larger than what it can hold, or the bank than this machine's memory.
+        BundleCorruptError: a file is larger than what it can hold, or the whole than this machine's memory.
     """
     bank, m = manifest.bank, manifest.index.m
     numbers = 4 * bank.n * bank.dim
@@ -389,8 +389,11 @@ def _check_sizes(path: Path, manifest: Manifest) -> None:
                 f"{path / name}: {record.bytes:,} bytes are more than it can hold by the manifest"
             )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if numbers > memory:
+    # A sparse file takes no place on a disk, but as long to read as any other.
+    total = sum(record.bytes for record in manifest.files.values())
+    most_memory = max(numbers, 4 * positions * bank.dim, total)
+    if most_memory > memory:
         raise BundleCorruptError(
-            f"{path / BANK}: {numbers / 2**30:,.1f} GB, more than this machine's memory of "
+            f"{path}: needs {most_memory / 2**30:,.1f} GB, more than this machine's memory of "
             f"{memory / 2**30:,.1f} GB; export with a smaller --coreset-ratio"
         )

@@ -13,7 +13,7 @@ from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.manifest import FileRecord
 from softcore_runtime.regular_file import open_regular
 
-__all__ = ["hash_file", "read_file", "verify_file"]
+__all__ = ["read_file", "verify_file"]
 
 _BLOCK = 1 << 20
 
@@ -43,15 +43,6 @@ def read_file(path: Path, name: str, record: FileRecord) -> bytes:
         data = stream.read(record.bytes)
     _compare(path / name, hashlib.sha256(data).hexdigest(), record)
     return data
-
-
-def hash_file(file: Path) -> str:
-    """Compute the SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 @contextmanager

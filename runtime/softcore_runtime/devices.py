@@ -29,6 +29,7 @@ from pydantic import ValidationError
 
 from softcore_runtime.errors import ProviderError, UsageError
 from softcore_runtime.record import Record, Sha256
+from softcore_runtime.regular_file import hash_file, read_regular
 
 __all__ = [
     "ENGINES",
@@ -46,6 +47,7 @@ __all__ = [
 
 ENGINES = "engines"  # in the bundle's folder
 _MADE, _SEARCH = "made.json", "search.json"
+_LARGEST = 2**20  # bytes of either
 _DRIVER = "libcuda.so.1"
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR of cuda.h
 _KERNEL_DRIVER = Path("/sys/module/nvidia/version")
@@ -172,7 +174,7 @@ def find_engines(bundle: Path, build: Build) -> Path | None:
     """Find the folder of engines that were built as `build` says, whole; None where there is none."""
     folder = bundle / ENGINES / build.key
     try:
-        made = _Made.model_validate_json((folder / _MADE).read_bytes())
+        made = _Made.model_validate_json(read_regular(folder / _MADE, _LARGEST)[0])
         whole = made.files == _hash_engines(folder) != {}
     except (OSError, ValidationError):
         return None
@@ -213,7 +215,7 @@ def keep_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
 def read_search_times(bundle: Path, device: Device, onnxruntime: str, bank: str) -> SearchTimes | None:
     """Read what was measured on this very machine for this very bank; None where nothing was."""
     try:
-        times = SearchTimes.model_validate_json((bundle / ENGINES / _SEARCH).read_bytes())
+        times = SearchTimes.model_validate_json(read_regular(bundle / ENGINES / _SEARCH, _LARGEST)[0])
     except (OSError, ValidationError):
         return None
     asked = {"device": str(device), "onnxruntime": onnxruntime, "bank": bank}
@@ -253,6 +255,4 @@ def _digest(fields: dict[str, object]) -> str:
 
 
 def _hash_engines(folder: Path) -> dict[str, str]:
-    return {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.glob("*.engine"))
-    }
+    return {file.name: hash_file(file) for file in sorted(folder.glob("*.engine"))}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.hnsw_file import find_fault
 from softcore_runtime.missing_library import explain_import
+from softcore_runtime.regular_file import open_regular
 
 try:
     import hnswlib
@@ -57,7 +58,8 @@ class HnswIndex:
             BundleCorruptError: it isn't one; see `softcore_runtime.hnsw_file`.
         """
         try:
-            data = path.read_bytes()
+            with open_regular(path) as stream:
+                data = stream.read()
         except OSError as error:
             raise BundleCorruptError(f"{path}: missing from the bundle ({error.strerror})") from error
         fault = find_fault(data, n, dim, m)

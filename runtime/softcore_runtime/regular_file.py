@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Stamp", "open_regular", "read_regular", "stamp_file"]
+__all__ = ["Stamp", "hash_file", "open_regular", "read_regular", "stamp_file"]
+
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,19 @@ def read_regular(file: Path, most: int) -> tuple[bytes, Stamp]:
         if found.st_size > most or len(data) > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(file))
         return data, Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def hash_file(file: Path) -> str:
+    """Compute the SHA-256 of a file, in hex.
+
+    Raises:
+        OSError: it can't be read, or is no regular file.
+    """
+    digest = hashlib.sha256()
+    with open_regular(file) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def stamp_file(file: Path) -> Stamp | None:

@@ -372,7 +372,24 @@ def test_a_bank_that_memory_cannot_hold_is_refused(tiny_bundle: Path) -> None:
     bank = found.bank.model_copy(update={"n": 2**31 - 1, "dim": 2**16})
     files = found.files | {"bank.npy": FileRecord(sha256="0" * 64, bytes=128)}
     write_manifest(tiny_bundle, found.model_copy(update={"bank": bank, "files": files}))
-    with pytest.raises(BundleCorruptError, match=r"524,288\.0 GB, more than this machine's memory"):
+    with pytest.raises(BundleCorruptError, match=r"needs 524,288\.0 GB, more than this machine's memory"):
+        read_bundle(tiny_bundle)
+
+
+def test_sparse_files_that_are_larger_than_memory_are_not_hashed(tiny_bundle: Path) -> None:
+    found = manifest_of(tiny_bundle)
+    records = {f"extra-{number}": FileRecord(sha256="0" * 64, bytes=2**30) for number in range(9_000)}
+    write_manifest(tiny_bundle, found.model_copy(update={"files": found.files | records}))
+    with pytest.raises(BundleCorruptError, match=r"needs 9,000\.0 GB, more than this machine's memory"):
+        read_bundle(tiny_bundle)
+
+
+def test_features_that_memory_cannot_hold_are_refused(tiny_bundle: Path) -> None:
+    found = manifest_of(tiny_bundle)
+    grid = found.grid.model_copy(update={"height": 4096, "width": 4096})
+    bank = found.bank.model_copy(update={"dim": 2**16})
+    write_manifest(tiny_bundle, found.model_copy(update={"grid": grid, "bank": bank}))
+    with pytest.raises(BundleCorruptError, match=r"needs 4,096\.0 GB, more than this machine's memory"):
         read_bundle(tiny_bundle)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -130,7 +131,9 @@ def test_timings_are_shared_by_all_networks_of_one_gpu_and_tensorrt() -> None:
     assert len(others - same) == 2
 
 
-@pytest.mark.parametrize("fault", ["cut", "gone", "more", "no made.json", "not JSON", "other made.json"])
+@pytest.mark.parametrize(
+    "fault", ["cut", "gone", "more", "no made.json", "not JSON", "other made.json", "pipe"]
+)
 def test_engines_that_are_not_whole_are_built_anew(tmp_path: Path, fault: str) -> None:
     with keep_engines(tmp_path, BUILD) as (draft, timing):
         (draft / "a.engine").write_bytes(b"engine")
@@ -145,6 +148,8 @@ def test_engines_that_are_not_whole_are_built_anew(tmp_path: Path, fault: str) -
         (folder / "b.engine").write_bytes(b"planted")
     elif fault == "no made.json":
         made.unlink()
+    elif fault == "pipe":  # whoever opens it waits for a writer
+        os.mkfifo(folder / "b.engine")
     elif fault == "not JSON":
         made.write_text("{")
     else:
@@ -189,4 +194,7 @@ def test_search_times_hold_for_one_gpu_library_and_bank(tmp_path: Path) -> None:
     assert read_search_times(tmp_path, ORIN, "1.24.0", "ab" * 32) is None
     assert read_search_times(tmp_path, ORIN, "1.23.0", "cd" * 32) is None
     (tmp_path / "engines/search.json").write_text("{}")
+    assert read_search_times(tmp_path, ORIN, "1.23.0", "ab" * 32) is None
+    (tmp_path / "engines/search.json").unlink()
+    os.mkfifo(tmp_path / "engines/search.json")  # whoever opens it waits for a writer
     assert read_search_times(tmp_path, ORIN, "1.23.0", "ab" * 32) is None
