@@ -68,7 +68,8 @@ class CameraOptions(_Options):
         default=16,
         ge=1,
         le=10_000,
-        description="how many triggers may wait for their decision; further ones are INVALID at once",
+        description="how many triggers may wait for their decision; further ones are INVALID at once, and so "
+        "are those that could not be decided on before their deadline at the pace of the last parts",
     )
     latency: float = Field(
         default=0.0,

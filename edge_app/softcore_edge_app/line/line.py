@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from queue import SimpleQueue
@@ -16,6 +17,7 @@ from softcore_runtime import UsageError
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.sources import Frame, Source
 from softcore_edge_app.ledger.origin import Origin
+from softcore_edge_app.line.pace import Pace
 from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.shutter import open_shutter
 from softcore_edge_app.line.trigger import Trigger
@@ -78,9 +80,9 @@ class Line:
         self._live = isinstance(source, LiveCapture)
         self._accepts = options.trigger == "external"
         self._to_take: SimpleQueue[Trigger | None] = SimpleQueue()
-        self._to_inspect: SimpleQueue[Trigger | None] = SimpleQueue()
+        self._to_inspect = _Frames(options.queue)
         self._busy_since: float | None = None
-        self._usual = 0.0  # seconds of an inspection
+        self._taking = Pace()
         self._shown: NDArray[np.uint8] | None = None
         # Parts of a recording wait for their turn; those in front of a camera don't.
         self._ticks = options.trigger == "interval" and self._live
@@ -208,8 +210,18 @@ class Line:
         """Take a frame for each trigger, in their order."""
         with open_shutter(self.source) as take:
             while (trigger := self._to_take.get()) is not None:
-                if not trigger.settled:
-                    self._hand_over(trigger, take(trigger))
+                began = time.monotonic()
+                waited = began - trigger.at
+                if trigger.settled:
+                    continue
+                if self._comes_too_late(trigger, waited, began + self._taking.usual):
+                    self.queue.refuse(trigger, f"late: its turn came only after {waited:.2f} s")
+                    continue
+                frame = take(trigger)
+                # Of one that waited: of another the time that passed before the first frame of its moment.
+                if waited > _QUEUED:
+                    self._taking.add(time.monotonic() - began)
+                self._hand_over(trigger, frame)
 
     def _hand_over(self, trigger: Trigger, frame: Frame) -> None:
         """Look at the frame of a trigger, while the one before is inspected, and let it wait for its turn."""
@@ -242,7 +254,7 @@ class Line:
             self._busy_since = began = time.monotonic()
             trigger.stages["queue"] = began - trigger.at - trigger.stages["frame"]
             try:
-                if self._comes_too_late(trigger, began):
+                if self._comes_too_late(trigger, trigger.stages["queue"], began):
                     self.queue.refuse(trigger, f"late: its turn came only after {began - trigger.at:.2f} s")
                 else:
                     self._inspect(trigger, trigger.frame)
@@ -250,22 +262,55 @@ class Line:
                 self.queue.refuse_for(error, trigger)
             self._busy_since = None
 
-    def _comes_too_late(self, trigger: Trigger, now: float) -> bool:
+    def _comes_too_late(self, trigger: Trigger, waited: float, begins: float) -> bool:
         """Tell whether a trigger that has waited can't be decided on in time any more.
 
         Were too many triggers inspected all the same, each would be until it is late, and none decided on.
+
+        Args:
+            trigger: which.
+            waited: for how many seconds.
+            begins: when its inspection would begin, in seconds of the monotonic clock.
         """
-        waited = trigger.stages["queue"] > _QUEUED
-        return waited and trigger.deadline is not None and now + self._usual > trigger.deadline
+        if waited <= _QUEUED or trigger.deadline is None:
+            return False
+        return begins + self.queue.pace.slow + self.queue.margin > trigger.deadline
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
         self._shown = frame.picture
         began = time.monotonic()
         settled = trigger.recipe.decide(frame, trigger.fault, fast=self._fast, camera=self._number)
         trigger.stages["inspection"] = spent = time.monotonic() - began
-        self._usual += 0.2 * (spent - self._usual)
+        self.queue.pace.add(spent)
         self.queue.settle(trigger, *settled)
 
     def _leaves(self) -> bool:
         """Tell whether the end has come."""
         return self.queue.closing is not None
+
+
+class _Frames:
+    """Triggers whose frame waits for the inspection, in order; bounded though the inspection hangs.
+
+    Those that have been refused meanwhile are left out, where they are more than may wait: their frames are
+    megabytes each.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._most = 2 * capacity + _AHEAD
+        self._waiting: deque[Trigger | None] = deque()
+        self._changed = threading.Condition()
+
+    def put(self, trigger: Trigger | None) -> None:
+        """Add one; None is the end."""
+        with self._changed:
+            if len(self._waiting) >= self._most:
+                self._waiting = deque(one for one in self._waiting if one is None or not one.settled)
+            self._waiting.append(trigger)
+            self._changed.notify()
+
+    def get(self) -> Trigger | None:
+        """Take the first one, as soon as there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+            return self._waiting.popleft()

@@ -13,6 +13,7 @@ from softcore_runtime.manifest import Manifest
 
 from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.origin import Origin, make_trigger_id
+from softcore_edge_app.line.pace import Pace
 from softcore_edge_app.line.recipes import Recipe
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.verdict import Verdict, refuse
@@ -38,10 +39,13 @@ class TriggerQueue:
 
     Attributes:
         changed: guards all of it. It may be held over several calls, and is notified of each change.
+        deadline: as given.
         running: False while a person has stopped the camera.
         closing: when what has no decision is refused, in seconds of the monotonic clock; None before the end.
         count: how many triggers came.
         waiting: how many of them have no decision.
+        pace: of the inspections, which the line adds.
+        margin: seconds before a deadline at which what has no decision is refused.
     """
 
     def __init__(
@@ -57,9 +61,15 @@ class TriggerQueue:
         self.running = True
         self.closing: float | None = None
         self.count = self.waiting = 0
-        self._camera, self._run, self._capacity, self._deadline = camera, run, capacity, deadline
+        self.deadline = deadline
+        self._camera, self._run, self._capacity = camera, run, capacity
         self._last, self._wake = last, wake
+        self.pace = Pace()
+        self.margin = 0.0
         self._pending: deque[Trigger] = deque()  # without a decision, or not collected yet
+        # The first of them has no decision. Of thousands that were refused at once behind one that is being
+        # inspected, none is looked at again.
+        self._undecided: deque[Trigger] = deque()
 
     @property
     def full(self) -> bool:
@@ -83,6 +93,9 @@ class TriggerQueue:
     ) -> Trigger:
         """Let a trigger in; one that is too many, or comes while the camera is stopped, is refused at once.
 
+        Too many are also those that can't be decided on before their deadline, if those before them take the
+        usual time. Were they let in, each would be inspected too late, and none decided on.
+
         Args:
             recipe: what decides.
             at: when it came, in seconds of the monotonic clock.
@@ -101,15 +114,19 @@ class TriggerQueue:
                 recipe=recipe,
                 at=at,
                 wall=time.time_ns() - int(1e9 * (time.monotonic() - at)),
-                deadline=None if self._deadline is None else at + self._deadline,
+                deadline=None if self.deadline is None else at + self.deadline,
                 frame=frame,
             )
             self.waiting += 1
             self._pending.append(trigger)
+            self._undecided.append(trigger)
             if not self.running:
                 self.refuse(trigger, _HALTED)
             elif frame is None and self.waiting > self._capacity:
                 self.refuse(trigger, f"too many triggers: {self._capacity} wait for their decision")
+            elif frame is None and self._is_hopeless():
+                before = self.waiting - 1
+                self.refuse(trigger, f"too many triggers: {before} wait, and it would come too late")
             elif frame is None and trigger.deadline is not None:
                 self._wake()  # the clerk, to note the deadline
             return trigger
@@ -144,20 +161,27 @@ class TriggerQueue:
         Args:
             now: in seconds of the monotonic clock; a little ahead of it, to leave the ledger its time.
         """
+        self.margin = max(now - time.monotonic(), 0.0)
         with self.changed:
-            pending = list(self._pending)
-        for trigger in pending:
-            if trigger.settled:
-                continue
-            if self.closing is not None and now >= self.closing:
-                self.refuse(trigger, _STOPPED)
-            elif trigger.deadline is None:
-                continue
-            elif now >= trigger.deadline:
-                self.refuse(trigger, f"late: still {trigger.state} after {now - trigger.at:.2f} s")
-            else:  # those after it came later, and their deadlines are later
-                return min(trigger.deadline, self.closing or trigger.deadline)
-        return self.closing if self.waiting else None
+            while self._undecided:
+                trigger = self._undecided[0]
+                if trigger.settled:
+                    self._undecided.popleft()
+                elif self.closing is not None and now >= self.closing:
+                    self.refuse(trigger, _STOPPED)
+                elif trigger.deadline is None:  # and none of the others has one
+                    break
+                elif now >= trigger.deadline:
+                    self.refuse(trigger, f"late: still {trigger.state} after {now - trigger.at:.2f} s")
+                else:  # those after it came later, and their deadlines are later
+                    return min(trigger.deadline, self.closing or trigger.deadline)
+            return self.closing if self.waiting else None
+
+    def _is_hopeless(self) -> bool:
+        """Tell whether the last trigger can't be decided on in time, if all take the usual time."""
+        if self.deadline is None or self.waiting == 1:
+            return False
+        return self.waiting * self.pace.usual + self.margin > self.deadline
 
     def collect(self) -> list[Trigger]:
         """Take the triggers that have their decision, the first one first, up to the first that has none."""

@@ -17,6 +17,7 @@ from softcore_runtime.training import Training, draw_thumbnail, measure_look
     [
         ("late: still being inspected after 1.00 s", "late"),
         ("too many triggers: 16 wait for their decision", "overflow"),
+        ("too many triggers: 4 wait, and it would come too late", "overflow"),
         ("the line was stopped before it was decided on", "stopped"),
         ("the recording has come to its end", "stopped"),
         ("internal error: ValueError: the camera's picture is empty", "internal"),

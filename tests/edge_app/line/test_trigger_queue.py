@@ -26,9 +26,11 @@ def recipe(tiny_bundle: Path) -> Recipe:
 class Woken:
     """A queue, and how often it called for the clerk."""
 
-    def __init__(self, *, deadline: float | None = DEADLINE, last: int | None = None) -> None:
+    def __init__(
+        self, *, capacity: int = CAPACITY, deadline: float | None = DEADLINE, last: int | None = None
+    ) -> None:
         self.calls = 0
-        self.queue = TriggerQueue("left", "run", CAPACITY, deadline, last, self._call)
+        self.queue = TriggerQueue("left", "run", capacity, deadline, last, self._call)
 
     def _call(self) -> None:
         self.calls += 1
@@ -106,6 +108,25 @@ def test_what_is_too_many_is_invalid_in_its_place(recipe: Recipe) -> None:
     assert triggers[-1].verdict
     assert (triggers[-1].verdict.frame, triggers[-1].verdict.name) == (CAPACITY + 1, "left#4")
     assert woken.calls == 2 * CAPACITY + 1  # for each a deadline to note or a decision to enter
+
+
+def test_what_cannot_be_in_time_is_too_many(recipe: Recipe) -> None:
+    """By the usual time of an inspection: one that took long by chance keeps nobody out."""
+    queue = Woken(capacity=100).queue
+    for seconds in (3.0, *[0.24] * 8, 5.0):
+        queue.pace.add(seconds)
+    triggers = [queue.admit(recipe, time.monotonic()) for _ in range(6)]
+    assert [trigger.settled for trigger in triggers] == [False] * 4 + [True] * 2
+    assert reasons(triggers) == ["too many triggers: 4 wait, and it would come too late"] * 2
+    decide(queue, triggers[0])
+    assert not queue.admit(recipe, time.monotonic()).settled
+
+
+def test_the_only_one_is_let_in_however_long_it_may_take(recipe: Recipe) -> None:
+    queue = Woken().queue
+    for _ in range(15):
+        queue.pace.add(60.0)
+    assert not queue.admit(recipe, time.monotonic()).settled
 
 
 def test_a_frame_that_was_taken_is_never_too_many(recipe: Recipe) -> None:
