@@ -116,7 +116,7 @@ def test_of_a_hundred_times_too_many_triggers_nearly_all_are_decided_that_can_be
         return INSPECT(self, *given)
 
     monkeypatch.setattr(Inspector, "inspect", inspect)
-    station = build(queue=1000, deadline=1.0)
+    station = build(queue=queue, deadline=0.6, ledger=None)
     station.start()
     began, asked = time.monotonic(), []
     while (spent := time.monotonic() - began) < 2.0:
