@@ -38,7 +38,7 @@ from softcore_runtime.inspector_card import show_inspector
 from softcore_runtime.limit import explain_limit
 from softcore_runtime.manifest import Backbone as BackboneRecord
 from softcore_runtime.manifest import Manifest
-from softcore_runtime.mask import find_ignored
+from softcore_runtime.mask import check_mask, find_ignored
 from softcore_runtime.regular_file import stamp_file
 from softcore_runtime.search import Found, Search
 from softcore_runtime.self_test import Repeated, largest_difference
@@ -301,7 +301,8 @@ class Inspector:
             mask: uint8 BGR `[h, w, 3]`, white where nothing is to be inspected.
 
         Raises:
-            UsageError: the mask leaves nothing to inspect, or `min_area` is more than the whole map.
+            UsageError: the mask leaves nothing to inspect or nothing out, or `min_area` is more than the
+                whole map.
 
         Example:
             >>> from softcore_runtime.threshold import Threshold
@@ -314,6 +315,9 @@ class Inspector:
             raise UsageError(
                 f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {side} x {side}"
             )
+        if mask is not None:
+            grid = (self._manifest.grid.height, self._manifest.grid.width)
+            check_mask(mask, self._manifest.preprocessing, grid)
         self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
 
     def explain_limit(self, threshold: Threshold) -> str | None:

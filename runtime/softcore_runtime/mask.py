@@ -1,4 +1,4 @@
-"""Mask: the picture that marks what of a frame is not inspected."""
+"""Mask: the image that marks what of a frame is not inspected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import UsageError
 from softcore_runtime.preprocessing import Preprocessing
 
-__all__ = ["find_ignored"]
+__all__ = ["check_mask", "find_ignored"]
 
 _HALF = 128  # a cell that is just half white is 127.5, rounded up
 
@@ -34,3 +34,26 @@ def find_ignored(
     if ignored.all():
         raise UsageError("the mask leaves nothing to inspect: white is what it leaves out, black stays in")
     return ignored
+
+
+def check_mask(mask: NDArray[np.uint8], preprocessing: Preprocessing, grid: tuple[int, int]) -> None:
+    """Refuse a mask that somebody gives and that leaves out nothing or all: it isn't what was meant.
+
+    A bundle that has one is read all the same, for all of a frame is inspected then.
+
+    Args:
+        mask: as for `find_ignored`.
+        preprocessing: as for `find_ignored`.
+        grid: as for `find_ignored`.
+
+    Raises:
+        UsageError: so it is.
+    """
+    if find_ignored(mask, preprocessing, grid).any():
+        return
+    brightest = int(mask.max())
+    if brightest < _HALF:
+        raise UsageError(f"the mask leaves nothing out; its brightest value is {brightest}, white is 255")
+    raise UsageError(
+        "the mask leaves nothing out; its white covers no patch by more than half within the inspected crop"
+    )

@@ -109,6 +109,16 @@ def test_the_line_decides_as_was_calibrated(
     assert {str(decision) for some in found.values() for decision in some} == decisions
 
 
+@pytest.mark.parametrize("white", [0, 1])
+def test_a_mask_that_masks_nothing_is_refused(
+    tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture, white: int
+) -> None:
+    cv2.imwrite(str(tmp_path / "mask.png"), np.full((48, 48), white, np.uint8))
+    options = [str(tiny_bundle), "--data", str(category), "--mask", str(tmp_path / "mask.png"), *LOOSE]
+    assert main(options) == 2
+    assert f"the mask leaves nothing out; its brightest value is {white}, white is 255" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_mask_takes_what_it_covers_out_of_the_decision(
     tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -350,7 +360,7 @@ def test_what_is_left_out_is_said_first(
     assert "gr\\udcfcn" in report.read_text(encoding="utf-8")
     first, second = err.splitlines()
     assert first == f"warning: {own}: 1 symbolic link leads nowhere and is left out: gone.png"
-    assert second.startswith("scores                40 in ")
+    assert second.startswith("scores                41 in ")
 
 
 def test_without_any_pictures(tiny_bundle: Path, capsys: Capture) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from softcore_runtime import Preprocessing, UsageError
-from softcore_runtime.mask import find_ignored
+from softcore_runtime.mask import check_mask, find_ignored
 
 PREPROCESSING = Preprocessing(resize=64, crop=64)
 
@@ -36,3 +36,27 @@ def test_it_lies_over_frames_as_the_crop_does() -> None:
 def test_one_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="leaves nothing to inspect: white is what it leaves out"):
         find_ignored(np.full((64, 64, 3), 255, np.uint8), PREPROCESSING, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("bright", "said"),
+    [
+        (0, "^the mask leaves nothing out; its brightest value is 0, white is 255$"),
+        (1, "its brightest value is 1, white is 255"),  # a mask of classes, not of grey levels
+        (127, "its brightest value is 127"),
+        (255, "its white covers no patch by more than half within the inspected crop"),
+    ],
+)
+def test_one_that_leaves_nothing_out_is_refused(bright: int, said: str) -> None:
+    """Of 255 it is too small a spot."""
+    mask = np.zeros((64, 64, 3), np.uint8)
+    mask[10:13, 10:13] = bright
+    with pytest.raises(UsageError, match=said):
+        check_mask(mask, PREPROCESSING, (8, 8))
+    mask[8:16, 8:16] = 255
+    check_mask(mask, PREPROCESSING, (8, 8))
+
+
+def test_one_that_leaves_all_out_is_refused_as_well() -> None:
+    with pytest.raises(UsageError, match="leaves nothing to inspect"):
+        check_mask(np.full((64, 64, 3), 255, np.uint8), PREPROCESSING, (8, 8))
