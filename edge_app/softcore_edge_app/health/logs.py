@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.health.log_limit import LogLimit, count_left_out
 from softcore_edge_app.verdict import printable
 
 __all__ = ["Log", "configure_logs", "get_log"]
@@ -56,6 +57,8 @@ def get_log(name: str = "") -> Log:
 def configure_logs(form: Literal["text", "json"]) -> None:
     """Choose the form, and let through what libraries warn of; without this, logs are text.
 
+    A line that repeats is said once a minute, with how many like it were left out: see `LogLimit`.
+
     text: `softcore-edge: warning: MESSAGE`. json: one object a line: `time` (ISO, UTC), `level`, `logger`,
     `event`, and the fields. Either goes to whatever standard error is by then; passwords, tokens and
     users in addresses are left out.
@@ -66,6 +69,7 @@ def configure_logs(form: Literal["text", "json"]) -> None:
     formatter = _make_json_formatter() if form == "json" else _TextFormatter()
     _OWN.setFormatter(formatter)
     _FOREIGN.setFormatter(formatter)
+    _LIMIT.forget()
     root = logging.getLogger()
     root.setLevel(logging.WARNING)
     if _FOREIGN not in root.handlers:
@@ -93,6 +97,8 @@ class _TextFormatter(logging.Formatter):
             level, message = "warning: ", f"{record.name}: {message}"
         if record.exc_info and record.exc_info[1]:
             message += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+        if count := count_left_out(record):
+            message += f" ({count} more like it were left out)"
         return printable(f"{_PROGRAM}: {level}{' '.join(_hide(message).split())}")
 
 
@@ -106,6 +112,8 @@ def _make_json_formatter() -> logging.Formatter:
         _logger: object, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         fields = {**getattr(event["_record"], "fields", {}), **event}
+        if count := count_left_out(event["_record"]):
+            fields["left_out"] = count
         return {key: _hide(value) if isinstance(value, str) else value for key, value in fields.items()}
 
     return structlog.stdlib.ProcessorFormatter(
@@ -138,7 +146,10 @@ def _hide(text: str) -> str:
 _OWN: Final = _StandardError()
 _FOREIGN: Final = _StandardError(logging.WARNING)
 _OWN.setFormatter(_TextFormatter())
+_LIMIT: Final = LogLimit()
 _FOREIGN.addFilter(_is_foreign)
+_FOREIGN.addFilter(_LIMIT)
+_OWN.addFilter(_LIMIT)
 for _name in _LOGGERS:
     logging.getLogger(_name).setLevel(logging.INFO)
     logging.getLogger(_name).addHandler(_OWN)
