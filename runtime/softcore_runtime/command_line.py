@@ -6,12 +6,14 @@ import argparse
 import difflib
 import errno
 import io
+import logging
 import os
 import re
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from itertools import takewhile
@@ -85,7 +87,8 @@ def run(
     _escape_output()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = work(options) or 0
+        with _let_runtime_speak(parser.prog):
+            code = work(options) or 0
         sys.stdout.flush()  # here, where a full disk or a closed pipe is still answered for
         return code
     except KeyboardInterrupt:
@@ -194,6 +197,32 @@ def _escape_output() -> None:
     """Escape on standard output what its encoding lacks, as standard error does: a file's name may be any."""
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in ("strict", "surrogateescape"):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+class _StandardError(logging.Handler):
+    """Writes what the runtime warns of as a command says everything."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(logging.WARNING)
+        self._prog = prog
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = " ".join(f"{record.levelname.lower()}: {record.getMessage()}".split())
+        print(f"{self._prog}: {words}", file=sys.stderr)  # noqa: T201
+
+
+@contextmanager
+def _let_runtime_speak(prog: str) -> Iterator[None]:
+    """Say what the runtime logs, where the command has no logs of its own."""
+    log = logging.getLogger(__package__)
+    handler = None if log.handlers else _StandardError(prog)
+    if handler:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        if handler:
+            log.removeHandler(handler)
 
 
 def _settle_output() -> None:

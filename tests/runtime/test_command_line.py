@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import os
 import re
 import signal
@@ -57,6 +58,24 @@ def only_line(captured: pytest.CaptureFixture[str]) -> str:
 def test_the_exit_code_is_what_work_returned(code: int | None, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(parser(), lambda _: code, []) == (code or 0)
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_the_runtime_warns_of_is_said_by_the_command(capfd: pytest.CaptureFixture[str]) -> None:
+    def work(_options: argparse.Namespace) -> None:
+        log = logging.getLogger("softcore_runtime.ort")
+        log.info("unheard")
+        log.warning("that takes\nminutes")
+
+    given = list(logging.getLogger("softcore_runtime").handlers)
+    for handler in given:  # the line's own
+        logging.getLogger("softcore_runtime").removeHandler(handler)
+    try:
+        assert run(parser(), work, []) == 0
+        assert capfd.readouterr().err == "softcore-try: warning: that takes minutes\n"
+        assert logging.getLogger("softcore_runtime").handlers == []
+    finally:
+        for handler in given:
+            logging.getLogger("softcore_runtime").addHandler(handler)
 
 
 def test_options_reach_the_work() -> None:

@@ -17,7 +17,7 @@ from softcore_edge_app.verdict import printable
 __all__ = ["Log", "configure_logs", "get_log"]
 
 _ROOT: Final = "softcore"
-_LOGGERS: Final = (_ROOT, "softcore_edge_app")
+_LOGGERS: Final = (_ROOT, "softcore_edge_app", "softcore_runtime")
 _PROGRAM: Final = "softcore-edge"
 _LEVELS: Final = {logging.CRITICAL: "alarm: ", logging.ERROR: "alarm: ", logging.WARNING: "warning: "}
 # What a library may quote: the user of an address, a header, a query.

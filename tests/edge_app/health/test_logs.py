@@ -59,6 +59,21 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "ValueError: no such thing" in second["exception"]
 
 
+@pytest.mark.parametrize("name", ["softcore", "softcore_edge_app.line.line", "softcore_runtime.ort"])
+def test_all_of_ours_are_heard_from_info_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("text")
+    log = logging.getLogger(name)
+    log.debug("unheard")
+    log.info("as it should be")
+    log.warning("look at it")
+    log.error("it fails")
+    assert capsys.readouterr().err.splitlines() == [
+        "softcore-edge: as it should be",
+        "softcore-edge: warning: look at it",
+        "softcore-edge: alarm: it fails",
+    ]
+
+
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_libraries_are_heard_from_warning_up(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(form)  # type: ignore[arg-type]
