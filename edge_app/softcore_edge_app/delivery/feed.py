@@ -14,6 +14,7 @@ from softcore_runtime import LedgerError
 
 from softcore_edge_app.ledger.chain import SELECT
 from softcore_edge_app.ledger.check import connect_to_read
+from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.ledger import Entry, Row
 
 __all__ = ["OWED", "Feed"]
@@ -44,7 +45,10 @@ class Feed:
         self._unentered: OrderedDict[str, Entry] = OrderedDict()
 
     def add(self, rows: Sequence[Row], unentered: Sequence[Entry]) -> None:
-        """Add what was just entered, and what could not be; the latter may be entered later."""
+        """Add what was just entered, and what could not be; the latter may be entered later.
+
+        A row that another corrects is left out by the caller: its decision is not to be published.
+        """
         with self._changed:
             for row in rows:
                 self._recent.append(row)
@@ -53,7 +57,7 @@ class Feed:
             for entry in unentered:
                 self._unentered[entry.trigger] = entry
                 if len(self._unentered) > OWED:
-                    self._unentered.popitem(last=False)
+                    del self._unentered[self._find_dispensable()]
             self.version += 1
             self._changed.notify_all()
 
@@ -64,18 +68,29 @@ class Feed:
             LedgerError: they are in the ledger alone, and it can't be read.
         """
         with self._changed:
-            if after >= self.last:
+            last = self.last
+            if after >= last:
                 return []
             if self._recent and self._recent[0].number <= after + 1:
                 return list(islice((row for row in self._recent if row.number > after), _AT_ONCE))
         try:
             with closing(connect_to_read(self.path)) as connection:
+                # What was entered after the last one isn't published yet, and may never be.
                 found = connection.execute(
-                    f"{SELECT} WHERE number > ? ORDER BY number LIMIT ?", [after, _AT_ONCE]
+                    f"{SELECT} WHERE number > ? AND number <= ? AND {HOLDS} ORDER BY number LIMIT ?",
+                    [after, last, _AT_ONCE],
                 ).fetchall()
-            return [Row.read(values) for values in found]
+            rows = [Row.read(values) for values in found]
         except (sqlite3.Error, TypeError, ValueError) as error:
             raise LedgerError(f"{self.path}: can't be read ({error})") from error
+        with self._changed:
+            corrected = {entry.corrects for entry in self._unentered.values()} - {None}
+        return [row for row in rows if row.number not in corrected]
+
+    def _find_dispensable(self) -> str:
+        """Find what may be forgotten: the oldest, but no correction, without which a row would be brought."""
+        found = (trigger for trigger, entry in self._unentered.items() if entry.corrects is None)
+        return next(found, next(iter(self._unentered)))
 
     def read_unentered(self) -> list[Entry]:
         """Give what is not in the ledger, the first one first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -15,6 +15,7 @@ __all__ = ["SELECT", "SELECT_NOTES", "Chain", "Fault", "Flaw", "Table", "chain_n
 
 Table = Literal["rows", "notes"]
 _NOUNS: dict[Table, str] = {"rows": "row", "notes": "note"}
+_FARTHEST = 10_000  # rows that one was moved by, to be told from one that was changed
 
 
 def _select(columns: tuple[str, ...], table: Table) -> str:
@@ -92,7 +93,11 @@ class Chain(Generic[_L]):
     met: bool = False
 
     def walk(
-        self, connection: sqlite3.Connection, start: str, look: Callable[[_L], Fault | None] | None = None
+        self,
+        connection: sqlite3.Connection,
+        start: str,
+        look: Callable[[_L], Fault | None] | None = None,
+        after: int = 0,
     ) -> Fault | None:
         """Walk it to its end, or to the first thing that is wrong.
 
@@ -100,13 +105,22 @@ class Chain(Generic[_L]):
             connection: to the ledger.
             start: what the first link follows.
             look: looks at each whole link, too.
+            after: the number of a link that is taken to be whole, with all before it; 0 for none.
 
         Raises:
             sqlite3.Error: it can't be read.
         """
         self.head = start
         self._meet()
-        for values in connection.execute(f"{self.select} ORDER BY number"):
+        if after:
+            found = connection.execute(
+                f"SELECT hash FROM {self.table} WHERE number = ?",  # noqa: S608
+                [after],
+            ).fetchone()
+            if not found:
+                return self._tell(Flaw.MISSING, after, self._say_missing(after, after))
+            self.count, self.head = after, found[0]
+        for values in self._read(connection, after):
             number = self.count + 1
             if values[0] > number:
                 return self._tell(Flaw.MISSING, number, self._say_missing(number, values[0] - 1))
@@ -123,6 +137,17 @@ class Chain(Generic[_L]):
             self._meet()
         return None
 
+    def _read(self, connection: sqlite3.Connection, after: int) -> Iterator[tuple[Any, ...]]:
+        """Read links, each that can be read before the first that can't."""
+        question, last = f"{self.select} WHERE number > ? ORDER BY number", after
+        try:
+            for values in connection.execute(question, [after]):
+                last = values[0]
+                yield values
+        except sqlite3.Error:  # Python has read one ahead, and gives none
+            yield from connection.execute(f"{question} LIMIT 1", [last])
+            raise
+
     def compare(self, what: str, count: int, head: str) -> Fault | None:
         """Compare it, once it was walked, with what the header or the seal says of it."""
         if count > self.count:
@@ -136,6 +161,19 @@ class Chain(Generic[_L]):
             return self._tell(
                 Flaw.CHANGED, count, f"{self._noun} {count} was rewritten, or {what} was changed"
             )
+        return None
+
+    def find(self, connection: sqlite3.Connection, what: str, number: int, head: str) -> Fault | None:
+        """Find a link, once it was walked, that must be there: it may have been followed by others since."""
+        if number > self.count:
+            return self.compare(what, number, head)
+        found = connection.execute(
+            f"SELECT hash FROM {self.table} WHERE number = ?",  # noqa: S608
+            [number],
+        ).fetchone()
+        if number and found != (head,):
+            detail = f"{self._noun} {number} was rewritten, or {what} was changed"
+            return self._tell(Flaw.CHANGED, number, detail)
         return None
 
     @property
@@ -177,7 +215,7 @@ class Chain(Generic[_L]):
                 f"{noun} {number - 1} was rewritten with a hash of its own: {noun} {number} follows another",
             )
         (last,) = connection.execute(f"SELECT max(number) FROM {table}").fetchone()  # noqa: S608
-        for place in sorted(range(1, last + 2), key=lambda place: abs(place - number)):
+        for place in range(max(1, number - _FARTHEST), min(last + 2, number + _FARTHEST)):
             if place != number and link.hash == link.hash_at(place):
                 before = connection.execute(
                     f"SELECT 1 FROM {table} WHERE hash = ?",  # noqa: S608

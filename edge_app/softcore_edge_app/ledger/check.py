@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -12,13 +13,29 @@ from urllib.parse import quote
 from softcore_runtime import LedgerError, UsageError
 
 from softcore_edge_app.ledger.chain import Chain, Fault, Flaw, chain_notes, chain_rows
-from softcore_edge_app.ledger.layout import FORMAT, TABLES, hash_start
-from softcore_edge_app.ledger.note import Note
-from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.ledger.seal import Counts, Seal, read_seal
+from softcore_edge_app.ledger.counts import Counts
+from softcore_edge_app.ledger.head import Heads, head_path, read_heads
+from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
+from softcore_edge_app.ledger.note import NOTE_COLUMNS, Note
+from softcore_edge_app.ledger.row import COLUMNS, Row
+from softcore_edge_app.ledger.seal import Seal, read_seal
 from softcore_edge_app.ledger.wal import check_wal, wal_path
 
-__all__ = ["Verification", "connect_to_read", "open_ledger", "read_header", "verify_ledger"]
+__all__ = [
+    "TAIL",
+    "Verification",
+    "bound_lengths",
+    "check_end",
+    "check_open",
+    "connect_to_read",
+    "open_ledger",
+    "read_header",
+    "verify_ledger",
+]
+
+_HEAD_FILE = "the head file"
+_LONGEST = 1_000_000  # bytes of a value
+TAIL = 5_000  # rows, and notes, that are walked at a line's start and end: a tenth of a second
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,7 @@ class Verification:
         fault: what is wrong, or None.
         notes: how many notes are whole, likewise.
         notes_head: the hash of the last of them, or of the header.
+        unproven: why rows may be missing at the end, though no fault was found; None where that is excluded.
     """
 
     rows: int
@@ -40,20 +58,22 @@ class Verification:
     fault: Fault | None
     notes: int = 0
     notes_head: str = ""
+    unproven: str | None = None
 
 
 def verify_ledger(path: Path, head: str | None = None) -> Verification:
     """Walk a ledger's two chains, of rows and of notes; a line may be writing it meanwhile.
 
     A ledger that was closed has a seal: any changed byte is found. One that is being written, or wasn't
-    closed (kill -9, a power cut), has none: what is found then is any change of a row, of the header's record
-    of how many there are, whatever SQLite's own check finds, and a write-ahead log broken off in its middle;
-    a byte that means nothing isn't, nor is the loss of the last two transactions from the write-ahead log.
+    closed (kill -9, a power cut), has none: what is found then is any change of a row, the loss of any row
+    that was published, whatever SQLite's own check finds, and a write-ahead log broken off in its middle; a
+    byte that means nothing isn't. How many rows there must be the head file says; where that is missing or
+    damaged, too, the end of the ledger can't be proven.
 
     A chain shows that nobody changed a row without recomputing all that follow, and not more. Each note has
     the hash of the last row of its time, so that the notes must be recomputed, too. Who rewrites
-    the rows, the header and the seal alike, or puts back an earlier copy of all files, is found only by
-    a head that was noted elsewhere.
+    the rows, the header, the head file and the seal alike, or puts back an earlier copy of all files, is
+    found only by a head that was noted elsewhere.
 
     Args:
         path: the ledger.
@@ -81,8 +101,38 @@ def verify_ledger(path: Path, head: str | None = None) -> Verification:
             return found
 
 
-def _verify(path: Path, seal: Seal | None, noted: str | None) -> Verification:
-    walk = _Walk(noted)
+def check_end(path: Path) -> Verification:
+    """Check what can be checked of a ledger in a moment, however long it is: its end.
+
+    It looks at the last `TAIL` rows and notes, the header, the head file, the write-ahead log, and, of one
+    that was closed, at the file's bytes (about a second a gigabyte). `rows` and `notes` count from the first
+    on, as if all before were whole.
+
+    Raises:
+        LedgerError: as `verify_ledger`.
+    """
+    try:
+        return _verify(path, read_seal(path), None, tail=TAIL)
+    except ValueError as error:
+        return Verification(0, "", True, Fault(Flaw.DAMAGED, None, f"the seal was changed ({error})"))
+
+
+def check_open(connection: sqlite3.Connection, tail: int | None) -> Fault | None:
+    """Walk a ledger's chains through a connection to it.
+
+    Args:
+        connection: to the ledger, which nobody writes meanwhile.
+        tail: how many rows and notes are walked, the last ones; None for all, and for SQLite's own check.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
+    return _Walk(None, None, tail).check(connection, None)
+
+
+def _verify(path: Path, seal: Seal | None, noted: str | None, tail: int | None = None) -> Verification:
+    heads = read_heads(path)  # before the ledger, which may grow
+    walk = _Walk(noted, heads, tail)
     fault = None
     try:
         with _open(path, immutable=seal is not None) as connection:
@@ -103,40 +153,64 @@ def _verify(path: Path, seal: Seal | None, noted: str | None) -> Verification:
         if where:
             fault = replace(fault, detail=f"{fault}; {where}") if fault else Fault(Flaw.DAMAGED, None, where)
     rows, notes = walk.rows, walk.notes
-    return Verification(rows.count, rows.head, seal is not None, fault, notes.count, notes.head)
+    unproven = None if seal or fault else _find_doubt(path, heads)
+    return Verification(rows.count, rows.head, seal is not None, fault, notes.count, notes.head, unproven)
+
+
+def _find_doubt(path: Path, heads: Heads | None) -> str | None:
+    """Say why nothing proves how many rows a ledger without a seal must have."""
+    name = head_path(path).name
+    if heads is None:
+        return f"there is no {name}"
+    return None if heads.whole else f"{name} is damaged"
 
 
 class _Walk:
     """A walk along both chains, and which of them it is on."""
 
-    def __init__(self, noted: str | None) -> None:
+    def __init__(self, noted: str | None, heads: Heads | None, tail: int | None) -> None:
         self.rows, self.notes = chain_rows(noted), chain_notes(noted)
         self.chain: Chain[Row] | Chain[Note] = self.rows
-        self._noted = noted
+        self._noted, self._tail = noted, tail
+        self._least = heads.counts if heads else None
 
     def check(self, connection: sqlite3.Connection, seal: Seal | None) -> Fault | None:
         try:
             counts = read_header(connection)
         except ValueError as error:
             return Fault(Flaw.CHANGED, 0, f"the header was changed: {error}")
-        told = {"the header": counts, **({"the seal": seal.counts} if seal else {})}
-        fault = self.rows.walk(connection, hash_start(counts.ledger, "rows"))
-        if fault:
+        for what, told in (("seal", seal.counts if seal else None), ("head file", self._least)):
+            if told and told.ledger != counts.ledger:
+                return Fault(Flaw.CHANGED, 0, f"the {what} is another ledger's")
+        said = [("the header", counts), *([("the seal", seal.counts)] if seal else [])]
+        least = self._least
+        start = hash_start(counts.ledger, "rows")
+        if fault := self.rows.walk(connection, start, after=self._skip(counts.rows)):
             return fault
-        for what, said in told.items():
-            if fault := self.rows.compare(what, said.rows, said.head):
+        for what, told in said:
+            if fault := self.rows.compare(what, told.rows, told.head):
                 return fault
+        if least and (fault := self.rows.find(connection, _HEAD_FILE, least.rows, least.head)):
+            return fault
         self.chain = self.notes
-        tie = _Tie(connection, self.rows.count, hash_start(counts.ledger, "rows"))
-        fault = self.notes.walk(connection, hash_start(counts.ledger, "notes"), tie.check)
+        tie = _Tie(connection, self.rows.count, start)
+        fault = self.notes.walk(
+            connection, hash_start(counts.ledger, "notes"), tie.check, after=self._skip(counts.notes)
+        )
         if fault:
             return fault
-        for what, said in told.items():
-            if fault := self.notes.compare(what, said.notes, said.notes_head):
+        for what, told in said:
+            if fault := self.notes.compare(what, told.notes, told.notes_head):
                 return fault
-        if any(said.ledger != counts.ledger for said in told.values()):
-            return Fault(Flaw.CHANGED, 0, "the seal is another ledger's")
+        if least and (fault := self.notes.find(connection, _HEAD_FILE, least.notes, least.notes_head)):
+            return fault
+        if self._tail is not None:
+            return None
         return self._ask_sqlite(connection) or self._look_for_noted()
+
+    def _skip(self, count: int) -> int:
+        """Give the number of the last link that isn't walked."""
+        return 0 if self._tail is None else max(count - self._tail, 0)
 
     def _ask_sqlite(self, connection: sqlite3.Connection) -> Fault | None:
         (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
@@ -184,8 +258,9 @@ def read_header(connection: sqlite3.Connection) -> Counts:
         for (form,) in connection.execute("SELECT format FROM ledger"):
             if form != FORMAT:
                 raise ValueError(f"its format is {form}, this SoftCore knows {FORMAT}")
+    expected = [("table", name, name, sql) for name, sql in TABLES.items()]
     if sorted(tables, key=repr) != sorted(
-        (("table", name, name, sql) for name, sql in TABLES.items()), key=repr
+        [*expected, ("index", "corrections", "rows", CORRECTIONS)], key=repr
     ):
         raise ValueError("its tables are not a ledger's")
     headers = connection.execute("SELECT id, rows, head, notes, notes_head FROM ledger").fetchall()
@@ -219,7 +294,9 @@ def connect_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connectio
     """
     # SQLite makes its `-shm` beside a ledger that is in use, and there need be none beside a closed one.
     name = f"file:{quote(str(path.resolve()))}?{'immutable=1' if immutable else 'mode=ro'}"
-    return sqlite3.connect(name, uri=True, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(name, uri=True, isolation_level=None, timeout=5)
+    bound_lengths(connection)
+    return connection
 
 
 @contextmanager
@@ -227,4 +304,20 @@ def _open(path: Path, *, immutable: bool) -> Iterator[sqlite3.Connection]:
     with closing(connect_to_read(path, immutable=immutable)) as connection:
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("BEGIN")
+        if sys.version_info < (3, 11):
+            _refuse_length(connection)
         yield connection
+
+
+def bound_lengths(connection: sqlite3.Connection) -> None:
+    """Let a connection read no value and no row of more than a megabyte; the longest have some kilobytes."""
+    if sys.version_info >= (3, 11):
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+
+
+def _refuse_length(connection: sqlite3.Connection) -> None:
+    """Refuse what is too long before Python makes objects of it, where SQLite can't be told to."""
+    for table, columns in (("rows", COLUMNS), ("notes", NOTE_COLUMNS)):
+        tests = " OR ".join(f'length(CAST("{name}" AS BLOB)) > {_LONGEST}' for name in columns)
+        if connection.execute(f"SELECT 1 FROM {table} WHERE {tests} LIMIT 1").fetchone():  # noqa: S608
+            raise sqlite3.DataError("string or blob too big")

@@ -18,6 +18,8 @@ from softcore_edge_app.ledger.stats import describe_ledger
 
 __all__ = ["build_parser", "main"]
 
+_UNPROVABLE = 4  # exit code
+
 _DESCRIPTION = """\
 Look into the ledger of a line, which may be writing it meanwhile. Each command verifies the ledger first."""
 
@@ -25,7 +27,10 @@ _CODES = """\
 exit codes:
   0  the ledger is whole, and the command is done
   2  a mistake in the command
-  3  the ledger is damaged, or can't be read"""
+  3  rows are missing or were changed, or the ledger can't be read"""
+
+_VERIFY_CODES = f"""{_CODES}
+  4  unsealed, tail unprovable: what is there is whole, and nothing proves that it is all"""
 
 _EPILOG = f"""\
 examples:
@@ -37,16 +42,18 @@ examples:
 {_CODES}"""
 
 _VERIFY = """\
-Verify that no byte of a ledger was changed: its chains of hashes and, of a closed one, its seal. A chain
-shows a changed row, not a ledger that was rewritten from some row on: note the head elsewhere from time to
-time, and verify with it."""
+Verify that no byte of a ledger was changed: its chains of hashes, the head file that counts its rows and,
+of a closed one, its seal. That shows a changed row and a missing one, not a ledger that was rewritten from
+some row on together with all files beside it: note the head elsewhere from time to time, and verify with
+it."""
 
 _STATS = """\
 Sum up a ledger: decisions, reasons of INVALID, times, by camera and bundle."""
 
 _EXPORT = """\
 Write the decisions of a ledger, or its notes, to a table: .csv or .parquet. Times are nanoseconds of UTC
-since 1970."""
+since 1970. In CSV a text that a spreadsheet would take for a formula (=, +, -, @ ...) has an apostrophe
+before it."""
 
 _LABELS = """\
 Copy the archived images of the parts that a person marked on the page to OUT/good and OUT/bad, for
@@ -64,9 +71,9 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(
-        name: str, work: Callable[[argparse.Namespace], None], title: str, text: str, example: str
+        name: str, work: Callable[[argparse.Namespace], int | None], title: str, text: str, example: str
     ) -> Parser:
-        epilog = f"examples:\n{example}\n\n{_CODES}"
+        epilog = f"examples:\n{example}\n\n{_VERIFY_CODES if name == 'verify' else _CODES}"
         command = commands.add_parser(name, help=title, description=text, epilog=epilog)
         command.add_argument("ledger", type=Path, metavar="FILE", help="the ledger")
         command.add_argument(
@@ -106,6 +113,9 @@ def build_parser() -> Parser:
         action="store_true",
         help="what was changed, and which parts a person called good or bad, instead of the decisions",
     )
+    export.add_argument(
+        "--raw", action="store_true", help="CSV for programs: every text as it is, formulas among them"
+    )
     labels = add(
         "labels",
         _label,
@@ -122,32 +132,47 @@ def build_parser() -> Parser:
     return parser
 
 
-def _verify_only(options: argparse.Namespace) -> None:
+def _verify_only(options: argparse.Namespace) -> int:
     found = _verify(options.ledger, options.head)
-    state = "closed" if found.closed else "being written, or not closed"
+    if found.unproven:
+        state = f"unsealed, tail unprovable ({found.unproven})"
+    else:
+        state = f"whole, {'closed' if found.closed else 'being written, or not closed'}"
     notes = f", {found.notes} notes" if found.notes else ""
     heads = found.head + (f", of the notes {found.notes_head}" if found.notes else "")
-    print(f"{options.ledger}: {found.rows} rows{notes}, whole, {state}; head {heads}")
+    print(f"{options.ledger}: {found.rows} rows{notes}, {state}; head {heads}")
+    return _UNPROVABLE if found.unproven else 0
 
 
 def _sum_up(options: argparse.Namespace) -> None:
-    _verify(options.ledger, options.head)
+    _verify_and_warn(options)
     print("\n".join(describe_ledger(options.ledger)))
 
 
 def _export(options: argparse.Namespace) -> None:
-    found = _verify(options.ledger, options.head)
+    found = _verify_and_warn(options)
     choice = Choice(options.since, options.until, options.decision, options.notes)
-    count = export_ledger(options.ledger, options.out, choice)
+    count = export_ledger(options.ledger, options.out, choice, raw=options.raw)
     total = f"{found.notes} notes" if options.notes else f"{found.rows} rows"
     print(f"{count} of {total} in {options.out}", file=sys.stderr)
 
 
 def _label(options: argparse.Namespace) -> None:
-    _verify(options.ledger, options.head)
+    _verify_and_warn(options)
     labels = export_labels(options.ledger, options.archive, options.out, options.category)
     counts = " and ".join(f"{count} {mark}" for mark, count in labels.counts.items())
     print("\n".join([f"{counts} in {options.out}", *labels.missing]), file=sys.stderr)
+
+
+def _verify_and_warn(options: argparse.Namespace) -> Verification:
+    found = _verify(options.ledger, options.head)
+    if found.unproven:
+        print(
+            f"softcore-edge ledger: warning: {options.ledger}: unsealed, and {found.unproven}: rows may be "
+            "missing at its end",
+            file=sys.stderr,
+        )
+    return found
 
 
 def _verify(path: Path, head: str | None) -> Verification:

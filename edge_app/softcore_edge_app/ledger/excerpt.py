@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from softcore_edge_app.ledger.chain import SELECT_NOTES
+from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import COLUMNS, Row
 
@@ -32,7 +33,7 @@ _MARKS = """WITH marks AS (
 )"""
 PARTS = (
     f"{_MARKS} SELECT {', '.join(f'rows.{chr(34)}{name}{chr(34)}' for name in COLUMNS)}, marks.mark "  # noqa: S608
-    'FROM rows LEFT JOIN marks ON marks.subject = rows."trigger"'
+    f'FROM (SELECT * FROM rows WHERE {HOLDS}) AS rows LEFT JOIN marks ON marks.subject = rows."trigger"'
 )
 
 

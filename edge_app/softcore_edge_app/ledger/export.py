@@ -15,14 +15,16 @@ from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES
 from softcore_edge_app.ledger.check import open_ledger
+from softcore_edge_app.ledger.formulas import defuse_formula
+from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.row import COLUMNS
 
 __all__ = ["Choice", "export_ledger"]
 
 _BATCH = 10_000  # rows in memory at a time
-_INTS = ("number", "row")
-_TIMES = ("triggered_at", "deadline_at", "decided_at", "at")
+_INTS = ("number", "row", "corrects")
+_TIMES = ("triggered_at", "deadline_at", "decided_at", "published_at", "at")
 _FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 
 
@@ -30,13 +32,15 @@ _FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 class Choice:
     """Which rows: decided from `since` on and before `until` (ns of UTC since 1970), of one decision.
 
-    Or which `notes`, which have no decision.
+    Or which `notes`, which have no decision. Rows that were corrected are left out where a decision is asked
+    for, and where `corrected` is False.
     """
 
     since: int | None = None
     until: int | None = None
     decision: Decision | None = None
     notes: bool = False
+    corrected: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -53,23 +57,28 @@ class Choice:
         tests = {f"{time} >= ?": self.since, f"{time} < ?": self.until, "decision = ?": self.decision}
         asked = {test: value for test, value in tests.items() if value is not None}
         values = [str(value) if isinstance(value, Decision) else value for value in asked.values()]
-        where = f"WHERE {' AND '.join(asked)}" if asked else ""
+        holds = [HOLDS] if not self.notes and (self.decision or not self.corrected) else []
+        where = f"WHERE {' AND '.join([*asked, *holds])}" if asked or holds else ""
         with open_ledger(path) as connection:
             yield from connection.execute(f"{select} {where} ORDER BY number", values)
 
 
-def export_ledger(path: Path, out: Path, choice: Choice) -> int:
+def export_ledger(path: Path, out: Path, choice: Choice, *, raw: bool = False) -> int:
     """Write a ledger's rows or notes to `out`, as its suffix says, and return how many.
 
     CSV has the numbers in full precision, times in nanoseconds, and an empty field for None; Parquet has
     times with their zone. Either holds all that the hashes are over. A file that is there is replaced.
+
+    In CSV a text that a spreadsheet would take for a formula has an apostrophe before it, unless `raw`.
 
     Raises:
         UsageError: another suffix, or a file of the ledger itself.
         MissingLibraryError: pyarrow isn't installed.
         OSError: `out` can't be written; nothing of it is left.
     """
-    write = {".csv": _write_csv, ".parquet": _write_parquet}.get(out.suffix.lower())
+    write = {".csv": _write_raw_csv if raw else _write_csv, ".parquet": _write_parquet}.get(
+        out.suffix.lower()
+    )
     if write is None:
         raise UsageError(f"--out {out}: must end with .csv or .parquet")
     if out.resolve().name.startswith(path.resolve().name) and out.resolve().parent == path.resolve().parent:
@@ -88,6 +97,10 @@ def export_ledger(path: Path, out: Path, choice: Choice) -> int:
 
 
 def _write_csv(rows: Iterator[tuple[Any, ...]], names: tuple[str, ...], out: Path) -> int:
+    return _write_raw_csv((tuple(map(defuse_formula, row)) for row in rows), names, out)
+
+
+def _write_raw_csv(rows: Iterator[tuple[Any, ...]], names: tuple[str, ...], out: Path) -> int:
     count = 0
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

@@ -13,6 +13,7 @@ from softcore_runtime import Decision, UsageError
 from softcore_edge_app.ledger.chain import SELECT_NOTES
 from softcore_edge_app.ledger.excerpt import PARTS, Part, find_range
 from softcore_edge_app.ledger.invalid_kinds import find_kind
+from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
 
@@ -179,7 +180,7 @@ class _Question:
     until: int
 
     def __call__(self, question: str, *more: Any) -> list[tuple[Any, ...]]:
-        where = "rows.number >= ? AND rows.number < ? AND decided_at >= ? AND decided_at < ?"
+        where = f"rows.number >= ? AND rows.number < ? AND decided_at >= ? AND decided_at < ? AND {HOLDS}"
         values = [self.first, self.end, self.since, self.until, *more]
         return self.connection.execute(question.replace("{where}", where), values).fetchall()
 

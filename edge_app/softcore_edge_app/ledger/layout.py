@@ -6,11 +6,10 @@ import hashlib
 import json
 from typing import Any
 
-__all__ = ["FORMAT", "TABLES", "hash_content", "hash_start"]
+__all__ = ["CORRECTIONS", "FORMAT", "HOLDS", "TABLES", "hash_content", "hash_start"]
 
-FORMAT = 3  # of the file and of what is hashed
+FORMAT = 4  # of the file and of what is hashed
 
-# No index beside the numbers: what isn't there can't be changed.
 TABLES = {
     "ledger": """CREATE TABLE ledger (
     id TEXT NOT NULL, format INTEGER NOT NULL, rows INTEGER NOT NULL, head TEXT NOT NULL,
@@ -23,6 +22,7 @@ TABLES = {
     threshold REAL NOT NULL, fail_above REAL NOT NULL, engine TEXT NOT NULL, provider TEXT NOT NULL,
     "precision" TEXT NOT NULL, triggered_at INTEGER NOT NULL, deadline_at INTEGER,
     decided_at INTEGER NOT NULL, milliseconds REAL, reason TEXT, x REAL, y REAL,
+    published_at INTEGER, corrects INTEGER,
     previous TEXT NOT NULL, hash TEXT NOT NULL
 )""",
     "notes": """CREATE TABLE notes (
@@ -31,6 +31,12 @@ TABLES = {
     previous TEXT NOT NULL, hash TEXT NOT NULL
 )""",
 }
+
+# Finds whether a row was corrected; as good as empty. There is no other index beside the numbers.
+CORRECTIONS = "CREATE INDEX corrections ON rows (corrects) WHERE corrects IS NOT NULL"
+
+# Of a row: no later one corrects it, so that its decision is the one that was published.
+HOLDS = "NOT EXISTS (SELECT 1 FROM rows AS later WHERE later.corrects = rows.number)"
 
 
 def hash_start(ledger: str, table: str) -> str:

@@ -20,7 +20,7 @@ class Entry:
     """What is known of one decision when it is entered. Texts must be encodable as UTF-8.
 
     Attributes:
-        trigger: what the frame was taken for; the writer sees to it that it is unique.
+        trigger: what the frame was taken for; unique but for corrections, which the writer sees to.
         part: what the PLC or the broker calls the part; the trigger's id where they don't say.
         name: the frame's name.
         camera: where the frame came from.
@@ -42,6 +42,10 @@ class Entry:
         reason: why it is INVALID, else None.
         x, y: where in the frame the highest patch score lies, as shares of its width and height from its
             upper left; None where there is no map.
+        published_at: of a correction when the trigger's decision came out, too late, in nanoseconds of UTC
+            since 1970; else None.
+        corrects: the number of the row in whose place this one stands: the decision there was made in time
+            and could not be published in time. None where it corrects none.
 
     Raises:
         ValueError: a number that isn't finite or doesn't fit 64 bits, or a text that isn't UTF-8.
@@ -68,6 +72,8 @@ class Entry:
     reason: str | None
     x: float | None = None
     y: float | None = None
+    published_at: int | None = None
+    corrects: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "decision", Decision(self.decision))

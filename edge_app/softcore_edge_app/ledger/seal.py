@@ -13,27 +13,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["PAGE", "Counts", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
+from softcore_edge_app.ledger.counts import Counts
+
+__all__ = ["PAGE", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
 
 PAGE = 4096  # bytes
 _DIGITS = 16  # of a page's hash: it only says where, the file's says whether
-
-
-@dataclass(frozen=True)
-class Counts:
-    """What a ledger's header says.
-
-    Attributes:
-        ledger: its id.
-        rows, notes: how many.
-        head, notes_head: the last one's hash, or what the first one follows.
-    """
-
-    ledger: str
-    rows: int
-    head: str
-    notes: int
-    notes_head: str
+_HEAD, _LINE = 4096, _DIGITS + 1  # bytes of a seal's first line, at most, and of each page's
 
 
 @dataclass(frozen=True)
@@ -94,9 +80,13 @@ def read_seal(path: Path) -> Seal | None:
         OSError: it can't be read.
     """
     try:
-        data = seal_path(path).read_bytes()
+        with seal_path(path).open("rb") as file:
+            most = _HEAD + _LINE * (path.stat().st_size // PAGE + 1)
+            data = file.read(most + 1)
     except FileNotFoundError:
         return None
+    if len(data) > most:
+        raise ValueError("longer than a seal of this ledger")
     first, *pages = data.decode("ascii").splitlines()
     try:
         fields = json.loads(first)

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the SQL is put together from texts of this file
 """Ledger statistics: what a ledger's rows come to."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 from softcore_runtime import Decision
 
 from softcore_edge_app.ledger.check import open_ledger
+from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.verdict import printable
 
 __all__ = ["describe_ledger"]
@@ -19,24 +21,26 @@ _REASONS = 10  # the most frequent ones; the rest is in the export
 def describe_ledger(path: Path) -> list[str]:
     """Sum up a ledger: counts and rates, by category too, why frames were INVALID, latencies, and times.
 
+    Rows that were corrected aren't counted.
+
     Raises:
         sqlite3.Error: it can't be read.
     """
     with open_ledger(path) as connection:
         total, first, last = connection.execute(
-            "SELECT count(*), min(decided_at), max(decided_at) FROM rows"
+            f"SELECT count(*), min(decided_at), max(decided_at) FROM rows WHERE {HOLDS}"
         ).fetchone()
         if not total:
             return ["0 rows"]
         lines = [f"{total} rows: {_count(connection)}", f"decided from {_show(first)} to {_show(last)}"]
         for (category,) in connection.execute("SELECT DISTINCT category FROM rows ORDER BY category"):
             lines.append(f"category {printable(category)}: {_count(connection, category)}")
-        took = connection.execute("SELECT count(milliseconds) FROM rows").fetchone()[0]
+        took = connection.execute(f"SELECT count(milliseconds) FROM rows WHERE {HOLDS}").fetchone()[0]
         if took:
             half, most = (_percentile(connection, took, percent) for percent in (50, 95))
             lines.append(f"an inspection took {half:.1f} ms (p50), {most:.1f} ms (p95)")
         reasons = connection.execute(
-            "SELECT reason, count(*) AS many FROM rows WHERE decision = 'INVALID' "
+            f"SELECT reason, count(*) AS many FROM rows WHERE decision = 'INVALID' AND {HOLDS} "
             "GROUP BY reason ORDER BY many DESC, reason LIMIT ?",
             [_REASONS],
         )
@@ -50,7 +54,8 @@ def _count(connection: sqlite3.Connection, category: str | None = None) -> str:
     """Count the decisions, of one category or all, and give their shares."""
     counts = dict(
         connection.execute(
-            "SELECT decision, count(*) FROM rows WHERE ?1 IS NULL OR category = ?1 GROUP BY decision",
+            f"SELECT decision, count(*) FROM rows WHERE (?1 IS NULL OR category = ?1) AND {HOLDS} "
+            "GROUP BY decision",
             [category],
         )
     )
@@ -63,7 +68,8 @@ def _percentile(connection: sqlite3.Connection, count: int, percent: int) -> flo
     """Give a time that occurred, which this share of the inspections took at most."""
     rank = -(-(count - 1) * percent // 100)  # as numpy's method "higher"
     (value,) = connection.execute(
-        "SELECT milliseconds FROM rows WHERE milliseconds IS NOT NULL ORDER BY milliseconds LIMIT 1 OFFSET ?",
+        f"SELECT milliseconds FROM rows WHERE milliseconds IS NOT NULL AND {HOLDS} "
+        "ORDER BY milliseconds LIMIT 1 OFFSET ?",
         [rank],
     ).fetchone()
     return float(value)

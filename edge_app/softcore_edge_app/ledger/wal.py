@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ __all__ = ["check_wal", "wal_path"]
 
 _HEADER, _FRAME = 32, 24  # bytes
 _MAGIC = 0x377F0682  # and one more where the checksums are of big-endian words
+_AT_ONCE = 1000  # frames in memory: 4 MB
+_LARGEST_PAGE = 65536  # bytes, of SQLite's
 _TRIES = 5  # a WAL that begins anew while it is read looks broken, once
 
 
@@ -40,7 +43,8 @@ def check_wal(path: Path) -> str | None:
     fault = None
     for _ in range(_TRIES):
         try:
-            fault = _find_fault(wal_path(path).read_bytes())
+            with wal_path(path).open("rb") as file:
+                fault = _find_fault(file)
         except FileNotFoundError:
             return None
         if fault is None:
@@ -49,29 +53,35 @@ def check_wal(path: Path) -> str | None:
     return fault
 
 
-def _find_fault(data: bytes) -> str | None:
-    if len(data) <= _HEADER:
+def _find_fault(file: BinaryIO) -> str | None:
+    data = file.read(_HEADER)
+    if len(data) < _HEADER:
         return None  # nothing was in it yet
-    magic, _version, page, _count, *salts, first, second = struct.unpack(">8I", data[:_HEADER])
+    magic, _version, page, _count, *salts, first, second = struct.unpack(">8I", data)
     order = ">u4" if magic & 1 else "<u4"
     begin = np.zeros((1, 2), np.uint32)
     if magic & ~1 != _MAGIC or [first, second] != _sum(_words(data[:24], 1, order), begin)[0].tolist():
         return "the head of the write-ahead log was changed"
-    count = (len(data) - _HEADER) // (_FRAME + page)
-    if not count:
-        return None
-    frames = np.frombuffer(data, np.uint8, count * (_FRAME + page), _HEADER).reshape(count, -1)
-    heads = _words(frames[:, :_FRAME].tobytes(), count, ">u4")  # page, size, two salts, two sums
-    # Each sum goes on from the one before, so that all frames can be summed at once.
-    begin = np.concatenate([np.array([[first, second]], np.uint32), heads[:-1, 4:]])
-    summed = np.concatenate([frames[:, :8], frames[:, _FRAME:]], axis=1)
-    current = (heads[:, 2:4] == salts).all(1)
-    fits = current & (_sum(_words(summed.tobytes(), count, order), begin) == heads[:, 4:]).all(1)
+    if page > _LARGEST_PAGE:
+        return None  # of a foreign ledger, which isn't read any further
+    fitting, currents, ending = [np.zeros(0, bool)], [np.zeros(0, bool)], [np.zeros(0, bool)]
+    begin = np.array([[first, second]], np.uint32)
+    while count := len(data := file.read(_AT_ONCE * (_FRAME + page))) // (_FRAME + page):
+        frames = np.frombuffer(data, np.uint8, count * (_FRAME + page)).reshape(count, -1)
+        heads = _words(frames[:, :_FRAME].tobytes(), count, ">u4")  # page, size, two salts, two sums
+        # Each sum goes on from the one before, so that many frames can be summed at once.
+        begin = np.concatenate([begin, heads[:-1, 4:]])
+        summed = np.concatenate([frames[:, :8], frames[:, _FRAME:]], axis=1)
+        current = (heads[:, 2:4] == salts).all(1)
+        fitting.append(current & (_sum(_words(summed.tobytes(), count, order), begin) == heads[:, 4:]).all(1))
+        currents.append(current)
+        ending.append(current & (heads[:, 1] > 0))  # a transaction's last frame gives the size of the file
+        begin = heads[-1:, 4:]
+    fits, current = np.concatenate(fitting), np.concatenate(currents)
     if fits.all():
         return None
     broken = int(fits.argmin())
-    # A transaction's last frame gives the size of the file.
-    ends = broken + np.flatnonzero(current[broken:] & (heads[broken:, 1] > 0))
+    ends = broken + np.flatnonzero(np.concatenate(ending)[broken:])
     if not len(ends) or not current[ends[0] + 1 :].any():
         return None
     start = _HEADER + broken * (_FRAME + page)

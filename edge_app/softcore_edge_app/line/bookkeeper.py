@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from softcore_runtime import Decision, Inspection, LedgerError, UsageError
 from softcore_runtime.manifest import Manifest, dump_manifest
 
 from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row
+from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row, UnprovenError
 from softcore_edge_app.line.trigger import Trigger
 from softcore_edge_app.verdict import Verdict
 
@@ -44,6 +44,7 @@ class Bookkeeper:
     The ledger may hold decisions that were not published, where the process was killed between the two; every
     one that was published is in it. Where it can't be written a decision becomes INVALID, with the reason;
     that one is entered once the ledger can be written again, before the next (the last 10 000 of them).
+    A decision that was entered and must not be published is corrected by a further row.
 
     Args:
         ledger: where to; None keeps none.
@@ -53,6 +54,8 @@ class Bookkeeper:
         self.ledger = ledger
         self.fault: str | None = None
         self._owed: deque[Entry] = deque()
+        self._corrections: list[Entry] = []  # owed, and entered first: without them a row says what isn't so
+        self._unproven: list[Row] = []  # INVALID, entered and not told of
         self._lost = 0  # of the owed, beyond what is kept
         self._seals: dict[int, tuple[Manifest, str]] = {}
 
@@ -66,21 +69,112 @@ class Bookkeeper:
         pairs = [self._describe(trigger) for trigger in triggers]
         if self.ledger is None:
             return [Entered(None, entry, verdict) for entry, verdict in pairs], []
-        due = list(islice(self._owed, _AT_ONCE))
         try:
-            rows = self.ledger.append_all([*due, *(entry for entry, _ in pairs)])
+            owed, rows = self._append(self.ledger, [entry for entry, _ in pairs])
         except LedgerError as error:
-            return [self._refuse(*pair, str(error), self.ledger.path) for pair in pairs], []
-        for _ in due:
-            self._owed.popleft()
+            added = error.rows if isinstance(error, UnprovenError) else ()
+            numbers = [row.number for row in added] or repeat(None, len(pairs))
+            refused = [
+                self._refuse(*pair, str(error), self.ledger.path, corrects=number)
+                for pair, number in zip(pairs, numbers, strict=True)
+            ]
+            return refused, []
+        entered = [
+            Entered(row.number, row.entry, verdict) for row, (_, verdict) in zip(rows, pairs, strict=True)
+        ]
+        return entered, [*owed, *rows]
+
+    def correct(
+        self, entered: Sequence[Entered], reasons: Sequence[str | None]
+    ) -> tuple[list[Entered], list[Row]]:
+        """Make decisions INVALID that were entered and can't be published any more.
+
+        Args:
+            entered: decisions.
+            reasons: why, of each; None of one that stands.
+
+        Returns:
+            what is to be published, in the order given; and the rows that correct. Where these can't be
+            entered now, they are later.
+        """
+        published_at = time.time_ns()
+        corrected = [
+            one if reason is None else _correct(one, reason, published_at)
+            for one, reason in zip(entered, reasons, strict=True)
+        ]
+        if self.ledger is None:
+            return corrected, []
+        places = [
+            place for place, one in enumerate(corrected) if one is not entered[place] and one.entry.corrects
+        ]
+        entries = [corrected[place].entry for place in places]
+        try:
+            owed, rows = self._append(self.ledger, entries)
+        except LedgerError as error:
+            if isinstance(error, UnprovenError) and error.rows:
+                self._unproven += error.rows
+            else:
+                self._corrections += entries
+            self._tell(str(error), self.ledger.path)
+            return corrected, []
+        for place, row in zip(places, rows, strict=True):
+            corrected[place] = replace(corrected[place], number=row.number)
+        return corrected, [*owed, *rows]
+
+    def look_after(self) -> list[Row]:
+        """See to the ledger where there is nothing to enter, and give the rows that were added.
+
+        That is whether it is still there, what is owed to it, and what lies in its write-ahead log.
+        """
+        if self.ledger is None:
+            return []
+        if fault := self.ledger.find_fault():
+            self._tell(fault, self.ledger.path)
+            return []
+        rows: list[Row] = []
+        if self.fault:  # else a PLC that waits until all is well would wait for ever
+            try:
+                rows, _ = self._append(self.ledger, [])
+            except LedgerError as error:
+                self._tell(str(error), self.ledger.path)
+        self.ledger.copy_log()
+        return rows
+
+    @property
+    def alarms(self) -> list[str]:
+        """What a person should see to."""
+        if self.ledger is None or not self.ledger.touched:
+            return []
+        return [f"ledger {self.ledger.path}: another program has written to it; verify it"]
+
+    def _append(self, ledger: Ledger, entries: Sequence[Entry]) -> tuple[list[Row], list[Row]]:
+        """Append entries after what is owed; give the rows of what was owed, and theirs.
+
+        Raises:
+            UnprovenError: as `Ledger.append_all`, with the rows of `entries` alone.
+            LedgerError: likewise.
+        """
+        corrections = len(self._corrections)
+        due = [*self._corrections, *islice(self._owed, _AT_ONCE)]
+        try:
+            rows = ledger.append_all([*due, *entries])
+        except UnprovenError as error:
+            if error.rows:
+                self._settle(corrections, len(due))
+                self._unproven += error.rows[: len(due)]
+            raise UnprovenError(str(error), error.rows[len(due) :]) from error
+        self._settle(corrections, len(due))
         if self.fault:
             self.fault = None
-            _log.info("%s: is written again", self.ledger.path)
-        entered = [
-            Entered(row.number, row.entry, verdict)
-            for row, (_, verdict) in zip(rows[len(due) :], pairs, strict=True)
-        ]
-        return entered, rows
+            _log.info("%s: is written again", ledger.path)
+        proven, self._unproven = self._unproven, []
+        return [*proven, *rows[: len(due)]], rows[len(due) :]
+
+    def _settle(self, corrections: int, due: int) -> None:
+        """Strike out what was owed and is entered."""
+        del self._corrections[:corrections]
+        for _ in range(due - corrections):
+            self._owed.popleft()
 
     def note(self, change: Change) -> Note:
         """Note a change, which is made only if this returns; from any thread.
@@ -98,7 +192,8 @@ class Bookkeeper:
         if self.ledger is None:
             return
         try:
-            self.ledger.append_all(list(self._owed))
+            self.ledger.append_all([*self._corrections, *self._owed])
+            self._corrections.clear()
             self._owed.clear()
         except LedgerError:
             pass  # said when it began, and in the remark
@@ -112,31 +207,33 @@ class Bookkeeper:
         """The summary's line: how many rows, and the head, which proves them once it is noted elsewhere."""
         if self.ledger is None:
             return None
-        absent = len(self._owed) + self._lost
+        absent = len(self._corrections) + len(self._owed) + self._lost
         missing = f"; {absent} INVALID are not in it" if absent else ""
         return f"ledger {self.ledger.path}: {self.ledger.rows} rows, head {self.ledger.head}{missing}"
 
-    def _refuse(self, entry: Entry, verdict: Verdict, fault: str, path: Path) -> Entered:
-        fault = fault.removeprefix(f"{path}: ")
-        if self.fault is None:
-            _log.error("%s: can't be written (%s); frames are INVALID until it can", path, fault)
-        self.fault = f"the ledger can't be written ({fault})"
-        verdict = _invalidate(verdict, self.fault)
-        entry = replace(
-            entry,
-            decision=verdict.decision,
-            score=None,
-            bound=None,
-            milliseconds=None,
-            reason=verdict.reason and _encodable(verdict.reason),
-            x=None,
-            y=None,
-        )
+    def _refuse(
+        self, entry: Entry, verdict: Verdict, fault: str, path: Path, *, corrects: int | None = None
+    ) -> Entered:
+        reason = self._tell(fault, path)
+        if corrects is not None:  # it is in there, and nothing proves it
+            corrected = _correct(Entered(corrects, entry, verdict), reason, time.time_ns())
+            self._corrections.append(corrected.entry)
+            return corrected
+        verdict = _invalidate(verdict, reason)
+        entry = _invalidate_entry(entry, verdict)
         if len(self._owed) == _OWED:
             self._owed.popleft()
             self._lost += 1
         self._owed.append(entry)
         return Entered(None, entry, verdict)
+
+    def _tell(self, fault: str, path: Path) -> str:
+        """Say once that nothing can be entered, and give it as a reason."""
+        fault = fault.removeprefix(f"{path}: ")
+        if self.fault is None:
+            _log.error("%s: can't be written (%s); frames are INVALID until it can", path, fault)
+        self.fault = f"the ledger can't be written ({fault})"
+        return self.fault
 
     def _describe(self, trigger: Trigger) -> tuple[Entry, Verdict]:
         verdict, manifest = trigger.verdict, trigger.manifest
@@ -213,6 +310,27 @@ def _invalidate(verdict: Verdict, reason: str) -> Verdict:
         exact=None,
         reason=f"{reason}; {verdict.reason}" if verdict.reason else reason,
     )
+
+
+def _invalidate_entry(entry: Entry, verdict: Verdict) -> Entry:
+    """Let an entry say what a verdict says that was made INVALID."""
+    return replace(
+        entry,
+        decision=verdict.decision,
+        score=None,
+        bound=None,
+        milliseconds=None,
+        reason=verdict.reason and _encodable(verdict.reason),
+        x=None,
+        y=None,
+    )
+
+
+def _correct(one: Entered, reason: str, published_at: int) -> Entered:
+    """Make a decision INVALID that has its row, if there is a ledger."""
+    verdict = _invalidate(one.verdict, reason)
+    entry = replace(_invalidate_entry(one.entry, verdict), corrects=one.number, published_at=published_at)
+    return Entered(None, entry, verdict)
 
 
 def _encodable(text: str) -> str:

@@ -21,6 +21,7 @@ __all__ = ["Clerk", "Listener"]
 Listener = Callable[[Decided], None]
 
 _LEAST_MARGIN = 0.002  # seconds before a deadline at which what has no decision becomes INVALID
+_IDLE = 5.0  # seconds after which the ledger is looked after where there is nothing to do
 _STUCK = 10.0  # seconds that a flush of the disk may take
 
 _log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class Clerk:
     """A thread that turns decisions into published ones.
 
     It takes what has its decision, all lines' in one step of the ledger, so that a slow disk costs time but
-    no throughput; settles what is late; and only then tells listeners and outputs.
+    no throughput; settles what is late, before it is entered and after; and only then tells listeners and
+    outputs.
 
     Args:
         lines: whose triggers.
@@ -54,6 +56,9 @@ class Clerk:
         self._ending = False
         self._margin = _LEAST_MARGIN
         self._busy_since: float | None = None
+        # However slow the disk was just now, some of the time before a deadline is left for the inspection.
+        deadlines = [line.queue.deadline for line in lines if line.queue.deadline is not None]
+        self._most_margin = 0.5 * min(deadlines, default=0.0)
         self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
 
     def start(self) -> None:
@@ -86,7 +91,9 @@ class Clerk:
                 due = self._work()
                 if ending:
                     return
-                self._called.wait(None if due is None else max(due - self._margin - time.monotonic(), 0))
+                wait = _IDLE if due is None else max(due - self._margin - time.monotonic(), 0)
+                if not self._called.wait(min(wait, _IDLE)) and wait >= _IDLE:
+                    self._look_after()
         except Exception as error:  # nothing goes on without a clerk: the process ends, and is started anew
             _log.exception("no decision can be entered any more")
             self._on_error(error)
@@ -106,9 +113,11 @@ class Clerk:
         for trigger in triggers:
             _invalidate_late(trigger, began + self._margin)
         entered, rows = self._enter(triggers)
-        self._busy_since, now = None, time.monotonic()
         # Twice the usual time of a flush, so that a decision is published before its deadline, not only made.
-        self._margin = max(0.9 * self._margin + 0.1 * 2 * (now - began), _LEAST_MARGIN)
+        usual = 0.9 * self._margin + 0.1 * 2 * (time.monotonic() - began)
+        self._margin = max(min(usual, self._most_margin), _LEAST_MARGIN)
+        entered, rows = self._correct_late(triggers, entered, rows)
+        self._busy_since, now = None, time.monotonic()
         if self._feed:
             self._feed.add(rows, [one.entry for one in entered if one.number is None])
         for (line, trigger), one in zip(collected, entered, strict=True):
@@ -117,6 +126,8 @@ class Clerk:
             valid = one.verdict.decision is not Decision.INVALID
             inspection = trigger.inspection if valid else None
             self._tell(Decided(one.entry, one.verdict, trigger.frame, inspection, stages, one.number))
+        if not self._book.fault:
+            self._look_after()
 
     def _enter(self, triggers: list[Trigger]) -> tuple[list[Entered], list[Row]]:
         """Enter decisions; what can't be made an entry of is INVALID."""
@@ -127,6 +138,28 @@ class Clerk:
             for trigger in triggers:
                 _revoke(trigger, f"internal error: {type(error).__name__}: {error}")
             return self._book.enter(triggers)
+
+    def _correct_late(
+        self, triggers: list[Trigger], entered: list[Entered], rows: list[Row]
+    ) -> tuple[list[Entered], list[Row]]:
+        """Make INVALID what was entered in time and can't be published in time: the flush took too long.
+
+        To enter that takes a flush, too, after which others may be late.
+        """
+        while any(reasons := [_find_lateness(*pair) for pair in zip(triggers, entered, strict=True)]):
+            entered, more = self._book.correct(entered, reasons)
+            rows = [*rows, *more]
+        corrected = {
+            entry.corrects for entry in [*(row.entry for row in rows), *(one.entry for one in entered)]
+        }
+        return entered, [row for row in rows if row.number not in corrected]
+
+    def _look_after(self) -> None:
+        self._busy_since = time.monotonic()
+        rows = self._book.look_after()
+        self._busy_since = None
+        if rows and self._feed:
+            self._feed.add(rows, [])
 
     def _tell(self, decided: Decided) -> None:
         for listener in self._listeners:
@@ -147,6 +180,14 @@ def _invalidate_late(trigger: Trigger, now: float) -> None:
         return
     if now > trigger.deadline:
         _revoke(trigger, f"late: decided on, but not entered after {now - trigger.at:.2f} s")
+
+
+def _find_lateness(trigger: Trigger, one: Entered) -> str | None:
+    """Say that a decision is too late to be published now, or None."""
+    now = time.monotonic()
+    if trigger.deadline is None or now <= trigger.deadline or one.entry.decision is Decision.INVALID:
+        return None
+    return f"late: decided on, but entered only after {now - trigger.at:.2f} s"
 
 
 def _revoke(trigger: Trigger, reason: str) -> None:

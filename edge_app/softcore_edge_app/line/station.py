@@ -41,7 +41,7 @@ class Station:
         self.lines: dict[str, Line] = {}
         self._listeners: list[Listener] = []
         self._note_listeners: list[Callable[[Note], None]] = []
-        self._alarms: list[Callable[[], Iterable[str]]] = []
+        self._alarms: list[Callable[[], Iterable[str]]] = [lambda: book.alarms]
         self._couriers: list[Courier] = []
         ledger = book.ledger
         self._feed = Feed(ledger.path, ledger.rows) if ledger else None

@@ -27,6 +27,7 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
 
 from softcore_edge_app.ledger.excerpt import Filter, Part, read_parts
 from softcore_edge_app.ledger.figures import GRID, IDLE, Figures, reckon_figures
+from softcore_edge_app.ledger.formulas import defuse_formula
 from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.web.catalogue import Language, say
 from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
@@ -40,7 +41,6 @@ __all__ = ["THIRDS", "make_report", "render_page", "render_table"]
 _PATIENCE = 60.0  # seconds that its figures may take
 _PASSES = 50  # parts among which one with a picture is looked for, to draw the regions on
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
-_RISKY = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would take what begins so for a formula
 _WORDS: dict[tuple[str, str | None], str] = {  # of what a note tells
     ("running", "true"): "run.start",
     ("running", "false"): "run.stop",
@@ -152,7 +152,7 @@ def render_table(figures: Figures) -> str:
     writer = csv.writer(table)
     writer.writerow(("figure", "camera", "of", "value"))
     for row in _list_figures(figures):
-        writer.writerow([_defuse(value) for value in row])
+        writer.writerow([defuse_formula(value) for value in row])
     return table.getvalue()
 
 
@@ -246,11 +246,6 @@ def _tell_time(
         return datetime.fromtimestamp(nanoseconds / 10**9, zone).strftime(form)
     except (ValueError, OverflowError, OSError):
         return f"{nanoseconds}ns"
-
-
-def _defuse(value: object) -> object:
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_RISKY) else value
 
 
 @cache

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.ledger.head import head_path
 from softcore_edge_app.ledger.ledger import Flaw, Ledger, Note, Row, verify_ledger
 from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.row import COLUMNS
@@ -28,14 +30,23 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two ledgers, of five rows and of five notes, without their seals; to copy them is quicker than to write."""
+    folder = tmp_path_factory.mktemp("five")
+    write(folder / "rows", 5)
+    write_noted(folder / "notes")
+    for name in ("rows", "notes"):
+        seal_path(folder / name).unlink()
+    return folder
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), row=st.integers(1, 5), column=st.sampled_from(COLUMNS[1:]))
 def test_one_changed_field_is_found_at_its_row(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, row: int, column: str
+    five: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, row: int, column: str
 ) -> None:
-    path = tmp_path_factory.mktemp("ledger") / "a"
-    write(path, 5)
-    seal_path(path).unlink()
+    path = Path(shutil.copytree(five, tmp_path_factory.mktemp("ledger") / "of five")) / "rows"
     value = data.draw(OTHERS[column])
     with closing(sqlite3.connect(path)) as connection:
         (before,) = connection.execute(f'SELECT "{column}" FROM rows WHERE number = ?', [row]).fetchone()
@@ -52,11 +63,9 @@ def test_one_changed_field_is_found_at_its_row(
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), note=st.integers(1, 5), column=st.sampled_from(NOTE_COLUMNS[1:]))
 def test_one_changed_field_of_a_note_is_found_there(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, note: int, column: str
+    five: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, note: int, column: str
 ) -> None:
-    path = tmp_path_factory.mktemp("ledger") / "a"
-    write_noted(path)
-    seal_path(path).unlink()
+    path = Path(shutil.copytree(five, tmp_path_factory.mktemp("ledger") / "of five")) / "notes"
     value = data.draw(st.integers(0, 2**62) if column in ("at", "row") else st.text() | st.binary())
     with closing(sqlite3.connect(path)) as connection:
         ask = f'SELECT "{column}" FROM notes WHERE number = ?'
@@ -131,6 +140,11 @@ def test_the_notes_hold_the_rows_that_they_were_made_after(path: Path) -> None:
     fault = verify_ledger(path).fault
     assert fault
     assert (fault.flaw, fault.row) == (Flaw.CHANGED, 10)
+    assert fault.detail == "row 10 was rewritten, or the head file was changed"
+    head_path(path).unlink()
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row) == (Flaw.CHANGED, 10)
     assert fault.detail == "row 10 has another hash than note 1 says: the rows were rewritten"
     forge(path, "DELETE FROM rows WHERE number > 7", f"UPDATE ledger SET rows = 7, head = '{rows[6].hash}'")
     assert found(path) == (Flaw.TRUNCATED, 8)
@@ -197,17 +211,29 @@ def test_a_row_rewritten_with_a_hash_of_its_own_is_found(path: Path) -> None:
     assert found(path) == (Flaw.CHANGED, 6)
 
 
-def test_only_a_noted_head_shows_a_tail_that_was_cut_with_its_record(path: Path) -> None:
+def test_a_tail_that_was_cut_with_its_record_is_found_by_the_head_file(path: Path) -> None:
     rows = write(path, 10)
     assert all(verify_ledger(path, row.hash).fault is None for row in rows)
+    cut = ["DELETE FROM rows WHERE number > 7", f"UPDATE ledger SET rows = 7, head = '{rows[6].hash}'"]
+    forge(path, *cut)
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row) == (Flaw.TRUNCATED, 8)
+    assert fault.detail == "truncated: rows 8 to 10 are missing (the head file counts 10)"
+
+
+def test_only_a_noted_head_shows_a_tail_that_was_cut_with_all_records(path: Path) -> None:
+    rows = write(path, 10)
     forge(path, "DELETE FROM rows WHERE number > 7", f"UPDATE ledger SET rows = 7, head = '{rows[6].hash}'")
-    assert verify_ledger(path).fault is None
+    head_path(path).unlink()
+    verified = verify_ledger(path)
+    assert (verified.fault, verified.unproven) == (None, "there is no line.ledger.head")
     assert verify_ledger(path, rows[6].hash).fault is None
     assert found(path, rows[7].hash) == (Flaw.TRUNCATED, None)
 
 
 def test_each_changed_byte_of_a_closed_ledger_is_found(path: Path) -> None:
-    """Every one of them, in the file and in its seal; and where: a row, or a page of 4096 bytes."""
+    """In the file and in its seal; and where: a row, or a page of 4096 bytes. Of empty space each 50th."""
     notes = write_noted(path, 4)
     assert verify_ledger(path, notes[-1].hash).fault is None
     for file in (path, seal_path(path)):
@@ -215,6 +241,8 @@ def test_each_changed_byte_of_a_closed_ledger_is_found(path: Path) -> None:
         rng = np.random.default_rng(0)
         with file.open("r+b", buffering=0) as open_file:
             for place, byte in enumerate(whole):
+                if place % 50 and not any(whole[max(place - 1, 0) : place + 2]):
+                    continue
                 os.pwrite(open_file.fileno(), bytes([byte ^ 1 << int(rng.integers(8))]), place)
                 fault = verify_ledger(path).fault
                 assert fault, f"byte {place} of {file.name}"
@@ -244,6 +272,28 @@ def test_what_is_written_beside_the_seal_is_found(path: Path) -> None:
         assert found(path) == (Flaw.DAMAGED, None)
         with pytest.raises(LedgerError):
             Ledger.open(path)
+
+
+@pytest.mark.parametrize("value", ["zeroblob(2000000)", "printf('%.*c', 2000000, 'x')"])
+@pytest.mark.parametrize("column", ["part", "score"])
+def test_a_huge_value_is_damage_and_is_not_read(path: Path, column: str, value: str) -> None:
+    """Of any size: SQLite is told not to. A line doesn't read it either."""
+    write(path, 5)
+    forge(path, f"UPDATE rows SET {column} = {value} WHERE number = 3")
+    fault = verify_ledger(path).fault
+    assert fault
+    assert (fault.flaw, fault.row) == (Flaw.DAMAGED, 3)
+    assert fault.detail == "row 3 can't be read: string or blob too big"
+    with pytest.raises(LedgerError, match="too big"):
+        Ledger.open(path)
+
+
+def test_a_seal_that_is_too_long_is_not_read(path: Path) -> None:
+    write(path, 5)
+    os.truncate(seal_path(path), 10**12)  # a sparse terabyte
+    fault = verify_ledger(path).fault
+    assert fault
+    assert fault.detail == "the seal was changed (longer than a seal of this ledger)"
 
 
 def test_verify_leaves_a_closed_ledger_as_it_is(path: Path) -> None:

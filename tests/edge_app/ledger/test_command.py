@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,80 @@ def test_verify_beside_a_line(path: Path, capsys: Capsys) -> None:
         more = ledger.append(entry(0))
         code, out, _ = run(capsys, "verify", path)
     assert (code, out) == (0, f"{path}: 11 rows, whole, being written, or not closed; head {more.hash}\n")
+
+
+def test_three_states_have_three_exit_codes(path: Path, tmp_path: Path, capsys: Capsys) -> None:
+    """Whole, tail unprovable, and rows missing, of a ledger that wasn't closed."""
+    files = {}
+    with Ledger.open(path) as ledger:
+        (row, *_) = ledger.append_all([entry(number) for number in range(10)])[-1:]
+        for suffix in ("", "-wal", ".head"):
+            files[suffix] = path.with_name(path.name + suffix).read_bytes()
+    path = tmp_path / "killed.ledger"
+    for suffix, content in files.items():
+        path.with_name(path.name + suffix).write_bytes(content)
+    out = f"{path}: 10 rows, whole, being written, or not closed; head {row.hash}\n"
+    assert run(capsys, "verify", path) == (0, out, "")
+    path.with_name(f"{path.name}.head").unlink()
+    why = "there is no killed.ledger.head"
+    out = f"{path}: 10 rows, unsealed, tail unprovable ({why}); head {row.hash}\n"
+    assert run(capsys, "verify", path) == (4, out, "")
+    code, out, err = run(capsys, "export", path, "--out", tmp_path / "rows.csv")
+    warning = f"softcore-edge ledger: warning: {path}: unsealed, and {why}: rows may be missing at its end\n"
+    assert (code, out) == (0, "")
+    assert err.startswith(warning)
+    assert run(capsys, "stats", path)[2] == warning
+    path.with_name(f"{path.name}.head").write_bytes(files[".head"])
+    path.with_name(f"{path.name}-wal").unlink()
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    code, out, err = run(capsys, "verify", path)
+    assert (code, out) == (3, "")
+    assert "truncated: rows 1 to 10 are missing (the head file counts 10)" in err
+
+
+PARTS = [
+    "=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "\t=1", " =1", "\n=1", "\uff1d1", "a,b", 'a "quoted" one',
+    "line\nbreak", "carriage\rreturn", "<script>alert(1)</script>", "'; DROP TABLE rows; --", "",
+    "x" * 10_000, "\x00nul", "\x1b[31m", "\u202eright to left", "\U0001f600",
+]  # fmt: skip
+
+
+def test_whatever_a_part_is_called_comes_back(path: Path, tmp_path: Path, capsys: Capsys) -> None:
+    """From the ledger as it is, from CSV harmless for a spreadsheet, and with --raw as it is."""
+    with Ledger.open(path) as ledger:
+        ledger.append_all([replace(entry(0), trigger=f"t{n}", part=part) for n, part in enumerate(PARTS)])
+        assert [row.entry.part for row in ledger] == PARTS
+    read = {}
+    for option in ([], ["--raw"]):
+        out = tmp_path / "parts.csv"
+        assert run(capsys, "export", path, "--out", out, *option)[0] == 0
+        with out.open(encoding="utf-8", newline="") as file:
+            read[bool(option)] = [row["part"] for row in csv.DictReader(file)]
+    assert read[True] == PARTS
+    assert read[False] == [f"'{part}" if n < 8 else part for n, part in enumerate(PARTS)]
+    assert run(capsys, "verify", path)[0] == 0
+    assert run(capsys, "stats", path)[1].startswith(f"{len(PARTS)} rows")
+
+
+def test_what_was_corrected_is_exported_but_no_decision(path: Path, tmp_path: Path, capsys: Capsys) -> None:
+    def read(*options: str) -> list[tuple[str, str, str]]:
+        out = tmp_path / "rows.csv"
+        assert run(capsys, "export", path, "--out", out, *options)[0] == 0
+        with out.open(encoding="utf-8", newline="") as file:
+            return [(row["trigger"], row["decision"], row["corrects"]) for row in csv.DictReader(file)]
+
+    with Ledger.open(path) as ledger:
+        first, second = ledger.append_all([entry(0), entry(4)])
+        late = {"decision": Decision.INVALID, "score": None, "bound": None, "milliseconds": None}
+        late |= {"reason": "late", "corrects": 1, "published_at": first.entry.decided_at + 10**9}
+        ledger.append(replace(first.entry, **late))
+    assert read() == [("run-0", "PASS", ""), ("run-4", "PASS", ""), ("run-0", "INVALID", "1")]
+    assert read("--decision", "PASS") == [("run-4", "PASS", "")]
+    assert read("--decision", "INVALID") == [("run-0", "INVALID", "1")]
+    assert run(capsys, "stats", path)[1].splitlines()[0] == (
+        "2 rows: 1 PASS (50.00%), 0 FAIL (0.00%), 1 INVALID (50.00%)"
+    )
+    assert second.entry.corrects is None
 
 
 @pytest.mark.usefixtures("rows")
@@ -278,7 +353,8 @@ def test_each_command_has_a_help_of_its_own(capsys: Capsys) -> None:
     for command, text in helps.items():
         assert f"usage: softcore-edge ledger {command} " in text
         assert f"  softcore-edge ledger {command} line1.ledger" in text
-        assert "  3  the ledger is damaged" in text
+        assert "  3  rows are missing" in text
+        assert ("  4  unsealed, tail unprovable" in text) == (command == "verify")
     assert "--decision" in helps["export"]
     assert "--decision" not in helps["verify"]
 

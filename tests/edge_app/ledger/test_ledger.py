@@ -90,7 +90,7 @@ def test_the_chain_is_sha256_over_json(path: Path) -> None:
         rows = [dict(row) for row in connection.execute("SELECT * FROM rows ORDER BY number")]
         notes = [dict(row) for row in connection.execute("SELECT * FROM notes ORDER BY number")]
     for table, links, head in (("rows", rows, "head"), ("notes", notes, "notes_head")):
-        content = {"format": 3, "ledger": header["id"], "table": table}
+        content = {"format": 4, "ledger": header["id"], "table": table}
         for link in [*links, None]:
             text = json.dumps(content, sort_keys=True, separators=(",", ":"))
             digest = hashlib.sha256(text.encode()).hexdigest()
@@ -320,7 +320,7 @@ def test_readers_beside_a_writer(path: Path) -> None:
 def test_an_open_ledger_has_no_seal_and_a_closed_one_no_log(path: Path) -> None:
     write(path, 2)
     assert sorted(file.name for file in path.parent.iterdir()) == [
-        "line.ledger", "line.ledger.lock", "line.ledger.seal",
+        "line.ledger", "line.ledger.head", "line.ledger.lock", "line.ledger.seal",
     ]  # fmt: skip
     with Ledger.open(path):
         assert not seal_path(path).exists()
@@ -345,3 +345,25 @@ def test_rows_are_on_the_disk_when_append_returns(path: Path, monkeypatch: pytes
     with Ledger.open(path) as ledger:
         assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_ctrl_c_after_a_commit_leaves_a_ledger_that_is_sealed(
+    path: Path, noted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(path)
+    ledger.append(entry(0))
+    before = ledger._counts
+
+    def interrupt(_self: Ledger, _added: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Ledger, "_write_head", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(entry(1))
+    if not noted:  # it came a step earlier
+        ledger._counts = before
+    ledger.close()
+    verified = verify_ledger(path)
+    assert (verified.rows, verified.closed, verified.fault) == (2, True, None)
