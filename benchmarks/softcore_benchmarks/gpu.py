@@ -38,8 +38,9 @@ from softcore_export.procedural_pill import draw_category
 from softcore_export.settings import ExportSettings
 from softcore_runtime.backbones import open_backbone
 from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cpus import usable_cpus
 from softcore_runtime.devices import find_device
-from softcore_runtime.engine import Backbone, Provider, usable_cpus
+from softcore_runtime.engine import Backbone, Provider
 from softcore_runtime.errors import ProviderError
 from softcore_runtime.exhaustive import ExhaustiveSearch
 from softcore_runtime.hnsw import HnswIndex

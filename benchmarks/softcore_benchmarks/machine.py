@@ -7,7 +7,7 @@ import softcore_runtime.openvino  # noqa: F401
 
 # isort: split
 import openvino
-from softcore_runtime.engine import usable_cpus
+from softcore_runtime.cpus import usable_cpus
 
 __all__ = ["describe_machine"]
 

@@ -316,7 +316,10 @@ class Configuration(CameraOptions):
         description="what computes; `auto` takes the first of `tensorrt`, `cuda` and `cpu` that can here",
     )
     threads: int | None = Field(
-        default=None, ge=1, description="threads of network and index; every CPU of this process if left out"
+        default=None,
+        ge=1,
+        description="threads of network and index; if left out, as many as CPUs that affinity and the quota of "
+        "a container or service leave to this process",
     )
     log: Literal["text", "json"] = Field(default="text", description="the form of messages on standard error")
     mqtt: MqttOptions | None = Field(default=None, description="a broker; see the table `[mqtt]`")

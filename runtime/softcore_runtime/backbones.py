@@ -7,6 +7,7 @@ import weakref
 from pathlib import Path
 from typing import Literal
 
+from softcore_runtime.cpus import usable_cpus
 from softcore_runtime.devices import find_device
 from softcore_runtime.engine import (
     Backbone,
@@ -14,7 +15,6 @@ from softcore_runtime.engine import (
     Precision,
     Provider,
     choose_engine,
-    usable_cpus,
 )
 from softcore_runtime.errors import MissingLibraryError, ProviderError, UsageError
 

@@ -20,6 +20,7 @@ from itertools import takewhile
 from types import FrameType
 from typing import NoReturn
 
+from softcore_runtime.cpus import limit_threads
 from softcore_runtime.errors import MissingLibraryError, SoftCoreError, UsageError
 from softcore_runtime.missing_library import add_extra, explain_import, is_of_library
 
@@ -85,6 +86,7 @@ def run(
     if not debug:
         silence_opencv()
     _escape_output()
+    limit_threads()
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _let_runtime_speak(parser.prog):
@@ -127,6 +129,7 @@ def start(prog: str, module: str, arguments: Sequence[str] | None = None) -> int
         The exit code, as `run` gives it.
     """
     try:
+        limit_threads()  # what the libraries read when they are imported
         main: Callable[[Sequence[str] | None], int] = import_module(module).main
     except KeyboardInterrupt:
         return _say_interrupted(prog)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol, get_args
@@ -23,7 +22,6 @@ __all__ = [
     "Provider",
     "choose_engine",
     "describe_backbone",
-    "usable_cpus",
 ]
 
 Engine = Literal["openvino", "onnxruntime"]
@@ -101,8 +99,3 @@ def choose_engine(wanted: Engine | Literal["auto"] = "auto", favourite: Engine |
 def describe_backbone(engine: Engine, provider: Provider, precision: Precision) -> str:
     """Say in words what computes."""
     return f"{engine} in {precision}" if provider == "cpu" else f"{engine} on {provider} in {precision}"
-
-
-def usable_cpus() -> int:
-    """Count the CPUs that this process may use."""
-    return len(os.sched_getaffinity(0))

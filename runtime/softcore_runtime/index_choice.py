@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.bundle import BANK, INDEX, Bundle
+from softcore_runtime.cpus import usable_cpus
 from softcore_runtime.devices import SearchTimes, keep_search_times, read_search_times
-from softcore_runtime.engine import Backbone, Index, usable_cpus
+from softcore_runtime.engine import Backbone, Index
 from softcore_runtime.hnsw import HnswIndex
 from softcore_runtime.search import Search
 

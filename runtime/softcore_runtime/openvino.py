@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.cpus import usable_cpus
 from softcore_runtime.devices import Device
-from softcore_runtime.engine import Engine, Precision, Provider, usable_cpus
+from softcore_runtime.engine import Engine, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.missing_library import explain_import
 

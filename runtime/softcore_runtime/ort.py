@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.cpus import usable_cpus
 from softcore_runtime.devices import (
     Build,
     Device,
@@ -25,7 +26,7 @@ from softcore_runtime.devices import (
     keep_engines,
     list_needed,
 )
-from softcore_runtime.engine import Engine, Precision, Provider, usable_cpus
+from softcore_runtime.engine import Engine, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError, ProviderError
 from softcore_runtime.missing_library import explain_import
 

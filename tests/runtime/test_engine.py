@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_runtime import Inspector
-from softcore_runtime.engine import ENGINES, Engine, choose_engine, usable_cpus
+from softcore_runtime.engine import ENGINES, Engine, choose_engine
 from softcore_runtime.errors import MissingLibraryError
 
 SAID = {
@@ -96,14 +96,6 @@ def run_pinned(code: str, cpus: list[int]) -> list[str]:
         [sys.executable, "-c", pinned], capture_output=True, text=True, check=True, env=environment
     )
     return ended.stdout.split()
-
-
-def test_only_cpus_that_may_be_used_are_counted() -> None:
-    there = sorted(os.sched_getaffinity(0))
-    assert usable_cpus() == len(there)
-    code = "from softcore_runtime.engine import usable_cpus; print(usable_cpus())"
-    for count in {1, len(there)}:
-        assert run_pinned(code, there[:count]) == [str(count)]
 
 
 def test_threads_are_as_many_as_were_asked_for(tiny_bundle: Path) -> None:
