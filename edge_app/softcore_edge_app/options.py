@@ -318,8 +318,8 @@ class Configuration(CameraOptions):
     threads: int | None = Field(
         default=None,
         ge=1,
-        description="threads of network and index; if left out, as many as CPUs that affinity and the quota of "
-        "a container or service leave to this process",
+        description="threads of network and index; if left out, as many as the CPUs that affinity and the "
+        "quota of a container or service leave to this process",
     )
     log: Literal["text", "json"] = Field(default="text", description="the form of messages on standard error")
     mqtt: MqttOptions | None = Field(default=None, description="a broker; see the table `[mqtt]`")
