@@ -33,7 +33,11 @@ def keep_networks(folder: Path) -> Iterator[None]:
             draft = kept.with_suffix(f".{os.getpid()}")
             shutil.copyfile(path, draft)
             draft.replace(kept)
-        shutil.copyfile(kept, path)
+        try:
+            shutil.copyfile(kept, path)
+        except OSError as error:  # of a full disk, which is where the file goes
+            error.filename = str(path)
+            raise
 
     folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:

@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from softcore_export.choices import Choices
 from softcore_export.coreset import draw_axes, spread
-from softcore_export.dataset import TrainingPictures, find_training_folder
+from softcore_export.dataset import TrainingPictures
 from softcore_export.export import build, prepare
 from softcore_export.settings import ExportSettings
 from softcore_runtime.command_line import Parser, run
@@ -183,7 +183,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.weights}: no such file")
     rows = {}
     for category, ratio in _ROWS:
-        pictures = TrainingPictures.find(find_training_folder(options.data, category))
+        pictures = TrainingPictures.find(options.data / category)
         rows[f"{category}, ratio {ratio:g}"] = _measure(pictures, category, ratio, options)
     results = options.out / "results"
     results.mkdir(parents=True, exist_ok=True)

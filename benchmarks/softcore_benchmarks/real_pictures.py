@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from softcore_export.dataset import TrainingPictures, find_training_folder
+from softcore_export.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, bundle
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _run(category: Path, limit: int | None, settings: ExportSettings) -> dict[str, object]:
-    pictures = TrainingPictures.find(find_training_folder(category.parent, category.name), limit)
+    pictures = TrainingPictures.find(category, limit)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         done = export(pictures, Path(folder) / category.name, settings)

@@ -38,6 +38,8 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     if options.revert:
         return _revert(order.bundle)
     samples, wanted, mask = order.samples, order.objective, order.mask
+    for line in samples.layouts:
+        _say(line)
     for line in samples.omitted:
         _say(f"warning: {line}")
     # Only now, for it takes a second: --help and mistakes in the options are answered at once.

@@ -11,7 +11,7 @@ from softcore_runtime.command_line import run
 from softcore_runtime.copies import list_pairs
 from softcore_runtime.engine import describe_backbone
 
-from softcore_export.dataset import TrainingPictures, find_training_folder
+from softcore_export.dataset import TrainingPictures
 from softcore_export.options import build_parser
 from softcore_export.preflight import Order, check_order
 
@@ -63,14 +63,15 @@ def _draw(order: Order) -> TrainingPictures:
 
     _say(f"drawing {order.folder}")
     draw_category(order.folder, seed=order.settings.seed)
-    return TrainingPictures.find(find_training_folder(order.folder.parent, order.folder.name), order.limit)
+    return TrainingPictures.find(order.folder, order.limit)
 
 
 def _announce(pictures: TrainingPictures, order: Order) -> None:
     """Say what is there, and what of it may not be meant."""
     from softcore_export.survey import survey
 
-    _say(f"{len(pictures.paths):,} images in {pictures.folder}")
+    layout = f" ({pictures.layout})" if pictures.layout else ""
+    _say(f"{len(pictures.paths):,} images in {pictures.folder}{layout}")
     if pictures.repeated:
         pairs = [(path.name, original.name) for path, original in pictures.repeated.items()]
         _say(
@@ -81,6 +82,14 @@ def _announce(pictures: TrainingPictures, order: Order) -> None:
         _say(f"warning: that is few; {_FEW} or more give a limit that means something")
     for line in (*pictures.omitted, *survey(pictures.paths).describe(order.settings.preprocessing)):
         _say(f"warning: {line}")
+    if labelled := order.labelled:
+        bad = sum(defective for _, defective in labelled.images)
+        layout = f" ({labelled.layout})" if labelled.layout else ""
+        _say(f"{len(labelled.images) - bad:,} good and {bad:,} bad images in {labelled.folder}{layout}")
+        if labelled.repeated:
+            _say(f"warning: {labelled.repeated:,} more with the content of one of them, which counts once")
+        for line in labelled.omitted:
+            _say(f"warning: {line}")
 
 
 def _report(done: Export) -> None:

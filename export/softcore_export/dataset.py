@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from softcore_runtime.command_line import suggest
 from softcore_runtime.copies import find_copies, hash_pixels
 from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
-from softcore_runtime.pictures import SUFFIXES, find_pictures, list_pictures, read_picture
+from softcore_runtime.file_names import to_text
+from softcore_runtime.labelled_folder import find_test_part, find_training_part
+from softcore_runtime.pictures import SUFFIXES, read_picture
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.training import draw_thumbnail, measure_look
 
 from softcore_export.contamination import Copy
 from softcore_export.near_copies import extract_grain, find_near_copies
 
-__all__ = ["FEWEST", "TrainingPictures", "find_labelled", "find_training_folder"]
+__all__ = ["FEWEST", "LabelledImages", "TrainingPictures", "find_category", "find_labelled"]
 
 FEWEST = 8  # training pictures; with fewer, six neighbours are everybody
 
@@ -32,12 +34,13 @@ class TrainingPictures:
     Iterating reads the images. Those that can't be read are passed over and kept in `skipped` with the
     reason; `read` and `digests` name those that could, and the SHA-256 of their files. `repeated` names the
     files that are byte for byte another one, `redrawn` those that were saved anew and show the very same
-    pixels, each with the image that is learned instead. `omitted` says what else is in the folder that looks
-    like images, in lines.
+    pixels, each with the image that is learned instead. `layout` names the layout that was read, and
+    `omitted` says what else is in the folder that looks like images, in lines.
     """
 
     folder: Path
     paths: list[Path]
+    layout: str = ""
     omitted: list[str] = field(default_factory=list)
     repeated: dict[Path, Path] = field(default_factory=dict)
     redrawn: dict[Path, Path] = field(default_factory=dict)
@@ -50,15 +53,20 @@ class TrainingPictures:
 
     @classmethod
     def find(cls, folder: Path, limit: int | None = None) -> TrainingPictures:
-        """Name the pictures under `folder`, each content once, at most the first `limit` of them.
+        """Name the good images of a category, each content once, at most the first `limit` of them.
+
+        Args:
+            folder: of the category, in a layout that `find_training_part` reads, or a folder of images.
+            limit: how many are taken at most.
 
         Raises:
+            UsageError: the layout isn't known.
             DataError: fewer than `FEWEST`.
         """
-        listing = list_pictures(folder)
-        omitted = listing.describe_omitted()
-        repeated = find_copies(listing.pictures)
-        paths = [path for path in listing.pictures if path not in repeated][:limit]
+        part = find_training_part(folder)
+        folder, omitted = part.folder, part.omitted
+        repeated = find_copies(part.images)
+        paths = [path for path in part.images if path not in repeated][:limit]
         if len(paths) < FEWEST:
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
             besides = "".join(f"; {line.removeprefix(f'{folder}: ')}" for line in omitted)
@@ -69,7 +77,7 @@ class TrainingPictures:
             )
         taken = set(paths)
         used = {copy: original for copy, original in repeated.items() if original in taken}
-        return cls(folder=folder, paths=paths, omitted=omitted, repeated=used)
+        return cls(folder, paths, part.layout, omitted, used)
 
     def crops(self, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
         """Read each picture and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
@@ -139,8 +147,8 @@ class TrainingPictures:
         ]
         return tuple(
             Copy(
-                path=copy.relative_to(self.folder).as_posix(),
-                original=original.relative_to(self.folder).as_posix(),
+                path=to_text(copy.relative_to(self.folder).as_posix()),
+                original=to_text(original.relative_to(self.folder).as_posix()),
                 alike=alike,
             )
             for alike, copy, original in found
@@ -150,15 +158,47 @@ class TrainingPictures:
         """Hash names and contents of what was read, each content once."""
         digest = hashlib.sha256()
         for path, content in zip(self.read, self.digests, strict=True):
-            digest.update(f"{path.relative_to(self.folder).as_posix()}\0{content}\n".encode())
+            name = path.relative_to(self.folder).as_posix()
+            digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))  # the bytes on the disk
         return digest.hexdigest()
 
 
-def find_training_folder(root: Path, category: str) -> Path:
-    """Find a category's training pictures.
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images of which a person has said whether they show a defect.
 
-    `root/category/train/good` (MVTec AD's layout), else `root/category/train`, else the plain folder
-    `root/category`, else `root` itself where it holds pictures and no folder of that name.
+    Attributes:
+        folder: where they are.
+        layout: the layout that was read, in words.
+        images: each image, with whether it is defective; the good ones first, each content once.
+        repeated: how many more there are with the content of one of them.
+        omitted: what else is there and isn't taken, in lines.
+    """
+
+    folder: Path
+    layout: str
+    images: list[tuple[Path, bool]]
+    repeated: int
+    omitted: list[str]
+
+    def check(self, preprocessing: Preprocessing) -> tuple[list[tuple[Path, bool]], list[str]]:
+        """Try to read the images: give those that can be, and a line for each other one.
+
+        Raises:
+            DataError: of one kind none can be read.
+        """
+        tried = [(path, defective, _find_fault(path, preprocessing)) for path, defective in self.images]
+        readable = [(path, defective) for path, defective, fault in tried if not fault]
+        faults = [fault for _, _, fault in tried if fault]
+        if len({defective for _, defective in readable}) < 2:
+            raise DataError(
+                f"--labelled {self.folder}: of one kind no image could be read; first fault: {faults[0]}"
+            )
+        return readable, faults
+
+
+def find_category(root: Path, category: str) -> Path:
+    """Find a category's folder: `root/category`, or `root` itself where it holds images and no such folder.
 
     Raises:
         UsageError: there is no such folder; the message names the categories there are.
@@ -174,32 +214,47 @@ def find_training_folder(root: Path, category: str) -> Path:
         )
         hint = f"; there are: {', '.join(there)}" if there else ", and nothing else is there"
         raise UsageError(f"{folder}: no such folder{suggest(category, there)}{hint}")
-    for trained in (folder / "train" / "good", folder / "train"):
-        if trained.is_dir():
-            return trained
-    if (folder / "test").is_dir() or (folder / "ground_truth").is_dir():
-        # A layout like MVTec AD's with its training part missing: its test pictures must not be learned.
-        raise UsageError(f"{folder / 'train' / 'good'}: no such folder, though test pictures are there")
     return folder
 
 
-def find_labelled(folder: Path) -> list[tuple[Path, bool]]:
-    """Name labelled pictures: those under `folder/good`, and the defective ones under its other folders.
+def find_labelled(folder: Path) -> LabelledImages:
+    """Name labelled images, of a folder in any layout that `find_test_part` reads.
 
     Raises:
-        UsageError: there are no good ones, or no defective ones.
+        UsageError: there are no good ones, or no defective ones, or an image is given as both.
     """
     if not folder.is_dir():
         raise UsageError(f"--labelled {folder}: no such folder")
-    good = find_pictures(folder / "good")
-    known = set(good)
-    bad = [path for path in find_pictures(folder) if path not in known]
-    if not good or not bad:
+    try:
+        part = find_test_part(folder)
+    except UsageError as error:
+        raise UsageError(f"--labelled {error}") from error
+    if not part.good or not part.bad:
         raise UsageError(
-            f"--labelled {folder}: needs good images in {folder / 'good'} and defective ones in another "
-            f"folder; there are {len(good):,} and {len(bad):,}"
+            f"--labelled {folder}: needs good images in {part.folder / 'good'} and defective ones in another "
+            f"folder; there are {len(part.good):,} and {len(part.bad):,}"
         )
-    return [*((path, False) for path in good), *((path, True) for path in bad)]
+    bad = set(part.bad)
+    copies = find_copies([*part.good, *part.bad])
+    for copy, original in copies.items():
+        if (copy in bad) != (original in bad):
+            raise UsageError(
+                f"--labelled {folder}: {copy.relative_to(folder)} and {original.relative_to(folder)} have "
+                "one content, given both as good and as defective"
+            )
+    images = [(path, path in bad) for path in (*part.good, *part.bad) if path not in copies]
+    return LabelledImages(part.folder, part.layout, images, len(copies), part.omitted)
+
+
+def _find_fault(path: Path, preprocessing: Preprocessing) -> str:
+    """Say why an image can't be taken; "" where it can."""
+    try:
+        preprocessing.apply(read_picture(path))
+    except PictureError as error:
+        return str(error)
+    except FrameError as error:
+        return f"{path}: {error}"
+    return ""
 
 
 def _count(n: int) -> str:

@@ -237,7 +237,9 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
     """
     device = _choose_device(settings.device)
     if settings.labelled:
-        find_labelled(settings.labelled)  # a mistake is said before the work begins
+        # A mistake is said before the work begins.
+        for fault in find_labelled(settings.labelled).check(settings.preprocessing)[1]:
+            say(f"warning: a labelled image could not be read and is left out: {fault}")
     preprocessing = settings.preprocessing
     seconds: dict[str, float] = {}
 
@@ -459,7 +461,7 @@ def _compare(
     assert prepared.network.plain is not None and prepared.plain_features is not None  # noqa: S101, PT018
     settings, grid = prepared.settings, prepared.grid
     compared = choose_compared(scores)
-    labelled = find_labelled(settings.labelled) if settings.labelled else []
+    labelled = find_labelled(settings.labelled).check(settings.preprocessing)[0] if settings.labelled else []
     paths = [path for path, _ in labelled]
     ours = _compute(prepared.network.backbone, paths, settings)
     theirs = _compute(prepared.network.plain, paths, settings)

@@ -14,7 +14,7 @@ from softcore_runtime.errors import UsageError
 from softcore_export.capability import check_device, check_precision
 from softcore_export.catalogue import FILTERBANK, check_backbone
 from softcore_export.choices import choices_path, read_choices
-from softcore_export.dataset import FEWEST, TrainingPictures, find_labelled, find_training_folder
+from softcore_export.dataset import FEWEST, LabelledImages, TrainingPictures, find_category, find_labelled
 from softcore_export.options import name_backbone, read_limit, read_settings
 from softcore_export.settings import ExportSettings
 from softcore_export.workplace import check_target
@@ -33,6 +33,7 @@ class Order:
         folder: of the category, ROOT/CATEGORY.
         pictures: the training images; None where they are to be drawn first.
         limit: how many of them are used at most.
+        labelled: the labelled images; None where none are given.
         target: the bundle's folder.
     """
 
@@ -40,6 +41,7 @@ class Order:
     folder: Path
     pictures: TrainingPictures | None
     limit: int | None
+    labelled: LabelledImages | None
     target: Path
 
 
@@ -52,7 +54,7 @@ def check_order(options: argparse.Namespace) -> Order:
     """
     root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
     folder, target = root / options.category, options.out / options.category
-    pictures = limit = None
+    pictures = limit = labelled = None
     with gather_mistakes() as attempt:
         with attempt():
             limit = read_limit(options, FEWEST)
@@ -70,7 +72,7 @@ def check_order(options: argparse.Namespace) -> Order:
             check_device(options.device)
         with attempt():
             if options.labelled:
-                find_labelled(options.labelled)
+                labelled = find_labelled(options.labelled)
         with attempt():
             _check_category(options.category)
             with gather_mistakes() as inner:
@@ -80,7 +82,7 @@ def check_order(options: argparse.Namespace) -> Order:
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
-    return Order(settings, folder, pictures, limit, target)
+    return Order(settings, folder, pictures, limit, labelled, target)
 
 
 def _check_category(name: str) -> None:

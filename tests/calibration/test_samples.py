@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_calibration.samples import Sample, find_samples, read_labelled_folder
+from softcore_calibration.samples import Sample, find_samples
 from softcore_runtime.errors import DataError, PictureError, UsageError
 
 
@@ -29,7 +29,10 @@ def test_a_folder_a_picture_and_a_category(category: Path) -> None:
     whole = read((category, None))
     assert sum(sample.defective for sample in whole) == 24
     assert len(whole) == 64
-    assert read_labelled_folder(category / "test") == [(good, False), (bad, True)]
+    assert [sample.path for sample in read((category / "test", None))] == [sample.path for sample in whole]
+    assert find_samples([(category, None)]).layouts == [
+        f"40 good and 24 bad images in {category / 'test'} (MVTec AD's layout)"
+    ]
 
 
 def test_a_video_is_its_frames(recordings: Path) -> None:
@@ -38,50 +41,6 @@ def test_a_video_is_its_frames(recordings: Path) -> None:
     assert [sample.name for sample in found[:2]] == [f"{recordings / 'pill.avi'}#{n}" for n in (1, 2)]
     assert len({sample.digest for sample in found}) == len(found)
     assert all(sample.defective and sample.read().ndim == 3 for sample in found)
-
-
-@pytest.mark.parametrize("start", ["", "\ufeff"])  # a spreadsheet's CSV begins with a mark
-def test_a_table_says_itself_what_is_good(category: Path, start: str) -> None:
-    table = category / "labels.csv"
-    rows = [
-        "label,part,path",
-        "good,1,test/good/000.png",
-        "NG,2,test/spot/000.png",
-        '"ok",3,"test/good/001.png"',
-    ]
-    table.write_text(start + "\n".join(rows) + "\n", encoding="utf-8")
-    try:
-        assert [s.defective for s in read((table, None))] == [False, True, False]
-        assert [s.path.name for s in read((table, False))] == ["000.png", "001.png"]
-        assert [s.path.name for s in read((table, True))] == ["000.png"]
-    finally:
-        table.unlink()
-
-
-@pytest.mark.parametrize(
-    ("text", "error", "said"),
-    [
-        ("file,label\na.png,good\n", UsageError, "needs the columns path and label, has no path"),
-        ("", UsageError, "has no label and no path"),
-        ("path,label\na.png,maybe\n", UsageError, "line 2: the label must be good or bad, not 'maybe'"),
-        ("path,label\n,good\n", UsageError, "line 2"),
-        ("path,label\n", DataError, "no images in this table"),
-        ("path,label\na.png,good\x00\n", UsageError, "labels.csv"),
-    ],
-)
-def test_a_table_that_says_something_else_is_refused(
-    tmp_path: Path, text: str, error: type[Exception], said: str
-) -> None:
-    table = tmp_path / "labels.csv"
-    table.write_text(text)
-    with pytest.raises(error, match=said):
-        find_samples([(table, None)])
-
-
-def test_a_table_of_other_bytes_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00path")
-    with pytest.raises(UsageError, match="not a table in CSV"):
-        find_samples([(tmp_path / "labels.csv", None)])
 
 
 def test_places_that_hold_nothing(tmp_path: Path) -> None:
@@ -93,7 +52,7 @@ def test_places_that_hold_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs good images in test/good"):
         find_samples([(tmp_path / "empty", None)])
     (tmp_path / "a.png").touch()
-    with pytest.raises(UsageError, match="--data takes a folder in MVTec AD's layout, or a table"):
+    with pytest.raises(UsageError, match="--data takes a folder in a known layout"):
         find_samples([(tmp_path / "a.png", None)])
 
 
@@ -141,13 +100,13 @@ def test_what_is_left_out_is_told(category: Path, tmp_path: Path) -> None:
     own = Path(shutil.copytree(category, tmp_path / "own"))
     (own / "test" / "good" / "gone.png").symlink_to("nowhere.png")
     (own / "test" / "scratch").mkdir()  # with nothing in it that could be taken
-    (own / "test" / "scratch" / "1.webp").touch()
+    (own / "test" / "scratch" / "1.gif").touch()
     shutil.copy(own / "test" / "good" / "000.png", own / "test" / "loose.png")
     samples = find_samples([(own, None)])
     assert samples.count == 64
     assert samples.omitted == [
         f"{own / 'test'}: 1 symbolic link leads nowhere and is left out: good/gone.png",
-        f"{own / 'test'}: 1 image of a kind that is not read is left out (.webp): scratch/1.webp; convert "
+        f"{own / 'test'}: 1 image of a kind that is not read is left out (.gif): scratch/1.gif; convert "
         "it to .png",
         f"{own / 'test'}: 1 image is in no folder that says good or bad, and left out: loose.png",
     ]

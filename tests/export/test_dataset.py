@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_export.dataset import FEWEST, TrainingPictures, find_labelled, find_training_folder
+from softcore_export.dataset import FEWEST, TrainingPictures, find_category, find_labelled
 from softcore_runtime import DataError, Preprocessing, UsageError
 
 SMALL = Preprocessing(resize=36, crop=32)
@@ -45,23 +45,23 @@ def read(folder: Path, limit: int | None = None) -> tuple[TrainingPictures, list
 )
 def test_where_the_training_pictures_are(tmp_path: Path, made: list[str], found: str) -> None:
     for folder in made:
-        fill(tmp_path / folder, numbered(2))
-    assert find_training_folder(tmp_path, "pill") == tmp_path / found
+        fill(tmp_path / folder, numbered(FEWEST))
+    assert TrainingPictures.find(find_category(tmp_path, "pill")).folder == tmp_path / found
 
 
 def test_the_root_itself_where_it_holds_pictures(tmp_path: Path) -> None:
     fill(tmp_path, ["a.PNG"])
     (tmp_path / "notes").mkdir()
-    assert find_training_folder(tmp_path, "pill") == tmp_path
+    assert find_category(tmp_path, "pill") == tmp_path
     (tmp_path / "pill").mkdir()
-    assert find_training_folder(tmp_path, "pill") == tmp_path / "pill"
+    assert find_category(tmp_path, "pill") == tmp_path / "pill"
 
 
 @pytest.mark.parametrize("there", ["test", "ground_truth"])
 def test_test_pictures_are_never_learned(tmp_path: Path, there: str) -> None:
     fill(tmp_path / "pill" / there / "broken", numbered(20))
     with pytest.raises(UsageError, match=r"pill/train/good: no such folder"):
-        find_training_folder(tmp_path, "pill")
+        TrainingPictures.find(find_category(tmp_path, "pill"))
 
 
 def test_a_missing_category_names_those_that_are_there(tmp_path: Path) -> None:
@@ -69,25 +69,25 @@ def test_a_missing_category_names_those_that_are_there(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     (tmp_path / "readme.txt").touch()
     with pytest.raises(UsageError, match=r"/pill: no such folder; there are: cable, screw$"):
-        find_training_folder(tmp_path, "pill")
+        find_category(tmp_path, "pill")
 
 
 def test_the_nearest_category_is_named(tmp_path: Path) -> None:
     for name in ("small", "large"):
         (tmp_path / name).mkdir()
     with pytest.raises(UsageError) as caught:
-        find_training_folder(tmp_path, "smal")
+        find_category(tmp_path, "smal")
     said = f"{tmp_path / 'smal'}: no such folder; did you mean small?; there are: large, small"
     assert str(caught.value) == said
 
 
 def test_nothing_there_at_all(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"/pill: no such folder, and nothing else is there"):
-        find_training_folder(tmp_path, "pill")
+        find_category(tmp_path, "pill")
     for root in (tmp_path / "nowhere", tmp_path / "file"):
         (tmp_path / "file").touch()
         with pytest.raises(UsageError, match=rf"{root.name}: no such folder; name with --data DIR the one"):
-            find_training_folder(root, "pill")
+            find_category(root, "pill")
 
 
 @pytest.mark.parametrize(("n", "said"), [(0, "no image,"), (1, "1 image,"), (3, "3 images,")])
@@ -191,31 +191,80 @@ def test_no_sample_of_nothing(tmp_path: Path) -> None:
 def test_labelled_pictures_are_good_or_in_another_folder(tmp_path: Path) -> None:
     fill(tmp_path / "good" / "monday", numbered(2))
     fill(tmp_path / "good", ["z.png"])
-    fill(tmp_path / "crack", numbered(2))
+    fill(tmp_path / "crack", ["a.png", "b.png"])
     fill(tmp_path / "goods", ["a.jpg"])  # no longer good
     fill(tmp_path / "scratch" / "deep", ["b.bmp"])
+    fill(tmp_path, ["loose.png"])
     (tmp_path / "notes.txt").touch()
     found = find_labelled(tmp_path)
-    assert {path.relative_to(tmp_path).as_posix(): defective for path, defective in found} == {
+    assert {path.relative_to(tmp_path).as_posix(): defective for path, defective in found.images} == {
         "good/monday/000.png": False, "good/monday/001.png": False, "good/z.png": False,
-        "crack/000.png": True, "crack/001.png": True, "goods/a.jpg": True, "scratch/deep/b.bmp": True,
+        "crack/a.png": True, "crack/b.png": True, "goods/a.jpg": True, "scratch/deep/b.bmp": True,
     }  # fmt: skip
-    assert len(found) == 7
+    assert len(found.images) == 7
+    assert found.layout == "good, beside crack, goods, scratch"
+    assert found.omitted == [
+        f"{tmp_path}: 1 image is in no folder that says good or bad, and left out: loose.png"
+    ]
 
 
-@pytest.mark.parametrize(
-    ("made", "counts"), [(["good"], "2 and 0"), (["crack"], "0 and 2"), (["goods", "crack"], "0 and 4")]
-)
+@pytest.mark.parametrize("truth", ["ground_truth", "Ground_Truth/crack", "GT", "crack/masks"])
+def test_masks_are_no_defective_images(tmp_path: Path, truth: str) -> None:
+    for name in ("good", "crack"):
+        fill(tmp_path / name, [f"{name}.png"])
+    (tmp_path / truth).mkdir(parents=True)
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:9, 5:9] = 255
+    assert cv2.imwrite(str(tmp_path / truth / "crack.png"), mask)
+    found = find_labelled(tmp_path).images
+    assert found == [(tmp_path / "good" / "good.png", False), (tmp_path / "crack" / "crack.png", True)]
+
+
+def test_labels_of_one_content_count_once(tmp_path: Path) -> None:
+    fill(tmp_path / "good", ["a.png"])
+    fill(tmp_path / "crack", ["b.png"])
+    shutil.copy(tmp_path / "crack" / "b.png", tmp_path / "crack" / "b again.png")
+    found = find_labelled(tmp_path)
+    assert (len(found.images), found.repeated) == (2, 1)
+    shutil.copy(tmp_path / "good" / "a.png", tmp_path / "crack" / "also.png")
+    with pytest.raises(UsageError, match=r"crack/also\.png and good/a\.png have one content, given both as"):
+        find_labelled(tmp_path)
+
+
+def test_labelled_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    fill(tmp_path / "good", ["a.png"])
+    fill(tmp_path / "crack", ["b.png", "c.png"])
+    (tmp_path / "crack" / "b.png").write_text("this is no picture")
+    images, faults = find_labelled(tmp_path).check(SMALL)
+    assert images == [(tmp_path / "good" / "a.png", False), (tmp_path / "crack" / "c.png", True)]
+    (fault,) = faults
+    assert fault.startswith(str(tmp_path / "crack" / "b.png"))
+    cv2.imwrite(str(tmp_path / "crack" / "c.png"), np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(DataError, match=r"--labelled .*: of one kind no image could be read; .*b\.png"):
+        find_labelled(tmp_path).check(SMALL)
+
+
+@pytest.mark.parametrize(("made", "counts"), [(["good"], "2 and 0"), (["good", "crack"], "0 and 2")])
 def test_labels_take_both_kinds(tmp_path: Path, made: list[str], counts: str) -> None:
-    for folder in made:
-        fill(tmp_path / "labelled" / folder, numbered(2))
-    with pytest.raises(UsageError) as caught:
-        find_labelled(tmp_path / "labelled")
     place = tmp_path / "labelled"
+    for folder in made:
+        fill(place / folder, [f"{folder}{name}" for name in numbered(2)])
+    if counts == "0 and 2":
+        shutil.rmtree(place / "good")
+        (place / "good").mkdir()
+    with pytest.raises(UsageError) as caught:
+        find_labelled(place)
     assert str(caught.value) == (
         f"--labelled {place}: needs good images in {place / 'good'} and defective ones in another folder; "
         f"there are {counts}"
     )
+
+
+def test_labels_take_a_folder_named_good(tmp_path: Path) -> None:
+    for folder in ("goods", "crack"):
+        fill(tmp_path / folder, numbered(2))
+    with pytest.raises(UsageError, match=r"--labelled .*: needs good images in test/good"):
+        find_labelled(tmp_path)
 
 
 def test_labels_take_a_folder(tmp_path: Path) -> None:
@@ -233,7 +282,7 @@ def test_what_is_left_out_of_the_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         TrainingPictures.find(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: 7 images, at least 8 are needed (bmp, jpeg, jpg, png, tif, tiff); "
+        f"{tmp_path}: 7 images, at least 8 are needed (bmp, jfif, jpeg, jpg, png, tif, tiff, webp); "
         "1 symbolic link leads nowhere and is left out: gone.png"
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from softcore_export.dataset import TrainingPictures, find_training_folder
+from softcore_export.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_picture
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 def image_auroc(
     category: str, out: Path, limit: int | None = None, *, every: int = 1, **settings: object
 ) -> float:
-    folder = find_training_folder(SHARED / "data", category)
+    folder = SHARED / "data" / category
     chosen = ExportSettings.model_validate(
         {"backbone": "resnet18", "weights": WEIGHTS, "engine": "onnxruntime", **settings}
     )
