@@ -80,7 +80,7 @@ class OpenVinoBackbone:
         try:
             # Read once: what may lie there later is another bundle's.
             self._model = self._core.read_model(path)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # a name in it may be no UTF-8
             raise BundleCorruptError(f"{path}: OpenVINO refuses it ({_last_line(error)})") from error
         self._requests: dict[tuple[int, ...], openvino.InferRequest] = {}
         self._turn = threading.Lock()  # a request's output is its own memory
@@ -101,7 +101,7 @@ class OpenVinoBackbone:
                     return np.array(output)
                 np.copyto(out, output)
                 return out
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise BundleCorruptError(f"{self._path}: OpenVINO can't run it ({_last_line(error)})") from error
 
     def open_index(self, bank: NDArray[np.float32]) -> None:
@@ -122,6 +122,6 @@ def computes_in_bf16() -> bool:
     return "BF16" in openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
 
 
-def _last_line(error: RuntimeError) -> str:
+def _last_line(error: Exception) -> str:
     """Keep what says most; above it stand OpenVINO's own source files."""
     return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__

@@ -226,7 +226,7 @@ def _session_options(threads: int | None, provider: Provider) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or usable_cpus()
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = _SILENT  # what fails is raised, too
     options.use_deterministic_compute = provider != "cpu"
     # Spinning threads would take the cores that the search needs between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
