@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.command_line import suggest
 from softcore_runtime.errors import DataError, PictureError, UsageError
-from softcore_runtime.pictures import SUFFIXES, find_pictures, list_pictures, read_picture
+from softcore_runtime.labelled_folder import find_class_part, find_test_part
+from softcore_runtime.pictures import SUFFIXES, read_picture
 
 from softcore_calibration.label_table import read_label_table
 
