@@ -49,7 +49,7 @@ class Scoring:
     Attributes:
         good, bad: the pictures that count, each content once.
         unread: a line for each that could not be read or inspected.
-        repeated: names of pictures whose content was there before.
+        repeated: names of pictures whose content, or pixels, were there before.
         contradicted: names of pictures given both as good and as bad.
         cached: how many scores were known from before.
     """
@@ -70,19 +70,21 @@ def score_samples(
     The inspector's limit must be the export's, to which `Scored.spread` refers.
     """
     scoring = Scoring()
-    seen: dict[str, Scored] = {}
+    seen: dict[str | tuple[float, bytes, bytes], Scored] = {}
     for sample in track(samples, "scores", total):
-        if sample.digest in seen:
-            same = seen[sample.digest].defective == sample.defective
-            (scoring.repeated if same else scoring.contradicted).append(sample.name)
-            continue
         try:
-            scored = _score(inspector, sample, cache, scoring)
+            scored = seen.get(sample.digest) or _score(inspector, sample, cache, scoring)
         except (FrameError, PictureError) as error:
             scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
             continue
-        seen[sample.digest] = scored
-        (scoring.bad if sample.defective else scoring.good).append(scored)
+        # The same pixels in another file give the same score, look and thumbnail, to the last bit.
+        first = seen.setdefault((scored.score, scored.look.tobytes(), scored.thumbnail.tobytes()), scored)
+        seen[sample.digest] = first
+        if first.name == sample.name:
+            (scoring.bad if sample.defective else scoring.good).append(scored)
+        else:
+            same = first.defective == sample.defective
+            (scoring.repeated if same else scoring.contradicted).append(sample.name)
     return scoring
 
 
