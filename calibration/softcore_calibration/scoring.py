@@ -72,18 +72,19 @@ def score_samples(
     scoring = Scoring()
     seen: dict[str | tuple[float, bytes, bytes], Scored] = {}
     for sample in track(samples, "scores", total):
+        first = seen.get(sample.digest)
         try:
-            scored = seen.get(sample.digest) or _score(inspector, sample, cache, scoring)
+            scored = first or _score(inspector, sample, cache, scoring)
         except (FrameError, PictureError) as error:
             scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
             continue
         # The same pixels in another file give the same score, look and thumbnail, to the last bit.
-        first = seen.setdefault((scored.score, scored.look.tobytes(), scored.thumbnail.tobytes()), scored)
-        seen[sample.digest] = first
-        if first.name == sample.name:
+        shown = scored.score, scored.look.tobytes(), scored.thumbnail.tobytes()
+        if first is None and shown not in seen:
+            seen[sample.digest] = seen[shown] = scored
             (scoring.bad if sample.defective else scoring.good).append(scored)
         else:
-            same = first.defective == sample.defective
+            same = seen[shown].defective == sample.defective
             (scoring.repeated if same else scoring.contradicted).append(sample.name)
     return scoring
 
