@@ -43,7 +43,7 @@ def draw_card(scored: Scored, name: str, limit: Threshold, inspector: Inspector)
     """
     card = Card(name, scored.score, str(limit.decide(scored.score)))
     try:
-        frame = read_again(scored)
+        frame = read_again(scored, inspector.manifest.preprocessing.white)
         if frame is None:
             return replace(card, missing="no longer there")
         inspection = inspector.inspect(frame)

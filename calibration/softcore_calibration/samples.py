@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.command_line import suggest
 from softcore_runtime.errors import DataError, PictureError, UsageError
+from softcore_runtime.images.depth import FULL
 from softcore_runtime.labelled_folder import find_class_part, find_test_part
 from softcore_runtime.pictures import SUFFIXES, read_picture
 
@@ -39,8 +40,11 @@ class Sample:
     digest: str
     frame: NDArray[np.uint8] | None = None
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, white: int = FULL) -> NDArray[np.uint8]:
         """Read the picture, uint8 BGR `[H, W, 3]`.
+
+        Args:
+            white: as for `read_picture`.
 
         Raises:
             PictureError: it can't be read.
@@ -49,7 +53,7 @@ class Sample:
             return self.frame
         if not _is_picture(self.path):
             raise PictureError(f"{self.path}: neither an image nor a video that OpenCV can read")
-        return read_picture(self.path)
+        return read_picture(self.path, white)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import FrameError, Inspector, PictureError, read_picture
 from softcore_runtime.file_names import to_text
+from softcore_runtime.images.depth import FULL
 from softcore_runtime.progress import track
 from softcore_runtime.training import draw_thumbnail, measure_look
 
@@ -89,15 +90,19 @@ def score_samples(
     return scoring
 
 
-def read_again(scored: Scored) -> NDArray[np.uint8] | None:
+def read_again(scored: Scored, white: int = FULL) -> NDArray[np.uint8] | None:
     """Read a picture once more, to show it; None where its video has gone.
+
+    Args:
+        scored: which.
+        white: as for `read_picture`.
 
     Raises:
         PictureError: its file has gone, or is another now.
     """
     name = scored.name.removeprefix(str(scored.path))
     if not name:
-        return read_picture(scored.path)
+        return read_picture(scored.path, white)
     capture = cv2.VideoCapture(str(scored.path))
     picture = None
     try:
@@ -116,7 +121,7 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
         thumbnail = np.frombuffer(small, np.uint8).reshape(32, 32)
         look = np.frombuffer(looks, np.float64)
     else:
-        picture = sample.read()
+        picture = sample.read(inspector.manifest.preprocessing.white)
         inspection = inspector.inspect(picture)
         # Exact, for patch scores are wherever they are above the limit.
         score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())

@@ -14,7 +14,7 @@ from softcore_runtime.copies import find_copies, hash_pixels
 from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
 from softcore_runtime.file_names import to_text
 from softcore_runtime.labelled_folder import find_test_part, find_training_part
-from softcore_runtime.pictures import SUFFIXES, read_picture
+from softcore_runtime.pictures import SUFFIXES
 from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.training import draw_thumbnail, measure_look
 
@@ -91,7 +91,7 @@ class TrainingPictures:
         shown: dict[str, Path] = {}
         for path in self.paths:
             try:
-                picture = read_picture(path)
+                picture = preprocessing.read(path)
                 crop = preprocessing.apply(picture)
             except PictureError as error:
                 self.skipped.append(str(error))
@@ -130,7 +130,7 @@ class TrainingPictures:
         found: list[NDArray[np.uint8]] = []
         for path in dict.fromkeys([*wanted, *self.paths]):
             try:
-                found.append(preprocessing.apply(read_picture(path)))
+                found.append(preprocessing.apply(preprocessing.read(path)))
             except (PictureError, FrameError):
                 continue
             if len(found) == len(wanted):
@@ -249,7 +249,7 @@ def find_labelled(folder: Path) -> LabelledImages:
 def _find_fault(path: Path, preprocessing: Preprocessing) -> str:
     """Say why an image can't be taken; "" where it can."""
     try:
-        preprocessing.apply(read_picture(path))
+        preprocessing.apply(preprocessing.read(path))
     except PictureError as error:
         return str(error)
     except FrameError as error:

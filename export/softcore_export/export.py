@@ -21,15 +21,16 @@ from softcore_runtime import Bundle, Inspector, bundle
 from softcore_runtime.devices import ENGINES
 from softcore_runtime.engine import Backbone
 from softcore_runtime.errors import UsageError
+from softcore_runtime.file_names import to_text
 from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
 from softcore_runtime.manifest import Backbone as BackboneRecord
-from softcore_runtime.pictures import read_picture
 from softcore_runtime.progress import end_bars, say, track
 from softcore_runtime.search import Search
 from softcore_runtime.training import Training, write_training
 
 from softcore_export.agreement import AgreementError, Scores, check_agreement, choose_compared
 from softcore_export.backbone import LoadedBackbone, load_backbone
+from softcore_export.bit_depth import find_depth
 from softcore_export.choices import FILE as CHOICES
 from softcore_export.choices import Choices, write_choices
 from softcore_export.contamination import Contamination, Judged, write_contamination
@@ -204,7 +205,8 @@ def export(
         ... )
         >>> export(TrainingPictures.find(discs / "disc"), target, settings)
         Export('.../bundles/disc', 12 images, bank 77x203, threshold=... (provisional), ... s)
-        >>> Inspector.load(target).inspect(read_picture(discs / "disc" / "00.png")).decision
+        >>> inspector = Inspector.load(target)
+        >>> inspector.inspect(inspector.manifest.preprocessing.read(discs / "disc" / "00.png")).decision
         <Decision.PASS: 'PASS'>
     """
     with prepare(pictures, target, settings) as prepared:
@@ -236,6 +238,7 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
         ((12, 64, 203), 5)
     """
     device = _choose_device(settings.device)
+    settings = _settle_white(settings, pictures)
     if settings.labelled:
         # A mistake is said before the work begins.
         for fault in find_labelled(settings.labelled).check(settings.preprocessing)[1]:
@@ -406,7 +409,11 @@ def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared
             search = Search(learned.bank, learned.weights, built.index, hints)
             inspector = Inspector(draft, backbone, search)
             golden = choose_golden(
-                pictures.read, scores, lambda frame: inspector.inspect(frame).score, threshold.value
+                pictures.read,
+                scores,
+                lambda frame: inspector.inspect(frame).score,
+                threshold.value,
+                settings.preprocessing.read,
             )
             bundle.write_golden(place, golden.frames, golden.scores)
             manifest = manifest.model_copy(update={"golden_note": golden.note})
@@ -488,7 +495,7 @@ def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.boo
         estimate=judgement.estimate,
         images=tuple(
             Judged(
-                path=pictures.read[i].relative_to(pictures.folder).as_posix(),
+                path=to_text(pictures.read[i].relative_to(pictures.folder).as_posix()),
                 sha256=pictures.digests[i],
                 suspicion=round(float(judgement.pictures[i]), 6),
                 decision=decisions[i],
@@ -497,6 +504,15 @@ def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.boo
         ),
         copies=pictures.copies(),
     )
+
+
+def _settle_white(settings: ExportSettings, pictures: TrainingPictures) -> ExportSettings:
+    """Let white be what it is in training images of 16 bits, and say so where that isn't all of the bits."""
+    depth = find_depth(pictures.paths)
+    if said := depth.describe():
+        say(f"warning: {said}")
+    preprocessing = settings.preprocessing.model_copy(update={"white": depth.white})
+    return settings.model_copy(update={"preprocessing": preprocessing})
 
 
 def _choose_device(name: str) -> torch.device:
@@ -517,7 +533,8 @@ def _compute(
 
 def _read_crops(paths: list[Path], settings: ExportSettings) -> Iterator[NDArray[np.uint8]]:
     """Read pictures that are known to be good ones, as the network's input: uint8 `[crop, crop, 3]` each."""
-    return (settings.preprocessing.apply(read_picture(path)) for path in paths)
+    preprocessing = settings.preprocessing
+    return (preprocessing.apply(preprocessing.read(path)) for path in paths)
 
 
 def _hold_back(

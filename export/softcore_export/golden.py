@@ -40,6 +40,7 @@ def choose_golden(
     scores: NDArray[np.float64],
     measure: Callable[[NDArray[np.uint8]], float],
     threshold: float,
+    read: Callable[[Path], NDArray[np.uint8]] = read_picture,
 ) -> Golden:
     """Choose the training images with the lowest and the median score, and spoil the second.
 
@@ -51,10 +52,11 @@ def choose_golden(
         scores: float64 `[N]`, theirs.
         measure: gives the score of a frame uint8 BGR `[H, W, 3]`.
         threshold: what the spoiled frame should be above, by the factor `CLEAR` or more.
+        read: reads an image, as `Preprocessing.read` does.
     """
     order = np.argsort(scores, kind="stable")
-    plain = _shrink(read_picture(paths[order[0]]))
-    typical = _shrink(read_picture(paths[order[len(order) // 2]]))
+    plain = _shrink(read(paths[order[0]]))
+    typical = _shrink(read(paths[order[len(order) // 2]]))
     candidates = [(measure(frame), frame) for frame in spoil(typical)]
     highest, spoiled = max(candidates, key=lambda candidate: candidate[0])
     note = None

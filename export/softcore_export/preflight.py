@@ -10,6 +10,7 @@ from pathlib import Path
 from softcore_runtime.backbones import check_choice
 from softcore_runtime.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
+from softcore_runtime.file_names import to_text
 
 from softcore_export.capability import check_device, check_precision
 from softcore_export.catalogue import FILTERBANK, check_backbone
@@ -74,20 +75,24 @@ def check_order(options: argparse.Namespace) -> Order:
             if options.labelled:
                 labelled = find_labelled(options.labelled)
         with attempt():
-            _check_category(options.category)
+            _check_category(options.category, target)
             with gather_mistakes() as inner:
                 with inner():
                     if not options.demo or folder.exists():
-                        pictures = TrainingPictures.find(find_training_folder(root, options.category), limit)
+                        pictures = TrainingPictures.find(find_category(root, options.category), limit)
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
     return Order(settings, folder, pictures, limit, labelled, target)
 
 
-def _check_category(name: str) -> None:
+def _check_category(name: str, target: Path) -> None:
     if not name or name != Path(name).name or name.startswith("."):
         raise UsageError(f"--category {name!r}: must be a plain name")
+    if to_text(target) != str(target):  # which neither a manifest nor ONNX's checker takes
+        raise UsageError(
+            f"{to_text(target)}: a bundle's path must be UTF-8; rename the folder, or choose --out"
+        )
 
 
 def _check_weights(backbone: str, options: argparse.Namespace) -> None:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import FrameError, PictureError
 from softcore_runtime.file_names import to_text
 from softcore_runtime.manifest import Manifest
-from softcore_runtime.pictures import read_picture
 from softcore_runtime.preprocessing import Preprocessing
 
 from softcore_export.choices import Choices, choices_path
@@ -248,7 +247,7 @@ def _sample(facts: Facts) -> tuple[list[tuple[str, str, str, str]], NDArray[np.f
 def _read(path: Path, preprocessing: Preprocessing) -> tuple[_Picture, _Picture] | str:
     """Read a picture again: the frame and its crop, or what is wrong with it now."""
     try:
-        frame = read_picture(path)
+        frame = preprocessing.read(path)
         return frame, preprocessing.apply(frame)
     except (FrameError, PictureError):
         return "can no longer be read" if path.exists() else "no longer there"

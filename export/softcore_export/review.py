@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, FrameError, PictureError
 from softcore_runtime.file_names import to_text
 from softcore_runtime.local_page import make_app, open_browser, require_token, serve
-from softcore_runtime.pictures import read_picture
 
 from softcore_export.choices import Choice, choices_path, read_choices
 from softcore_export.export import Export, Prepared
@@ -159,7 +158,8 @@ def _read_crop(session: Session, digest: str) -> NDArray[np.uint8]:
     """Read a picture as the network sees it, uint8 BGR `[crop, crop, 3]`."""
     path = session.prepared.pictures.read[session.subjects[digest].rows[0]]
     try:
-        return session.prepared.settings.preprocessing.apply(read_picture(path))
+        preprocessing = session.prepared.settings.preprocessing
+        return preprocessing.apply(preprocessing.read(path))
     except (FrameError, PictureError) as error:
         raise HTTPException(410, to_text(str(error))) from error
 

@@ -13,6 +13,7 @@ from softcore_runtime.errors import FrameError, PictureError
 from softcore_runtime.file_names import to_text
 from softcore_runtime.image_folder import SUFFIXES, Listing, find_pictures, list_pictures
 from softcore_runtime.images.bounds import check_file_size
+from softcore_runtime.images.depth import FULL, stretch
 from softcore_runtime.images.image import decode_image
 
 __all__ = [
@@ -21,20 +22,23 @@ __all__ = [
     "check_frame",
     "find_pictures",
     "list_pictures",
+    "read_file",
     "read_picture",
     "to_bgr8",
 ]
 
 
-def read_picture(path: Path | str) -> NDArray[np.uint8]:
+def read_picture(path: Path | str, white: int = FULL) -> NDArray[np.uint8]:
     """Read an image file.
 
     PNG, JPEG (CMYK too), BMP, TIFF and WebP; what it is the file's content says, not its name. Grey is
-    repeated over the channels, 16 bits are scaled to 8 over the full range (of a TIFF over the bits that its
-    MaxSampleValue needs), alpha is dropped, and the orientation that is noted in the file is applied.
+    repeated over the channels, 16 bits are scaled to 8 (of a TIFF over the bits that its MaxSampleValue
+    needs), alpha is dropped, and the orientation that is noted in the file is applied.
 
     Args:
         path: the file.
+        white: the value that is white in files of 16 bits which don't say so: 65535, or what a camera of
+            fewer bits reaches, such as 4095; a bundle knows it (`Preprocessing.read`).
 
     Returns:
         uint8 BGR `[H, W, 3]`.
@@ -56,12 +60,19 @@ def read_picture(path: Path | str) -> NDArray[np.uint8]:
     """
     path = Path(path)
     try:
-        return to_bgr8(decode_image(_read_file(path)))
+        return to_bgr8(decode_image(read_file(path), white))
     except (FrameError, PictureError) as error:
         raise PictureError(f"{to_text(path)}: {error}") from error
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read the bytes of an image's file.
+
+    Raises:
+        PictureError: it can't be read, is empty or no regular file, or is larger than any image; without
+            the path.
+        UsageError: as `read_picture`.
+    """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
@@ -106,12 +117,12 @@ def check_frame(frame: NDArray[np.generic]) -> None:
         raise FrameError(f"a frame must be uint8 or uint16, not {frame.dtype}")
 
 
-def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+def to_bgr8(frame: NDArray[np.generic], white: int = FULL) -> NDArray[np.uint8]:
     """Convert a frame to 8-bit BGR.
 
     Args:
         frame: uint8 or uint16; `[H, W]` or `[H, W, 1]` grey, `[H, W, 3]` BGR, or `[H, W, 4]` BGRA.
-            16 bits are taken as full range: value / 257, rounded, so that 65535 becomes 255.
+        white: the value of 16 bits that becomes 255, as does all above it; by default value / 257, rounded.
 
     Returns:
         uint8 BGR `[H, W, 3]`, contiguous.
@@ -122,10 +133,12 @@ def to_bgr8(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
     Example:
         >>> to_bgr8(np.array([[0, 32768, 65535]], np.uint16))[0, :, 0].tolist()
         [0, 128, 255]
+        >>> to_bgr8(np.array([[0, 2048, 4095, 65535]], np.uint16), white=4095)[0, :, 0].tolist()
+        [0, 128, 255, 255]
     """
     check_frame(frame)
     if frame.dtype == np.uint16:
-        frame = ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        frame = ((stretch(frame, white).astype(np.uint32) + 128) // 257).astype(np.uint8)
     if frame.ndim == 2:
         frame = frame[:, :, None]
     if frame.shape[2] == 1:

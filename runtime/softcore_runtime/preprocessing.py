@@ -5,13 +5,16 @@ Everything after it (normalisation, the network, pooling) is inside `backbone.on
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from softcore_runtime.errors import FrameError
-from softcore_runtime.pictures import to_bgr8
+from softcore_runtime.images.depth import FULL
+from softcore_runtime.pictures import read_picture, to_bgr8
 
 __all__ = ["SMALLEST_SIDE", "Preprocessing", "Window"]
 
@@ -49,6 +52,8 @@ class Preprocessing(BaseModel):
     Attributes:
         resize: side of the square, 32 to 4096 pixels.
         crop: side of its middle that is inspected, 32 to `resize` pixels.
+        white: the value of 16-bit images that is white: 65535, or what the training images' camera reaches
+            with fewer bits, such as 4095.
 
     Raises:
         pydantic.ValidationError: a side is out of range, or `crop` exceeds `resize`.
@@ -71,6 +76,14 @@ class Preprocessing(BaseModel):
         default=224, ge=32, le=4096, description="side of its middle that is inspected, in pixels"
     )
 
+    white: int = Field(
+        default=FULL,
+        ge=1,
+        le=FULL,
+        repr=False,
+        description="the value of 16-bit images that is white, where their files don't say so",
+    )
+
     @model_validator(mode="after")
     def _crop_fits(self) -> Preprocessing:
         if self.crop > self.resize:
@@ -86,6 +99,25 @@ class Preprocessing(BaseModel):
             16
         """
         return (self.resize - self.crop) // 2
+
+    def read(self, path: Path | str) -> NDArray[np.uint8]:
+        """Read an image file, with the white that the training images have.
+
+        Args:
+            path: the file.
+
+        Returns:
+            uint8 BGR `[H, W, 3]`.
+
+        Raises:
+            PictureError: as `read_picture`.
+            UsageError: as `read_picture`.
+
+        Example:
+            >>> inspector.manifest.preprocessing.read(path / "golden" / "good.png").shape
+            (48, 48, 3)
+        """
+        return read_picture(path, self.white)
 
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Turn a frame into the network's input.
@@ -111,7 +143,7 @@ class Preprocessing(BaseModel):
                 ...
             softcore_runtime.errors.FrameError: a frame of 48 x 4 pixels is too small (at least 8)
         """
-        picture = to_bgr8(frame)
+        picture = to_bgr8(frame, self.white)
         height, width = picture.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
             raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {SMALLEST_SIDE})")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from softcore_runtime.errors import FrameError, PictureError
 from softcore_runtime.pictures import read_picture, to_bgr8
+from softcore_runtime.preprocessing import Preprocessing
 
 WRITERS = {
     "plain.png": {},
@@ -86,6 +87,20 @@ def test_sixteen_bits_are_scaled_over_the_full_range(tmp_path: Path, suffix: str
     np.testing.assert_array_equal(grey, np.rint(np.arange(1 << 16) / 257))
     assert (grey[0], grey[-1]) == (0, 255)
     assert (np.diff(grey.astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_twelve_bits_in_sixteen_keep_256_grey_levels(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    Image.fromarray(values).save(path)
+    assert len(np.unique(read_picture(path))) == 17  # nothing says that 4095 is white
+    grey = read_picture(path, white=4095)[:, :, 0].reshape(-1)
+    np.testing.assert_array_equal(grey, np.rint(np.arange(4096) * (255 / 4095)))
+    np.testing.assert_array_equal(Preprocessing(white=4095).read(path), read_picture(path, white=4095))
+    np.testing.assert_array_equal(
+        Preprocessing(white=4095).apply(values), Preprocessing().apply(read_picture(path, white=4095))
+    )
 
 
 def test_sixteen_bit_colour(tmp_path: Path, photo: Image.Image) -> None:

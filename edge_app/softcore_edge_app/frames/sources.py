@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from softcore_runtime import PictureError, SourceError, UsageError, read_picture
 from softcore_runtime.file_names import to_text
 from softcore_runtime.image_folder import SUFFIXES, list_pictures
+from softcore_runtime.images.depth import FULL
 
 __all__ = ["Frame", "Pictures", "Source", "is_picture"]
 
@@ -76,6 +77,7 @@ class Pictures:
     remark: str | None = None
 
     def __init__(self, path: Path) -> None:
+        self._white: Callable[[], int] = lambda: FULL
         self._root, self._paths, self._omitted = path.parent, [path], list[str]()
         if path.is_dir():
             self._root = path
@@ -92,6 +94,10 @@ class Pictures:
                 f"there is no {self._paths[0].readlink()}"
             )
 
+    def follow_white(self, tell: Callable[[], int]) -> None:
+        """Let a bundle tell what is white in images of 16 bits, each time one is read."""
+        self._white = tell
+
     def read_frames(self) -> Generator[Frame, None, None]:
         """Read the images; one that can't be read is a frame with a reason."""
         for line in self._omitted:
@@ -99,7 +105,7 @@ class Pictures:
         for number, path in enumerate(self._paths, 1):
             name = path.relative_to(self._root).as_posix()
             try:
-                frame = Frame(number, name, picture=read_picture(path))
+                frame = Frame(number, name, picture=read_picture(path, self._white()))
             except PictureError as error:
                 frame = Frame(number, name, reason=str(error).removeprefix(f"{to_text(path)}: "))
             yield frame

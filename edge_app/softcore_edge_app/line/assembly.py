@@ -11,7 +11,7 @@ from softcore_runtime.bundle_choice import choose_bundle
 
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.frames.sources import Source
+from softcore_edge_app.frames.sources import Pictures, Source
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.line.bookkeeper import Bookkeeper
 from softcore_edge_app.line.line import Line
@@ -45,6 +45,9 @@ def assemble(configuration: Configuration) -> Station:
         threads=configuration.threads,
     )
     recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
+    for name, source in sources.items():
+        if isinstance(source, Pictures):
+            source.follow_white(partial(_find_white, recipes[name]))
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
     station, run = Station(Bookkeeper(ledger)), secrets.token_hex(8)
     for number, (name, options) in enumerate(cameras.items()):
@@ -73,6 +76,11 @@ def _choose_source(options: CameraOptions, *, required: bool) -> Source:
     if options.camera is not None:
         return choose_camera(options.camera, options, required=required)
     return choose_source(options.source or "", options, required=required)
+
+
+def _find_white(recipes: Recipes) -> int:
+    """Say what is white in images of 16 bits, by the bundle in use."""
+    return recipes.current.inspector.manifest.preprocessing.white
 
 
 def _choose_bundles(options: CameraOptions) -> dict[str, Path]:

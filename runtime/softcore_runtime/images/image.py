@@ -11,11 +11,12 @@ from softcore_runtime.errors import PictureError
 from softcore_runtime.images import jpeg, png
 from softcore_runtime.images.bmp import decode_bmp
 from softcore_runtime.images.decoder import decode
+from softcore_runtime.images.depth import FULL, stretch
 from softcore_runtime.images.orientation import apply_orientation
 from softcore_runtime.images.tiff import decode_tiff
 from softcore_runtime.images.webp import examine_webp
 
-__all__ = ["decode_image"]
+__all__ = ["decode_image", "has_16_bits"]
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = {  # that OpenCV might decode, or a person might try
@@ -33,11 +34,12 @@ _OTHERS = {  # that OpenCV might decode, or a person might try
 _PNM = frozenset(b"1234567Ff")  # the second character of the PNM family's files
 
 
-def decode_image(data: bytes) -> NDArray[np.generic]:
+def decode_image(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     """Decode the content of a PNG, JPEG, BMP, TIFF or WebP file.
 
     Args:
         data: the file's bytes; what it is they say, not its name.
+        white: the value of 16 bits that is white, where the file doesn't say so.
 
     Returns:
         uint8 or uint16, BGR `[H, W, 3]` or grey `[H, W]`, upright; 16 bits span their full range.
@@ -53,14 +55,22 @@ def decode_image(data: bytes) -> NDArray[np.generic]:
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         head = examine_webp(data)
     elif data.startswith(_TIFF):
-        return decode_tiff(data)
+        return decode_tiff(data, white)
     elif data.startswith(b"BM"):
         return decode_bmp(data)
     elif name := _name_other(data):
         raise PictureError(f"an image of the kind {name} can't be read; convert it to .png")
     else:
         raise PictureError("not a picture, or a damaged one")
-    return apply_orientation(decode(memoryview(data)[: head.end]), head.orientation)
+    picture = apply_orientation(decode(memoryview(data)[: head.end]), head.orientation)
+    return stretch(picture, white) if picture.dtype == np.uint16 else picture
+
+
+def has_16_bits(data: bytes) -> bool:
+    """Tell from the head of a file whether its image may have more than 8 bits; decoding tells for sure."""
+    if data.startswith(png.SIGNATURE):
+        return data[24:25] == b"\x10"
+    return data.startswith(_TIFF)
 
 
 def _name_other(data: bytes) -> str | None:

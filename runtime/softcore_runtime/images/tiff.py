@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from softcore_runtime.errors import PictureError
 from softcore_runtime.images.bounds import check_size
 from softcore_runtime.images.decoder import decode
+from softcore_runtime.images.depth import FULL, stretch
 from softcore_runtime.images.orientation import apply_orientation
 from softcore_runtime.images.tiff_chunks import check_chunks, find_chunks
 from softcore_runtime.images.tiff_directory import Directory, read_directories
@@ -87,11 +88,12 @@ class _Tiff:
     white: int | None
 
 
-def decode_tiff(data: bytes) -> NDArray[np.generic]:
+def decode_tiff(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     """Decode a TIFF of one page: BGR or grey uint8 or uint16, `[H, W, 3]` or `[H, W]`, upright.
 
-    9 to 16 bits come as 16, with 65535 for white: where MaxSampleValue says that fewer bits are used, they
-    are scaled. What lies behind an alpha channel is shown, as of a PNG.
+    9 to 16 bits come as 16, with 65535 for white: where MaxSampleValue says that fewer of 16 bits are used,
+    they are stretched; else `white` is what becomes 65535. What lies behind an alpha channel is shown, as of
+    a PNG.
 
     Raises:
         PictureError: it is damaged, has several pages, or is of a kind that isn't read.
@@ -115,7 +117,7 @@ def decode_tiff(data: bytes) -> NDArray[np.generic]:
     else:
         picture = decode(page.rewrite(changed))
     if tiff.bits > 8:
-        picture = _bring_to_range(picture, tiff)
+        picture = _bring_to_range(picture, tiff, white)
     return apply_orientation(picture, page.integer(_ORIENTATION, 1))
 
 
@@ -229,21 +231,20 @@ def _decode_channels(tiff: _Tiff) -> NDArray[np.generic]:
     return np.dstack(channels[::-1])
 
 
-def _bring_to_range(picture: NDArray[np.generic], tiff: _Tiff) -> NDArray[np.uint16]:
+def _bring_to_range(picture: NDArray[np.generic], tiff: _Tiff, white: int) -> NDArray[np.uint16]:
     """Let 0 be black and 65535 white: uint16 as `picture`."""
     if picture.dtype != np.uint16:
         raise PictureError(f"a TIFF of {tiff.bits} bits a sample can't be read; save it with 8 or 16")
     deep = picture.astype(np.uint16, copy=False)
-    # OpenCV moves 9 to 15 bits up.
-    white = tiff.white or ((1 << tiff.bits) - 1) << (_DEEP - tiff.bits)
-    highest = int(deep.max())
-    if highest > white:
-        raise PictureError(
-            f"the TIFF can't be read: it holds {highest:,}, above the white that its MaxSampleValue gives "
-            f"({white:,})"
-        )
+    if tiff.bits < _DEEP:  # OpenCV moves these up
+        white = ((1 << tiff.bits) - 1) << (_DEEP - tiff.bits)
+    elif tiff.white:
+        white, highest = tiff.white, int(deep.max())
+        if highest > white:
+            raise PictureError(
+                f"the TIFF can't be read: it holds {highest:,}, above the white that its MaxSampleValue "
+                f"gives ({white:,})"
+            )
     if tiff.photometric == _WHITE_IS_ZERO:
-        deep = white - deep
-    if white == np.iinfo(np.uint16).max:
-        return deep
-    return ((deep.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)
+        deep = white - np.minimum(deep, white).astype(np.uint16)
+    return stretch(deep, white)

@@ -120,6 +120,18 @@ def test_a_name_that_is_no_text(tmp_path: Path, good_frame: np.ndarray) -> None:
     assert second.reason == "not a picture, or a damaged one"
 
 
+def test_what_is_white_is_told_by_the_bundle_in_use(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.full((9, 9), 4095, np.uint16))
+    source, white = Pictures(tmp_path), [65535]
+    source.follow_white(lambda: white[0])
+    (dark,) = source.read_frames()
+    white[0] = 4095
+    (bright,) = source.read_frames()
+    assert dark.picture is not None
+    assert bright.picture is not None
+    assert (dark.picture.max(), bright.picture.min()) == (16, 255)
+
+
 def test_several_pages_are_no_frame(tmp_path: Path, good_frame: np.ndarray) -> None:
     cv2.imwritemulti(str(tmp_path / "a.tif"), [good_frame, good_frame])
     (frame,) = Pictures(tmp_path).read_frames()

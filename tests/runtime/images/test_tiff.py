@@ -83,6 +83,21 @@ def test_fewer_bits_in_16_are_scaled_by_max_sample_value(deep: np.ndarray, bits:
     check(write_tiff(few, tags={281: (3, [white - 60])}), wanted)
 
 
+def test_fewer_bits_in_16_are_scaled_by_the_white_that_is_told(deep: np.ndarray) -> None:
+    few = deep >> 4
+    wanted = np.rint(few * (65535 / 4095)).astype(np.uint16)
+    for separate in (False, True):
+        picture = decode_image(write_tiff(few, separate=separate), white=4095)
+        np.testing.assert_array_equal(picture, wanted[:, :, ::-1])
+    picture = decode_image(write_tiff(few[:, :, :1], photometric=0), white=4095)
+    np.testing.assert_array_equal(picture[:, :, 0], np.rint((4095 - few[:, :, 0]) * (65535 / 4095)))
+    # The file knows better, and what is above white is white.
+    tagged = write_tiff(few >> 2, tags={281: (3, [1023] * 3)})
+    np.testing.assert_array_equal(decode_image(tagged, white=4095), decode_image(tagged))
+    assert decode_image(write_tiff(deep), white=4095).min() == 65535 * deep.min() // 4095
+    assert (decode_image(write_tiff(deep), white=4095)[deep[:, :, ::-1] >= 4095] == 65535).all()
+
+
 def test_a_max_sample_value_that_the_pixels_exceed_is_refused(deep: np.ndarray) -> None:
     with pytest.raises(
         PictureError, match=r"holds 65,\d+, above the white that its MaxSampleValue gives \(4,095"

@@ -1,0 +1,25 @@
+"""Depth: how much of 16 bits an image uses. Cameras of 10 or 12 bits often leave the upper ones 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FULL", "stretch"]
+
+FULL = 65535  # white of 16 bits
+
+
+def stretch(pixels: NDArray[Any], white: int) -> NDArray[np.uint16]:
+    """Stretch grey levels so that `white` becomes 65535: uint16 as `pixels`; what is above it, too.
+
+    Example:
+        >>> stretch(np.array([0, 1023, 4095, 5000], np.uint16), 4095).tolist()
+        [0, 16371, 65535, 65535]
+    """
+    if white == FULL:
+        return np.asarray(pixels, np.uint16)
+    wide = np.minimum(pixels, white).astype(np.uint32)
+    return np.asarray((wide * FULL + white // 2) // white, np.uint16)
