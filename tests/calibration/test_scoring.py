@@ -93,6 +93,26 @@ def test_what_does_not_count_is_put_down(inspector: Inspector, category: Path, t
     ]
 
 
+def test_the_same_pixels_in_another_file_do_not_count(
+    inspector: Inspector, category: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for number in (0, 1):
+        image = cv2.imread(str(category / "test" / "good" / f"00{number}.png"))
+        for name in (f"{number}.bmp", f"{number}.png"):
+            assert cv2.imwrite(str(own / name), image)
+    for _ in range(2):  # scored, then from the cache
+        found = score(inspector, (own, False))
+        assert [s.path.name for s in found.good] == ["0.bmp", "1.bmp"]
+        assert found.repeated == [str(own / "0.png"), str(own / "1.png")]
+    given = find_samples([(own / "0.bmp", False), (own / "0.png", True), (own / "0.bmp", False)])
+    with open_cache(inspector, None) as cache:
+        found = score_samples(inspector, given, cache)
+    assert [s.path.name for s in found.good] == ["0.bmp"]
+    assert (found.bad, found.contradicted, found.repeated) == ([], [str(own / "0.png")], [str(own / "0.bmp")])
+
+
 def test_pictures_can_be_read_again(inspector: Inspector, recordings: Path, tmp_path: Path) -> None:
     shutil.copy(recordings / "pill.avi", tmp_path / "a#1.avi")
     found = score(inspector, (tmp_path / "a#1.avi", True))
