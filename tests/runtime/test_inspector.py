@@ -778,3 +778,21 @@ def test_an_area_larger_than_the_map_is_not_rehearsed(tiny_bundle: Path) -> None
     threshold = inspector.manifest.threshold.model_copy(update={"min_area": 1025})
     with pytest.raises(UsageError, match="an area of 1,025 pixels is more than the anomaly map's 32 x 32"):
         inspector.rehearse(threshold)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("number", [False, True])
+def test_a_network_with_a_damaged_name_or_number_is_one_line(
+    tiny_bundle: Path, engine: Engine, number: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A name that is no UTF-8; a shape that doesn't fit, which shows when the network runs."""
+    file = tiny_bundle / "backbone.onnx"
+    network = onnx.load(file)
+    if number:
+        network.graph.initializer[0].int64_data[2] += 1
+    data = network.SerializeToString()
+    file.write_bytes(data if number else data.replace(b"shape", b"shap\xff"))
+    reseal(tiny_bundle)
+    with pytest.raises(BundleCorruptError, match=r"^[^\n]+$"):
+        Inspector.load(tiny_bundle, engine=engine)
+    assert capfd.readouterr() == ("", "")
