@@ -267,7 +267,7 @@ class Bookkeeper:
             precision=backbone.precision,
             triggered_at=trigger.wall,
             deadline_at=due,
-            decided_at=time.time_ns(),
+            decided_at=trigger.tell_time(),
             milliseconds=verdict.milliseconds,
             reason=verdict.reason and _encodable(verdict.reason),
             x=x,

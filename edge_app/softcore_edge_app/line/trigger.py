@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -71,6 +72,13 @@ class Trigger:
     def revoke(self, verdict: Verdict) -> None:
         """Put another decision in the place of one that was not published; for the clerk alone."""
         self.verdict, self.inspection = verdict, None
+
+    def tell_time(self) -> int:
+        """Say what time it is, in nanoseconds of UTC since 1970, by the clock of its moment.
+
+        Whatever a clock is set to meanwhile, what was in time is in time in the ledger.
+        """
+        return self.wall + int(1e9 * (time.monotonic() - self.at))
 
     @property
     def settled(self) -> bool:

@@ -66,6 +66,8 @@ class Archive:
         self._lock: int | None = _take(options.folder)
         self._quota = ArchiveQuota(options.folder, options.max_gigabytes * _GIGABYTE, options.max_days)
         self._scan = self._quota.scan()
+        # A clock that jumps ahead while the line runs makes nothing old.
+        self._began = time.time_ns() - time.monotonic_ns()
         self._change = threading.Condition()
         self._waiting: deque[Decided] = deque()
         self._waiting_bytes = 0
@@ -128,7 +130,7 @@ class Archive:
             if scanning:
                 scanning = next(self._scan, self) is not self
             try:
-                self._quota.trim(time.time_ns())
+                self._quota.trim(self._began + time.monotonic_ns())
                 self._end_fault("room", "what is too much is removed again")
             except OSError as error:
                 self._begin_fault("room", f"{error.filename} can't be removed ({error.strerror})")

@@ -17,6 +17,7 @@ from softcore_edge_app.line.trigger import Decided
 __all__ = ["CameraShift", "Shift", "ShiftReport"]
 
 _MINUTE = 60
+_DAY = 24 * 3600 * 10**9  # nanoseconds
 _SHORTEST = 5  # seconds for which a rate is worth telling
 
 
@@ -102,8 +103,14 @@ class Shift:
     def _turn_over(self) -> None:
         now = time.time_ns()
         if now >= self._ends:
-            self._since, self._ends = self._ends, _find_midnight(now)
+            # The last midnight, though the clock may have been set over several.
+            self._since = max(self._ends, min(_find_midnight(now - _DAY), now))
             self._counts.clear()
+        elif now < self._since:  # it was set back, and what was counted stands
+            self._since = now
+        else:
+            return
+        self._ends = _find_midnight(now)
 
 
 def _fill(counts: Counter[Decision]) -> dict[str, int]:

@@ -335,6 +335,24 @@ def test_a_picture_that_cannot_be_drawn_does_not_end_it(
     wait_for(lambda: archive.fault is None)
 
 
+def test_a_clock_that_jumps_a_year_makes_nothing_old(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive = start(max_days=30)
+    archive.keep(make(bad_frame, at=time.time_ns()))
+    wait_for(lambda: archive.kept == 1)
+    ahead = time.time_ns() + 365 * 86_400 * SECOND
+    monkeypatch.setattr(time, "time_ns", lambda: ahead)
+    archive.keep(make(bad_frame, at=ahead))
+    wait_for(lambda: archive.kept == 2)
+    archive.close(PATIENCE)
+    assert len(look(tmp_path / "archive")) == 2
+
+
 def test_what_cannot_be_removed_is_said_until_it_can(
     start: Callable[..., Archive],
     make: Callable[..., Decided],

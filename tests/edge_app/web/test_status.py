@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,6 +140,26 @@ def test_a_shift_begins_anew_at_midnight(decide: Callable[..., Any], monkeypatch
     assert (told["since"], told["seq"], told["counts"]) == (midnight, 3, NONE)
     assert shift.count(decide(4)) == 4
     assert shift.describe()["counts"] == {**NONE, "PASS": 1}
+
+
+def test_a_clock_that_is_set_ends_a_shift_at_the_next_midnight_all_the_same(
+    decide: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour, began = 3600 * 10**9, time.time_ns()
+    clock = [began]
+    monkeypatch.setattr(shift_module.time, "time_ns", lambda: clock[0])
+    shift = Shift()
+    shift.count(decide(1))
+    clock[0] += 365 * 24 * hour
+    ahead = shift.describe()
+    assert ahead["counts"] == NONE
+    assert clock[0] - 25 * hour < ahead["since"] <= clock[0]
+    shift.count(decide(2))
+    clock[0] = began - hour
+    assert shift.describe()["since"] == clock[0]
+    assert shift.describe()["counts"] == {**NONE, "PASS": 1}
+    clock[0] += 25 * hour
+    assert shift.describe()["counts"] == NONE
 
 
 def test_who_listens_is_told_what_changes(
