@@ -111,7 +111,7 @@ class Clerk:
         triggers = [trigger for _, trigger in collected]
         self._busy_since = began = time.monotonic()
         for trigger in triggers:
-            _invalidate_late(trigger, began + self._margin)
+            _invalidate_late(trigger, began, self._margin)
         entered, rows = self._enter(triggers)
         # Twice the usual time of a flush, so that a decision is published before its deadline, not only made.
         usual = 0.9 * self._margin + 0.1 * 2 * (time.monotonic() - began)
@@ -173,12 +173,12 @@ def _call(listener: Listener, decided: Decided) -> None:
         _log.exception("internal error on telling of trigger %s", decided.entry.trigger)
 
 
-def _invalidate_late(trigger: Trigger, now: float) -> None:
-    """Make INVALID what was decided in time but could not be published in time."""
+def _invalidate_late(trigger: Trigger, now: float, margin: float) -> None:
+    """Make INVALID what was decided in time and can't be published in time, which takes a margin."""
     verdict = trigger.verdict
     if trigger.deadline is None or verdict is None or verdict.decision is Decision.INVALID:
         return
-    if now > trigger.deadline:
+    if now + margin > trigger.deadline:
         _revoke(trigger, f"late: decided on, but not entered after {now - trigger.at:.2f} s")
 
 
