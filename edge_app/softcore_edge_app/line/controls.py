@@ -93,7 +93,7 @@ class Controls(Protocol):
 
         Args:
             camera: which one's; None where there is only one.
-            part: what the caller calls the part; at most 200 characters.
+            part: what the caller calls the part; at most 200 characters, none of them a control character.
             by: who asks, which the trigger's id says.
 
         Raises:

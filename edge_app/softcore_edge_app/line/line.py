@@ -20,7 +20,7 @@ from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.line.pace import Pace
 from softcore_edge_app.line.recipes import Recipes
 from softcore_edge_app.line.shutter import open_shutter
-from softcore_edge_app.line.trigger import Trigger
+from softcore_edge_app.line.trigger import Trigger, check_part
 from softcore_edge_app.line.trigger_queue import TriggerQueue
 from softcore_edge_app.options import CameraOptions
 from softcore_edge_app.verdict import examine
@@ -28,7 +28,6 @@ from softcore_edge_app.verdict import examine
 __all__ = ["Line"]
 
 _AHEAD = 2  # frames of a recording that are read while one is inspected
-_LONGEST_PART = 200  # characters of a part's name
 _QUEUED = 0.001  # seconds; what waits no longer is inspected however long that may take
 _STUCK = 10.0  # seconds that an inspection may take; a real one takes well under one
 
@@ -102,8 +101,8 @@ class Line:
 
     def trigger(self, part: str | None = None, by: Origin | None = None) -> str:
         """Ask for the decision on a part, and return the trigger's id; see `Controls.trigger`."""
-        if part is not None and not 0 < len(part) <= _LONGEST_PART:
-            raise UsageError(f"a part's name has 1 to {_LONGEST_PART} characters, not {len(part)}")
+        if part is not None:
+            check_part(part)
         with self.queue.changed:
             if not self._accepts:
                 why = "triggers itself" if self.options.trigger != "external" else "is just ending"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from softcore_runtime import Inspection
+from softcore_runtime import Inspection, UsageError
 from softcore_runtime.manifest import Manifest
 
 from softcore_edge_app.frames.sources import Frame
@@ -15,7 +16,22 @@ from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.recipes import Recipe
 from softcore_edge_app.verdict import Verdict
 
-__all__ = ["Decided", "Trigger"]
+__all__ = ["Decided", "Trigger", "check_part"]
+
+_LONGEST_PART = 200  # characters
+_UNFIT = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, ends of lines and paragraphs
+
+
+def check_part(part: str) -> None:
+    """Check what somebody calls a part: it goes into logs, tables and file names.
+
+    Raises:
+        UsageError: it is empty, has more than 200 characters, or one that would break a line.
+    """
+    if not 0 < len(part) <= _LONGEST_PART:
+        raise UsageError(f"a part's name has 1 to {_LONGEST_PART} characters, not {len(part)}")
+    if any(unicodedata.category(character) in _UNFIT for character in part):
+        raise UsageError("a part's name must not have control characters, such as the end of a line")
 
 
 @dataclass(eq=False)

@@ -12,15 +12,15 @@ import hashlib
 import json
 import logging
 import socket
-import ssl
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
-from softcore_runtime.errors import OutputError, UsageError
+from softcore_runtime.errors import OutputError
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.ledger.row import Entry
@@ -28,6 +28,7 @@ from softcore_edge_app.line.controls import Controls
 from softcore_edge_app.options import MqttOptions
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_health
+from softcore_edge_app.outputs.mqtt_login import find_risks, read_password, trust
 
 try:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
@@ -43,6 +44,8 @@ __all__ = ["MqttOutput"]
 
 _PATIENCE = 0.2  # seconds for a connection, and again for an acknowledgement
 _FIRST_PAUSE, _LONGEST_PAUSE, _CONNECTING = 0.1, 0.5, 1.0  # seconds; a broker that is back is found within 2
+_TAKEN_PAUSE = 10.0  # seconds, where another client seems to have the same id:
+_SHORT, _OFTEN = 5.0, 3  # the broker ended so many connections in a row that were not so many seconds old
 _ON_THE_WAY = 16  # decisions without an acknowledgement; paho and most brokers take 20
 _HEALTH = 1.0  # seconds between two looks at the line
 _JOINING = 0.3  # seconds
@@ -77,10 +80,13 @@ class MqttOutput:
         self._sent: dict[str, MQTTMessageInfo] = {}  # what is on its way, by trigger
         self._connected = threading.Event()
         self._connections = 0
+        self._since, self._short = 0.0, 0  # when the last one began, and how many in a row had a quick end
         self._look = threading.Event()
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._tell_health, name="mqtt health", daemon=True)
         self._client = self._make_client(options)
+        for risk in find_risks(options):
+            _log.warning("%s", risk)
 
     def start(self) -> None:
         """Connect, in the background, and again whenever the connection is lost."""
@@ -133,17 +139,14 @@ class MqttOutput:
         # By the same id after a broken connection the broker knows that the old one is dead. Else it would
         # find that out later, and say "offline" of a line that has long been back.
         own = hashlib.sha256(f"{socket.gethostname()} {options.topic}".encode()).hexdigest()
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            options.client_id or f"softcore{own[:15]}",
-            protocol=MQTTProtocolVersion.MQTTv5,
-        )
+        self._id = options.client_id or f"softcore{own[:15]}"
+        client = Client(CallbackAPIVersion.VERSION2, self._id, protocol=MQTTProtocolVersion.MQTTv5)
         if options.username is not None:
-            client.username_pw_set(options.username, _read_password(options))
+            client.username_pw_set(options.username, read_password(options))
         if options.tls:
-            client.tls_set_context(_trust(options))
+            client.tls_set_context(trust(options))
         client.will_set(f"{options.topic}/health", json.dumps(OFFLINE), qos=1, retain=True)
-        client.reconnect_delay_set(_FIRST_PAUSE, _LONGEST_PAUSE)  # type: ignore[arg-type]  # it only sleeps them
+        _pause_between(client, _FIRST_PAUSE, _LONGEST_PAUSE)
         client.connect_timeout = _CONNECTING
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -220,11 +223,15 @@ class MqttOutput:
         elif self._closing.is_set():
             self._leave()
         else:
-            # What was retained is of the past, and a trigger is for now.
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            # What was retained is of the past, and a trigger is for now. Without `retainAsPublished` one that
+            # is retained just now would come without its flag, and so would the one that clears it.
+            options = SubscribeOptions(
+                qos=1, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND
+            )
             client.subscribe([(f"{self._topic}/{command}", options) for command in ("trigger", "recipe")])
             self._fault = None
             self._connections += 1
+            self._since = time.monotonic()
             self._connected.set()
             self._look.set()
 
@@ -233,12 +240,23 @@ class MqttOutput:
         self._fault = f"can't be reached ({getattr(error, 'strerror', None) or error})"
 
     def _on_disconnect(
-        self, _: Client, __: Any, flags: DisconnectFlags, reason: ReasonCode, ___: Properties | None
+        self, client: Client, _: Any, flags: DisconnectFlags, reason: ReasonCode, __: Properties | None
     ) -> None:
-        if self._connected.is_set():
-            self._connected.clear()
-            ended = f"ended the connection ({reason})" if flags.is_disconnect_packet_from_server else None
-            self._fault = ended or "the connection is lost"
+        if not self._connected.is_set():
+            return
+        self._connected.clear()
+        ended = f"ended the connection ({reason})" if flags.is_disconnect_packet_from_server else None
+        self._fault = ended or "the connection is lost"
+        self._short = self._short + 1 if time.monotonic() - self._since < _SHORT else 0
+        pauses = _FIRST_PAUSE, _LONGEST_PAUSE
+        # Brokers tell who is disconnected for another's sake, or they don't (mosquitto up to 2.0).
+        if reason == "Session taken over" or self._short >= _OFTEN:
+            self._fault = (
+                f"ends each connection at once; is there another client with the id {self._id}? "
+                "Give each line an mqtt.topic or an mqtt.client_id of its own"
+            )
+            pauses = _TAKEN_PAUSE, _TAKEN_PAUSE  # or the two would go on as fast as they can connect
+        _pause_between(client, *pauses)
 
     def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Properties) -> None:
         # paho calls this before it lets go who waits for the message.
@@ -255,27 +273,16 @@ class MqttOutput:
                 _log.warning("%s: lets no commands through (%s)", self._where, reason)
 
     def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
+        kind, payload = message.topic.removeprefix(f"{self._topic}/"), bytes(message.payload)
         if message.retain:
-            return
-        if message.topic == f"{self._topic}/trigger":
-            self.commands.take_trigger(bytes(message.payload))
-        elif message.topic == f"{self._topic}/recipe":
-            self.commands.take_recipe(bytes(message.payload))
+            if payload:  # else one that was retained is cleared
+                self.commands.refuse_retained(kind)
+        elif kind == "trigger":
+            self.commands.take_trigger(payload)
+        elif kind == "recipe":
+            self.commands.take_recipe(payload)
 
 
-def _read_password(options: MqttOptions) -> str | None:
-    if options.password_file is None:
-        return None
-    try:
-        return options.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise UsageError(f"{options.password_file}: can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{options.password_file}: no password, for it isn't UTF-8") from error
-
-
-def _trust(options: MqttOptions) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=options.ca_file)
-    except OSError as error:  # SSLError, too
-        raise UsageError(f"{options.ca_file}: no certificates ({error.strerror or error})") from error
+def _pause_between(client: Client, first: float, longest: float) -> None:
+    """Set the seconds between two attempts to connect."""
+    client.reconnect_delay_set(first, longest)  # type: ignore[arg-type]  # it only sleeps them

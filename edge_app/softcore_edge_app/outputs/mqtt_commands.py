@@ -90,6 +90,11 @@ class MqttCommands:
                 fault = UsageError(f"{_WAITING} changes of recipe are waiting already; ask again later")
                 self._refuse("recipe", fault, command)
 
+    def refuse_retained(self, kind: str) -> None:
+        """Answer to a command that the broker was asked to retain: it would come again later."""
+        if kind in ("trigger", "recipe"):
+            self._refuse(kind, UsageError("it is retained; publish commands without the flag"))
+
     def close(self) -> None:
         """Make no further changes of recipe; one that is being made may still end."""
         while True:

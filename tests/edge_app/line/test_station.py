@@ -396,6 +396,12 @@ def test_a_camera_that_must_be_named(build: Build) -> None:
         station.trigger("middle")
     with pytest.raises(UsageError, match="1 to 200 characters"):
         station.trigger("left", "x" * 201)
+    with pytest.raises(UsageError, match="1 to 200 characters"):
+        station.trigger("left", "")
+    for name in ("a\nb", "\0", "\x1b[31m", "\x7f", "\x9b", "\u2028", "\ud800"):
+        with pytest.raises(UsageError, match="must not have control characters"):
+            station.trigger("left", name, "mqtt")
+    assert not any(camera.triggers for camera in station.describe().cameras)
 
 
 def test_a_camera_that_triggers_itself_takes_no_triggers(build: Build) -> None:

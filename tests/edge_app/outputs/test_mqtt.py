@@ -29,6 +29,7 @@ from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.line.controls import CameraStatus, Status
 from softcore_edge_app.options import MqttOptions
+from softcore_edge_app.outputs import mqtt as module
 from softcore_edge_app.outputs.mqtt import MqttOutput
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_runtime import BundleError, Decision, OutputError, UsageError
@@ -572,7 +573,7 @@ def test_ids_are_forgotten_in_time(line: Line) -> None:
     commands.close()
 
 
-def test_what_was_retained_is_no_command(broker: Broker, site: Site, line: Line) -> None:
+def test_what_is_retained_is_no_command(broker: Broker, site: Site, line: Line) -> None:
     site.say("softcore/trigger", '{"part": "old"}', retain=True)
     site.say("softcore/recipe", "tablet", retain=True)
     with running(MqttOptions(host="127.0.0.1", port=broker.port), line):
@@ -580,10 +581,35 @@ def test_what_was_retained_is_no_command(broker: Broker, site: Site, line: Line)
         broker.kill()
         broker.start()
         wait_until_heard(broker, 2)
-        site.say("softcore/trigger", '{"part": "new"}', retain=True)  # just now, whatever its flag
+        later = Site(broker)
+        later.say("softcore/trigger", '{"part": "now"}', retain=True)  # while the line listens
+        later.say("softcore/recipe", "tablet", retain=True)
+        later.say("softcore/trigger", retain=True)  # clears it, and would be a trigger without its flag
+        later.say("softcore/recipe", retain=True)
+        later.say("softcore/trigger", '{"part": "new"}')
         wait_for(lambda: line.triggered)
+        refused = [
+            wait_for(lambda t=topic: later.on(f"softcore/{t}/refused")) for topic in ("trigger", "recipe")
+        ]
+        later.close()
     assert line.triggered == [(None, "new")]
     assert line.switched == []
+    assert refused == [[{"reason": "it is retained; publish commands without the flag"}]] * 2
+
+
+def test_a_client_id_that_two_lines_have(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TAKEN_PAUSE", 600.0)
+    monkeypatch.setattr(module, "_SHORT", 60.0)
+    options = MqttOptions(host="127.0.0.1", port=broker.port, client_id="twins")
+    with running(options, Line()) as first, running(options, Line()) as second:
+        said = "ends each connection at once; is there another client with the id twins?"
+        out = wait_for(lambda: next((one for one in (first, second) if said in (one.fault or "")), None))
+        other = second if out is first else first
+        wait_for(lambda: other.fault is None)
+        bring(other, make_entry())  # one of the two works
+        with pytest.raises(OutputError, match=r"an mqtt\.topic or an mqtt\.client_id of its own"):
+            out.deliver(make_entry(2))
+        assert broker.log.count("already connected, closing old connection") < 10
 
 
 def test_a_trigger_that_was_sent_while_the_line_was_away_does_not_fire_later(
@@ -688,6 +714,39 @@ def test_tls_trusts_the_given_authority_alone(tmp_path: Path, line: Line) -> Non
                 wait_for(lambda output=output: "certificate" in (output.fault or "").lower())
                 with pytest.raises(OutputError):
                     output.deliver(make_entry())
+
+
+def test_what_is_not_safe_is_warned_of(tmp_path: Path, line: Line, caplog: pytest.LogCaptureFixture) -> None:
+    password = tmp_path / "password"
+    password.write_text("sesame\n")
+    login = {"username": "line", "password_file": password}
+    password.chmod(0o644)
+    for host in ("localhost", "127.0.0.1", "::1"):
+        MqttOutput(MqttOptions(host=host, **login), line)
+    said = f"{password}: everybody on this machine can read or write the password; run: chmod o= {password}"
+    assert caplog.messages == [said] * 3
+    caplog.clear()
+    password.chmod(0o640)
+    MqttOutput(MqttOptions(host="broker.plant", tls=True, **login), line)
+    assert caplog.messages == []
+    MqttOutput(MqttOptions(host="broker.plant", **login), line)
+    MqttOutput(MqttOptions(host="192.0.2.1"), line)
+    assert [message.partition(";")[0] for message in caplog.messages] == [
+        "mqtt: the password and all messages go to broker.plant unencrypted, "
+        "and who can listen there can read and send them",
+        "mqtt: all messages go to 192.0.2.1 unencrypted, and who can listen there can read and send them",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "long"])
+def test_a_password_file_that_holds_none(tmp_path: Path, line: Line, kind: str) -> None:
+    file = tmp_path / "file"
+    if kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.write_text("x" * 70_000)
+    with pytest.raises(UsageError, match=f"{file}: "):
+        MqttOutput(MqttOptions(host="localhost", username="line", password_file=file), line)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff"])
