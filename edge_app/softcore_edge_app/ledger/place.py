@@ -1,4 +1,4 @@
-"""Ledger place: whether the files that are open are still those at their paths."""
+"""Ledger place: whether the files that are open are still those at their paths; an archive's folder, too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Place"]
 
 
 class Place:
-    """Where files lay when they were opened, by device and inode.
+    """Where files or folders lay when they were opened, by device and inode.
 
     A file that was removed, or whose disk was unmounted, can be written for as long as it is open; all of it
     is gone when it is closed.
@@ -28,7 +28,7 @@ class Place:
             except OSError as error:
                 return f"{path.name} is gone ({error.strerror}): it was removed, or its disk unmounted"
             if found != known:
-                return f"{path.name} is another file than the one that was opened"
+                return f"{path.name} is another file than the one that was opened: its disk may be unmounted"
         return None
 
 

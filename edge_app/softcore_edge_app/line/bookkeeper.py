@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import time
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import islice, repeat
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-from softcore_runtime import Decision, Inspection, LedgerError, UsageError
+from softcore_runtime import LedgerError, UsageError
 from softcore_runtime.manifest import Manifest, dump_manifest
 
-from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row, UnprovenError
+from softcore_edge_app.line.entered import Entered, correct, describe, invalidate
 from softcore_edge_app.line.trigger import Trigger
-from softcore_edge_app.verdict import Verdict
 
 __all__ = ["Bookkeeper", "Entered"]
 
@@ -27,15 +23,6 @@ _OWED = 10_000  # entries that wait for the disk: minutes of a fast line, and so
 _AT_ONCE = 100  # of them with one batch: a millisecond or two
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Entered:
-    """A decision to be published; `number` is its row's, None where it could not be entered, or never is."""
-
-    number: int | None
-    entry: Entry
-    verdict: Verdict
 
 
 class Bookkeeper:
@@ -66,30 +53,39 @@ class Bookkeeper:
             what is to be published, in the order given; and the rows that were added, among them those of
             decisions that were published before and could not be entered then.
         """
-        pairs = [self._describe(trigger) for trigger in triggers]
-        if self.ledger is None:
-            return [Entered(None, entry, verdict) for entry, verdict in pairs], []
-        try:
-            owed, rows = self._append(self.ledger, [entry for entry, _ in pairs])
-        except LedgerError as error:
-            added = error.rows if isinstance(error, UnprovenError) else ()
-            numbers = [row.number for row in added] or repeat(None, len(pairs))
-            refused = [
-                self._refuse(*pair, str(error), self.ledger.path, corrects=number)
-                for pair, number in zip(pairs, numbers, strict=True)
-            ]
-            return refused, []
         entered = [
-            Entered(row.number, row.entry, verdict) for row, (_, verdict) in zip(rows, pairs, strict=True)
+            describe(trigger, self._seal_of(trigger), named=self.ledger is not None) for trigger in triggers
         ]
-        return entered, [*owed, *rows]
+        if self.ledger is None:
+            return entered, []
+        try:
+            owed, rows = self._append(self.ledger, [one.entry for one in entered])
+        except LedgerError as error:
+            reason = self._tell(str(error), self.ledger.path)
+            if isinstance(error, UnprovenError) and error.rows:  # they are in there, and nothing proves it
+                numbered = [
+                    replace(one, number=row.number) for one, row in zip(entered, error.rows, strict=True)
+                ]
+                refused = [
+                    correct(one, reason, trigger) for one, trigger in zip(numbered, triggers, strict=True)
+                ]
+                self._corrections += [one.entry for one in refused]
+            else:
+                refused = [invalidate(one, reason) for one in entered]
+                self._owe(one.entry for one in refused)
+            return refused, []
+        return [replace(one, number=row.number) for one, row in zip(entered, rows, strict=True)], [
+            *owed,
+            *rows,
+        ]
 
     def correct(
-        self, entered: Sequence[Entered], reasons: Sequence[str | None]
+        self, triggers: Sequence[Trigger], entered: Sequence[Entered], reasons: Sequence[str | None]
     ) -> tuple[list[Entered], list[Row]]:
         """Make decisions INVALID that were entered and can't be published any more.
 
         Args:
+            triggers: that wanted them.
             entered: decisions.
             reasons: why, of each; None of one that stands.
 
@@ -97,10 +93,9 @@ class Bookkeeper:
             what is to be published, in the order given; and the rows that correct. Where these can't be
             entered now, they are later.
         """
-        published_at = time.time_ns()
         corrected = [
-            one if reason is None else _correct(one, reason, published_at)
-            for one, reason in zip(entered, reasons, strict=True)
+            one if reason is None else correct(one, reason, trigger)
+            for trigger, one, reason in zip(triggers, entered, reasons, strict=True)
         ]
         if self.ledger is None:
             return corrected, []
@@ -211,21 +206,17 @@ class Bookkeeper:
         missing = f"; {absent} INVALID are not in it" if absent else ""
         return f"ledger {self.ledger.path}: {self.ledger.rows} rows, head {self.ledger.head}{missing}"
 
-    def _refuse(
-        self, entry: Entry, verdict: Verdict, fault: str, path: Path, *, corrects: int | None = None
-    ) -> Entered:
-        reason = self._tell(fault, path)
-        if corrects is not None:  # it is in there, and nothing proves it
-            corrected = _correct(Entered(corrects, entry, verdict), reason, time.time_ns())
-            self._corrections.append(corrected.entry)
-            return corrected
-        verdict = _invalidate(verdict, reason)
-        entry = _invalidate_entry(entry, verdict)
-        if len(self._owed) == _OWED:
-            self._owed.popleft()
-            self._lost += 1
-        self._owed.append(entry)
-        return Entered(None, entry, verdict)
+    def _owe(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if len(self._owed) == _OWED:
+                self._owed.popleft()
+                self._lost += 1
+            self._owed.append(entry)
+
+    def _seal_of(self, trigger: Trigger) -> str:
+        if trigger.manifest is None:
+            raise ValueError(f"trigger {trigger.id} has no decision")
+        return self.seal(trigger.manifest)
 
     def _tell(self, fault: str, path: Path) -> str:
         """Say once that nothing can be entered, and give it as a reason."""
@@ -235,46 +226,6 @@ class Bookkeeper:
         self.fault = f"the ledger can't be written ({fault})"
         return self.fault
 
-    def _describe(self, trigger: Trigger) -> tuple[Entry, Verdict]:
-        verdict, manifest = trigger.verdict, trigger.manifest
-        if verdict is None or manifest is None:
-            raise ValueError(f"trigger {trigger.id} has no decision")
-        verdict = replace(
-            verdict,
-            trigger=trigger.id if self.ledger else None,
-            camera=trigger.camera,
-            part=None if trigger.part == trigger.id else trigger.part,
-        )
-        if verdict.score is not None and not math.isfinite(verdict.score):
-            verdict = _invalidate(verdict, f"the score is {verdict.score}")
-        x, y = _locate(trigger.inspection, trigger.frame)
-        backbone = trigger.recipe.inspector.backbone
-        due = None if trigger.deadline is None else int(1e9 * (trigger.deadline - trigger.at)) + trigger.wall
-        entry = Entry(
-            trigger=trigger.id,
-            part=_encodable(trigger.part),
-            name=_encodable(verdict.name),
-            camera=trigger.camera,
-            category=_encodable(manifest.category),
-            bundle=self.seal(manifest),
-            decision=verdict.decision,
-            score=verdict.score,
-            bound=verdict.bound,
-            threshold=verdict.threshold,
-            fail_above=verdict.fail_above,
-            engine=backbone.engine,
-            provider=backbone.provider,
-            precision=backbone.precision,
-            triggered_at=trigger.wall,
-            deadline_at=due,
-            decided_at=trigger.tell_time(),
-            milliseconds=verdict.milliseconds,
-            reason=verdict.reason and _encodable(verdict.reason),
-            x=x,
-            y=y,
-        )
-        return entry, verdict
-
     def seal(self, manifest: Manifest) -> str:
         """Give the seal of the manifest that decided, whatever its file holds by now."""
         known = self._seals.get(id(manifest))
@@ -283,56 +234,3 @@ class Bookkeeper:
             self._seals = dict(list(self._seals.items())[-15:])  # cameras, and their limits of just now
             known = self._seals[id(manifest)] = manifest, seal
         return known[1]
-
-
-def _locate(inspection: Inspection | None, frame: Frame | None) -> tuple[float | None, float | None]:
-    """Say where in a frame the highest patch score lies, as shares of its width and height."""
-    if inspection is None or frame is None or frame.picture is None:
-        return None, None
-    scores, window = inspection.patch_scores, inspection.window
-    row, column = np.unravel_index(int(scores.argmax()), scores.shape)
-    height, width = frame.picture.shape[:2]
-    x = window.x + (int(column) + 0.5) / scores.shape[1] * window.width
-    y = window.y + (int(row) + 0.5) / scores.shape[0] * window.height
-    return x / width, y / height
-
-
-def _invalidate(verdict: Verdict, reason: str) -> Verdict:
-    return replace(
-        verdict,
-        decision=Decision.INVALID,
-        score=None,
-        bound=None,
-        share=None,
-        milliseconds=None,
-        certified_by_hint=None,
-        by_hnsw=None,
-        exact=None,
-        reason=f"{reason}; {verdict.reason}" if verdict.reason else reason,
-    )
-
-
-def _invalidate_entry(entry: Entry, verdict: Verdict) -> Entry:
-    """Let an entry say what a verdict says that was made INVALID."""
-    return replace(
-        entry,
-        decision=verdict.decision,
-        score=None,
-        bound=None,
-        milliseconds=None,
-        reason=verdict.reason and _encodable(verdict.reason),
-        x=None,
-        y=None,
-    )
-
-
-def _correct(one: Entered, reason: str, published_at: int) -> Entered:
-    """Make a decision INVALID that has its row, if there is a ledger."""
-    verdict = _invalidate(one.verdict, reason)
-    entry = replace(_invalidate_entry(one.entry, verdict), corrects=one.number, published_at=published_at)
-    return Entered(None, entry, verdict)
-
-
-def _encodable(text: str) -> str:
-    """Escape what isn't UTF-8: a file's name may hold any byte."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,7 +11,8 @@ from softcore_runtime import Decision
 
 from softcore_edge_app.delivery.feed import Feed
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.line.bookkeeper import Bookkeeper, Entered
+from softcore_edge_app.line.bookkeeper import Bookkeeper
+from softcore_edge_app.line.entered import Entered
 from softcore_edge_app.line.line import Line
 from softcore_edge_app.line.trigger import Decided, Trigger
 from softcore_edge_app.verdict import refuse
@@ -147,7 +148,7 @@ class Clerk:
         To enter that takes a flush, too, after which others may be late.
         """
         while any(reasons := [_find_lateness(*pair) for pair in zip(triggers, entered, strict=True)]):
-            entered, more = self._book.correct(entered, reasons)
+            entered, more = self._book.correct(triggers, entered, reasons)
             rows = [*rows, *more]
         corrected = {
             entry.corrects for entry in [*(row.entry for row in rows), *(one.entry for one in entered)]

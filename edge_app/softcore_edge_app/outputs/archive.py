@@ -27,6 +27,7 @@ from softcore_edge_app.ledger.archive_record import (
     size_on_disk,
     write_sidecar,
 )
+from softcore_edge_app.ledger.place import Place
 from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.options import ArchiveOptions
 from softcore_edge_app.outputs.archive_quota import ArchiveQuota
@@ -42,6 +43,10 @@ _NICE = 10  # the inspection's threads go first
 _QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 90]
 
 _log = logging.getLogger(__name__)
+
+
+class _GoneError(Exception):
+    """The archive's folder isn't at its path any more."""
 
 
 class Archive:
@@ -64,6 +69,7 @@ class Archive:
         self._folder = options.folder
         self._pass_share = options.pass_share
         self._lock: int | None = _take(options.folder)
+        self._place = Place(options.folder)
         self._quota = ArchiveQuota(options.folder, options.max_gigabytes * _GIGABYTE, options.max_days)
         self._scan = self._quota.scan()
         # A clock that jumps ahead while the line runs makes nothing old.
@@ -163,6 +169,8 @@ class Archive:
                 self._store(kept, files)
         except Exception as error:  # a picture that can't be drawn must not end the thread
             reason = (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
+            if isinstance(error, _GoneError):
+                reason = str(error)
             with self._change:
                 self.dropped += 1
             self._least_refused = min(size, self._least_refused or size)
@@ -178,6 +186,8 @@ class Archive:
 
     def _store(self, kept: Kept, files: dict[str, bytes]) -> None:
         unfinished = self._folder / _UNFINISHED
+        if fault := self._place.find_fault():  # another folder there may be the system's own disk
+            raise _GoneError(fault)
         try:
             for suffix, content in files.items():
                 file = kept.file(self._folder, suffix)

@@ -379,6 +379,43 @@ def test_what_cannot_be_removed_is_said_until_it_can(
     assert len(caplog.messages) == 2
 
 
+def test_nothing_is_written_on_the_disk_below_one_that_was_unmounted(
+    start: Callable[..., Archive],
+    make: Callable[..., Decided],
+    bad_frame: np.ndarray,
+    small_disk: Callable[..., Path],
+) -> None:
+    disk = small_disk(1_000_000)
+    archive = start(disk)
+    archive.keep(make(bad_frame))
+    wait_for(lambda: archive.kept == 1)
+    subprocess.run(["umount", "-l", disk], check=True)
+    try:
+        archive.keep(make(bad_frame))
+        wait_for(lambda: archive.dropped == 1)
+        assert f"archive {disk}: can't be written (" in str(archive.fault)
+        assert "is another file than the one that was opened" in str(archive.fault)
+        assert list(disk.iterdir()) == []
+    finally:  # the fixture unmounts it
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk], check=True)
+
+
+def test_a_folder_that_is_removed_is_told_and_not_made_anew(
+    start: Callable[..., Archive], make: Callable[..., Decided], bad_frame: np.ndarray, tmp_path: Path
+) -> None:
+    archive, folder = start(), tmp_path / "archive"
+    folder.rename(tmp_path / "away")
+    archive.keep(make(bad_frame))
+    wait_for(lambda: archive.fault)
+    assert "archive is gone (No such file or directory)" in str(archive.fault)
+    assert not folder.exists()
+    (tmp_path / "away").rename(folder)
+    archive.keep(make(bad_frame))
+    wait_for(lambda: archive.kept == 1)
+    wait_for(lambda: archive.fault is None)
+    assert archive.dropped == 1
+
+
 def test_what_was_left_unfinished_is_removed(start: Callable[..., Archive], tmp_path: Path) -> None:
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / ".unfinished").write_bytes(b"half a pict")
