@@ -19,7 +19,7 @@ from softcore_runtime.training import QUANTITIES, Training
 
 from softcore_calibration.bounds import measure_rate
 from softcore_calibration.demands import demand_enough, demand_good
-from softcore_calibration.doubts import Doubt, doubt_pictures, refuse_swapped
+from softcore_calibration.doubts import Doubt, doubt_compression, doubt_pictures, refuse_swapped
 from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Chosen, Scores, choose_limit, count_wrong
 from softcore_calibration.scoring import Scored, Scoring
@@ -133,6 +133,8 @@ def calibrate(
     bad = np.array([scored.score for scored in scoring.bad])
     good = np.array([scored.score for scored in scoring.good])
     doubts = doubt_pictures(scoring, training)
+    if doubt := doubt_compression(scoring.good or scoring.bad, manifest.dataset.traces):
+        doubts.append(doubt)
     if not len(good):
         demand_good(masked=masked, min_area=manifest.threshold.min_area)
         good = training.scores

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
-from softcore_runtime.errors import DataError
+from softcore_runtime.compression import compare_traces, measure_traces
+from softcore_runtime.errors import DataError, FrameError, PictureError
+from softcore_runtime.traces import Traces
 from softcore_runtime.training import Training
 
 from softcore_calibration.objectives import Scores
-from softcore_calibration.scoring import Scored, Scoring
+from softcore_calibration.scoring import Scored, Scoring, read_again
 
-__all__ = ["Doubt", "doubt_pictures", "find_near_duplicates", "refuse_swapped"]
+__all__ = ["Doubt", "doubt_compression", "doubt_pictures", "find_near_duplicates", "refuse_swapped"]
 
 _SURE = 0.001  # p, of a difference that is told
 _FAR = 1.25  # times, of medians that are told to differ
 _NEAR = 0.25  # of the usual distance between two pictures of the product
 _MOST = 0.5  # of the patches above the limit: no defect covers so much
 _NAMED = 5
+_LOOKED_AT = 12  # images, for traces of compression
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,32 @@ def doubt_pictures(scoring: Scoring, training: Training) -> list[Doubt]:
         say = "1 bad picture says" if len(scores.bad) == 1 else f"{len(scores.bad)} bad pictures say"
         tell("few", f"{say} next to nothing of how many defects escape: see the interval")
     return found
+
+
+def doubt_compression(scored: Sequence[Scored], known: Traces | None) -> Doubt | None:
+    """Look whether images came another way than the training images: as JPEG or video, or smoothed.
+
+    Args:
+        scored: the images; a dozen of them are read again.
+        known: what the bundle knows of its training images.
+    """
+    if known is None:
+        return None
+    chosen = np.unique(np.linspace(0, max(0, len(scored) - 1), _LOOKED_AT).astype(int)) if scored else ()
+    traces = []
+    for number in chosen:
+        with contextlib.suppress(FrameError, PictureError):  # its file has gone since
+            image = read_again(scored[number])
+            if image is not None:
+                traces.append(measure_traces(image))
+    found = compare_traces(known, traces)
+    if found is None:
+        return None
+    return Doubt(
+        "compression",
+        f"the images {found}: is that how the line's come? Scores may be higher for that; train and "
+        "calibrate on images that come the way the line's do",
+    )
 
 
 def refuse_swapped(scores: Scores, doubts: Sequence[Doubt] = ()) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from softcore_runtime.traces import Traces
+
+from softcore_edge_app.health.compression_watch import CompressionWatch
 from softcore_edge_app.health.drift import Drift, Reference, find_references
 from softcore_edge_app.health.systemd import Watchdog
 from softcore_edge_app.line.assembly import is_live
@@ -42,6 +45,9 @@ class Connections:
         if configuration.http or configuration.mqtt or is_live(station):  # a folder is no line
             station.add_listener(drift.add)
             station.add_alarms(drift.list_alarms)
+        compression = CompressionWatch(lambda camera, bundle: _find_traces(station, camera, bundle))
+        station.add_listener(compression.add)
+        station.add_alarms(compression.list_alarms)
         if configuration.mqtt:
             from softcore_edge_app.outputs.mqtt import MqttOutput
 
@@ -111,6 +117,11 @@ class Connections:
         station.add_listener(archive.keep)
         station.add_alarms(lambda: [archive.fault] if archive.fault else [])
         self._closes.append(lambda: archive.close(_ARCHIVING))
+
+
+def _find_traces(station: Station, camera: str, bundle: str) -> Traces | None:
+    manifest = station.lines[camera].recipes.current.inspector.manifest
+    return manifest.dataset.traces if station.book.seal(manifest) == bundle else None
 
 
 def _find(station: Station, camera: str, bundle: str) -> Mapping[str, Reference] | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.command_line import suggest
+from softcore_runtime.compression import measure_traces
 from softcore_runtime.copies import find_copies, hash_pixels
 from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
 from softcore_runtime.file_names import to_text
@@ -49,6 +50,7 @@ class TrainingPictures:
     skipped: list[str] = field(default_factory=list)
     thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
     looks: list[NDArray[np.float64]] = field(default_factory=list)
+    traces: list[NDArray[np.float64] | None] = field(default_factory=list)
     grains: list[NDArray[np.int8]] = field(default_factory=list)
 
     @classmethod
@@ -87,6 +89,7 @@ class TrainingPictures:
         """
         for known in (self.read, self.digests, self.skipped, self.thumbnails, self.looks, self.grains):
             known.clear()
+        self.traces.clear()
         self.redrawn.clear()
         shown: dict[str, Path] = {}
         for path in self.paths:
@@ -107,6 +110,7 @@ class TrainingPictures:
             self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
             self.thumbnails.append(draw_thumbnail(crop))
             self.looks.append(measure_look(picture))
+            self.traces.append(measure_traces(picture))
             self.grains.append(extract_grain(picture))
             yield crop
         if len(self.read) < FEWEST:

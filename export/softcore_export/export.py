@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime import Bundle, Inspector, bundle
+from softcore_runtime.compression import summarize_traces
 from softcore_runtime.devices import ENGINES
 from softcore_runtime.engine import Backbone
 from softcore_runtime.errors import UsageError
@@ -402,6 +403,7 @@ def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared
                     pictures=len(pictures.read),
                     skipped=len(pictures.skipped),
                     fingerprint=pictures.fingerprint(),
+                    traces=summarize_traces(pictures.traces),
                 ),
                 files={},
             )

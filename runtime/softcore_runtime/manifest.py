@@ -17,6 +17,7 @@ from softcore_runtime.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
 from softcore_runtime.strict_json import parse_json
 from softcore_runtime.threshold import Threshold
+from softcore_runtime.traces import Traces
 
 __all__ = [
     "FORMAT_VERSION",
@@ -130,6 +131,9 @@ class Dataset(Record):
     pictures: int = Field(gt=0, description="number of training images")
     skipped: int = Field(ge=0, description="number of images that could not be read and were left out")
     fingerprint: Sha256 = Field(description="SHA-256 over the images' names and contents")
+    traces: Traces | None = Field(
+        default=None, description="how the images were compressed; null where none was large enough to tell"
+    )
 
 
 class FileRecord(Record):

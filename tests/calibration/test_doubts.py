@@ -2,11 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from softcore_calibration.doubts import Doubt, doubt_pictures, find_near_duplicates, refuse_swapped
+from softcore_calibration.doubts import (
+    Doubt,
+    doubt_compression,
+    doubt_pictures,
+    find_near_duplicates,
+    refuse_swapped,
+)
 from softcore_calibration.objectives import Scores
 from softcore_calibration.scoring import Scored, Scoring
+from softcore_runtime.compression import measure_traces, summarize_traces
 from softcore_runtime.errors import DataError
 from softcore_runtime.training import Training
 
@@ -78,3 +86,29 @@ def test_swapped_classes_are_refused() -> None:
         refuse_swapped(Scores(high, low), [Doubt("strange", "it is another product", ("a",))])
     refuse_swapped(Scores(low, low))  # hopeless, but not swapped
     refuse_swapped(Scores(low, np.zeros(0)))
+
+
+def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path: Path) -> None:
+    """Good parts learned from PNG passed as PNG and failed as video, without a word."""
+    rng = np.random.default_rng(4)
+    coarse = cv2.resize(rng.uniform(60, 190, (6, 6)), (96, 96), interpolation=cv2.INTER_CUBIC)
+    scored: dict[str, list[Scored]] = {".png": [], ".jpg": []}
+    for number in range(40):
+        image = np.clip(coarse[:, :, None] + rng.normal(0, 1, (96, 96, 3)), 0, 255).astype(np.uint8)
+        for suffix, some in scored.items():
+            path = tmp_path / f"{number:02}{suffix}"
+            assert cv2.imwrite(str(path), image)
+            some.append(picture(str(path), 1.0))
+    known = summarize_traces([measure_traces(cv2.imread(one.name)) for one in scored[".png"][:20]])
+    assert doubt_compression(scored[".png"][20:], known) is None
+    scored[".jpg"][0].path.unlink()  # read_again tells of it; here it is one fewer
+    found = doubt_compression(scored[".jpg"], known)
+    assert found is not None
+    assert found.kind == "compression"
+    assert str(found) == (
+        "the images are compressed in blocks, as JPEG and video are, more than the training images: is that "
+        "how the line's come? Scores may be higher for that; train and calibrate on images that come the way "
+        "the line's do"
+    )
+    assert doubt_compression([], known) is None
+    assert doubt_compression(scored[".jpg"], None) is None
