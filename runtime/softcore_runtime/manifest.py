@@ -262,5 +262,6 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         return Manifest.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        # A key may hold anything, a terminal's commands among it.
+        place = ".".join(part if str(part).isprintable() else ascii(part) for part in map(str, first["loc"]))
         raise BundleCorruptError(f"{where}: {place}: {first['msg']}") from error

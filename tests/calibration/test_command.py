@@ -20,6 +20,7 @@ import pytest
 from softcore_calibration.command import main
 from softcore_edge_app.command import main as edge
 from softcore_runtime import Decision, Inspector, read_bundle
+from softcore_runtime.bundle import write_manifest
 
 Capture = pytest.CaptureFixture[str]
 # What 40 good pictures can carry; the limit falls from 12 to 3.
@@ -49,6 +50,24 @@ def test_a_limit_is_written_with_what_it_rests_on(tiny_bundle: Path, category: P
     assert main([str(tiny_bundle), "--revert"]) == 0
     assert f"the limit is 12 again (by hand); dropped {now.threshold.value:.6g}" in capsys.readouterr().out
     assert read_bundle(tiny_bundle).manifest == before
+
+
+def test_a_threshold_by_which_nothing_fails_is_not_set_but_replaced(
+    tiny_bundle: Path, category: Path, capsys: Capture
+) -> None:
+    command = [str(tiny_bundle), "--good", str(category / "test/good"), "--yes", "--value"]
+    before = (tiny_bundle / "manifest.json").read_bytes()
+    assert main([*command, "1e9"]) == 2
+    assert "at a threshold of 1e+09 no golden frame fails" in capsys.readouterr().err
+    assert (tiny_bundle / "manifest.json").read_bytes() == before
+    exported = read_bundle(tiny_bundle).manifest
+    high = exported.threshold.model_copy(update={"value": 1e9})
+    write_manifest(tiny_bundle, exported.model_copy(update={"threshold": high}))
+    assert main([*command, "10"]) == 0
+    assert Inspector.load(tiny_bundle).manifest.threshold.value == 10
+    capsys.readouterr()
+    assert main([str(tiny_bundle), "--revert"]) == 2
+    assert "at a threshold of 1e+09 no golden frame fails" in only_line(capsys)
 
 
 def test_the_line_sees_the_scores_that_calibration_saw(
