@@ -419,7 +419,9 @@ def test_names_that_no_file_of_a_bundle_has_are_refused(tiny_bundle: Path, name:
     unsealed = (json.dumps(document, indent=2) + "\n").encode()
     seal = hashlib.sha256(unsealed).hexdigest().encode()
     (tiny_bundle / "manifest.json").write_bytes(unsealed.replace(b"0" * 64, seal, 1))
-    with pytest.raises(BundleCorruptError, match=r"can't be the name of a file|half of a surrogate") as caught:
+    with pytest.raises(
+        BundleCorruptError, match=r"can't be the name of a file|half of a surrogate"
+    ) as caught:
         read_bundle(tiny_bundle)
     assert str(caught.value).isprintable()
 
