@@ -24,6 +24,13 @@ __all__ = [
 ]
 
 
+_LARGEST = 2**20  # bytes of a file; a line of a hundred cameras takes a twentieth of it
+_DEEPEST = 16  # tables in each other; a line has three
+# Of a line; TOML's readers take time and memory by the square of a key's parts.
+_MOST_DOTS = 100
+_SHOWN = 200  # characters of a setting that is wrong
+
+
 def configure(file: Path | None, options: Mapping[str, Any]) -> Configuration:
     """Make the configuration of a run: what `options` leave open is the file's, then the default.
 
@@ -81,12 +88,16 @@ def parse_setting(text: str) -> dict[str, Any]:
     try:
         return _parse(f"{key} = {_quote(value.strip())}")
     except ValueError as error:
-        raise UsageError(f"--set {text}: {key.strip()} is no key") from error
+        raise UsageError(f"--set {text[:_SHOWN]}: {key.strip()[:_SHOWN]} is no key") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return _parse(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise UsageError(f"{file}: no configuration of a line has more than {_LARGEST} bytes")
+        return _parse(content.decode())
     except OSError as error:
         raise UsageError(f"{file}: can't be read ({error.strerror})") from error
     except ValueError as error:  # of TOML, or of UTF-8
@@ -101,7 +112,19 @@ def _parse(text: str) -> dict[str, Any]:
             import tomli as tomllib
         except ImportError as error:
             raise explain_import(error, "edge") from error
-    fields: dict[str, Any] = tomllib.loads(text)
+    too_deep = ValueError(f"more than {_DEEPEST} tables, or lists, are in each other")
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines() if line.lstrip()[:1] != "#"):
+        raise too_deep
+    try:
+        fields: dict[str, Any] = tomllib.loads(text)
+    except RecursionError:
+        raise too_deep from None
+    inner: list[Any] = [fields]
+    for _ in range(_DEEPEST):
+        inner = [value for each in inner for value in (each.values() if isinstance(each, dict) else each)]
+        inner = [value for value in inner if isinstance(value, (dict, list))]
+    if inner:
+        raise too_deep
     return fields
 
 

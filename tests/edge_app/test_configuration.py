@@ -8,6 +8,7 @@ from softcore_edge_app.configuration import (
     Configuration,
     configure,
     describe_configuration,
+    parse_setting,
     read_configuration,
 )
 from softcore_edge_app.mistakes import ConfigurationError
@@ -42,6 +43,44 @@ def test_every_option_is_a_key(file: Path) -> None:
         "bundle = pill", "camera = 0", "save_overlays = seen", "ledger = line1.ledger", "json = True",
         "frames = 12", "unchecked = True", "engine = openvino", "threads = 2",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("a" + ".a" * 100_000 + " = 1", id="key"),
+        pytest.param("[a" + ".a" * 100_000 + "]", id="table"),
+        pytest.param("  [[a" + " . 'a'" * 100_000 + "]]", id="list of tables"),
+        pytest.param("x = {a.b.c" + ".a" * 100_000 + " = 1}", id="inner key"),
+        pytest.param("\n".join(["a" + ".a" * 99 + f".x{n} = 1" for n in range(200)]), id="many keys"),
+        pytest.param("x = " + "[" * 100_000, id="open lists"),
+        pytest.param("x = " + "{a=" * 100_000, id="open tables"),
+        pytest.param("x = " + "[" * 400 + "]" * 400, id="lists"),
+        pytest.param("x = " + "{a=" * 200 + "1" + "}" * 200, id="tables"),
+        pytest.param("[a.b.c.d.e.f]\ng.h.i.j.k.l = {m.n.o.p.q = [1]}", id="of all kinds"),
+    ],
+)
+def test_what_is_nested_without_end_is_refused_at_once(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read_configuration(file)
+    assert str(caught.value) == f"{file}: not TOML (more than 16 tables, or lists, are in each other)"
+
+
+def test_a_setting_with_a_key_without_end() -> None:
+    with pytest.raises(UsageError, match=r"--set a[.a]+: a[.a]+ is no key") as caught:
+        parse_setting("a" + ".a" * 100_000 + "=1")
+    assert len(str(caught.value)) < 500
+
+
+def test_dots_that_are_no_keys(file: Path) -> None:
+    file.write_text(f"# {'.' * 999}\nbundle = 'p{'.' * 99}'\ncamera = 0\n")
+    assert read_configuration(file).camera == "0"
+
+
+def test_a_file_that_is_no_configuration_is_not_read_to_its_end() -> None:
+    with pytest.raises(UsageError, match="/dev/zero: no configuration of a line has more than 1048576 bytes"):
+        read_configuration(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize(
