@@ -113,13 +113,19 @@ def read_next(capture: cv2.VideoCapture, label: str, kind: str) -> NDArray[np.ui
     """Read the next frame, uint8 BGR `[H, W, 3]`; None where there is none any more.
 
     Raises:
-        SourceError: OpenCV failed.
+        SourceError: OpenCV failed, or gives other than 8 bits a channel.
     """
     try:
         read, picture = capture.read()
     except cv2.error as error:
         raise SourceError(f"{label}: the {kind} failed ({error.err})") from error
-    return np.asarray(picture, np.uint8) if read and picture is not None else None
+    if not read or picture is None:
+        return None
+    if (
+        picture.dtype != np.uint8
+    ):  # a raw format, by convert_rgb = 0 or a pipeline: its bytes would be garbage
+        raise SourceError(f"{label}: gives images of {picture.dtype}; choose a format of 8 bits a channel")
+    return np.asarray(picture)
 
 
 _ADVICE = {

@@ -1,16 +1,18 @@
-"""Devices: whether a camera's device is there, as far as that can be said without opening it."""
+"""Devices: whether a camera's device is there, and which camera it is, without opening it."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from softcore_runtime import SourceError
 
-__all__ = ["find_device"]
+__all__ = ["find_device", "identify_device"]
 
 _DEV = Path("/dev")
+_CLASS = Path("/sys/class/video4linux")
 
 
 def find_device(camera: str) -> None:
@@ -30,3 +32,21 @@ def find_device(camera: str) -> None:
         raise SourceError(f"{camera}: {path} is no device")
     if not os.access(path, os.R_OK | os.W_OK):
         raise SourceError(f"{camera}: {path} can't be opened by this user; is it in the group video?")
+
+
+def identify_device(camera: int | str) -> str | None:
+    """Say which camera a device is, by its name and its serial number; None where Linux doesn't tell.
+
+    `/dev/video0` is another one after two were plugged in again in another order.
+    """
+    path = _DEV / f"video{camera}" if isinstance(camera, int) or camera.isdecimal() else Path(camera)
+    try:
+        folder = _CLASS / path.resolve().name
+        name = (folder / "name").read_text(encoding="utf-8", errors="replace").strip()
+        device = (folder / "device").resolve()
+    except OSError:
+        return None
+    for place in (device, device.parent):  # of USB the interface, and the device that has it
+        with suppress(OSError):
+            return f"{name}, serial number {(place / 'serial').read_text(errors='replace').strip()}"
+    return name

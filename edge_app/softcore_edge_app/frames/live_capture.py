@@ -177,7 +177,8 @@ class LiveCapture:
         return Frame(number, f"{self.label}#{number}", reason=self._tell_silence(now - self._last))
 
     def _tell_silence(self, seconds: float) -> str:
-        return f"no new frame for {seconds:.1f} s (the {self._kind} is being reopened)"
+        refused = f": {self._reader.refused}" if self._reader.refused else ""
+        return f"no new frame for {seconds:.1f} s (the {self._kind} is being reopened){refused}"
 
     def _note(self, shot: Shot, *, used: bool) -> None:
         self._passed_over += shot.sequence - self._seen - used
@@ -187,7 +188,12 @@ class LiveCapture:
         still = shot.taken - shot.still_since
         if still > self._frozen_after:
             return f"the picture has not changed for {still:.1f} s"
-        return "the picture is black" if _is_black(shot.picture) else None
+        if _is_black(shot.picture):
+            return "the picture is black"
+        shape, first = shot.picture.shape, self._reader.shape
+        if first is not None and shape != first:  # the part would have another scale
+            return f"the image has {_describe_shape(shape)}, and at the start it had {_describe_shape(first)}"
+        return None
 
     def _describe(self) -> str | None:
         parts = []
@@ -198,6 +204,11 @@ class LiveCapture:
         if reopened := self.reopened:
             parts.append(f"the {self._kind} was reopened {'once' if reopened == 1 else f'{reopened} times'}")
         return f"{self.label}: {'; '.join(parts)}" if parts else None
+
+
+def _describe_shape(shape: tuple[int, ...]) -> str:
+    height, width, *channels = shape
+    return f"{width} x {height} pixels" + (f" of {channels[0]} channels" if channels != [3] else "")
 
 
 def _is_black(picture: NDArray[np.uint8]) -> bool:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from softcore_runtime import SourceError
 
 from softcore_edge_app.frames.capture import count_promised, open_capture, read_next
+from softcore_edge_app.frames.devices import identify_device
 
 __all__ = ["LiveReader", "Shot"]
 
@@ -84,6 +85,9 @@ class LiveReader:
     ) -> None:
         self.label, self.kind = label, kind
         self.reopened = 0
+        self.refused: str | None = None  # why what is there just now isn't opened
+        self.shape: tuple[int, ...] | None = None  # of the first image
+        self._identity: str | None = None
         self._target, self._backend, self._properties = target, backend, properties
         self._patience, self._frozen_after, self._required = patience, frozen_after, required
         self._second = _SECOND_STREAM if kind == "stream" else _SECOND_DEVICE
@@ -208,6 +212,7 @@ class LiveReader:
                 for other in self._connections:
                     other.leave = other is not connection
             self._attempts = 1
+            self.shape = self.shape or picture.shape
             if taken - connection.began > _LONGEST_PAUSE:  # one that dies at once must not be hurried
                 self._pause = _FIRST_PAUSE
             last = self._shot
@@ -228,9 +233,11 @@ class LiveReader:
         """Open the source once, in `limit` seconds if OpenCV heeds that.
 
         Raises:
-            SourceError: it can't be opened.
+            SourceError: it can't be opened, or is another camera than the first time.
         """
         start = time.monotonic()
+        if self.kind == "camera":
+            self._require_same(identify_device(self._target))
         capture = open_capture(
             self._target, self.label, self.kind, backend=self._backend, opening=limit, reading=_OPENING
         )
@@ -238,6 +245,17 @@ class LiveReader:
             capture.set(name, value)  # drivers that can't do it say False, some that can do as well
         self._needed = max(self._needed, time.monotonic() - start)
         return capture
+
+    def _require_same(self, identity: str | None) -> None:
+        before, self._identity = self._identity, self._identity or identity
+        if before is None or identity is None or identity == before:
+            self.refused = None
+            return
+        fault = f"another camera has its name now ({identity}; at the start {before})"
+        if self.refused is None:
+            _log.error("%s: %s", self.label, fault)
+        self.refused = fault
+        raise SourceError(f"{self.label}: {fault}")
 
 
 class _Connection(threading.Thread):

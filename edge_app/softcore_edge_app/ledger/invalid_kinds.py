@@ -22,7 +22,7 @@ _PATTERNS: Final = tuple(
         ("bright", r"^too bright\b"),
         ("flat", r"^without contrast\b"),
         ("blurred", r"^blurred\b"),
-        ("size", r"\btoo small\b|^a frame must\b"),
+        ("size", r"\btoo small\b|^a frame must\b|^the image has\b"),
         ("camera", r"^no new frame\b|\b(camera|stream|pipeline)\b"),
         ("unreadable", r"\bcan't (be read|decode)|\bempty\b|\bcut off\b|\bnot a picture\b"),
     )

@@ -55,6 +55,18 @@ def read_until_error(capture: Capture) -> tuple[list[str], str]:
     return names, str(caught.value)
 
 
+def test_sixteen_bits_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their lower bytes alone would be garbage, and perhaps a PASS."""
+
+    class Deep(Broken):
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            return True, np.full((48, 48), 300, np.uint16)
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_arguments: Deep(1))
+    with pytest.raises(SourceError, match=r"^line: gives images of uint16; choose a format of 8 bits"):
+        next(Capture("line", "line", "video").read_frames())
+
+
 def test_a_video_gives_its_frames_in_order(video: Path) -> None:
     capture = Capture(str(video), "line.avi", "video")
     frames = list(capture.read_frames())

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from softcore_edge_app.frames import live_reader
+from softcore_edge_app.frames import devices, live_reader
 from softcore_edge_app.frames.live_capture import LiveCapture
 from softcore_edge_app.frames.sources import Frame
 from softcore_runtime import SourceError
@@ -48,7 +48,8 @@ class Sender:
     """A camera that serves MJPEG over HTTP, and all that a camera may do wrong.
 
     mode: "live"; "mute" says nothing to whoever connects; "block" stops in the middle of a frame;
-    "repeat" sends the same frame again and again; "black"; "end" ends after five frames.
+    "repeat" sends the same frame again and again; "black"; "large" sends frames of twice the size; "end" ends
+    after five frames.
 
     Attributes:
         delay: seconds from the moment that a frame shows until it is sent.
@@ -115,6 +116,8 @@ class Sender:
                 self.number += 1
             number = self.number
             picture = draw(number) if self.mode != "black" else np.zeros((32, 64, 3), np.uint8)
+            if self.mode == "large":
+                picture = picture.repeat(2, 0).repeat(2, 1)
             jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             if self.mode == "block":
@@ -471,6 +474,23 @@ def test_a_recorded_video_at_an_address_is_gone_through_like_a_file(
     assert capture.remark is None
 
 
+def test_images_of_another_size_are_invalid_until_the_camera_has_its_own_again(sender: Sender) -> None:
+    """The part would have another scale: it might PASS."""
+    capture = follow(sender.address, patience=5)
+    with closing(capture.read_frames()) as frames:
+        skip_to(frames, is_picture)
+        sender.mode = "large"
+        sender.stop()
+        sender.start()
+        other, _ = skip_to(frames, lambda frame: frame.reason and not is_silent(frame))
+        assert other.reason == "the image has 1024 x 64 pixels, and at the start it had 512 x 32 pixels"
+        assert capture.fault == other.reason
+        sender.mode = "live"
+        sender.stop()
+        sender.start()
+        skip_to(frames, is_picture)
+
+
 class Camera:
     """Stands in for cv2.VideoCapture, since no test machine has a camera to unplug."""
 
@@ -545,6 +565,52 @@ def test_a_camera_that_never_returns_is_left_behind(monkeypatch: pytest.MonkeyPa
         let_go.set()
         assert stuck.released.wait(5)
         assert all(map(is_picture, islice(frames, 20)))
+
+
+def test_another_camera_of_the_same_name_is_not_opened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two that were plugged in again in another order would have one another's parts."""
+    name = tmp_path / "video0" / "name"
+    name.parent.mkdir()
+    name.write_text("left eye\n")
+    monkeypatch.setattr(devices, "_CLASS", tmp_path)
+    monkeypatch.setattr(live_reader, "_LONGEST_PAUSE", 0.05)
+
+    def unplug() -> bool:
+        name.write_text("right eye\n")
+        return fail()
+
+    plug_in(monkeypatch, Camera(3, unplug), Camera(10**6, fail))
+    capture = LiveCapture(0, "line", "camera", patience=0.5)
+    with closing(capture.read_frames()) as frames:
+        told = "another camera has its name now (right eye; at the start left eye)"
+        refused, _ = skip_to(frames, lambda frame: frame.reason and told in frame.reason)
+        assert is_silent(Frame(1, "x", reason=str(refused.reason).removesuffix(f": {told}")))
+        name.write_text("left eye\n")
+        skip_to(frames, is_picture)
+    assert caplog.messages == [f"line: {told}"]
+
+
+@pytest.mark.parametrize("serial", [None, "0042"])
+def test_a_camera_is_known_by_its_name_and_serial_number(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, serial: str | None
+) -> None:
+    """As Linux shows a USB camera: the interface, in the device that has the number."""
+    interface = tmp_path / "usb1" / "1-2" / "1-2:1.0"
+    interface.mkdir(parents=True)
+    if serial:
+        (interface.parent / "serial").write_text(f"{serial}\n")
+    node = tmp_path / "class" / "video3"
+    node.mkdir(parents=True)
+    (node / "name").write_text("HD Camera\n")
+    (node / "device").symlink_to(interface)
+    monkeypatch.setattr(devices, "_CLASS", tmp_path / "class")
+    named = tmp_path / "by-id"
+    named.symlink_to("/dev/video3")
+    known = "HD Camera, serial number 0042" if serial else "HD Camera"
+    assert [devices.identify_device(one) for one in (3, "3", "/dev/video3", str(named))] == [known] * 4
+    assert devices.identify_device("/dev/video4") is None
 
 
 def test_a_camera_without_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

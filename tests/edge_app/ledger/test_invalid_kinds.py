@@ -17,6 +17,7 @@ from softcore_runtime.training import Training, draw_thumbnail, measure_look
     [
         ("late: still being inspected after 1.00 s", "late"),
         ("too many triggers: 16 wait for their decision", "overflow"),
+        ("the image has 640 x 480 pixels, and at the start it had 1920 x 1080 pixels", "size"),
         ("too many triggers: 4 wait, and it would come too late", "overflow"),
         ("the line was stopped before it was decided on", "stopped"),
         ("the recording has come to its end", "stopped"),
