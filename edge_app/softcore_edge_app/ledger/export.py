@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,7 +92,8 @@ def export_ledger(path: Path, out: Path, choice: Choice, *, raw: bool = False) -
         with suppress(OSError):
             unfinished.unlink()
         if isinstance(error, OSError):  # the name that was asked for
-            raise OSError(error.errno, error.strerror, str(out)) from error
+            why = os.strerror(error.errno) if error.errno else str(error)  # without pyarrow's own words
+            raise OSError(error.errno, why, str(out)) from error
         raise
     return count
 

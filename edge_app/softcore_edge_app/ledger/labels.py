@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +64,27 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
             continue
         folder = out / mark
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{Path(Kept.place(entry).path).name}{PICTURE}").write_bytes(picture)
+        _write(folder / f"{Path(Kept.place(entry).path).name}{PICTURE}", picture)
         counts[mark] += 1
     if not any(counts.values()):
         raise UsageError(
             f"--archive {archive}: has a picture of none of the {len(parts)} marked parts ({missing[0]})"
         )
     return Labels(counts, missing)
+
+
+def _write(file: Path, picture: bytes) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises:
+        OSError: it can't be written; with the file's name.
+    """
+    try:
+        file.write_bytes(picture)
+    except OSError as error:
+        with suppress(OSError):
+            file.unlink()
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def _read_marked(path: Path) -> list[Part]:

@@ -386,9 +386,23 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _begin(path: Path) -> None:
     """Write an empty ledger under another name first: one that was killed at birth would be no ledger."""
     unborn = path.with_name(f"{path.name}.new")
-    for rest in (unborn, wal_path(unborn), path.with_name(f"{unborn.name}-shm"), wal_path(path)):
+    rests = [unborn, wal_path(unborn), path.with_name(f"{unborn.name}-shm")]
+    for rest in (*rests, wal_path(path)):
         rest.unlink(missing_ok=True)  # another ledger's rows must not come with a `-wal` that was left behind
-    connection = _connect(unborn)
+    try:
+        counts = _write_empty(unborn)
+        remove_seal(path)
+        HeadFile(path, counts).close()
+        unborn.replace(path)
+    except BaseException:
+        for rest in rests:
+            with suppress(OSError):
+                rest.unlink(missing_ok=True)
+        raise
+
+
+def _write_empty(path: Path) -> Counts:
+    connection = _connect(path)
     try:
         ledger = secrets.token_hex(16)
         connection.executescript(";".join(["BEGIN", *TABLES.values(), CORRECTIONS]))
@@ -398,12 +412,9 @@ def _begin(path: Path) -> None:
         )
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        counts = read_header(connection)
+        return read_header(connection)
     finally:
         connection.close()
-    remove_seal(path)
-    HeadFile(path, counts).close()
-    unborn.replace(path)
 
 
 def _check(path: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from softcore_runtime.errors import UsageError
@@ -40,6 +41,8 @@ def take_token(file: Path) -> str:
     except FileExistsError:
         return read_token(file)
     except OSError as error:
+        with suppress(OSError):  # an empty one would be taken for a token at the next start
+            file.unlink()
         raise UsageError(f"{file}: the token can't be written ({error.strerror})") from error
     _log.info("made a new token for changes over HTTP in %s, which only its owner can read", file)
     return token
