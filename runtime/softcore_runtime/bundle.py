@@ -18,7 +18,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +29,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from softcore_runtime import training
-from softcore_runtime.array_file import HEADER, parse_array
+from softcore_runtime.array_file import parse_array
 from softcore_runtime.bundle_files import read_file, verify_file
+from softcore_runtime.bundle_sizes import check_sizes
 from softcore_runtime.devices import ENGINES
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, PictureError
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
@@ -64,8 +64,7 @@ _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
 _SCORES = f"{_GOLDEN}/scores.json"
-# Bytes, more than any file of an honest bundle has; of the arrays and the index the manifest says more.
-_MANIFEST_BYTES, _SCORES_BYTES, _NETWORK_BYTES, _FILE_BYTES = 2**24, 2**16, 2**32, 2**30
+_MANIFEST_BYTES = 2**24  # more than any manifest has
 _REQUIRED = (
     BACKBONE,
     INDEX,
@@ -215,7 +214,7 @@ def read_bundle(path: Path | str) -> Bundle:
     """
     path = Path(path)
     manifest, stamp = _read_manifest(path)
-    _check_sizes(path, manifest)
+    check_sizes(path, manifest)
     kept = {}
     for name, record in manifest.files.items():
         if name in _IN_MEMORY:
@@ -362,38 +361,3 @@ def _parse_golden(data: bytes, path: Path, manifest: Manifest) -> tuple[GoldenFr
         if f"{_GOLDEN}/{frame.file}" not in manifest.files:
             raise BundleCorruptError(f"{path / _GOLDEN / frame.file}: in {_SCORES}, but not in the manifest")
     return golden
-
-
-def _check_sizes(path: Path, manifest: Manifest) -> None:
-    """Compare what the manifest says of the files' sizes with what it says of the bank.
-
-    Raises:
-        BundleCorruptError: a file is larger than what it can hold, or the whole than this machine's memory.
-    """
-    bank, m = manifest.bank, manifest.index.m
-    numbers = 4 * bank.n * bank.dim
-    positions = manifest.grid.height * manifest.grid.width
-    most = {
-        BANK: HEADER + numbers,
-        "weights.npy": HEADER + 4 * bank.n,
-        "origins.npy": HEADER + 12 * bank.n,
-        "hints.npy": HEADER + 4 * positions * manifest.hints.count,
-        INDEX: HEADER + numbers + bank.n * (4 * (2 * m + 1) + 8 + 4 + 8 * (m + 1)),
-        BACKBONE: _NETWORK_BYTES,
-        _SCORES: _SCORES_BYTES,
-        **training.most_bytes(manifest.dataset.pictures),
-    }
-    for name, record in manifest.files.items():
-        if record.bytes > most.get(name, _FILE_BYTES):
-            raise BundleCorruptError(
-                f"{path / name}: {record.bytes:,} bytes are more than it can hold by the manifest"
-            )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # A sparse file takes no place on a disk, but as long to read as any other.
-    total = sum(record.bytes for record in manifest.files.values())
-    most_memory = max(numbers, 4 * positions * bank.dim, total)
-    if most_memory > memory:
-        raise BundleCorruptError(
-            f"{path}: needs {most_memory / 2**30:,.1f} GB, more than this machine's memory of "
-            f"{memory / 2**30:,.1f} GB; export with a smaller --coreset-ratio"
-        )
