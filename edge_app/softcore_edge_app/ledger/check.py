@@ -17,6 +17,7 @@ from softcore_edge_app.ledger.counts import Counts
 from softcore_edge_app.ledger.head import Heads, head_path, read_heads
 from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Note
+from softcore_edge_app.ledger.place import follow_link
 from softcore_edge_app.ledger.row import COLUMNS, Row
 from softcore_edge_app.ledger.seal import Seal, read_seal
 from softcore_edge_app.ledger.wal import check_wal, wal_path
@@ -86,6 +87,7 @@ def verify_ledger(path: Path, head: str | None = None) -> Verification:
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such ledger")
+    path = follow_link(path)
     while True:
         try:
             seal = read_seal(path)
@@ -276,6 +278,7 @@ def open_ledger(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         LedgerError: it can't be read, or was closed and a line began to write it meanwhile.
     """
+    path = follow_link(path)
     try:
         seal = read_seal(path)
         with _open(path, immutable=seal is not None) as connection:

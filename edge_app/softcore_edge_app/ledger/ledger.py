@@ -38,7 +38,7 @@ from softcore_edge_app.ledger.head import HeadFile, head_path
 from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
 from softcore_edge_app.ledger.origin import Origin, find_origin
-from softcore_edge_app.ledger.place import Place
+from softcore_edge_app.ledger.place import Place, follow_link
 from softcore_edge_app.ledger.row import COLUMNS, Entry, Row
 from softcore_edge_app.ledger.seal import PAGE, Seal, remove_seal, write_seal
 from softcore_edge_app.ledger.wal import wal_path
@@ -115,6 +115,7 @@ class Ledger:
             UsageError: there is no folder for it, or it is no file.
             LedgerError: it is damaged, is no ledger, can't be written, or another process writes it.
         """
+        path = follow_link(path)
         if not path.parent.is_dir() or (path.exists() and not path.is_file()):
             raise UsageError(f"{path}: no place for a ledger (it takes a file in a folder that exists)")
         lock = connection = None

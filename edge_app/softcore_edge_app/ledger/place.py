@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["Place"]
+__all__ = ["Place", "follow_link"]
 
 
 class Place:
@@ -30,6 +31,11 @@ class Place:
             if found != known:
                 return f"{path.name} is another file than the one that was opened: its disk may be unmounted"
         return None
+
+
+def follow_link(path: Path) -> Path:
+    """Give the path of the file itself, beside which its lock and all else lie, if this is a link to it."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _identify(path: Path) -> tuple[int, int]:

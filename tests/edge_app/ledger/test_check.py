@@ -32,7 +32,7 @@ OTHERS: dict[str, st.SearchStrategy[Any]] = {
 
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two ledgers, of five rows and of five notes, without their seals; to copy them is quicker than to write."""
+    """Two ledgers, of five rows and of five notes, without seals; copied, which is quicker than to write."""
     folder = tmp_path_factory.mktemp("five")
     write(folder / "rows", 5)
     write_noted(folder / "notes")

@@ -298,6 +298,22 @@ def test_a_second_writer_is_refused_and_the_first_not_disturbed(path: Path) -> N
     assert verify_ledger(path).rows == 5
 
 
+def test_a_ledger_by_another_name_is_the_same(path: Path) -> None:
+    """Its lock, its head file and its seal lie beside the file, not beside a link to it."""
+    write(path, 3)
+    other = path.parent / "elsewhere" / "other.ledger"
+    other.parent.mkdir()
+    other.symlink_to(path)
+    with Ledger.open(other) as ledger:
+        with pytest.raises(LedgerError, match="another process is writing this ledger"):
+            Ledger.open(path)
+        ledger.append(entry(3))
+        assert verify_ledger(other).rows == 4
+    verified = verify_ledger(other)
+    assert (verified.rows, verified.closed, verified.fault) == (4, True, None)
+    assert [file.name for file in other.parent.iterdir()] == ["other.ledger"]
+
+
 def test_readers_beside_a_writer(path: Path) -> None:
     """A writer in a process of its own, past several checkpoints; each reader sees a whole ledger, and later
     ones no less."""
