@@ -216,11 +216,19 @@ def test_deciding_is_inspecting(exported: Export, draw_disc: Draw) -> None:
 
 @pytest.mark.usefixtures("quick_network")
 def test_a_faster_network_is_compared_with_the_plain_one(
-    discs: Path, small: ExportSettings, tmp_path: Path, labelled_discs: Path
+    discs: Path,
+    small: ExportSettings,
+    tmp_path: Path,
+    labelled_discs: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In 100 dimensions: the agreement anew, from the bundle, the pictures and the plain network's file."""
+    labelled = Path(shutil.copytree(labelled_discs, tmp_path / "labelled"))
+    (labelled / "spot" / "damaged.png").write_text("no image")
+    (labelled / "Ground_Truth").mkdir()  # masks are no defective images
+    assert cv2.imwrite(str(labelled / "Ground_Truth" / "0_mask.png"), np.zeros((80, 80), np.uint8))
     settings = small.model_copy(
-        update={"dimensions": 100, "labelled": labelled_discs, "max_loss": 1.0, "soft_weights": False}
+        update={"dimensions": 100, "labelled": labelled, "max_loss": 1.0, "soft_weights": False}
     )
     plain_files = []
     with prepare(TrainingPictures.find(discs / "disc"), tmp_path / "disc", settings) as prepared:
@@ -250,6 +258,10 @@ def test_a_faster_network_is_compared_with_the_plain_one(
         areas.append(roc_auc_score([False] * len(good) + [True] * len(bad), labels))
     assert agreement.flipped == sum(one != other for one, other in zip(*decisions, strict=True))
     assert agreement.labelled == len(others)
+    (warned,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert warned.startswith(
+        f"warning: a labelled image could not be read and is left out: {labelled / 'spot' / 'damaged.png'}: "
+    )
     assert (agreement.auroc, agreement.auroc_fp32) == (
         pytest.approx(areas[0], abs=1e-9), pytest.approx(areas[1], abs=1e-9),
     )  # fmt: skip
