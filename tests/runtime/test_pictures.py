@@ -185,7 +185,7 @@ def test_a_float_tiff_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"grey\.tif: "):
         read_picture(tmp_path / "grey.tif")
     cv2.imwrite(str(tmp_path / "colour.tif"), numbers)
-    with pytest.raises(PictureError, match=r"colour\.tif: .*float32"):
+    with pytest.raises(PictureError, match=r"colour\.tif: a TIFF of .*(float32|LogLuv)"):
         read_picture(tmp_path / "colour.tif")
 
 
