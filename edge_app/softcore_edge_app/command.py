@@ -36,6 +36,7 @@ from softcore_edge_app.tally import Tally
 
 __all__ = ["main"]
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PRINTING = 0.2  # seconds for the lines that wait at the end
 
 _log = logging.getLogger(__name__)
@@ -136,14 +137,14 @@ def _stay(station: Station, url: str) -> None:
 
 def _end(station: Station, connections: Connections, printer: Printer) -> None:
     """Bring all to its end, whoever asks for it again meanwhile: it takes a second at most."""
-    before = [signal.signal(which, signal.SIG_IGN) for which in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.signal(which, signal.SIG_IGN) for which in _ENDING]
     try:
         connections.say_ending()
         station.stop()
         connections.close()
         printer.close(_PRINTING)
     finally:
-        for which, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        for which, handler in zip(_ENDING, before, strict=True):
             signal.signal(which, handler)
 
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 from itertools import takewhile
@@ -78,7 +78,7 @@ def run(
 ) -> int:
     """Parse, work, and turn what was raised into one line on standard error and an exit code.
 
-    0 done; 2 a user's mistake; 3 a fault of bundle or data; 130 interrupted (Ctrl-C, SIGTERM);
+    0 done; 2 a user's mistake; 3 a fault of bundle or data; 130 interrupted (Ctrl-C, SIGTERM, SIGHUP);
     70 a fault of SoftCore itself.
     """
     options = parser.parse_args(arguments)
@@ -87,7 +87,9 @@ def run(
         silence_opencv()
     _escape_output()
     limit_threads()
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    # A terminal that hangs up ends a command as Ctrl-C does, unless nohup keeps it.
+    ending = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
+    previous = [signal.signal(one, _interrupt) for one in ending]
     try:
         with _let_runtime_speak(parser.prog):
             code = work(options) or 0
@@ -103,7 +105,8 @@ def run(
             raise
         return _answer(parser.prog, error)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for one, handler in zip(ending, previous, strict=True):
+            signal.signal(one, handler)
 
 
 def _list_options(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -157,7 +160,8 @@ def _answer(prog: str, error: Exception) -> int:
 
 
 def _say_interrupted(prog: str) -> int:
-    print(f"{prog}: interrupted", file=sys.stderr)  # noqa: T201
+    with suppress(OSError):  # of a terminal that hung up
+        print(f"{prog}: interrupted", file=sys.stderr)  # noqa: T201
     return INTERRUPTED
 
 

@@ -432,7 +432,7 @@ def many_parts(tmp_path: Path, parts: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_still_sums_up(tiny_bundle: Path, many_parts: Path, how: signal.Signals) -> None:
     command = [COMMAND, str(tiny_bundle), "--source", str(many_parts), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -383,7 +383,7 @@ def test_a_name_that_is_no_text_is_printed_escaped(encoding: str) -> None:
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_process_that_is_signalled(number: signal.Signals) -> None:
     command = script("print('ready', flush=True); time.sleep(60)")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -393,6 +393,18 @@ def test_a_process_that_is_signalled(number: signal.Signals) -> None:
         _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said == "softcore-try: interrupted\n"
+
+
+def test_a_process_that_nohup_keeps_goes_on_when_its_terminal_hangs_up() -> None:
+    command = script("print('ready', flush=True); sys.stdin.readline(); print('done')")
+    with subprocess.Popen(
+        ["nohup", *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        said, _ = process.communicate("go on\n", timeout=30)
+    assert (process.returncode, said) == (0, "done\n")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a disk that is always full")

@@ -30,6 +30,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0  # seconds between the beginnings of two
 # one has all the time that OpenCV may take for a frame.
 _SECOND_STREAM, _SECOND_DEVICE = 1.2, 6.5
 _GRACE = 0.3  # seconds by which an opening may exceed its limit
+_BUFFERED = 4  # images that a driver may have kept, with V4L2's usual buffers
 _MANY, _RARELY = 8, 60.0  # that many blocked threads are a broken driver: from then on one a minute
 _JOINING = 0.8  # seconds
 
@@ -204,7 +205,7 @@ class LiveReader:
         """Let a connection's picture be the newest, unless another one was faster."""
         taken = time.monotonic()
         with self._changed:
-            if connection.leave:
+            if connection.leave or self._is_stale(connection, taken):
                 return
             if connection is not self._current:
                 self.reopened += self._current is not None
@@ -222,6 +223,20 @@ class LiveReader:
             # A driver that repeats itself is often cured by a new beginning.
             connection.leave = taken - max(still_since, connection.began) > self._frozen_after
             self._changed.notify_all()
+
+    def _is_stale(self, connection: _Connection, taken: float) -> bool:
+        """Tell whether what comes after a silence may have waited in a buffer, and show a part of long ago.
+
+        That is so where the network, the sender or this process (SIGSTOP, a laptop's lid) stood still. A
+        stream is opened anew; of a device, which would take seconds, some images are left out.
+        """
+        if self._shot and connection is self._current and taken - connection.heard > self._patience:
+            connection.stale = _BUFFERED
+        connection.heard = taken
+        if connection.stale and self.kind != "camera":
+            connection.leave = True
+        stale, connection.stale = connection.stale > 0, max(connection.stale - 1, 0)
+        return stale
 
     def end(self, connection: _Connection, fault: SourceError | None) -> None:
         """Learn that a connection has released its capture."""
@@ -266,6 +281,8 @@ class _Connection(threading.Thread):
         self.began = time.monotonic()
         self.opened: float | None = None
         self.leave = self.ended = self.recorded = False
+        self.heard = 0.0  # when its last image came
+        self.stale = 0  # images that it may yet give from a buffer
         self.fault: SourceError | None = None
         self._reader, self._limit = reader, limit
 

@@ -49,7 +49,7 @@ class Sender:
 
     mode: "live"; "mute" says nothing to whoever connects; "block" stops in the middle of a frame;
     "repeat" sends the same frame again and again; "black"; "large" sends frames of twice the size; "end" ends
-    after five frames.
+    after five frames; "stall" keeps its frames, and sends them all at once later.
 
     Attributes:
         delay: seconds from the moment that a frame shows until it is sent.
@@ -60,6 +60,7 @@ class Sender:
         self.mode = "live"
         self.number = 0
         self.sent: dict[int, float] = {}
+        self.stalled: set[int] = set()
         self.delay = 0.0
         self.shown: dict[int, float] = {}
         self.openings = 0
@@ -110,6 +111,7 @@ class Sender:
         handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         handler.end_headers()
         count = 0
+        late: list[bytes] = []
         while not stopping.wait(PERIOD) and not (self.mode == "end" and count == 5):
             count += 1
             if self.mode != "repeat":
@@ -119,14 +121,20 @@ class Sender:
             if self.mode == "large":
                 picture = picture.repeat(2, 0).repeat(2, 1)
             jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+            if self.mode == "stall":
+                self.stalled.add(number)
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             if self.mode == "block":
                 handler.wfile.write(head.encode() + jpeg[: len(jpeg) // 2])
                 stopping.wait()
                 return
+            late.append(head.encode() + jpeg + b"\r\n")
+            if self.mode == "stall":
+                continue
             self.sent[number] = time.monotonic()
             self.shown.setdefault(number, self.sent[number] - self.delay)
-            handler.wfile.write(head.encode() + jpeg + b"\r\n")
+            handler.wfile.write(b"".join(late))
+            late.clear()
 
 
 @pytest.fixture
@@ -567,6 +575,28 @@ def test_a_camera_that_never_returns_is_left_behind(monkeypatch: pytest.MonkeyPa
         assert all(map(is_picture, islice(frames, 20)))
 
 
+def test_what_a_device_had_buffered_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = threading.Event()
+
+    class Numbered(Camera):
+        given = 0
+
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            self.given += 1
+            if self.given == 10:
+                silent.wait(0.6)
+            _, image = super().read()
+            assert image is not None
+            image[0, 0, 0] = self.given
+            return True, image
+
+    plug_in(monkeypatch, Numbered(10**6, fail))
+    with closing(LiveCapture(0, "line", "camera", patience=0.3).read_frames()) as frames:
+        taken, _ = skip_to(frames, lambda frame: frame.picture is not None and frame.picture[0, 0, 0] > 9)
+    assert taken.picture is not None
+    assert taken.picture[0, 0, 0] >= 14  # 10 to 13 waited
+
+
 def test_another_camera_of_the_same_name_is_not_opened(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -696,6 +726,24 @@ def test_a_trigger_gets_the_frame_that_shows_its_moment_however_far_a_stream_is_
             assert frame.taken is not None
             assert frame.taken >= since + sender.delay
             assert sender.shown[read_number(frame)] > since - 0.4  # a busy machine's time to receive it
+    finally:
+        camera.close()
+
+
+def test_what_waited_in_a_buffer_is_not_taken(sender: Sender) -> None:
+    """After a network or a process that stood still, a trigger would get a frame of the parts before."""
+    camera = follow(sender.address, patience=0.3)
+    assert camera.open()
+    try:
+        assert is_picture(camera.take(1, time.monotonic(), float("inf")))
+        sender.mode = "stall"
+        assert is_silent(camera.take(2, time.monotonic() + 0.1, float("inf")))
+        number = 2
+        sender.mode = "live"
+        while is_silent(frame := camera.take(number, time.monotonic(), float("inf"))):
+            number += 1
+        assert len(sender.stalled) > 5
+        assert read_number(frame) not in sender.stalled
     finally:
         camera.close()
 
