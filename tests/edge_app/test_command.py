@@ -507,7 +507,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
     found = [decision for _, decision in decisions(out)]
     assert (found[:3], found[4:8], found[9:]) == (["FAIL"] * 3, ["PASS"] * 4, ["FAIL"])
     assert err.splitlines()[:3] == [
-        "softcore-edge: the limit is 1000 from here on",
+        "softcore-edge: the limit is 200 from here on",
         f"softcore-edge: warning: {tiny_bundle}/manifest.json: not a SoftCore manifest "
         "(Expecting value: line 1 column 1 (char 0))",
         "softcore-edge: the limit is 12 from here on",
@@ -525,7 +525,7 @@ def test_between_two_limits_it_says_review(
     out, err = capsys.readouterr()
     assert dict(decisions(out))["scratch/bad.png"] == "REVIEW"
     assert dict(decisions(out))["a_good.png"] == "PASS"
-    assert {json.loads(line)["fail_above"] for line in out.splitlines()} == {1e4}
+    assert {json.loads(line)["fail_above"] for line in out.splitlines()} == {200.0}
     assert "5 frames: 1 PASS, 1 REVIEW, 0 FAIL, 3 INVALID" in err
 
 
