@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -19,6 +18,7 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 
 from softcore_export.catalogue import FILTERBANK, demand_known
 from softcore_export.filterbank import FilterBank
+from softcore_export.weights_file import read_weights
 
 __all__ = ["PatchFeatures", "load_backbone"]
 
@@ -96,8 +96,8 @@ def load_backbone(
 
     Args:
         name: `filterbank`, or a classification network of torchvision.
-        weights: a state dict under torchvision's names; layers that aren't used may be absent.
-            None takes torchvision's own ImageNet weights.
+        weights: a state dict under torchvision's names, in a checkpoint or by itself; layers that aren't used
+            may be absent. None takes torchvision's own ImageNet weights.
         layers: names of torchvision's graph nodes; empty takes layer2 and layer3.
         crop: pixels of the side of its input.
 
@@ -156,24 +156,5 @@ def _download(name: str) -> Path:
 
 
 def _load_weights(network: nn.Module, path: Path) -> None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch thinks of the file is said below, in one line
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UsageError(f"--weights {path}: {error.strerror or error}") from error
-    except Exception as error:  # torch's unpickler raises more kinds than it documents
-        raise UsageError(f"--weights {path}: not a PyTorch state dict") from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UsageError(f"--weights {path}: not a state dict of tensors")
-    for key, wanted in network.state_dict().items():
-        if key.endswith("num_batches_tracked"):
-            continue
-        if key not in state:
-            raise UsageError(f"--weights {path}: {key} is missing, a weight of a layer that is used")
-        if state[key].shape != wanted.shape:
-            raise UsageError(
-                f"--weights {path}: {key} is {list(state[key].shape)}, "
-                f"this network needs {list(wanted.shape)}; are they another network's?"
-            )
-    network.load_state_dict(state, strict=False)
+    # Not strictly: the counters of batches may be missing.
+    network.load_state_dict(read_weights(path, network.state_dict()), strict=False)

@@ -19,7 +19,7 @@ from softcore_runtime.manifest import Parity
 from softcore_export.backbone import LoadedBackbone, reduce_dimensions
 from softcore_export.capability import check_precision, choose_precision
 from softcore_export.coreset import draw_axes
-from softcore_export.onnx_file import check_parity, write_onnx
+from softcore_export.onnx_file import check_parity, demand_readable, write_onnx
 from softcore_export.settings import ExportSettings
 
 __all__ = ["Network", "open_network"]
@@ -106,6 +106,7 @@ def open_network(
             quantisation.to_half(fp32, file)
         exact = open_backbone(fp32, engine, "fp32", provider=measure)
         quantisation.check_closeness(open_backbone(file, engine, precision, provider=provider), exact, crops)
+    demand_readable(file)
     same = precision == "fp32" and settings.dimensions is None and provider == measure
     backbone = open_backbone(file, engine, precision, provider=provider)
     return Network(file, backbone, None if same else plain, plain_file, parity)

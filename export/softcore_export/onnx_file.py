@@ -15,9 +15,10 @@ from softcore_runtime.errors import ExportError
 from softcore_runtime.manifest import Parity
 from torch import nn
 
-__all__ = ["OPSET", "PARITY_LIMIT", "check_parity", "write_onnx"]
+__all__ = ["MOST_IR", "MOST_OPSET", "OPSET", "PARITY_LIMIT", "check_parity", "demand_readable", "write_onnx"]
 
 OPSET = 18
+MOST_IR, MOST_OPSET = 10, 21  # that ONNX Runtime 1.18 reads, the oldest of JetPack 6's
 PARITY_LIMIT = 1e-3  # of the largest feature
 
 
@@ -43,6 +44,7 @@ def write_onnx(network: nn.Module, crop: int, path: Path) -> None:
             output_names=["features"],
             verbose=False,
         )
+    _lower(path)
     try:
         onnx.checker.check_model(path, full_check=True)
     except onnx.checker.ValidationError as error:
@@ -53,10 +55,16 @@ def check_parity(network: nn.Module, backbone: Backbone, crops: NDArray[np.uint8
     """Compare torch's features with an FP32 backbone's on real crops uint8 `[B, crop, crop, 3]`.
 
     Raises:
-        ExportError: they differ by more than `PARITY_LIMIT` of the largest feature.
+        ExportError: torch's hold NaN or infinity, or they differ by more than `PARITY_LIMIT` of the largest
+            feature.
     """
     with torch.no_grad():
         expected = network(torch.from_numpy(crops)).numpy()
+    if not np.isfinite(expected).all():
+        raise ExportError(
+            "this network's features hold NaN or infinity, in torch, too: its weights don't fit together; "
+            "take other --weights"
+        )
     actual = np.concatenate([backbone.features(crop[None]) for crop in crops])
     largest = float(np.abs(expected).max())
     difference = float(np.abs(actual - expected).max())
@@ -67,3 +75,27 @@ def check_parity(network: nn.Module, backbone: Backbone, crops: NDArray[np.uint8
             f"(at most {PARITY_LIMIT:g}): this export can't be trusted; try another --engine"
         )
     return Parity(max_abs=difference, max_relative=relative, frames=len(crops))
+
+
+def demand_readable(path: Path) -> None:
+    """Refuse a file that the ONNX Runtime of a line computer, which may be older than this one, can't read.
+
+    Raises:
+        ExportError: its format, or its set of operators, is too new.
+    """
+    model = onnx.load(path, load_external_data=False)
+    sets = {entry.domain: entry.version for entry in model.opset_import}
+    if model.ir_version > MOST_IR or sets.get("", 0) > MOST_OPSET or set(sets) - {""}:
+        told = ", ".join(f"{domain or 'ai.onnx'} {number}" for domain, number in sorted(sets.items()))
+        raise ExportError(
+            f"{path.name}: IR {model.ir_version} with operators of {told}, and ONNX Runtime 1.18 reads up to "
+            f"IR {MOST_IR} and ai.onnx {MOST_OPSET}; install the versions of requirements.lock here"
+        )
+
+
+def _lower(path: Path) -> None:
+    """Say the earliest format that has these operators; exporters say their library's latest."""
+    model = onnx.load(path)
+    if model.ir_version > MOST_IR:
+        model.ir_version = MOST_IR
+        onnx.save(model, path)

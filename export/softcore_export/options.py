@@ -71,7 +71,7 @@ def build_parser() -> Parser:
         "--weights",
         type=Path,
         metavar="FILE",
-        help="a torchvision state dict; default: torchvision downloads its own",
+        help="a torchvision state dict, by itself or in a checkpoint; default: torchvision downloads its own",
     )
     network.add_argument("--layers", nargs="+", default=[], metavar="LAYER", help="default: layer2 layer3")
 

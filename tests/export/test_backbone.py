@@ -217,6 +217,85 @@ def test_a_truncated_download(file: Path) -> None:
     assert "not a PyTorch state dict" in refusal(file)
 
 
+def weights_of(loaded: backbone.LoadedBackbone) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in loaded.network.network.state_dict().items()}
+
+
+def prefix(state: State, text: str) -> State:
+    return {text + name: value for name, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    ("wrap", "said"),
+    [
+        (lambda state: prefix(state, "module."), "names are read without module."),
+        (lambda state: {"state_dict": state, "epoch": 3, "optimizer": {"lr": 0.1}}, "state_dict is taken"),
+        (lambda state: {"model": {"state_dict": state}, "epoch": 3}, "state_dict of model is taken"),
+        (
+            lambda state: {"model_state_dict": prefix(state, "module.backbone."), "loss": 0.1},
+            "model_state_dict is taken, names are read without module.backbone.",
+        ),
+        (lambda state: {name: value.half() for name, value in state.items()}, None),
+        (lambda state: {name: value.double() for name, value in state.items()}, None),
+        (lambda state: {name: value.bfloat16() for name, value in state.items()}, None),
+    ],
+    ids=["module", "checkpoint", "twice", "both", "half", "double", "bfloat16"],
+)
+def test_weights_may_be_wrapped_and_of_any_precision(
+    state: State,
+    file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    wrap: Callable[[State], object],
+    said: str | None,
+) -> None:
+    plain = weights_of(load_backbone("resnet18", file, crop=64))
+    torch.save(wrap(state), tmp_path / "wrapped.pth")
+    capsys.readouterr()
+    found = weights_of(load_backbone("resnet18", tmp_path / "wrapped.pth", crop=64))
+    line = capsys.readouterr().err
+    assert line == (f"--weights {tmp_path / 'wrapped.pth'}: {said}\n" if said else "")
+    assert {value.dtype for name, value in found.items() if "num_batches" not in name} == {
+        np.dtype(np.float32)
+    }
+    for name, value in plain.items():
+        tolerance = 1e-2 if said is None else 0
+        np.testing.assert_allclose(found[name], value, rtol=tolerance, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda value: value.fill_(float("nan")),
+            "holds NaN or infinity; the file is damaged, or its training",
+        ),
+        (lambda value: value[:1].fill_(float("inf")), "holds NaN or infinity; the file is damaged, or its"),
+        (lambda value: value.neg_(), "holds a negative variance; the file is damaged"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_the_files_fault(
+    state: State, tmp_path: Path, change: Callable[[Tensor], Tensor], said: str
+) -> None:
+    """With NaN in them the export blamed the engine: "features differ from torch's by nan"."""
+    value = state["layer2.0.bn1.running_var"].clone()
+    change(value)
+    torch.save({**state, "layer2.0.bn1.running_var": value}, tmp_path / "weights.pth")
+    assert f" layer2.0.bn1.running_var {said}" in refusal(tmp_path / "weights.pth")
+
+
+def test_weights_of_whole_numbers_and_of_several_networks(state: State, tmp_path: Path) -> None:
+    torch.save({**state, "conv1.weight": state["conv1.weight"].to(torch.int8)}, tmp_path / "whole.pth")
+    assert "conv1.weight is int8; save the network in floating point" in refusal(tmp_path / "whole.pth")
+    both = {**prefix(state, "teacher."), **prefix(state, "student.")}
+    torch.save(both, tmp_path / "both.pth")
+    said = refusal(tmp_path / "both.pth")
+    assert "holds several networks (student., teacher.); save the state dict of one" in said
+    del both["teacher.conv1.weight"]
+    torch.save(both, tmp_path / "one.pth")
+    load_backbone("resnet18", tmp_path / "one.pth", crop=64)
+
+
 @pytest.mark.parametrize("wrong", [{"state_dict": {}, "epoch": 3}, [torch.zeros(2)], torch.zeros(2), 3])
 def test_a_checkpoint_with_more_in_it(tmp_path: Path, wrong: object) -> None:
     torch.save(wrong, tmp_path / "checkpoint.pth")
@@ -225,7 +304,7 @@ def test_a_checkpoint_with_more_in_it(tmp_path: Path, wrong: object) -> None:
 
 def test_a_whole_module_is_refused_not_run(tmp_path: Path, resnet: nn.Module) -> None:
     torch.save(resnet, tmp_path / "module.pth")
-    assert "not a PyTorch state dict" in refusal(tmp_path / "module.pth")
+    assert "not a PyTorch state dict alone: it holds Python objects" in refusal(tmp_path / "module.pth")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TorchScript is deprecated
         torch.jit.script(nn.ReLU()).save(str(tmp_path / "script.pt"))

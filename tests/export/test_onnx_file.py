@@ -8,7 +8,15 @@ import onnxruntime
 import pytest
 import torch
 from softcore_export.backbone import PatchFeatures, load_backbone
-from softcore_export.onnx_file import OPSET, PARITY_LIMIT, check_parity, write_onnx
+from softcore_export.onnx_file import (
+    MOST_IR,
+    MOST_OPSET,
+    OPSET,
+    PARITY_LIMIT,
+    check_parity,
+    demand_readable,
+    write_onnx,
+)
 from softcore_runtime.errors import ExportError
 from softcore_runtime.ort import OnnxBackbone
 from torch import nn
@@ -113,12 +121,46 @@ def test_a_network_that_differs_is_an_export_error(
             check_parity(Differs(), OnnxBackbone(file), CROPS)
 
 
-def test_nan_is_no_parity(network: nn.Module, file: Path) -> None:
+def test_nan_is_no_parity_and_is_blamed_on_whose_it_is(network: nn.Module, file: Path) -> None:
     class Broken(nn.Module):
         def forward(self, crops: torch.Tensor) -> torch.Tensor:
             features = network(crops).clone()
             features[0, 0, 0] = torch.nan
             return features
 
-    with pytest.raises(ExportError, match="differ"):
+    class BrokenBackbone(OnnxBackbone):
+        def features(self, *given: object) -> np.ndarray:
+            return np.full_like(super().features(*given), np.nan)
+
+    with pytest.raises(ExportError, match="features hold NaN or infinity, in torch, too: its weights"):
         check_parity(Broken(), OnnxBackbone(file), CROPS)
+    with pytest.raises(ExportError, match="onnxruntime's features differ from torch's by nan"):
+        check_parity(network, BrokenBackbone(file), CROPS)
+
+
+def test_an_older_onnx_runtime_reads_it(file: Path, tmp_path: Path) -> None:
+    """That of JetPack 6 is 1.18 to 1.20; its readers refuse what is newer than they are."""
+    model = onnx.load(file)
+    assert model.ir_version <= MOST_IR
+    assert {(one.domain, one.version) for one in model.opset_import} == {("", OPSET)}
+    demand_readable(file)
+    for change, said in (
+        ({"ir_version": MOST_IR + 1}, f"new.onnx: IR {MOST_IR + 1} with operators of ai.onnx {OPSET}, and"),
+        (
+            {"opset": MOST_OPSET + 1},
+            f"new.onnx: IR {model.ir_version} with operators of ai.onnx 22, and ONNX",
+        ),
+        (
+            {"domain": "com.microsoft"},
+            f"with operators of ai.onnx {OPSET}, com.microsoft 1, and ONNX Runtime",
+        ),
+    ):
+        new = onnx.load(file)
+        new.ir_version = change.get("ir_version", new.ir_version)
+        new.opset_import[0].version = change.get("opset", OPSET)
+        if "domain" in change:
+            new.opset_import.append(onnx.helper.make_opsetid(change["domain"], 1))
+        onnx.save(new, tmp_path / "new.onnx")
+        with pytest.raises(ExportError) as caught:
+            demand_readable(tmp_path / "new.onnx")
+        assert said in str(caught.value)

@@ -1,0 +1,118 @@
+"""Weights file: a network's weights from a PyTorch file, whatever they are wrapped in."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from softcore_runtime.errors import UsageError
+from softcore_runtime.progress import say
+from torch import Tensor
+
+__all__ = ["read_weights"]
+
+_WRAPS = ("state_dict", "model_state_dict", "model", "network", "net")  # of a training's checkpoint
+_COUNTER = "num_batches_tracked"  # of batch normalisation; inference doesn't need it
+
+
+def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Read weights in single precision.
+
+    They may lie in a checkpoint, beside other things, and their names may have a prefix such as `module.` of
+    a parallel training; what was unwrapped is said in a line on standard error. Half precision is converted.
+
+    Args:
+        path: a file that `torch.save` wrote.
+        wanted: the network's own weights by their names, of the shapes that it needs.
+
+    Returns:
+        of `wanted` all but the counters of batches, float32.
+
+    Raises:
+        UsageError: it can't be read, lacks a weight, has another network's, or one that isn't finite.
+    """
+    state, where = _unwrap(path, _load(path))
+    names = [name for name in wanted if not name.endswith(_COUNTER)]
+    prefix = _find_prefix(path, state, names)
+    if where or prefix:
+        said = [f"{where} is taken"] if where else []
+        said += [f"names are read without {prefix}"] if prefix else []
+        say(f"--weights {path}: {', '.join(said)}")
+    return {name: _check(path, name, state.get(prefix + name), wanted[name]) for name in names}
+
+
+def _load(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch thinks of the file is said below, in one line
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"--weights {path}: {error.strerror or error}") from error
+    except Exception as error:  # torch's unpickler raises more kinds than it documents
+        if "Unsupported global" in str(error):  # code, which isn't run
+            raise UsageError(
+                f"--weights {path}: not a PyTorch state dict alone: it holds Python objects, which could run "
+                "code; save the network's state_dict() by itself"
+            ) from error
+        raise UsageError(f"--weights {path}: not a PyTorch state dict") from error
+
+
+def _unwrap(path: Path, loaded: Any) -> tuple[dict[str, Tensor], str]:
+    """Find the state dict in what was loaded; say by which names it lies in there."""
+    where: list[str] = []
+    while isinstance(loaded, dict) and not _is_state(loaded):
+        inside = next((name for name in _WRAPS if isinstance(loaded.get(name), dict)), None)
+        if inside is None:
+            break
+        loaded = loaded[inside]
+        where.append(inside)
+    if not isinstance(loaded, dict) or not _is_state(loaded):
+        raise UsageError(f"--weights {path}: not a state dict of tensors")
+    return loaded, " of ".join(reversed(where))
+
+
+def _is_state(loaded: dict[Any, Any]) -> bool:
+    return bool(loaded) and all(
+        isinstance(name, str) and isinstance(value, Tensor) and value.layout == torch.strided
+        for name, value in loaded.items()
+    )
+
+
+def _find_prefix(path: Path, state: Iterable[str], names: list[str]) -> str:
+    """Find what stands before all of a network's names; "" where nothing does, or some are missing."""
+    there = set(state)
+    if not names or there.issuperset(names):
+        return ""
+    first = f".{names[0]}"
+    prefixes = sorted(name.removesuffix(first) + "." for name in there if name.endswith(first))
+    whole = [prefix for prefix in prefixes if there.issuperset(prefix + name for name in names)]
+    if len(whole) > 1:
+        raise UsageError(
+            f"--weights {path}: holds several networks ({', '.join(whole)}); save the state dict of one"
+        )
+    return whole[0] if whole else prefixes[0] if len(prefixes) == 1 else ""
+
+
+def _check(path: Path, name: str, value: Tensor | None, wanted: Tensor) -> Tensor:
+    """Refuse a weight that can't be meant; give it in single precision."""
+    if value is None:
+        raise UsageError(f"--weights {path}: {name} is missing, a weight of a layer that is used")
+    if value.shape != wanted.shape:
+        raise UsageError(
+            f"--weights {path}: {name} is {list(value.shape)}, "
+            f"this network needs {list(wanted.shape)}; are they another network's?"
+        )
+    if not value.is_floating_point():
+        kind = str(value.dtype).removeprefix("torch.")
+        raise UsageError(f"--weights {path}: {name} is {kind}; save the network in floating point")
+    weight = value.float()
+    if not torch.isfinite(weight).all():
+        raise UsageError(
+            f"--weights {path}: {name} holds NaN or infinity; the file is damaged, or its training diverged"
+        )
+    if name.endswith("running_var") and (weight < 0).any():
+        raise UsageError(f"--weights {path}: {name} holds a negative variance; the file is damaged")
+    return weight
