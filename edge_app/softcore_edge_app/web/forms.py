@@ -35,9 +35,9 @@ Camera = Annotated[Word | None, Query(description="Which camera, if there are se
 
 
 class Wanted(BaseModel):
-    """What is asked for; nothing else may be said."""
+    """What is asked for; nothing else may be said, and nothing is taken for another type: `true` is no 1."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Problem(BaseModel):

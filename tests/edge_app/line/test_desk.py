@@ -179,6 +179,20 @@ def test_what_can_not_be_noted_is_not_done(
     assert notes(tmp_path) == []
 
 
+@pytest.mark.parametrize(("value", "fail_above"), [(1e9, None), (3.5, 1e9), (1e300, 1e308)])
+def test_a_limit_by_which_nothing_fails_is_neither_noted_nor_set(
+    build: Build, tiny_bundle: Path, tmp_path: Path, value: float, fail_above: float | None
+) -> None:
+    station = build()
+    with pytest.raises(
+        UsageError, match=r"tiny: at a threshold of 1e\+\d+ no golden frame fails .* nothing was"
+    ):
+        Desk(station).set_limit(value, fail_above, None, "http")
+    station.stop()
+    assert bundle.read_manifest(tiny_bundle).threshold.value == 12.0
+    assert notes(tmp_path) == []
+
+
 def test_what_was_noted_and_can_not_be_done_is_taken_back(
     build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

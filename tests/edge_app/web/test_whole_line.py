@@ -109,7 +109,7 @@ def test_what_is_set_on_the_page_holds_and_is_noted(page: httpx.Client, port: We
     for kind in ("frame", "overlay", "map", "thumbnail"):
         assert page.get(f"/api/pictures/{second}/{kind}").status_code == 200
 
-    value = 2 * bad["score"]
+    value = 1.2 * bad["score"]
     preview = page.get("/api/limit/preview", params={"value": value}).json()
     assert (preview["now"]["FAIL"], preview["then"]["FAIL"], preview["known"]) == (1, 0, 2)
     assert [row["trigger"] for row in preview["changed"]] == [second]
