@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from softcore_runtime import LedgerError, SoftCoreError, UsageError
-from softcore_runtime.limit import explain_limit, set_threshold
+from softcore_runtime.limit import set_threshold
 from softcore_runtime.threshold import Threshold
 
 from softcore_edge_app.ledger.note import Change, Note
@@ -60,8 +60,7 @@ class Desk:
             min_area=old.min_area,
         )
         # Before it is noted: what can't be set would be noted twice, done and taken back.
-        scores = [golden.score for golden in recipe.inspector.bundle.golden]
-        if fault := explain_limit(new, manifest, scores):
+        if fault := recipe.inspector.explain_limit(new):
             raise UsageError(f"{recipe.name}: {fault}; nothing was changed")
         change = Change("limit", line.name, recipe.name, _describe(old), _describe(new), by)
         with self._noted(change):

@@ -193,6 +193,20 @@ def test_a_limit_by_which_nothing_fails_is_neither_noted_nor_set(
     assert notes(tmp_path) == []
 
 
+def test_a_limit_by_whose_area_nothing_fails_is_neither_noted_nor_set(
+    build: Build, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    exported = bundle.read_manifest(tiny_bundle)
+    area = exported.threshold.model_copy(update={"min_area": 900})
+    limit_module.set_threshold(tiny_bundle, area, exported)
+    station = build()
+    with pytest.raises(UsageError, match="at a threshold of 100 over 900 pixels no golden frame fails"):
+        Desk(station).set_limit(100.0, None, None, "http")
+    station.stop()
+    assert bundle.read_manifest(tiny_bundle).threshold == area
+    assert notes(tmp_path) == []
+
+
 def test_what_was_noted_and_can_not_be_done_is_taken_back(
     build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
