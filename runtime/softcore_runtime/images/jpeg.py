@@ -22,6 +22,7 @@ _RESTARTS = frozenset({0, *range(0xD0, 0xD8)})  # what follows 0xFF within coded
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # may also be a filling 0xFF, and a restart behind it
 _CUT_OFF = "the picture is cut off"
 _MOST_SCANS = 100  # a progressive image has some ten; each more costs as much time as the whole image
+_MOST_DECODED = 4_000_000_000  # pixels in all scans: 200 megapixels in 20 of them
 _EXIF = b"Exif\0\0"
 
 
@@ -45,7 +46,7 @@ def examine_jpeg(data: bytes) -> Jpeg:
         PictureError: it is cut off or damaged, or has too many pixels.
         UsageError: as `check_size`.
     """
-    at, orientation, scans, framed = 2, 1, 0, False
+    at, orientation, scans, pixels = 2, 1, 0, 0
     while True:
         marker, at = _read_marker(data, at)
         if marker == _END:
@@ -61,16 +62,16 @@ def examine_jpeg(data: bytes) -> Jpeg:
         if at > len(data):
             raise PictureError(_CUT_OFF)
         if marker in _FRAMES:
-            if framed or len(content) < 5:
+            if pixels or len(content) < 5:
                 raise PictureError("not a picture, or a damaged one")
-            framed = True
             height, width = struct.unpack_from(">HH", content, 1)
             check_size(width, height)
+            pixels = width * height
         elif marker == _APP1 and content.startswith(_EXIF):
             orientation = find_orientation(content[len(_EXIF) :])
         elif marker == _SCAN:
             scans += 1
-            if not framed or scans > _MOST_SCANS:
+            if not pixels or scans > _MOST_SCANS or scans * pixels > _MOST_DECODED:
                 raise PictureError("not a picture, or a damaged one")
             at = _skip_coded(data, at)
 

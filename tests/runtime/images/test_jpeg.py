@@ -121,6 +121,10 @@ def test_endless_scans_are_refused() -> None:
     at = jpeg.rindex(b"\xff\xda")
     with pytest.raises(PictureError, match="not a picture, or a damaged one"):
         decode_image(jpeg[:at] + jpeg[at:-2] * 200 + jpeg[-2:])
+    frame = jpeg.index(b"\xff\xc2") + 5
+    large = jpeg[:frame] + (10_000).to_bytes(2, "big") + (20_000).to_bytes(2, "big") + jpeg[frame + 4 :]
+    with pytest.raises(PictureError, match="not a picture, or a damaged one"):
+        decode_image(large[:at] + large[at:-2] * 20 + large[-2:])
 
 
 def test_the_decoder_prints_nothing(tmp_path: Path) -> None:
