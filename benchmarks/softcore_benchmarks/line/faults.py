@@ -28,6 +28,7 @@ from typing import Any
 import psutil
 from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
+from softcore_edge_app.ledger.origin import find_origin
 from softcore_runtime import limit, read_picture
 from softcore_runtime.bundle import read_manifest
 from softcore_runtime.command_line import Parser, run
@@ -207,7 +208,7 @@ def _compare(rig: Rig, findings: Findings) -> None:
     if verified.fault or not verified.closed:
         findings.wrong.append(f"the ledger: {verified.fault or 'was not closed'}")
     with Ledger.open(path) as ledger:
-        rows = list(ledger)
+        rows = ledger.read_holding()
     findings.decisions = dict(Counter(str(row.entry.decision) for row in rows))
     findings.invalid = dict(
         Counter(find_kind(row.entry.reason) for row in rows if row.entry.decision.value == "INVALID")
@@ -222,9 +223,13 @@ def _compare(rig: Rig, findings: Findings) -> None:
 
 def _compare_triggers(rows: list[Row], triggers: dict[str, int]) -> Iterator[str]:
     for camera, count in triggers.items():
-        numbers = [int(row.entry.trigger.rpartition("-")[2]) for row in rows if row.entry.camera == camera]
+        numbers = [_read_number(row.entry.trigger) for row in rows if row.entry.camera == camera]
         if numbers != list(range(1, count + 1)):
             yield f"{camera}: {count} triggers, and {len(numbers)} decisions, or not in order"
+
+
+def _read_number(trigger: str) -> int:
+    return int(trigger.removesuffix(f"-{find_origin(trigger)}").rpartition("-")[2])
 
 
 def _compare_broker(rows: list[Row], decisions: dict[str, dict[str, Any]]) -> Iterator[str]:

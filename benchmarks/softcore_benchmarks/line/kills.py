@@ -93,7 +93,7 @@ def _trigger(rig: Rig, over: threading.Event) -> None:
 
 def _compare(rig: Rig, losses: Losses) -> None:
     with Ledger.open(rig.folder / "line.ledger") as ledger:
-        rows = list(ledger)
+        rows = ledger.read_holding()
     entered = {row.entry.trigger: str(row.entry.decision) for row in rows}
     parts = {int(row.entry.part): str(row.entry.decision) for row in rows if row.entry.camera == "right"}
     told = {trigger: one["decision"] for trigger, one in rig.watcher.decisions.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 from softcore_runtime import LedgerError
 
 from softcore_edge_app.ledger.chain import SELECT
-from softcore_edge_app.ledger.check import connect_to_read
+from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.ledger import Entry, Row
 

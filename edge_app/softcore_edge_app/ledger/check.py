@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from softcore_runtime import LedgerError, UsageError
 
 from softcore_edge_app.ledger.chain import Chain, Fault, Flaw, chain_notes, chain_rows
+from softcore_edge_app.ledger.connection import connect_to_read, refuse_lengths
 from softcore_edge_app.ledger.counts import Counts
 from softcore_edge_app.ledger.head import Heads, head_path, read_heads
 from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
-from softcore_edge_app.ledger.note import NOTE_COLUMNS, Note
+from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.place import follow_link
-from softcore_edge_app.ledger.row import COLUMNS, Row
+from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.ledger.seal import Seal, read_seal
 from softcore_edge_app.ledger.wal import check_wal, wal_path
 
 __all__ = [
     "TAIL",
     "Verification",
-    "bound_lengths",
     "check_end",
     "check_open",
-    "connect_to_read",
     "open_ledger",
     "read_header",
     "verify_ledger",
 ]
 
 _HEAD_FILE = "the head file"
-_LONGEST = 1_000_000  # bytes of a value
 TAIL = 5_000  # rows, and notes, that are walked at a line's start and end: a tenth of a second
 
 
@@ -289,38 +285,10 @@ def open_ledger(path: Path) -> Iterator[sqlite3.Connection]:
         raise LedgerError(f"{path}: can't be read ({error})") from error
 
 
-def connect_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    """Connect to a ledger that is being written, or one that nobody writes; each statement reads it anew.
-
-    Raises:
-        sqlite3.Error: it can't be read.
-    """
-    # SQLite makes its `-shm` beside a ledger that is in use, and there need be none beside a closed one.
-    name = f"file:{quote(str(path.resolve()))}?{'immutable=1' if immutable else 'mode=ro'}"
-    connection = sqlite3.connect(name, uri=True, isolation_level=None, timeout=5)
-    bound_lengths(connection)
-    return connection
-
-
 @contextmanager
 def _open(path: Path, *, immutable: bool) -> Iterator[sqlite3.Connection]:
     with closing(connect_to_read(path, immutable=immutable)) as connection:
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("BEGIN")
-        if sys.version_info < (3, 11):
-            _refuse_length(connection)
+        refuse_lengths(connection)
         yield connection
-
-
-def bound_lengths(connection: sqlite3.Connection) -> None:
-    """Let a connection read no value and no row of more than a megabyte; the longest have some kilobytes."""
-    if sys.version_info >= (3, 11):
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
-
-
-def _refuse_length(connection: sqlite3.Connection) -> None:
-    """Refuse what is too long before Python makes objects of it, where SQLite can't be told to."""
-    for table, columns in (("rows", COLUMNS), ("notes", NOTE_COLUMNS)):
-        tests = " OR ".join(f'length(CAST("{name}" AS BLOB)) > {_LONGEST}' for name in columns)
-        if connection.execute(f"SELECT 1 FROM {table} WHERE {tests} LIMIT 1").fetchone():  # noqa: S608
-            raise sqlite3.DataError("string or blob too big")

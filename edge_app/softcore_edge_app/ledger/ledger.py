@@ -8,10 +8,8 @@ Beside the decisions it holds notes: what was changed in the line, and which dec
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import secrets
 import sqlite3
 import threading
 import time
@@ -27,20 +25,18 @@ from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, Flaw
 from softcore_edge_app.ledger.check import (
     TAIL,
     Verification,
-    bound_lengths,
-    check_end,
     check_open,
     read_header,
     verify_ledger,
 )
 from softcore_edge_app.ledger.counts import Counts
-from softcore_edge_app.ledger.head import HeadFile, head_path
-from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
+from softcore_edge_app.ledger.head import HeadFile
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
+from softcore_edge_app.ledger.opening import begin_ledger, check_before, connect_to_write, lock_ledger
 from softcore_edge_app.ledger.origin import Origin, find_origin
 from softcore_edge_app.ledger.place import Place, follow_link
 from softcore_edge_app.ledger.row import COLUMNS, Entry, Row
-from softcore_edge_app.ledger.seal import PAGE, Seal, remove_seal, write_seal
+from softcore_edge_app.ledger.seal import Seal, remove_seal, write_seal
 from softcore_edge_app.ledger.wal import wal_path
 
 __all__ = [
@@ -58,10 +54,8 @@ __all__ = [
 
 _INSERT = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _INSERT_NOTE = f"INSERT INTO notes VALUES ({', '.join('?' * len(NOTE_COLUMNS))})"  # noqa: S608
-_PATIENCE = 1.0  # seconds that a foreign program may hold up a decision
 _RECENT = 1000  # rows among which the last part is looked for
 _ROWS, _SECONDS = 200, 10.0  # that the write-ahead log holds, about, before it is copied into the file
-_PAGES = 4_000  # that it holds at most: 16 MB
 
 _log = logging.getLogger(__name__)
 
@@ -120,12 +114,12 @@ class Ledger:
             raise UsageError(f"{path}: no place for a ledger (it takes a file in a folder that exists)")
         lock = connection = None
         try:
-            lock = _lock(path)
+            lock = lock_ledger(path)
             if path.exists():
-                _check(path)
+                check_before(path)
             else:
-                _begin(path)
-            connection = _connect(path)
+                begin_ledger(path)
+            connection = connect_to_write(path)
             ledger = cls(path, connection, lock)
             remove_seal(path)
         except BaseException as error:
@@ -294,6 +288,12 @@ class Ledger:
         for values in self._connection.execute(f"{SELECT} ORDER BY number"):
             yield Row.read(values)
 
+    def read_holding(self) -> list[Row]:
+        """Give the rows that no later one corrects, whose decisions were published, the first one first."""
+        rows = list(self)
+        corrected = {row.entry.corrects for row in rows}
+        return [row for row in rows if row.number not in corrected]
+
     def read_notes(self) -> list[Note]:
         """Give the notes, the first one first."""
         with self._turn:
@@ -348,87 +348,6 @@ class Ledger:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _lock(path: Path) -> int:
-    """Keep other writers out until the descriptor is closed, be it by the process's end."""
-    # A file of its own: to close the ledger's would drop SQLite's locks on it.
-    lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        if isinstance(error, BlockingIOError):
-            raise LedgerError(
-                f"{path}: another process is writing this ledger; give each line its own"
-            ) from None
-        raise
-    return lock
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Opened in one thread, written in another, closed in the first.
-    connection = sqlite3.connect(path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False)
-    try:
-        connection.execute(f"PRAGMA page_size = {PAGE}")
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise sqlite3.OperationalError("this file system can't carry SQLite's WAL")
-        # FULL: each commit waits for the disk. NORMAL would lose published decisions with the power.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
-        bound_lengths(connection)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _begin(path: Path) -> None:
-    """Write an empty ledger under another name first: one that was killed at birth would be no ledger."""
-    unborn = path.with_name(f"{path.name}.new")
-    rests = [unborn, wal_path(unborn), path.with_name(f"{unborn.name}-shm")]
-    for rest in (*rests, wal_path(path)):
-        rest.unlink(missing_ok=True)  # another ledger's rows must not come with a `-wal` that was left behind
-    try:
-        counts = _write_empty(unborn)
-        remove_seal(path)
-        HeadFile(path, counts).close()
-        unborn.replace(path)
-    except BaseException:
-        for rest in rests:
-            with suppress(OSError):
-                rest.unlink(missing_ok=True)
-        raise
-
-
-def _write_empty(path: Path) -> Counts:
-    connection = _connect(path)
-    try:
-        ledger = secrets.token_hex(16)
-        connection.executescript(";".join(["BEGIN", *TABLES.values(), CORRECTIONS]))
-        connection.execute(
-            "INSERT INTO ledger VALUES (?, ?, 0, ?, 0, ?)",
-            [ledger, FORMAT, hash_start(ledger, "rows"), hash_start(ledger, "notes")],
-        )
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return read_header(connection)
-    finally:
-        connection.close()
-
-
-def _check(path: Path) -> None:
-    """Refuse a ledger that isn't whole, as far as its end tells."""
-    found = check_end(path)
-    if found.fault:
-        raise LedgerError(f"{path}: {found.fault}; nothing is added to a damaged ledger, so begin another")
-    if found.unproven and not head_path(path).exists():
-        raise LedgerError(
-            f"{path}: wasn't closed, and {found.unproven}: rows may be missing at its end; begin another"
-        )
-    if found.unproven:  # as a power failure leaves it
-        _log.warning("%s: wasn't closed, and %s: rows may be missing at its end", path, found.unproven)
 
 
 def _say(error: Exception) -> str:

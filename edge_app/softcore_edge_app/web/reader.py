@@ -16,7 +16,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import HTTPException
 from softcore_runtime import LedgerError
 
-from softcore_edge_app.ledger.check import connect_to_read
+from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.excerpt import Part, find_part
 
 __all__ = ["NO_LEDGER", "Reader"]

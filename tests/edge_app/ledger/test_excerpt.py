@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.ledger import excerpt
-from softcore_edge_app.ledger.check import connect_to_read
+from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.excerpt import Filter, Part, find_part, read_notes, read_parts
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
 from softcore_runtime import Decision

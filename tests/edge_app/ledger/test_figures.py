@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from softcore_edge_app.ledger import figures as figures_module
-from softcore_edge_app.ledger.check import connect_to_read
+from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.figures import GRID, Figures, reckon_figures
 from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger

@@ -115,7 +115,7 @@ def read_rows(path: Path) -> list[Entry]:
 def test_what_is_entered_too_late_is_invalid_everywhere(
     disk: Disk, decided: list[Decided], receiver: Receiver, tmp_path: Path, late: list[int]
 ) -> None:
-    """The first, a middle and the last decision of a stall: it begins in time, and ends after the deadline."""
+    """The first, a middle and the last decision of a stall that ends after their deadlines."""
     asked = disk.enter_three(let_pass(*late))
     wait_until(lambda: len(decided) == 4)
     before = time.time_ns()
@@ -143,6 +143,9 @@ def test_what_is_entered_too_late_is_invalid_everywhere(
         assert first.decided_at <= row.published_at <= before
         assert first.published_at is None
     assert verify_ledger(tmp_path / "line.ledger").fault is None
+    with Ledger.open(tmp_path / "line.ledger") as ledger:
+        holding = {row.entry.trigger: str(row.entry.decision) for row in ledger.read_holding()}
+    assert holding == {"run-left-1": "PASS", **dict(zip(asked, expected, strict=True))}
 
 
 def test_what_becomes_late_while_others_are_corrected_is_invalid_too(
