@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 import sys
@@ -32,6 +33,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost")
 _OWN_FILES = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'"
 )
+_HALVES = re.compile("[\ud800-\udfff]")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -40,11 +42,13 @@ _HEADERS = {
 
 
 class Answer(JSONResponse):
-    """JSON, also of a text that is none: a file's name may hold any byte, and comes with `?` for those."""
+    """JSON, also of a text that is none: a file's name may hold any byte, and what isn't UTF-8 is escaped."""
 
     def render(self, content: Any) -> bytes:
         """Write it as UTF-8."""
-        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+        # `\udcff` for a reader; unescaped in JSON it would be half a character, which many refuse.
+        return _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text).encode()
 
 
 class _Headers:

@@ -31,10 +31,10 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
     shift, disk = status.pop("shift"), status.pop("disk")
     assert status == {
         "ready": False,
-        "reasons": ["camera left: /dev/no?text: gone"],
+        "reasons": ["camera left: /dev/no\\udcfftext: gone"],
         "cameras": [
             {
-                "name": "left", "fault": "/dev/no?text: gone", "reopened": 0, "recipe": "pill",
+                "name": "left", "fault": "/dev/no\\udcfftext: gone", "reopened": 0, "recipe": "pill",
                 "recipes": ["pill", "cap"], "category": "pill", "bundle": "0" * 64, "threshold": 12.0,
                 "fail_above": 13.0, "waiting": 0, "capacity": 16, "triggers": 3, "decisions": 3,
                 "running": True, "live": False, "trigger": "auto", "latency": 0.0,
