@@ -16,6 +16,7 @@ __all__ = [
     "choose_images",
     "choose_test",
     "choose_training",
+    "find_readable",
     "list_loose",
     "name_layout",
     "name_mask_layout",
@@ -35,7 +36,7 @@ def sort_folders(place: Path) -> dict[FolderKind | None, list[Path]]:
     kinds: dict[FolderKind | None, list[Path]] = {}
     for one in list_folders(place):
         kind = read_kind(one.name)
-        if kind is FolderKind.MASK and not look_like_masks(find_pictures(one)):
+        if kind is FolderKind.MASK and not look_like_masks(find_readable(one)):
             kind = None
         kinds.setdefault(kind, []).append(one)
     return kinds
@@ -85,7 +86,7 @@ def choose_images(place: Path) -> Path | None:
         for kind, some in kinds.items()
         if kind not in (FolderKind.MASK, FolderKind.DEPTH)
         for one in some
-        if one not in chosen and find_pictures(one)
+        if one not in chosen and find_readable(one)
     ]
     return chosen[0] if len(chosen) == 1 and not beside and not list_loose(place) else None
 
@@ -116,7 +117,7 @@ def name_layout(place: Path, kinds: Sequence[FolderKind | None]) -> str:
         of = "MVTec 3D-AD" if read_kind(place.name) is FolderKind.IMAGES else "MVTec AD"
         return f"{of}'s layout"
     good = next(one for one in (place, *place.parents) if read_kind(one.name) is FolderKind.GOOD)
-    beside = [one.name for one in list_folders(good.parent) if one != good and find_pictures(one)]
+    beside = [one.name for one in list_folders(good.parent) if one != good and find_readable(one)]
     more = f" and {len(beside) - _NAMED:,} more" if len(beside) > _NAMED else ""
     return f"{good.name}, beside {', '.join(beside[:_NAMED])}{more}" if beside else good.name
 
@@ -142,5 +143,13 @@ def list_loose(place: Path) -> list[Path]:
     )
 
 
+def find_readable(folder: Path) -> list[Path]:
+    """Name the images under a folder; none where it can't be read, which the listing around it tells."""
+    try:
+        return find_pictures(folder)
+    except OSError:
+        return []
+
+
 def _count_files(folder: Path) -> int:
-    return len(find_pictures(folder))
+    return len(find_readable(folder))

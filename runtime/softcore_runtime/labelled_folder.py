@@ -21,6 +21,7 @@ from softcore_runtime.folder_layout import (
     choose_images,
     choose_test,
     choose_training,
+    find_readable,
     list_loose,
     name_layout,
     name_mask_layout,
@@ -158,7 +159,7 @@ def find_test_part(folder: Path) -> LabelledPart:
             place, layout, [image for image in images if image not in bad], truth.defective, said
         )
     classes = [*sorted_folders.get(FolderKind.BAD, []), *sorted_folders.get(None, [])]
-    bads = [one for one in sorted(classes) if find_pictures(one)]
+    bads = [one for one in sorted(classes) if find_readable(one)]
     parts = {one: _take_class(one, FolderKind.BAD, TESTING_ADVICE) for one in good}
     parts |= {one: _take_class(one, FolderKind.GOOD, TESTING_ADVICE) for one in bads}
     omitted = [*list_pictures(place).describe_omitted(), *_describe_loose(place)]
@@ -226,7 +227,7 @@ def _describe_beside(place: Path, there: Path) -> list[str]:
     if read_kind(there.name) is FolderKind.TRAIN:
         kinds = sort_folders(place)
         for one in (*kinds.get(None, []), *kinds.get(FolderKind.GOOD, []), *kinds.get(FolderKind.BAD, [])):
-            loose += find_pictures(one)
+            loose += find_readable(one)
     if not loose:
         return []
     return [f"{place}: {_count(loose)} beside {there.name}, left out: {_list(place, loose)}"]

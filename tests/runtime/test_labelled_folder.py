@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -268,3 +270,30 @@ def test_what_lies_beside_the_training_part_is_told(draw: Draw) -> None:
     part = find_training_part(folder)
     assert (part.layout, names(part)) == ("train", ["1.png"])
     assert part.omitted == [f"{folder}: 2 images beside train, left out: 3.png, spare/2.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_told() -> None:
+    """As another user, for root may read all."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        image = np.random.default_rng(0).integers(20, 230, (32, 32, 3)).astype(np.uint8)
+        for one in ("good", "crack"):
+            (folder / one).mkdir()
+            assert cv2.imwrite(str(folder / one / "1.png"), image)
+        closed = [folder / "poke", folder / "mask"]
+        for one in closed:
+            one.mkdir(mode=0)
+        root = os.geteuid() == 0
+        try:
+            if root:
+                os.seteuid(65534)
+            part, tested = find_training_part(folder), find_test_part(folder)
+        finally:
+            if root:
+                os.seteuid(0)
+            for one in closed:
+                one.chmod(0o700)
+    assert (part.layout, names(part)) == ("good, beside crack", ["1.png"])
+    assert labels(tested, folder) == {"good/1.png": False, "crack/1.png": True}
+    assert tested.omitted == [f"{folder}: 2 folders can't be read, and what is there is left out: mask, poke"]
