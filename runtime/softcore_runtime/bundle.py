@@ -34,6 +34,7 @@ from softcore_runtime.bundle_files import read_file, verify_file
 from softcore_runtime.bundle_sizes import check_sizes
 from softcore_runtime.devices import ENGINES
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, PictureError
+from softcore_runtime.folder_swap import restore
 from softcore_runtime.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.network_file import find_network_fault
 from softcore_runtime.pictures import read_picture
@@ -192,6 +193,8 @@ def describe(manifest: Manifest) -> str:
 def read_bundle(path: Path | str) -> Bundle:
     """Read and verify a bundle.
 
+    One that an export was just replacing when the machine stopped is brought back first.
+
     Args:
         path: its folder.
 
@@ -213,6 +216,7 @@ def read_bundle(path: Path | str) -> Bundle:
         softcore_runtime.errors.BundleNotFoundError: bundles/none: no bundle here (...)
     """
     path = Path(path)
+    restore(path)
     manifest, stamp = _read_manifest(path)
     check_sizes(path, manifest)
     kept = {}

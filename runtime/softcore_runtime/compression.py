@@ -59,7 +59,7 @@ def measure_traces(frame: NDArray[np.generic]) -> NDArray[np.float64] | None:
         >>> frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         >>> packed = cv2.imdecode(cv2.imencode(".jpg", frame)[1], cv2.IMREAD_COLOR)
         >>> measure_traces(frame).round(1).tolist(), measure_traces(packed).round(1).tolist()
-        ([0.0, 0.0], [0.3, 0.0])
+        ([0.0, 0.0], [0.1, 0.0])
     """
     check_frame(frame)
     height, width = frame.shape[:2]

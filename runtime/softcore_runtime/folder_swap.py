@@ -55,7 +55,7 @@ def make_draft(target: Path) -> Path:
 
     Example:
         >>> make_draft(path).name
-        '.tiny.....partial'
+        '.tiny....partial'
     """
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     draft.chmod(0o755)  # mkdtemp's 0700 would keep the line's own user out

@@ -71,6 +71,7 @@ def test_a_small_sample_is_refused_with_what_it_lacks(
     assert str(caught.value) == said
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_f1_and_youden_are_the_highest_there_are(good: list[float], bad: list[float]) -> None:
     scores = scores_of(good, bad)

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from softcore_runtime import UsageError, folder_swap
+from softcore_runtime import UsageError, folder_swap, read_bundle
 from softcore_runtime.folder_swap import (
     flush_folder,
     flush_tree,
@@ -213,3 +213,8 @@ def test_a_folder_is_held_until_the_end_of_the_block(tmp_path: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
         os.close(handle)
+
+
+def test_a_bundle_is_read_where_it_was_being_replaced(tiny_bundle: Path) -> None:
+    tiny_bundle.rename(tiny_bundle.with_name(".tiny.abcdefgh.old"))
+    assert read_bundle(tiny_bundle).manifest.category == "tiny"
