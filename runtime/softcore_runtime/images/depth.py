@@ -17,7 +17,7 @@ def stretch(pixels: NDArray[Any], white: int) -> NDArray[np.uint16]:
 
     Example:
         >>> stretch(np.array([0, 1023, 4095, 5000], np.uint16), 4095).tolist()
-        [0, 16371, 65535, 65535]
+        [0, 16372, 65535, 65535]
     """
     if white == FULL:
         return np.asarray(pixels, np.uint16)

@@ -49,7 +49,7 @@ class Layout:
         """
         try:
             return struct.unpack_from(self.endian + form, data, at)
-        except struct.error as error:
+        except (OverflowError, struct.error) as error:
             raise PictureError("the TIFF is damaged and can't be read (it is cut off)") from error
 
 

@@ -319,6 +319,13 @@ def test_directories_that_run_in_a_circle_are_refused(flat: np.ndarray) -> None:
         decode_image(bytes(data))
 
 
+def test_a_place_beyond_all_numbers_is_refused(flat: np.ndarray) -> None:
+    data = bytearray(write_tiff(flat, big=True))
+    data[8:16] = b"\xff" * 8
+    with pytest.raises(PictureError, match="it is cut off"):
+        decode_image(bytes(data))
+
+
 def test_a_page_is_written_anew_with_other_tags(deep: np.ndarray) -> None:
     for big in (False, True):
         (page,) = read_directories(write_tiff(deep, big=big, endian=">", rows=4))
