@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from softcore_runtime.regular_file import open_regular
+
 from softcore_edge_app.ledger.counts import Counts
 
 __all__ = ["HeadFile", "Heads", "head_path", "read_heads"]
@@ -90,7 +92,7 @@ def read_heads(path: Path) -> Heads | None:
         if attempt:
             time.sleep(0.02)
         try:
-            with head_path(path).open("rb") as file:
+            with open_regular(head_path(path)) as file:
                 data = file.read(2 * _SLOT)
         except FileNotFoundError:
             return None

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from softcore_runtime.regular_file import open_regular
+
 from softcore_edge_app.ledger.counts import Counts
 
 __all__ = ["PAGE", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
@@ -80,7 +82,7 @@ def read_seal(path: Path) -> Seal | None:
         OSError: it can't be read.
     """
     try:
-        with seal_path(path).open("rb") as file:
+        with open_regular(seal_path(path)) as file:
             most = _HEAD + _LINE * (path.stat().st_size // PAGE + 1)
             data = file.read(most + 1)
     except FileNotFoundError:

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from softcore_runtime.regular_file import open_regular
 
 __all__ = ["check_wal", "wal_path"]
 
@@ -43,7 +44,7 @@ def check_wal(path: Path) -> str | None:
     fault = None
     for _ in range(_TRIES):
         try:
-            with wal_path(path).open("rb") as file:
+            with open_regular(wal_path(path)) as file:
                 fault = _find_fault(file)
         except FileNotFoundError:
             return None

@@ -288,6 +288,18 @@ def test_a_huge_value_is_damage_and_is_not_read(path: Path, column: str, value: 
         Ledger.open(path)
 
 
+@pytest.mark.parametrize("suffix", [".head", ".seal", "-wal"])
+def test_nothing_is_waited_for_that_is_no_file(path: Path, suffix: str) -> None:
+    write(path, 5)
+    seal_path(path).unlink()
+    file = path.with_name(f"{path.name}{suffix}")
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises((OSError, LedgerError)) as raised:
+        verify_ledger(path)
+    assert file.name in str(raised.value) or "unable to open" in str(raised.value)
+
+
 def test_a_seal_that_is_too_long_is_not_read(path: Path) -> None:
     write(path, 5)
     os.truncate(seal_path(path), 10**12)  # a sparse terabyte
