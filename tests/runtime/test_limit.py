@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,28 +101,54 @@ def test_a_bundle_that_cannot_be_written_stays_as_it_was(
     assert sorted(file.name for file in path.iterdir()) == sorted(file.name for file in tiny_bundle.iterdir())
 
 
+# Forks a process for each round; that takes a step for each byte that it is sent.
+KILLS = """
+import json, os, signal, sys, time
+from pathlib import Path
+from softcore_runtime import bundle, limit
+
+path = Path(sys.argv[1])
+manifest = bundle.read_manifest(path)
+found = []
+for number in range(40):
+    orders, order = os.pipe()
+    reports, report = os.pipe()
+    child = os.fork()
+    if not child:
+        while True:
+            os.read(orders, 1)
+            new = manifest.threshold.model_copy(update={"value": 1.0 + number % 7})
+            limit.set_threshold(path, new, manifest, bytes([137, number % 5]))
+            os.write(report, b".")
+            os.read(orders, 1)
+            limit.revert_threshold(path)
+            os.write(report, b".")
+    for _ in range(number % 4):
+        os.write(order, b".")
+        os.read(reports, 1)
+    os.write(order, b".")
+    time.sleep(0.0005 * (number // 4))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    for handle in (orders, order, reports, report):
+        os.close(handle)
+    there = bundle.read_bundle(path).manifest
+    found.append([old.value for old in (*there.history, there.threshold)])
+print(json.dumps(found))
+"""
+
+
 def test_killed_at_any_moment_the_old_limit_or_the_new_is_there_whole(tiny_bundle: Path) -> None:
-    """Each round a process that sets limits without end is killed a little later."""
-    script = (
-        "from pathlib import Path; from softcore_runtime import bundle, limit\n"
-        f"path = Path({str(tiny_bundle)!r}); manifest = bundle.read_manifest(path)\n"
-        "print('in', flush=True)\n"
-        "for number in range(10**6):\n"
-        "    new = manifest.threshold.model_copy(update={'value': 1.0 + number % 7})\n"
-        "    limit.set_threshold(path, new, manifest, bytes([137, number % 5]))\n"
-        "    limit.revert_threshold(path)\n"
-    )
-    seen = set()
-    for round_ in range(20):
-        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout
-            assert process.stdout.readline() == "in\n"
-            time.sleep(0.0013 * round_)
-            process.kill()
-        found = read_bundle(tiny_bundle).manifest
-        assert len(found.history) == 0 or found.history[0].value == 12
-        assert found.threshold.value in {12, *range(1, 8)}
-        seen.add(len(found.history))
-    assert len(seen) > 3  # it was killed after either
-    set_threshold(tiny_bundle, found.threshold, found)
+    """A process that sets a limit and takes it back is killed within a step, each round a little later."""
+    command = [sys.executable, "-c", KILLS, str(tiny_bundle)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(found) == 40
+    for values in found:
+        assert values[0] == 12
+        assert set(values) <= {12, *range(1, 8)}
+    assert len({len(values) for values in found}) > 3  # it was killed after either
+    manifest = read_bundle(tiny_bundle).manifest
+    set_threshold(tiny_bundle, manifest.threshold, manifest)
     assert [path.name for path in tiny_bundle.iterdir() if path.name.startswith(".")] == []
