@@ -101,7 +101,6 @@ class Prepared:
         side = math.isqrt(self.features.shape[1])
         return side, side
 
-
     @property
     def may_fall_back(self) -> bool:
         """Whether FP32 may ship instead: the faster precision was SoftCore's own choice.
@@ -137,6 +136,7 @@ class Prepared:
             judgement=judgement,
             seconds=seconds,
         )
+
 
 @dataclass(frozen=True, eq=False)
 class Export:
@@ -270,7 +270,6 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
         yield Prepared(pictures, settings, loaded, network, features, plain_features, judgement, seconds)
 
 
-def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
 def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared, Export]:
     """Build the bundle; in FP32, where SoftCore chose a faster precision that decides too differently.
 
@@ -305,6 +304,7 @@ def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared
     return prepared, build(prepared, target, choices)
 
 
+def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
     """Draw a memory bank by the method and a person's choices, and write its bundle.
 
     Args:
