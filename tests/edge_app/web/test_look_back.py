@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -184,7 +185,8 @@ def test_an_answer_that_takes_too_long_is_broken_off(
     stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reader, "_LOOK", 1)
-    monkeypatch.setattr("softcore_edge_app.web.reader.time.monotonic", iter(range(0, 10**9, 60)).__next__)
+    clock = SimpleNamespace(monotonic=iter(range(0, 10**9, 60)).__next__)  # of the reader, not of the server
+    monkeypatch.setattr(reader, "time", clock)
     answer = stranger.get("/api/decisions", params={"camera": "none"})
     assert (answer.status_code, answer.json()["detail"]) == (
         409,
