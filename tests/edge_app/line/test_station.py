@@ -124,8 +124,8 @@ def test_of_a_hundred_times_too_many_triggers_nearly_all_are_decided_that_can_be
         time.sleep(0.002)
     wait_until(lambda: len(decided) == len(asked))
     assert [one.entry.trigger for one in decided] == asked
-    # How many could have been decided on is told by how long this machine takes for one just now. On a quiet one it
-    # is nine tenths and more; where inspections were begun for triggers that became late, a quarter to a half.
+    # How many could have been decided on is told by how long this machine takes for one just now. On a quiet
+    # one it is nine tenths and more; with inspections of triggers that became late, a quarter to a half.
     inspections = [one.stages["inspection"] for one in decided if one.entry.decision is Decision.PASS]
     assert sum(inspections) >= 0.6 * spent
     reasons = {str(one.entry.reason).partition(":")[0] for one in decided if one.entry.reason}
