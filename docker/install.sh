@@ -9,6 +9,13 @@ apt-get update
 apt-get install --yes --no-install-recommends ca-certificates g++ python3-dev python3-venv
 python3 -m venv /opt/softcore
 # Not for this very CPU alone, for who knows where the image will run.
-HNSWLIB_NO_NATIVE=1 /opt/softcore/bin/pip install --no-cache-dir ".[$what,edge]"
+export HNSWLIB_NO_NATIVE=1
+# What compiles hnswlib and builds SoftCore comes first, or pip would fetch it by itself, without hashes.
+for lock in build "$what"; do
+    /opt/softcore/bin/pip install --no-cache-dir --no-deps --no-build-isolation --require-hashes \
+        --requirement "docker/$lock.lock"
+done
+/opt/softcore/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+/opt/softcore/bin/pip check
 apt-get purge --yes --auto-remove g++ python3-dev
 rm -rf /var/lib/apt/lists/*
