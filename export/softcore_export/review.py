@@ -86,7 +86,7 @@ def review_app(session: Session) -> FastAPI:
             bundle=to_text(str(session.target)),
             choices_file=to_text(str(choices_path(session.target))),
             grid=session.prepared.grid,
-            files=len(session.prepared.pictures.read),
+            files=sum(len(subject.names) for subject in session.subjects.values()),
             contents=len(session.subjects),
             estimate=session.prepared.judgement.estimate,
         )

@@ -230,9 +230,15 @@ def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
     pictures, rows = prepared.pictures, dict[str, list[int]]()
     for row in np.argsort(-prepared.judgement.pictures, kind="stable").tolist():
         rows.setdefault(pictures.digests[row], []).append(row)
-    names = [to_text(path.relative_to(pictures.folder).as_posix()) for path in pictures.read]
+    names = {path: [to_text(path.relative_to(pictures.folder).as_posix())] for path in pictures.read}
+    for copy, original in {**pictures.repeated, **pictures.redrawn}.items():  # which are learned once
+        names.get(original, []).append(to_text(copy.relative_to(pictures.folder).as_posix()))
     return {
-        digest: _Subject(own, [names[row] for row in own], float(prepared.judgement.pictures[own[0]]))
+        digest: _Subject(
+            own,
+            [name for row in own for name in names[pictures.read[row]]],
+            float(prepared.judgement.pictures[own[0]]),
+        )
         for digest, own in rows.items()
     }
 

@@ -325,14 +325,14 @@ def test_pictures_with_the_same_content_share_a_card(
     found = TrainingPictures.find(own_discs / "disc")
     with prepare(found, target, small) as prepared, reviewing(prepared, target) as page:
         rows = [row for row, path in enumerate(prepared.pictures.read) if path.name in ("02.png", "<i>&.png")]
-        assert len(rows) == 2
+        assert len(rows) == 1  # it is learned once
         assert page.get("/pictures", show="all")["total"] == 12
         (card,) = page.get("/pictures", show="all", name="<I>")["cards"]
         assert sorted(card["names"]) == ["02.png", "again/<i>&.png"]
         page.choose(rows[0], "exclude")
         assert page.get("/state")["pending"] == 1
         page.export()
-        assert not page.origins(rows[0]) | page.origins(rows[1])
+        assert not page.origins(rows[0])
         assert "12 different" in page.client.get("/").text
 
         for row in rows:
