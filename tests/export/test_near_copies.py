@@ -51,6 +51,23 @@ def test_what_was_saved_anew_or_moved_by_a_pixel_is_named(
     assert found == [(PARTS + number, number) for number in range(count)]
 
 
+def test_what_is_saved_so_small_that_its_grain_is_lost_is_known_by_its_thumbnail(
+    parts: list[np.ndarray],
+) -> None:
+    assert find([*parts, *(save(part, 30) for part in parts[:2])]) == [(PARTS, 0), (PARTS + 1, 1)]
+
+
+def test_exposures_of_one_scene_are_not_named() -> None:
+    """Nothing but the noise differs between them: the scene's own texture is the same in all."""
+    rng = np.random.default_rng(3)
+    scene = rng.normal(120, 20, (160, 160, 1))
+    images = [
+        np.clip(scene + rng.normal(0, 10, (160, 160, 3)), 0, 255).astype(np.uint8) for _ in range(PARTS)
+    ]
+    assert find(images) == []
+    assert find([*images, move(images[4])]) == [(PARTS, 4)]
+
+
 def test_of_many_copies_each_is_of_the_first(parts: list[np.ndarray]) -> None:
     found = find([*parts, save(parts[3], 95), move(parts[3]), save(parts[3], 80)])
     assert found == [(PARTS, 3), (PARTS + 1, 3), (PARTS + 2, 3)]
