@@ -88,7 +88,9 @@ class Rival:
         self._weights = inspector.bundle.weights
         self._halves = np.einsum("nd,nd->n", self._bank, self._bank) / 2
         bank, index = inspector.manifest.bank, inspector.manifest.index
-        self._index = HnswIndex.load(inspector.bundle.path / INDEX, bank.n, bank.dim, index.m, index.ef_search)
+        self._index = HnswIndex.load(
+            inspector.bundle.path / INDEX, bank.n, bank.dim, index.m, index.ef_search
+        )
 
     def bare(self, frame: NDArray[np.uint8]) -> Callable[[], object]:
         """Prepare to run the network alone."""
