@@ -135,7 +135,8 @@ def test_a_mask_that_masks_nothing_is_refused(
     cv2.imwrite(str(tmp_path / "mask.png"), np.full((48, 48), white, np.uint8))
     options = [str(tiny_bundle), "--data", str(category), "--mask", str(tmp_path / "mask.png"), *LOOSE]
     assert main(options) == 2
-    assert f"the mask leaves nothing out; its brightest value is {white}, white is 255" in capsys.readouterr().err.splitlines()[-1]
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"the mask leaves nothing out; its brightest value is {white}, white is 255" in said
 
 
 def test_a_mask_takes_what_it_covers_out_of_the_decision(
