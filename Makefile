@@ -129,6 +129,7 @@ lock:
 	    --generate-hashes --no-emit-index-url --upgrade --output-file requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra anomalib \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/anomalib.lock
+	docker/make_locks.sh
 
 clean:
 	rm -rf $(VENV) .venv-anomalib $(DEMO) paper benchmarks/work site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
