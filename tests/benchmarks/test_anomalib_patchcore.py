@@ -111,12 +111,12 @@ def test_it_rests_between_requests(patchcore: AnomalibPatchcore, category: Categ
 
     for form in FORMS:
         busy = []
-        for _ in range(3):
+        for _ in range(5):
             patchcore.time(form, category.test[0])
             before = ticks()
             time.sleep(0.1)
             busy.append(ticks() - before)
-        assert min(busy) <= 1  # of the 10 that a thread which spins takes
+        assert min(busy) <= 3  # of the 10 that a thread which spins takes
 
 
 @installed

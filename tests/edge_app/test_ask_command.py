@@ -19,7 +19,8 @@ class Line:
     def __init__(self) -> None:
         self.asked: list[tuple[str | None, ...]] = []
 
-    def trigger(self, camera: str | None = None, part: str | None = None) -> str:
+    def trigger(self, camera: str | None, part: str | None, by: str) -> str:
+        assert by == "http"
         self.asked.append(("trigger", camera, part))
         return "run-1"
 
