@@ -17,12 +17,14 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 from playwright.sync_api import Browser, expect, sync_playwright
-from softcore_runtime import Inspector, backbones, bundle, manifest, ort
-from softcore_runtime.devices import Device
-from softcore_runtime.hnsw import HnswIndex
-from softcore_runtime.preprocessing import Preprocessing
-from softcore_runtime.threshold import Threshold
-from softcore_runtime.training import Training, draw_thumbnail, measure_look, write_training
+from softcore_runtime import Inspector
+from softcore_runtime.backends import backbones, ort
+from softcore_runtime.backends.devices import Device
+from softcore_runtime.bundle import bundle, manifest
+from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_look, write_training
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.search.hnsw import HnswIndex
 
 # It may start and update nothing, and ask nobody.
 QUIET = [

@@ -17,7 +17,7 @@ _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 def find_documented(module: ModuleType) -> dict[str, Any]:
     """Name what is public in a module, and of its classes the public methods and properties."""
     found = {}
-    for name in module.__all__:
+    for name in getattr(module, "__all__", ()):  # a folder of modules has none of its own
         thing = getattr(module, name)
         if inspect.isclass(thing) or inspect.isroutine(thing):
             found[name] = thing

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from softcore_export import network as network_module
-from softcore_export.onnx_file import write_onnx
+from softcore_export.backbone import network as network_module
+from softcore_export.backbone.onnx_file import write_onnx
 from torch import nn
 
 __all__ = ["keep_networks"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_runtime.pictures import read_picture
+from softcore_runtime.images.pictures import read_picture
 
 from .environments import ROOT, Environment
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from softcore_runtime.errors import SoftCoreError
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_benchmarks.anomalib_process import PYTHON, AnomalibProcess
 

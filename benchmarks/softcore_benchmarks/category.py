@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, UsageError
-from softcore_runtime.pictures import find_pictures, read_picture
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.images.pictures import find_pictures, read_picture
+from softcore_runtime.images.preprocessing import Preprocessing
 
 __all__ = ["GOOD", "Category", "find_categories"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from softcore_export.settings import ExportSettings
+from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.errors import DataError, UsageError
-from softcore_runtime.ort import OnnxBackbone
 
 from softcore_benchmarks import cflow
 from softcore_benchmarks.category import Category

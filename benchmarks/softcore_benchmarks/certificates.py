@@ -20,15 +20,15 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from softcore_export.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_picture
-from softcore_runtime.bundle import INDEX
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.bundle.bundle import INDEX
+from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.hnsw import HnswIndex
-from softcore_runtime.search import Search
+from softcore_runtime.search.hnsw import HnswIndex
+from softcore_runtime.search.search import Search
 from tqdm import tqdm
 
 from softcore_benchmarks.category import Category, find_categories

@@ -4,9 +4,9 @@
 
 Of each category in MVTec AD's layout one random half of the training images is learned from; the other half
 is seen later. Both are taken as they are, as JPEG and as H.264 (by ffmpeg), in all pairs; the later ones in
-all runs of four (`softcore_runtime.compression`). Writes COMPRESSION.md and results/compression.csv into
---out: by how much each trace changes, and which share of the runs is told to be of another kind. Then the
-factors of the comparison are chosen anew without each category, and tried on it.
+all runs of four (`softcore_runtime.images.compression`). Writes COMPRESSION.md and results/compression.csv
+into --out: by how much each trace changes, and which share of the runs is told to be of another kind. Then
+the factors of the comparison are chosen anew without each category, and tried on it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from softcore_runtime.command_line import Parser, run
-from softcore_runtime.compression import ENOUGH, LEAST, SPREADS, TRACES, measure_traces
+from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.pictures import find_pictures, read_picture
+from softcore_runtime.images.compression import ENOUGH, LEAST, SPREADS, TRACES, measure_traces
+from softcore_runtime.images.pictures import find_pictures, read_picture
 
 __all__ = ["Pair", "encode_video", "measure_category"]
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.progress import hide_bars, track
 from softcore_runtime.errors import UsageError
-from softcore_runtime.preprocessing import Preprocessing
-from softcore_runtime.progress import hide_bars, track
+from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_benchmarks.category import Category, find_categories
 from softcore_benchmarks.denoising_report import write_report

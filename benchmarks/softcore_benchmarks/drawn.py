@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export import procedural_pill
-from softcore_runtime.progress import track
+from softcore_export.data import procedural_pill
+from softcore_runtime.cli.progress import track
 
 __all__ = ["DRAWN", "draw_datasets"]
 

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from softcore_export.contamination.suspicion import judge
 from softcore_export.settings import ExportSettings
-from softcore_export.suspicion import judge
 from softcore_export.train import fit
-from softcore_runtime.command_line import Parser, run
-from softcore_runtime.exhaustive import ExhaustiveSearch
-from softcore_runtime.preprocessing import Preprocessing
-from softcore_runtime.progress import hide_bars, track
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.progress import hide_bars, track
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
 
 from softcore_benchmarks.category import Category, find_categories
 from softcore_benchmarks.feature_store import Network, load_features

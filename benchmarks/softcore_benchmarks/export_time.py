@@ -26,14 +26,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from softcore_export.choices import Choices
-from softcore_export.coreset import draw_axes, spread
-from softcore_export.dataset import TrainingPictures
+from softcore_export.contamination.choices import Choices
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import build, prepare
+from softcore_export.memory_bank.coreset import draw_axes, spread
 from softcore_export.settings import ExportSettings
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.progress import track
 from softcore_runtime.errors import UsageError
-from softcore_runtime.progress import track
 from torch import Tensor
 
 __all__ = ["Compared", "Parting", "Step", "compare", "follow", "main", "project"]

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export.backbone import load_backbone
-from softcore_export.features import extract
-from softcore_export.onnx_file import write_onnx
-from softcore_runtime.ort import OnnxBackbone
-from softcore_runtime.pictures import read_picture
-from softcore_runtime.preprocessing import Preprocessing
-from softcore_runtime.progress import track
+from softcore_export.backbone.backbone import load_backbone
+from softcore_export.backbone.onnx_file import write_onnx
+from softcore_export.data.features import extract
+from softcore_runtime.backends.ort import OnnxBackbone
+from softcore_runtime.cli.progress import track
+from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_benchmarks.category import Category
 

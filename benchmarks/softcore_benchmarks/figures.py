@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from softcore_export.train import fit
-from softcore_runtime.progress import hide_bars
+from softcore_runtime.cli.progress import hide_bars
 
 from softcore_benchmarks.cells import Ground
 from softcore_benchmarks.methods import TAUS

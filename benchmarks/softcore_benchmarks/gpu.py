@@ -28,24 +28,24 @@ import numpy as np
 import torch
 import torchvision
 from numpy.typing import NDArray
-from softcore_export.backbone import load_backbone
-from softcore_export.coreset import draw_coreset
-from softcore_export.dataset import TrainingPictures
-from softcore_export.discriminator import outlier_factors
+from softcore_export.backbone.backbone import load_backbone
+from softcore_export.backbone.onnx_file import write_onnx
+from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.procedural_pill import draw_category
 from softcore_export.export import export
-from softcore_export.onnx_file import write_onnx
-from softcore_export.procedural_pill import draw_category
+from softcore_export.memory_bank.coreset import draw_coreset
+from softcore_export.memory_bank.discriminator import outlier_factors
 from softcore_export.settings import ExportSettings
-from softcore_runtime.backbones import open_backbone
-from softcore_runtime.command_line import Parser, run
-from softcore_runtime.cpus import usable_cpus
-from softcore_runtime.devices import find_device
-from softcore_runtime.engine import Backbone, Provider
+from softcore_runtime.backends.backbones import open_backbone
+from softcore_runtime.backends.cpus import usable_cpus
+from softcore_runtime.backends.devices import find_device
+from softcore_runtime.backends.engine import Backbone, Provider
+from softcore_runtime.backends.ort import OnnxIndex, demand_provider
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.progress import hide_bars
 from softcore_runtime.errors import ProviderError
-from softcore_runtime.exhaustive import ExhaustiveSearch
-from softcore_runtime.hnsw import HnswIndex
-from softcore_runtime.ort import OnnxIndex, demand_provider
-from softcore_runtime.progress import hide_bars
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
+from softcore_runtime.search.hnsw import HnswIndex
 
 __all__ = ["main", "measure_export", "measure_learning", "measure_networks", "measure_search"]
 

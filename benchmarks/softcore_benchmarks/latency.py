@@ -24,15 +24,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_picture
-from softcore_runtime.bundle import INDEX
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.backends.openvino import computes_in_bf16
+from softcore_runtime.bundle.bundle import INDEX
+from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.hnsw import HnswIndex
-from softcore_runtime.openvino import computes_in_bf16
+from softcore_runtime.search.hnsw import HnswIndex
 
 from softcore_benchmarks.anomalib_patchcore import (
     FORMS,
@@ -234,7 +234,7 @@ def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, f
 
 def _watch_edge(bundle: Path, picture: Path) -> tuple[float, float]:
     """Start `softcore-edge` five times: seconds to its first decision, median, and its peak memory in MB."""
-    code = "import sys; from softcore_edge_app.command import main; sys.exit(main())"
+    code = "import sys; from softcore_edge_app.cli.command import main; sys.exit(main())"
     command = [sys.executable, "-c", code, str(bundle), "--source", str(picture), "--json"]
     seconds = []
     for _ in range(5):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 # First, for it keeps OpenVINO's import from telling Google Analytics of this machine.
-import softcore_runtime.openvino  # noqa: F401
+import softcore_runtime.backends.openvino  # noqa: F401
 
 # isort: split
 import openvino
-from softcore_runtime.cpus import usable_cpus
+from softcore_runtime.backends.cpus import usable_cpus
 
 __all__ = ["describe_machine"]
 

@@ -24,8 +24,8 @@ code = subprocess.run([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.D
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(code)
 """
-_IMPORTS = "import softcore_export.command, softcore_export.export"
-_EXPORT = "import sys; from softcore_export.command import main; sys.exit(main())"
+_IMPORTS = "import softcore_export.cli.command, softcore_export.export"
+_EXPORT = "import sys; from softcore_export.cli.command import main; sys.exit(main())"
 
 
 def peak_memory(code: str, arguments: Sequence[str] = ()) -> float:

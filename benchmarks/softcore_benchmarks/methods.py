@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
-from softcore_runtime.anomaly_map import draw_map
-from softcore_runtime.exhaustive import ExhaustiveSearch
-from softcore_runtime.progress import hide_bars
+from softcore_runtime.cli.progress import hide_bars
+from softcore_runtime.inspection.anomaly_map import draw_map
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
 
 from softcore_benchmarks import cflow
 from softcore_benchmarks.padim import Padim

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
 
 __all__ = ["Look", "soak"]

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from softcore_export.settings import ExportSettings
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.images.preprocessing import Preprocessing
 from tqdm import tqdm
 
 from softcore_benchmarks import cells, cflow

@@ -17,15 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
-from softcore_export.backbone import load_backbone
-from softcore_export.coreset import PROJECTION, spread
-from softcore_export.discriminator import denoise, outlier_factors
-from softcore_export.onnx_file import write_onnx
+from softcore_export.backbone.backbone import load_backbone
+from softcore_export.backbone.onnx_file import write_onnx
+from softcore_export.memory_bank.coreset import PROJECTION, spread
+from softcore_export.memory_bank.discriminator import denoise, outlier_factors
 from softcore_export.settings import ExportSettings
 from softcore_runtime import read_picture
-from softcore_runtime.exhaustive import ExhaustiveSearch
-from softcore_runtime.ort import OnnxBackbone
-from softcore_runtime.pictures import find_pictures
+from softcore_runtime.backends.ort import OnnxBackbone
+from softcore_runtime.images.pictures import find_pictures
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
 from tqdm import tqdm
 
 

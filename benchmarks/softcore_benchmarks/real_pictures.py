@@ -16,12 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from softcore_export.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, bundle
-from softcore_runtime.ort import OnnxBackbone
-from softcore_runtime.pictures import read_picture
+from softcore_runtime import Inspector
+from softcore_runtime.backends.ort import OnnxBackbone
+from softcore_runtime.bundle import bundle
+from softcore_runtime.images.pictures import read_picture
 
 from softcore_benchmarks.accuracy import measure
 from softcore_benchmarks.category import Category

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_export import comparison
-from softcore_export.comparison import Comparison
-from softcore_export.coreset import draw_axes, draw_coreset
-from softcore_export.discriminator import outlier_factors
-from softcore_export.suspicion import Judgement, Rule, decide
-from softcore_runtime.exhaustive import ExhaustiveSearch
-from softcore_runtime.progress import hide_bars
+from softcore_export.contamination.suspicion import Judgement, Rule, decide
+from softcore_export.memory_bank import comparison
+from softcore_export.memory_bank.comparison import Comparison
+from softcore_export.memory_bank.coreset import draw_axes, draw_coreset
+from softcore_export.memory_bank.discriminator import outlier_factors
+from softcore_runtime.cli.progress import hide_bars
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
 
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network, load_features

@@ -24,19 +24,19 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from softcore_export.backbone import load_backbone
-from softcore_export.coreset import draw_coreset
-from softcore_export.hints import learn_hints
-from softcore_export.index import build_index
-from softcore_export.leave_one_out import leave_one_out
-from softcore_export.network import open_network
+from softcore_export.backbone.backbone import load_backbone
+from softcore_export.backbone.network import open_network
+from softcore_export.memory_bank.coreset import draw_coreset
+from softcore_export.memory_bank.hints import learn_hints
+from softcore_export.memory_bank.index import build_index
+from softcore_export.memory_bank.leave_one_out import leave_one_out
 from softcore_export.settings import ExportSettings
-from softcore_runtime.command_line import Parser, run
-from softcore_runtime.engine import Backbone
+from softcore_runtime.backends.engine import Backbone
+from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.pictures import read_picture
-from softcore_runtime.preprocessing import Preprocessing
-from softcore_runtime.search import Search
+from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.search.search import Search
 
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.interleaving import Times, calm_threads, interleave

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from softcore_export.discriminator import denoise, soft_weights
-from softcore_export.suspicion import Rule
+from softcore_export.contamination.suspicion import Rule
+from softcore_export.memory_bank.discriminator import denoise, soft_weights
 
 from softcore_benchmarks.sandbox import Sandbox
 
@@ -281,7 +281,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     ),
     Attempt(
         DEFAULT,
-        "`softcore_export.suspicion` as `--discriminator auto` has it.",
+        "`softcore_export.contamination.suspicion` as `--discriminator auto` has it.",
         "Kept.",
         partial(_judge, rule=Rule()),
     ),

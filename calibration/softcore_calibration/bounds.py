@@ -21,7 +21,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from softcore_runtime.threshold import Rate
+from softcore_runtime.bundle.threshold import Rate
 
 __all__ = ["allow", "fewest", "find_carried", "measure_rate", "promise_lot"]
 

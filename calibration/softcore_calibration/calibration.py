@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import mannwhitneyu
 from softcore_runtime import Inspector
-from softcore_runtime.baseline import Baseline, measure_baseline
-from softcore_runtime.manifest import Manifest
-from softcore_runtime.threshold import Calibration, Threshold
-from softcore_runtime.training import QUANTITIES, Training
+from softcore_runtime.bundle.baseline import Baseline, measure_baseline
+from softcore_runtime.bundle.manifest import Manifest
+from softcore_runtime.bundle.threshold import Calibration, Threshold
+from softcore_runtime.bundle.training import QUANTITIES, Training
 
 from softcore_calibration.bounds import measure_rate
+from softcore_calibration.data.scoring import Scored, Scoring
 from softcore_calibration.demands import demand_enough, demand_good
 from softcore_calibration.doubts import Doubt, doubt_compression, doubt_pictures, refuse_swapped
 from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Chosen, Scores, choose_limit, count_wrong
-from softcore_calibration.scoring import Scored, Scoring
 
 __all__ = ["CONFIDENCE", "Findings", "calibrate"]
 
@@ -103,12 +103,12 @@ def calibrate(
     """Choose a threshold for images that a bundle has scored.
 
     Without good images the training images' own scores stand in for theirs. Nothing is written:
-    `softcore_runtime.limit.set_threshold` sets the threshold in the bundle.
+    `softcore_runtime.bundle.limit.set_threshold` sets the threshold in the bundle.
 
     Args:
         inspector: the bundle.
         scoring: the labelled images with their scores, as `score_samples` gives them.
-        training: the bundle's, as `softcore_runtime.training.read_training` reads it.
+        training: the bundle's, as `softcore_runtime.bundle.training.read_training` reads it.
         objective: what the threshold is chosen for.
         defect_rate: the share of defective parts to state counts for.
         masked: whether the inspector has a mask.

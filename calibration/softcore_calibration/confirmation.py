@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import UsageError
-from softcore_runtime.threshold import Threshold
 
 __all__ = ["FACTOR", "confirm", "describe_jump"]
 

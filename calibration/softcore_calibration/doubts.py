@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
-from softcore_runtime.compression import compare_traces, measure_traces
+from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError, FrameError, PictureError
-from softcore_runtime.traces import Traces
-from softcore_runtime.training import Training
+from softcore_runtime.images.compression import compare_traces, measure_traces
+from softcore_runtime.images.traces import Traces
 
+from softcore_calibration.data.scoring import Scored, Scoring, read_again
 from softcore_calibration.objectives import Scores
-from softcore_calibration.scoring import Scored, Scoring, read_again
 
 __all__ = ["Doubt", "doubt_compression", "doubt_pictures", "find_near_duplicates", "refuse_swapped"]
 

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
-from softcore_runtime.command_line import Parser
+from softcore_runtime.cli.command_line import Parser
 
 __all__ = ["find_parser", "list_subcommands", "render_command", "render_shared_options"]
 
 _MODULES = {
-    "softcore-calibrate": "softcore_calibration.command",
-    "softcore-edge": "softcore_edge_app.command",
-    "softcore-export": "softcore_export.command",
+    "softcore-calibrate": "softcore_calibration.cli.command",
+    "softcore-edge": "softcore_edge_app.cli.command",
+    "softcore-export": "softcore_export.cli.command",
 }
 _SHARED = ("help", "debug", "version")  # by `dest`
 _WIDTH = "100"  # of a usage, in characters

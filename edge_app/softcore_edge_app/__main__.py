@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from softcore_runtime.command_line import start
+from softcore_runtime.cli.command_line import start
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-edge` and return its exit code."""
-    return start("softcore-edge", "softcore_edge_app.command", arguments)
+    return start("softcore-edge", "softcore_edge_app.cli.command", arguments)
 
 
 if __name__ == "__main__":

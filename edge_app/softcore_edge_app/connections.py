@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from softcore_runtime.traces import Traces
+from softcore_runtime.images.traces import Traces
 
+from softcore_edge_app.configuration.options import Configuration
 from softcore_edge_app.health.compression_watch import CompressionWatch
 from softcore_edge_app.health.drift import Drift, Reference, find_references
 from softcore_edge_app.health.systemd import Watchdog
-from softcore_edge_app.line.assembly import is_live
-from softcore_edge_app.line.desk import Desk
-from softcore_edge_app.line.station import Station
-from softcore_edge_app.options import Configuration
 from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.pipeline.assembly import is_live
+from softcore_edge_app.pipeline.desk import Desk
+from softcore_edge_app.pipeline.station import Station
 
 __all__ = ["Connections"]
 
@@ -61,7 +61,7 @@ class Connections:
             station.add_output(plc)
         if configuration.http:
             from softcore_edge_app.health.metrics import Metrics
-            from softcore_edge_app.web.server import WebServer
+            from softcore_edge_app.web.port.server import WebServer
 
             metrics = Metrics(station, drift, self.archive)
             station.add_listener(metrics.count)

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Bound, Decision, FrameError, Inspection, Inspector
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.bundle.threshold import Threshold
 
-from softcore_edge_app.frames.frame_checks import FrameChecks
-from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.cameras.frame_checks import FrameChecks
+from softcore_edge_app.cameras.sources import Frame
 
 __all__ = ["Verdict", "decide", "examine", "format_json", "format_line", "printable", "refuse"]
 

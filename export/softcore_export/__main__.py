@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from softcore_runtime.command_line import start
+from softcore_runtime.cli.command_line import start
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-export` and return its exit code."""
-    return start("softcore-export", "softcore_export.command", arguments)
+    return start("softcore-export", "softcore_export.cli.command", arguments)
 
 
 if __name__ == "__main__":

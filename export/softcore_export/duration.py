@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime.progress import describe_seconds, say
+from softcore_runtime.cli.progress import describe_seconds, say
 
-from softcore_export.coreset import PROJECTION
-from softcore_export.network import Network
+from softcore_export.backbone.network import Network
+from softcore_export.contamination.suspicion import Rule
+from softcore_export.memory_bank.coreset import PROJECTION
 from softcore_export.settings import ExportSettings
-from softcore_export.suspicion import Rule
 
 __all__ = ["Workload", "estimate_seconds", "tell_duration"]
 

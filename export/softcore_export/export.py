@@ -17,36 +17,37 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime import Bundle, Inspector, bundle
-from softcore_runtime.compression import summarize_traces
-from softcore_runtime.devices import ENGINES
-from softcore_runtime.engine import Backbone
+from softcore_runtime import Bundle, Inspector
+from softcore_runtime.backends.devices import ENGINES
+from softcore_runtime.backends.engine import Backbone
+from softcore_runtime.bundle import bundle
+from softcore_runtime.bundle.manifest import Agreement, Bank, Dataset, Grid, Manifest
+from softcore_runtime.bundle.manifest import Backbone as BackboneRecord
+from softcore_runtime.bundle.training import Training, write_training
+from softcore_runtime.cli.progress import end_bars, say, track
 from softcore_runtime.errors import UsageError
-from softcore_runtime.file_names import to_text
-from softcore_runtime.manifest import Agreement, Bank, Dataset, Grid, Manifest
-from softcore_runtime.manifest import Backbone as BackboneRecord
-from softcore_runtime.progress import end_bars, say, track
-from softcore_runtime.search import Search
-from softcore_runtime.training import Training, write_training
+from softcore_runtime.images.compression import summarize_traces
+from softcore_runtime.images.file_names import to_text
+from softcore_runtime.search.search import Search
 
-from softcore_export.agreement import AgreementError, Scores, check_agreement, choose_compared
-from softcore_export.backbone import LoadedBackbone, load_backbone
-from softcore_export.bit_depth import find_depth
-from softcore_export.choices import FILE as CHOICES
-from softcore_export.choices import Choices, write_choices
-from softcore_export.contamination import Contamination, Judged, write_contamination
-from softcore_export.dataset import TrainingPictures, find_labelled
+from softcore_export.backbone.agreement import AgreementError, Scores, check_agreement, choose_compared
+from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
+from softcore_export.backbone.network import Network, open_network
+from softcore_export.contamination.choices import FILE as CHOICES
+from softcore_export.contamination.choices import Choices, write_choices
+from softcore_export.contamination.contamination import Contamination, Judged, write_contamination
+from softcore_export.contamination.suspicion import Judgement, judge
+from softcore_export.data.bit_depth import find_depth
+from softcore_export.data.dataset import TrainingPictures, find_labelled
+from softcore_export.data.features import extract
 from softcore_export.duration import tell_duration
-from softcore_export.features import extract
-from softcore_export.golden import choose_golden
-from softcore_export.hints import learn_hints
-from softcore_export.index import build_index
-from softcore_export.leave_one_out import leave_one_out, score_others
-from softcore_export.network import Network, open_network
-from softcore_export.report import Facts, write_report
+from softcore_export.memory_bank.golden import choose_golden
+from softcore_export.memory_bank.hints import learn_hints
+from softcore_export.memory_bank.index import build_index
+from softcore_export.memory_bank.leave_one_out import leave_one_out, score_others
+from softcore_export.memory_bank.threshold import provisional_threshold
+from softcore_export.report.report import Facts, write_report
 from softcore_export.settings import ExportSettings
-from softcore_export.suspicion import Judgement, judge
-from softcore_export.threshold import provisional_threshold
 from softcore_export.train import MemoryBank, fit
 from softcore_export.workplace import scratch, workplace
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.images.preprocessing import Preprocessing
 
 __all__ = ["ExportSettings"]
 
@@ -18,9 +18,9 @@ class ExportSettings(BaseModel):
         backbone: a torchvision classification network, or `filterbank`.
         weights: a torchvision state dict; None takes torchvision's own.
         layers: the layers whose features are joined, finest first; empty takes the backbone's usual two.
-        discriminator: how patches are judged: `auto` (see `softcore_export.suspicion`); by the paper, with
-            lof_k, tau and soft_weights, `lof` (local outlier factor), `nearest` (distance to the nearest
-            other) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
+        discriminator: how patches are judged: `auto` (see `softcore_export.contamination.suspicion`); by the
+            paper, with lof_k, tau and soft_weights, `lof` (local outlier factor), `nearest` (distance to the
+            nearest other) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
         lof_k: neighbours of the local outlier factor, equations 4 to 6.
         tau: the share of patches that is thrown away, those with the highest outlier factors.
         coreset_ratio: the coreset's size as a share of all patches.

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError
 
-from softcore_export.coreset import draw_coreset, draw_random
-from softcore_export.discriminator import denoise, outlier_factors, soft_weights
+from softcore_export.contamination.suspicion import Judgement, judge
+from softcore_export.memory_bank.coreset import draw_coreset, draw_random
+from softcore_export.memory_bank.discriminator import denoise, outlier_factors, soft_weights
 from softcore_export.settings import ExportSettings
-from softcore_export.suspicion import Judgement, judge
 
 __all__ = ["MemoryBank", "fit"]
 

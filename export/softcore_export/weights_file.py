@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from softcore_runtime.cli.progress import say
 from softcore_runtime.errors import UsageError
-from softcore_runtime.progress import say
 from torch import Tensor
 
 __all__ = ["read_weights"]

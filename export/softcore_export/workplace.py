@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from softcore_runtime.bundle.folder_swap import flush_folder, hold, make_draft, remove_left, restore, swap
 from softcore_runtime.errors import ExportError, UsageError
-from softcore_runtime.folder_swap import flush_folder, hold, make_draft, remove_left, restore, swap
 
 __all__ = ["check_target", "scratch", "workplace"]
 

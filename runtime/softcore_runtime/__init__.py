@@ -23,7 +23,8 @@ from softcore_runtime.missing_library import explain_import, is_of_library
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
-    from softcore_runtime.bundle import Bundle, read_bundle
+    from softcore_runtime.bundle.bundle import Bundle, read_bundle
+    from softcore_runtime.bundle.manifest import Manifest
     from softcore_runtime.decision import Bound, Decision
     from softcore_runtime.errors import (
         BrokenLibraryError,
@@ -44,12 +45,11 @@ if TYPE_CHECKING:
         SourceError,
         UsageError,
     )
-    from softcore_runtime.inspection import Inspection, Ruling
-    from softcore_runtime.inspector import Inspector
-    from softcore_runtime.manifest import Manifest
-    from softcore_runtime.overlays import overlay
-    from softcore_runtime.pictures import read_picture
-    from softcore_runtime.preprocessing import Preprocessing, Window
+    from softcore_runtime.images.pictures import read_picture
+    from softcore_runtime.images.preprocessing import Preprocessing, Window
+    from softcore_runtime.inspection.inspection import Inspection, Ruling
+    from softcore_runtime.inspection.inspector import Inspector
+    from softcore_runtime.inspection.overlays import overlay
 
 __all__ = [
     "Bound",
@@ -88,7 +88,7 @@ __all__ = [
 _HOMES = {
     "Bound": "decision",
     "BrokenLibraryError": "errors",
-    "Bundle": "bundle",
+    "Bundle": "bundle.bundle",
     "BundleCorruptError": "errors",
     "BundleError": "errors",
     "BundleNotFoundError": "errors",
@@ -97,24 +97,24 @@ _HOMES = {
     "Decision": "decision",
     "ExportError": "errors",
     "FrameError": "errors",
-    "Inspection": "inspection",
-    "Inspector": "inspector",
+    "Inspection": "inspection.inspection",
+    "Inspector": "inspection.inspector",
     "LedgerError": "errors",
-    "Manifest": "manifest",
+    "Manifest": "bundle.manifest",
     "MissingLibraryError": "errors",
     "OutputError": "errors",
     "PictureError": "errors",
-    "Preprocessing": "preprocessing",
+    "Preprocessing": "images.preprocessing",
     "ProviderError": "errors",
-    "Ruling": "inspection",
+    "Ruling": "inspection.inspection",
     "SelfTestError": "errors",
     "SoftCoreError": "errors",
     "SourceError": "errors",
     "UsageError": "errors",
-    "Window": "preprocessing",
-    "overlay": "overlays",
-    "read_bundle": "bundle",
-    "read_picture": "pictures",
+    "Window": "images.preprocessing",
+    "overlay": "inspection.overlays",
+    "read_bundle": "bundle.bundle",
+    "read_picture": "images.pictures",
 }
 
 

@@ -152,7 +152,7 @@ class DataError(SoftCoreError):
     """Training data that can't carry an export.
 
     Example:
-        >>> from softcore_export.dataset import TrainingPictures
+        >>> from softcore_export.data.dataset import TrainingPictures
         >>> TrainingPictures.find(folder)
         Traceback (most recent call last):
             ...
@@ -175,7 +175,7 @@ class SourceError(SoftCoreError):
     """A camera, video or stream that can't be opened, or that failed.
 
     Example:
-        >>> from softcore_edge_app.frames.sources import Pictures
+        >>> from softcore_edge_app.cameras.sources import Pictures
         >>> Pictures(folder)
         Traceback (most recent call last):
             ...

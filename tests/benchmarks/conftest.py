@@ -17,7 +17,7 @@ from softcore_benchmarks.cflow import Environment
 from softcore_benchmarks.feature_store import Network, load_features
 from softcore_benchmarks.methods import Pictures
 from softcore_export.settings import ExportSettings
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.images.preprocessing import Preprocessing
 
 from ..network_files import keep_networks
 

@@ -19,7 +19,7 @@ from softcore_benchmarks.anomalib_patchcore import (
     image_auroc,
 )
 from softcore_benchmarks.category import Category
-from softcore_runtime.pictures import read_picture
+from softcore_runtime.images.pictures import read_picture
 from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor
 

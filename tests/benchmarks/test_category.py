@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from softcore_benchmarks.category import Category, find_categories
 from softcore_runtime.errors import DataError, PictureError, UsageError
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.images.preprocessing import Preprocessing
 
 from .conftest import BAD, GOOD, SMALL, TRAIN
 

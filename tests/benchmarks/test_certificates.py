@@ -9,10 +9,11 @@ from scipy.spatial.distance import cdist
 from softcore_benchmarks import certificates
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.certificates import LIMITS, compare, exhaustive_scores
-from softcore_export.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, search
+from softcore_runtime import Inspector
+from softcore_runtime.search import search
 
 from .conftest import SMALL
 

@@ -10,8 +10,8 @@ import torch
 from scipy.spatial.distance import cdist
 from softcore_benchmarks import export_time
 from softcore_benchmarks.export_time import Parting, compare, follow, project
-from softcore_export.coreset import draw_coreset, spread
-from softcore_runtime.progress import hide_bars
+from softcore_export.memory_bank.coreset import draw_coreset, spread
+from softcore_runtime.cli.progress import hide_bars
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network, load_features
-from softcore_runtime.pictures import read_picture
+from softcore_runtime.images.pictures import read_picture
 
 from .conftest import BAD, GOOD, SMALL, TRAIN
 

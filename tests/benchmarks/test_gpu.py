@@ -9,7 +9,7 @@ import pytest
 import torch
 from softcore_benchmarks import gpu as gpu_module
 from softcore_benchmarks.gpu import find_refusals, main, measure_networks, measure_search
-from softcore_runtime import devices
+from softcore_runtime.backends import devices
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALL = ["--rounds", "1", "--networks", "resnet18", "--crop", "64", "--sizes", "60", "--pictures", "10",

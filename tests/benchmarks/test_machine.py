@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from softcore_benchmarks.machine import describe_machine
-from softcore_runtime.cpus import usable_cpus
+from softcore_runtime.backends.cpus import usable_cpus
 
 
 def test_the_processor_its_cores_and_its_formats() -> None:

@@ -12,8 +12,8 @@ from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from softcore_benchmarks.cflow import Environment
 from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Pictures, Task
+from softcore_export.contamination.suspicion import judge
 from softcore_export.settings import ExportSettings
-from softcore_export.suspicion import judge
 
 SIDE, DIM, CROP = 4, 10, 32
 N, M = 40, 7

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from softcore_benchmarks import cells, paper
-from softcore_runtime.command_line import INTERRUPTED
+from softcore_runtime.cli.command_line import INTERRUPTED
 
 METHODS = ["patchcore", "padim-star-denoised-padim", "softcore-lof", "lof-k-3", "lof-tau-0.3"]
 

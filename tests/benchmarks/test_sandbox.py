@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network
 from softcore_benchmarks.sandbox import HALVES, DataSet, Sandbox, enough_defects, load_dataset
-from softcore_export.discriminator import outlier_factors
-from softcore_export.suspicion import Rule, judge
+from softcore_export.contamination.suspicion import Rule, judge
+from softcore_export.memory_bank.discriminator import outlier_factors
 
 
 @pytest.fixture

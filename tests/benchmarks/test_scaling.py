@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from softcore_benchmarks import scaling
 from softcore_benchmarks.scaling import Line, learn
-from softcore_runtime.engine import Engine, Precision
-from softcore_runtime.preprocessing import Preprocessing
+from softcore_runtime.backends.engine import Engine, Precision
+from softcore_runtime.images.preprocessing import Preprocessing
 
 SMALL = Preprocessing(resize=72, crop=64)
 

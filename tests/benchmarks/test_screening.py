@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from softcore_benchmarks.sandbox import DataSet, Sandbox
 from softcore_benchmarks.screening import ATTEMPTS, DEFAULT, ORACLE, PATCHCORE, Attempt
-from softcore_export.discriminator import denoise, soft_weights
+from softcore_export.memory_bank.discriminator import denoise, soft_weights
 
 BY_NAME = {attempt.name: attempt for attempt in ATTEMPTS}
 

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 from softcore_calibration.calibration import _tell_apart, calibrate
+from softcore_calibration.cli.table import describe_findings
+from softcore_calibration.data.samples import find_samples
+from softcore_calibration.data.score_cache import open_cache
+from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Scores
-from softcore_calibration.samples import find_samples
-from softcore_calibration.score_cache import open_cache
-from softcore_calibration.scoring import Scoring, score_samples
-from softcore_calibration.table import describe_findings
 from softcore_runtime import Inspector, read_picture
-from softcore_runtime.baseline import measure_baseline
+from softcore_runtime.bundle.baseline import measure_baseline
+from softcore_runtime.bundle.training import measure_look, read_training
 from softcore_runtime.errors import DataError, UsageError
-from softcore_runtime.training import measure_look, read_training
 
 
 @pytest.fixture

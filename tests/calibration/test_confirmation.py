@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from softcore_calibration.confirmation import FACTOR, confirm, describe_jump
 from softcore_runtime import UsageError
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.bundle.threshold import Threshold
 
 VALUES = st.floats(1e-3, 1e3)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from softcore_calibration.data.scoring import Scored, Scoring
 from softcore_calibration.doubts import (
     Doubt,
     doubt_compression,
@@ -13,10 +14,9 @@ from softcore_calibration.doubts import (
     refuse_swapped,
 )
 from softcore_calibration.objectives import Scores
-from softcore_calibration.scoring import Scored, Scoring
-from softcore_runtime.compression import measure_traces, summarize_traces
+from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError
-from softcore_runtime.training import Training
+from softcore_runtime.images.compression import measure_traces, summarize_traces
 
 RNG = np.random.default_rng(0)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from softcore_calibration import bounds, calibration
+from softcore_calibration.data.samples import find_samples
+from softcore_calibration.data.score_cache import open_cache
+from softcore_calibration.data.scoring import score_samples
 from softcore_calibration.objective import Objective
-from softcore_calibration.samples import find_samples
-from softcore_calibration.score_cache import open_cache
-from softcore_calibration.scoring import score_samples
 from softcore_runtime import Inspector
-from softcore_runtime.training import read_training
+from softcore_runtime.bundle.training import read_training
 
 from ..examples import find_documented, has_example, type_example
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from softcore_calibration.calibration import calibrate
+from softcore_calibration.data.samples import find_samples
+from softcore_calibration.data.score_cache import open_cache
+from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Scores, choose_limit
-from softcore_calibration.samples import find_samples
-from softcore_calibration.score_cache import open_cache
-from softcore_calibration.scoring import Scoring, score_samples
-from softcore_export.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector
+from softcore_runtime.bundle.training import read_training
 from softcore_runtime.errors import DataError
-from softcore_runtime.training import read_training
 
 SHARED = Path(__file__).parents[3] / "shared"
 TILES = SHARED / "data" / "magnetic_tile"

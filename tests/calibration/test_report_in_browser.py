@@ -19,17 +19,17 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from scipy.stats import binomtest
 from softcore_calibration.calibration import Findings, calibrate
+from softcore_calibration.data.samples import find_samples
+from softcore_calibration.data.score_cache import open_cache
+from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
-from softcore_calibration.page import serve_page
-from softcore_calibration.report import write_report
-from softcore_calibration.samples import find_samples
-from softcore_calibration.score_cache import open_cache
-from softcore_calibration.scoring import Scoring, score_samples
+from softcore_calibration.report.page import serve_page
+from softcore_calibration.report.report import write_report
 from softcore_runtime import Inspector
-from softcore_runtime.bundle import read_manifest
+from softcore_runtime.bundle.bundle import read_manifest
+from softcore_runtime.bundle.limit import set_threshold
+from softcore_runtime.bundle.training import read_training
 from softcore_runtime.errors import UsageError
-from softcore_runtime.limit import set_threshold
-from softcore_runtime.training import read_training
 
 NASTY = "002 <img src=x onerror=alert(1)>&.png"
 OVERKILL = Objective("overkill", {"share": 0.05})

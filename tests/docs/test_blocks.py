@@ -18,9 +18,9 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from softcore_export import procedural_pill
+from softcore_export.data import procedural_pill
 from softcore_runtime import Decision, Inspector, Preprocessing, read_bundle, read_picture
-from softcore_runtime.pictures import find_pictures
+from softcore_runtime.images.pictures import find_pictures
 
 from .pages import Block, read_blocks
 

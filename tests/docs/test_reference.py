@@ -19,14 +19,14 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from mkdocs.exceptions import PluginError
 from pydantic import BaseModel
+from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.ledger.layout import FORMAT, TABLES
 from softcore_edge_app.ledger.ledger import Change, Ledger
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.options import CameraOptions, Configuration
 from softcore_edge_app.outputs.modbus_map import CODES, COUNT, OURS, Orders, Requests, Signals, Words
 from softcore_edge_app.outputs.mqtt_health import OFFLINE
 from softcore_runtime import Decision
-from softcore_runtime.manifest import FORMAT_VERSION, Manifest, parse_manifest
+from softcore_runtime.bundle.manifest import FORMAT_VERSION, Manifest, parse_manifest
 
 from .pages import read_blocks
 

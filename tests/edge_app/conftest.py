@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from softcore_edge_app.ledger import head
@@ -14,3 +15,9 @@ def _unflushed_head() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(head.os, "fdatasync", lambda _file: None)
         yield
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a ledger may be."""
+    return tmp_path / "line.ledger"

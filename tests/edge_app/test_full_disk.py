@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_edge_app.command import main
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cli.command import main
+from softcore_edge_app.cli.service_command import _write
 from softcore_edge_app.delivery.marks import Marks
-from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.health.service_command import _write
-from softcore_edge_app.ledger.archive_record import Kept, write_sidecar
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, verify_ledger
+from softcore_edge_app.outputs.archive_record import Kept, write_sidecar
 from softcore_edge_app.verdict import decide
-from softcore_edge_app.web.token_file import take_token
+from softcore_edge_app.web.port.token_file import take_token
 from softcore_runtime import Inspector, LedgerError, UsageError
 
 from .entries import make_entry

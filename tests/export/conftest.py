@@ -10,12 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_export.backbone import PatchFeatures
-from softcore_export.dataset import TrainingPictures
+from softcore_export.backbone.backbone import PatchFeatures
+from softcore_export.backbone.onnx_file import write_onnx
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, export, prepare
-from softcore_export.onnx_file import write_onnx
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Preprocessing, bundle
+from softcore_runtime import Preprocessing
+from softcore_runtime.bundle import bundle
 from torch import nn
 
 from ..network_files import keep_networks
@@ -120,7 +121,7 @@ def quick_network(exported: Export, monkeypatch: pytest.MonkeyPatch) -> None:
         else:
             write_onnx(network, crop, path)
 
-    monkeypatch.setattr("softcore_export.network.write_onnx", write_quickly)
+    monkeypatch.setattr("softcore_export.backbone.network.write_onnx", write_quickly)
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,8 @@ def prepared(
     settings = small.model_copy(update={"discriminator": "auto"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "softcore_export.network.write_onnx", lambda _network, _crop, path: path.write_bytes(network)
+            "softcore_export.backbone.network.write_onnx",
+            lambda _network, _crop, path: path.write_bytes(network),
         )
         with prepare(TrainingPictures.find(discs / "disc"), target, settings) as made:
             yield made

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from softcore_export.workplace import workplace
-from softcore_runtime import folder_swap
+from softcore_runtime.bundle import folder_swap
 
 OLD, NEW, NEXT = "old", "new", "next"
 FILES = ("manifest.json", "golden/frame")

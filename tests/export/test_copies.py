@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_export.command import main
-from softcore_export.contamination import Contamination, read_contamination
-from softcore_export.procedural_pill import draw_category
+from softcore_export.cli.command import main
+from softcore_export.contamination.contamination import Contamination, read_contamination
+from softcore_export.data.procedural_pill import draw_category
 from softcore_runtime import read_bundle
-from softcore_runtime.pictures import find_pictures, read_picture
+from softcore_runtime.images.pictures import find_pictures, read_picture
 
 GOOD, DEFECTIVE = 22, 2
 ARGUMENTS = [

@@ -9,7 +9,7 @@ import torch
 from softcore_export import duration
 from softcore_export.duration import Workload, estimate_seconds, measure_products, tell_duration
 from softcore_export.export import Prepared
-from softcore_runtime.progress import track
+from softcore_runtime.cli.progress import track
 
 Capture = pytest.CaptureFixture[str]
 CPU = torch.device("cpu")

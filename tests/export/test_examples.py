@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import softcore_runtime
-from softcore_export import coreset, discriminator, train
 from softcore_export import export as export_module
-from softcore_export.choices import Choices
-from softcore_export.dataset import TrainingPictures
+from softcore_export import train
+from softcore_export.contamination.choices import Choices
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared
+from softcore_export.memory_bank import coreset, discriminator
 from softcore_export.settings import ExportSettings
 
 from ..examples import find_documented, has_example, type_example

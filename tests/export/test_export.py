@@ -19,19 +19,21 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from softcore_export import export as export_module
-from softcore_export import index, onnx_file
-from softcore_export.agreement import AgreementError
-from softcore_export.backbone import reduce_dimensions
-from softcore_export.choices import Choice, Choices, read_choices
-from softcore_export.contamination import read_contamination
-from softcore_export.dataset import TrainingPictures
+from softcore_export.backbone import onnx_file
+from softcore_export.backbone.agreement import AgreementError
+from softcore_export.backbone.backbone import reduce_dimensions
+from softcore_export.contamination.choices import Choice, Choices, read_choices
+from softcore_export.contamination.contamination import read_contamination
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import Export, build, export, prepare
-from softcore_export.golden import CLEAR
+from softcore_export.memory_bank import index
+from softcore_export.memory_bank.golden import CLEAR
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Decision, Inspector, UsageError, bundle, read_bundle, read_picture
+from softcore_runtime import Decision, Inspector, UsageError, read_bundle, read_picture
+from softcore_runtime.backends.openvino import computes_in_bf16
+from softcore_runtime.bundle import bundle
+from softcore_runtime.bundle.training import draw_thumbnail, measure_look, read_training
 from softcore_runtime.errors import DataError, ExportError, SelfTestError
-from softcore_runtime.openvino import computes_in_bf16
-from softcore_runtime.training import draw_thumbnail, measure_look, read_training
 from torch import nn
 
 Snapshot = Callable[[Path], dict[str, bytes]]
@@ -368,7 +370,7 @@ def test_a_network_that_has_gone_blind_is_not_shipped(
             features: torch.Tensor = self.network(0 * crops)
             return features + crops[:, :1, :1].reshape(-1, 1, 3).float().sum(dim=2, keepdim=True)
 
-    monkeypatch.setattr("softcore_export.network.reduce_dimensions", Blind)
+    monkeypatch.setattr("softcore_export.backbone.network.reduce_dimensions", Blind)
     settings = small.model_copy(
         update={"dimensions": 16, "discriminator": "none", "labelled": labelled_discs}
     )
@@ -500,8 +502,8 @@ def test_a_failed_gate_leaves_the_old_bundle(
 
 
 STAGES = [
-    "export.load_backbone", "network.write_onnx", "network.check_parity", "export.extract", "export.judge",
-    "export.fit", "export.build_index", "export.leave_one_out", "export.provisional_threshold",
+    "export.load_backbone", "backbone.network.write_onnx", "backbone.network.check_parity",
+    "export.extract", "export.judge", "export.fit", "export.build_index", "export.leave_one_out", "export.provisional_threshold",
     "export.learn_hints", "export.Manifest", "export.choose_golden", "export.write_report",
 ]  # fmt: skip
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from softcore_export.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_picture
-from softcore_runtime.pictures import find_pictures
+from softcore_runtime.images.pictures import find_pictures
 
 SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
-from softcore_export.choices import choices_path, read_choices
-from softcore_export.dataset import TrainingPictures
+from softcore_export.contamination.choices import choices_path, read_choices
+from softcore_export.data.dataset import TrainingPictures
 from softcore_export.export import Export, Prepared, prepare
-from softcore_export.review import review
+from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
 
 

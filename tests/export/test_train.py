@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import LocalOutlierFactor
+from softcore_export.contamination.suspicion import judge
 from softcore_export.settings import ExportSettings
-from softcore_export.suspicion import judge
 from softcore_export.train import MemoryBank, fit
 from softcore_runtime.errors import DataError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from softcore_export.workplace import check_target, workplace
-from softcore_runtime import folder_swap
+from softcore_runtime.bundle import folder_swap
 from softcore_runtime.errors import ExportError, UsageError
 
 Snapshot = Callable[[Path], dict[str, bytes]]

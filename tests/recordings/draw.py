@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export.procedural_pill import draw_pill
+from softcore_export.data.procedural_pill import draw_pill
 
 SEED = 20  # not the demo's: these parts were never trained on
 ORDER = (

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 import softcore_runtime
-from softcore_runtime import Inspector, bundle, errors, limit, manifest
+from softcore_runtime import Inspector, errors
+from softcore_runtime.bundle import bundle, limit, manifest
 
 from ..examples import find_documented, has_example, type_example
 

@@ -50,7 +50,8 @@ def test_the_line_needs_no_library_of_the_export(package: str) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     if package == "softcore_runtime":
-        names = {f"softcore_runtime.{name}" for name in ("inspector", "openvino", "ort")}
+        rooms = ("inspection.inspector", "backends.openvino", "backends.ort")
+        names = {f"softcore_runtime.{name}" for name in rooms}
         assert names <= set(ended.stdout.split())
 
 
@@ -78,7 +79,7 @@ def test_a_missing_library_is_named_with_the_command_that_brings_it(name: str) -
     )
 
 
-@pytest.mark.parametrize("module", ["command_line", "errors", "missing_library"])
+@pytest.mark.parametrize("module", ["cli.command_line", "errors", "missing_library"])
 def test_what_says_so_needs_no_library_at_all(module: str) -> None:
     ended = run(
         ("cv2", "numpy", "pydantic", "hnswlib", "threadpoolctl"),
@@ -95,8 +96,8 @@ def test_the_package_offers_what_it_says_and_imports_it_when_asked() -> None:
     ended = run(
         (),
         "import softcore_runtime\n"
-        "assert 'softcore_runtime.inspector' not in sys.modules\n"
-        "import softcore_runtime.overlays\n"
+        "assert 'softcore_runtime.inspection.inspector' not in sys.modules\n"
+        "import softcore_runtime.inspection.overlays\n"
         "assert set(softcore_runtime.__all__) <= set(dir(softcore_runtime))\n"
         "for name in softcore_runtime.__all__:\n"
         "    found = getattr(softcore_runtime, name)\n"
@@ -117,7 +118,7 @@ def test_the_package_offers_what_it_says_and_imports_it_when_asked() -> None:
 def test_no_module_bears_a_name_that_the_package_offers() -> None:
     """Its import would put it in the place of what is offered, which is there only when asked for."""
     modules = {module.name for module in pkgutil.iter_modules(softcore_runtime.__path__)}
-    assert "overlays" in modules
+    assert "images" in modules
     assert not modules & set(softcore_runtime.__all__)
 
 
@@ -142,10 +143,11 @@ def test_no_engine_is_needed_or_loaded_before_a_bundle_is(package: str) -> None:
     ended = run(
         engines,
         f"import importlib, pkgutil, {package} as package\n"
-        "for module in pkgutil.iter_modules(package.__path__):\n"
-        "    if module.name not in ('ort', 'openvino', '__main__'):\n"
-        "        importlib.import_module(f'{package.__name__}.{module.name}')\n"
-        "        print(module.name)\n"
+        "for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "    name = module.name.rpartition('.')[2]\n"
+        "    if name not in ('ort', 'openvino', '__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "        print(name)\n"
         "assert not {name.partition('.')[0] for name in sys.modules} & set(BLOCKED)",
     )
     assert ended.returncode == 0, ended.stderr
@@ -162,6 +164,6 @@ def test_no_engine_is_needed_or_loaded_before_a_bundle_is(package: str) -> None:
 def test_a_missing_engine_is_named_with_the_command_that_brings_it(
     module: str, library: str, said: str
 ) -> None:
-    ended = run((library,), f"import softcore_runtime.{module}")
+    ended = run((library,), f"import softcore_runtime.backends.{module}")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == f"softcore_runtime.errors.MissingLibraryError: {said}"

@@ -96,7 +96,8 @@ def test_a_page_of_words_is_cut_to_what_says_most() -> None:
 def test_a_library_that_ctypes_did_not_find_is_that_of_who_asked(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("import ctypes\nctypes.CDLL('libcublas.so.77')\n")
     code = (
-        "from softcore_runtime.command_line import start; raise SystemExit(start('softcore-export', 'torch'))"
+        "from softcore_runtime.cli.command_line import start;"
+        "raise SystemExit(start('softcore-export', 'torch'))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code],

@@ -26,12 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from softcore_edge_app.ledger.invalid_kinds import find_kind
 from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
 from softcore_edge_app.ledger.origin import find_origin
-from softcore_runtime import limit, read_picture
-from softcore_runtime.bundle import read_manifest
-from softcore_runtime.command_line import Parser, run
+from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_runtime import read_picture
+from softcore_runtime.bundle import limit
+from softcore_runtime.bundle.bundle import read_manifest
+from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
 from softcore_benchmarks.line.load import load

@@ -22,7 +22,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 from softcore_runtime import read_picture
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
 from softcore_benchmarks.line.load import load

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_runtime import read_picture
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
 from softcore_benchmarks.line.results import tell_results

@@ -21,18 +21,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.configuration.options import CameraOptions, Configuration, HttpOptions
 from softcore_edge_app.connections import Connections
-from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.line.bookkeeper import Bookkeeper
-from softcore_edge_app.line.line import Line
-from softcore_edge_app.line.recipes import Recipes
-from softcore_edge_app.line.station import Station
-from softcore_edge_app.options import CameraOptions, Configuration, HttpOptions
+from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.station import Station
 from softcore_runtime import Inspector, read_picture
-from softcore_runtime.bundle import read_manifest
-from softcore_runtime.command_line import Parser, run
-from softcore_runtime.pictures import find_pictures
+from softcore_runtime.bundle.bundle import read_manifest
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.images.pictures import find_pictures
 from tqdm import tqdm
 
 from softcore_benchmarks.line.pages import browse

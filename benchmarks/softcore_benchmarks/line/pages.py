@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
-from softcore_runtime.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser, run
 
 __all__ = ["browse", "main", "open_pages"]
 

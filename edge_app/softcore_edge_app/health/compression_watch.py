@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Decision
-from softcore_runtime.compression import ENOUGH, compare_traces, measure_traces
-from softcore_runtime.traces import Traces
+from softcore_runtime.images.compression import ENOUGH, compare_traces, measure_traces
+from softcore_runtime.images.traces import Traces
 
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["CompressionWatch"]
 

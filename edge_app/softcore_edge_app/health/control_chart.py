@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final, Literal
 
-from softcore_runtime.baseline import CLIP, Baseline
+from softcore_runtime.bundle.baseline import CLIP, Baseline
 
-from softcore_edge_app.options import DriftOptions
+from softcore_edge_app.configuration.options import DriftOptions
 
 __all__ = ["PACES", "ControlChart", "Pace", "ShareChart"]
 

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from softcore_runtime import Bound, Decision, Inspector
-from softcore_runtime.baseline import Baseline, measure_baseline, take_logarithm
-from softcore_runtime.threshold import Calibration
-from softcore_runtime.training import QUANTITIES, measure_look
+from softcore_runtime.bundle.baseline import Baseline, measure_baseline, take_logarithm
+from softcore_runtime.bundle.threshold import Calibration
+from softcore_runtime.bundle.training import QUANTITIES, measure_look
 
+from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace, ShareChart
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.trigger import Decided
-from softcore_edge_app.options import DriftOptions
+from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["Deviation", "Drift", "Finder", "Reference", "find_references"]
 

@@ -26,9 +26,9 @@ from softcore_runtime import Bound, Decision
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.health.drift import Drift
-from softcore_edge_app.ledger.invalid_kinds import find_kind
-from softcore_edge_app.line.controls import Controls, Status
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.pipeline.controls import Controls, Status
+from softcore_edge_app.pipeline.trigger import Decided
+from softcore_edge_app.queries.invalid_kinds import find_kind
 
 try:
     import psutil

@@ -7,7 +7,7 @@ import threading
 
 from softcore_runtime.missing_library import explain_import
 
-from softcore_edge_app.line.controls import Controls, Status
+from softcore_edge_app.pipeline.controls import Controls, Status
 
 __all__ = ["Watchdog", "summarise_status"]
 

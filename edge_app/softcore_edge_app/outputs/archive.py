@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Decision, UsageError, overlay
 
-from softcore_edge_app.ledger.archive_record import (
+from softcore_edge_app.configuration.options import ArchiveOptions
+from softcore_edge_app.ledger.place import Place
+from softcore_edge_app.outputs.archive_quota import ArchiveQuota
+from softcore_edge_app.outputs.archive_record import (
     OVERLAY,
     PICTURE,
     SIDECAR,
@@ -27,10 +30,7 @@ from softcore_edge_app.ledger.archive_record import (
     size_on_disk,
     write_sidecar,
 )
-from softcore_edge_app.ledger.place import Place
-from softcore_edge_app.line.trigger import Decided
-from softcore_edge_app.options import ArchiveOptions
-from softcore_edge_app.outputs.archive_quota import ArchiveQuota
+from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["Archive"]
 

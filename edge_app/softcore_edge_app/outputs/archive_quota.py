@@ -8,7 +8,7 @@ from pathlib import Path
 
 from softcore_runtime import Decision
 
-from softcore_edge_app.ledger.archive_record import Kept, format_moment, list_kept, remove_files
+from softcore_edge_app.outputs.archive_record import Kept, format_moment, list_kept, remove_files
 
 __all__ = ["ArchiveQuota"]
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from softcore_runtime import Decision, OutputError, SoftCoreError, UsageError
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.ledger.origin import find_origin
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, Controls
-from softcore_edge_app.options import ModbusOptions
 from softcore_edge_app.outputs.modbus_client import ModbusClient
 from softcore_edge_app.outputs.modbus_map import Orders, Requests, Signals, Words
+from softcore_edge_app.pipeline.controls import CameraStatus, Controls
 
 try:
     import tenacity

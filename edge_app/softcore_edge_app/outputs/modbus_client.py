@@ -8,7 +8,7 @@ from collections.abc import Callable
 from softcore_runtime import OutputError
 from softcore_runtime.missing_library import explain_import
 
-from softcore_edge_app.options import ModbusOptions
+from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.outputs.modbus_map import COUNT, OURS, Orders, Requests, Signals, Words
 
 try:

@@ -23,12 +23,12 @@ from urllib.parse import quote
 from softcore_runtime.errors import OutputError
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.configuration.options import MqttOptions
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import Controls
-from softcore_edge_app.options import MqttOptions
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_health
 from softcore_edge_app.outputs.mqtt_login import find_risks, read_password, trust
+from softcore_edge_app.pipeline.controls import Controls
 
 try:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from softcore_runtime import SoftCoreError, UsageError
 
-from softcore_edge_app.line.controls import Controls
+from softcore_edge_app.pipeline.controls import Controls
 
 __all__ = ["LARGEST", "MqttCommands"]
 

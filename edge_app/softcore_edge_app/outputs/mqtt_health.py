@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softcore_edge_app.line.controls import Status
+from softcore_edge_app.pipeline.controls import Status
 
 __all__ = ["OFFLINE", "describe_health"]
 

@@ -8,7 +8,7 @@ import stat
 
 from softcore_runtime.errors import UsageError
 
-from softcore_edge_app.options import MqttOptions
+from softcore_edge_app.configuration.options import MqttOptions
 
 __all__ = ["find_risks", "read_password", "trust"]
 

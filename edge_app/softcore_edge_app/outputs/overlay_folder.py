@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 from softcore_runtime import Inspection, UsageError, overlay
 
-from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.cameras.sources import Frame
 
 __all__ = ["OverlayFolder"]
 

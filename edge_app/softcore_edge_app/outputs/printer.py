@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from queue import Empty, Full, Queue
 
-from softcore_edge_app.line.trigger import Decided
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict, format_json, format_line, printable
 
 __all__ = ["Printer"]

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse
+from softcore_runtime.cli.local_page import Answer, make_app
 from softcore_runtime.errors import UsageError
-from softcore_runtime.local_page import Answer, make_app
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
@@ -20,9 +20,9 @@ from softcore_edge_app.web.look_back import make_look_back, make_marks
 from softcore_edge_app.web.page import add_page
 from softcore_edge_app.web.pictures import make_pictures
 from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.report import make_report
 from softcore_edge_app.web.set_up import make_preview, make_set_up, run_in_threads
 from softcore_edge_app.web.shelf import Shelf
+from softcore_edge_app.web.shifts.report import make_report
 from softcore_edge_app.web.status import LineStatus, make_status
 
 __all__ = ["make_web_app"]

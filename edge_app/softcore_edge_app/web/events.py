@@ -14,7 +14,7 @@ from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import printable
 from softcore_edge_app.web.part import describe_entry
 

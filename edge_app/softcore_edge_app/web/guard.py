@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 
 from fastapi import HTTPException, Request
-from softcore_runtime.local_page import Answer
+from softcore_runtime.cli.local_page import Answer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from softcore_edge_app.options import HttpOptions
+from softcore_edge_app.configuration.options import HttpOptions
 
 __all__ = ["TOKEN_HEADER", "Guard", "list_hosts", "refuse_body"]
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field
 from softcore_runtime import Decision
-from softcore_runtime.local_page import Answer
+from softcore_runtime.cli.local_page import Answer
 
-from softcore_edge_app.ledger.excerpt import Filter, Part, read_notes, read_parts
 from softcore_edge_app.ledger.note import Kind, Note
-from softcore_edge_app.line.controls import SetUp
+from softcore_edge_app.pipeline.controls import SetUp
+from softcore_edge_app.queries.excerpt import Filter, Part, read_notes, read_parts
 from softcore_edge_app.web.forms import (
     COMMANDS,
     VIEWS,

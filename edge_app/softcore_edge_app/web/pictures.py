@@ -8,9 +8,9 @@ import cv2
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from pydantic import BaseModel
-from softcore_runtime.training import measure_look
+from softcore_runtime.bundle.training import measure_look
 
-from softcore_edge_app.line.controls import SetUp
+from softcore_edge_app.pipeline.controls import SetUp
 from softcore_edge_app.web.forms import VIEWS, Camera, Responses, Word, problem
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.reader import Reader

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softcore_runtime import Bound, Decision
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.bundle.threshold import Threshold
 
-from softcore_edge_app.ledger.excerpt import Part
 from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.queries.excerpt import Part
 
 __all__ = ["Preview", "preview_limit"]
 

@@ -11,11 +11,11 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 from softcore_runtime import UsageError
-from softcore_runtime.local_page import Answer
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.cli.local_page import Answer
 
-from softcore_edge_app.ledger.excerpt import Filter, read_parts
-from softcore_edge_app.line.controls import CameraStatus, SetUp
+from softcore_edge_app.pipeline.controls import CameraStatus, SetUp
+from softcore_edge_app.queries.excerpt import Filter, read_parts
 from softcore_edge_app.web.forms import COMMANDS, VIEWS, Asker, Camera, Responses, Wanted, Word, problem
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.part import PartReport, describe_part

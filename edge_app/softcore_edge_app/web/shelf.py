@@ -12,11 +12,11 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.overlays import colour, outline, split_overlay
+from softcore_runtime.inspection.overlays import colour, outline, split_overlay
 
-from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, Kept
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
+from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["KEPT", "Kind", "NoPictureError", "Shelf", "shrink"]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
-from softcore_runtime.local_page import Answer
+from softcore_runtime.cli.local_page import Answer
 
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift import Deviation
-from softcore_edge_app.line.controls import CameraStatus, SetUp, Status
+from softcore_edge_app.pipeline.controls import CameraStatus, SetUp, Status
 from softcore_edge_app.web.forms import VIEWS
 from softcore_edge_app.web.guard import refuse_body
-from softcore_edge_app.web.shift import Shift, ShiftReport
+from softcore_edge_app.web.shifts.shift import Shift, ShiftReport
 
 __all__ = ["LineStatus", "StatusReport", "make_status", "pick_health"]
 

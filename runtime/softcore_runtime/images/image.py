@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.errors import PictureError
-from softcore_runtime.images import jpeg, png
-from softcore_runtime.images.bmp import decode_bmp
 from softcore_runtime.images.decoder import decode
 from softcore_runtime.images.depth import FULL, stretch
-from softcore_runtime.images.orientation import apply_orientation
-from softcore_runtime.images.tiff import decode_tiff
-from softcore_runtime.images.webp import examine_webp
+from softcore_runtime.images.formats import jpeg, png
+from softcore_runtime.images.formats.bmp import decode_bmp
+from softcore_runtime.images.formats.orientation import apply_orientation
+from softcore_runtime.images.formats.tiff import decode_tiff
+from softcore_runtime.images.formats.webp import examine_webp
 
 __all__ = ["decode_image", "has_16_bits"]
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_benchmarks.line import overhead
-from softcore_runtime.bundle import read_manifest
+from softcore_runtime.bundle.bundle import read_manifest
 
 
 def test_one_command_compares_a_line_with_bare_decisions(

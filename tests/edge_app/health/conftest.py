@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.delivery.output import OutputStatus
-from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, Status
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.pipeline.controls import CameraStatus, Status
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
 from softcore_runtime import Bound, Decision, Inspection
-from softcore_runtime.preprocessing import Window
+from softcore_runtime.images.preprocessing import Window
 
 MakeDecided = Callable[..., Decided]
 

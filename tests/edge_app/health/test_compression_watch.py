@@ -7,11 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.command import main
+from softcore_edge_app.cli.command import main
 from softcore_edge_app.health.compression_watch import CompressionWatch
-from softcore_runtime import bundle
-from softcore_runtime.compression import ENOUGH, measure_traces, summarize_traces
-from softcore_runtime.traces import Traces
+from softcore_runtime.bundle import bundle
+from softcore_runtime.images.compression import ENOUGH, measure_traces, summarize_traces
+from softcore_runtime.images.traces import Traces
 
 SAID = (
     "front, pill: the images are compressed in blocks, as JPEG and video are, more than the training images; "

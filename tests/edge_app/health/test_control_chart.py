@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health.control_chart import ControlChart, ShareChart
-from softcore_edge_app.options import DriftOptions
-from softcore_runtime.baseline import Baseline, measure_baseline
+from softcore_runtime.bundle.baseline import Baseline, measure_baseline
 
 BASELINE = Baseline(parts=10_000, centre=0.0, spread=0.1)
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health import drift as drift_module
 from softcore_edge_app.health.drift import Deviation, Drift, Reference, find_references
-from softcore_edge_app.line import recipes
-from softcore_edge_app.line.recipes import Recipes
-from softcore_edge_app.options import DriftOptions
+from softcore_edge_app.pipeline import recipes
+from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_runtime import Inspector
-from softcore_runtime.baseline import Baseline
-from softcore_runtime.threshold import Calibration
-from softcore_runtime.training import read_training
+from softcore_runtime.bundle.baseline import Baseline
+from softcore_runtime.bundle.threshold import Calibration
+from softcore_runtime.bundle.training import read_training
 
 OPTIONS = DriftOptions(learn=100)
 BASELINE = Baseline(parts=1000, centre=0.0, spread=0.1)

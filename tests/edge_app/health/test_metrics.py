@@ -7,10 +7,10 @@ from typing import Any
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health.drift import Drift, Reference
 from softcore_edge_app.health.metrics import Metrics
-from softcore_edge_app.options import DriftOptions
-from softcore_runtime.baseline import Baseline
+from softcore_runtime.bundle.baseline import Baseline
 
 HOSTILE = 'a"b\\c\nd{e="f"} 1 ü\u2028\x00'
 

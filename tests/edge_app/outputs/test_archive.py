@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
-from softcore_edge_app.line.trigger import Decided
-from softcore_edge_app.options import ArchiveOptions
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import decide
 from softcore_runtime import Decision, Inspector, UsageError, overlay, read_picture
 
@@ -448,7 +448,7 @@ def test_a_folder_is_one_lines_alone(start: Callable[..., Archive], tmp_path: Pa
     start().close(PATIENCE)
     code = f"""
 from pathlib import Path
-from softcore_edge_app.options import ArchiveOptions
+from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
 Archive(ArchiveOptions(folder=Path({str(tmp_path / "archive")!r})))
 __import__("os").kill(__import__("os").getpid(), 9)

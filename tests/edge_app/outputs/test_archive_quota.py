@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.ledger.archive_record import PICTURE, SIDECAR, Kept, format_moment, list_kept
 from softcore_edge_app.outputs.archive_quota import ArchiveQuota
+from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept, format_moment, list_kept
 from softcore_runtime import Decision
 
 BLOCK = 4096

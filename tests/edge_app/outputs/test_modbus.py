@@ -12,12 +12,12 @@ from dataclasses import replace
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 from softcore_benchmarks.line.plc import Plc
+from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.ledger.origin import Origin, find_origin, make_trigger_id
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, Status
-from softcore_edge_app.options import ModbusOptions
 from softcore_edge_app.outputs.modbus import PlcLink
 from softcore_edge_app.outputs.modbus_map import Signals, Words, number_part
+from softcore_edge_app.pipeline.controls import CameraStatus, Status
 from softcore_runtime import BundleCorruptError, Decision, OutputError, UsageError
 
 DECISIONS = (Decision.PASS, Decision.FAIL, Decision.REVIEW, Decision.INVALID)
@@ -605,7 +605,7 @@ def test_writes_nothing_to_standard_error_when_there_is_no_plc() -> None:
     code = (
         "import logging\n"
         "logging.basicConfig(level='DEBUG')\n"
-        "from softcore_edge_app.options import ModbusOptions\n"
+        "from softcore_edge_app.configuration.options import ModbusOptions\n"
         "from softcore_edge_app.outputs.modbus_client import ModbusClient\n"
         "from softcore_runtime import OutputError\n"
         "client = ModbusClient(ModbusOptions(host='127.0.0.1', port=1))\n"

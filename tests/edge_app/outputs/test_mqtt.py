@@ -25,13 +25,13 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from pydantic import ValidationError
 from softcore_benchmarks.line.broker import Broker, find_mosquitto
+from softcore_edge_app.configuration.options import MqttOptions
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, Status
-from softcore_edge_app.options import MqttOptions
 from softcore_edge_app.outputs import mqtt as module
 from softcore_edge_app.outputs.mqtt import MqttOutput
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
+from softcore_edge_app.pipeline.controls import CameraStatus, Status
 from softcore_runtime import BundleError, Decision, OutputError, UsageError
 
 pytestmark = pytest.mark.skipif(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_edge_app.outputs.printer import Printer
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import decide
 from softcore_runtime import Inspector
 

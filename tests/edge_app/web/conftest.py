@@ -16,21 +16,21 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.configuration.options import ArchiveOptions, HttpOptions
 from softcore_edge_app.delivery.output import OutputStatus
-from softcore_edge_app.frames.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.line.controls import CameraStatus, Status, View
-from softcore_edge_app.line.trigger import Decided
-from softcore_edge_app.options import ArchiveOptions, HttpOptions
 from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.pipeline.controls import CameraStatus, Status, View
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
-from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime import Bound, Decision, Inspection
+from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, UsageError
-from softcore_runtime.preprocessing import Window
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.images.preprocessing import Window
 
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 SECOND = 10**9

@@ -30,10 +30,10 @@ import numpy as np
 import uvicorn
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
-from softcore_edge_app.ledger.invalid_kinds import find_kind
+from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.web.guard import Guard
 from softcore_edge_app.web.page import add_page
-from softcore_runtime.local_page import make_app
+from softcore_runtime.cli.local_page import make_app
 from starlette.middleware import Middleware
 
 __all__ = ["TOKEN", "PageBack"]

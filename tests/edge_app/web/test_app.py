@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, settings
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import Events
-from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.shelf import Shelf
-from softcore_edge_app.web.shift import Shift
+from softcore_edge_app.web.shifts.shift import Shift
 from softcore_edge_app.web.status import LineStatus
 
 from .conftest import WELL

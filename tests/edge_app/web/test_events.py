@@ -12,7 +12,7 @@ import httpx
 import pytest
 from softcore_edge_app.web import events
 from softcore_edge_app.web.events import KEPT
-from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime import Decision
 
 Event = tuple[str, dict[str, Any], str | None]

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from softcore_edge_app.options import HttpOptions
+from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.web.forms import MOST_BYTES
 from softcore_edge_app.web.guard import list_hosts
-from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.port.server import WebServer
 
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 CHANGES = (

@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
-from softcore_edge_app.line.trigger import Decided
-from softcore_edge_app.options import HttpOptions
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.web import reader
-from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.port.server import WebServer
 
 from .conftest import SECOND, START
 

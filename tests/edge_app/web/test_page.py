@@ -140,7 +140,8 @@ def test_both_catalogues_say_the_same_things() -> None:
 def test_every_word_of_the_page_is_in_the_catalogue() -> None:
     catalogue = json.loads((PAGE / "catalogue.en.json").read_text())
     page = (PAGE / "index.html").read_text()
-    texts = [*PAGE.glob("*.js"), PAGE.with_name("report.html.j2"), PAGE.with_name("report.py")]
+    shifts = PAGE.with_name("shifts")
+    texts = [*PAGE.glob("*.js"), shifts / "report.html.j2", shifts / "report.py"]
     scripts = "\n".join(path.read_text() for path in texts)
     wanted = set(re.findall(r'data-(?:word|label)="([^"]+)"', page)) | set(
         re.findall(r'\bsay\(\s*(?:language, )?"([^"]+)"(?! ~)', scripts)

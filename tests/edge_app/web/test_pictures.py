@@ -9,11 +9,11 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from softcore_edge_app.frames.sources import Frame
-from softcore_edge_app.ledger.archive_record import OVERLAY, PICTURE, Kept
-from softcore_edge_app.line.trigger import Decided
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
+from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.web import shelf as shelf_module
-from softcore_edge_app.web.server import WebServer
+from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.shelf import KEPT, NoPictureError, Shelf
 
 FAILED, PASSED, INVALID = (6, 55), (0, 50), (9, 59)  # of the archive, and of the memory

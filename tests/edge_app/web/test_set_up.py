@@ -4,11 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
-from softcore_edge_app.ledger.excerpt import Part
 from softcore_edge_app.ledger.row import Row
+from softcore_edge_app.queries.excerpt import Part
 from softcore_edge_app.web.preview import preview_limit
 from softcore_runtime import Decision
-from softcore_runtime.threshold import Threshold
+from softcore_runtime.bundle.threshold import Threshold
 
 from .conftest import make_decided
 

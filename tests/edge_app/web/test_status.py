@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.health.drift import Deviation
-from softcore_edge_app.options import HttpOptions
-from softcore_edge_app.web import server as server_module
-from softcore_edge_app.web import shift as shift_module
-from softcore_edge_app.web.server import WebServer
-from softcore_edge_app.web.shift import Shift
+from softcore_edge_app.web.port import server as server_module
+from softcore_edge_app.web.port.server import WebServer
+from softcore_edge_app.web.shifts import shift as shift_module
+from softcore_edge_app.web.shifts.shift import Shift
 from softcore_runtime import Decision
 
 from .conftest import METRICS

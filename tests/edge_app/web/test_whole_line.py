@@ -12,17 +12,17 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from softcore_edge_app.frames.sources import Frame
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.configuration.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
-from softcore_edge_app.line.bookkeeper import Bookkeeper
-from softcore_edge_app.line.desk import Desk
-from softcore_edge_app.line.line import Line
-from softcore_edge_app.line.recipes import Recipes
-from softcore_edge_app.line.station import Station
-from softcore_edge_app.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.desk import Desk
+from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.server import WebServer
 from softcore_runtime import Inspector, LedgerError
 
 from .conftest import METRICS, TOKEN

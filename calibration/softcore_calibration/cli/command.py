@@ -1,0 +1,142 @@
+"""The command `softcore-calibrate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from softcore_runtime import Inspector, read_picture
+from softcore_runtime.bundle.bundle import manifest_path
+from softcore_runtime.bundle.limit import revert_threshold, set_threshold
+from softcore_runtime.bundle.training import read_training
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.errors import DataError, UsageError
+
+from softcore_calibration.cli.options import DEFECTS, build_parser, rewrite_command
+from softcore_calibration.cli.preflight import check_order
+from softcore_calibration.objective import Objective
+
+if TYPE_CHECKING:
+    from softcore_calibration.calibration import Findings
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `softcore-calibrate`; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return run(build_parser(), partial(_work, given=given), arguments)
+
+
+def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
+    order = check_order(options)
+    if options.revert:
+        return _revert(order.bundle)
+    samples, wanted, mask = order.samples, order.objective, order.mask
+    for line in samples.layouts:
+        _say(line)
+    for line in samples.omitted:
+        _say(f"warning: {line}")
+    # Only now, for it takes a second: --help and mistakes in the options are answered at once.
+    from softcore_calibration.demands import demand_enough, demand_good
+
+    training = read_training(order.bundle)
+
+    def demand(good: int | None, bad: int | None) -> None:
+        """Refuse what so many images are too few for; without good ones the training images stand in."""
+        if good == 0:
+            demand_good(masked=mask is not None, min_area=options.min_area)
+        demand_enough(
+            wanted,
+            good if good != 0 else len(training.scores),
+            bad,
+            stand_in=good == 0,
+            rewrite=partial(rewrite_command, given),
+        )
+
+    demand(samples.count_kind(False), samples.count_kind(True))
+    from softcore_calibration.calibration import calibrate
+    from softcore_calibration.cli.table import describe_findings
+    from softcore_calibration.confirmation import confirm, describe_jump
+    from softcore_calibration.data.score_cache import open_cache
+    from softcore_calibration.data.scoring import score_samples
+
+    if options.report:
+        from softcore_calibration.report.report import write_report
+    if options.serve:
+        from softcore_calibration.report.page import serve_page
+
+    inspector = Inspector.load(
+        order.bundle,
+        engine=options.engine,
+        provider=options.provider,
+        threads=options.threads,
+        any_limit=True,  # a wrong one is set right here
+    )
+    exported = inspector.manifest
+    first = (*exported.history, exported.threshold)[0]
+    plain = first.model_copy(update={"min_area": options.min_area, "mask": None, "fail_above": None})
+    inspector.rehearse(plain, None if options.mask is None else read_picture(options.mask))
+    with open_cache(inspector, mask) as cache:
+        scoring = score_samples(inspector, samples, cache, samples.count)
+    wanting = not scoring.good and any(not defective for _, defective in samples.files)
+    if scoring.unread and (wanting or not (scoring.good or scoring.bad)):
+        kind = "good images" if wanting else f"{len(scoring.unread)} images"
+        raise DataError(f"none of the {kind} could be read; first fault: {scoring.unread[0]}")
+    if scoring.cached:
+        _say(f"{scoring.cached} of {len(scoring.good) + len(scoring.bad)} scores were known from before")
+    demand(len(scoring.good), len(scoring.bad))  # some may have been unreadable, or there twice
+    rate = options.defect_rate or DEFECTS
+
+    def find(objective: Objective) -> Findings:
+        found = calibrate(inspector, scoring, training, objective, rate, masked=mask is not None)
+        if fault := inspector.explain_limit(found.threshold):
+            raise UsageError(f"{order.bundle}: {fault}; nothing was changed")
+        return replace(found, manifest=exported)
+
+    def use(findings: Findings) -> Findings:
+        nonlocal exported
+        before = exported
+        exported = set_threshold(order.bundle, findings.threshold, before, mask)
+        return replace(findings, manifest=before)
+
+    findings = find(wanted)
+    for line in describe_findings(findings):
+        print(line)
+    if options.report:
+        write_report(options.report, findings, inspector)
+        print(f"  report     {options.report}")
+    if options.serve:
+
+        def use_value(value: float) -> Findings:
+            asked = value == findings.threshold.value
+            return use(findings if asked else find(Objective("value", {"value": value})))
+
+        serve_page(findings, inspector, use_value, _say)
+    elif options.dry_run:
+        print("  bundle     not changed (--dry-run)")
+    else:
+        jump = describe_jump(exported.threshold, findings.threshold)
+        if jump and not options.yes and wanted.kind != "value":  # who names a limit has said which
+            confirm(order.bundle, jump)
+        use(findings)
+        print(f"  bundle     {manifest_path(order.bundle)} has the limit; --revert goes back")
+    return 0
+
+
+def _revert(bundle: Path) -> int:
+    dropped, restored = revert_threshold(bundle)
+    print(
+        f"{bundle}: the limit is {restored.value:.6g} again ({restored.method}); "
+        f"dropped {dropped.value:.6g} ({dropped.method})"
+    )
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

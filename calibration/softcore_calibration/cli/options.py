@@ -1,0 +1,295 @@
+"""Options: what `softcore-calibrate` can be told."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from softcore_runtime.backends.engine import ENGINES, PROVIDERS
+from softcore_runtime.cli.checks import MistakesError
+from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.errors import UsageError
+
+from softcore_calibration.confirmation import FACTOR
+from softcore_calibration.objective import Objective
+
+__all__ = [
+    "DEFECTS",
+    "build_parser",
+    "check_numbers",
+    "list_given",
+    "list_places",
+    "read_objective",
+    "rewrite_command",
+]
+
+_DESCRIPTION = """\
+Choose a bundle's limit on labelled pictures, run through the very bundle that ships, and write it into
+the bundle with what it rests on. Without pictures the training pictures' own scores stand in.
+
+PATH is a folder of pictures, a picture, a video, or a table (CSV with the columns path and label)."""
+
+_EPILOG = """\
+examples (the first after softcore-export --demo, which draws demo/pill):
+  softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05 --report limit.html
+  softcore-calibrate bundles/pill --good checked/good
+  softcore-calibrate bundles/pill --data DATASETS/pill --max-overkill 0.05 --confidence 0.95
+  softcore-calibrate bundles/pill --good good --bad bad --cost-escape 50 --cost-overkill 1 --defect-rate 0.002
+  softcore-calibrate bundles/pill --data labels.csv --max-overkill 0.02 --max-escape 0.05 --review-band
+  softcore-calibrate bundles/pill --data DATASETS/pill --report limit.html --dry-run
+  softcore-calibrate bundles/pill --revert
+
+exit codes:
+  0    the limit is written (with --dry-run: found)
+  2    a mistake in the command
+  3    a fault of the bundle, or images that can't carry what is asked
+  70   a fault of SoftCore itself
+  130  interrupted (Ctrl-C, SIGTERM); the bundle is as it was"""
+
+_OVERKILL = 0.01  # the objective where none is named
+DEFECTS = 0.01  # the share of defective parts that counts are told for where none is named
+
+
+def build_parser() -> Parser:
+    """Build the parser of `softcore-calibrate`."""
+    parser = Parser("softcore-calibrate", _DESCRIPTION, _EPILOG)
+    parser.add_argument(
+        "bundle", metavar="BUNDLE", help="the bundle's folder, or the name of one under bundles/"
+    )
+    pictures = parser.add_argument_group("pictures")
+    for kind in ("good", "bad"):
+        pictures.add_argument(
+            f"--{kind}",
+            type=Path,
+            metavar="PATH",
+            action="append",
+            default=[],
+            help=f"{kind} parts; repeatable",
+        )
+    pictures.add_argument(
+        "--data",
+        type=Path,
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="both kinds: ROOT/CATEGORY in MVTec AD's layout (its test part), or a table",
+    )
+    objective = parser.add_argument_group(f"objective (one; default --max-overkill {_OVERKILL})")
+    objective.add_argument(
+        "--max-overkill", type=_share, metavar="A", help="at most the share A of good parts fails"
+    )
+    objective.add_argument(
+        "--max-escape",
+        type=_share,
+        metavar="B",
+        help="at most the share B of bad parts passes; with --max-overkill and --review-band both hold",
+    )
+    objective.add_argument("--cost-escape", type=_positive, metavar="X", help="an escape costs X ...")
+    objective.add_argument(
+        "--cost-overkill", type=_positive, metavar="Y", help="... and an overkill Y: least cost"
+    )
+    objective.add_argument("--f1", action="store_true", help="the highest F1 score")
+    objective.add_argument("--youden", action="store_true", help="the highest Youden index")
+    objective.add_argument("--percentile", type=_percent, metavar="Q", help="Q %% of the good pictures pass")
+    objective.add_argument("--value", type=_positive, metavar="T", help="this very limit")
+    objective.add_argument(
+        "--confidence",
+        type=_share,
+        metavar="C",
+        help="keep the promise of --max-overkill or --max-escape with this confidence over samples, not only "
+        "on average; also that of the intervals that are told (0.95)",
+    )
+    objective.add_argument(
+        "--defect-rate", type=_share, metavar="R", help=f"share of defective parts on the line ({DEFECTS})"
+    )
+    limit = parser.add_argument_group("limit")
+    limit.add_argument(
+        "--review-band",
+        nargs="?",
+        type=_share,
+        const=0.0,
+        metavar="W",
+        help="a grey zone whose parts go to a person (REVIEW): of the share W on either side of the limit, "
+        "or without W from the --max-escape limit to the --max-overkill limit",
+    )
+    limit.add_argument(
+        "--mask", type=Path, metavar="PICTURE", help="inspect nothing where this picture of a frame is white"
+    )
+    limit.add_argument(
+        "--min-area",
+        type=_whole,
+        metavar="N",
+        help="fail only where N pixels of the anomaly map (of crop x crop) are above the limit",
+    )
+    result = parser.add_argument_group("result")
+    result.add_argument("--report", type=Path, metavar="FILE.html", help="write a report to look at")
+    result.add_argument(
+        "--serve", action="store_true", help="open the report as a page that can set the limit"
+    )
+    result.add_argument(
+        "--yes",
+        action="store_true",
+        help=f"set the limit also where it is more than {FACTOR} times the one before, or less than a "
+        f"{FACTOR}th of it; without this a person is asked at the terminal, or the limit refused",
+    )
+    result.add_argument("--dry-run", action="store_true", help="change nothing")
+    result.add_argument("--revert", action="store_true", help="go back to the limit before this one")
+    speed = parser.add_argument_group("speed")
+    speed.add_argument(
+        "--engine",
+        choices=("auto", *ENGINES),
+        default="auto",
+        help="what runs the network; take the line's (auto)",
+    )
+    speed.add_argument(
+        "--provider",
+        choices=("auto", *PROVIDERS),
+        default="auto",
+        help="what computes; take the line's (auto: the first that can here)",
+    )
+    speed.add_argument("--threads", type=_whole, metavar="N", help="of network and index (all)")
+    return parser
+
+
+def read_objective(options: argparse.Namespace) -> Objective:
+    """Find the one objective among the options.
+
+    Raises:
+        UsageError: there are two, or a part of one is missing.
+    """
+    costs = (options.cost_escape, options.cost_overkill)
+    if (costs[0] is None) != (costs[1] is None):
+        raise UsageError("--cost-escape and --cost-overkill go together: only their ratio matters")
+    chosen = {
+        "--max-overkill": options.max_overkill is not None,
+        "--max-escape": options.max_escape is not None,
+        "--cost-escape": costs[0] is not None,
+        "--f1": options.f1,
+        "--youden": options.youden,
+        "--percentile": options.percentile is not None,
+        "--value": options.value is not None,
+    }
+    names = [name for name, there in chosen.items() if there]
+    zone = options.review_band
+    confidence = options.confidence
+    if names == ["--max-overkill", "--max-escape"]:
+        if zone != 0:
+            raise UsageError(
+                "--max-overkill and --max-escape: one limit seldom keeps both; add --review-band, and what "
+                "lies between their two limits goes to a person"
+            )
+        both = {"overkill": options.max_overkill, "escape": options.max_escape}
+        return Objective("band", both, confidence)
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)}: choose one objective")
+    if zone == 0:
+        raise UsageError("--review-band: needs a width, or both --max-overkill and --max-escape")
+    name = names[0] if names else "--max-overkill"
+    if confidence is not None and name not in ("--max-overkill", "--max-escape"):
+        raise UsageError(
+            f"--confidence {confidence:g}: {name} makes no promise that could be kept with confidence"
+        )
+    if options.defect_rate is not None and name == "--cost-escape":
+        defects = {"defects": options.defect_rate}
+    else:
+        defects = {}
+    kind, parameters = {
+        "--max-overkill": ("overkill", {"share": options.max_overkill or _OVERKILL}),
+        "--max-escape": ("escape", {"share": options.max_escape}),
+        "--cost-escape": ("cost", {"escape": costs[0], "overkill": costs[1], **defects}),
+        "--f1": ("f1", {}),
+        "--youden": ("youden", {}),
+        "--percentile": ("percentile", {"percent": options.percentile}),
+        "--value": ("value", {"value": options.value}),
+    }[name]
+    return Objective(kind, parameters, confidence, zone)
+
+
+def list_places(options: argparse.Namespace) -> list[tuple[Path, bool | None]]:
+    """List the places of pictures, each with what they are; None where it says that itself."""
+    return [
+        *((path, False) for path in options.good),
+        *((path, True) for path in options.bad),
+        *((path, None) for path in options.data),
+    ]
+
+
+def check_numbers(options: argparse.Namespace) -> None:
+    """Refuse options that are no such numbers.
+
+    Raises:
+        MistakesError: some aren't; all of them are told.
+    """
+    wrong = {name: value for name, value in vars(options).items() if isinstance(value, _Wrong)}
+    if wrong:
+        raise MistakesError(
+            [
+                f"--{name.replace('_', '-')} {value.given}: must be {value.wanted}"
+                for name, value in wrong.items()
+            ]
+        )
+
+
+def list_given(options: argparse.Namespace) -> list[str]:
+    """Name the options that aren't as they are by default, sorted; without the bundle."""
+    usual = vars(build_parser().parse_args([str(options.bundle)]))
+    return sorted(
+        f"--{name.replace('_', '-')}" for name, value in vars(options).items() if value != usual.get(name)
+    )
+
+
+def rewrite_command(arguments: Sequence[str], changes: Mapping[str, str]) -> str:
+    """Write the command with other values of some options, to be typed as it is.
+
+    Example:
+        >>> rewrite_command(["pill", "--good", "my parts"], {"--max-overkill": "0.034"})
+        "softcore-calibrate pill --good 'my parts' --max-overkill 0.034"
+    """
+    words, rest = list(arguments), dict(changes)
+    for option, value in changes.items():
+        for place, word in enumerate(words):
+            if word == option and place + 1 < len(words):
+                words[place + 1] = value
+                rest.pop(option, None)
+            elif word.startswith(f"{option}="):
+                words[place] = f"{option}={value}"
+                rest.pop(option, None)
+    end = words.index("--") if "--" in words else len(words)
+    words[end:end] = [word for pair in rest.items() for word in pair]
+    return shlex.join(["softcore-calibrate", *words])
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """What was given for a number, and what is wanted: kept until all mistakes are told at once."""
+
+    given: str
+    wanted: str
+
+
+def _share(text: str) -> float | _Wrong:
+    return _number(text, 0, 1, "above 0 and below 1")
+
+
+def _percent(text: str) -> float | _Wrong:
+    return _number(text, 0, 100, "above 0 and below 100")
+
+
+def _positive(text: str) -> float | _Wrong:
+    return _number(text, 0, float(np.finfo(np.float32).max), "above 0")
+
+
+def _whole(text: str) -> int | _Wrong:
+    return int(text) if text.isdecimal() and int(text) else _Wrong(text, "a whole number from 1 up")
+
+
+def _number(text: str, low: float, high: float, words: str) -> float | _Wrong:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    return value if low < value < high else _Wrong(text, f"a number {words}")

@@ -1,0 +1,107 @@
+"""Preflight: everything about a calibration that can be refused before anything is loaded or scored."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from softcore_runtime.backends.backbones import check_choice
+from softcore_runtime.bundle.bundle import manifest_path, read_manifest
+from softcore_runtime.cli.bundle_choice import choose_bundle
+from softcore_runtime.cli.checks import gather_mistakes
+from softcore_runtime.errors import UsageError
+from softcore_runtime.images.pictures import read_picture
+
+from softcore_calibration.cli.options import check_numbers, list_given, list_places, read_objective
+from softcore_calibration.data.samples import Samples, find_samples
+from softcore_calibration.objective import Objective
+
+__all__ = ["Order", "check_order"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A calibration that nothing is known to stand in the way of.
+
+    Attributes:
+        bundle: its folder.
+        samples: what to score.
+        objective: what the limit is chosen for.
+        mask: a picture of a frame, written as PNG, white where nothing is inspected.
+    """
+
+    bundle: Path
+    samples: Samples
+    objective: Objective
+    mask: bytes | None
+
+
+def check_order(options: argparse.Namespace) -> Order:
+    """Take the options, and refuse what can be refused at once.
+
+    Raises:
+        UsageError: all of a user's mistakes that were found.
+        SoftCoreError: there is but one fault, and it is of another kind (no bundle, no images).
+    """
+    objective, samples, mask = Objective(), Samples([], [], []), None
+    with gather_mistakes() as attempt:
+        with attempt():
+            bundle = choose_bundle(options.bundle)
+            read_manifest(bundle)
+            if not options.dry_run:
+                _check_writable(bundle, options.revert)
+        with attempt():
+            check_numbers(options)
+            objective = read_objective(options)
+        with attempt():
+            _check_combinations(options)
+        with attempt():
+            _check_report(options.report)
+        with attempt():
+            mask = _read_mask(options.mask)
+        with attempt():
+            check_choice(options.engine, options.provider)
+        with attempt():
+            samples = find_samples(list_places(options))
+    return Order(bundle, samples, objective, mask)
+
+
+def _check_combinations(options: argparse.Namespace) -> None:
+    others = [name for name in list_given(options) if name not in ("--revert", "--yes", "--debug")]
+    if options.revert and others:
+        raise UsageError(
+            f"--revert goes back to the limit before, and takes nothing else: leave out {', '.join(others)}"
+        )
+    if options.serve and options.dry_run:
+        raise UsageError("--serve changes nothing until its button is pressed; leave out --dry-run")
+
+
+def _check_writable(bundle: Path, revert: bool) -> None:
+    file = manifest_path(bundle)
+    if not (os.access(bundle, os.W_OK) and os.access(file, os.W_OK)):
+        advice = "" if revert else "; --dry-run only finds the limit"
+        raise UsageError(f"{file}: can't be written by you{advice}")
+
+
+def _check_report(report: Path | None) -> None:
+    if report is None:
+        return
+    folder = report.parent
+    if not folder.is_dir():
+        raise UsageError(f"--report {report}: there is no folder {folder}")
+    if report.is_dir():
+        raise UsageError(f"--report {report}: that is a folder; name a file in it")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--report {report}: {folder} can't be written by you")
+
+
+def _read_mask(path: Path | None) -> bytes | None:
+    """Read a mask and write it as PNG, whatever it was.
+
+    Raises:
+        PictureError: it is no picture.
+    """
+    return None if path is None else bytes(cv2.imencode(".png", read_picture(path))[1].tobytes())

@@ -1,0 +1,1 @@
+"""Data: labelled images and their scores."""

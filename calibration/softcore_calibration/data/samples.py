@@ -1,0 +1,194 @@
+"""Samples: the labelled pictures that a limit is calibrated on, from folders, videos and tables."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.cli.command_line import suggest
+from softcore_runtime.errors import DataError, PictureError, UsageError
+from softcore_runtime.folders.labelled_folder import find_class_part, find_test_part
+from softcore_runtime.images.depth import FULL
+from softcore_runtime.images.pictures import SUFFIXES, read_picture
+
+from softcore_calibration.data.label_table import read_label_table
+
+__all__ = ["Sample", "Samples", "find_samples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One picture and what it is.
+
+    Attributes:
+        name: says where it is from.
+        path: the file it is in.
+        defective: what a person says of it.
+        digest: SHA-256 of the file, or of a video's frame; "" where it can't be read.
+        frame: a video's, uint8 BGR `[H, W, 3]`; None of a picture's file, which is decoded when asked for.
+    """
+
+    name: str
+    path: Path
+    defective: bool
+    digest: str
+    frame: NDArray[np.uint8] | None = None
+
+    def read(self, white: int = FULL) -> NDArray[np.uint8]:
+        """Read the picture, uint8 BGR `[H, W, 3]`.
+
+        Args:
+            white: as for `read_picture`.
+
+        Raises:
+            PictureError: it can't be read.
+        """
+        if self.frame is not None:
+            return self.frame
+        if not _is_picture(self.path):
+            raise PictureError(f"{self.path}: neither an image nor a video that OpenCV can read")
+        return read_picture(self.path, white)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples that were found, and not yet read; iterating reads them.
+
+    Attributes:
+        files: images and videos, each with whether it is defective.
+        frames: of each file, as a video's head promises; 1 of an image; None where that isn't known.
+        omitted: what else is in the folders that looks like images, in lines.
+        layouts: how the folders were read that say themselves what is good, in lines.
+    """
+
+    files: list[tuple[Path, bool]]
+    frames: list[int | None]
+    omitted: list[str]
+    layouts: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Read them."""
+        return (sample for path, defective in self.files for sample in _read(path, defective))
+
+    @property
+    def count(self) -> int:
+        """How many there are, as far as that is known before they are read."""
+        return sum(frames or 1 for frames in self.frames)
+
+    def count_kind(self, defective: bool) -> int | None:
+        """Count those of one kind; None where that isn't known before they are read."""
+        counts = [
+            frames for (_, bad), frames in zip(self.files, self.frames, strict=True) if bad == defective
+        ]
+        return None if None in counts else sum(filter(None, counts))
+
+
+def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
+    """Find the samples at places: a folder of images, an image, a video, or a table (CSV).
+
+    Args:
+        places: each with what its images are; None where it says that itself: a table, or a folder in a
+            layout that `find_test_part` reads. Of a table only the rows of the wanted kind are taken.
+
+    Raises:
+        UsageError: a place isn't there, is none of these, or says nothing of good and bad.
+        DataError: a place holds no images.
+    """
+    samples = Samples([], [], [])
+    for place, defective in places:
+        samples.files.extend(_list_files(place, defective, samples))
+    samples.frames.extend(1 if _is_picture(path) else _count_frames(path) for path, _ in samples.files)
+    return samples
+
+
+def _list_files(place: Path, defective: bool | None, samples: Samples) -> list[tuple[Path, bool]]:
+    """List the images and videos of a place, and put down in `samples` what is to be said of it."""
+    if not place.exists():
+        there = [path.name for path in place.parent.iterdir()] if place.parent.is_dir() else []
+        raise UsageError(f"{place}: no such file or folder{suggest(place.name, there)}")
+    if place.suffix.lower() == ".csv" and place.is_file():
+        return read_label_table(place, defective)
+    if place.is_dir():
+        return _list_folder(place, defective, samples)
+    if defective is None:
+        raise UsageError(
+            f"{place}: --data takes a folder in a known layout (MVTec AD's), or a table with path and label"
+        )
+    if not _is_picture(place) and not _is_video(place):
+        raise UsageError(f"{place}: neither an image nor a video that OpenCV can read")
+    return [(place, defective)]
+
+
+def _list_folder(place: Path, defective: bool | None, samples: Samples) -> list[tuple[Path, bool]]:
+    if defective is None:
+        part = find_test_part(place)
+        images = [*((path, False) for path in part.good), *((path, True) for path in part.bad)]
+        folder, omitted, some = part.folder, part.omitted, part.good
+        layout = f" ({part.layout})" if part.layout else ""
+        samples.layouts.append(
+            f"{len(part.good):,} good and {len(part.bad):,} bad images in {folder}{layout}"
+        )
+    else:
+        one = find_class_part(place, defective=defective)
+        images = [(path, defective) for path in one.images]
+        folder, omitted, some = place, one.omitted, one.images
+    if not some:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        which = "good images" if defective is None else "images"
+        besides = "".join(f"; {line.removeprefix(f'{folder}: ')}" for line in omitted)
+        raise DataError(f"{folder}: no {which} here ({kinds}){besides}")
+    samples.omitted.extend(omitted)
+    return images
+
+
+def _read(path: Path, defective: bool) -> Iterator[Sample]:
+    if not _is_picture(path):
+        yield from _read_video(path, defective)
+        return
+    digest = ""
+    with contextlib.suppress(OSError):  # of which reading it will tell
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    yield Sample(str(path), path, defective, digest)
+
+
+def _read_video(path: Path, defective: bool) -> Iterator[Sample]:
+    capture = cv2.VideoCapture(str(path))
+    number = 0
+    try:
+        while capture.isOpened():
+            read, frame = capture.read()
+            if not read or frame is None:
+                break
+            number += 1
+            picture = np.asarray(frame, np.uint8)
+            digest = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
+            yield Sample(f"{path}#{number}", path, defective, digest, picture)
+    finally:
+        capture.release()
+    if number == 0:
+        yield Sample(str(path), path, defective, "")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _is_video(path: Path) -> bool:
+    capture = cv2.VideoCapture(str(path))
+    opened = bool(capture.isOpened())
+    capture.release()
+    return opened
+
+
+def _count_frames(path: Path) -> int | None:
+    """Say how many frames a video's head promises; None where it doesn't, or is no video's."""
+    capture = cv2.VideoCapture(str(path))
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+    capture.release()
+    return max(1, round(count)) if 0 < count < 1e9 else None

@@ -1,0 +1,131 @@
+"""Scoring: samples through the very bundle, engine and search that the line uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime import FrameError, Inspector, PictureError, read_picture
+from softcore_runtime.bundle.training import draw_thumbnail, measure_look
+from softcore_runtime.cli.progress import track
+from softcore_runtime.images.depth import FULL
+from softcore_runtime.images.file_names import to_text
+
+from softcore_calibration.data.samples import Sample
+from softcore_calibration.data.score_cache import ScoreCache
+
+__all__ = ["Scored", "Scoring", "read_again", "score_samples"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A picture and its score.
+
+    Attributes:
+        name, path, defective, digest: as in `Sample`.
+        score: the exact score, as `Inspector.inspect` gives it.
+        spread: the share of its patches above the limit that the export set.
+        thumbnail: uint8 `[32, 32]`.
+        look: float64 `[3]`, see `measure_look`.
+    """
+
+    name: str
+    path: Path
+    defective: bool
+    digest: str
+    score: float
+    spread: float
+    thumbnail: NDArray[np.uint8]
+    look: NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Scoring:
+    """What came of the samples.
+
+    Attributes:
+        good, bad: the pictures that count, each content once.
+        unread: a line for each that could not be read or inspected.
+        repeated: names of pictures whose content, or pixels, were there before.
+        contradicted: names of pictures given both as good and as bad.
+        cached: how many scores were known from before.
+    """
+
+    good: list[Scored] = field(default_factory=list)
+    bad: list[Scored] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    contradicted: list[str] = field(default_factory=list)
+    cached: int = 0
+
+
+def score_samples(
+    inspector: Inspector, samples: Iterable[Sample], cache: ScoreCache, total: int | None = None
+) -> Scoring:
+    """Score every sample, with a bar; those that can't be are put down, and so are repetitions.
+
+    The inspector's limit must be the export's, to which `Scored.spread` refers.
+    """
+    scoring = Scoring()
+    seen: dict[str | tuple[float, bytes, bytes], Scored] = {}
+    for sample in track(samples, "scores", total):
+        first = seen.get(sample.digest)
+        try:
+            scored = first or _score(inspector, sample, cache, scoring)
+        except (FrameError, PictureError) as error:
+            scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
+            continue
+        # The same pixels in another file give the same score, look and thumbnail, to the last bit.
+        shown = scored.score, scored.look.tobytes(), scored.thumbnail.tobytes()
+        if first is None and shown not in seen:
+            seen[sample.digest] = seen[shown] = scored
+            (scoring.bad if sample.defective else scoring.good).append(scored)
+        else:
+            same = seen[shown].defective == sample.defective
+            (scoring.repeated if same else scoring.contradicted).append(sample.name)
+    return scoring
+
+
+def read_again(scored: Scored, white: int = FULL) -> NDArray[np.uint8] | None:
+    """Read a picture once more, to show it; None where its video has gone.
+
+    Args:
+        scored: which.
+        white: as for `read_picture`.
+
+    Raises:
+        PictureError: its file has gone, or is another now.
+    """
+    name = scored.name.removeprefix(str(scored.path))
+    if not name:
+        return read_picture(scored.path, white)
+    capture = cv2.VideoCapture(str(scored.path))
+    picture = None
+    try:
+        for _ in range(int(name.removeprefix("#"))):
+            picture = capture.read()[1]
+    finally:
+        capture.release()
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Scoring) -> Scored:
+    known = cache.get(sample.digest)
+    if known:
+        scoring.cached += 1
+        score, spread, small, looks = known
+        thumbnail = np.frombuffer(small, np.uint8).reshape(32, 32)
+        look = np.frombuffer(looks, np.float64)
+    else:
+        picture = sample.read(inspector.manifest.preprocessing.white)
+        inspection = inspector.inspect(picture)
+        # Exact, for patch scores are wherever they are above the limit.
+        score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())
+        thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(picture))
+        look = measure_look(picture)
+        cache.put(sample.digest, score, spread, thumbnail.tobytes(), look.tobytes())
+    return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, look)

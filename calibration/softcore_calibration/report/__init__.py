@@ -1,0 +1,1 @@
+"""Report: what a threshold does, as a page."""

@@ -1,0 +1,1 @@
+"""Cameras: where frames come from, and whether they can show a part."""

@@ -1,0 +1,62 @@
+"""Frame checks: whether a frame can show a part at all, judged by how the training pictures look."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.bundle.training import Training, measure_look
+from softcore_runtime.images.preprocessing import SMALLEST_SIDE
+
+__all__ = ["FrameChecks"]
+
+_DARK, _BRIGHT = 1 / 3, 2 / 3  # of the way to black below the darkest, to white above the brightest
+_FLAT, _BLURRED = 1 / 5, 1 / 4  # of the least contrast, of the least sharpness
+_WHITE = 255.0
+
+
+class FrameChecks:
+    """Finds what no part can look like: a dark, glaring, empty or blurred picture.
+
+    The bounds lie well outside all that was seen in training, so that an odd part is still inspected: what
+    they refuse is a lamp that failed, a lid on the lens, a lens out of focus.
+
+    Args:
+        training: what the bundle knows of its training pictures.
+    """
+
+    def __init__(self, training: Training) -> None:
+        low, high = training.looks.min(axis=0), training.looks.max(axis=0)
+        self._darkest, self._brightest = low[0], high[0]
+        self._least_contrast, self._least_sharpness = low[1], low[2]
+
+    def find_fault(self, frame: NDArray[np.generic]) -> str | None:
+        """Say why a frame, as for `Inspector.decide`, can't show a part; None where it can.
+
+        One that is too small is left to the inspector to refuse.
+
+        Raises:
+            FrameError: the frame is no picture.
+        """
+        if min(frame.shape[:2]) < SMALLEST_SIDE:
+            return None
+        brightness, contrast, sharpness = measure_look(frame)
+        if brightness < _DARK * self._darkest:
+            return (
+                f"too dark: its mean grey level is {brightness:.0f}, that of the darkest training picture "
+                f"{self._darkest:.0f}"
+            )
+        if brightness > self._brightest + _BRIGHT * (_WHITE - self._brightest):
+            return (
+                f"too bright: its mean grey level is {brightness:.0f}, that of the brightest training "
+                f"picture {self._brightest:.0f}"
+            )
+        if contrast < _FLAT * self._least_contrast:
+            return (
+                f"without contrast: its grey levels differ by {contrast:.1f}, in training by "
+                f"{self._least_contrast:.1f} at least"
+            )
+        if sharpness < _BLURRED * self._least_sharpness:
+            return (
+                f"blurred: its sharpness is {sharpness:.1f}, in training {self._least_sharpness:.1f} at least"
+            )
+        return None

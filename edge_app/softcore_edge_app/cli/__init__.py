@@ -1,0 +1,1 @@
+"""Command line: `softcore-edge` and its subcommands."""

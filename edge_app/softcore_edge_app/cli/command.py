@@ -1,0 +1,191 @@
+"""Command: `softcore-edge`, a decision for every frame of a camera, a video or a folder of images."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import takewhile
+
+from softcore_runtime import BundleNotFoundError, SourceError
+from softcore_runtime.cli.bundle_choice import choose_bundle, is_bundle, list_bundles
+from softcore_runtime.cli.command_line import find_nearest, run
+
+from softcore_edge_app.cli import ask_command, check_command, prepare_command, service_command
+from softcore_edge_app.cli import ledger_command as ledger_command
+from softcore_edge_app.cli.advice import give_advice
+from softcore_edge_app.cli.command_options import build_parser, gather_options
+from softcore_edge_app.cli.preflight import require_presence
+from softcore_edge_app.configuration.configuration import configure
+from softcore_edge_app.configuration.mistakes import ConfigurationError
+from softcore_edge_app.configuration.options import Configuration
+from softcore_edge_app.connections import Connections
+from softcore_edge_app.health.logs import configure_logs
+from softcore_edge_app.health.memory import limit_arenas
+from softcore_edge_app.outputs.overlay_folder import OverlayFolder
+from softcore_edge_app.outputs.printer import Printer
+from softcore_edge_app.pipeline.assembly import assemble, is_live
+from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.replay import replay_command
+from softcore_edge_app.tally import Tally
+
+__all__ = ["main"]
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PRINTING = 0.2  # seconds for the lines that wait at the end
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `softcore-edge` and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    leading = list(takewhile("--debug".__eq__, arguments))  # before a command, too
+    name, *rest = [*arguments[len(leading) :], ""]
+    if other := _OTHERS.get(name):
+        return other([*leading, *rest[:-1]])
+    parser = build_parser()
+    if meant := _find_meant(name):
+        parser.error(f"{name}: no command and no bundle of this name; did you mean {meant}?")
+    return run(parser, _work, arguments)
+
+
+def _find_meant(name: str) -> str | None:
+    """Find the command that was meant by what would be taken for a bundle; None where it may well be one."""
+    if not name or name.startswith("-") or is_bundle(name):
+        return None
+    commands = {one: f"softcore-edge {one}" for one in _OTHERS}
+    commands |= {end: f"the command softcore-{end}" for end in ("calibrate", "export")}
+    near = find_nearest(name, [*commands, *list_bundles()])
+    return commands.get(near) if near else None
+
+
+def _configure(options: argparse.Namespace) -> Configuration:
+    """Make the configuration; where there are mistakes in it a bundle that isn't there is told with them."""
+    try:
+        return configure(options.config, gather_options(options))
+    except ConfigurationError as error:
+        if options.bundle is None or is_bundle(options.bundle):
+            raise
+        try:
+            choose_bundle(options.bundle)
+        except BundleNotFoundError as missing:
+            raise ConfigurationError([str(missing), *error.mistakes]) from None
+        raise
+
+
+def _work(options: argparse.Namespace) -> None:
+    limit_arenas()
+    # What was mistyped or isn't there is said before a bundle is loaded, which takes seconds.
+    line = _configure(options)
+    configure_logs(line.log)
+    for place, advice in give_advice(line):
+        _log.warning("%s: %s", ".".join(place), advice)
+    require_presence(line)
+    station = assemble(line)
+    try:
+        overlays = OverlayFolder(line.save_overlays) if line.save_overlays else None
+        connections = Connections(station, line)
+    except BaseException:
+        station.stop()
+        raise
+    # Python has no standard output at all where it was started with a closed one.
+    colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    printer = Printer(
+        json=line.json_lines,
+        colour=colour,
+        overlays=overlays,
+        lossless=not is_live(station),
+        on_error=station.fail,
+        cameras=tuple(station.lines),
+    )
+    tally, start = Tally(), time.perf_counter()
+    tallies = {name: Tally() for name in station.lines}
+    station.add_listener(lambda decided: tally.add(decided.verdict))
+    station.add_listener(lambda decided: tallies[decided.entry.camera].add(decided.verdict))
+    station.add_listener(printer.print)
+    try:
+        connections.start()
+        station.start()
+        connections.say_ready()
+        if connections.url:
+            _log.info("page %s", connections.url)
+        station.wait()
+        if connections.url and line.frames is None:
+            _stay(station, connections.url)
+    finally:  # also after Ctrl-C or a fault: what was decided stands
+        _end(station, connections, printer)
+        if tally.total:
+            _summarise(station, printer, overlays, tally, tallies, time.perf_counter() - start)
+    if printer.error:
+        raise printer.error
+    if not tally.decided:
+        raise SourceError(f"no frame could be decided: {tally.total} INVALID")
+
+
+def _stay(station: Station, url: str) -> None:
+    """Keep the page for who wants to look at it: recordings are gone through in a moment."""
+    _log.info("all frames were gone through; the page stays at %s until Ctrl-C", url)
+    with suppress(KeyboardInterrupt):
+        station.wait_for_fault()
+
+
+def _end(station: Station, connections: Connections, printer: Printer) -> None:
+    """Bring all to its end, whoever asks for it again meanwhile: it takes a second at most."""
+    before = [signal.signal(which, signal.SIG_IGN) for which in _ENDING]
+    try:
+        connections.say_ending()
+        station.stop()
+        connections.close()
+        printer.close(_PRINTING)
+    finally:
+        for which, handler in zip(_ENDING, before, strict=True):
+            signal.signal(which, handler)
+
+
+def _summarise(
+    station: Station,
+    printer: Printer,
+    overlays: OverlayFolder | None,
+    tally: Tally,
+    tallies: Mapping[str, Tally],
+    seconds: float,
+) -> None:
+    lines = tally.describe(seconds)
+    for name, line in station.lines.items():
+        inspector = line.recipes.current.inspector
+        threshold, path = inspector.manifest.threshold, inspector.bundle.path
+        of_camera = [
+            f"bundle {path}, limit {threshold.value:.6g}",
+            f"network {inspector.network}",
+            inspector.remark,
+            f"the limit is provisional: run softcore-calibrate {path}" if threshold.provisional else None,
+            line.source.remark,
+        ]
+        before = ""
+        if len(station.lines) > 1:
+            before, counts = f"{name}: ", tallies[name].describe(seconds)[0]
+            of_camera.insert(0, counts)
+        lines.extend(f"{before}{told}" for told in of_camera if told)
+    if overlays:
+        lines.append(f"{overlays.saved} overlays in {overlays.path}")
+    if printer.left_out:
+        lines.append(f"{printer.left_out} lines were left out: standard output was read too slowly")
+    if station.book.remark:
+        lines.append(station.book.remark)
+    print("\n".join(lines), file=sys.stderr)
+
+
+_OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
+    "ask": ask_command.main,
+    "check": check_command.main,
+    "install-service": service_command.main,
+    "ledger": ledger_command.main,
+    "prepare": prepare_command.main,
+    "replay": replay_command.main,
+}

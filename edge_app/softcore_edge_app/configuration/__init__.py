@@ -1,0 +1,1 @@
+"""Configuration: what a line is told."""

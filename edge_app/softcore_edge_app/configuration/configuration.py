@@ -1,0 +1,170 @@
+"""Configuration: what a line is told, by one TOML file, by the command's options, or by both."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from softcore_runtime.errors import UsageError
+from softcore_runtime.missing_library import explain_import
+
+from softcore_edge_app.configuration.mistakes import ConfigurationError, Reading, find_mistakes
+from softcore_edge_app.configuration.options import Configuration
+
+__all__ = [
+    "configure",
+    "describe_configuration",
+    "merge",
+    "parse_setting",
+    "read_configuration",
+    "review_configuration",
+]
+
+
+_LARGEST = 2**20  # bytes of a file; a line of a hundred cameras takes a twentieth of it
+_DEEPEST = 16  # tables in each other; a line has three
+# Of a line; TOML's readers take time and memory by the square of a key's parts.
+_MOST_DOTS = 100
+_SHOWN = 200  # characters of a setting that is wrong
+
+
+def configure(file: Path | None, options: Mapping[str, Any]) -> Configuration:
+    """Make the configuration of a run: what `options` leave open is the file's, then the default.
+
+    Args:
+        file: a TOML file, if there is one.
+        options: by key; None is left open. What is given of a table leaves the rest of it as it is.
+
+    Raises:
+        UsageError: as `read_configuration`, of the two together.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    fields = _read(file) if file else {}
+    if "camera" in given or "source" in given:
+        fields = {key: value for key, value in fields.items() if key not in ("camera", "source")}
+    return _validate(merge(fields, given), file, given)
+
+
+def read_configuration(file: Path) -> Configuration:
+    """Read and check a file; opens nothing that it names.
+
+    Raises:
+        UsageError: it can't be read, or is no TOML.
+        ConfigurationError: all that is wrong in it: unknown keys (the nearest known one is named), wrong
+            values, nothing of where frames come from, things that don't go together.
+    """
+    return _validate(_read(file), file)
+
+
+def review_configuration(file: Path) -> Reading:
+    """Read a file as far as it is right, with all that is wrong in it.
+
+    Raises:
+        UsageError: it can't be read, or is no TOML.
+    """
+    return find_mistakes(_read(file))
+
+
+def describe_configuration(configuration: Configuration) -> list[str]:
+    """Give what is set as lines, by the keys' names."""
+    fields = configuration.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return [f"{key} = {value}" for key, value in _flatten(fields)]
+
+
+def parse_setting(text: str) -> dict[str, Any]:
+    """Read `KEY=VALUE` as TOML does; a value that is no TOML is a text.
+
+    Raises:
+        UsageError: there is no key, or no `=`.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UsageError(f"--set {text}: takes KEY=VALUE, such as mqtt.host=broker or cameras.left.queue=4")
+    with suppress(ValueError):
+        return _parse(text)
+    try:
+        return _parse(f"{key} = {_quote(value.strip())}")
+    except ValueError as error:
+        raise UsageError(f"--set {text[:_SHOWN]}: {key.strip()[:_SHOWN]} is no key") from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise UsageError(f"{file}: no configuration of a line has more than {_LARGEST} bytes")
+        return _parse(content.decode())
+    except OSError as error:
+        raise UsageError(f"{file}: can't be read ({error.strerror})") from error
+    except ValueError as error:  # of TOML, or of UTF-8
+        raise UsageError(f"{file}: not TOML ({error})") from error
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        try:
+            import tomli as tomllib
+        except ImportError as error:
+            raise explain_import(error, "edge") from error
+    too_deep = ValueError(f"more than {_DEEPEST} tables, or lists, are in each other")
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines() if line.lstrip()[:1] != "#"):
+        raise too_deep
+    try:
+        fields: dict[str, Any] = tomllib.loads(text)
+    except RecursionError:
+        raise too_deep from None
+    inner: list[Any] = [fields]
+    for _ in range(_DEEPEST):
+        inner = [value for each in inner for value in (each.values() if isinstance(each, dict) else each)]
+        inner = [value for value in inner if isinstance(value, (dict, list))]
+    if inner:
+        raise too_deep
+    return fields
+
+
+def _quote(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def merge(fields: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what is given over what there is, table by table."""
+    merged = dict(fields)
+    for key, value in given.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _flatten(fields: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", value
+
+
+def _validate(fields: Mapping[str, Any], file: Path | None, given: Mapping[str, Any] = {}) -> Configuration:
+    """Make the configuration; what is wrong and was not `given` beside the file is said with its name."""
+    reading = find_mistakes(fields)
+    if reading.mistakes:
+        told = [
+            str(mistake) if file is None or _holds(given, mistake.place) else f"{file}: {mistake}"
+            for mistake in reading.mistakes
+        ]
+        raise ConfigurationError(told)
+    return reading.configuration
+
+
+def _holds(fields: Mapping[str, Any], place: Sequence[str]) -> bool:
+    """Tell whether a key, or the table it would be in, is among the fields as a value."""
+    if not place or place[0] not in fields:
+        return False
+    inner = fields[place[0]]
+    return not isinstance(inner, Mapping) or _holds(inner, place[1:])

@@ -1,1 +1,0 @@
-"""Line: triggers, recipes, and the threads that give every trigger its one decision in time."""

@@ -1,0 +1,97 @@
+"""Assembly: from a configuration to a station that is ready to start, with all that is connected to it."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from pathlib import Path
+
+from softcore_runtime import Inspector
+from softcore_runtime.cli.bundle_choice import choose_bundle
+
+from softcore_edge_app.cameras.live_capture import LiveCapture
+from softcore_edge_app.cameras.source_choice import choose_camera, choose_source, hide_password
+from softcore_edge_app.cameras.sources import Pictures, Source
+from softcore_edge_app.configuration.options import CameraOptions, Configuration
+from softcore_edge_app.configuration.overlaps import find_overlaps
+from softcore_edge_app.ledger.ledger import Ledger
+from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.station import Station
+
+__all__ = ["assemble", "is_live"]
+
+
+def assemble(configuration: Configuration) -> Station:
+    """Open all that a line needs: sources are looked at, bundles loaded and tested, the ledger opened.
+
+    Raises:
+        UsageError: what is asked for isn't there.
+        BundleError: a bundle that can't be used.
+        LedgerError: a ledger that can't be written.
+        SourceError: a folder without pictures.
+    """
+    cameras = configuration.cameras or {_name_camera(configuration): configuration}
+    # One of several that is switched off must not keep the others from their parts.
+    sources = {name: _choose_source(options, required=len(cameras) == 1) for name, options in cameras.items()}
+    paths = {name: _choose_bundles(options) for name, options in cameras.items()}
+    for _, error in find_overlaps(configuration):
+        raise error
+    load = partial(
+        Inspector.load,
+        engine=configuration.engine,
+        provider=configuration.provider,
+        threads=configuration.threads,
+    )
+    recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
+    for name, source in sources.items():
+        if isinstance(source, Pictures):
+            source.follow_white(partial(_find_white, recipes[name]))
+    ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
+    station, run = Station(Bookkeeper(ledger)), secrets.token_hex(8)
+    for number, (name, options) in enumerate(cameras.items()):
+        station.add_line(
+            Line(
+                name,
+                number,
+                sources[name],
+                recipes[name],
+                options,
+                f"{run}-{number + 1}" if configuration.cameras else run,
+                station.call_clerk,
+                fast=configuration.fast,
+                frames=configuration.frames,
+            )
+        )
+    return station
+
+
+def is_live(station: Station) -> bool:
+    """Tell whether parts pass while nobody waits for them: whether any camera is live."""
+    return any(isinstance(line.source, LiveCapture) for line in station.lines.values())
+
+
+def _choose_source(options: CameraOptions, *, required: bool) -> Source:
+    if options.camera is not None:
+        return choose_camera(options.camera, options, required=required)
+    return choose_source(options.source or "", options, required=required)
+
+
+def _find_white(recipes: Recipes) -> int:
+    """Say what is white in images of 16 bits, by the bundle in use."""
+    return recipes.current.inspector.manifest.preprocessing.white
+
+
+def _choose_bundles(options: CameraOptions) -> dict[str, Path]:
+    if options.recipes:
+        return {name: choose_bundle(bundle) for name, bundle in options.recipes.items()}
+    path = choose_bundle(options.bundle)
+    return {path.resolve().name: path}
+
+
+def _name_camera(camera: CameraOptions) -> str:
+    """Say where the frames come from, in UTF-8; of a pipeline its first word: it may hold a password."""
+    text = camera.source or camera.camera or ""
+    name = text.split()[0] if " ! " in text else hide_password(text)
+    return name.encode("utf-8", "backslashreplace").decode()

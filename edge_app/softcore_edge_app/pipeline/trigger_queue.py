@@ -1,0 +1,236 @@
+"""Trigger queue: a camera's triggers, in order and within bounds, until each has its one decision."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from softcore_runtime import Inspection
+from softcore_runtime.bundle.manifest import Manifest
+
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.ledger.origin import Origin, make_trigger_id
+from softcore_edge_app.pipeline.pace import Pace
+from softcore_edge_app.pipeline.recipes import Recipe
+from softcore_edge_app.pipeline.trigger import Trigger
+from softcore_edge_app.verdict import Verdict, refuse
+
+__all__ = ["TriggerQueue"]
+
+_STOPPED = "the line was stopped before it was decided on"
+_HALTED = "the line was stopped on the page"
+
+_log = logging.getLogger(__name__)
+
+
+class TriggerQueue:
+    """A camera's triggers, from when they come until their decisions are collected, in the same order.
+
+    Args:
+        camera: its name.
+        run: makes the triggers' ids unique over all runs.
+        capacity: how many may wait for their decision; what comes then without a frame is INVALID.
+        deadline: seconds in which each gets its decision; None where there is no hurry.
+        last: how many triggers there may be; None for no end.
+        wake: called whenever there may be something to collect; must return at once.
+
+    Attributes:
+        changed: guards all of it. It may be held over several calls, and is notified of each change.
+        deadline: as given.
+        running: False while a person has stopped the camera.
+        closing: when what has no decision is refused, in seconds of the monotonic clock; None before the end.
+        count: how many triggers came.
+        waiting: how many of them have no decision.
+        pace: of the inspections, which the line adds.
+        margin: seconds before a deadline at which what has no decision is refused.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        run: str,
+        capacity: int,
+        deadline: float | None,
+        last: int | None,
+        wake: Callable[[], None],
+    ) -> None:
+        self.changed = threading.Condition()
+        self.running = True
+        self.closing: float | None = None
+        self.count = self.waiting = 0
+        self.deadline = deadline
+        self._camera, self._run, self._capacity = camera, run, capacity
+        self._last, self._wake = last, wake
+        self.pace = Pace()
+        self.margin = 0.0
+        self._pending: deque[Trigger] = deque()  # without a decision, or not collected yet
+        # The first of them has no decision. Of thousands that were refused at once behind one that is being
+        # inspected, none is looked at again.
+        self._undecided: deque[Trigger] = deque()
+
+    @property
+    def full(self) -> bool:
+        """Whether as many triggers came as there may be."""
+        return self.count == self._last
+
+    @property
+    def empty(self) -> bool:
+        """Whether all that came were collected."""
+        with self.changed:
+            return not self._pending
+
+    def admit(
+        self,
+        recipe: Recipe,
+        at: float,
+        *,
+        part: str | None = None,
+        by: Origin | None = None,
+        frame: Frame | None = None,
+    ) -> Trigger:
+        """Let a trigger in; one that is too many, or comes while the camera is stopped, is refused at once.
+
+        Too many are also those that can't be decided on before their deadline, if those before them take the
+        usual time. Were they let in, each would be inspected too late, and none decided on.
+
+        Args:
+            recipe: what decides.
+            at: when it came, in seconds of the monotonic clock.
+            part: what the caller calls the part; None for the trigger's id.
+            by: who triggers; None for the line itself.
+            frame: what was taken; None where a frame is still to be taken.
+        """
+        with self.changed:
+            self.count += 1
+            name = make_trigger_id(self._run, self.count, by)
+            trigger = Trigger(
+                id=name,
+                camera=self._camera,
+                number=self.count,
+                part=part or name,
+                recipe=recipe,
+                at=at,
+                wall=time.time_ns() - int(1e9 * (time.monotonic() - at)),
+                deadline=None if self.deadline is None else at + self.deadline,
+                frame=frame,
+            )
+            self.waiting += 1
+            self._pending.append(trigger)
+            self._undecided.append(trigger)
+            if not self.running:
+                self.refuse(trigger, _HALTED)
+            elif frame is None and self.waiting > self._capacity:
+                self.refuse(trigger, f"too many triggers: {self._capacity} wait for their decision")
+            elif frame is None and self._is_hopeless():
+                before = self.waiting - 1
+                self.refuse(trigger, f"too many triggers: {before} wait, and it would come too late")
+            elif frame is None and trigger.deadline is not None:
+                self._wake()  # the clerk, to note the deadline
+            return trigger
+
+    def settle(
+        self, trigger: Trigger, verdict: Verdict, manifest: Manifest, inspection: Inspection | None = None
+    ) -> None:
+        """Give a trigger its decision, unless it has one; arguments as the attributes of `Trigger`."""
+        if not trigger.settle(verdict, manifest, inspection):
+            return
+        with self.changed:
+            self.waiting -= 1
+            self.changed.notify_all()
+        self._wake()
+
+    def refuse(self, trigger: Trigger, reason: str) -> None:
+        """Make a trigger INVALID, unless it has its decision."""
+        frame, manifest = trigger.frame, trigger.recipe.inspector.manifest
+        number, name = (
+            (frame.number, frame.name) if frame else (trigger.number, f"{self._camera}#{trigger.number}")
+        )
+        self.settle(trigger, refuse(manifest.threshold, number, name, reason), manifest)
+
+    def refuse_for(self, error: Exception, trigger: Trigger) -> None:
+        """Refuse for whatever it is: the part gets its decision and the line goes on."""
+        _log.exception("%s: internal error on trigger %s", self._camera, trigger.id)
+        self.refuse(trigger, f"internal error: {type(error).__name__}: {error}")
+
+    def expire(self, now: float) -> float | None:
+        """Refuse what can't be in time any more, and say when to ask again.
+
+        Args:
+            now: in seconds of the monotonic clock; a little ahead of it, to leave the ledger its time.
+        """
+        self.margin = max(now - time.monotonic(), 0.0)
+        with self.changed:
+            while self._undecided:
+                trigger = self._undecided[0]
+                if trigger.settled:
+                    self._undecided.popleft()
+                elif self.closing is not None and now >= self.closing:
+                    self.refuse(trigger, _STOPPED)
+                elif trigger.deadline is None:  # and none of the others has one
+                    break
+                elif now >= trigger.deadline:
+                    self.refuse(trigger, f"late: still {trigger.state} after {now - trigger.at:.2f} s")
+                else:  # those after it came later, and their deadlines are later
+                    return min(trigger.deadline, self.closing or trigger.deadline)
+            return self.closing if self.waiting else None
+
+    def _is_hopeless(self) -> bool:
+        """Tell whether the last trigger can't be decided on in time, if all take the usual time."""
+        if self.deadline is None or self.waiting == 1:
+            return False
+        return self.waiting * self.pace.usual + self.margin > self.deadline
+
+    def collect(self) -> list[Trigger]:
+        """Take the triggers that have their decision, the first one first, up to the first that has none."""
+        settled = []
+        with self.changed:
+            crowded = len(self._pending) >= self._capacity
+            while self._pending and self._pending[0].settled:
+                settled.append(self._pending.popleft())
+            if settled and crowded:  # else nobody waits for it, and to wake a thread for nothing costs
+                self.changed.notify_all()
+        return settled
+
+    def halt(self, *, running: bool) -> None:
+        """Stop for a while, or go on."""
+        with self.changed:
+            self.running = running
+            self.changed.notify_all()
+
+    def close(self, until: float) -> None:
+        """Refuse what has no frame yet, and from `until` on (of the monotonic clock) what has no decision."""
+        with self.changed:
+            self.closing = until
+            for trigger in [one for one in self._pending if one.frame is None]:
+                self.refuse(trigger, _STOPPED)
+            self.changed.notify_all()
+
+    def wait_for_close(self, until: float) -> bool:
+        """Wait until a time of the monotonic clock, and tell whether the end came before it."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self.closing is not None, max(until - time.monotonic(), 0))
+
+    def wait_until_running(self) -> bool:
+        """Wait while a person has stopped the camera, or until the end, and tell whether it ran all along."""
+        with self.changed:
+            ran = self.running
+            self.changed.wait_for(lambda: self.running or self.closing is not None)
+            return ran
+
+    def wait_for_room(self, ahead: int) -> bool:
+        """Wait until fewer than `ahead` wait for their decision, and the clerk keeps up.
+
+        Returns:
+            False once the end has come.
+        """
+        with self.changed:
+            self.changed.wait_for(
+                lambda: (
+                    self.closing is not None
+                    or (self.waiting < ahead and len(self._pending) < self._capacity + ahead)
+                )
+            )
+            return self.closing is None

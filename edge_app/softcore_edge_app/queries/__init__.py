@@ -1,0 +1,1 @@
+"""Queries: what is read out of a ledger: excerpts, figures, exports, labels."""

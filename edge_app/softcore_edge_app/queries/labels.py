@@ -1,0 +1,112 @@
+"""Ledger labels: pictures of parts that a person called good or bad, as `softcore-calibrate` reads them."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from softcore_runtime import UsageError
+
+from softcore_edge_app.ledger.check import open_ledger
+from softcore_edge_app.ledger.row import Entry, Row
+from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept, read_sidecar
+from softcore_edge_app.queries.excerpt import PARTS, Part
+
+__all__ = ["Labels", "export_labels"]
+
+_MARKS = ("good", "bad")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What was exported: how many pictures of each mark, and of which parts there was none, and why."""
+
+    counts: dict[str, int]
+    missing: list[str]
+
+
+def export_labels(path: Path, archive: Path, out: Path, category: str | None = None) -> Labels:
+    """Copy the pictures of marked parts to `out`/good and `out`/bad.
+
+    A picture counts only if its sidecar says what the ledger does, and has its hash.
+
+    Args:
+        path: the ledger.
+        archive: the folder where the line kept pictures.
+        out: where to; neither folder may hold anything.
+        category: of which parts; None where all that are marked are of one.
+
+    Raises:
+        UsageError: there is nothing to copy, the parts are of several categories, or `out` holds something.
+        LedgerError: the ledger can't be read.
+        OSError: a picture can't be written.
+    """
+    if not archive.is_dir():
+        raise UsageError(f"--archive {archive}: no such folder")
+    parts = [part for part in _read_marked(path) if category in (None, part.row.entry.category)]
+    categories = sorted({part.row.entry.category for part in parts})
+    if not parts:
+        raise UsageError(f"{path}: no part{f' of {category}' if category else ''} is marked good or bad")
+    if len(categories) > 1:
+        raise UsageError(f"marked parts are of {', '.join(categories)}; choose one with --category")
+    for mark in _MARKS:
+        if (out / mark).exists() and (not (out / mark).is_dir() or any((out / mark).iterdir())):
+            raise UsageError(f"--out {out}: {out / mark} is not empty; marks may have changed since")
+    counts, missing = dict.fromkeys(_MARKS, 0), []
+    for part in parts:
+        entry, mark = part.row.entry, str(part.mark)
+        try:
+            picture = _read_picture(archive, entry)
+        except (OSError, ValueError) as error:
+            missing.append(f"{entry.trigger}: {(isinstance(error, OSError) and error.strerror) or error}")
+            continue
+        folder = out / mark
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / f"{Path(Kept.place(entry).path).name}{PICTURE}", picture)
+        counts[mark] += 1
+    if not any(counts.values()):
+        raise UsageError(
+            f"--archive {archive}: has a picture of none of the {len(parts)} marked parts ({missing[0]})"
+        )
+    return Labels(counts, missing)
+
+
+def _write(file: Path, picture: bytes) -> None:
+    """Write a picture, whole or not at all.
+
+    Raises:
+        OSError: it can't be written; with the file's name.
+    """
+    try:
+        file.write_bytes(picture)
+    except OSError as error:
+        with suppress(OSError):
+            file.unlink()
+        raise OSError(error.errno, error.strerror, str(file)) from error
+
+
+def _read_marked(path: Path) -> list[Part]:
+    with open_ledger(path) as connection:
+        found = connection.execute(f"{PARTS} WHERE mark IS NOT NULL ORDER BY rows.number").fetchall()
+    return [Part(Row.read(values[:-1]), values[-1]) for values in found]
+
+
+def _read_picture(archive: Path, entry: Entry) -> bytes:
+    """Read a part's picture.
+
+    Raises:
+        OSError: there is none, or it can't be read.
+        ValueError: it isn't what was decided on.
+    """
+    kept = Kept.place(entry)
+    record = read_sidecar(kept.file(archive, SIDECAR))
+    if record.entry != entry:
+        raise ValueError("its sidecar says otherwise than the ledger")
+    if record.picture is None:
+        raise ValueError("no picture was taken of it")
+    picture = kept.file(archive, PICTURE).read_bytes()
+    if hashlib.sha256(picture).hexdigest() != record.picture.sha256:
+        raise ValueError("its picture was changed")
+    return picture

@@ -1,0 +1,1 @@
+"""Replay: recorded decisions, made again."""

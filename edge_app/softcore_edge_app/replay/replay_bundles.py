@@ -1,0 +1,139 @@
+"""Replay bundles: the bundle that decided on a part, with the very limit that held then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from softcore_runtime import Inspector, MissingLibraryError, ProviderError
+from softcore_runtime.backends.engine import ENGINES, PROVIDERS, Engine, Provider
+from softcore_runtime.bundle.bundle import read_manifest, read_mask
+from softcore_runtime.bundle.manifest import Manifest, dump_manifest
+from softcore_runtime.bundle.training import read_training
+
+from softcore_edge_app.cameras.frame_checks import FrameChecks
+from softcore_edge_app.ledger.row import Entry
+
+__all__ = ["Decider", "ReplayBundles"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decider:
+    """What decides on a part again.
+
+    Attributes:
+        inspector: the bundle's, with the limit that held.
+        checks: what no part can look like.
+        sealed: whether the bundle has the seal that the record names; else only its category and limit are
+            the same.
+        otherwise: how this machine computes otherwise than the one that decided, so that scores can't be the
+            same to the last bit; None where it doesn't.
+    """
+
+    inspector: Inspector
+    checks: FrameChecks
+    sealed: bool
+    otherwise: str | None
+
+
+@dataclass(frozen=True)
+class _Revision:
+    """A bundle's manifest as it was while one of its limits held."""
+
+    path: Path
+    manifest: Manifest
+    sealed: bool = True
+
+
+class ReplayBundles:
+    """Bundles, each loaded when it is first needed.
+
+    Args:
+        paths: their folders.
+        threads: as for `Inspector.load`.
+
+    Raises:
+        BundleError: one can't be used.
+    """
+
+    def __init__(self, paths: Sequence[Path], threads: int | None = None) -> None:
+        self._threads = threads
+        self._revisions: dict[str, _Revision] = {}
+        self._open: dict[tuple[Path, str, str], tuple[Inspector, FrameChecks]] = {}
+        self._holds: dict[Inspector, Manifest] = {}
+        for path in paths:
+            for manifest in _list_manifests(read_manifest(path)):
+                seal = str(json.loads(dump_manifest(manifest))["seal"])
+                self._revisions[seal] = _Revision(path, manifest)
+
+    def prepare(self, entry: Entry) -> Decider | None:
+        """Let the bundle and limit that decided on a part decide again; None where they aren't here.
+
+        Raises:
+            BundleError: the bundle was changed, or fails its self-test.
+        """
+        revision = self._find(entry)
+        if revision is None:
+            return None
+        inspector, checks = self._load(revision.path, entry.engine, entry.provider)
+        manifest = revision.manifest
+        if self._holds.get(inspector) is not manifest:
+            inspector.rehearse(manifest.threshold, read_mask(revision.path, manifest))
+            self._holds[inspector] = manifest
+        then = _name_computer(entry.engine, entry.provider, entry.precision)
+        backbone = inspector.backbone
+        here = _name_computer(backbone.engine, backbone.provider, backbone.precision)
+        otherwise = None if then == here else f"{then} then, {here} here"
+        return Decider(inspector, checks, revision.sealed, otherwise)
+
+    def _find(self, entry: Entry) -> _Revision | None:
+        if entry.bundle in self._revisions:
+            return self._revisions[entry.bundle]
+        # A limit that was taken back isn't in the history any more; the one before it may be the same.
+        for revision in self._revisions.values():
+            threshold = revision.manifest.threshold
+            same = (threshold.value, threshold.upper) == (entry.threshold, entry.fail_above)
+            if same and revision.manifest.category == entry.category:
+                return replace(revision, sealed=False)
+        return None
+
+    def _load(self, path: Path, engine: str, provider: str) -> tuple[Inspector, FrameChecks]:
+        key = path, engine, provider
+        if key not in self._open:
+            library: Engine | Literal["auto"] = next((known for known in ENGINES if known == engine), "auto")
+            part: Provider | Literal["auto"] = next(
+                (known for known in PROVIDERS if known == provider), "auto"
+            )
+            try:
+                inspector = Inspector.load(path, engine=library, provider=part, threads=self._threads)
+            except (MissingLibraryError, ProviderError):
+                inspector = Inspector.load(path, threads=self._threads)
+            self._open[key] = inspector, FrameChecks(read_training(path))
+        return self._open[key]
+
+
+def _list_manifests(manifest: Manifest) -> list[Manifest]:
+    """Give a bundle's manifest as it was under each of its limits.
+
+    A limit brings its mask along, and a mask stays when its limit is taken back: so each may have been with
+    the masks of the limits up to it, or with all that there are.
+    """
+    limits = (*manifest.history, manifest.threshold)
+    found = []
+    for count, threshold in enumerate(limits):
+        update = {"threshold": threshold, "history": limits[:count]}
+        masks = {limit.mask for limit in limits[: count + 1]}
+        files = {
+            name: record
+            for name, record in manifest.files.items()
+            if not name.startswith("mask-") or name in masks
+        }
+        found += [manifest.model_copy(update=update), manifest.model_copy(update={**update, "files": files})]
+    return found
+
+
+def _name_computer(engine: str, provider: str, precision: str) -> str:
+    return f"{engine} ({provider}) in {precision}"

@@ -1,0 +1,90 @@
+"""Replay records: recorded decisions and their pictures, from an archive, or a ledger and its archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from softcore_runtime import LedgerError
+
+from softcore_edge_app.ledger.check import verify_ledger
+from softcore_edge_app.ledger.row import Entry, Row
+from softcore_edge_app.outputs.archive_record import (
+    PICTURE,
+    SIDECAR,
+    ArchivedPicture,
+    list_kept,
+    read_sidecar,
+)
+from softcore_edge_app.queries.export import Choice
+
+__all__ = ["Recorded", "read_archive", "read_ledger"]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A decision to be repeated.
+
+    Attributes:
+        name: of the record: its sidecar's path in the archive.
+        file: the picture's; it may be missing.
+        entry: the decision; None where the sidecar can't be read.
+        picture: what the sidecar says of the picture; None where there was none.
+        fault: what is wrong with the record itself, or None.
+    """
+
+    name: str
+    file: Path
+    entry: Entry | None
+    picture: ArchivedPicture | None
+    fault: str | None = None
+
+
+def read_archive(folder: Path) -> Iterator[Recorded]:
+    """Read an archive's sidecars, the oldest day first; what lacks one was never finished and is left out."""
+    for found in list_kept(folder):
+        for kept in sorted(found):
+            sidecar, picture = kept.file(folder, SIDECAR), kept.file(folder, PICTURE)
+            name = f"{kept.path}{SIDECAR}"
+            try:
+                record = read_sidecar(sidecar)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                yield Recorded(name, picture, None, None, str(error).removeprefix(f"{sidecar}: "))
+            else:
+                yield Recorded(name, picture, record.entry, record.picture)
+
+
+def read_ledger(path: Path, archive: Path) -> tuple[list[Recorded], int]:
+    """Find a ledger's decisions in an archive; a sidecar that says otherwise than the ledger has a fault.
+
+    Returns:
+        the decisions that are in both, in the ledger's order, as the ledger has them; and how many are in
+        the ledger alone.
+
+    Raises:
+        LedgerError: the ledger isn't whole; what it says is then worth nothing.
+    """
+    if fault := verify_ledger(path).fault:
+        raise LedgerError(f"{path}: {fault}; nothing was replayed")
+    archived = {record.entry.trigger: record for record in read_archive(archive) if record.entry}
+    found, alone = [], 0
+    for values in Choice(corrected=False).read(path):
+        entry = Row.read(values).entry
+        record = archived.get(entry.trigger)
+        if record is None:
+            alone += 1
+        else:
+            found.append(_compare(entry, record))
+    return found, alone
+
+
+def _compare(entry: Entry, record: Recorded) -> Recorded:
+    ledger, sidecar = vars(entry), vars(record.entry)
+    others = [f"{name} {sidecar[name]!r}" for name in ledger if sidecar[name] != ledger[name]]
+    fault = None
+    if others:
+        fault = f"the sidecar says {', '.join(others)}, which the ledger doesn't"
+    return Recorded(record.name, record.file, entry, record.picture, fault)

@@ -1,0 +1,1 @@
+"""Port: the socket of a line, its connections and its server."""

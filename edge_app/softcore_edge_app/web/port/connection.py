@@ -1,0 +1,120 @@
+"""Connection: one client's at the port; a request that doesn't come whole within ten seconds is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import h11
+from softcore_runtime.cli.local_page import Answer
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+__all__ = ["HEALTH", "Connection"]
+
+HEALTH = ("/healthz", "/readyz")  # what is answered however many clients there are
+_PATIENCE = 10.0  # seconds for a request's head, and again for its body
+_GONE_AFTER = 60_000  # milliseconds until a client that confirms nothing is taken for gone
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_AWAITED = (h11.IDLE, h11.SEND_BODY)  # what a client does while a request of it isn't whole
+
+
+class Connection(H11Protocol):
+    """One client's connection.
+
+    Args:
+        on_end: called once it has ended.
+        restricted: whether it gets one answer about health and nothing else.
+        **given: as uvicorn makes its protocols.
+    """
+
+    def __init__(self, on_end: Callable[[], object], *, restricted: bool, **given: Any) -> None:
+        super().__init__(**given)
+        self.on_end = on_end
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed: object = None  # what of the client `_timer` runs for
+        self._dropped = False
+        if restricted:
+            self.app = _OnlyHealth(self.app)
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request has come, whole or in part of its body."""
+        return self.cycle is not None
+
+    def drop(self) -> None:
+        """End it without a word."""
+        self._dropped = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; called by asyncio, as the next two are."""
+        super().connection_made(transport)
+        if self._dropped:
+            transport.abort()
+            return
+        client = transport.get_extra_info("socket")
+        # asyncio sets it for sockets that name their protocol, which an accepted one doesn't.
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._time()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        super().data_received(data)
+        self._time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._set_timer(None)
+        super().connection_lost(exc)
+        self.on_end()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request; called by uvicorn."""
+        super().on_response_complete()
+        self._time()
+
+    def _time(self) -> None:
+        """Give a client its time for each head and each body, however many small pieces it sends them in."""
+        state = self.conn.their_state
+        if state is not self._timed:
+            self._timed = state
+            self._set_timer(_PATIENCE if state in _AWAITED else None)
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        in_head = self._timed is h11.IDLE and self.conn.trailing_data[0]
+        in_body = self._timed is h11.SEND_BODY and not self.cycle.response_started
+        if in_head or in_body:
+            self.transport.write(_TIMED_OUT)
+        self.transport.close()
+        if self.transport.get_write_buffer_size():  # nor does it read
+            self.transport.abort()
+
+
+class _OnlyHealth:
+    """Answers one request about health, and refuses every other one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        app = self._app
+        if scope["path"] not in HEALTH:
+            app = Answer({"detail": "too many connections are open; close some, or ask again later"}, 503)
+        await app(scope, receive, send_last)

@@ -1,0 +1,196 @@
+"""Server: the port of a line, served from a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from softcore_runtime.missing_library import explain_import
+
+from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.health.drift import Deviation
+from softcore_edge_app.ledger.note import Note
+from softcore_edge_app.pipeline.controls import SetUp
+from softcore_edge_app.pipeline.trigger import Decided
+
+try:
+    import fastapi.sse  # noqa: F401 - an older one has none
+    import uvicorn
+except ImportError as error:  # pragma: no cover - seen in a subprocess
+    raise explain_import(error, "edge") from error
+
+from softcore_edge_app.web.app import make_web_app
+from softcore_edge_app.web.events import Events
+from softcore_edge_app.web.guard import list_hosts
+from softcore_edge_app.web.look_back import describe_note
+from softcore_edge_app.web.port.acceptor import Acceptor
+from softcore_edge_app.web.port.connection import Connection
+from softcore_edge_app.web.port.listener import listen
+from softcore_edge_app.web.port.token_file import take_token
+from softcore_edge_app.web.shelf import Shelf
+from softcore_edge_app.web.shifts.shift import Shift
+from softcore_edge_app.web.status import LineStatus, pick_health
+
+__all__ = ["WebServer"]
+
+_LOG = logging.getLogger("softcore_edge_app.web")
+_GRACE = 0.15  # seconds for what is being answered when the server ends
+_END_WITHIN = 0.5  # seconds
+_LOOK = 1.0  # seconds between two looks whether the status is news
+
+
+class WebServer:
+    """The port: all that can be seen of the line for everybody, what changes it for who shows the token.
+
+    Nothing here blocks the inspection: decisions are put down by `publish`, and fetched by the server's own
+    thread.
+
+    Args:
+        options: where it listens, and by which names and token.
+        controls: the line.
+        metrics_render: gives the metrics and their content type; called from the server's threads.
+        ledger: the ledger's file; None where there is none.
+        archive: the archive's folder, likewise.
+        list_drift: lists what is drifting.
+        find_fault: says what is wrong with the archive, or None.
+
+    Raises:
+        UsageError: the token can't be used: see `take_token`.
+    """
+
+    def __init__(
+        self,
+        options: HttpOptions,
+        controls: SetUp,
+        metrics_render: Callable[[], tuple[bytes, str]],
+        *,
+        ledger: Path | None = None,
+        archive: Path | None = None,
+        list_drift: Callable[[], Sequence[Deviation]] = tuple,
+        find_fault: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        token = None if options.token_file is None else take_token(options.token_file)
+        self._options = options
+        self._events, self._shelf, self._shift = Events(), Shelf(archive), Shift()
+        self._status = LineStatus(
+            controls,
+            self._shift,
+            token is not None,
+            ledger,
+            (archive,) if archive else (),
+            list_drift,
+            find_fault,
+        )
+        app = make_web_app(
+            self._status, metrics_render, self._events, self._shelf, hosts=list_hosts(options), token=token
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=Connection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+            )
+        )
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
+        self._up = threading.Event()
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """Where this machine reaches it, with a slash at the end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._options.host, self._options.host)  # noqa: S104
+        return f"http://[{host}]:{self._port}/" if ":" in host else f"http://{host}:{self._port}/"
+
+    def start(self) -> None:
+        """Listen, and serve from a thread.
+
+        Raises:
+            UsageError: the address is in use, or not this machine's, or not to be had.
+        """
+        listener = listen(self._options.host, self._options.port)
+        address, self._port = listener.getsockname()[:2]
+        if not ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+            _LOG.warning(
+                "the HTTP port is open to the network at %s port %d, as was asked for: who reaches it can "
+                "read everything, and change what the token allows",
+                address,
+                self._port,
+            )
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener)), name="softcore http", daemon=True
+        )
+        self._thread.start()
+        self._up.wait()
+
+    def publish(self, decided: Decided) -> None:
+        """Take a decision for the listeners; from any thread, returns at once, and never raises."""
+        self._shelf.keep(decided)
+        picture = decided.frame is not None and decided.frame.picture is not None
+        self._events.publish(decided, self._shift.count(decided), picture=picture)
+
+    def publish_note(self, note: Note) -> None:
+        """Take a note for the listeners; as `publish`."""
+        self._events.tell("note", describe_note(note))
+
+    def close(self) -> None:
+        """End within half a second, whatever the clients do; at any time, and again."""
+        if self._thread is None or self._loop is None:
+            return
+        if self._thread.is_alive():
+            try:
+                self._loop.call_soon_threadsafe(self._ending.set)
+            except RuntimeError:  # it ended between the two
+                return
+            self._thread.join(_END_WITHIN)
+
+    async def _serve(self, listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._events.open()
+        self._up.set()
+        # It gets no listener, for it lets in whoever comes: see `Acceptor`.
+        serving = asyncio.ensure_future(self._server.serve(sockets=[]))
+        state, config = self._server.server_state, self._server.config
+        acceptor = Acceptor(listener, partial(Connection, config=config, server_state=state, app_state={}))
+        acceptor.open()
+        ending = asyncio.ensure_future(self._ending.wait())
+        watching = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            acceptor.close()
+            listener.close()
+            self._events.end()
+            self._server.should_exit = True
+        await asyncio.wait({serving}, timeout=_GRACE)
+        # Who doesn't read would be waited for.
+        for connection in tuple(self._server.server_state.connections):
+            connection.transport.abort()
+        ending.cancel()
+        watching.cancel()
+        await serving
+
+    async def _watch(self) -> None:
+        """Tell the listeners of the status, where what a person sees to in it has changed."""
+        last = None
+        while True:
+            if self._events.heard:
+                report = self._status.describe()
+                health = pick_health(report)
+                if last is not None and health != last:
+                    self._events.tell("status", report)
+                last = health
+            await asyncio.sleep(_LOOK)

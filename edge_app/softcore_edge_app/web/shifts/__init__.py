@@ -1,0 +1,1 @@
+"""Shifts: a shift's figures, and their report."""

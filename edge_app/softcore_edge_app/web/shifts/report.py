@@ -1,0 +1,256 @@
+"""Report: a shift's figures as one page to keep or to print, or as a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cache, partial
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Response
+from softcore_runtime import Decision
+from softcore_runtime.missing_library import explain_import
+
+try:
+    from jinja2 import Environment, StrictUndefined, Template
+except ImportError as error:  # pragma: no cover - seen in a subprocess
+    raise explain_import(error, "edge") from error
+
+from softcore_edge_app.queries.excerpt import Filter, Part, read_parts
+from softcore_edge_app.queries.figures import GRID, IDLE, Figures, reckon_figures
+from softcore_edge_app.queries.formulas import defuse_formula
+from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
+from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.reader import Reader
+from softcore_edge_app.web.shelf import Kind, NoPictureError, Shelf
+from softcore_edge_app.web.shifts.catalogue import Language, say
+from softcore_edge_app.web.shifts.shift import Shift
+
+__all__ = ["THIRDS", "make_report", "render_page", "render_table"]
+
+_PATIENCE = 60.0  # seconds that its figures may take
+_PASSES = 50  # parts among which one with a picture is looked for, to draw the regions on
+_FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
+_WORDS: dict[tuple[str, str | None], str] = {  # of what a note tells
+    ("running", "true"): "run.start",
+    ("running", "false"): "run.stop",
+    ("mark", "good"): "marked.good",
+    ("mark", "bad"): "marked.bad",
+}
+THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
+           "lower left", "lower middle", "lower right")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture in a page: its data URL, and its width as a multiple of its height."""
+
+    url: str
+    aspect: float
+
+
+Show = Callable[[Part, Kind], Shown | None]
+
+
+def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
+    """Make what sums a time up, for everybody who reaches the port."""
+    views = APIRouter(
+        prefix="/api",
+        dependencies=[Depends(refuse_body)],
+        responses={**VIEWS, 409: problem("There is no ledger, it can't be read, or has too many rows.")},
+    )
+    limiter = CapacityLimiter(1)
+
+    @views.get("/report", responses=_FILES, response_class=Response)
+    async def give_report(
+        since: Time = None,
+        until: Time = None,
+        form: Literal["html", "csv"] = "html",
+        language: Language = "en",
+    ) -> Response:
+        """The report of a time, this shift's unless told otherwise, of two million parts at most.
+
+        As a page it has everything inside, in the language that is asked for. As a table, for programs, it
+        has a row for each figure; the parts themselves are what `softcore-edge ledger export` gives.
+        """
+        begin, end = to_nanoseconds(since), to_nanoseconds(until)
+        begin = shift.since if begin is None else begin
+        end = time.time_ns() if end is None else min(end, time.time_ns())
+        figures = await reader.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
+        if form == "csv":
+            content = render_table(figures)
+        else:
+            passed = await reader.ask(
+                lambda connection: {
+                    camera: read_parts(
+                        connection, Filter(camera=camera, decision="PASS", since=begin), _PASSES
+                    )
+                    for camera in figures.cameras
+                }
+            )
+            parts = {camera: excerpt.parts for camera, excerpt in passed.items()}
+            content = await to_thread.run_sync(
+                render_page, figures, partial(_show, shelf), parts, language, limiter=limiter
+            )
+        name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
+        return Response(
+            content.encode("utf-8", "replace"),
+            media_type=f"text/{form}; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    return views
+
+
+def render_page(
+    figures: Figures, show: Show, passed: dict[str, list[Part]], language: Language = "en"
+) -> str:
+    """Render the report as one HTML page that needs nothing beside itself; its times are this machine's.
+
+    Args:
+        figures: what it tells.
+        show: gives a part's picture; None where there is none.
+        passed: of each camera some good parts, one of which the regions are drawn on.
+        language: of its texts; names and reasons stay as they are.
+    """
+    grounds = {
+        camera: next((shown for part in parts if (shown := show(part, "overlay"))), None)
+        for camera, parts in passed.items()
+    }
+    return _template().render(
+        language=language,
+        say=partial(say, language),
+        because=partial(_tell_why, language),
+        became=partial(_tell_value, language),
+        number=partial(_tell_number, language),
+        figures=figures,
+        decisions=list(Decision),
+        grid=GRID,
+        grounds=grounds,
+        pareto={camera: _sum_regions(figures, camera) for camera in figures.cameras},
+        hours=_list_hours(figures),
+        limits=_list_limits(figures),
+        worst=[(part, show(part, "thumbnail")) for part in figures.worst],
+        time=partial(_tell_time, form="%Y-%m-%d %H:%M:%S", zone=None),
+        made=time.time_ns(),
+    )
+
+
+def render_table(figures: Figures) -> str:
+    """Render the figures as CSV: a row each, with what it is of; times in UTC, lengths in seconds."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(("figure", "camera", "of", "value"))
+    for row in _list_figures(figures):
+        writer.writerow([defuse_formula(value) for value in row])
+    return table.getvalue()
+
+
+def _list_figures(figures: Figures) -> Iterator[tuple[object, ...]]:
+    yield "since", "", "", _tell_time(figures.since)
+    yield "until", "", "", _tell_time(figures.until)
+    for camera in figures.cameras:
+        counts = figures.count(camera)
+        for decision in Decision:
+            yield "parts", camera, decision, counts[decision]
+            yield "share", camera, decision, counts[decision] / counts.total()
+        for region, count in _sum_regions(figures, camera):
+            yield "region", camera, region, count
+    for (camera, category, threshold, fail_above), count in _list_limits(figures):
+        yield "parts by limit", camera, f"{category} {threshold!r} to {fail_above!r}", count
+    for hour, by_decision in _list_hours(figures):
+        for decision, count in by_decision.items():
+            yield "parts by hour", "", f"{_tell_time(hour)} {decision}", count
+    for reason in figures.reasons:
+        yield "INVALID", reason.camera, reason.kind, reason.parts
+    for stop in figures.stops:
+        yield "stop", stop.camera, f"{_tell_time(stop.begin)} {stop.why}", stop.seconds
+    for (decision, mark), count in sorted(figures.marked.items()):
+        yield "marked", "", f"{decision} called {mark}", count
+    for part in figures.worst:
+        entry = part.row.entry
+        yield "worst part", entry.camera, entry.part, entry.score and entry.score / entry.threshold
+    for note in figures.notes:
+        change = note.change
+        what = f"{_tell_time(note.at)} {change.kind} by {change.by}: {change.before} to {change.after}"
+        yield "change", change.camera, what, change.subject
+
+
+def _sum_regions(figures: Figures, camera: str) -> list[tuple[str, int]]:
+    """Sum the fields up to thirds across and down: which, and how many, the most first."""
+    sums = dict.fromkeys(THIRDS, 0)
+    for (row, column), count in figures.regions.get(camera, {}).items():
+        sums[THIRDS[3 * (3 * row // GRID) + 3 * column // GRID]] += count
+    return sorted(((name, n) for name, n in sums.items() if n), key=lambda item: -item[1])
+
+
+def _list_hours(figures: Figures) -> list[tuple[int, dict[Decision, int]]]:
+    hours: dict[int, dict[Decision, int]] = {}
+    for group in figures.groups:
+        counts = hours.setdefault(group.hour, dict.fromkeys(Decision, 0))
+        counts[group.decision] += group.parts
+    return [(hour * 3600 * 10**9, hours[hour]) for hour in sorted(hours)]
+
+
+def _list_limits(figures: Figures) -> list[tuple[tuple[str, str, float, float], int]]:
+    limits: dict[tuple[str, str, float, float], int] = {}
+    for group in figures.groups:
+        key = group.camera, group.category, group.threshold, group.fail_above
+        limits[key] = limits.get(key, 0) + group.parts
+    return sorted(limits.items())
+
+
+def _show(shelf: Shelf, part: Part, kind: Kind) -> Shown | None:
+    entry = part.row.entry
+    if not shelf.has(entry):
+        return None
+    try:
+        drawn = shelf.recall(entry.trigger, kind) or shelf.draw(entry.trigger, kind)
+        drawn = drawn or shelf.fetch(entry, kind)
+    except NoPictureError:
+        return None
+    height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]
+    return Shown(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)
+
+
+def _tell_number(language: Language, form: str, value: float) -> str:
+    return (form % value).replace(".", say(language, "number.point"))
+
+
+def _tell_why(language: Language, why: str) -> str:
+    if why == IDLE:
+        return say(language, "sheet.idle")
+    return say(language, "kind.told", kind=say(language, f"kind.{find_kind(why)}"), reason=why)
+
+
+def _tell_value(language: Language, kind: str, value: str | None) -> str:
+    """Tell what a thing was or became that somebody changed; in the page's words where it has some."""
+    word = _WORDS.get((kind, value))
+    return say(language, word) if word else value or ""
+
+
+def _tell_time(
+    nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ", zone: timezone | None = timezone.utc
+) -> str:
+    try:
+        return datetime.fromtimestamp(nanoseconds / 10**9, zone).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"{nanoseconds}ns"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string((Path(__file__).parent / "report.html.j2").read_text("utf-8"))

@@ -1,0 +1,123 @@
+"""Shift: how many parts had which decision since midnight, or since the start if that was later."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import Counter, deque
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from softcore_runtime import Decision
+
+from softcore_edge_app.pipeline.trigger import Decided
+
+__all__ = ["CameraShift", "Shift", "ShiftReport"]
+
+_MINUTE = 60
+_DAY = 24 * 3600 * 10**9  # nanoseconds
+_SHORTEST = 5  # seconds for which a rate is worth telling
+
+
+class CameraShift(BaseModel):
+    """A camera's counts, and its parts a minute, over the last one."""
+
+    counts: dict[Decision, int]
+    per_minute: float
+
+
+class ShiftReport(BaseModel):
+    """The counts of a shift.
+
+    `since` is in nanoseconds of UTC since 1970; `seq` the number of the last decision that was counted, of
+    all since the start, by which an event tells whether it is in the counts; `run` is another after each
+    start.
+    """
+
+    since: int
+    run: str
+    seq: int
+    counts: dict[Decision, int]
+    per_minute: float
+    cameras: dict[str, CameraShift]
+
+
+class Shift:
+    """Counts the decisions of a shift; midnight is this machine's."""
+
+    def __init__(self) -> None:
+        self._run = secrets.token_hex(4)
+        self._started = time.monotonic()
+        self._turn = threading.Lock()
+        self._seq = 0
+        self._since = time.time_ns()
+        self._ends = _find_midnight(self._since)
+        self._counts: dict[str, Counter[Decision]] = {}
+        self._recent: dict[str, deque[list[int]]] = {}  # of each second: which, and how many
+
+    @property
+    def since(self) -> int:
+        """When it began, in nanoseconds of UTC since 1970."""
+        with self._turn:
+            self._turn_over()
+            return self._since
+
+    def count(self, decided: Decided) -> int:
+        """Count a decision, and give its number from 1 on."""
+        entry, second = decided.entry, int(time.monotonic())
+        with self._turn:
+            self._turn_over()
+            self._seq += 1
+            self._counts.setdefault(entry.camera, Counter())[entry.decision] += 1
+            recent = self._recent.setdefault(entry.camera, deque(maxlen=_MINUTE + 1))
+            if recent and recent[-1][0] == second:
+                recent[-1][1] += 1
+            else:
+                recent.append([second, 1])
+            return self._seq
+
+    def describe(self) -> dict[str, Any]:
+        """Give what `ShiftReport` has."""
+        now = time.monotonic()
+        minutes = min(max(now - self._started, _SHORTEST), _MINUTE) / _MINUTE
+        with self._turn:
+            self._turn_over()
+            cameras = {
+                name: {
+                    "counts": _fill(self._counts.get(name, Counter())),
+                    "per_minute": sum(n for second, n in recent if second > now - _MINUTE) / minutes,
+                }
+                for name, recent in self._recent.items()
+            }
+            return {
+                "since": self._since,
+                "run": self._run,
+                "seq": self._seq,
+                "counts": _fill(sum(self._counts.values(), Counter())),
+                "per_minute": sum(camera["per_minute"] for camera in cameras.values()),
+                "cameras": cameras,
+            }
+
+    def _turn_over(self) -> None:
+        now = time.time_ns()
+        if now >= self._ends:
+            # The last midnight, though the clock may have been set over several.
+            self._since = max(self._ends, min(_find_midnight(now - _DAY), now))
+            self._counts.clear()
+        elif now < self._since:  # it was set back, and what was counted stands
+            self._since = now
+        else:
+            return
+        self._ends = _find_midnight(now)
+
+
+def _fill(counts: Counter[Decision]) -> dict[str, int]:
+    return {str(decision): counts[decision] for decision in Decision}
+
+
+def _find_midnight(now: int) -> int:
+    """Find this machine's next midnight, in nanoseconds of UTC since 1970."""
+    tomorrow = datetime.fromtimestamp(now / 10**9).astimezone().date() + timedelta(days=1)
+    return int(datetime(tomorrow.year, tomorrow.month, tomorrow.day).timestamp()) * 10**9

@@ -1,0 +1,1 @@
+"""Backbone: the network that computes features, and its ONNX file."""

@@ -1,0 +1,94 @@
+"""Agreement: what a faster network costs, as decisions, against the same one in FP32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from softcore_runtime.bundle.manifest import Agreement
+from softcore_runtime.errors import ExportError
+
+__all__ = ["MOST_FLIPPED", "AgreementError", "Scores", "check_agreement", "choose_compared"]
+
+MOST_FLIPPED = 0.05  # of the held-back decisions
+_COMPARED = 60  # training pictures
+
+
+class AgreementError(ExportError):
+    """What ships decides too differently from the same network in FP32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One network's scores of the same pictures.
+
+    Attributes:
+        held_back: float64 `[C]`, training pictures against the bank without their own entries.
+        labelled: float64 `[L]`, pictures that a person has labelled, against the whole bank.
+    """
+
+    held_back: NDArray[np.float64]
+    labelled: NDArray[np.float64]
+
+
+def choose_compared(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Choose at most 60 pictures, from the lowest score to the highest: int64 `[C]`, ascending."""
+    ranks = np.linspace(0, len(scores) - 1, min(_COMPARED, len(scores))).round().astype(np.int64)
+    return np.sort(np.argsort(scores, kind="stable")[ranks])
+
+
+def check_agreement(
+    fast: Scores, plain: Scores, trusted: NDArray[np.bool_], defective: NDArray[np.bool_], max_loss: float
+) -> Agreement:
+    """Compare decisions, and where there are labelled pictures the image AUROC.
+
+    The limit of each half of the held-back pictures, the highest score of those that are trusted, decides on
+    the other half; each network has limits of its own, as it would when it ships.
+
+    Args:
+        fast: the scores of what ships.
+        plain: those of the same network in FP32 with all its dimensions.
+        trusted: bool `[C]`, which of the held-back pictures may set a limit.
+        defective: bool `[L]`, what the labelled pictures are.
+        max_loss: of image AUROC.
+
+    Raises:
+        AgreementError: more than `MOST_FLIPPED` of the decisions are others, or the AUROC falls by more than
+            `max_loss`.
+    """
+    count = len(trusted)
+    ours, theirs = (_decide(scores.held_back, trusted) for scores in (fast, plain))
+    flipped = int((ours != theirs).sum())
+    areas = [_auroc(scores.labelled, defective) for scores in (fast, plain)]
+    agreement = Agreement(
+        held_back=count, flipped=flipped, labelled=len(defective), auroc=areas[0], auroc_fp32=areas[1]
+    )
+    if flipped > max(1, MOST_FLIPPED * count):
+        raise AgreementError(
+            f"{flipped} of {count} held-back pictures are decided otherwise than in FP32 (at most "
+            f"{MOST_FLIPPED:.0%}); export with --precision fp32 and without --dimensions"
+        )
+    if areas[0] is not None and areas[1] is not None and areas[0] < areas[1] - max_loss:
+        raise AgreementError(
+            f"image AUROC falls from {areas[1]:.4f} in FP32 to {areas[0]:.4f}, by more than --max-loss "
+            f"{max_loss:g}; export with --precision fp32 and without --dimensions"
+        )
+    return agreement
+
+
+def _decide(scores: NDArray[np.float64], trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fail each picture by the limit of the other half, bool `[C]`."""
+    even = np.arange(len(scores)) % 2 == 0
+    limits = [scores[half & trusted].max(initial=0) for half in (even, ~even)]
+    return np.asarray(scores > np.where(even, limits[1], limits[0]))
+
+
+def _auroc(scores: NDArray[np.float64], defective: NDArray[np.bool_]) -> float | None:
+    """Compute the area under the ROC curve by ranks (Mann and Whitney); None without both classes."""
+    bad, good = int(defective.sum()), int((~defective).sum())
+    if not bad or not good:
+        return None
+    ranks = rankdata(scores)
+    return float((ranks[defective].sum() - bad * (bad + 1) / 2) / (bad * good))

@@ -1,0 +1,75 @@
+"""Catalogue: the names of torchvision's classification networks, read off its files.
+
+Importing torchvision takes torch's seconds; a mistyped name is answered in a fraction of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from importlib.util import find_spec
+from pathlib import Path
+
+from softcore_runtime.cli.command_line import suggest
+from softcore_runtime.errors import MissingLibraryError, UsageError
+
+__all__ = ["FILTERBANK", "check_backbone", "demand_known", "list_networks"]
+
+FILTERBANK = "filterbank"
+# A registered builder: its decorators, of which one gives it a name if it has another than its function's.
+_BUILDER = re.compile(
+    r"^@register_model\((?:name=)?(?:[\"'](?P<name>\w+)[\"'])?\)\n(?:[@ )].*\n)*def (?P<function>\w+)\(",
+    re.MULTILINE,
+)
+
+
+def list_networks() -> list[str]:
+    """Name the networks that `torchvision.models.list_models(module=torchvision.models)` has, sorted.
+
+    Raises:
+        MissingLibraryError: torchvision isn't installed.
+
+    Example:
+        >>> "resnet18" in list_networks()
+        True
+    """
+    found = find_spec("torchvision")
+    if found is None or not found.submodule_search_locations:
+        raise MissingLibraryError("torchvision", "export")
+    files = Path(found.submodule_search_locations[0], "models").glob("*.py")
+    builders = (match for file in files for match in _BUILDER.finditer(file.read_text(encoding="utf-8")))
+    return sorted(builder["name"] or builder["function"] for builder in builders)
+
+
+def check_backbone(name: str) -> None:
+    """Refuse a backbone that neither torchvision nor SoftCore has.
+
+    Raises:
+        UsageError: there is none of this name; the nearest is told.
+        MissingLibraryError: torchvision isn't installed.
+
+    Example:
+        >>> check_backbone("resnet19")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.UsageError: --backbone resnet19: no such network; did you mean resnet18?
+    """
+    if name == FILTERBANK:
+        return
+    known = list_networks()
+    if known:  # none, where a later torchvision writes them otherwise; it will say itself what it has
+        demand_known(name, known)
+
+
+def demand_known(name: str, known: Collection[str]) -> None:
+    """Refuse a network that isn't among those that are known.
+
+    Raises:
+        UsageError: it isn't.
+    """
+    if name not in known:
+        near = (
+            suggest(name, [*known, FILTERBANK])
+            or "; torchvision has resnet18, resnet50, wide_resnet50_2, ..."
+        )
+        raise UsageError(f"--backbone {name}: no such network{near}")

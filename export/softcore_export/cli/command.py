@@ -1,0 +1,167 @@
+"""The command `softcore-export`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from softcore_runtime.backends.engine import describe_backbone
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.folders.copies import list_pairs
+
+from softcore_export.cli.options import build_parser
+from softcore_export.cli.preflight import Order, check_order
+from softcore_export.data.dataset import TrainingPictures
+
+if TYPE_CHECKING:
+    from softcore_export.export import Export
+
+__all__ = ["main"]
+
+_FEW = 20  # training images: it works with fewer, but the limit then says little
+_SHOWN = 5  # suspects, and unreadable images
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `softcore-export`; returns the exit code."""
+    return run(build_parser(), _export, arguments)
+
+
+def _export(options: argparse.Namespace) -> int:
+    order = check_order(options)
+    pictures = order.pictures or _draw(order)
+    _announce(pictures, order)
+    # Only now, for they take seconds: --help and mistakes are answered at once.
+    from softcore_export.contamination.choices import choices_path, read_choices
+    from softcore_export.export import export, prepare
+
+    if options.review:  # a web server takes its time to load
+        from softcore_export.review.review import review
+
+    target = order.target
+    if options.review:
+        exports: list[Export] = []
+
+        def note(done: Export) -> None:
+            exports[:] = [done]
+            threshold, bank = done.manifest.threshold, done.manifest.bank
+            _say(f"  exported   {done.path}: limit {threshold.value:.4g}, {bank.n:,} entries")
+
+        with prepare(pictures, target, order.settings) as prepared:
+            review(prepared, target, note, _say)
+        for done in exports:  # the last one, if there was any
+            _report(done)
+    else:
+        _report(export(pictures, target, order.settings, read_choices(choices_path(target))))
+    return 0
+
+
+def _draw(order: Order) -> TrainingPictures:
+    from softcore_export.data.procedural_pill import draw_category
+
+    _say(f"drawing {order.folder}")
+    draw_category(order.folder, seed=order.settings.seed)
+    return TrainingPictures.find(order.folder, order.limit)
+
+
+def _announce(pictures: TrainingPictures, order: Order) -> None:
+    """Say what is there, and what of it may not be meant."""
+    from softcore_export.data.survey import survey
+
+    layout = f" ({pictures.layout})" if pictures.layout else ""
+    _say(f"{len(pictures.paths):,} images in {pictures.folder}{layout}")
+    if pictures.repeated:
+        pairs = [(path.name, original.name) for path, original in pictures.repeated.items()]
+        _say(
+            f"warning: {_count(pairs)} more with the content of one of them, which is learned once: "
+            f"{list_pairs(pairs, 'is')}"
+        )
+    if len(pictures.paths) < _FEW:
+        _say(f"warning: that is few; {_FEW} or more give a limit that means something")
+    for line in (*pictures.omitted, *survey(pictures.paths).describe(order.settings.preprocessing)):
+        _say(f"warning: {line}")
+    if labelled := order.labelled:
+        bad = sum(defective for _, defective in labelled.images)
+        layout = f" ({labelled.layout})" if labelled.layout else ""
+        _say(f"{len(labelled.images) - bad:,} good and {bad:,} bad images in {labelled.folder}{layout}")
+        if labelled.repeated:
+            _say(f"warning: {labelled.repeated:,} more with the content of one of them, which counts once")
+        for line in labelled.omitted:
+            _say(f"warning: {line}")
+
+
+def _report(done: Export) -> None:
+    manifest = done.manifest
+    bank, index, threshold = manifest.bank, manifest.index, manifest.threshold
+    if done.skipped:
+        count = f"{len(done.skipped)} image{'' if len(done.skipped) == 1 else 's'}"
+        _say(f"warning: {count} could not be read and left out:")
+        for line in done.skipped[:_SHOWN]:
+            _say(f"  {line}")
+        if len(done.skipped) > _SHOWN:
+            _say(f"  and {len(done.skipped) - _SHOWN} more")
+    _report_copies(done)
+    if manifest.golden_note:
+        _say(
+            f"warning: {manifest.golden_note}; the self-test can't tell then whether a machine finds defects"
+        )
+    size = sum(record.bytes for record in manifest.files.values()) / 1e6
+    print(
+        f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "
+        f"from {len(done.pictures)} images"
+    )
+    print(f"  limit      {threshold.value:.4g}, provisional: {threshold.method}")
+    print(
+        f"  search     recall@1 {index.recall:.4f} at ef {index.ef_search}; decisions are exact all the same"
+    )
+    backbone, hints, agreement = manifest.backbone, manifest.hints, manifest.agreement
+    print(f"  hints      {hints.count} a position, which leave {hints.left_open:.1f} patches a frame open")
+    print(
+        f"  network    {describe_backbone(backbone.engine, backbone.provider, backbone.precision)}; "
+        f"in fp32 within {manifest.parity.max_relative:.1e} of torch"
+    )
+    if agreement:
+        print(
+            f"  agreement  {agreement.held_back - agreement.flipped} of {agreement.held_back} held-back "
+            "images are decided as in fp32"
+        )
+    if agreement and agreement.auroc is not None and agreement.auroc_fp32 is not None:
+        print(
+            f"  AUROC      {agreement.auroc:.4f} on {agreement.labelled} labelled images, "
+            f"{agreement.auroc_fp32:.4f} in fp32"
+        )
+    print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
+    estimate = done.contamination.estimate
+    print(
+        f"  defective  {estimate.value:.1%} of the training images, by estimate "
+        f"({estimate.low:.1%} to {estimate.high:.1%})"
+    )
+    suspects = [image for image in done.contamination.images if image.suspicion > 1]
+    names = ", ".join(image.path for image in suspects[:_SHOWN])
+    more = f" and {len(suspects) - _SHOWN} more" if len(suspects) > _SHOWN else ""
+    print(f"  suspects   {names}{more}" if suspects else "  suspects   none")
+    print(f"  report     {done.path / 'report.html'}")
+
+
+def _report_copies(done: Export) -> None:
+    """Say which images turned out to be others once more; those with the same content were named before."""
+    copies = done.contamination.copies
+    same = [(copy.path, copy.original) for copy in copies if copy.alike == "pixels"]
+    near = [(copy.path, copy.original) for copy in done.contamination.near]
+    if same:
+        _say(f"warning: {_count(same)} more with the very pixels of one of them: {list_pairs(same, 'is')}")
+    if near:
+        _say(
+            f"warning: {_count(near)} can hardly be told from another one, and a defect in both is hidden: "
+            f"{list_pairs(near, 'is like')}; delete what was saved twice, and export again"
+        )
+
+
+def _count(things: Sequence[object]) -> str:
+    return f"{len(things):,} image{'' if len(things) == 1 else 's'}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,237 @@
+"""Options: what `softcore-export` can be told."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from softcore_runtime.backends.engine import ENGINES, PROVIDERS
+from softcore_runtime.cli.checks import MistakesError
+from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.errors import UsageError
+from softcore_runtime.images.preprocessing import Preprocessing
+
+from softcore_export.settings import ExportSettings
+
+__all__ = ["build_parser", "name_backbone", "read_limit", "read_settings"]
+
+_EPILOG = """\
+examples:
+  softcore-export --demo                             draw a category and learn bundles/pill; needs no download
+  softcore-export --category pill --data DATASETS    MVTec AD's layout, or DATASETS/pill with images in it
+  softcore-export --category pill --data DATASETS --weights wrn50.pth    where weights can't be downloaded
+  softcore-export --category pill --data DATASETS --review               then look at the suspects
+
+then: softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05
+
+exit codes:
+  0    the bundle is written
+  2    a mistake in the command
+  3    images that can't carry an export, or an export that failed one of its own checks
+  70   a fault of SoftCore itself
+  130  interrupted (Ctrl-C, SIGTERM); an earlier bundle is as it was"""
+
+
+def build_parser() -> Parser:
+    """Build the parser of `softcore-export`."""
+    parser = Parser(
+        "softcore-export",
+        "Learn a product from a folder of mostly good pictures and write a bundle for the line.",
+        _EPILOG,
+    )
+    data = parser.add_argument_group("pictures")
+    data.add_argument("--category", default="pill", help="name of the product, and of the bundle (pill)")
+    data.add_argument(
+        "--data",
+        type=Path,
+        metavar="ROOT",
+        help="folder with ROOT/CATEGORY in it: MVTec AD's layout or plain pictures; "
+        "default $SOFTCORE_DATA, then ./datasets",
+    )
+    data.add_argument("--demo", action="store_true", help="draw ROOT/CATEGORY first (ROOT then ./demo)")
+    data.add_argument("--limit", metavar="N", help="use the first N pictures by name")
+    data.add_argument(
+        "--resize", metavar="PIXELS", default=256, help="pixels of the square that a picture is brought to"
+    )
+    data.add_argument(
+        "--crop", metavar="PIXELS", default=224, help="pixels of its middle that the network sees"
+    )
+
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--backbone",
+        help="wide_resnet50_2 (default), resnet18, resnet50, any network of torchvision, or filterbank, "
+        "which has no weights and is for trying out (default with --demo)",
+    )
+    network.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="a torchvision state dict, by itself or in a checkpoint; default: torchvision downloads its own",
+    )
+    network.add_argument("--layers", nargs="+", default=[], metavar="LAYER", help="default: layer2 layer3")
+
+    network.add_argument(
+        "--engine",
+        choices=("auto", *ENGINES),
+        default="auto",
+        help="what runs the network, now and on the line (auto: the fastest that is installed)",
+    )
+    network.add_argument(
+        "--provider",
+        choices=("auto", *PROVIDERS),
+        default="auto",
+        help="what it computes on (auto: cuda where that can compute, else cpu)",
+    )
+    network.add_argument(
+        "--tensorrt",
+        action="store_const",
+        dest="provider",
+        const="tensorrt",
+        help="the same as --provider tensorrt: the engines for this machine's GPU are built, and kept in the "
+        "bundle; another machine's are built there (softcore-edge prepare)",
+    )
+    network.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
+        default="auto",
+        help="what it computes in; decisions are compared with fp32's (auto: bf16 where this machine has it)",
+    )
+    network.add_argument("--dimensions", metavar="D", help="project features to D dimensions: a smaller bank")
+    network.add_argument(
+        "--labelled",
+        type=Path,
+        metavar="DIR",
+        help="labelled pictures, DIR/good and other folders: measure what precision and dimensions cost",
+    )
+    network.add_argument(
+        "--max-loss",
+        default=0.005,
+        metavar="AUROC",
+        help="refuse to export where they cost more image AUROC than this (0.005)",
+    )
+
+    method = parser.add_argument_group("method")
+    method.add_argument(
+        "--discriminator",
+        choices=("auto", "lof", "nearest", "gaussian", "none"),
+        default="auto",
+        help="judge of patches: auto needs no telling how dirty the pictures are; lof, nearest and gaussian "
+        "are the paper's and take --tau; none is PatchCore (auto)",
+    )
+    method.add_argument("--lof-k", default=6, metavar="K", help="lof: neighbours (6)")
+    method.add_argument(
+        "--tau",
+        metavar="T",
+        default=0.15,
+        help="lof, nearest, gaussian: share of patches to throw away (0.15)",
+    )
+    method.add_argument(
+        "--coreset-ratio", metavar="R", default=0.1, help="share of all patches to keep (0.1)"
+    )
+    method.add_argument(
+        "--sampler", choices=("greedy", "random"), default="greedy", help="of the coreset (greedy k-centre)"
+    )
+    method.add_argument(
+        "--soft-weights",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="lof, nearest, gaussian: weigh distances by the kept patches' outlier factors (on)",
+    )
+    method.add_argument("--seed", metavar="N", default=0, help="of every random choice (0)")
+    method.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+    parser.add_argument(
+        "--review",
+        action="store_true",
+        help="then open a page on this machine where you confirm or veto each suspect and export again",
+    )
+    parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
+    return parser
+
+
+def name_backbone(options: argparse.Namespace) -> str:
+    """Name the backbone that is wanted."""
+    return options.backbone or ("filterbank" if options.demo else "wide_resnet50_2")
+
+
+def read_settings(options: argparse.Namespace) -> ExportSettings:
+    """Take the settings from the options.
+
+    Raises:
+        UsageError: numbers that make no sense; all of them are told.
+    """
+    try:
+        return ExportSettings.model_validate(
+            {
+                "backbone": name_backbone(options),
+                "weights": options.weights,
+                "layers": tuple(options.layers),
+                "discriminator": options.discriminator,
+                "lof_k": options.lof_k,
+                "tau": options.tau,
+                "coreset_ratio": options.coreset_ratio,
+                "sampler": options.sampler,
+                "soft_weights": options.soft_weights,
+                "preprocessing": {"resize": options.resize, "crop": options.crop},
+                "engine": options.engine,
+                "provider": options.provider,
+                "precision": options.precision,
+                "dimensions": options.dimensions,
+                "labelled": options.labelled,
+                "max_loss": options.max_loss,
+                "seed": options.seed,
+                "device": options.device,
+            }
+        )
+    except ValidationError as error:
+        raise MistakesError([_explain(mistake, options) for mistake in error.errors()]) from error
+
+
+def read_limit(options: argparse.Namespace, fewest: int) -> int | None:
+    """Take `--limit`; None where it isn't given.
+
+    Raises:
+        UsageError: it is no whole number, or below the `fewest` images that an export needs.
+    """
+    if options.limit is None:
+        return None
+    if not options.limit.isdecimal():
+        raise UsageError(f"--limit {options.limit}: must be a whole number from {fewest} up")
+    if int(options.limit) < fewest:
+        raise UsageError(f"--limit {options.limit}: at least {fewest} images are needed")
+    return int(options.limit)
+
+
+def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
+    """Say in our words what is wrong with a number."""
+    *_, name = mistake["loc"]
+    if name == "preprocessing":  # the one mistake that two options make together
+        return f"--crop {options.crop}: must not exceed --resize ({options.resize})"
+    model = Preprocessing if name in Preprocessing.model_fields else ExportSettings
+    wanted = _describe(model.model_fields[str(name)])
+    return f"--{str(name).replace('_', '-')} {mistake['input']}: must be {wanted}"
+
+
+def _describe(field: FieldInfo) -> str:
+    """Say what numbers a setting may have: "a whole number from 32 to 4096"."""
+    kind = "a whole number" if int in (field.annotation, *get_args(field.annotation)) else "a number"
+    bounds: dict[str, Any] = {
+        name: getattr(bound, name)
+        for bound in field.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(bound, name)
+    }
+    words = [kind]
+    if "ge" in bounds and "le" in bounds:
+        return f"{kind} from {bounds['ge']} to {bounds['le']}"
+    if "ge" in bounds:
+        words.append(f"from {bounds['ge']} up")
+    if "gt" in bounds:
+        words.append(f"above {bounds['gt']}")
+    ends = [f"{text} {bounds[name]}" for name, text in (("le", "at most"), ("lt", "below")) if name in bounds]
+    return " ".join(words) + "".join(f" and {end}" for end in ends)

@@ -1,0 +1,115 @@
+"""Preflight: everything about an export that can be refused before torch is loaded, which takes seconds."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from softcore_runtime.backends.backbones import check_choice
+from softcore_runtime.cli.checks import gather_mistakes
+from softcore_runtime.errors import UsageError
+from softcore_runtime.images.file_names import to_text
+
+from softcore_export.backbone.capability import check_device, check_precision
+from softcore_export.backbone.catalogue import FILTERBANK, check_backbone
+from softcore_export.cli.options import name_backbone, read_limit, read_settings
+from softcore_export.contamination.choices import choices_path, read_choices
+from softcore_export.data.dataset import (
+    FEWEST,
+    LabelledImages,
+    TrainingPictures,
+    find_category,
+    find_labelled,
+)
+from softcore_export.settings import ExportSettings
+from softcore_export.workplace import check_target
+
+__all__ = ["Order", "check_order"]
+
+_STATE_DICTS = (b"PK", b"\x80")  # how torch's files begin: a zip archive, or a pickle of the older ones
+
+
+@dataclass(frozen=True)
+class Order:
+    """An export that nothing is known to stand in the way of.
+
+    Attributes:
+        settings: how to train.
+        folder: of the category, ROOT/CATEGORY.
+        pictures: the training images; None where they are to be drawn first.
+        limit: how many of them are used at most.
+        labelled: the labelled images; None where none are given.
+        target: the bundle's folder.
+    """
+
+    settings: ExportSettings
+    folder: Path
+    pictures: TrainingPictures | None
+    limit: int | None
+    labelled: LabelledImages | None
+    target: Path
+
+
+def check_order(options: argparse.Namespace) -> Order:
+    """Take the options, and refuse what can be refused at once.
+
+    Raises:
+        UsageError: all of a user's mistakes that were found.
+        SoftCoreError: there is but one fault, and it is of another kind (too few images).
+    """
+    root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
+    folder, target = root / options.category, options.out / options.category
+    pictures = limit = labelled = None
+    with gather_mistakes() as attempt:
+        with attempt():
+            limit = read_limit(options, FEWEST)
+        with attempt():
+            settings = read_settings(options)
+        with attempt():
+            check_backbone(name_backbone(options))
+        with attempt():
+            _check_weights(name_backbone(options), options)
+        with attempt():
+            check_choice(options.engine, options.provider)
+            if options.provider in ("auto", "cpu"):
+                check_precision(options.engine, options.precision)
+        with attempt():
+            check_device(options.device)
+        with attempt():
+            if options.labelled:
+                labelled = find_labelled(options.labelled)
+        with attempt():
+            _check_category(options.category, target)
+            with gather_mistakes() as inner:
+                with inner():
+                    if not options.demo or folder.exists():
+                        pictures = TrainingPictures.find(find_category(root, options.category), limit)
+                with inner():
+                    check_target(target)
+                    read_choices(choices_path(target))
+    return Order(settings, folder, pictures, limit, labelled, target)
+
+
+def _check_category(name: str, target: Path) -> None:
+    if not name or name != Path(name).name or name.startswith("."):
+        raise UsageError(f"--category {name!r}: must be a plain name")
+    if to_text(target) != str(target):  # which neither a manifest nor ONNX's checker takes
+        raise UsageError(
+            f"{to_text(target)}: a bundle's path must be UTF-8; rename the folder, or choose --out"
+        )
+
+
+def _check_weights(backbone: str, options: argparse.Namespace) -> None:
+    if backbone == FILTERBANK and (options.weights or options.layers):
+        raise UsageError("--backbone filterbank has fixed filters: it takes no --weights and no --layers")
+    if options.weights is None:
+        return
+    try:
+        with options.weights.open("rb") as stream:
+            beginning = stream.read(2)
+    except OSError as error:
+        raise UsageError(f"--weights {options.weights}: {error.strerror or error}") from error
+    if not beginning.startswith(_STATE_DICTS):
+        raise UsageError(f"--weights {options.weights}: not a PyTorch state dict")

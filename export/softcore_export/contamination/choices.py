@@ -1,0 +1,130 @@
+"""Choices: what a person decided of training pictures, by the content of their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from softcore_runtime.bundle.folder_swap import flush_folder
+from softcore_runtime.errors import DataError, UsageError
+
+__all__ = ["FILE", "Choice", "Choices", "choices_path", "read_choices", "write_choices"]
+
+FILE = "choices.json"
+
+Action = Literal["keep", "exclude", "exclude patches"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Choice(BaseModel):
+    """What to do with a picture.
+
+    Attributes:
+        action: `keep` all of it, `exclude` all of it, or `exclude patches`: those marked, and no others.
+        grid: rows and columns of the grid on which patches were marked.
+        patches: row and column of each marked patch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Action
+    grid: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    patches: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...] = ()
+
+    @model_validator(mode="after")
+    def _patches_lie_on_the_grid(self) -> Choice:
+        if self.patches and self.action != "exclude patches":
+            raise ValueError(f"{self.action} takes no patches")
+        if self.action == "exclude patches" and not self.patches:
+            raise ValueError("exclude patches needs patches")
+        if self.patches and self.grid is None:
+            raise ValueError("patches need a grid")
+        if self.grid and any(row >= self.grid[0] or column >= self.grid[1] for row, column in self.patches):
+            raise ValueError(f"a patch lies outside the grid of {self.grid[0]} x {self.grid[1]}")
+        return self
+
+    def kept(self, grid: tuple[int, int]) -> NDArray[np.bool_]:
+        """Say which patches stay, bool `[H, W]`; marks on another grid are brought to this one."""
+        if self.action != "exclude patches" or self.grid is None:
+            return np.full(grid, self.action == "keep")
+        marked = np.zeros(self.grid, np.uint8)
+        marked[tuple(np.array(self.patches).T)] = 1
+        # Whatever a mark touches is out: a finer or a coarser grid must not let a defect slip in.
+        share = cv2.resize(marked.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
+        return ~np.asarray(share, np.bool_)
+
+
+class Choices(BaseModel):
+    """All choices for a category, by the SHA-256 of the picture's file: a renamed picture keeps its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pictures: dict[Sha256, Choice] = {}
+
+    def apply(
+        self, kept: NDArray[np.bool_], digests: Sequence[str], grid: tuple[int, int]
+    ) -> NDArray[np.bool_]:
+        """Overrule which patches are kept.
+
+        Args:
+            kept: bool `[N, P]`, without the choices.
+            digests: SHA-256 of the pictures' files, `[N]`.
+            grid: rows and columns, P = H * W.
+
+        Returns:
+            bool `[N, P]`.
+        """
+        chosen: NDArray[np.bool_] = np.array(kept)
+        for row, digest in enumerate(digests):
+            if digest in self.pictures:
+                chosen[row] = self.pictures[digest].kept(grid).ravel()
+        return chosen
+
+
+def choices_path(target: Path) -> Path:
+    """Name the file beside a bundle from which the category's next export reads choices."""
+    return target.with_name(f"{target.name}.{FILE}")
+
+
+def read_choices(path: Path) -> Choices:
+    """Read choices; none, where there is no such file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        return Choices.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return Choices()
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"{part}: " for part in first["loc"])
+        message = f"{path}: {place}{first['msg']}; correct it, or delete it to start without choices"
+        raise DataError(message) from error
+
+
+def write_choices(path: Path, choices: Choices) -> None:
+    """Write choices, whole or not at all, even if the power is cut.
+
+    Raises:
+        UsageError: the folder can't be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("w") as stream:
+            stream.write(choices.model_dump_json(indent=2, exclude_defaults=True) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        flush_folder(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UsageError(f"{path}: can't be written ({error.strerror})") from error

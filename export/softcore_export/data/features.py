@@ -1,0 +1,31 @@
+"""Features: what the exported network says of every training picture, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.backends.engine import Backbone
+
+__all__ = ["extract"]
+
+
+def extract(backbone: Backbone, crops: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
+    """Run `backbone.onnx` over `crops` (uint8 BGR `[crop, crop, 3]`), one at a time as the line will.
+
+    Returns:
+        float32 `[N, P, d]`, mapped read-only from `file`, so that memory doesn't grow with N.
+
+    Raises:
+        OSError: the disk is full. (Plain writes say so; writing through a memory map would crash.)
+    """
+    shape = (0, 0)
+    n = 0
+    with file.open("wb") as stream:
+        for crop in crops:
+            patches = backbone.features(crop[None])[0]  # [P, d]
+            stream.write(np.ascontiguousarray(patches).data)
+            shape, n = patches.shape, n + 1
+    return np.memmap(file, np.float32, mode="r", shape=(n, *shape))

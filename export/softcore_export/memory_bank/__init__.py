@@ -1,0 +1,1 @@
+"""Memory bank: outlier factors, coreset, index and hints."""

@@ -1,0 +1,106 @@
+"""Golden frames: what a bundle carries to test itself with on the machine where it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.images.pictures import read_picture
+
+__all__ = ["CLEAR", "Golden", "choose_golden", "spoil"]
+
+CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `Inspector.run_self_test`
+_LONGEST = 1024  # pixels; a bundle is small, whatever the camera
+_FIELDS = 6  # of a chequered square's side
+_SHARES = (1 / 6, 1 / 3, 2 / 3, 1)  # of the shorter side
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """The golden frames of a bundle.
+
+    Attributes:
+        frames: uint8 BGR `[H, W, 3]`, by name; of two training images and one that was spoiled.
+        scores: of each.
+        note: why no frame is sure to fail; None where the spoiled one is.
+    """
+
+    frames: dict[str, NDArray[np.uint8]]
+    scores: dict[str, float]
+    note: str | None
+
+
+def choose_golden(
+    paths: list[Path],
+    scores: NDArray[np.float64],
+    measure: Callable[[NDArray[np.uint8]], float],
+    threshold: float,
+    read: Callable[[Path], NDArray[np.uint8]] = read_picture,
+) -> Golden:
+    """Choose the training images with the lowest and the median score, and spoil the second.
+
+    Of several ways to spoil it the one with the highest score is taken, so that a FAIL is tested, too, on
+    every machine and at every threshold that a calibration may set.
+
+    Args:
+        paths: the training images.
+        scores: float64 `[N]`, theirs.
+        measure: gives the score of a frame uint8 BGR `[H, W, 3]`.
+        threshold: what the spoiled frame should be above, by the factor `CLEAR` or more.
+        read: reads an image, as `Preprocessing.read` does.
+    """
+    order = np.argsort(scores, kind="stable")
+    plain = _shrink(read(paths[order[0]]))
+    typical = _shrink(read(paths[order[len(order) // 2]]))
+    candidates = [(measure(frame), frame) for frame in spoil(typical)]
+    highest, spoiled = max(candidates, key=lambda candidate: candidate[0])
+    note = None
+    if not highest > CLEAR * threshold:
+        note = (
+            f"of {len(candidates)} ways to spoil a training image none makes it fail for sure: the highest "
+            f"score is {highest:.6g}, the threshold {threshold:.6g}"
+        )
+    return Golden(
+        frames={"plain": plain, "spoiled": spoiled, "typical": typical},
+        scores={"plain": measure(plain), "spoiled": highest, "typical": measure(typical)},
+        note=note,
+    )
+
+
+def spoil(frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Spoil a frame in several ways: chequered squares in its middle, other colours, noise.
+
+    Args:
+        frame: uint8 BGR `[H, W, 3]`; it is left as it is.
+
+    Yields:
+        frames of the same shape, the least spoiled first.
+    """
+    height, width = frame.shape[:2]
+    for share in _SHARES:
+        side = min(height, width, max(2, round(share * min(height, width))))
+        top, left = (height - side) // 2, (width - side) // 2
+        rows, columns = np.indices((side, side)) * _FIELDS // side
+        spoiled = frame.copy()
+        spoiled[top : top + side, left : left + side] = (255 * ((rows + columns) % 2))[:, :, None]
+        yield spoiled
+    yield 255 - frame
+    # Black where it is light and white where it is dark, whatever its colours are.
+    yield np.where(frame.mean(axis=2, keepdims=True) > 127, np.uint8(0), np.uint8(255)).repeat(3, axis=2)
+    for fields in (8, 32, 128):
+        noise = np.random.default_rng(_SEED).integers(0, 256, (fields, fields, 3), dtype=np.uint8)
+        yield np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _shrink(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = frame.shape[:2]
+    factor = _LONGEST / max(height, width)
+    if factor >= 1:
+        return frame
+    size = (max(8, round(width * factor)), max(8, round(height * factor)))
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""Report: what an export found out, as a page."""

@@ -1,0 +1,1 @@
+"""Review: a page on which a person confirms or vetoes suspects."""

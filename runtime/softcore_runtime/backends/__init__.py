@@ -1,0 +1,1 @@
+"""Backends: what runs the network, and on what."""

@@ -1,0 +1,101 @@
+"""Engine: the library that runs `backbone.onnx`, and what it computes on; chosen among those there."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.backends.devices import Device
+from softcore_runtime.errors import MissingLibraryError
+
+__all__ = [
+    "ENGINES",
+    "PROVIDERS",
+    "Backbone",
+    "Engine",
+    "Index",
+    "Precision",
+    "Provider",
+    "choose_engine",
+    "describe_backbone",
+]
+
+Engine = Literal["openvino", "onnxruntime"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Provider = Literal["tensorrt", "cuda", "cpu"]
+
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)  # the faster first
+ENGINES: tuple[Engine, ...] = get_args(Engine)  # the faster on a CPU first (`softcore_benchmarks.latency`)
+_NAMES = {"openvino": ("OpenVINO", "openvino"), "onnxruntime": ("ONNX Runtime", "cpu")}  # and their extras
+
+
+class Index(Protocol):
+    """A search that may err: `softcore_runtime.search.search` measures again what it names."""
+
+    def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        ...
+
+
+class Backbone(Protocol):
+    """A network that is ready to run.
+
+    Attributes:
+        engine: the library.
+        version: the library's.
+        provider: the part of it that computes: `cpu`, `cuda` or `tensorrt`.
+        precision: what it computes in: `fp32`, `bf16`, `fp16` or `int8`.
+        choice: why it isn't a faster provider, where that was left open; else empty.
+        device: the GPU that it computes on, if any.
+        engines: the folder of what was built for this very GPU, if anything was.
+    """
+
+    engine: Engine
+    version: str
+    provider: Provider
+    precision: Precision
+    choice: str
+    device: Device | None
+    engines: Path | None
+
+    def features(
+        self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Compute patch features, float32 `[B, P, d]`, of uint8 BGR crops `[B, crop, crop, 3]`.
+
+        Into `out`, where it is given: new memory for every frame costs as much as a search.
+
+        Raises:
+            BundleCorruptError: the crops don't fit the network.
+            ProviderError: the GPU fails.
+        """
+        ...
+
+    def open_index(self, bank: NDArray[np.float32]) -> Index | None:
+        """Open a search of the bank, float32 `[n, d]`, beside the network; None where that is the host."""
+        ...
+
+
+def choose_engine(wanted: Engine | Literal["auto"] = "auto", favourite: Engine | None = None) -> Engine:
+    """Take the engine that is wanted; `auto` takes `favourite`, or else the fastest that is installed.
+
+    Raises:
+        MissingLibraryError: it isn't installed, or for `auto` none is.
+    """
+    there = [engine for engine in ENGINES if find_spec(engine)]
+    if wanted == "auto":
+        engine: Engine = favourite if favourite in there else there[0] if there else "onnxruntime"
+    else:
+        engine = wanted
+    if engine not in there:
+        raise MissingLibraryError(*_NAMES[engine])
+    return engine
+
+
+def describe_backbone(engine: Engine, provider: Provider, precision: Precision) -> str:
+    """Say in words what computes."""
+    return f"{engine} in {precision}" if provider == "cpu" else f"{engine} on {provider} in {precision}"

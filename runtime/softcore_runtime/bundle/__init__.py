@@ -1,0 +1,1 @@
+"""Bundle: the folder that ships; its files, its manifest and its threshold."""

@@ -1,0 +1,367 @@
+"""Bundle: the folder that ships. Its one writer and its one reader.
+
+::
+
+    manifest.json     see `softcore_runtime.bundle.manifest`
+    backbone.onnx     uint8 BGR crops [B, crop, crop, 3] -> patch features [B, P, d]
+    bank.npy          float32 [n, d], the coreset
+    weights.npy       float32 [n], soft weights
+    origins.npy       int32 [n, 3], training image, row and column of each entry
+    hints.npy         int32 [P, h], per grid position the entries that serve it most often
+    index.hnsw        hnswlib index over the bank
+    golden/           frames and the scores they must give: the self-test
+    training/         see `softcore_runtime.bundle.training`
+    mask-*.png        what of a frame isn't inspected, where a calibration said so
+    engines/          not in the manifest: a device's own, see `softcore_runtime.backends.devices`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from softcore_runtime.backends.devices import ENGINES
+from softcore_runtime.bundle import training
+from softcore_runtime.bundle.array_file import parse_array
+from softcore_runtime.bundle.files import read_file, verify_file
+from softcore_runtime.bundle.folder_swap import restore
+from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
+from softcore_runtime.bundle.network_file import find_network_fault
+from softcore_runtime.bundle.sizes import check_sizes
+from softcore_runtime.bundle.strict_json import parse_json
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, PictureError
+from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.regular_file import Stamp, hash_file, read_regular
+
+__all__ = [
+    "BACKBONE",
+    "BANK",
+    "INDEX",
+    "Bundle",
+    "GoldenFrame",
+    "manifest_path",
+    "read_bundle",
+    "read_golden",
+    "read_manifest",
+    "read_mask",
+    "record_files",
+    "write_arrays",
+    "write_golden",
+    "write_manifest",
+]
+
+BACKBONE = "backbone.onnx"
+BANK = "bank.npy"
+INDEX = "index.hnsw"
+_MANIFEST = "manifest.json"
+_ARRAYS = ("bank", "weights", "origins", "hints")
+_GOLDEN = "golden"
+_SCORES = f"{_GOLDEN}/scores.json"
+_MANIFEST_BYTES = 2**24  # more than any manifest has
+_REQUIRED = (
+    BACKBONE,
+    INDEX,
+    _SCORES,
+    training.SCORES,
+    training.THUMBNAILS,
+    training.LOOKS,
+    *(f"{name}.npy" for name in _ARRAYS),
+)
+_IN_MEMORY = {BACKBONE, _SCORES, *(f"{name}.npy" for name in _ARRAYS)}
+
+
+class GoldenFrame(BaseModel):
+    """A frame of the self-test.
+
+    Attributes:
+        file: its name inside `golden/`.
+        score: its score at export, >= 0.
+
+    Example:
+        >>> bundle.golden[0].file
+        'good.png'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    file: str = Field(pattern=r"^[\w.-]+$")
+    score: float = Field(ge=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle as `read_bundle` returns it: every file is verified against the manifest.
+
+    Attributes:
+        path: the folder.
+        manifest: what it says of itself.
+        bank: float32 `[n, d]`, the memory bank, read-only.
+        weights: float32 `[n]`, >= 0, the soft weight of each entry.
+        origins: int32 `[n, 3]`, the training image, row and column that each entry is from.
+        hints: int32 `[P, h]`, per grid position, entries worth comparing first.
+        golden: the self-test's frames and scores.
+        stamp: of the manifest as it was read; None where the bundle isn't on the disk yet.
+
+    Raises:
+        BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
+            or a hint names no entry.
+
+    Example:
+        >>> bundle = read_bundle(path)
+        >>> bundle
+        Bundle('.../bundles/tiny', category='tiny', threshold=12 (provisional), bank=768x3)
+        >>> bundle.bank.shape, bundle.weights.dtype
+        ((768, 3), dtype('float32'))
+        >>> image, row, column = bundle.origins[100]  # where entry 100 is from
+    """
+
+    path: Path
+    manifest: Manifest
+    bank: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    origins: NDArray[np.int32]
+    hints: NDArray[np.int32]
+    golden: tuple[GoldenFrame, ...]
+    stamp: Stamp | None = None
+
+    def __post_init__(self) -> None:
+        n, dim = self.manifest.bank.n, self.manifest.bank.dim
+        positions = self.manifest.grid.height * self.manifest.grid.width
+        expected: dict[str, tuple[tuple[int, ...], type]] = {
+            "bank": ((n, dim), np.float32),
+            "weights": ((n,), np.float32),
+            "origins": ((n, 3), np.int32),
+            "hints": ((positions, self.manifest.hints.count), np.int32),
+        }
+        for name, (shape, dtype) in expected.items():
+            array = getattr(self, name)
+            if array.shape != shape or array.dtype != dtype:
+                raise BundleCorruptError(
+                    f"{self.path / name}.npy: must be {np.dtype(dtype)} {list(shape)}, "
+                    f"not {array.dtype} {list(array.shape)}"
+                )
+        # A NaN would compare as "not above the threshold", a negative weight would break the search's bound.
+        if not np.isfinite(self.bank).all():
+            raise BundleCorruptError(f"{self.path / 'bank'}.npy: holds NaN or infinity")
+        if not (np.isfinite(self.weights).all() and (self.weights >= 0).all()):
+            raise BundleCorruptError(f"{self.path / 'weights'}.npy: holds NaN, infinity or a negative weight")
+        if self.hints.size and not (self.hints.min() >= 0 and self.hints.max() < n):
+            raise BundleCorruptError(f"{self.path / 'hints'}.npy: names entries that the bank doesn't have")
+
+    def __repr__(self) -> str:
+        return f"Bundle({str(self.path)!r}, {describe(self.manifest)})"
+
+    def read_golden(self, golden: GoldenFrame) -> NDArray[np.uint8]:
+        """Read one golden frame.
+
+        Args:
+            golden: one of `golden`.
+
+        Returns:
+            uint8 BGR `[H, W, 3]`.
+
+        Raises:
+            PictureError: the file was removed or changed since the bundle was read.
+
+        Example:
+            >>> bundle.read_golden(bundle.golden[0]).shape
+            (48, 48, 3)
+        """
+        return read_picture(self.path / _GOLDEN / golden.file)
+
+
+def describe(manifest: Manifest) -> str:
+    """Say in a few words which bundle it is: category, threshold, and the memory bank's size `n x d`.
+
+    Example:
+        >>> describe(inspector.manifest)
+        "category='tiny', threshold=12 (provisional), bank=768x3"
+    """
+    threshold, bank = manifest.threshold, manifest.bank
+    value = f"{threshold.value:.4g}" + (" (provisional)" if threshold.provisional else "")
+    return f"category={manifest.category!r}, threshold={value}, bank={bank.n}x{bank.dim}"
+
+
+def read_bundle(path: Path | str) -> Bundle:
+    """Read and verify a bundle.
+
+    One that an export was just replacing when the machine stopped is brought back first.
+
+    Args:
+        path: its folder.
+
+    Returns:
+        the bundle, in memory: what happens to its files later doesn't change it.
+
+    Raises:
+        BundleNotFoundError: there is none at `path`.
+        BundleTooNewError: a later SoftCore wrote it.
+        BundleCorruptError: a file is missing, changed, truncated, of a wrong shape or larger than the
+            manifest lets expect; or the bank doesn't fit into this machine's memory.
+
+    Example:
+        >>> read_bundle(path).manifest.category
+        'tiny'
+        >>> read_bundle(Path("bundles/none"))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BundleNotFoundError: bundles/none: no bundle here (...)
+    """
+    path = Path(path)
+    restore(path)
+    manifest, stamp = _read_manifest(path)
+    check_sizes(path, manifest)
+    kept = {}
+    for name, record in manifest.files.items():
+        if name in _IN_MEMORY:
+            kept[name] = read_file(path, name, record)
+        else:
+            verify_file(path, name, record)
+    fault = find_network_fault(kept.pop(BACKBONE))
+    if fault:
+        raise BundleCorruptError(f"{path / BACKBONE}: {fault}; export the bundle again")
+    golden = _parse_golden(kept.pop(_SCORES), path, manifest)
+    arrays = {name: parse_array(kept[f"{name}.npy"], path / f"{name}.npy") for name in _ARRAYS}
+    return Bundle(path=path, manifest=manifest, golden=golden, stamp=stamp, **arrays)
+
+
+def manifest_path(path: Path) -> Path:
+    """Name a bundle's manifest, the one file of it that changes: when its threshold is set.
+
+    Example:
+        >>> manifest_path(Path("bundles/pill")).as_posix()
+        'bundles/pill/manifest.json'
+    """
+    return path / _MANIFEST
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a bundle's manifest, without the files that it lists.
+
+    Args:
+        path: the bundle's folder.
+
+    Raises:
+        BundleError: as `read_bundle`.
+
+    Example:
+        >>> read_manifest(path).threshold
+        Threshold(value=12.0, provisional=True, method='by hand')
+    """
+    return _read_manifest(path)[0]
+
+
+def _read_manifest(path: Path) -> tuple[Manifest, Stamp]:
+    """Read a manifest with its stamp as it was before: what is written meanwhile has another."""
+    file = manifest_path(path)
+    try:
+        data, stamp = read_regular(file, _MANIFEST_BYTES)
+    except OSError as error:
+        raise BundleNotFoundError(f"{path}: no bundle here ({_MANIFEST}: {error.strerror})") from error
+    except ValueError as error:
+        raise BundleNotFoundError(f"{str(path)!a}: no bundle here ({error})") from error
+    manifest = parse_manifest(data, str(file))
+    masks = [limit.mask for limit in (manifest.threshold, *manifest.history) if limit.mask]
+    for name in (*_REQUIRED, *masks):
+        if name not in manifest.files:
+            raise BundleCorruptError(f"{file}: does not list {name}")
+    return manifest, stamp
+
+
+def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
+    """Read the scores of the golden frames; `Bundle.golden` has them of a bundle that is read whole.
+
+    Args:
+        path: the bundle's folder.
+        manifest: the bundle's.
+
+    Raises:
+        BundleCorruptError: they are missing or were changed.
+
+    Example:
+        >>> [golden.file for golden in read_golden(path, read_manifest(path))]
+        ['good.png', 'spoiled.png']
+    """
+    return _parse_golden(read_file(path, _SCORES, manifest.files[_SCORES]), path, manifest)
+
+
+def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
+    """Read the image that marks what isn't inspected.
+
+    Args:
+        path: the bundle's folder.
+        manifest: the bundle's.
+
+    Returns:
+        uint8 BGR `[h, w, 3]`, white where nothing is inspected; None where the threshold has no mask.
+
+    Raises:
+        BundleCorruptError: it is missing or was changed, or is no image.
+    """
+    name = manifest.threshold.mask
+    if name is None:
+        return None
+    verify_file(path, name, manifest.files[name])
+    try:
+        return read_picture(path / name)
+    except PictureError as error:
+        raise BundleCorruptError(str(error)) from error
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write `bank`, `weights`, `origins` and `hints`, each as `Bundle` has it."""
+    for name in _ARRAYS:
+        np.save(path / f"{name}.npy", np.ascontiguousarray(arrays[name]), allow_pickle=False)
+
+
+def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, float]) -> None:
+    """Write the self-test: each frame as `golden/NAME.png` and the score it gave."""
+    folder = path / _GOLDEN
+    folder.mkdir(exist_ok=True)
+    golden = [GoldenFrame(file=f"{name}.png", score=scores[name]) for name in frames]
+    for name, frame in frames.items():
+        encoded = cv2.imencode(".png", frame)[1]
+        (folder / f"{name}.png").write_bytes(encoded.tobytes())
+    (path / _SCORES).write_text(json.dumps([frame.model_dump() for frame in golden], indent=2) + "\n")
+
+
+def record_files(path: Path) -> dict[str, FileRecord]:
+    """Hash every file under `path`, but the manifest and a device's own, by its name relative to `path`."""
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and file.name != _MANIFEST and file.relative_to(path).parts[0] != ENGINES
+    )
+    return {
+        file.relative_to(path).as_posix(): FileRecord(sha256=hash_file(file), bytes=file.stat().st_size)
+        for file in files
+    }
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`, the last file of a bundle to be written."""
+    (path / _MANIFEST).write_bytes(dump_manifest(manifest))
+
+
+def _parse_golden(data: bytes, path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
+    try:
+        parse_json(data)
+        golden = TypeAdapter(tuple[GoldenFrame, ...]).validate_json(data, strict=True)
+    except ValidationError as error:
+        raise BundleCorruptError(f"{path / _SCORES}: {error.errors()[0]['msg']}") from error
+    except ValueError as error:
+        raise BundleCorruptError(f"{path / _SCORES}: not a list of golden frames ({error})") from error
+    if not golden:
+        raise BundleCorruptError(f"{path / _SCORES}: names no golden frame; export the bundle again")
+    for frame in golden:
+        if f"{_GOLDEN}/{frame.file}" not in manifest.files:
+            raise BundleCorruptError(f"{path / _GOLDEN / frame.file}: in {_SCORES}, but not in the manifest")
+    return golden

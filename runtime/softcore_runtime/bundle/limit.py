@@ -1,0 +1,198 @@
+"""Limit: setting a bundle's threshold, the only thing of a bundle that changes after its export."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from softcore_runtime.bundle.bundle import manifest_path, read_golden, read_manifest
+from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest
+from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, UsageError
+
+__all__ = ["explain_limit", "revert_threshold", "set_threshold"]
+
+_DRAFT = ".draft-"
+_UNPROVEN = 10  # times the highest score known, where no golden frame could be made to fail
+
+
+def explain_limit(threshold: Threshold, manifest: Manifest, golden: Iterable[float]) -> str | None:
+    """Say why a threshold can't be used with a bundle: no part could fail by it.
+
+    One of a bundle's golden frames is spoiled on purpose, so that it fails at the threshold that the export
+    set. It has to fail at every other one, too. Where the export couldn't make one that fails (the
+    manifest's `golden_note` says so), a threshold may be ten times the highest score known.
+
+    Args:
+        threshold: the threshold in question.
+        manifest: the bundle's.
+        golden: the scores of the golden frames; where `min_area` counts, the scores by that area.
+
+    Returns:
+        why, in words that follow the bundle's name; None where it can be used.
+
+    Example:
+        >>> scores = [golden.score for golden in inspector.bundle.golden]
+        >>> threshold = Threshold(value=15, provisional=False, method="by hand")
+        >>> explain_limit(threshold, inspector.manifest, scores) is None
+        True
+        >>> explain_limit(threshold.model_copy(update={"value": 1e9}), inspector.manifest, scores)
+        'at a threshold of 1e+09 no golden frame fails (the highest score is ...), so a defect may pass, too'
+    """
+    side = manifest.preprocessing.crop
+    if threshold.min_area is not None and threshold.min_area > side**2:
+        return f"min_area is {threshold.min_area:,}, more than the {side} x {side} pixels of the anomaly map"
+    highest = max(golden, default=0.0)
+    most = highest
+    if manifest.golden_note is not None:
+        most = _UNPROVEN * max(highest, (*manifest.history, manifest.threshold)[0].value)
+    if threshold.upper < most:
+        return None
+    area = "" if threshold.min_area is None else f" over {threshold.min_area:,} pixels"
+    return (
+        f"at a threshold of {threshold.upper:.6g}{area} no golden frame fails (the highest score is "
+        f"{highest:.6g}), so a defect may pass, too"
+    )
+
+
+def set_threshold(
+    path: Path, threshold: Threshold, exported: Manifest, mask: bytes | None = None
+) -> Manifest:
+    """Set a bundle's threshold; the one before it goes to the history.
+
+    The manifest is replaced in one step: whenever this is interrupted, the old one or the new one is there,
+    whole, and whoever has the bundle open is not disturbed.
+
+    Args:
+        path: the bundle's folder.
+        threshold: the new threshold; its `mask` is filled in here.
+        exported: the manifest that the threshold was calibrated with.
+        mask: a PNG file's content, white where nothing is inspected.
+
+    Returns:
+        the new manifest.
+
+    Raises:
+        UsageError: no part could fail by the threshold (see `explain_limit`), the bundle can't be written,
+            or another process is setting its threshold.
+        BundleError: the bundle isn't there any more, or another was exported in its place.
+
+    Example:
+        >>> new = Threshold(value=15, provisional=False, method="by hand")
+        >>> manifest = set_threshold(path, new, read_manifest(path))
+        >>> manifest.threshold.value, [old.value for old in manifest.history]
+        (15.0, [12.0])
+    """
+    with _alone(path):
+        manifest = read_manifest(path)
+        if not manifest.same_export(exported):
+            raise BundleCorruptError(f"{path}: was exported anew while its limit was chosen; calibrate again")
+        _check(path, threshold, manifest)
+        files = dict(manifest.files)
+        name = None
+        if mask is not None:
+            digest = hashlib.sha256(mask).hexdigest()
+            name = f"mask-{digest[:16]}.png"
+            _replace(path / name, mask)
+            files[name] = FileRecord(sha256=digest, bytes=len(mask))
+        new = manifest.model_copy(
+            update={
+                "threshold": threshold.model_copy(update={"mask": name}),
+                "history": (*manifest.history, manifest.threshold),
+                "files": files,
+            }
+        )
+        _replace(manifest_path(path), dump_manifest(new))
+    return new
+
+
+def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
+    """Go back to the threshold before the present one, which is dropped.
+
+    Args:
+        path: the bundle's folder.
+
+    Returns:
+        the dropped threshold, and the one that holds now.
+
+    Raises:
+        UsageError: there is none before it, or none that can be used; or as `set_threshold`.
+        BundleError: no bundle, or a damaged one.
+
+    Example:
+        >>> new = Threshold(value=15, provisional=False, method="by hand")
+        >>> _ = set_threshold(path, new, read_manifest(path))
+        >>> [threshold.value for threshold in revert_threshold(path)]
+        [15.0, 12.0]
+    """
+    with _alone(path):
+        manifest = read_manifest(path)
+        if not manifest.history:
+            raise UsageError(f"{path}: no earlier limit to go back to; this one was set at export")
+        *history, threshold = manifest.history
+        _check(path, threshold, manifest)
+        new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
+        _replace(manifest_path(path), dump_manifest(new))
+    return manifest.threshold, threshold
+
+
+def _check(path: Path, threshold: Threshold, manifest: Manifest) -> None:
+    """Compare a threshold with the golden scores as exported; no score by an area is above these.
+
+    Raises:
+        UsageError: no part could fail by it.
+    """
+    fault = explain_limit(threshold, manifest, [golden.score for golden in read_golden(path, manifest)])
+    if fault:
+        raise UsageError(f"{path}: {fault}; nothing was changed")
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep others from setting the bundle's limit; the lock ends with the process, whatever ends that."""
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise BundleNotFoundError(f"{path}: no bundle here ({error.strerror})") from error
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(f"{path}: its limit is just being set by someone else; try again") from error
+    finally:
+        os.close(folder)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Write a file so that at any moment the old content or the new is there, whole, even after a power cut.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    place = None
+    try:
+        for left in file.parent.glob(f"{_DRAFT}*"):  # by someone who was killed: we are alone here
+            left.unlink(missing_ok=True)
+        handle, place = tempfile.mkstemp(prefix=_DRAFT, dir=file.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchmod(handle, file.stat().st_mode & 0o777 if file.exists() else 0o644)
+            os.fsync(handle)
+        Path(place).replace(file)
+        place = None
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise UsageError(f"{file}: can't be written ({error.strerror}); nothing was changed") from error
+    finally:
+        if place:
+            Path(place).unlink(missing_ok=True)

@@ -1,0 +1,267 @@
+"""Manifest: `manifest.json`, the page of a bundle that says what is in it and how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from softcore_runtime.backends.engine import Engine, Precision, Provider
+from softcore_runtime.bundle.strict_json import parse_json
+from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.images.traces import Traces
+from softcore_runtime.record import Record, Sha256
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Agreement",
+    "Backbone",
+    "Bank",
+    "Dataset",
+    "FileRecord",
+    "Grid",
+    "HintsRecord",
+    "IndexRecord",
+    "Manifest",
+    "Parity",
+    "dump_manifest",
+    "parse_manifest",
+]
+
+FORMAT_VERSION: Final = 3
+
+_UNSEALED = "0" * 64
+_NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > 200 or ".." in name:
+        raise ValueError(f"{name[:80]!a} can't be the name of a file of a bundle")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_check_name)]
+
+
+class Backbone(Record):
+    """The network in `backbone.onnx`, and what computed the memory bank's features with it."""
+
+    name: str = Field(description="the network's name, as for `softcore-export --backbone`")
+    layers: tuple[str, ...] = Field(description="the layers whose features are taken")
+    weights_sha256: Sha256 | None = Field(
+        description="SHA-256 of the weights file; null where the network has none"
+    )
+    engine: Engine = Field(description="what ran the network")
+    provider: Provider = Field(  # the default is what all were before this was written down
+        default="cpu", description="what it computed on"
+    )
+    precision: Precision = Field(description="what it computed in")
+
+
+class Grid(Record):
+    """The feature grid: P = height * width positions."""
+
+    height: int = Field(gt=0, le=4096, description="rows of the grid")
+    width: int = Field(gt=0, le=4096, description="columns of the grid")
+
+
+class Bank(Record):
+    """The memory bank in `bank.npy` `[n, d]` and how it was drawn (`docs/explanation/method.md`)."""
+
+    n: int = Field(gt=0, lt=2**31, description="number of entries")
+    dim: int = Field(gt=0, le=2**16, description="number of features of each entry, d")
+    discriminator: str = Field(description="what judged the patches")
+    tau: float = Field(ge=0, lt=1, description="share of all patches that was left out")
+    k: int = Field(gt=0, description="neighbours that `lof` looked at")
+    ratio: float = Field(gt=0, le=1, description="coreset ratio: share of all patches that was asked for")
+    sampler: str = Field(description="how the coreset was drawn: `greedy` or `random`")
+    soft_weights: bool = Field(description="whether outlier factors weigh the distances")
+    weight_max: float = Field(ge=0, description="the largest soft weight W, which bounds every score")
+    seed: int = Field(description="seed of every random choice")
+
+
+class IndexRecord(Record):
+    """The HNSW index in `index.hnsw`. It sets the pace of a decision, never the decision."""
+
+    m: int = Field(gt=0, le=1000, description="links of each entry, hnswlib's M")
+    ef_construction: int = Field(gt=0, le=10**6, description="hnswlib's ef while the index was built")
+    ef_search: int = Field(gt=0, le=10**6, description="hnswlib's ef for a search")
+    recall: float = Field(ge=0, le=1, description="recall@1 on held-back patches at `ef_search`")
+
+
+class HintsRecord(Record):
+    """The hints in `hints.npy`."""
+
+    count: int = Field(gt=0, le=4096, description="number of hints at each grid position")
+    left_open: float = Field(
+        ge=0,
+        description="mean number of patches of a frame that these hints can't rule out to be the frame's "
+        "highest, with hints learned from one half of the training images and tried on the other",
+    )
+
+
+class Parity(Record):
+    """How far the features of `backbone.onnx` lie from torch's on real frames, at export, both in FP32."""
+
+    max_abs: float = Field(ge=0, description="the largest absolute difference of a feature")
+    max_relative: float = Field(ge=0, description="the largest difference relative to the largest feature")
+    frames: int = Field(gt=0, description="number of frames compared")
+
+
+class Agreement(Record):
+    """Decisions on held-back training images, against the same network in FP32 with all its dimensions."""
+
+    held_back: int = Field(ge=0, description="number of held-back training images")
+    flipped: int = Field(ge=0, description="how many of them are decided otherwise than in FP32")
+    labelled: int = Field(ge=0, description="number of labelled images, 0 where none were given")
+    auroc: float | None = Field(ge=0, le=1, description="image AUROC on the labelled images as shipped")
+    auroc_fp32: float | None = Field(ge=0, le=1, description="image AUROC on the labelled images in FP32")
+
+
+class Dataset(Record):
+    """What the bundle was trained on."""
+
+    pictures: int = Field(gt=0, description="number of training images")
+    skipped: int = Field(ge=0, description="number of images that could not be read and were left out")
+    fingerprint: Sha256 = Field(description="SHA-256 over the images' names and contents")
+    traces: Traces | None = Field(
+        default=None, description="how the images were compressed; null where none was large enough to tell"
+    )
+
+
+class FileRecord(Record):
+    """A file of the bundle as it was written."""
+
+    sha256: Sha256 = Field(description="SHA-256 of the content, in hex")
+    bytes: int = Field(ge=0, description="size")
+
+
+class Manifest(Record):
+    """All of `manifest.json` but its seal.
+
+    Example:
+        >>> manifest = inspector.manifest
+        >>> manifest
+        Manifest(category='tiny', threshold=12.0, provisional=True, network='cell means', bank='768x3', ...)
+        >>> manifest.preprocessing
+        Preprocessing(resize=36, crop=32)
+        >>> manifest.dataset.pictures, manifest.bank.dim
+        (12, 3)
+    """
+
+    format_version: Literal[3] = Field(default=FORMAT_VERSION, description="version of the bundle's format")
+    category: str = Field(min_length=1, description="name of the product")
+    created: datetime = Field(description="when it was exported")
+    tools: dict[str, str] = Field(description="the libraries that made it, each with its version")
+    preprocessing: Preprocessing = Field(description="how a frame is brought to the network's input")
+    backbone: Backbone = Field(description="the network")
+    grid: Grid = Field(description="the grid of patches")
+    bank: Bank = Field(description="the memory bank")
+    index: IndexRecord = Field(description="the HNSW index")
+    hints: HintsRecord = Field(description="the hints")
+    parity: Parity = Field(description="`backbone.onnx` compared with torch")
+    agreement: Agreement | None = Field(
+        description="what precision and dimensions cost; null for FP32 with all dimensions"
+    )
+    threshold: Threshold = Field(description="the threshold that holds")
+    history: tuple[Threshold, ...] = Field(description="the thresholds before it, the oldest first")
+    golden_note: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="why no golden frame fails at the threshold that the export set; null where one does",
+    )
+    dataset: Dataset = Field(description="the training images")
+    files: dict[FileName, FileRecord] = Field(
+        max_length=10_000, description="every other file of the bundle, by its relative path"
+    )
+
+    def same_export(self, other: Manifest) -> bool:
+        """Tell whether all but the threshold is the same, so that scores of the one are scores of the other.
+
+        Example:
+            >>> other = inspector.manifest.model_copy(update={"category": "another"})
+            >>> inspector.manifest.same_export(other)
+            False
+        """
+        without = {"threshold": other.threshold, "history": (), "files": _exported_files(other)}
+        mine = {**without, "files": _exported_files(self)}
+        return self.model_copy(update=mine) == other.model_copy(update=without)
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        """Name what tells bundles apart; all fields, with a hash for every file, fill a screen."""
+        yield "category", self.category
+        yield "threshold", self.threshold.value
+        yield "provisional", self.threshold.provisional
+        yield "network", self.backbone.name
+        yield "bank", f"{self.bank.n}x{self.bank.dim}"
+        yield "images", self.dataset.pictures
+        yield "created", f"{self.created:%Y-%m-%d}"
+        yield "format_version", self.format_version
+
+
+def _exported_files(manifest: Manifest) -> dict[str, FileRecord]:
+    return {name: record for name, record in manifest.files.items() if not name.startswith("mask-")}
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """Write a manifest as sealed JSON.
+
+    The seal is the SHA-256 of the document itself with 64 zeros in the seal's place, so that a changed
+    byte in the manifest (a threshold, say) is found like one in any other file.
+    """
+    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json")}
+    unsealed = (json.dumps(document, indent=2) + "\n").encode()
+    seal = hashlib.sha256(unsealed).hexdigest()
+    return unsealed.replace(_UNSEALED.encode(), seal.encode(), 1)
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """Read a sealed manifest.
+
+    Args:
+        data: the content of `manifest.json`.
+        where: what messages call it.
+
+    Returns:
+        the manifest.
+
+    Raises:
+        BundleTooNewError: its `format_version` is later than this SoftCore's.
+        BundleCorruptError: it is not JSON, its seal is broken, or a field is wrong.
+    """
+    try:
+        document = parse_json(data)
+        version, seal = document.get("format_version"), document.pop("seal", None)
+    except (AttributeError, ValueError) as error:  # no object, or no JSON
+        raise BundleCorruptError(f"{where}: not a SoftCore manifest ({error})") from error
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise BundleTooNewError(
+            f"{where}: written in bundle format {version}, this SoftCore reads up to {FORMAT_VERSION}; "
+            "upgrade softcore on this machine, or export again with its version"
+        )
+    if isinstance(version, int) and version < FORMAT_VERSION:
+        raise BundleCorruptError(
+            f"{where}: written in bundle format {version}, this SoftCore reads {FORMAT_VERSION}; "
+            "export the bundle again"
+        )
+    if not isinstance(seal, str) or len(seal) != len(_UNSEALED) or not seal.isascii():
+        raise BundleCorruptError(f"{where}: the seal is missing; export the bundle again")
+    if hashlib.sha256(data.replace(seal.encode(), _UNSEALED.encode(), 1)).hexdigest() != seal:
+        raise BundleCorruptError(
+            f"{where}: changed since it was written; limits are set with softcore-calibrate, not by hand"
+        )
+    try:
+        # As JSON, whose dates are text, and strictly: true is no number, and neither is "12".
+        return Manifest.model_validate_json(json.dumps(document), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        # A key may hold anything, a terminal's commands among it.
+        place = ".".join(part if str(part).isprintable() else ascii(part) for part in map(str, first["loc"]))
+        raise BundleCorruptError(f"{where}: {place}: {first['msg']}") from error

@@ -1,0 +1,134 @@
+"""Training: what a bundle keeps of its training pictures, so that others can be compared with them.
+
+::
+
+    training/scores.npy       float64 [T], of the pictures that aren't suspect, each against the bank
+                              without its own entries
+    training/thumbnails.npy   uint8 [N, 32, 32], grey, of all pictures
+    training/looks.npy        float64 [N, 3], brightness, contrast and sharpness of all pictures
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.bundle.array_file import HEADER, read_array
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.images.pictures import check_frame, to_bgr8
+
+__all__ = [
+    "LOOKS",
+    "QUANTITIES",
+    "SCORES",
+    "THUMBNAILS",
+    "Training",
+    "draw_thumbnail",
+    "measure_look",
+    "most_bytes",
+    "read_training",
+    "write_training",
+]
+
+SCORES, THUMBNAILS, LOOKS = (f"training/{name}.npy" for name in ("scores", "thumbnails", "looks"))
+QUANTITIES = ("brightness", "contrast", "sharpness")  # of a look, in this order
+_SIDE = 32
+_ENOUGH = 256  # pixels of the shorter side, from which a look is measured
+_BAND = 2**16  # pixels
+_LARGEST = 2**30  # bytes of a file, whatever the bundle's manifest says
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What is known of N training pictures.
+
+    Attributes:
+        scores: float64 `[T]`, T <= N, leave-one-image-out, of the pictures that aren't suspect.
+        thumbnails: uint8 `[N, 32, 32]`.
+        looks: float64 `[N, 3]`, see `measure_look`.
+    """
+
+    scores: NDArray[np.float64]
+    thumbnails: NDArray[np.uint8]
+    looks: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.scores.ndim != 1 or self.scores.dtype != np.float64 or not np.isfinite(self.scores).all():
+            raise ValueError("scores must be finite float64 [T]")
+        if self.thumbnails.shape[1:] != (_SIDE, _SIDE) or self.thumbnails.dtype != np.uint8:
+            raise ValueError(f"thumbnails must be uint8 [N, {_SIDE}, {_SIDE}]")
+        shape = (len(self.thumbnails), 3)
+        if self.looks.shape != shape or self.looks.dtype != np.float64 or not np.isfinite(self.looks).all():
+            raise ValueError(f"looks must be finite float64 {list(shape)}")
+
+
+def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Shrink a frame to grey uint8 `[32, 32]`: enough to know a picture again, however it is encoded."""
+    grey = cv2.cvtColor(to_bgr8(frame), cv2.COLOR_BGR2GRAY)
+    return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def measure_look(frame: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Measure how a frame looks: its brightness, contrast and sharpness, float64 `[3]`.
+
+    Mean and standard deviation of its grey levels, and the standard deviation of their Laplacian. Of a large
+    frame every so-manieth pixel is taken: that keeps what is sharp sharp, and takes a fraction of a
+    millisecond.
+
+    Raises:
+        FrameError: the frame is no picture (see `to_bgr8`).
+    """
+    check_frame(frame)
+    grey = _thin_out(frame, max(1, min(frame.shape[:2]) // _ENOUGH))
+    mean, deviation = cv2.meanStdDev(grey)
+    sharpness = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1]
+    return np.array([mean[0, 0], deviation[0, 0], sharpness[0, 0]])
+
+
+def _thin_out(frame: NDArray[Any], step: int) -> NDArray[np.uint8]:
+    """Take every `step`-th pixel of every `step`-th row, as grey levels uint8 `[H // step, W // step]`."""
+    height, width = frame.shape[0] // step, frame.shape[1] // step
+    grey = np.empty((height, width), np.uint8)
+    # In bands that one thread of OpenCV does: the others would spin for a while after each frame, and take
+    # the network's time.
+    rows = max(1, _BAND // width)
+    for top in range(0, height, rows):
+        band = frame[top * step : min(top + rows, height) * step, : width * step]
+        size = width, len(band) // step
+        small = to_bgr8(cv2.resize(band, size, interpolation=cv2.INTER_NEAREST))
+        cv2.cvtColor(small, cv2.COLOR_BGR2GRAY, dst=grey[top : top + rows])
+    return grey
+
+
+def write_training(path: Path, training: Training) -> None:
+    """Write into the folder of a bundle."""
+    (path / SCORES).parent.mkdir(exist_ok=True)
+    np.save(path / SCORES, training.scores, allow_pickle=False)
+    np.save(path / THUMBNAILS, training.thumbnails, allow_pickle=False)
+    np.save(path / LOOKS, training.looks, allow_pickle=False)
+
+
+def read_training(path: Path) -> Training:
+    """Read from the folder of a bundle, whose files have been verified.
+
+    Raises:
+        BundleCorruptError: a file is missing or holds something else.
+    """
+    try:
+        return Training(*(read_array(path / name, _LARGEST) for name in (SCORES, THUMBNAILS, LOOKS)))
+    except ValueError as error:
+        raise BundleCorruptError(f"{(path / SCORES).parent}: {error}") from error
+
+
+def most_bytes(pictures: int) -> dict[str, int]:
+    """Say how large each file may be, by its name, where there were so many training images."""
+    return {
+        SCORES: HEADER + 8 * pictures,
+        THUMBNAILS: HEADER + _SIDE**2 * pictures,
+        LOOKS: HEADER + 8 * len(QUANTITIES) * pictures,
+    }

@@ -1,0 +1,1 @@
+"""Command line: what the three commands share."""

@@ -1,0 +1,1 @@
+"""Formats: what the files of each kind say of their images."""

@@ -1,0 +1,98 @@
+"""JPEG: the markers of a file's first image, walked to its end before it is decoded.
+
+What follows that end belongs to no part of it: the video of a phone's photo, a second image, a serial number.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+from softcore_runtime.errors import PictureError
+from softcore_runtime.images.bounds import check_size
+from softcore_runtime.images.formats.orientation import find_orientation
+
+__all__ = ["SIGNATURE", "Jpeg", "examine_jpeg"]
+
+SIGNATURE = b"\xff\xd8\xff"
+_START, _END, _SCAN, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the others are tables
+_RESTARTS = frozenset({0, *range(0xD0, 0xD8)})  # what follows 0xFF within coded data
+_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # may also be a filling 0xFF, and a restart behind it
+_CUT_OFF = "the picture is cut off"
+_MOST_SCANS = 100  # a progressive image has some ten; each more costs as much time as the whole image
+_MOST_DECODED = 4_000_000_000  # pixels in all scans: 200 megapixels in 20 of them
+_EXIF = b"Exif\0\0"
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """What a JPEG says of itself.
+
+    Attributes:
+        end: where its first image ends in the file.
+        orientation: as EXIF gives it.
+    """
+
+    end: int
+    orientation: int
+
+
+def examine_jpeg(data: bytes) -> Jpeg:
+    """Walk the markers of the first image.
+
+    Raises:
+        PictureError: it is cut off or damaged, or has too many pixels.
+        UsageError: as `check_size`.
+    """
+    at, orientation, scans, pixels = 2, 1, 0, 0
+    while True:
+        marker, at = _read_marker(data, at)
+        if marker == _END:
+            if not scans:
+                raise PictureError("not a picture, or a damaged one")
+            return Jpeg(at, orientation)
+        if marker == _START:
+            raise PictureError("the image is damaged and can't be read (another one begins within it)")
+        if at + 2 > len(data):
+            raise PictureError(_CUT_OFF)
+        (length,) = struct.unpack_from(">H", data, at)
+        content, at = data[at + 2 : at + length], at + length
+        if at > len(data):
+            raise PictureError(_CUT_OFF)
+        if marker in _FRAMES:
+            if pixels or len(content) < 5:
+                raise PictureError("not a picture, or a damaged one")
+            height, width = struct.unpack_from(">HH", content, 1)
+            check_size(width, height)
+            pixels = width * height
+        elif marker == _APP1 and content.startswith(_EXIF):
+            orientation = find_orientation(content[len(_EXIF) :])
+        elif marker == _SCAN:
+            scans += 1
+            if not pixels or scans > _MOST_SCANS or scans * pixels > _MOST_DECODED:
+                raise PictureError("not a picture, or a damaged one")
+            at = _skip_coded(data, at)
+
+
+def _skip_coded(data: bytes, at: int) -> int:
+    """Find where a scan's coded data ends and the next marker begins."""
+    while found := _NEXT.search(data, at):
+        marker, after = _read_marker(data, found.start())
+        if marker not in _RESTARTS:
+            return found.start()
+        at = after
+    raise PictureError(_CUT_OFF)
+
+
+def _read_marker(data: bytes, at: int) -> tuple[int, int]:
+    """Read a marker, which any number of 0xFF may precede, and where what follows it begins."""
+    start = at
+    while data[at : at + 1] == b"\xff":
+        at += 1
+    if at >= len(data):
+        raise PictureError(_CUT_OFF)
+    if at == start:
+        raise PictureError("the image is damaged and can't be read (a marker is missing)")
+    return data[at], at + 1

@@ -1,0 +1,1 @@
+"""Inspection: a loaded bundle, its decisions and how they are shown."""

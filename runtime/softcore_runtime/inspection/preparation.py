@@ -1,0 +1,80 @@
+"""Preparation: what a bundle needs once on the machine where it will serve."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from softcore_runtime.backends.devices import SearchTimes
+from softcore_runtime.backends.engine import Engine, Provider
+from softcore_runtime.errors import SelfTestError
+from softcore_runtime.inspection.inspector import Inspector
+from softcore_runtime.inspection.self_test import Repeated, count_flipped, largest_difference
+
+__all__ = ["Preparation", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """A bundle that is ready to serve here.
+
+    Attributes:
+        inspector: with the provider that will serve.
+        repeated: the golden frames' scores here and at export.
+        search: how long the search takes on GPU and host; None on a CPU.
+        seconds: that opening the network took; minutes, where TensorRT had to build its engines.
+    """
+
+    inspector: Inspector
+    repeated: tuple[Repeated, ...]
+    search: SearchTimes | None
+    seconds: float
+
+
+def prepare(
+    path: str | Path,
+    *,
+    engine: Engine | Literal["auto"] = "auto",
+    provider: Provider | Literal["auto"] = "auto",
+    threads: int | None = None,
+) -> Preparation:
+    """Build TensorRT's engines where it will compute, repeat the golden frames, and measure the search.
+
+    Args:
+        path: the bundle's folder; engines and measurements are kept in it.
+        engine: as for `Inspector.load`.
+        provider: likewise; `auto` takes TensorRT wherever it can compute.
+        threads: likewise.
+
+    Raises:
+        BundleError: as `Inspector.load`.
+        ProviderError: `provider` can't compute here.
+        SelfTestError: a golden frame is decided otherwise than at export, or all pass by the threshold.
+        UsageError: the bundle can't be written.
+    """
+    began = time.perf_counter()
+    inspector = Inspector.load(
+        path, engine=engine, provider=provider, threads=threads, self_test=False, build=True
+    )
+    seconds = time.perf_counter() - began
+    repeated = inspector.repeat_golden()
+    if flipped := count_flipped(repeated):
+        worst = max((one for one in repeated if one.flipped), key=lambda one: one.difference)
+        raise SelfTestError(
+            f"{path}: {inspector.network} decides {flipped} of {len(repeated)} golden frames otherwise than "
+            f"the export did ({worst.file} scores {worst.here:.6g} here, {worst.exported:.6g} there; the "
+            f"largest relative difference is {largest_difference(repeated):.1e}); take another --provider, "
+            "or export in the precision that will serve"
+        )
+    if fault := inspector.explain_limit(inspector.manifest.threshold):
+        raise SelfTestError(
+            f"{path}: {fault}; set another threshold with softcore-calibrate, or export again"
+        )
+    return Preparation(
+        inspector=inspector,
+        repeated=repeated,
+        search=inspector.measure_search(threads),
+        seconds=seconds,
+    )

@@ -1,0 +1,1 @@
+"""Search: the nearest entries of the memory bank, certified."""

@@ -1,0 +1,108 @@
+"""HNSW: the only module that knows hnswlib; it writes, reads and searches `index.hnsw`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.missing_library import explain_import
+from softcore_runtime.regular_file import open_regular
+from softcore_runtime.search.hnsw_file import find_fault
+
+try:
+    import hnswlib
+except ImportError as error:  # pragma: no cover - a hard requirement of the distribution
+    raise explain_import(error, "cpu") from error
+
+__all__ = ["HnswIndex"]
+
+_BLOCK = 256  # entries added at a time
+
+
+class HnswIndex:
+    """An approximate nearest-neighbour index over the memory bank (Malkov and Yashunin, 2018)."""
+
+    def __init__(self, index: hnswlib.Index) -> None:
+        self._index = index
+
+    @classmethod
+    def build(
+        cls,
+        bank: NDArray[np.float32],
+        m: int,
+        ef_construction: int,
+        seed: int,
+        progress: Callable[[range], Iterable[int]] = iter,
+    ) -> HnswIndex:
+        """Build over `bank`, float32 `[n, d]`, on one thread, which makes the graph repeatable.
+
+        `progress` may show how far it is: it gets the starts of blocks of entries and passes them on.
+        """
+        index = hnswlib.Index(space="l2", dim=bank.shape[1])
+        index.init_index(max_elements=len(bank), M=m, ef_construction=ef_construction, random_seed=seed)
+        for start in progress(range(0, len(bank), _BLOCK)):
+            stop = min(start + _BLOCK, len(bank))
+            index.add_items(bank[start:stop], np.arange(start, stop), num_threads=1)
+        return cls(index)
+
+    @classmethod
+    def load(cls, path: Path, n: int, dim: int, m: int, ef_search: int) -> HnswIndex:
+        """Read an index of `n` entries of `dim` numbers with M = `m`.
+
+        Raises:
+            BundleCorruptError: it isn't one; see `softcore_runtime.search.hnsw_file`.
+        """
+        try:
+            with open_regular(path) as stream:
+                data = stream.read()
+        except OSError as error:
+            raise BundleCorruptError(f"{path}: missing from the bundle ({error.strerror})") from error
+        fault = find_fault(data, n, dim, m)
+        if fault:
+            raise BundleCorruptError(f"{path}: {fault}")
+        index = hnswlib.Index(space="l2", dim=dim)
+        try:
+            _load(index, data, n)
+        except RuntimeError as error:
+            raise BundleCorruptError(f"{path}: hnswlib refuses it ({error})") from error
+        loaded = cls(index)
+        loaded.ef_search = ef_search
+        return loaded
+
+    @property
+    def ef_search(self) -> int:
+        """How many candidates a search keeps: more finds the true nearest more often, and takes longer."""
+        return int(self._index.ef)
+
+    @ef_search.setter
+    def ef_search(self, ef: int) -> None:
+        self._index.set_ef(ef)
+
+    def set_threads(self, threads: int) -> None:
+        """Search on this many threads; hnswlib's own choice is every CPU of the machine."""
+        self._index.set_num_threads(threads)
+
+    def save(self, path: Path) -> None:
+        """Write the index."""
+        self._index.save_index(str(path))
+
+    def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        entries, _ = self._index.knn_query(queries, k=1)
+        return np.asarray(entries[:, 0], np.int64)
+
+
+def _load(index: hnswlib.Index, data: bytes, n: int) -> None:
+    """Load what was checked, and not what may lie at its path by now."""
+    handle = os.memfd_create("index.hnsw")
+    try:
+        with os.fdopen(handle, "wb", closefd=False) as stream:
+            stream.write(data)
+        index.load_index(f"/proc/self/fd/{handle}", max_elements=n)
+    finally:
+        os.close(handle)

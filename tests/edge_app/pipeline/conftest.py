@@ -1,0 +1,100 @@
+"""Fixtures of the line's tests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.configuration.options import CameraOptions
+from softcore_edge_app.ledger.ledger import Ledger
+from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.pipeline.trigger import Decided
+from softcore_runtime import Inspector
+
+
+class Endless:
+    """A source that gives a picture whenever one is asked for."""
+
+    remark: str | None = None
+
+    def __init__(self, picture: np.ndarray) -> None:
+        self.picture = picture
+
+    def read_frames(self) -> Generator[Frame, None, None]:
+        for number in count(1):
+            yield Frame(number, f"frame {number}", picture=self.picture)
+
+
+class Gate:
+    """Holds up what passes through it, until it is opened."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+        self.reached = threading.Event()
+
+    def pass_through(self) -> None:
+        self.reached.set()
+        assert self.open.wait(60)
+
+
+Build = Callable[..., Station]
+
+
+@pytest.fixture
+def decided() -> list[Decided]:
+    """All that was published, in order."""
+    return []
+
+
+@pytest.fixture
+def build(
+    tiny_bundle: Path, good_frame: np.ndarray, decided: list[Decided], tmp_path: Path
+) -> Iterator[Build]:
+    """Build a station of one camera, or of several by name, that ends with the test."""
+    stations: list[Station] = []
+
+    def build(*names: str, source: Any = None, ledger: str | None = "line.ledger", **options: Any) -> Station:
+        more = {key: options.pop(key) for key in ("fast", "frames", "unchecked") if key in options}
+        bundles = options.pop("bundles", {"tiny": tiny_bundle})
+        book = Bookkeeper(Ledger.open(tmp_path / ledger) if ledger else None)
+        station = Station(book)
+        given = CameraOptions(source="somewhere", **{"trigger": "external", **options})
+        for number, name in enumerate(names or ("left",)):
+            recipes = Recipes(bundles, Inspector.load, unchecked=more.get("unchecked", False))
+            station.add_line(
+                Line(
+                    name, number, source or Endless(good_frame), recipes, given, f"run-{name}",
+                    station.call_clerk, fast=more.get("fast", False), frames=more.get("frames"),
+                )
+            )  # fmt: skip
+        station.add_listener(decided.append)
+        stations.append(station)
+        return station
+
+    yield build
+    for station in stations:
+        if not station.ended:
+            station.stop()
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A gate in front of every inspection."""
+    gate, inspect = Gate(), Inspector.inspect
+
+    def wait_and_inspect(self: Inspector, *given: Any) -> Any:
+        gate.pass_through()
+        return inspect(self, *given)
+
+    monkeypatch.setattr(Inspector, "inspect", wait_and_inspect)
+    return gate

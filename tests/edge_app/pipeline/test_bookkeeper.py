@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.ledger.ledger import Ledger
+from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.recipes import Recipe, Recipes
+from softcore_edge_app.pipeline.trigger import Trigger
+from softcore_edge_app.verdict import decide
+from softcore_runtime import Decision, Inspector, LedgerError
+
+
+@pytest.fixture
+def recipe(tiny_bundle: Path) -> Recipe:
+    return Recipes({"tiny": tiny_bundle}, Inspector.load).current
+
+
+def make(recipe: Recipe, number: int, picture: np.ndarray) -> Trigger:
+    now = time.monotonic()
+    trigger = Trigger(
+        id=f"run-{number}", camera="left", number=number, part=f"part {number}", recipe=recipe, at=now,
+        wall=1_000_000_000, deadline=now + 0.25, frame=Frame(number, f"a{number}.png", picture=picture),
+    )  # fmt: skip
+    assert trigger.frame
+    verdict, inspection = decide(recipe.inspector, trigger.frame)
+    trigger.settle(verdict, recipe.inspector.manifest, inspection)
+    return trigger
+
+
+def test_a_fault_is_located_in_the_frame(recipe: Recipe, bad_frame: np.ndarray, tmp_path: Path) -> None:
+    book = Bookkeeper(Ledger.open(tmp_path / "a"))
+    (entered,), (row,) = book.enter([make(recipe, 1, bad_frame)])
+    book.close()
+    entry = entered.entry
+    assert row.entry == entry
+    assert entry.x is not None
+    assert entry.y is not None
+    assert 30 / 48 <= entry.x <= 38 / 48  # where the white spot is
+    assert 20 / 48 <= entry.y <= 28 / 48
+    assert entry.deadline_at == 1_250_000_000
+    assert (entry.part, entry.provider) == ("part 1", recipe.inspector.backbone.provider)
+
+
+def test_without_a_ledger_decisions_are_published_without_a_number(
+    recipe: Recipe, good_frame: np.ndarray
+) -> None:
+    book = Bookkeeper(None)
+    (entered,), rows = book.enter([make(recipe, 1, good_frame)])
+    assert (entered.number, rows, entered.verdict.trigger) == (None, [], None)
+    assert entered.entry.decision is Decision.PASS
+    assert book.remark is None
+    book.close()
+
+
+def test_a_batch_is_entered_whole_or_not_at_all(
+    recipe: Recipe, good_frame: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Bookkeeper(Ledger.open(tmp_path / "a"))
+    real = Ledger.append_all
+
+    def refuse(self: Ledger, _entries: object) -> None:
+        raise LedgerError(f"{self.path}: database or disk is full")
+
+    monkeypatch.setattr(Ledger, "append_all", refuse)
+    published, rows = book.enter([make(recipe, number, good_frame) for number in (1, 2)])
+    assert rows == []
+    assert [(one.number, str(one.entry.decision)) for one in published] == [(None, "INVALID")] * 2
+    assert book.fault == "the ledger can't be written (database or disk is full)"
+    monkeypatch.setattr(Ledger, "append_all", real)
+    published, rows = book.enter([make(recipe, 3, good_frame)])
+    assert [row.entry.trigger for row in rows] == ["run-1", "run-2", "run-3"]
+    assert [one.number for one in published] == [3]
+    assert book.fault is None
+    book.close()
+
+
+def test_a_trigger_without_a_decision_is_no_entry(recipe: Recipe) -> None:
+    undecided = Trigger("run-1", "left", 1, "part", recipe, 0.0, 0)
+    with pytest.raises(ValueError, match="has no decision"):
+        Bookkeeper(None).enter([undecided])

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from softcore_export.contamination import suspicion
+from softcore_export.contamination.contamination import Estimate
+from softcore_export.contamination.suspicion import Judgement, Rule, judge
+
+CPU = torch.device("cpu")
+GRID = (6, 7)  # not square, or rows and columns could be mixed up
+P, D = 42, 12
+
+
+def draw(n: int, seed: int = 0) -> np.ndarray:
+    """Features of n good pictures: each position has a mean of its own."""
+    rng = np.random.default_rng(seed)
+    return np.asarray(rng.normal(size=(1, P, D)) * 3 + rng.normal(size=(n, P, D)), np.float32)
+
+
+def spoil(features: np.ndarray, rows: range, alike: bool, size: float = 8) -> np.ndarray:
+    """Put a defect of two patches into some pictures: all the same one, or each its own."""
+    rng = np.random.default_rng(9)
+    spoilt = features.copy()
+    common = rng.normal(size=(2, D))
+    for row in rows:
+        direction = common if alike else rng.normal(size=(2, D))
+        place = 9 if alike else int(rng.integers(P - 1))
+        spoilt[row, place : place + 2] += size * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    return spoilt
+
+
+@pytest.mark.parametrize(
+    ("bad", "alike"), [(3, False), (10, False), (24, False), (6, True), (10, True), (14, True)]
+)
+def test_defects_are_found_alone_and_in_company(bad: int, alike: bool) -> None:
+    """Alike ones vouch for each other, which the nearest picture alone can't see."""
+    features = spoil(draw(60 + bad), range(60, 60 + bad), alike)
+    judged = judge(features, GRID, CPU)
+    found = judged.pictures > 1
+    assert found[60:].all()
+    assert found[:60].sum() <= Rule().doubtful * found.sum()
+    assert judged.pictures[60:].min() > judged.pictures[:60].max()
+    assert judged.estimate.value == pytest.approx(bad / (60 + bad), abs=0.05)
+    assert judged.estimate.low <= bad / (60 + bad) <= judged.estimate.high
+    # The defects' own patches are out, and little else.
+    assert (judged.patches[60:].max(axis=1) > 1).all()
+    assert (~judged.kept).sum() <= 2 * bad + 0.1 * P * found.sum()
+    if alike:
+        assert not judged.kept[60:, 9:11].any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clean_pictures_stay(seed: int) -> None:
+    judged = judge(draw(80, seed), GRID, CPU)
+    assert (judged.pictures > 1).sum() <= 1
+    assert judged.estimate.value < 0.02
+    assert judged.estimate.low == 0
+
+
+def test_a_part_that_is_displaced_is_no_defect() -> None:
+    """One picture has its mark elsewhere, where the window still finds it."""
+    rng = np.random.default_rng(2)
+    mark = rng.normal(size=D) * 4
+    features = np.asarray(rng.normal(size=(40, 1, D)) * 0.5 + rng.normal(size=(40, P, D)), np.float32)
+    features[:, 2 * GRID[1] + 3] += mark
+    features[0, [2 * GRID[1] + 3, 3 * GRID[1] + 3]] = features[0, [3 * GRID[1] + 3, 2 * GRID[1] + 3]]
+    assert judge(features, GRID, CPU).pictures[0] <= 1
+    assert judge(features, GRID, CPU, rule=Rule(window=1)).pictures[0] > 1
+
+
+@pytest.mark.parametrize("copies", [2, 10, 40])
+def test_pictures_taken_twice_accuse_nobody(copies: int) -> None:
+    features = draw(60)
+    features[:copies] = features[0]
+    judged = judge(features, GRID, CPU)
+    assert np.isfinite(judged.pictures).all()
+    assert np.isfinite(judged.patches).all()
+    assert (judged.pictures[copies:] > 1).mean() <= 0.05
+
+
+@pytest.mark.parametrize("n", [2, 3, 8])
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_equal_pictures_and_few_are_no_trouble(n: int, value: float) -> None:
+    judged = judge(np.full((n, P, D), value, np.float32), GRID, CPU)
+    assert judged.kept.all()
+    assert np.isfinite(judged.pictures).all()
+    assert judged.estimate.value == 0
+    assert judge(draw(n), GRID, CPU).pictures.shape == (n,)
+
+
+def test_the_same_seed_judges_the_same() -> None:
+    features = spoil(draw(40), range(3), alike=False)
+    one, other = judge(features, GRID, CPU, seed=4), judge(features, GRID, CPU, seed=4)
+    np.testing.assert_array_equal(one.pictures, other.pictures)
+    np.testing.assert_array_equal(one.patches, other.patches)
+
+
+@settings(max_examples=30, deadline=None)
+@given(scale=st.floats(1e-3, 1e3), shift=st.floats(-10, 10), seed=st.integers(0, 100))
+def test_units_do_not_matter(scale: float, shift: float, seed: int) -> None:
+    features = spoil(draw(24, seed), range(2), alike=False)
+    plain = judge(features, GRID, CPU)
+    other = judge(np.asarray(scale * features + scale * shift, np.float32), GRID, CPU)
+    np.testing.assert_allclose(other.pictures, plain.pictures, rtol=1e-2, atol=1e-2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    departures=st.lists(st.floats(-5, 30), min_size=2, max_size=40),
+    data=st.data(),
+)
+def test_the_scale_keeps_order_and_the_limit_is_one(departures: list[float], data: st.DataObject) -> None:
+    z = np.array(departures)
+    cut = data.draw(st.sampled_from([*departures, 99.0]))
+    out = z >= cut
+    scaled = suspicion._scale(z, out, Rule())
+    assert (scaled[out] > 1).all()
+    assert (scaled[~out] <= 1).all()
+    assert (scaled >= 0).all()
+    assert (np.diff(scaled[np.argsort(z)]) >= -1e-9).all()
+
+
+def test_the_cut_is_scipys() -> None:
+    from scipy import stats
+
+    z = np.array([-1.0, 0.2, 0.5, 3.5, 4.5])
+    adjusted = stats.false_discovery_control(stats.norm.sf(z / 1.3))
+    np.testing.assert_array_equal(suspicion._beyond(z, 0.3, 1.3), adjusted <= 0.3)
+    assert suspicion._beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
+
+
+def test_only_suspect_patches_of_suspect_pictures_go() -> None:
+    judgement = Judgement(
+        np.array([[2, 0.5], [2, 0.5]], np.float32), np.array([1.5, 1.0]), Estimate(value=0, low=0, high=1)
+    )
+    assert judgement.kept.tolist() == [[False, True], [True, True]]
+    with pytest.raises(ValueError, match=r"\[2, 2\] and \[3\]"):
+        Judgement(judgement.patches, np.zeros(3), judgement.estimate)

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+from softcore_runtime.search import exhaustive
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
+
+
+@pytest.mark.parametrize("products", [1, 7, 1000, 64_000, 1 << 24])
+def test_the_nearest_is_scipys_in_blocks_of_every_size(
+    monkeypatch: pytest.MonkeyPatch, products: int
+) -> None:
+    monkeypatch.setattr(exhaustive, "_PRODUCTS", products)
+    monkeypatch.setattr(exhaustive, "_QUERIES", 16)
+    rng = np.random.default_rng(products)
+    for n, dim, q in ((1, 3, 5), (640, 16, 101), (50, 384, 33), (7, 2, 0)):
+        bank = rng.normal(size=(n, dim)).astype(np.float32)
+        queries = rng.normal(size=(q, dim)).astype(np.float32)
+        entries, distances = ExhaustiveSearch(bank).nearest(queries)
+        assert (entries.dtype, distances.dtype) == (np.int64, np.float64)
+        assert entries.shape == distances.shape == (q,)
+        if q:
+            np.testing.assert_array_equal(entries, cKDTree(bank).query(queries)[1])
+            np.testing.assert_allclose(distances, cdist(queries, bank).min(1), rtol=1e-13)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 60),
+    st.integers(1, 12),
+    st.sampled_from([1e-25, 1e-3, 1.0, 1e6, 1e18]),
+    st.sampled_from([0.0, 1.0, 1e3, 1e6]),
+)
+def test_float64_decides_however_float32_cancels(
+    seed: int, n: int, dim: int, scale: float, offset: float
+) -> None:
+    """Far from the origin ||p||^2 - 2 p.m + ||m||^2 leaves nothing in float32 of what tells entries apart."""
+    rng = np.random.default_rng(seed)
+    bank = (scale * (offset + rng.normal(size=(n, dim)))).astype(np.float32)
+    queries = (scale * (offset + rng.normal(size=(9, dim)))).astype(np.float32)
+    entries, distances = ExhaustiveSearch(bank).nearest(queries)
+    every = cdist(queries.astype(np.float64), bank.astype(np.float64))
+    # cdist sums in another order, so the last digit may differ; no more than that.
+    np.testing.assert_allclose(distances, every.min(1), rtol=1e-14)
+    np.testing.assert_allclose(every[np.arange(9), entries], every.min(1), rtol=1e-14)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.integers(1, 6))
+def test_the_first_of_those_at_the_same_distance_wins(seed: int, n: int, dim: int) -> None:
+    """On whole numbers all distances are exact, and most are ties."""
+    rng = np.random.default_rng(seed)
+    bank = rng.integers(-2, 3, (n, dim)).astype(np.float32)
+    queries = rng.integers(-2, 3, (20, dim)).astype(np.float32)
+    entries, _ = ExhaustiveSearch(bank).nearest(queries)
+    np.testing.assert_array_equal(entries, cdist(queries, bank, "sqeuclidean").argmin(1))
+
+
+def test_lengths_that_overflow_float32_are_searched_all_the_same() -> None:
+    bank = np.float32([[3e38, 0], [0, 3e38], [-3e38, 1]])
+    entries, distances = ExhaustiveSearch(bank).nearest(np.float32([[1e38, 2e38], [0, 0], [-3e38, 0]]))
+    np.testing.assert_array_equal(entries, [1, 0, 2])
+    np.testing.assert_allclose(distances, cdist(np.float32([[1e38, 2e38], [0, 0], [-3e38, 0]]), bank).min(1))
+
+
+def test_a_bank_mapped_from_disk_is_not_copied(tmp_path: Path) -> None:
+    np.save(tmp_path / "bank.npy", np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32))
+    bank = np.load(tmp_path / "bank.npy", mmap_mode="r")
+    assert np.shares_memory(ExhaustiveSearch(bank)._bank, bank)

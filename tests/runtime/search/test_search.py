@@ -1,0 +1,256 @@
+"""The promise: whatever the hints, the index and its `ef` answer, the decision is an exhaustive search's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from softcore_runtime.decision import Bound
+from softcore_runtime.errors import FrameError
+from softcore_runtime.search.hnsw import HnswIndex
+from softcore_runtime.search.search import Found, Search
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+@dataclass
+class Draw:
+    """A random bank with weights, frames of patches, hints, and an index that may be over something else."""
+
+    bank: np.ndarray  # [n, d]
+    weights: np.ndarray  # [n]
+    frames: np.ndarray  # [F, P, d], of one camera
+    hints: np.ndarray  # [P, h]
+    index: HnswIndex
+    limits: list[float]
+
+    @property
+    def search(self) -> Search:
+        return Search(self.bank, self.weights, self.index, self.hints)
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        return np.stack([exhaustive_scores(self.bank, self.weights, patches) for patches in self.frames])
+
+
+def exhaustive_scores(bank: np.ndarray, weights: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    """Score by the definition, in float64, one difference after the other; the first of a tie is nearest."""
+    apart = patches[:, None].astype(np.float64) - bank[None].astype(np.float64)
+    distances = np.sqrt(np.einsum("pnd,pnd->pn", apart, apart))
+    return weights.astype(np.float64)[distances.argmin(1)] * distances.min(1)
+
+
+@st.composite
+def draws(draw: st.DrawFn) -> Draw:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, dim, q = draw(st.integers(1, 120)), draw(st.integers(1, 24)), draw(st.integers(1, 30))
+    scale = draw(st.sampled_from([1e-20, 1e-3, 1.0, 50.0, 1e15]))
+    bank = scale * rng.normal(size=(n, dim)) + draw(st.sampled_from([0.0, 1.0, 1e4])) * scale
+    near = bank[rng.integers(n, size=(3, q))] + 0.2 * scale * rng.normal(size=(3, q, dim))
+    frames = np.where(rng.random((3, q, 1)) < 0.7, near, 2 * scale * rng.normal(size=(3, q, dim)))
+    kind = draw(st.sampled_from(["even", "soft", "some zero", "all zero", "one huge", "many scales"]))
+    weights = {
+        "even": np.ones(n),
+        "soft": 1 + rng.exponential(0.3, n),
+        "some zero": np.where(rng.random(n) < 0.5, 0, 1 + rng.random(n)),
+        "all zero": np.zeros(n),
+        "one huge": np.where(np.arange(n) == rng.integers(n), 1e6, 1 + rng.random(n)),
+        "many scales": 10 ** rng.uniform(-30, 30, n),
+    }[kind]
+    if draw(st.booleans()):  # ties, exact in float32 too; their weights differ
+        bank, frames = (
+            np.round(bank / scale) * np.float32(scale),
+            np.round(frames / scale) * np.float32(scale),
+        )
+    bank, weights, frames = (array.astype(np.float32) for array in (bank, weights, frames))
+    # Hints that are right for the first frame, wrong, doubled, or missing.
+    right = cdist(frames[0].astype(float), bank.astype(float)).argsort(1)
+    hints = {
+        "right": np.resize(right.T, (3, q)).T,
+        "wrong": rng.integers(n, size=(q, draw(st.integers(1, 40)))),
+        "doubled": np.repeat(rng.integers(n, size=(q, 1)), 4, axis=1),
+        "missing": np.zeros((q, 0)),
+    }[draw(st.sampled_from(["right", "wrong", "doubled", "missing"]))].astype(np.int32)
+    # An index over the wrong rows gives wrong answers.
+    indexed = {
+        "right": bank,
+        "shuffled": rng.permutation(bank),
+        "unrelated": rng.normal(size=bank.shape).astype(np.float32),
+    }[draw(st.sampled_from(["right", "shuffled", "unrelated"]))]
+    index = HnswIndex.build(indexed, m=draw(st.sampled_from([2, 8])), ef_construction=20, seed=0)
+    index.ef_search = draw(st.integers(1, 50))
+
+    # Limits where they matter: the very scores, their neighbours in float64, and around them.
+    found = Draw(bank, weights, frames, hints, index, [])
+    highest = found.scores.max(axis=1)
+    for value in (*highest, np.median(found.scores), scale * draw(st.floats(0.3, 3))):
+        found.limits += [value, np.nextafter(value, -np.inf), np.nextafter(value, np.inf)]
+    found.limits = [limit for limit in found.limits if limit > 0]
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(draws())
+def test_the_decision_is_that_of_an_exhaustive_search_to_the_last_bit(draw: Draw) -> None:
+    """At every limit, the scores themselves and their neighbours in float64 among them."""
+    for limit in draw.limits:
+        search = draw.search  # so that the frames come one after the other, with the last one's hints
+        for patches, scores in zip(draw.frames, draw.scores, strict=True):
+            assert search.decide(patches, limit).above == (scores.max() > limit)
+            assert search.inspect(patches, limit)[0].above == (scores.max() > limit)
+
+
+@settings(max_examples=150, deadline=None)
+@given(draws())
+def test_a_bound_is_one(draw: Draw) -> None:
+    for limit in draw.limits:
+        search = draw.search
+        for patches, scores in zip(draw.frames, draw.scores, strict=True):
+            found, highest = search.decide(patches, limit), scores.max()
+            if found.bound is Bound.EXACT:
+                assert found.score == highest
+            elif found.bound is Bound.UPPER:
+                assert highest <= found.score <= limit
+            else:
+                assert limit < found.score <= highest
+
+
+@settings(max_examples=150, deadline=None)
+@given(draws())
+def test_a_map_is_exact_above_the_limit_and_at_its_highest(draw: Draw) -> None:
+    for limit in draw.limits[::3]:
+        search = draw.search
+        for patches, scores in zip(draw.frames, draw.scores, strict=True):
+            found, patch_scores = search.inspect(patches, limit)
+            assert found.bound is Bound.EXACT
+            assert found.score == scores.max()
+            assert patch_scores.dtype == np.float32
+            rounded = np.minimum(scores, FLOAT32_MAX).astype(np.float32)
+            assert patch_scores.max() == rounded.max()
+            # Not only those that came out above it: also those that should have.
+            above = (patch_scores.astype(np.float64) > limit) | (scores > limit)
+            np.testing.assert_array_equal(patch_scores[above], rounded[above])
+
+
+@settings(max_examples=100, deadline=None)
+@given(draws())
+def test_below_the_limit_a_map_holds_distances_to_entries(draw: Draw) -> None:
+    """Every score, exact or not, is the weighted distance to some entry of the bank."""
+    found, patch_scores = draw.search.inspect(draw.frames[0], draw.limits[0] if draw.limits else 1.0)
+    candidates = draw.weights * cdist(draw.frames[0].astype(float), draw.bank.astype(float))
+    candidates = np.minimum(candidates, FLOAT32_MAX)
+    nearest = candidates[np.arange(len(patch_scores)), abs(candidates - patch_scores[:, None]).argmin(1)]
+    underflow = 1e-18 * draw.weights.max()  # of float32's squares
+    np.testing.assert_allclose(patch_scores, nearest, rtol=1e-5, atol=underflow)
+    assert found.by_hint + found.by_hnsw + found.exact == len(patch_scores)
+
+
+def search_of(
+    bank: np.ndarray, weights: np.ndarray | None = None, hints: np.ndarray | None = None, positions: int = 1
+) -> Search:
+    index = HnswIndex.build(bank, m=16, ef_construction=100, seed=0)
+    index.ef_search = 100
+    return Search(
+        bank,
+        np.ones(len(bank), np.float32) if weights is None else weights,
+        index,
+        np.zeros((positions, 0), np.int32) if hints is None else hints,
+    )
+
+
+def stages(found: Found) -> tuple[int, int, int]:
+    return found.by_hint, found.by_hnsw, found.exact
+
+
+def test_each_stage_takes_what_the_one_before_left() -> None:
+    rng = np.random.default_rng(0)
+    bank = rng.normal(size=(500, 8)).astype(np.float32)
+    hints = np.arange(100, dtype=np.int32)[:, None].copy()
+    hints[60:] = 499  # no use
+    patches = np.concatenate([bank[:90] + np.float32(0.01), bank[:10] + np.float32(30)])
+    search = search_of(bank, hints=hints)
+    found, patch_scores = search.inspect(patches, limit=0.1)
+    assert stages(found) == (60, 30, 10)
+    assert (patch_scores > 0.1).sum() == 10
+    # What served is tried first: the index isn't needed any more.
+    assert stages(search.inspect(patches, limit=0.1)[0]) == (90, 0, 10)
+    # Another camera has seen nothing yet.
+    assert stages(search.inspect(patches, limit=0.1, camera=1)[0]) == (60, 30, 10)
+    # A decision stops at the first patch that is above the limit.
+    found = search.decide(patches, limit=0.1)
+    assert stages(found) == (90, 0, 1)
+    assert found.above
+
+
+def test_a_fail_may_stop_before_the_worst_patch_and_says_so() -> None:
+    """The hints of two patches are so bad that they seem worse than the third."""
+    bank = np.float32([[0], [100]])
+    search = search_of(bank, hints=np.int32([[1], [1], [0]]))
+    found = search.decide(np.float32([[10], [5], [40]]), limit=1.0)
+    assert (found.above, found.score, found.bound) == (True, 10, Bound.LOWER)
+    assert search.inspect(np.float32([[10], [5], [40]]), limit=1.0)[0].score == 40
+
+
+def test_a_good_frame_that_the_hints_certify_is_searched_no_further() -> None:
+    bank = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    search = search_of(bank, hints=np.arange(50, dtype=np.int32)[:, None])
+    found = search.decide(bank + np.float32(0.01), limit=0.1)
+    assert stages(found) == (50, 0, 0)
+    assert not found.above
+    assert found.bound is Bound.UPPER
+
+
+def test_a_defect_does_not_spoil_the_last_frames_entries() -> None:
+    rng = np.random.default_rng(0)
+    bank = rng.normal(size=(200, 4)).astype(np.float32)
+    search = search_of(bank, positions=20)
+    good = bank[:20] + np.float32(0.01)
+    search.inspect(good, limit=0.1)
+    assert stages(search.decide(good, limit=0.1)) == (20, 0, 0)
+    search.inspect(good + np.float32(9), limit=0.1)
+    assert stages(search.decide(good, limit=0.1)) == (20, 0, 0)
+
+
+def test_a_heavy_entry_elsewhere_makes_the_search_exact_not_wrong() -> None:
+    """W bounds every weight, so one heavy entry costs time for all patches; their scores stay their own."""
+    bank = np.float32([[0, 0], [100, 100]])
+    found = search_of(bank, np.float32([1, 1000])).decide(np.float32([[0.5, 0]]), limit=1.0)
+    assert stages(found) == (0, 0, 1)
+    assert found.score == 0.5
+
+
+def test_an_entry_of_the_bank_is_at_distance_zero() -> None:
+    """Without cancellation: ||p||^2 - 2 p.m + ||m||^2 would leave a remainder at such lengths."""
+    bank = (1000 + np.random.default_rng(0).normal(size=(50, 64))).astype(np.float32)
+    found, patch_scores = search_of(bank, positions=50).inspect(bank, limit=1e-3)
+    assert found.score == 0
+    np.testing.assert_array_equal(patch_scores, 0)
+
+
+@pytest.mark.parametrize("spoiled", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("method", ["decide", "inspect"])
+def test_a_frame_without_numbers_is_refused_not_passed(method: str, spoiled: float) -> None:
+    bank = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    search = search_of(bank, positions=50)
+    patches = bank.copy()
+    patches[7, 2] = spoiled
+    with pytest.raises(FrameError, match="NaN or infinity"):
+        getattr(search, method)(patches, 1.0)
+    assert not search.decide(bank, 1.0).above  # and does no harm to the next
+
+
+def test_a_limit_below_zero_fails_everything() -> None:
+    bank = np.zeros((3, 2), np.float32)
+    assert search_of(bank).decide(bank[:1], -1.0).above
+    assert not search_of(bank).decide(bank[:1], 0.0).above
+
+
+@pytest.mark.parametrize("patches", [np.zeros((2, 4), np.float32), np.zeros((3, 4)), np.zeros((3, 5), "f4")])
+def test_patches_of_another_frame_are_refused(patches: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"float32 \[3, 4\]"):
+        search_of(np.zeros((5, 4), np.float32), positions=3).decide(patches, 1.0)
