@@ -503,8 +503,9 @@ def test_a_failed_gate_leaves_the_old_bundle(
 
 STAGES = [
     "export.load_backbone", "backbone.network.write_onnx", "backbone.network.check_parity",
-    "export.extract", "export.judge", "export.fit", "export.build_index", "export.leave_one_out", "export.provisional_threshold",
-    "export.learn_hints", "export.Manifest", "export.choose_golden", "export.write_report",
+    "export.extract", "export.judge", "export.fit", "export.build_index", "export.leave_one_out",
+    "export.provisional_threshold", "export.learn_hints", "export.Manifest", "export.choose_golden",
+    "export.write_report",
 ]  # fmt: skip
 
 
