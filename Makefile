@@ -12,7 +12,7 @@ export UV_COMPILE_BYTECODE ?= $(if $(PYTHONDONTWRITEBYTECODE),1,0)
 TORCH  ?=
 DEMO   ?= demo
 
-# Pictures and weights of the measurements; not part of the project.
+# Images and weights of the measurements; not part of the project.
 SHARED ?= ../shared
 WEIGHTS ?= $(SHARED)/weights/resnet18-imagenet-to-layer3.pth
 PAPER  ?= paper
@@ -21,7 +21,7 @@ PAPER  ?= paper
 
 help:
 	@echo "make setup   a virtual environment in $(VENV) with everything, versions and hashes pinned"
-	@echo "make demo    draw pictures, export a bundle, calibrate it, inspect recorded frames; see $(DEMO)/overlays"
+	@echo "make demo    draw images, export a bundle, calibrate it, inspect recorded frames; see $(DEMO)/overlays"
 	@echo "make test    all tests"
 	@echo "make check   format, lint, types, import contracts, Dockerfiles and scripts"
 	@echo "make docs    the documents as a site, in site/; a broken link fails"
@@ -30,7 +30,7 @@ help:
 	@echo "make bench   the measurements behind the README's numbers"
 	@echo "make line    what a line does when everything around it fails, is killed, or goes on for long"
 	@echo "make anomalib an environment of its own for anomalib, whose CFLOW and PatchCore are measured"
-	@echo "make paper   the paper's tables and figures on the pictures in $(SHARED), into $(PAPER)"
+	@echo "make paper   the paper's tables and figures on the images in $(SHARED), into $(PAPER)"
 	@echo "make lock    resolve requirements.lock anew"
 
 setup: $(VENV)/.ready
@@ -95,7 +95,7 @@ format: setup
 
 # Twenty minutes on two cores; anomalib's PatchCore is timed only after `make anomalib`, and takes as long again.
 bench: setup
-	$(BIN)/python -m softcore_benchmarks.real_pictures --data $(SHARED)/data --weights $(WEIGHTS)
+	$(BIN)/python -m softcore_benchmarks.real_images --data $(SHARED)/data --weights $(WEIGHTS)
 	for measure in latency scaling certificates export_time; do \
 	    $(BIN)/python -m softcore_benchmarks.$$measure --data $(SHARED)/data --weights $(WEIGHTS) --out $(PAPER) \
 	        || exit; \
@@ -105,10 +105,10 @@ bench: setup
 line: demo
 	for measure in faults kills growth; do \
 	    $(BIN)/python -m softcore_benchmarks.line.$$measure --bundle $(DEMO)/bundles/pill \
-	        --picture tests/recordings/pill/01_good.png --out $(PAPER) || exit; \
+	        --image tests/recordings/pill/01_good.png --out $(PAPER) || exit; \
 	done
 	$(BIN)/python -m softcore_benchmarks.line.overhead --bundle $(DEMO)/bundles/pill \
-	    --pictures $(DEMO)/pill/train/good --out $(PAPER)
+	    --images $(DEMO)/pill/train/good --out $(PAPER)
 
 anomalib: .venv-anomalib/.ready
 
@@ -121,7 +121,7 @@ anomalib: .venv-anomalib/.ready
 paper: setup
 	$(BIN)/python -m softcore_benchmarks.paper --data $(SHARED)/data --out $(PAPER) \
 	    --backbone resnet18 --weights $(WEIGHTS) --categories pill magnetic_tile screw \
-	    --limit magnetic_tile=300 --coreset-ratio 0.1 --coreset-ratio magnetic_tile=0.02 $(PAPER_OPTIONS)
+	    --max-images magnetic_tile=300 --coreset-ratio 0.1 --coreset-ratio magnetic_tile=0.02 $(PAPER_OPTIONS)
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.10 \

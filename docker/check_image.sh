@@ -19,7 +19,7 @@ mount -t proc proc "$root/proc"
 # As COPY would lay it, and a bundle with frames to try.
 mkdir "$root/src" "$root/try"
 cp -r pyproject.toml README.md LICENSE runtime calibration edge_app export docker "$root/src/"
-cp -r "${1:?a folder with a bundle named bundle and a picture named frame.png}"/. "$root/try/"
+cp -r "${1:?a folder with a bundle named bundle and an image named frame.png}"/. "$root/try/"
 
 inside() { chroot "$root" /usr/bin/env -C "$1" PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive sh -c "$2"; }
 inside /src "docker/install.sh cpu"

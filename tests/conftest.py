@@ -76,9 +76,7 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
     bank = cells.reshape(-1, 3)
     origins = np.stack(np.unravel_index(np.arange(len(bank)), (12, GRID, GRID)), 1).astype(np.int32)
     weights = (1 + 0.2 * rng.random(len(bank))).astype(np.float32)
-    hints = (
-        np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T
-    )  # each position's own, of four pictures
+    hints = np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T  # each position's own, of four images
     bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins, "hints": hints})
     thumbnails = np.stack([draw_thumbnail(crop) for crop in crops])
     looks = np.stack([measure_look(frame.astype(np.uint8)) for frame in (*frames[1:], good_frame)])
@@ -113,7 +111,7 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 agreement=None,
                 threshold=Threshold(value=12, provisional=True, method="by hand"),
                 history=(),
-                dataset=manifest.Dataset(pictures=12, skipped=0, fingerprint="0" * 64),
+                dataset=manifest.Dataset(images=12, skipped=0, fingerprint="0" * 64),
                 files=bundle.record_files(path),
             ),
         )  # fmt: skip

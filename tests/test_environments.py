@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 
 from .environments import ROOT, Environment
 
@@ -91,7 +91,7 @@ def test_a_line_computer_inspects_without_torch(make, tiny_bundle: Path) -> None
 def test_a_threshold_is_set_without_torch(make, tiny_bundle: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     import cv2
 
-    frame = read_picture(tiny_bundle / "golden" / "good.png")
+    frame = read_image(tiny_bundle / "golden" / "good.png")
     good = tmp_path / "good"
     good.mkdir()
     for number in range(20):

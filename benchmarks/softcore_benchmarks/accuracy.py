@@ -1,9 +1,9 @@
-"""Accuracy of a bundle on the test pictures of a category in MVTec AD's layout.
+"""Accuracy of a bundle on the test images of a category in MVTec AD's layout.
 
     python -m softcore_benchmarks.accuracy bundles/pill DATASETS/pill
 
 Prints image AUROC, pixel AUROC and AUPRO where there are masks, and overkill and escape at the bundle's
-limit.
+threshold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from softcore_runtime import Decision, Inspector, read_picture
+from softcore_runtime import Decision, Inspector, read_image
 from tqdm import tqdm
 
 from softcore_benchmarks.category import Category
@@ -35,9 +35,9 @@ class Accuracy:
 
 
 def measure(inspector: Inspector, category: Category) -> Accuracy:
-    """Inspect the test pictures and compare with their folders' names and masks."""
+    """Inspect the test images and compare with their folders' names and masks."""
     inspections = [  # without their frames, which would all stay in memory
-        replace(inspector.inspect(read_picture(path)), frame=None)
+        replace(inspector.inspect(read_image(path)), frame=None)
         for path in tqdm(category.test, desc=category.name)
     ]
     bad = category.bad

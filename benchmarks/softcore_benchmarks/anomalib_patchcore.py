@@ -1,4 +1,4 @@
-"""anomalib's PatchCore beside SoftCore: the same pictures, weights, layers, crop and coreset ratio.
+"""anomalib's PatchCore beside SoftCore: the same images, weights, layers, crop and coreset ratio.
 
 What these don't settle is as anomalib has it. It runs in its own environment and process
 (`anomalib_process.py`), which does nothing between two requests, so that rounds of different systems can be
@@ -60,7 +60,7 @@ class PatchcoreSettings:
         backbone: a name that torchvision and timm share.
         layers: whose features are remembered.
         coreset_ratio: share of the patches that is remembered.
-        neighbours: that a picture's score is weighted by; None is anomalib's own choice, 1 weights nothing.
+        neighbours: that an image's score is weighted by; None is anomalib's own choice, 1 weights nothing.
         preprocessing: how a frame becomes a crop.
         seed: of the coreset.
     """
@@ -80,9 +80,9 @@ class Fitted:
 
     Attributes:
         entries: of the memory bank.
-        neighbours: that a picture's score is weighted by.
+        neighbours: that an image's score is weighted by.
         precision: of the form `openvino` on this machine: `bf16`, `f16` or `f32`.
-        seconds: of the stages `features`, `coreset`, `onnx` and `openvino`; reading pictures is in none.
+        seconds: of the stages `features`, `coreset`, `onnx` and `openvino`; reading images is in none.
         peak_mb: most memory the process has held so far, megabytes.
     """
 
@@ -107,22 +107,23 @@ class Agreement:
 
     Attributes:
         relative: largest difference of a score, relative to torch's.
-        flips: at each of 20 limits, how many pictures are decided otherwise. The limits lie midway between
-            two of torch's scores that follow each other, evenly spread from the lowest to the highest.
-        pictures: how many there are.
+        flips: at each of 20 thresholds, how many images are decided otherwise. The thresholds lie midway
+            between two of torch's scores that follow each other, evenly spread from the lowest to the
+            highest.
+        images: how many there are.
     """
 
     relative: float
     flips: tuple[int, ...]
-    pictures: int
+    images: int
 
     @classmethod
     def between(cls, torch: NDArray[np.float64], exported: NDArray[np.float64]) -> Agreement:
-        """Compare the scores `[n]` of the same two or more pictures."""
+        """Compare the scores `[n]` of the same two or more images."""
         ordered = np.sort(torch)
         below = np.linspace(0, len(ordered) - 2, _LIMITS).round().astype(int)
-        limits = (ordered[below] + ordered[below + 1]) / 2
-        other = (torch > limits[:, None]) != (exported > limits[:, None])  # [limits, n]
+        thresholds = (ordered[below] + ordered[below + 1]) / 2
+        other = (torch > thresholds[:, None]) != (exported > thresholds[:, None])  # [thresholds, n]
         relative = np.abs(exported - torch) / np.abs(torch)
         return cls(float(relative.max()), tuple(other.sum(axis=1).tolist()), len(torch))
 
@@ -164,24 +165,24 @@ class AnomalibPatchcore:
             answer = self._ask(do="fit", crops=str(path), settings=told)
         return Fitted(**{name: answer[name] for name in Fitted.__dataclass_fields__})
 
-    def scores(self, form: Form, pictures: Sequence[Path]) -> NDArray[np.float64]:
-        """Score whole pictures, `[n]`."""
-        answer = self._ask(do="scores", form=form, pictures=[str(path.resolve()) for path in pictures])
+    def scores(self, form: Form, images: Sequence[Path]) -> NDArray[np.float64]:
+        """Score whole images, `[n]`."""
+        answer = self._ask(do="scores", form=form, images=[str(path.resolve()) for path in images])
         return np.array(answer["scores"], np.float64)
 
     def time(self, form: Form, frame: Path) -> Timing:
         """Inspect a frame once: resize, crop, network and search, not reading the file."""
-        answer = self._ask(do="time", form=form, picture=str(frame.resolve()))
+        answer = self._ask(do="time", form=form, image=str(frame.resolve()))
         return Timing(answer["milliseconds"], answer["score"])
 
     def bare(self, form: Form, frame: Path) -> float:
         """Run the backbone alone, to its last layer, on a frame's crop by the form's engine: milliseconds."""
-        return float(self._ask(do="bare", form=form, picture=str(frame.resolve()))["milliseconds"])
+        return float(self._ask(do="bare", form=form, image=str(frame.resolve()))["milliseconds"])
 
     def _ask(self, **request: object) -> dict[str, Any]:
         return self._process.ask(json.dumps(request))
 
 
 def image_auroc(bad: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """Area under the ROC curve over pictures, by scikit-learn."""
+    """Area under the ROC curve over images, by scikit-learn."""
     return float(roc_auc_score(bad, scores))

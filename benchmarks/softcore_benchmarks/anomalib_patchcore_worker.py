@@ -4,9 +4,9 @@ Started by `anomalib_patchcore.py`. Every line of standard input is a request in
 JSON: what was asked for, and `error`, null or what went wrong. `do` says what to do:
 
     fit     train on `crops` (npy, uint8 BGR [n, crop, crop, 3]) and export; `settings` say how
-    scores  score `pictures`, paths, in a `form`
-    time    score `picture`, a path, in a `form`: milliseconds from the decoded frame to the score
-    bare    run the backbone alone on `picture`'s crop, by the engine of a `form`: milliseconds
+    scores  score `images`, paths, in a `form`
+    time    score `image`, a path, in a `form`: milliseconds from the decoded frame to the score
+    bare    run the backbone alone on `image`'s crop, by the engine of a `form`: milliseconds
 
 A form is `torch`, `onnx` (ONNX Runtime), `openvino` (in the precision that it chooses: BF16 where the CPU has
 it) or `openvino-f32`. Engines choose their threads themselves. An answer is sent when these are at rest: ONNX
@@ -43,7 +43,7 @@ from torchvision.transforms.v2 import Normalize
 
 FORMS = ("torch", "onnx", "openvino", "openvino-f32")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB
-_BATCH = 32  # pictures a training step: anomalib's default
+_BATCH = 32  # images a training step: anomalib's default
 _WARM = 3  # runs before the first that counts
 
 # float32 RGB 0..1 [1, 3, crop, crop] -> the outputs
@@ -86,8 +86,8 @@ class Worker:
             raise RuntimeError("nothing was trained yet")
         form = request["form"]
         if request["do"] == "scores":
-            return {"scores": [self.score(form, read(path)) for path in request["pictures"]]}
-        frame = read(request["picture"])
+            return {"scores": [self.score(form, read(path)) for path in request["images"]]}
+        frame = read(request["image"])
         if request["do"] == "time":
             start = time.perf_counter()
             score = self.score(form, frame)
@@ -105,7 +105,7 @@ class Worker:
         model = make(settings)
         seconds = train(model, crops)
         size = (self.crop, self.crop)
-        # By default anomalib's exports take two pictures, no more and no less; with no dynamic shapes, one.
+        # By default anomalib's exports take two images, no more and no less; with no dynamic shapes, one.
         start = time.perf_counter()
         onnx = model.to_onnx(self.folder, input_size=size, dynamic_shapes=None)
         seconds["onnx"] = time.perf_counter() - start
@@ -149,7 +149,7 @@ class Worker:
 def make(settings: dict[str, Any]) -> Any:
     """Make an untrained PatchCore; what the settings don't say is anomalib's default.
 
-    Its scores stay raw: the post-processor would scale them by limits that only bad pictures can give.
+    Its scores stay raw: the post-processor would scale them by thresholds that only bad images can give.
     """
     chosen = {} if settings["neighbours"] is None else {"num_neighbors": settings["neighbours"]}
     model = Patchcore(
@@ -198,16 +198,16 @@ def load(form: str, model: nn.Module, path: Path, crop: int) -> Network:
     network: Network
     if form == "torch":
 
-        def network(picture: np.ndarray) -> Any:
+        def network(image: np.ndarray) -> Any:
             with torch.inference_mode():
-                return model(torch.from_numpy(picture))
+                return model(torch.from_numpy(image))
 
     elif form == "onnx":
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
 
-        def network(picture: np.ndarray) -> Any:
-            return session.run(None, {name: picture})
+        def network(image: np.ndarray) -> Any:
+            return session.run(None, {name: image})
 
     else:
         settings = {"PERFORMANCE_HINT": "LATENCY"}
@@ -226,11 +226,11 @@ def to_rgb(crop: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def read(path: str) -> np.ndarray:
-    """Read a picture as uint8 BGR; the last ones are kept."""
-    picture = cv2.imread(path)
-    if picture is None:
+    """Read an image as uint8 BGR; the last ones are kept."""
+    image = cv2.imread(path)
+    if image is None:
         raise ValueError(f"{path}: can't be read")
-    return picture
+    return image
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Category: training pictures, test pictures and masks of one product in MVTec AD's layout."""
+"""Category: training images, test images and masks of one product in MVTec AD's layout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, UsageError
-from softcore_runtime.images.pictures import find_pictures, read_picture
+from softcore_runtime.images.image_file import find_images, read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 
 __all__ = ["GOOD", "Category", "find_categories"]
@@ -24,8 +24,8 @@ class Category:
     Attributes:
         name: the folder's.
         folder: where it is.
-        train: the good pictures to train on, `[N]`, by path.
-        test: the test pictures, `[M]`, by path.
+        train: the good images to train on, `[N]`, by path.
+        test: the test images, `[M]`, by path.
     """
 
     name: str
@@ -34,24 +34,24 @@ class Category:
     test: tuple[Path, ...]
 
     @classmethod
-    def find(cls, folder: Path, limit: int | None = None) -> Category:
-        """Name a category's pictures, at most the first `limit` for training.
+    def find(cls, folder: Path, max_images: int | None = None) -> Category:
+        """Name a category's images, at most the first `max_images` for training.
 
         Raises:
-            DataError: there is nothing to train on, or the test pictures aren't both good and bad.
+            DataError: there is nothing to train on, or the test images aren't both good and bad.
         """
-        train = find_pictures(folder / "train" / GOOD)[:limit]
-        test = find_pictures(folder / "test")
+        train = find_images(folder / "train" / GOOD)[:max_images]
+        test = find_images(folder / "test")
         if not train:
-            raise DataError(f"{folder / 'train' / GOOD}: no pictures")
+            raise DataError(f"{folder / 'train' / GOOD}: no images")
         kinds = {_kind(folder, path) == GOOD for path in test}
         if len(kinds) < 2:
-            raise DataError(f"{folder / 'test'}: needs pictures both in {GOOD}/ and in a defect's folder")
+            raise DataError(f"{folder / 'test'}: needs images both in {GOOD}/ and in a defect's folder")
         return cls(folder.name, folder, tuple(train), tuple(test))
 
     @property
     def bad(self) -> NDArray[np.bool_]:
-        """Which test pictures show a defect, bool `[M]`."""
+        """Which test images show a defect, bool `[M]`."""
         return np.array([_kind(self.folder, path) != GOOD for path in self.test])
 
     @property
@@ -59,21 +59,21 @@ class Category:
         """Whether defects are marked pixel by pixel."""
         return (self.folder / "ground_truth").is_dir()
 
-    def read_mask(self, picture: Path, preprocessing: Preprocessing) -> NDArray[np.bool_]:
-        """Read the mask of a test picture as the crop sees it, bool `[crop, crop]`; all False if it is good.
+    def read_mask(self, image: Path, preprocessing: Preprocessing) -> NDArray[np.bool_]:
+        """Read the mask of a test image as the crop sees it, bool `[crop, crop]`; all False if it is good.
 
         Raises:
-            PictureError: a bad picture's mask is missing or damaged.
+            ImageError: a bad image's mask is missing or damaged.
         """
-        kind = _kind(self.folder, picture)
+        kind = _kind(self.folder, image)
         if kind == GOOD:
             return np.zeros((preprocessing.crop, preprocessing.crop), np.bool_)
         folder = self.folder / "ground_truth" / kind
         # MVTec AD adds `_mask`, VisA in this layout doesn't.
-        names = [f"{picture.stem}_mask.png", f"{picture.stem}.png"]
+        names = [f"{image.stem}_mask.png", f"{image.stem}.png"]
         path = next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
-        height, width = read_picture(picture).shape[:2]
-        mask = cv2.resize(read_picture(path), (width, height), interpolation=cv2.INTER_NEAREST)
+        height, width = read_image(image).shape[:2]
+        mask = cv2.resize(read_image(path), (width, height), interpolation=cv2.INTER_NEAREST)
         return np.asarray(preprocessing.apply(mask)[:, :, 0] > 127)
 
 
@@ -97,5 +97,5 @@ def find_categories(root: Path, names: list[str] | None = None) -> list[Path]:
     return [known[name] for name in names]
 
 
-def _kind(folder: Path, picture: Path) -> str:
-    return picture.relative_to(folder / "test").parts[0]
+def _kind(folder: Path, image: Path) -> str:
+    return image.relative_to(folder / "test").parts[0]

@@ -17,7 +17,7 @@ from softcore_runtime.errors import DataError, UsageError
 
 from softcore_benchmarks import cflow
 from softcore_benchmarks.category import Category
-from softcore_benchmarks.methods import METHODS, Pictures, Scores, Task
+from softcore_benchmarks.methods import METHODS, Images, Scores, Task
 from softcore_benchmarks.metrics import aupro, auroc
 from softcore_benchmarks.noise import SCENARIOS, draw_noise
 
@@ -42,16 +42,16 @@ class Cell(BaseModel):
 
     Attributes:
         category: its name.
-        noise: defects among the training pictures, as a share of the good ones.
+        noise: defects among the training images, as a share of the good ones.
         method: a key of `METHODS`.
         settings: of everything that the figures depend on.
-        trained_on: training pictures, defects included.
+        trained_on: training images, defects included.
         defects: among them.
-        tested_on: test pictures, good and bad.
+        tested_on: test images, good and bad.
         figures: by row and scenario.
         fit_seconds: from features to what is learned.
-        score_seconds: from features to scores, a picture; the search of a memory bank is exhaustive.
-        backbone_seconds: of the network, a picture, in the same process right before.
+        score_seconds: from features to scores, an image; the search of a memory bank is exhaustive.
+        backbone_seconds: of the network, an image, in the same process right before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,8 +75,8 @@ class Ground:
 
     Attributes:
         category: names and paths.
-        train: the good training pictures.
-        test: the test pictures.
+        train: the good training images.
+        test: the test images.
         masks: bool `[M, crop, crop]`, None without.
         settings: how to train; noise and method aside.
         backbone: the network, as the reference of times.
@@ -85,16 +85,16 @@ class Ground:
     """
 
     category: Category
-    train: Pictures
-    test: Pictures
+    train: Images
+    test: Images
     masks: NDArray[np.bool_] | None
     settings: ExportSettings
     backbone: OnnxBackbone
     cflow: cflow.Environment
     described: dict[str, str]
 
-    def dirty(self, noise: float) -> tuple[Pictures, NDArray[np.int64]]:
-        """Put defects among the training pictures, after them; return all and the defects' test rows.
+    def dirty(self, noise: float) -> tuple[Images, NDArray[np.int64]]:
+        """Put defects among the training images, after them; return all and the defects' test rows.
 
         Raises:
             DataError: there are not enough defects.
@@ -106,7 +106,7 @@ class Ground:
 
 
 def compute(ground: Ground, noise: float, method: str) -> Cell:
-    """Train a method on the dirty pictures and test it in both scenarios.
+    """Train a method on the dirty images and test it in both scenarios.
 
     Raises:
         DataError: there are not enough defects for this noise.

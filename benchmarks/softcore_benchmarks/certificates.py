@@ -2,8 +2,8 @@
 
     python -m softcore_benchmarks.certificates --data DATASETS --weights resnet18.pth --out benchmarks
 
-Exports every category with soft weights and without, then decides and inspects every test picture at 20
-limits that lie among the test pictures' own scores, and compares with a float64 search that shares no code
+Exports every category with soft weights and without, then decides and inspects every test image at 20
+thresholds that lie among the test images' own scores, and compares with a float64 search that shares no code
 with the package's. Writes CERTIFICATES.md and results/certificates.csv into --out; the exit code is 1 where
 a decision flips.
 """
@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, read_picture
+from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import INDEX
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
@@ -50,33 +50,33 @@ def exhaustive_scores(
     return np.asarray((w[nearest] * exact).numpy())
 
 
-def compare(inspector: Inspector, pictures: list[Path]) -> dict[str, object]:
-    """Decide on all pictures at 20 limits by every way, and count decisions that differ."""
+def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
+    """Decide on all images at 20 thresholds by every way, and count decisions that differ."""
     bundle, manifest = inspector.bundle, inspector.manifest
     preprocessing, backbone = manifest.preprocessing, inspector.backbone
     features = np.stack(
-        [backbone.features(preprocessing.apply(read_picture(path))[None])[0] for path in pictures]
+        [backbone.features(preprocessing.apply(read_image(path))[None])[0] for path in images]
     )  # [M, P, d]
     progress = tqdm(features, desc="float64", leave=False)
     highest = np.array([exhaustive_scores(p, bundle.bank, bundle.weights).max() for p in progress])
     # Midway between two scores that follow each other, so that the last digit of another sum doesn't matter.
     ordered = np.sort(highest)
     below = np.linspace(0, len(ordered) - 2, LIMITS).round().astype(int)
-    limits = [*((ordered[below] + ordered[below + 1]) / 2)]
+    thresholds = [*((ordered[below] + ordered[below + 1]) / 2)]
     bank, record = manifest.bank, manifest.index
     index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
     search = Search(bundle.bank, bundle.weights, index, bundle.hints)
     flips, settled = 0, np.zeros(3, np.int64)
-    for limit in tqdm(limits, desc="limits", leave=False):
+    for threshold in tqdm(thresholds, desc="thresholds", leave=False):
         for patches, score in zip(features, highest, strict=True):
-            decided = search.decide(patches, limit)
-            found, _ = search.inspect(patches, limit)
-            flips += (decided.above != (score > limit)) + (found.above != (score > limit))
+            decided = search.decide(patches, threshold)
+            found, _ = search.inspect(patches, threshold)
+            flips += (decided.above != (score > threshold)) + (found.above != (score > threshold))
             settled += (decided.by_hint, decided.by_hnsw, decided.exact)
     patches_decided = settled.sum()
     return {
-        "pictures": len(pictures),
-        "decisions": 2 * LIMITS * len(pictures),
+        "images": len(images),
+        "decisions": 2 * LIMITS * len(images),
         "flips": int(flips),
         "weight_max": round(manifest.bank.weight_max, 3),
         "by_hint": round(float(settled[0] / patches_decided), 4),
@@ -113,7 +113,7 @@ def _run(options: argparse.Namespace) -> int:
             )
             with tempfile.TemporaryDirectory() as place:
                 target = Path(place) / category.name
-                export(TrainingPictures(folder, list(category.train)), target, settings)
+                export(TrainingImages(folder, list(category.train)), target, settings)
                 found = compare(Inspector.load(target), list(category.test))
             rows.append({"category": category.name, "discriminator": discriminator, **found})
     table = pd.DataFrame(rows)
@@ -122,8 +122,9 @@ def _run(options: argparse.Namespace) -> int:
     path = options.out / "CERTIFICATES.md"
     path.write_text(
         "# Decisions beside those of an exhaustive float64 search\n\n"
-        "Made by `python -m softcore_benchmarks.certificates`; ResNet-18, all test pictures, `decide` and "
-        f"`inspect` at {LIMITS} limits each. *Flips* are decisions that differ; the last three columns are "
+        "Made by `python -m softcore_benchmarks.certificates`; ResNet-18, all test images, `decide` and "
+        f"`inspect` at {LIMITS} thresholds each. *Flips* are decisions that differ; the last three columns "
+        "are "
         "the shares of patches that each stage of `decide` settled, frames in the order of their names.\n\n"
         f"{table.to_markdown(index=False)}\n\n"
         f"{table['decisions'].sum():,} decisions, {flips} flips.\n"

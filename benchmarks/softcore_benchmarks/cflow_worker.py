@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB
-_BATCH = 8  # pictures a training step
+_BATCH = 8  # images a training step
 
 
 def main() -> None:
@@ -57,23 +57,23 @@ def do(job: dict[str, Any]) -> None:
     )
     if job["weights"]:
         load_weights(model.model.encoder.feature_extractor, Path(job["weights"]))
-    pictures = normalise(np.load(job["crops"]))
+    images = normalise(np.load(job["crops"]))
     if job["maps"] is None:
-        train(model, pictures, job["steps"])
+        train(model, images, job["steps"])
         torch.save(model.model.decoders.state_dict(), job["state"])
     else:
         model.model.decoders.load_state_dict(torch.load(job["state"], weights_only=True))
         with torch.no_grad():
             # All at once: anomalib scales its maps by the highest likelihood in the batch.
-            maps = model.model(pictures).anomaly_map
-        np.save(job["maps"], maps.reshape(len(pictures), *pictures.shape[-2:]).numpy())
+            maps = model.model(images).anomaly_map
+        np.save(job["maps"], maps.reshape(len(images), *images.shape[-2:]).numpy())
 
 
-def train(model: Cflow, pictures: Tensor, steps: int) -> None:
-    """Train by anomalib's own steps on normalised pictures `[n, 3, crop, crop]`."""
+def train(model: Cflow, images: Tensor, steps: int) -> None:
+    """Train by anomalib's own steps on normalised images `[n, 3, crop, crop]`."""
     loader: DataLoader[Any] = DataLoader(
-        pictures,  # type: ignore[arg-type]
-        batch_size=min(_BATCH, len(pictures)),
+        images,  # type: ignore[arg-type]
+        batch_size=min(_BATCH, len(images)),
         shuffle=True,
         drop_last=True,
         collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.compression import ENOUGH, LEAST, SPREADS, TRACES, measure_traces
-from softcore_runtime.images.pictures import find_pictures, read_picture
+from softcore_runtime.images.image_file import find_images, read_image
 
 __all__ = ["Pair", "encode_video", "measure_category"]
 
@@ -154,9 +154,9 @@ def _work(options: argparse.Namespace) -> None:
     for name in options.categories or there:
         if name not in there:
             raise UsageError(f"{options.data / name}: no category with train/good here")
-        paths = find_pictures(options.data / name / "train" / "good")
+        paths = find_images(options.data / name / "train" / "good")
         order = np.random.default_rng(0).permutation(len(paths))
-        images = [read_picture(paths[number]) for number in order[: 2 * _LARGEST]]
+        images = [read_image(paths[number]) for number in order[: 2 * _LARGEST]]
         half = len(images) // 2
         pairs += measure_category(name, paths[0].suffix[1:].lower(), images[:half], images[half:])
     table = pd.DataFrame([_describe(pair) for pair in pairs])

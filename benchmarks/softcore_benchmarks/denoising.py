@@ -1,4 +1,4 @@
-"""What was tried to find defective training pictures without being told how many there are.
+"""What was tried to find defective training images without being told how many there are.
 
     python -m softcore_benchmarks.denoising --data DATASETS --weights resnet18.pth --out benchmarks
 
@@ -43,14 +43,14 @@ class Plan:
 
     Attributes:
         ratio: of the coreset.
-        limit: training pictures at most; all, if None.
+        max_images: training images at most; all, if None.
         noises: at which all rules are tried, where there are defects enough.
         once: those of them with one draw, since more would take long or hardly differ.
-        judged: noises at which the pictures are only judged.
+        judged: noises at which the images are only judged.
     """
 
     ratio: float = 0.1
-    limit: int | None = None
+    max_images: int | None = None
     noises: tuple[float, ...] = (0.0, 0.1)
     once: tuple[float, ...] = (0.0,)
     judged: tuple[float, ...] = ()
@@ -60,7 +60,7 @@ _MANY = Plan(noises=(0.0, 0.1, 0.4), once=(0.0, 0.4))
 PLANS: dict[str, Plan] = {
     "pill": Plan(noises=(0.0, 0.1, 0.4), judged=(0.2,)),
     # Half of its defects don't suffice for a noise of 0.4.
-    "magnetic_tile": Plan(ratio=0.02, limit=300, noises=(0.0, 0.1, 0.3), once=(0.0, 0.3)),
+    "magnetic_tile": Plan(ratio=0.02, max_images=300, noises=(0.0, 0.1, 0.3), once=(0.0, 0.3)),
     "screw": Plan(ratio=0.02),
     **dict.fromkeys(DRAWN, _MANY),
 }
@@ -124,7 +124,7 @@ def _find_categories(options: argparse.Namespace, work: Path) -> list[Category]:
     real = None if names is None else [name for name in names if name not in DRAWN]
     folders = find_categories(options.data, real) if real is None or real else []
     folders += draw_datasets(work / "drawn", names)
-    found = [Category.find(folder, PLANS.get(folder.name, Plan()).limit) for folder in folders]
+    found = [Category.find(folder, PLANS.get(folder.name, Plan()).max_images) for folder in folders]
     order = list(PLANS)
     return sorted(found, key=lambda each: order.index(each.name) if each.name in order else len(order))
 
@@ -143,9 +143,9 @@ def _list_tasks(category: Category, seeds: int) -> Iterator[_Task]:
 def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
     """Name row, measure and value of everything that is measured in a sandbox."""
     judgement = box.judge()
-    suspect = judgement.pictures > 1
+    suspect = judgement.images > 1
     if box.injected.any():
-        yield DEFAULT, "suspicion AUROC", auroc(box.injected, judgement.pictures.astype(np.float32))
+        yield DEFAULT, "suspicion AUROC", auroc(box.injected, judgement.images.astype(np.float32))
     yield DEFAULT, "injected", float(box.injected.sum())
     yield DEFAULT, "flagged bad", float((suspect & box.injected).sum())
     yield DEFAULT, "good", float((~box.injected).sum())
@@ -173,8 +173,8 @@ def _describe(category: Category) -> str:
     plan = PLANS.get(category.name, Plan())
     bad = int(category.bad.sum())
     return (
-        f"* {category.name}: {len(category.train)} training pictures, {len(category.bad) - bad} good and "
-        f"{bad} bad test pictures, coreset ratio {plan.ratio:g}."
+        f"* {category.name}: {len(category.train)} training images, {len(category.bad) - bad} good and "
+        f"{bad} bad test images, coreset ratio {plan.ratio:g}."
     )
 
 

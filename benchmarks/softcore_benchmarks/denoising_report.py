@@ -39,14 +39,14 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
     )
     names = list(dict.fromkeys(screened["data"]))
     for title, wanted in (
-        ("Real pictures", [name for name in names if name not in DRAWN]),
-        ("Drawn pictures", [name for name in names if name in DRAWN]),
+        ("Real images", [name for name in names if name not in DRAWN]),
+        ("Drawn images", [name for name in names if name in DRAWN]),
     ):
         if wanted:
             parts += [f"### {title}", _to_markdown(_tabulate(screened[screened["data"].isin(wanted)]))]
     parts += ["### What each is, and why it was dropped", _EXPLAIN, _to_markdown(_explain(screened))]
     parts += ["## Tuned and confirmed", _CONFIRM, _to_markdown(_confirm(accuracy))]
-    parts += ["## Which training pictures are suspect", _SUSPECT, _to_markdown(_list_suspects(found))]
+    parts += ["## Which training images are suspect", _SUSPECT, _to_markdown(_list_suspects(found))]
     anew = _compare_anew(screened)
     if len(anew):
         parts += ["## Is the sandbox to be believed?", _ANEW, _to_markdown(anew)]
@@ -60,12 +60,12 @@ def _introduce(described: Sequence[str]) -> list[str]:
         "# Denoising without being told",
         "Made by `python -m softcore_benchmarks.denoising`; every figure: "
         "[results/denoising.csv](results/denoising.csv).",
-        "Can a rule find the defective pictures among the training pictures without being told how many "
+        "Can a rule find the defective images among the training images without being told how many "
         "there are, and lose nothing where there are none? The paper throws a fixed share of all patches "
-        "away, however clean or dirty the pictures are. These are the rules that were tried instead, the "
+        "away, however clean or dirty the images are. These are the rules that were tried instead, the "
         "default of `--discriminator auto` among them, and how they did.",
         "Noise is drawn as for [RESULTS.md](RESULTS.md): `k = round(noise * n_train)` defects of the test "
-        "set, sorted by path, shuffled by a seed, the first k, are added to the good training pictures. "
+        "set, sorted by path, shuffled by a seed, the first k, are added to the good training images. "
         "*Overlap* leaves them in the test set too, *no overlap* takes them out. But they come from one "
         f"half of the defects alone: rules were **{HALVES[0]}d** on noise from the even ones by path, and "
         f"what came out was **{HALVES[1]}ed** on noise from the odd ones. The test set is always whole. "
@@ -93,11 +93,11 @@ _EXPLAIN = (
 )
 _CONFIRM = (
     "Image AUROC in the sandbox, *overlap / no overlap*. Earlier trials, which suggested the rules, drew "
-    "noise from all defects; constants were then set on the first half. The good test pictures are the same."
+    "noise from all defects; constants were then set on the first half. The good test images are the same."
 )
 _SUSPECT = (
-    "How the default ranks the injected pictures among the good training pictures (AUROC), how many of "
-    "both it calls suspect, and what it estimates the share of defective pictures to be, with its "
+    "How the default ranks the injected images among the good training images (AUROC), how many of "
+    "both it calls suspect, and what it estimates the share of defective images to be, with its "
     "interval; *held* is how often the true share lies in it. Means over all draws of both halves."
 )
 _ANEW = (
@@ -162,7 +162,7 @@ def _confirm(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _list_suspects(found: pd.DataFrame) -> pd.DataFrame:
-    """Table how well the default tells the training pictures apart."""
+    """Table how well the default tells the training images apart."""
     rows = []
     for cell in _list_cells(found):
         here = (found["data"] == cell[0]) & (found["noise"] == cell[1]) & ~found["measure"].isin(AUROCS)

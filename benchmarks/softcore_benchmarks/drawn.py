@@ -19,19 +19,19 @@ from softcore_runtime.cli.progress import track
 
 __all__ = ["DRAWN", "draw_datasets"]
 
-TRAIN, GOOD, BAD = 56, 20, 50  # pictures of each kind
+TRAIN, GOOD, BAD = 56, 20, 50  # images of each kind
 SIZE = 256  # pixels of a side
 _SHIFT = 14  # pixels, of the turned pill either way
 _RIM, _RIMS = 24, 4  # pixels of table beside the pill, and how often they are mirrored outwards
 _PERIOD = 9.0  # pixels from thread to thread
 
-Picture = NDArray[np.uint8]  # BGR [SIZE, SIZE, 3]
+Image = NDArray[np.uint8]  # BGR [SIZE, SIZE, 3]
 
 
 def draw_datasets(folder: Path, names: list[str] | None = None) -> list[Path]:
     """Draw the categories, all or those of these names, in MVTec AD's layout, unless they are there.
 
-    Every picture has a generator of its own, so the same ones come every time.
+    Every image has a generator of its own, so the same ones come every time.
 
     Returns:
         The categories' folders.
@@ -59,25 +59,25 @@ def _draw_category(place: Path) -> Path:
     return place
 
 
-def _draw_pill(rng: np.random.Generator, defect: str | None) -> Picture:
+def _draw_pill(rng: np.random.Generator, defect: str | None) -> Image:
     return procedural_pill.draw_pill(rng, defect, SIZE)[0]
 
 
-def _draw_turned(rng: np.random.Generator, defect: str | None) -> Picture:
+def _draw_turned(rng: np.random.Generator, defect: str | None) -> Image:
     """Turn and shift the pill, on a table that was made larger first by mirroring its rim."""
-    picture = _draw_pill(rng, defect)
+    image = _draw_pill(rng, defect)
     for _ in range(_RIMS):
-        picture = np.asarray(
-            cv2.copyMakeBorder(picture, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REFLECT_101), np.uint8
+        image = np.asarray(
+            cv2.copyMakeBorder(image, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REFLECT_101), np.uint8
         )
     middle = SIZE / 2 + _RIMS * _RIM
     pose = cv2.getRotationMatrix2D((middle, middle), rng.uniform(0, 360), 1)
     shift = SIZE / 2 - middle + rng.uniform(-_SHIFT, _SHIFT, 2)
     pose = np.asarray(pose, np.float64) + np.column_stack([np.zeros((2, 2)), shift])
-    return np.asarray(cv2.warpAffine(picture, pose, (SIZE, SIZE)), np.uint8)
+    return np.asarray(cv2.warpAffine(image, pose, (SIZE, SIZE)), np.uint8)
 
 
-def _draw_weave(rng: np.random.Generator, defect: str | None) -> Picture:
+def _draw_weave(rng: np.random.Generator, defect: str | None) -> Image:
     """Draw threads that go over and under each other, with a grain, under uneven light."""
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     turn = np.deg2rad(rng.normal(0, 2))
@@ -122,7 +122,7 @@ _FLAWS: dict[str, Callable[[np.random.Generator], NDArray[np.float32]]] = {
     "scratch": _draw_scratch,
     "spot": _draw_spot,
 }
-DRAWN: dict[str, tuple[Callable[[np.random.Generator, str | None], Picture], tuple[str, ...]]] = {
+DRAWN: dict[str, tuple[Callable[[np.random.Generator, str | None], Image], tuple[str, ...]]] = {
     "drawn_pill": (_draw_pill, procedural_pill.DEFECTS),
     "drawn_turned": (_draw_turned, procedural_pill.DEFECTS),
     "drawn_weave": (_draw_weave, tuple(_FLAWS)),

@@ -2,8 +2,8 @@
 
     python -m softcore_benchmarks.draws --data DATASETS --weights resnet18.pth --out benchmarks
 
-Writes results/draws.csv and DRAWS.md into --out: image AUROC, the ranking of the training pictures and the
-estimated contamination. The oracle is PatchCore without the injected pictures.
+Writes results/draws.csv and DRAWS.md into --out: image AUROC, the ranking of the training images and the
+estimated contamination. The oracle is PatchCore without the injected images.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--categories", nargs="+", metavar="NAME")
     parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
     parser.add_argument("--out", type=Path, default=Path("paper"))
-    parser.add_argument("--limit", type=int, default=300, help="first N training pictures of magnetic_tile")
+    parser.add_argument(
+        "--max-images", type=int, default=300, help="first N training images of magnetic_tile"
+    )
     return run(parser, _run, arguments)
 
 
@@ -62,7 +64,7 @@ def draw(
         train: float32 `[N, P, d]`.
         test: float32 `[M, P, d]`.
         bad: bool `[M]`.
-        injected: which test pictures get among the training pictures.
+        injected: which test images get among the training images.
         ratio: of the coreset.
 
     Returns:
@@ -94,9 +96,9 @@ def draw(
             rest = auroc(bad[left], scores[left]) if bad[left].any() else float("nan")
             values = auroc(bad, scores), rest
         measured[name], measured[f"{name}, no overlap"] = values
-    found = judgement.pictures > 1
+    found = judgement.images > 1
     if dirty.any():
-        measured["ranking"] = auroc(dirty, np.asarray(judgement.pictures, np.float32))
+        measured["ranking"] = auroc(dirty, np.asarray(judgement.images, np.float32))
         measured["flagged"] = float(found[dirty].mean())
     estimate = judgement.estimate
     return measured | {
@@ -122,17 +124,17 @@ def _run(options: argparse.Namespace) -> int:
         "# Several draws of the noise",
         "Made by `python -m softcore_benchmarks.draws`; ResNet-18, image AUROC, mean of "
         f"{len(_DRAWS)} draws of the injected defects (one where nothing is injected). Pill and screw at "
-        "coreset ratio 0.1, magnetic_tile with its first 300 training pictures at 0.02. *Default* is "
+        "coreset ratio 0.1, magnetic_tile with its first 300 training images at 0.02. *Default* is "
         "`--discriminator auto`, which is told nothing; the *oracle* is PatchCore without the injected "
-        "pictures.",
+        "images.",
         "## Overlap",
         _table(means, ["patchcore", "default", "oracle"]),
         "## No overlap",
         _table(means, [f"{name}, no overlap" for name in ("patchcore", "default", "oracle")]),
-        "## What is said of the training pictures",
+        "## What is said of the training images",
         "*Ranking* is the AUROC of suspicion, injected against good; *flagged* and *overkill* are the shares "
-        "of the injected and of the good pictures that something was left out of; *truth* is the share of "
-        "injected pictures among all.",
+        "of the injected and of the good images that something was left out of; *truth* is the share of "
+        "injected images among all.",
         _table(means, ["ranking", "flagged", "overkill", "estimate", "low", "high", "truth"]),
     ]
     path = options.out / "DRAWS.md"
@@ -151,7 +153,7 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, float | str]]:
     network = Network.load("resnet18", options.weights, Preprocessing(), work / "networks")
     for place in find_categories(options.data, options.categories):
         tiles = place.name == "magnetic_tile"
-        category = Category.find(place, options.limit if tiles else None)
+        category = Category.find(place, options.max_images if tiles else None)
         found = load_features(category, network, work / "features")
         bad = category.bad
         defects = [category.test[row] for row in np.flatnonzero(bad)]

@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from softcore_export.contamination.choices import Choices
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import build, prepare
 from softcore_export.memory_bank.coreset import draw_axes, spread
 from softcore_export.settings import ExportSettings
@@ -98,9 +98,9 @@ class Compared:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a category took: pictures read, torch's threads, the network, seconds by stage, the coreset."""
+    """What a category took: images read, torch's threads, the network, seconds by stage, the coreset."""
 
-    pictures: int
+    images: int
     threads: int
     network: str
     export: dict[str, float]
@@ -111,7 +111,7 @@ def project(features: NDArray[np.float32], seed: int) -> tuple[Tensor, int]:
     """Bring patches `[N, P, d]` to where `draw_coreset` selects: rows `[N * P, 128]`, and the first entry."""
     rng = np.random.default_rng(seed)
     axes = draw_axes(features.shape[2], rng)
-    x = torch.from_numpy(np.concatenate([picture @ axes for picture in features]))
+    x = torch.from_numpy(np.concatenate([image @ axes for image in features]))
     return x, int(rng.integers(len(x)))
 
 
@@ -183,8 +183,8 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError(f"{options.weights}: no such file")
     rows = {}
     for category, ratio in _ROWS:
-        pictures = TrainingPictures.find(options.data / category)
-        rows[f"{category}, ratio {ratio:g}"] = _measure(pictures, category, ratio, options)
+        images = TrainingImages.find(options.data / category)
+        rows[f"{category}, ratio {ratio:g}"] = _measure(images, category, ratio, options)
     results = options.out / "results"
     results.mkdir(parents=True, exist_ok=True)
     (results / "export_time.json").write_text(
@@ -197,18 +197,16 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(
-    pictures: TrainingPictures, category: str, ratio: float, options: argparse.Namespace
-) -> Measured:
+def _measure(images: TrainingImages, category: str, ratio: float, options: argparse.Namespace) -> Measured:
     settings = ExportSettings(backbone="resnet18", weights=options.weights, coreset_ratio=ratio, device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / category
-        with prepare(pictures, target, settings) as prepared:
+        with prepare(images, target, settings) as prepared:
             done = build(prepared, target, Choices())
             compared = compare(prepared.features, ratio, settings.seed, options.whole)
     network = done.manifest.backbone
     return Measured(
-        pictures=len(done.pictures),
+        images=len(done.images),
         threads=torch.get_num_threads(),
         network=f"{network.name}, {network.engine}, {network.precision}",
         export=done.seconds,
@@ -224,7 +222,7 @@ def _describe(rows: dict[str, Measured]) -> Iterator[str]:
     yield "# How long an export takes"
     yield f"Made by `python -m softcore_benchmarks.export_time`; {one.network}; {one.threads} threads."
     yield "## Seconds of each stage"
-    told = [f"{name} ({row.pictures} pictures)" for name, row in rows.items()]
+    told = [f"{name} ({row.images} images)" for name, row in rows.items()]
     yield str(exports.set_axis(told, axis=1).to_markdown(floatfmt=".1f", missingval="-"))
     yield "![Seconds of each stage, and of the coreset](results/export_time.png)"
     yield "## The coreset beside plain greedy k-centre"
@@ -271,7 +269,7 @@ def _describe(rows: dict[str, Measured]) -> Iterator[str]:
 
 def _plot(rows: dict[str, Measured], file: Path) -> None:
     """Draw one panel of the stages, and one of the coreset beside the plain loop."""
-    picture, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    image, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     exports = pd.DataFrame({name: row.export for name, row in rows.items()})
     exports.iloc[::-1].plot.barh(ax=left, color=["#56b4e9", "#d55e00"], legend=False)
     left.set_xlabel("seconds of an export")
@@ -284,8 +282,8 @@ def _plot(rows: dict[str, Measured], file: Path) -> None:
     for bars in right.containers:
         right.bar_label(bars, fmt="%.3g", fontsize=8)
     right.legend(frameon=False)
-    picture.savefig(file, dpi=130)
-    plt.close(picture)
+    image.savefig(file, dpi=130)
+    plt.close(image)
 
 
 if __name__ == "__main__":

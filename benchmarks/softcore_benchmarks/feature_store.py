@@ -1,4 +1,4 @@
-"""Feature store: the features of a category's pictures, computed once for all methods."""
+"""Feature store: the features of a category's images, computed once for all methods."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from softcore_export.backbone.onnx_file import write_onnx
 from softcore_export.data.features import extract
 from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.cli.progress import track
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_benchmarks.category import Category
 
-__all__ = ["Network", "PictureFeatures", "load_features"]
+__all__ = ["ImageFeatures", "Network", "load_features"]
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A backbone as it ships, and how pictures are brought to it."""
+    """A backbone as it ships, and how images are brought to it."""
 
     backbone: OnnxBackbone
     preprocessing: Preprocessing
@@ -47,7 +47,7 @@ class Network:
 
 
 @dataclass(frozen=True, eq=False)
-class PictureFeatures:
+class ImageFeatures:
     """What a network says of a category.
 
     Attributes:
@@ -55,7 +55,7 @@ class PictureFeatures:
         test: float32 `[M, P, d]`, mapped from disk.
         train_crops: uint8 BGR `[N, crop, crop, 3]`, mapped from disk.
         test_crops: uint8 BGR `[M, crop, crop, 3]`, mapped from disk.
-        seconds: of the network, a picture.
+        seconds: of the network, an image.
     """
 
     train: NDArray[np.float32]
@@ -65,8 +65,8 @@ class PictureFeatures:
     seconds: float
 
 
-def load_features(category: Category, network: Network, folder: Path) -> PictureFeatures:
-    """Compute the features of all pictures of a category into `folder`, or find them there."""
+def load_features(category: Category, network: Network, folder: Path) -> ImageFeatures:
+    """Compute the features of all images of a category into `folder`, or find them there."""
     paths = [*category.train, *category.test]
     files = [f"{path}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in paths]
     place = folder / f"{category.name}-{_digest(network.key, str(len(category.train)), *files)}"
@@ -75,8 +75,8 @@ def load_features(category: Category, network: Network, folder: Path) -> Picture
     if not record.exists():
         place.mkdir(parents=True, exist_ok=True)
         crops = np.lib.format.open_memmap(place / "crops.npy", "w+", np.uint8, (len(paths), crop, crop, 3))
-        for row, path in enumerate(track(paths, f"{category.name}: pictures")):
-            crops[row] = network.preprocessing.apply(read_picture(path))
+        for row, path in enumerate(track(paths, f"{category.name}: images")):
+            crops[row] = network.preprocessing.apply(read_image(path))
         start = time.perf_counter()
         features = extract(network.backbone, track(crops, f"{category.name}: features"), place / "features")
         seconds = (time.perf_counter() - start) / len(paths)
@@ -85,7 +85,7 @@ def load_features(category: Category, network: Network, folder: Path) -> Picture
     features = np.memmap(place / "features", np.float32, mode="r", shape=tuple(known["shape"]))
     all_crops = np.load(place / "crops.npy", mmap_mode="r")
     n = len(category.train)
-    return PictureFeatures(features[:n], features[n:], all_crops[:n], all_crops[n:], known["seconds"])
+    return ImageFeatures(features[:n], features[n:], all_crops[:n], all_crops[n:], known["seconds"])
 
 
 def _digest(*parts: str) -> str:

@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """Two coresets of the same dirty pictures, in the plane.
+    """Two coresets of the same dirty images, in the plane.
 
     Attributes:
         points: float32 `[n, 2]` by row's name.
@@ -69,14 +69,14 @@ def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tupl
             (6, "no overlap", "image_auroc", "Image AUROC"),
             (7, "overlap", "pixel_auroc", "Pixel AUROC"),
         ):
-            picture = _plot_by_noise(figures, scenario, value, name)
-            if picture:
+            image = _plot_by_noise(figures, scenario, value, name)
+            if image:
                 title = f"Figure {number}: {name} against noise, {scenario}"
-                made.append((title, _save(picture, folder / f"figure-{number}.png")))
-        picture = _plot_by_tau(figures, noise)
-        if picture:
+                made.append((title, _save(image, folder / f"figure-{number}.png")))
+        image = _plot_by_tau(figures, noise)
+        if image:
             title = f"Figure 4: Image AUROC of SoftCore-lof against tau, noise {noise:g}"
-            made.insert(1, (title, _save(picture, folder / "figure-4.png")))
+            made.insert(1, (title, _save(image, folder / "figure-4.png")))
     return made
 
 
@@ -98,9 +98,9 @@ def embed_coresets(ground: Ground, noise: float, rows: Iterable[tuple[str, str]]
         with hide_bars():
             learned = fit(train.features, (side, side), settings, torch.device("cpu"))
         some = np.sort(rng.permutation(len(learned.bank))[:_SHOWN])
-        picture, at_row, at_column = learned.origins[some].T
+        image, at_row, at_column = learned.origins[some].T
         banks.append(learned.bank[some])
-        noisy[row] = noisy_cells[picture, at_row * side + at_column]
+        noisy[row] = noisy_cells[image, at_row * side + at_column]
     plane = TSNE(init="pca", random_state=0).fit_transform(np.concatenate(banks))
     parts = np.split(plane, np.cumsum([len(bank) for bank in banks])[:-1])
     return Embedding(dict(zip(noisy, parts, strict=True)), noisy)
@@ -109,7 +109,7 @@ def embed_coresets(ground: Ground, noise: float, rows: Iterable[tuple[str, str]]
 def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
     """Draw one panel a coreset, entries out of defects on top in red."""
     with mpl.rc_context(_STYLE):
-        picture, panels = plt.subplots(
+        image, panels = plt.subplots(
             1, len(embedding.points), figsize=(9, 4.4), sharex=True, sharey=True, layout="constrained"
         )
         for panel, (row, points) in zip(np.atleast_1d(panels), embedding.points.items(), strict=True):
@@ -120,12 +120,12 @@ def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
             panel.set_xticks([])
             panel.set_yticks([])
         panel.legend(markerscale=3, frameon=False, loc="lower right")
-        picture.suptitle(caption, fontsize=9)
-        _save(picture, file)
+        image.suptitle(caption, fontsize=9)
+        _save(image, file)
 
 
 def _noisy_cells(ground: Ground, drawn: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
-    """Name the training patches of a defect: those under its mask; without masks, all of its picture."""
+    """Name the training patches of a defect: those under its mask; without masks, all of its image."""
     cells = np.zeros((len(ground.train) + len(drawn), side * side), np.bool_)
     for place, row in enumerate(drawn, len(ground.train)):
         if ground.masks is None:
@@ -143,7 +143,7 @@ def _plot_by_noise(figures: pd.DataFrame, scenario: str, value: str, name: str) 
     if wanted["noise"].nunique() < 2:
         return None
     panels = _panels(wanted)
-    picture, axes = _subplots(len(panels))
+    image, axes = _subplots(len(panels))
     for axis, (title, part) in zip(axes, panels, strict=True):
         for row, (colour, marker) in _LINES.items():
             line = part[part["row"] == row].groupby("noise")[value].mean()
@@ -152,9 +152,9 @@ def _plot_by_noise(figures: pd.DataFrame, scenario: str, value: str, name: str) 
         axis.set_title(title)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel(name)
-    picture.supxlabel("defects per good training picture", fontsize=9)
-    _add_legend(picture, axes)
-    return picture
+    image.supxlabel("defects per good training image", fontsize=9)
+    _add_legend(image, axes)
+    return image
 
 
 def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
@@ -163,7 +163,7 @@ def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
     if wanted.empty:
         return None
     panels = _panels(wanted)
-    picture, axes = _subplots(len(panels))
+    image, axes = _subplots(len(panels))
     for axis, (title, part) in zip(axes, panels, strict=True):
         for scenario, style in (("overlap", "-"), ("no overlap", "--")):
             found = part[part["scenario"] == scenario].dropna(subset="image_auroc")
@@ -172,9 +172,9 @@ def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
         axis.set_title(title)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("Image AUROC")
-    picture.supxlabel("tau: the share of patches that is thrown away", fontsize=9)
-    _add_legend(picture, axes)
-    return picture
+    image.supxlabel("tau: the share of patches that is thrown away", fontsize=9)
+    _add_legend(image, axes)
+    return image
 
 
 def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
@@ -184,24 +184,22 @@ def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
 
 
 def _subplots(n: int) -> tuple[Figure, list[Axes]]:
-    picture, axes = plt.subplots(1, n, figsize=(4 * n + 0.8, 4.2), squeeze=False, layout="constrained")
-    return picture, list(axes[0])
+    image, axes = plt.subplots(1, n, figsize=(4 * n + 0.8, 4.2), squeeze=False, layout="constrained")
+    return image, list(axes[0])
 
 
-def _add_legend(picture: Figure, axes: Iterable[Axes]) -> None:
+def _add_legend(image: Figure, axes: Iterable[Axes]) -> None:
     """Name every line once, over the panels; a category may lack some."""
     named: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         named |= dict(zip(map(str, labels), handles, strict=True))
-    columns = 2 if picture.get_figwidth() < 6 else 4
-    picture.legend(
-        list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False
-    )
+    columns = 2 if image.get_figwidth() < 6 else 4
+    image.legend(list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False)
 
 
-def _save(picture: Figure, file: Path) -> Path:
+def _save(image: Figure, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.savefig(file)
-    plt.close(picture)
+    image.savefig(file)
+    plt.close(image)
     return file

@@ -2,7 +2,7 @@
 
     python -m softcore_benchmarks.gpu --out gpu.json
 
-Needs no pictures and no weights: networks have random ones, parts are drawn. Each of the four measurements
+Needs no images and no weights: networks have random ones, parts are drawn. Each of the four measurements
 has a CPU half, which runs anywhere; what has no GPU half is listed under `unmeasured`, with the reason.
 
 * networks: ResNet-18 and WRN-50 by each provider, one frame and eight; features beside the CPU's.
@@ -30,7 +30,7 @@ import torchvision
 from numpy.typing import NDArray
 from softcore_export.backbone.backbone import load_backbone
 from softcore_export.backbone.onnx_file import write_onnx
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.data.procedural_pill import draw_category
 from softcore_export.export import export
 from softcore_export.memory_bank.coreset import draw_coreset
@@ -96,10 +96,10 @@ def measure_networks(
     return rows
 
 
-def measure_learning(pictures: int, positions: int, size: int, refused: Refusals) -> list[Result]:
+def measure_learning(images: int, positions: int, size: int, refused: Refusals) -> list[Result]:
     """Time outlier factors and coreset by torch, and compare what they choose with the CPU's choice."""
     rng = np.random.default_rng(_SEED)
-    features = rng.standard_normal((pictures, positions, _DIM)).astype(np.float32)
+    features = rng.standard_normal((images, positions, _DIM)).astype(np.float32)
     kept = np.ones(features.shape[:2], np.bool_)
     rows: list[Result] = []
     factors: NDArray[np.float64] | None = None
@@ -125,9 +125,9 @@ def measure_learning(pictures: int, positions: int, size: int, refused: Refusals
     return rows
 
 
-def measure_export(folder: Path, pictures: int, refused: Refusals) -> list[Result]:
+def measure_export(folder: Path, images: int, refused: Refusals) -> list[Result]:
     """Time whole exports of a drawn category, and compare the entries of their banks."""
-    draw_category(folder / "pill", seed=_SEED, good=pictures, test_good=1, test_each=0)
+    draw_category(folder / "pill", seed=_SEED, good=images, test_good=1, test_each=0)
     rows: list[Result] = []
     entries: set[tuple[int, ...]] | None = None
     for name in _torch_devices(refused):
@@ -135,7 +135,7 @@ def measure_export(folder: Path, pictures: int, refused: Refusals) -> list[Resul
         settings = ExportSettings(
             backbone="filterbank", device=name, engine="onnxruntime", provider=provider, discriminator="lof"
         )
-        found = TrainingPictures.find(folder / "pill" / "train" / "good", pictures)
+        found = TrainingImages.find(folder / "pill" / "train" / "good", images)
         with hide_bars():
             done = export(found, folder / name / "pill", settings)
         here = {tuple(row) for row in np.load(done.path / "origins.npy").tolist()}
@@ -203,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--networks", nargs="+", default=["resnet18", "wide_resnet50_2"])
     parser.add_argument("--crop", type=int, default=_CROP)
     parser.add_argument("--sizes", nargs="+", type=int, default=[1_000, 10_000, 80_000], help="of banks")
-    parser.add_argument("--pictures", type=int, default=90, help="of the drawn category")
+    parser.add_argument("--images", type=int, default=90, help="of the drawn category")
     parser.add_argument(
         "--positions", type=int, default=_PATCHES, help="of the features that are learned from"
     )
@@ -219,9 +219,9 @@ def _measure(options: argparse.Namespace) -> None:
             "unmeasured": refused,
             "networks": measure_networks(folder, options.networks, options.rounds, options.crop, refused),
             "learning": measure_learning(
-                options.pictures, options.positions, options.pictures * options.positions // 10, refused
+                options.images, options.positions, options.images * options.positions // 10, refused
             ),
-            "export": measure_export(folder, options.pictures, refused),
+            "export": measure_export(folder, options.images, refused),
             "search": measure_search(options.sizes, options.rounds, refused),
         }
     text = json.dumps(told, indent=2)

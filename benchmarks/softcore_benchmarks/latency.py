@@ -4,7 +4,7 @@
 
 `DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Every network and precision gets a bundle of
 its own; all are timed in turn in one process, anomalib's forms in theirs (`make anomalib`; left out where it
-is missing), on the same pictures with the same weights, layers, crop and coreset ratio. The ratios are to the
+is missing), on the same images with the same weights, layers, crop and coreset ratio. The ratios are to the
 same engine's bare network on the same crop. BF16 is left out where the CPU lacks it.
 
 Writes LATENCY.md, results/latency.json and results/latency.png into --out.
@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, read_picture
+from softcore_runtime import Inspector, read_image
 from softcore_runtime.backends.openvino import computes_in_bf16
 from softcore_runtime.bundle.bundle import INDEX
 from softcore_runtime.cli.command_line import Parser, run
@@ -54,13 +54,13 @@ NETWORKS = (  # engine and precision
     ("onnxruntime", "fp32"),
     ("onnxruntime", "int8"),
 )
-PLANS: dict[str, int | None] = {"pill": None, "magnetic_tile": 100}  # categories and their pictures
+PLANS: dict[str, int | None] = {"pill": None, "magnetic_tile": 100}  # categories and their images
 _RATIO = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Decoded test pictures, uint8 BGR, and where they lie; the good and the bad of one product."""
+    """Decoded test images, uint8 BGR, and where they lie; the good and the bad of one product."""
 
     good: list[NDArray[np.uint8]]
     bad: list[NDArray[np.uint8]]
@@ -75,7 +75,7 @@ class Frames:
             for wanted in (False, True)
         )
         good, bad = (paths[:: max(1, len(paths) // count)][:count] for paths in (good, bad))
-        return cls([read_picture(p) for p in good], [read_picture(p) for p in bad], good, bad)
+        return cls([read_image(p) for p in good], [read_image(p) for p in bad], good, bad)
 
 
 class Rival:
@@ -134,17 +134,17 @@ def measure(
                     "max_loss": 1,
                 }
             )
-            export(TrainingPictures(category.folder, list(category.train)), target, settings)
+            export(TrainingImages(category.folder, list(category.train)), target, settings)
             inspectors[name] = inspector = Inspector.load(target)
-            scores = np.array([inspector.inspect(read_picture(path)).score for path in category.test])
+            scores = np.array([inspector.inspect(read_image(path)).score for path in category.test])
             accuracy[name] = round(image_auroc(category.bad, scores), 4)
         anomalib = None
         if beside:
             anomalib = stack.enter_context(AnomalibPatchcore())
             accuracy |= _fit_anomalib(anomalib, category, weights)
         times = {
-            kind: _time(inspectors, anomalib, pictures, paths, rounds)
-            for kind, pictures, paths in (
+            kind: _time(inspectors, anomalib, images, paths, rounds)
+            for kind, images, paths in (
                 ("good", frames.good, frames.good_paths),
                 ("bad", frames.bad, frames.bad_paths),
             )
@@ -153,7 +153,7 @@ def measure(
         seconds, peak = _watch_edge(Path(folder) / first.replace(" ", "-"), frames.good_paths[0])
         return Measured(
             machine=describe_machine(),
-            pictures=len(category.train),
+            images=len(category.train),
             entries=inspectors[first].manifest.bank.n,
             hints={name: one.manifest.hints.count for name, one in inspectors.items()},
             auroc=accuracy,
@@ -166,7 +166,7 @@ def measure(
 
 def _fit_anomalib(anomalib: AnomalibPatchcore, category: Category, weights: Path) -> dict[str, float]:
     preprocessing = ExportSettings().preprocessing
-    crops = np.stack([preprocessing.apply(read_picture(path)) for path in category.train])
+    crops = np.stack([preprocessing.apply(read_image(path)) for path in category.train])
     anomalib.fit(crops, PatchcoreSettings(weights, coreset_ratio=_RATIO))
     return {
         f"anomalib {form}": round(image_auroc(category.bad, anomalib.scores(form, category.test)), 4)
@@ -177,7 +177,7 @@ def _fit_anomalib(anomalib: AnomalibPatchcore, category: Category, weights: Path
 def _time(
     inspectors: dict[str, Inspector],
     anomalib: AnomalibPatchcore | None,
-    pictures: list[NDArray[np.uint8]],
+    images: list[NDArray[np.uint8]],
     paths: list[Path],
     rounds: int,
 ) -> dict[str, Times]:
@@ -186,14 +186,14 @@ def _time(
 
     def add(name: str, reference: str, run: Callable[[NDArray[np.uint8]], object]) -> None:
         def once(number: int) -> None:
-            run(pictures[number % len(pictures)])
+            run(images[number % len(images)])
 
         subjects[name], references[name] = once, reference
 
     for network, inspector in inspectors.items():
         rival = Rival(inspector)
         bare = f"{network}: bare network"
-        runs = [rival.bare(picture) for picture in pictures]
+        runs = [rival.bare(image) for image in images]
 
         def alone(number: int, runs: list[Callable[[], object]] = runs) -> None:
             runs[number % len(runs)]()
@@ -222,9 +222,9 @@ def _time(
 def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, float]]:
     """Say how many patches a frame each stage settled, in the mean."""
     counted: dict[str, dict[str, float]] = {}
-    for kind, pictures in (("good", frames.good), ("bad", frames.bad)):
+    for kind, images in (("good", frames.good), ("bad", frames.bad)):
         for method in (inspector.decide, inspector.inspect):
-            rulings = [method(picture) for picture in pictures]
+            rulings = [method(image) for image in images]
             counted[f"{kind}, {method.__name__}"] = {
                 stage: float(np.mean([getattr(one, stage) for one in rulings]))
                 for stage in ("certified_by_hint", "by_hnsw", "exact")
@@ -232,10 +232,10 @@ def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, f
     return counted
 
 
-def _watch_edge(bundle: Path, picture: Path) -> tuple[float, float]:
+def _watch_edge(bundle: Path, image: Path) -> tuple[float, float]:
     """Start `softcore-edge` five times: seconds to its first decision, median, and its peak memory in MB."""
     code = "import sys; from softcore_edge_app.cli.command import main; sys.exit(main())"
-    command = [sys.executable, "-c", code, str(bundle), "--source", str(picture), "--json"]
+    command = [sys.executable, "-c", code, str(bundle), "--source", str(image), "--json"]
     seconds = []
     for _ in range(5):
         start = time.perf_counter()

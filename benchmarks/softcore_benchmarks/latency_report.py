@@ -21,7 +21,7 @@ class Measured:
 
     Attributes:
         machine: that it ran on.
-        pictures: that were learned from.
+        images: that were learned from.
         entries: of each memory bank.
         hints: a position, by network.
         auroc: of images, by system.
@@ -32,7 +32,7 @@ class Measured:
     """
 
     machine: str
-    pictures: int
+    images: int
     entries: int
     hints: dict[str, int]
     auroc: dict[str, float]
@@ -72,7 +72,7 @@ def _describe(found: Mapping[str, Measured]) -> Iterator[str]:
     )
     yield "![Milliseconds of a frame](results/latency.png)"
     for name, row in found.items():
-        yield f"## {name}: {row.pictures} training pictures, {row.entries:,} entries"
+        yield f"## {name}: {row.images} training images, {row.entries:,} entries"
         yield str(_table(row).to_markdown(index=False, disable_numparse=True))
         if any(system.startswith("anomalib") for system in row.auroc):
             theirs = row.fastest("anomalib")

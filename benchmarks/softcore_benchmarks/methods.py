@@ -24,8 +24,8 @@ __all__ = [
     "PADIM_STAR",
     "SWEEPS",
     "TAUS",
+    "Images",
     "Method",
-    "Pictures",
     "Scores",
     "Task",
 ]
@@ -37,8 +37,8 @@ PADIM_STAR = "PaDiM*"  # with ResNet-18, whatever the others' backbone
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """What a method is given of n pictures.
+class Images:
+    """What a method is given of n images.
 
     Attributes:
         features: float32 `[n, P, d]`, of the run's backbone.
@@ -50,18 +50,18 @@ class Pictures:
     resnet18: NDArray[np.float32]
     crops: NDArray[np.uint8]
 
-    def take(self, rows: NDArray[np.int64]) -> Pictures:
+    def take(self, rows: NDArray[np.int64]) -> Images:
         """Copy some of them."""
         features = self.features[rows]
         same = self.resnet18 is self.features
-        return Pictures(features, features if same else self.resnet18[rows], self.crops[rows])
+        return Images(features, features if same else self.resnet18[rows], self.crops[rows])
 
-    def join(self, others: Pictures) -> Pictures:
+    def join(self, others: Images) -> Images:
         """Put others after these."""
         features = np.concatenate([self.features, others.features])
         same = self.resnet18 is self.features
         resnet18 = features if same else np.concatenate([self.resnet18, others.resnet18])
-        return Pictures(features, resnet18, np.concatenate([self.crops, others.crops]))
+        return Images(features, resnet18, np.concatenate([self.crops, others.crops]))
 
     def __len__(self) -> int:
         return len(self.features)
@@ -69,15 +69,15 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Training pictures and how to train on them.
+    """Training images and how to train on them.
 
     Attributes:
-        train: the training pictures, defects among them.
+        train: the training images, defects among them.
         settings: coreset ratio, tau, k and seed; a method overrides what makes it another one.
         cflow: how CFLOW is run.
     """
 
-    train: Pictures
+    train: Images
     settings: ExportSettings
     cflow: cflow.Environment
 
@@ -100,7 +100,7 @@ class Scores:
     draw_maps: Callable[[], NDArray[np.float32]]
 
 
-Scorer = Callable[[Pictures], dict[str, Scores]]
+Scorer = Callable[[Images], dict[str, Scores]]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Method:
 
     Attributes:
         rows: names in the tables.
-        fit: learns from a task and returns what scores test pictures, row by row.
+        fit: learns from a task and returns what scores test images, row by row.
         needs_cflow: whether CFLOW's own environment must be there.
     """
 
@@ -126,7 +126,7 @@ def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
     with hide_bars():
         learned = fit(task.train.features, (side, side), chosen, torch.device("cpu"))
 
-    def score(test: Pictures) -> dict[str, Scores]:
+    def score(test: Images) -> dict[str, Scores]:
         entries, distances = ExhaustiveSearch(learned.bank).nearest(test.features.reshape(-1, dim))
         plain = distances.astype(np.float32).reshape(len(test), positions)
         soft = learned.weights[entries].reshape(plain.shape) * plain
@@ -146,7 +146,7 @@ def _fit_padim(row: str, train: NDArray[np.float32], crop: int, star: bool) -> S
     """Fit PaDiM; its image score is the highest of the smoothed map, as in the authors' code."""
     learned = Padim.fit(train)
 
-    def score(test: Pictures) -> dict[str, Scores]:
+    def score(test: Images) -> dict[str, Scores]:
         maps = _draw_maps(learned.score(test.resnet18 if star else test.features), crop)
         return {row: Scores(maps.max(axis=(1, 2)), lambda: maps)}
 
@@ -163,7 +163,7 @@ def _padim(row: str, star: bool) -> Method:
 def _fit_cflow(task: Task, row: str) -> Scorer:
     learned = cflow.Cflow.fit(task.cflow, task.train.crops, task.settings.seed)
 
-    def score(test: Pictures) -> dict[str, Scores]:
+    def score(test: Images) -> dict[str, Scores]:
         maps = learned.score(test.crops)
         return {row: Scores(maps.max(axis=(1, 2)), lambda: maps)}
 
@@ -187,7 +187,7 @@ def _denoised(method: Method, row: str) -> Method:
 def _draw_maps(patches: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
     """Draw anomaly maps `[M, crop, crop]` of patch scores `[M, P]`."""
     side = round(patches.shape[1] ** 0.5)
-    return np.stack([draw_map(picture.reshape(side, side), crop) for picture in patches])
+    return np.stack([draw_map(image.reshape(side, side), crop) for image in patches])
 
 
 def _softcore(name: str, **settings: object) -> Method:

@@ -28,7 +28,7 @@ def auroc(bad: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:
     return _area(np.sort(scores[~bad]), positives, np.full(positives.shape, 1 / max(1, len(positives))), 1)
 
 
-def aupro(masks: NDArray[np.bool_], maps: NDArray[np.float32], limit: float = PRO_LIMIT) -> float:
+def aupro(masks: NDArray[np.bool_], maps: NDArray[np.float32], threshold: float = PRO_LIMIT) -> float:
     """Area under the per-region-overlap curve up to a false positive rate, divided by it.
 
     Bergmann et al., "The MVTec Anomaly Detection Dataset" (IJCV 2021): at every threshold the share of each
@@ -39,7 +39,7 @@ def aupro(masks: NDArray[np.bool_], maps: NDArray[np.float32], limit: float = PR
     Args:
         masks: bool `[M, H, W]`.
         maps: float32 `[M, H, W]`.
-        limit: false positive rate in (0, 1].
+        threshold: false positive rate in (0, 1].
 
     Raises:
         ValueError: there aren't both good and bad pixels.
@@ -47,7 +47,7 @@ def aupro(masks: NDArray[np.bool_], maps: NDArray[np.float32], limit: float = PR
     weights = [_region_weights(mask)[mask] for mask in masks]
     together = np.concatenate(weights)
     regions = together.sum()
-    return _area(np.sort(maps[~masks]), maps[masks], together / max(regions, 1), limit) / limit
+    return _area(np.sort(maps[~masks]), maps[masks], together / max(regions, 1), threshold) / threshold
 
 
 def _region_weights(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -62,19 +62,19 @@ def _area(
     negatives: NDArray[np.float32],
     positives: NDArray[np.float32],
     weights: NDArray[np.float64],
-    limit: float,
+    threshold: float,
 ) -> float:
     """Integrate a ROC curve from a false positive rate of 0 to `limit`, without drawing it.
 
     A positive of score s has been found from the rate a = share of negatives > s on, or, where negatives of
     the same score are taken with it, gradually between a and b = share of negatives >= s. So it adds its
-    weight times the integral over [0, limit] of the ramp from 0 at a to 1 at b.
+    weight times the integral over [0, threshold] of the ramp from 0 at a to 1 at b.
 
     Args:
         negatives: `[n]`, sorted.
         positives: `[p]`.
         weights: `[p]`, of sum 1.
-        limit: in (0, 1].
+        threshold: in (0, 1].
     """
     n = len(negatives)
     if not n or not len(positives):
@@ -83,7 +83,7 @@ def _area(
     values = positives[order]
     a = 1 - np.searchsorted(negatives, values, "right") / n
     b = 1 - np.searchsorted(negatives, values, "left") / n
-    cut = np.clip(limit, a, b)  # where on the ramp the integral ends
+    cut = np.clip(threshold, a, b)  # where on the ramp the integral ends
     width = np.where(b > a, b - a, 1)
-    under = np.maximum(limit - b, 0) + (cut - a) ** 2 / (2 * width)
+    under = np.maximum(threshold - b, 0) + (cut - a) ** 2 / (2 * width)
     return float(weights[order] @ under)

@@ -1,4 +1,4 @@
-"""Noise: test defects that get into the training pictures, by the protocol of the paper."""
+"""Noise: test defects that get into the training images, by the protocol of the paper."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def draw_noise(defects: Sequence[Path], n_train: int, noise: float, seed: int = 
     `k = round(noise * n_train)` of them: sorted by path, shuffled with `random.Random(seed)`, the first k.
 
     Args:
-        defects: the test pictures that show a defect.
-        n_train: good training pictures.
+        defects: the test images that show a defect.
+        n_train: good training images.
         noise: k as a share of `n_train`.
         seed: of the shuffle; the tables take 0.
 

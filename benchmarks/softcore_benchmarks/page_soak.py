@@ -28,9 +28,9 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 # The page's own modules: those that it loaded, not other copies.
 _BEGIN = """async () => {
-  const { line, news } = await import("/static/news.js");
+  const { line, eventStream } = await import("/static/event_stream.js");
   window.soak = { line, came: new Set() };
-  news.addEventListener("decision", ({ detail }) => window.soak.came.add(detail.seq));
+  eventStream.addEventListener("decision", ({ detail }) => window.soak.came.add(detail.seq));
 }"""
 # Lost are decisions between the first and the last that came; off is what the counts are beside the line's.
 _LOOK = """async () => {

@@ -29,7 +29,7 @@ from softcore_benchmarks.category import Category, find_categories
 from softcore_benchmarks.cells import Ground
 from softcore_benchmarks.feature_store import Network, load_features
 from softcore_benchmarks.figures import draw_figures, embed_coresets, plot_embedding
-from softcore_benchmarks.methods import METHODS, SWEEPS, Pictures
+from softcore_benchmarks.methods import METHODS, SWEEPS, Images
 from softcore_benchmarks.noise import NOISES
 from softcore_benchmarks.published import MVTEC_AD
 from softcore_benchmarks.report import write_report
@@ -69,11 +69,11 @@ def _parser() -> Parser:
         help=f"default 0.1; {per_category}",
     )
     add(
-        "--limit",
+        "--max-images",
         action="append",
         default=[],
         metavar="[NAME=]N",
-        help=f"first N training pictures; {per_category}",
+        help=f"first N training images; {per_category}",
     )
     add("--tau", type=float, default=0.15, help="share of patches thrown away (default: %(default)s)")
     add("--lof-k", type=int, default=6, help="neighbours of LOF (default: %(default)s)")
@@ -101,9 +101,11 @@ def _work(options: argparse.Namespace) -> None:
             raise UsageError(f"--{option.replace('_', '-')} {path}: no such file")
     folders = find_categories(options.data, options.categories)
     names = [folder.name for folder in folders]
-    limits = {name: int(value) for name, value in _by_category(options.limit, names, "--limit").items()}
+    most = {
+        name: int(value) for name, value in _by_category(options.max_images, names, "--max-images").items()
+    }
     ratios = _by_category(options.coreset_ratio, names, "--coreset-ratio")
-    grounds = _Grounds(options, folders, limits, ratios)
+    grounds = _Grounds(options, folders, most, ratios)
     if not options.report_only:
         _compute_missing(options, grounds)
     _write(options, grounds)
@@ -116,10 +118,10 @@ class _Grounds:
         self,
         options: argparse.Namespace,
         folders: list[Path],
-        limits: dict[str, int],
+        most: dict[str, int],
         ratios: dict[str, float],
     ) -> None:
-        self.categories = [Category.find(folder, limits.get(folder.name)) for folder in folders]
+        self.categories = [Category.find(folder, most.get(folder.name)) for folder in folders]
         self.ratios = ratios
         self._options = options
         self._networks: tuple[Network, Network] | None = None
@@ -157,8 +159,8 @@ class _Grounds:
             masks = np.stack([category.read_mask(path, main.preprocessing) for path in category.test])
         return Ground(
             category=category,
-            train=Pictures(found.train, other.train, found.train_crops),
-            test=Pictures(found.test, other.test, found.test_crops),
+            train=Images(found.train, other.train, found.train_crops),
+            test=Images(found.test, other.test, found.test_crops),
             masks=masks,
             settings=settings,
             backbone=main.backbone,
@@ -170,7 +172,7 @@ class _Grounds:
             ),
             described={
                 "backbone": f"{options.backbone} {main.key}",
-                "training pictures": str(len(category.train)),
+                "training images": str(len(category.train)),
                 "coreset ratio": f"{ratio:g}",
                 "tau": f"{options.tau:g}",
                 "k": str(options.lof_k),
@@ -221,7 +223,7 @@ def _write(options: argparse.Namespace, grounds: _Grounds) -> None:
     kept.sort(key=lambda cell: (names.index(cell.category), cell.noise, list(METHODS).index(cell.method)))
     figures = list_figures(kept)
     noise = options.table_noise
-    pictures = draw_figures(figures, noise, folder)
+    images = draw_figures(figures, noise, folder)
     # A category with masks if there is one: there it is known which patches are noisy.
     shown = next((category for category in grounds.categories if category.has_masks), grounds.categories[0])
     embedding = folder / f"figure-5-{shown.name}.png"
@@ -233,8 +235,8 @@ def _write(options: argparse.Namespace, grounds: _Grounds) -> None:
             plot_embedding(embed_coresets(ground, noise, rows), caption, embedding)
     if embedding.exists():
         title = f"Figure 5: t-SNE of {shown.name}'s coresets, noise {noise:g}, entries out of defects in red"
-        pictures.insert(min(2, len(pictures)), (title, embedding))
-    report = write_report(options.out, _heading(kept), figures, list_tables(kept, noise), pictures)
+        images.insert(min(2, len(images)), (title, embedding))
+    report = write_report(options.out, _heading(kept), figures, list_tables(kept, noise), images)
     print(report)
 
 
@@ -244,9 +246,9 @@ def _heading(kept: list[cells.Cell]) -> list[str]:
         first = next(cell for cell in kept if cell.category == name)
         good, bad = first.tested_on
         trained = first.trained_on - first.defects
-        settings = [f"{key} {value}" for key, value in first.settings.items() if key != "training pictures"]
+        settings = [f"{key} {value}" for key, value in first.settings.items() if key != "training images"]
         lines.append(
-            f"* {name}: {trained} training pictures, {good} good and {bad} bad test pictures; "
+            f"* {name}: {trained} training images, {good} good and {bad} bad test images; "
             f"{', '.join(settings)}."
         )
     flows = {cell.settings["CFLOW"] for cell in kept if "CFLOW" in cell.settings}
@@ -257,7 +259,7 @@ def _heading(kept: list[cells.Cell]) -> list[str]:
     return [
         "# Results",
         "Made by `python -m softcore_benchmarks.paper` by the paper's protocol: `k = round(noise * n_train)` "
-        "test defects get among the training pictures. *Overlap* leaves them in the test set too, *no "
+        "test defects get among the training images. *Overlap* leaves them in the test set too, *no "
         "overlap* takes them out; *clean* is noise 0. *Not run here* marks what wasn't computed or can't be: "
         "there are no masks, or not enough defects.",
         "\n".join(lines),

@@ -1,6 +1,7 @@
 """Why the coreset's random projection has orthonormal axes: image AUROC by kind of projection and seed.
 
-    python -m softcore_benchmarks.projection --data DATASETS/magnetic_tile --weights resnet18.pth --limit 300
+    python -m softcore_benchmarks.projection --data DATASETS/magnetic_tile --weights resnet18.pth --max-images
+    300
 
 Greedy k-centre needs distances in few dimensions. A Gaussian projection to 128 dimensions distorts them
 more than one with orthonormal axes does. One JSON object a row.
@@ -22,9 +23,9 @@ from softcore_export.backbone.onnx_file import write_onnx
 from softcore_export.memory_bank.coreset import PROJECTION, spread
 from softcore_export.memory_bank.discriminator import denoise, outlier_factors
 from softcore_export.settings import ExportSettings
-from softcore_runtime import read_picture
+from softcore_runtime import read_image
 from softcore_runtime.backends.ort import OnnxBackbone
-from softcore_runtime.images.pictures import find_pictures
+from softcore_runtime.images.image_file import find_images
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
 from tqdm import tqdm
 
@@ -36,14 +37,14 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="a category in MVTec AD's layout")
     parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--limit", type=int, help="use the first N training pictures")
+    parser.add_argument("--max-images", type=int, help="use the first N training images")
     parser.add_argument("--coreset-ratio", type=float, default=0.02)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
 
     settings = ExportSettings(backbone="resnet18", weights=options.weights)
-    train = find_pictures(options.data / "train" / "good")[: options.limit]
-    test = find_pictures(options.data / "test")
+    train = find_images(options.data / "train" / "good")[: options.max_images]
+    test = find_images(options.data / "test")
     is_bad = [path.parent.name != "good" for path in test]
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder) / "backbone.onnx"
@@ -65,13 +66,13 @@ def main() -> None:
                 axes = np.linalg.qr(axes)[0] if kind == "orthonormal" else axes / PROJECTION**0.5
                 projected = torch.from_numpy(patches[kept] @ axes.astype(np.float32))
                 entries = kept[spread(projected, size, int(rng.integers(len(kept))))]
-                scores = [_score(picture, patches[entries], weights[entries]) for picture in seen]
+                scores = [_score(image, patches[entries], weights[entries]) for image in seen]
                 row = {"discriminator": discriminator, "projection": kind, "seed": seed}
                 print(json.dumps({**row, "image_auroc": round(roc_auc_score(is_bad, scores), 4)}), flush=True)
 
 
 def _features(backbone: OnnxBackbone, paths: list[Path], settings: ExportSettings) -> NDArray[np.float32]:
-    crops = (settings.preprocessing.apply(read_picture(path)) for path in tqdm(paths))
+    crops = (settings.preprocessing.apply(read_image(path)) for path in tqdm(paths))
     return np.stack([backbone.features(crop[None])[0] for crop in crops])
 
 

@@ -6,7 +6,7 @@ noise 0.1. None where the paper has none.
 
 from __future__ import annotations
 
-__all__ = ["AVERAGES", "MVTEC_AD", "NOISE", "SCREW", "SCREW_PICTURES"]
+__all__ = ["AVERAGES", "MVTEC_AD", "NOISE", "SCREW", "SCREW_IMAGES"]
 
 NOISE = 0.1
 MVTEC_AD = frozenset(
@@ -43,4 +43,4 @@ SCREW: dict[str, tuple[float | None, float | None]] = {
     "SoftCore-gaussian": (0.475, None),
     "SoftCore-lof": (0.960, 0.923),
 }
-SCREW_PICTURES = (320, 41, 119)  # training, good and bad test pictures: it is that screw
+SCREW_IMAGES = (320, 41, 119)  # training, good and bad test images: it is that screw

@@ -19,7 +19,7 @@ def write_report(
     heading: Sequence[str],
     figures: pd.DataFrame,
     tables: Sequence[Table],
-    pictures: Sequence[tuple[str, Path]],
+    images: Sequence[tuple[str, Path]],
 ) -> Path:
     """Write `RESULTS.md` and `results/*.csv`, in place of earlier ones; return the Markdown file.
 
@@ -28,7 +28,7 @@ def write_report(
         heading: the paragraphs before the tables.
         figures: all of them, for `results/figures.csv`.
         tables: in order.
-        pictures: titles and files under `folder`.
+        images: titles and files under `folder`.
     """
     data = folder / "results"
     data.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def write_report(
         number = table.name.split("-")[0]
         label = f"Table {number}: " if number.isdigit() else ""
         parts += [f"## {label}{table.title}", _to_markdown(table.frame)]
-    for title, file in pictures:
+    for title, file in images:
         parts += [f"## {title}", f"![{title}]({file.relative_to(folder).as_posix()})"]
     path = folder / "RESULTS.md"
     path.write_text("\n\n".join(parts) + "\n")

@@ -1,6 +1,6 @@
 """Sandbox: one coreset of all training patches, from which any rule can leave entries out at once.
 
-A coreset is drawn from all patches of dirty training pictures, and for each test patch its nearest
+A coreset is drawn from all patches of dirty training images, and for each test patch its nearest
 `NEIGHBOURS` entries are remembered. What a rule leaves out is then masked, instead of drawing anew. Features
 are projected to 128 dimensions. What takes long is kept in a folder.
 """
@@ -47,10 +47,10 @@ class DataSet:
 
     Attributes:
         name: the category's.
-        train: float32 `[N, P, d]`, good pictures, d <= 128.
+        train: float32 `[N, P, d]`, good images, d <= 128.
         test: float32 `[M, P, d]`.
-        bad: which test pictures show a defect, bool `[M]`.
-        paths: of the test pictures, `[M]`, sorted.
+        bad: which test images show a defect, bool `[M]`.
+        paths: of the test images, `[M]`, sorted.
         ratio: entries of the coreset as a share of all training patches.
     """
 
@@ -62,7 +62,7 @@ class DataSet:
     ratio: float
 
     def list_defects(self, half: str) -> NDArray[np.int64]:
-        """Name the test pictures of one of `HALVES` of the defects, int64 `[k]`."""
+        """Name the test images of one of `HALVES` of the defects, int64 `[k]`."""
         return np.flatnonzero(self.bad)[HALVES.index(half) :: len(HALVES)]
 
 
@@ -73,7 +73,7 @@ def load_dataset(category: Category, network: Network, folder: Path, ratio: floa
     axes = draw_axes(dim, np.random.default_rng(0))
     # Lengths stay about as long as without the projection; the Gaussian discriminator depends on that.
     axes *= np.float32((dim / axes.shape[1]) ** 0.5)
-    train, test = (np.stack([picture @ axes for picture in each]) for each in (found.train, found.test))
+    train, test = (np.stack([image @ axes for image in each]) for each in (found.train, found.test))
     return DataSet(category.name, train, test, category.bad, category.test, ratio)
 
 
@@ -83,13 +83,13 @@ def enough_defects(category: Category, noise: float) -> bool:
 
 
 class Sandbox:
-    """Dirty training pictures, and what a rule on them does to the scores of the test pictures.
+    """Dirty training images, and what a rule on them does to the scores of the test images.
 
     Attributes:
         data: the data set.
-        features: float32 `[N, P, d]`: its good training pictures, then the injected defects.
+        features: float32 `[N, P, d]`: its good training images, then the injected defects.
         injected: which are those, bool `[N]`.
-        drawn: which test pictures they are, int64 `[k]`.
+        drawn: which test images they are, int64 `[k]`.
     """
 
     def __init__(self, data: DataSet, noise: float, half: str, seed: int, folder: Path) -> None:
@@ -132,8 +132,8 @@ class Sandbox:
             k = min(NEIGHBOURS, len(bank))
             distances = np.empty((*self.data.test.shape[:2], k), np.float32)
             chosen = np.empty(distances.shape, np.int32)
-            for row, picture in enumerate(self.data.test):
-                x = torch.from_numpy(picture) - middle
+            for row, image in enumerate(self.data.test):
+                x = torch.from_numpy(image) - middle
                 apart, which = torch.addmm(squares, x, bank.T, alpha=-2).topk(k, dim=1, largest=False)
                 apart += x.square().sum(dim=1, keepdim=True)
                 distances[row] = apart.clamp(min=0).sqrt().numpy()
@@ -145,15 +145,15 @@ class Sandbox:
 
     @cached_property
     def lonely(self) -> NDArray[np.float32]:
-        """The distance of each training patch to the nearest entry out of another picture, `[N, P]`."""
+        """The distance of each training patch to the nearest entry out of another image, `[N, P]`."""
 
         def measure() -> Arrays:
             bank, squares, middle = self._bank()
             owners = torch.from_numpy(self.entries // self.features.shape[1])
             lengths = np.empty(self.features.shape[:2], np.float32)
-            for row, picture in enumerate(self.features):
+            for row, image in enumerate(self.features):
                 others = owners != row
-                x = torch.from_numpy(picture) - middle
+                x = torch.from_numpy(image) - middle
                 apart = torch.addmm(squares[others], x, bank[others].T, alpha=-2).amin(dim=1)
                 lengths[row] = (apart + x.square().sum(dim=1)).clamp(min=0).sqrt().numpy()
             return {"lonely": lengths}
@@ -170,7 +170,7 @@ class Sandbox:
         return np.asarray(self._keep(discriminator, compute)["factors"], np.float64)
 
     def judge(self, rule: Rule | None = None) -> Judgement:
-        """Judge the training pictures by `rule`, the default if there is none."""
+        """Judge the training images by `rule`, the default if there is none."""
         rule = rule or Rule()
         if rule not in self._judgements:
             # Rules with the same window differ only in what they make of the same comparison.
@@ -178,7 +178,7 @@ class Sandbox:
         return self._judgements[rule]
 
     def compare(self, rule: Rule) -> Comparison:
-        """Compare the training pictures as `judge` does, or remember it."""
+        """Compare the training images as `judge` does, or remember it."""
         constants = (rule.window, rule.references, rule.share)
 
         def compute() -> Arrays:
@@ -194,7 +194,7 @@ class Sandbox:
     def score(
         self, kept: NDArray[np.bool_] | None = None, weights: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Score the test pictures, float32 `[M]`.
+        """Score the test images, float32 `[M]`.
 
         Args:
             kept: which training patches stay, bool `[N, P]`; all, if None.
@@ -213,7 +213,7 @@ class Sandbox:
         return np.asarray(lengths.max(axis=1), np.float32)
 
     def draw_anew(self, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Score the test pictures, float32 `[M]`, by a coreset drawn from what is `kept`, `[N, P]`."""
+        """Score the test images, float32 `[M]`, by a coreset drawn from what is `kept`, `[N, P]`."""
 
         def compute() -> Arrays:
             dim = self.features.shape[2]

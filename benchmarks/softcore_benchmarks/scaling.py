@@ -2,9 +2,9 @@
 
     python -m softcore_benchmarks.scaling --data DATASETS --weights resnet18.pth --out benchmarks
 
-Banks of 1,000 to 80,000 real patches of `pill` (its training pictures and half of its good test pictures, at
-growing coreset ratios); the other good test pictures are timed, whole frame to decision, all banks in turn in
-one process. The limit of each bank is the highest score of any good picture, so that all of them pass.
+Banks of 1,000 to 80,000 real patches of `pill` (its training images and half of its good test images, at
+growing coreset ratios); the other good test images are timed, whole frame to decision, all banks in turn in
+one process. The threshold of each bank is the highest score of any good image, so that all of them pass.
 
 Writes SCALING.md, results/scaling.json and results/scaling.png into --out.
 """
@@ -34,7 +34,7 @@ from softcore_export.settings import ExportSettings
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.search import Search
 
@@ -49,12 +49,12 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Bank:
-    """A memory bank: its entries, hints a position, patches a frame they leave open, limit."""
+    """A memory bank: its entries, hints a position, patches a frame they leave open, threshold."""
 
     entries: int
     hints: int
     left_open: float
-    limit: float
+    threshold: float
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,20 @@ class Line:
 
     backbone: Backbone
     search: Search
-    limit: float
+    threshold: float
     preprocessing: Preprocessing
 
     def decide(self, frames: Sequence[NDArray[np.uint8]]) -> list[bool]:
         """Decide on one frame a camera."""
         crops = np.stack([self.preprocessing.apply(frame) for frame in frames])
         found = enumerate(self.backbone.features(crops))
-        return [self.search.decide(patches, self.limit, camera).above for camera, patches in found]
+        return [self.search.decide(patches, self.threshold, camera).above for camera, patches in found]
 
     def inspect(self, frames: Sequence[NDArray[np.uint8]]) -> list[bool]:
         """Decide on one frame a camera and score all patches."""
         crops = np.stack([self.preprocessing.apply(frame) for frame in frames])
         found = enumerate(self.backbone.features(crops))
-        return [self.search.inspect(patches, self.limit, camera)[0].above for camera, patches in found]
+        return [self.search.inspect(patches, self.threshold, camera)[0].above for camera, patches in found]
 
 
 def learn(
@@ -107,21 +107,21 @@ def learn(
 ) -> tuple[Line, Bank]:
     """Learn a bank of `size` of the patches of `features` `[N, P, d]`, and say how it came out.
 
-    Its limit lets all of `timed` `[T, P, d]` pass too.
+    Its threshold lets all of `timed` `[T, P, d]` pass too.
     """
-    pictures, positions, dim = features.shape
-    kept = np.ones((pictures, positions), np.bool_)
-    picture, position = np.divmod(draw_coreset(features, kept, size, 0, _CPU), positions)
-    bank, weights = features[picture, position], np.ones(len(picture), np.float32)
+    images, positions, dim = features.shape
+    kept = np.ones((images, positions), np.bool_)
+    image, position = np.divmod(draw_coreset(features, kept, size, 0, _CPU), positions)
+    bank, weights = features[image, position], np.ones(len(image), np.float32)
     built = build_index(bank, timed.reshape(-1, dim)[:2000], 0)
-    owners = picture.astype(np.int32)
+    owners = image.astype(np.int32)
     left_out = leave_one_out(features, bank, owners, _CPU)
     hints, record = learn_hints(features, bank, weights, owners, left_out, kept)
     search = Search(bank, weights, built.index, hints)
     highest = [search.inspect(patches, float("inf"))[0].score for patches in timed]
-    limit = max(float(left_out.scores(weights).max()), *highest)
-    line = Line(backbone, Search(bank, weights, built.index, hints), limit, preprocessing)
-    return line, Bank(len(bank), record.count, record.left_open, limit)
+    threshold = max(float(left_out.scores(weights).max()), *highest)
+    line = Line(backbone, Search(bank, weights, built.index, hints), threshold, preprocessing)
+    return line, Bank(len(bank), record.count, record.left_open, threshold)
 
 
 def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int) -> Measured:
@@ -129,9 +129,9 @@ def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int
     settings = ExportSettings(backbone="resnet18", weights=weights)
     preprocessing = settings.preprocessing
     good = [path for path, bad in zip(category.test, category.bad, strict=True) if not bad]
-    learned_from = [read_picture(path) for path in (*category.train, *good[::2])]
-    frames = [read_picture(path) for path in good[1::2]]
-    crops = np.stack([preprocessing.apply(picture) for picture in learned_from])
+    learned_from = [read_image(path) for path in (*category.train, *good[::2])]
+    frames = [read_image(path) for path in good[1::2]]
+    crops = np.stack([preprocessing.apply(image) for image in learned_from])
     with tempfile.TemporaryDirectory() as folder:
         loaded = load_backbone("resnet18", weights, (), preprocessing.crop)
         backbone = open_network(loaded, settings, crops[:4], Path(folder)).backbone

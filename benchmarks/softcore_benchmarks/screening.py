@@ -1,4 +1,4 @@
-"""Screening: every rule that was tried to find defective training pictures, and what became of it."""
+"""Screening: every rule that was tried to find defective training images, and what became of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Attempt:
         name: of its row.
         what: what it is, and of which paper.
         verdict: why it was dropped, or kept; empty where only the difference from the default can tell.
-        score: scores the test pictures of a sandbox, float32 `[M]`.
+        score: scores the test images of a sandbox, float32 `[M]`.
         slow: whether it is tried on the first draw alone, and at a noise of 0.1 at most.
     """
 
@@ -62,32 +62,32 @@ def _weigh_alone(box: Sandbox, power: float) -> NDArray[np.float32]:
     return box.score(weights=np.asarray(ratios**power, np.float32))
 
 
-def _second_picture(box: Sandbox) -> NDArray[np.float32]:
-    """Measure to the nearest entry that is out of another picture than the nearest of all."""
+def _second_image(box: Sandbox) -> NDArray[np.float32]:
+    """Measure to the nearest entry that is out of another image than the nearest of all."""
     distances, entries = box.lists
-    pictures = (box.entries // box.features.shape[1])[entries]
-    others = pictures != pictures[:, :, :1]
+    images = (box.entries // box.features.shape[1])[entries]
+    others = images != images[:, :, :1]
     second = np.take_along_axis(distances, others.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
     return np.asarray(np.where(others.any(axis=2), second, distances[:, :, -1]).max(axis=1), np.float32)
 
 
 def _leave_out_share(box: Sandbox, share: float) -> NDArray[np.float32]:
-    lengths = _of_pictures(box.lonely)
+    lengths = _of_images(box.lonely)
     return box.score(_whole(box, lengths > np.quantile(lengths, 1 - share)))
 
 
 def _cut_robustly(box: Sandbox) -> NDArray[np.float32]:
-    logarithms = np.log(np.maximum(_of_pictures(box.lonely), np.finfo(np.float32).tiny))
+    logarithms = np.log(np.maximum(_of_images(box.lonely), np.finfo(np.float32).tiny))
     below = np.median(logarithms) - logarithms
     spread = _TO_DEVIATION * np.median(below[below > 0])
     return box.score(_gated(box.lonely, -below > ROBUST_CUT * spread))
 
 
 def _leave_out_untypical(box: Sandbox) -> NDArray[np.float32]:
-    """Cut as the default does, by how far `Rule.share` of all pictures are, and by that alone."""
+    """Cut as the default does, by how far `Rule.share` of all images are, and by that alone."""
     rule = Rule()
     far = box.compare(rule).far
-    logarithms = np.log(np.maximum(_of_pictures(far), np.finfo(np.float32).tiny))
+    logarithms = np.log(np.maximum(_of_images(far), np.finfo(np.float32).tiny))
     low, high = np.quantile(logarithms, _LOWER_HALF)
     lower, upper = stats.norm.ppf(_LOWER_HALF)
     spread = max((high - low) / (upper - lower), _LEAST_SPREAD)
@@ -100,32 +100,32 @@ def _leave_out_patches(box: Sandbox, quantile: float) -> NDArray[np.float32]:
 
 
 def _leave_out_whole(box: Sandbox) -> NDArray[np.float32]:
-    return box.score(_whole(box, box.judge().pictures > 1))
+    return box.score(_whole(box, box.judge().images > 1))
 
 
 def _judge(box: Sandbox, rule: Rule) -> NDArray[np.float32]:
     return box.score(box.judge(rule).kept)
 
 
-def _of_pictures(lengths: Lengths) -> NDArray[np.float64]:
-    """Let the longest lengths of a picture speak for it, as the default does: `[N, P]` to `[N]`."""
+def _of_images(lengths: Lengths) -> NDArray[np.float64]:
+    """Let the longest lengths of an image speak for it, as the default does: `[N, P]` to `[N]`."""
     top = max(1, round(Rule().top * lengths.shape[1]))
     return np.asarray(np.partition(lengths, -top, axis=1)[:, -top:].mean(axis=1, dtype=np.float64))
 
 
 def _whole(box: Sandbox, out: Mask) -> Mask:
-    """Leave whole pictures out: `[N]` to which patches are kept, `[N, P]`."""
+    """Leave whole images out: `[N]` to which patches are kept, `[N, P]`."""
     return np.broadcast_to(~out[:, None], box.features.shape[:2])
 
 
 def _gated(lengths: Lengths, out: Mask) -> Mask:
-    """Leave out the suspect patches of the pictures `out` `[N]`: which are kept, `[N, P]`."""
+    """Leave out the suspect patches of the images `out` `[N]`: which are kept, `[N, P]`."""
     return ~(out[:, None] & (lengths > np.quantile(lengths, Rule().patches)))
 
 
 _COMPARED = ""  # the report says it, from the figures: these change with the default
 _SOFTPATCH = "of SoftPatch (Jiang et al., NeurIPS 2022)"
-_LOO = "the distance to the nearest coreset entry out of another picture (leave one out)"
+_LOO = "the distance to the nearest coreset entry out of another image (leave one out)"
 
 ATTEMPTS: tuple[Attempt, ...] = (
     Attempt(
@@ -136,14 +136,14 @@ ATTEMPTS: tuple[Attempt, ...] = (
     ),
     Attempt(
         ORACLE,
-        "Leaves out the injected pictures, which nobody knows in earnest.",
+        "Leaves out the injected images, which nobody knows in earnest.",
         "What finding them all and nothing else would give.",
         _leave_out_injected,
     ),
     Attempt(
         "lof, tau 0.15, weights",
         f"Local outlier factors among the patches at a position, the worst 15 % left out, {_SOFTPATCH}.",
-        "Costs accuracy on clean pictures that vary (tiles, screw), and keeps many alike defects (pill 0.4).",
+        "Costs accuracy on clean images that vary (tiles, screw), and keeps many alike defects (pill 0.4).",
         partial(_leave_out_outliers, discriminator="lof", weighted=True),
     ),
     Attempt(
@@ -177,37 +177,37 @@ ATTEMPTS: tuple[Attempt, ...] = (
         )
     ),
     Attempt(
-        "second picture",
+        "second image",
         "Nothing is left out; a test patch's score is the distance to the nearest entry out of a second "
-        "picture.",
+        "image.",
         "Holds well under noise, but costs accuracy on clean tiles, and alike defects vouch for each other "
         "(pill 0.4).",
-        _second_picture,
+        _second_image,
     ),
     *(
         Attempt(
             f"most suspect {100 * share:g} %",
-            f"Leaves out a fixed share of the pictures, whole, by {_LOO}, as FUN-AD's scores are "
+            f"Leaves out a fixed share of the images, whole, by {_LOO}, as FUN-AD's scores are "
             "(Im et al., WACV 2025).",
             verdict,
             partial(_leave_out_share, share=share),
         )
         for share, verdict in (
             (0.05, "Too few where noise is 0.3 or 0.4, and costs accuracy on clean tiles and the screw."),
-            (0.1, "Still too few there, and costs more on clean pictures."),
+            (0.1, "Still too few there, and costs more on clean images."),
             (0.2, "Costs most on clean tiles and the screw, and is too few for the drawn ones at 0.4 still."),
         )
     ),
     Attempt(
         "fixed robust cut",
-        f"The suspect patches of pictures {ROBUST_CUT} robust deviations (by the lower half's median) above "
+        f"The suspect patches of images {ROBUST_CUT} robust deviations (by the lower half's median) above "
         "the median, by the same length.",
-        "Costs little on clean pictures, but misses defects where they are many (pill 0.4, tiles 0.3).",
+        "Costs little on clean images, but misses defects where they are many (pill 0.4, tiles 0.3).",
         _cut_robustly,
     ),
     Attempt(
         "typicality alone",
-        f"Only the length within which the share {Rule().share:g} of all pictures lies, without asking for "
+        f"Only the length within which the share {Rule().share:g} of all images lies, without asking for "
         "company (in the spirit of MeDS: Safarov et al., ICML 2026).",
         "Finds many alike defects (pill 0.4), but changes nothing on the screw and too little on the turned "
         "pill.",
@@ -216,22 +216,22 @@ ATTEMPTS: tuple[Attempt, ...] = (
     *(
         Attempt(
             f"patches above {quantile:g}",
-            f"All patches above the quantile {quantile:g} of {_LOO}, whatever their pictures.",
-            "Where good pictures aren't spared, their rare patches go: it costs most on the clean pill and "
+            f"All patches above the quantile {quantile:g} of {_LOO}, whatever their images.",
+            "Where good images aren't spared, their rare patches go: it costs most on the clean pill and "
             "screw.",
             partial(_leave_out_patches, quantile=quantile),
         )
         for quantile in (0.98, 0.995)
     ),
     Attempt(
-        "whole pictures",
-        "The default's suspect pictures, left out whole instead of their suspect patches.",
+        "whole images",
+        "The default's suspect images, left out whole instead of their suspect patches.",
         _COMPARED,
         _leave_out_whole,
     ),
     Attempt(
         "without company",
-        "The default without defects in company: the nearest picture, and Benjamini and Hochberg (1995), "
+        "The default without defects in company: the nearest image, and Benjamini and Hochberg (1995), "
         "alone.",
         _COMPARED,
         partial(_judge, rule=Rule(company=0.0)),
@@ -252,7 +252,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     *(
         Attempt(
             f"one share {share:g}",
-            f"The default with one share of good pictures put up with where they stand alone, {share:g}, "
+            f"The default with one share of good images put up with where they stand alone, {share:g}, "
             "whether many are left out or few.",
             _COMPARED,
             partial(_judge, rule=Rule(clear=share, doubtful=share)),

@@ -217,10 +217,10 @@ def _times(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
                 {
                     "method": METHODS[method].rows[-1],
                     "category": category,
-                    "network, ms a picture": 1e3 * network,
+                    "network, ms an image": 1e3 * network,
                     "training, s": first["fit_seconds"] + first["trained_on"] * network,
                     "training / network": first["fit_seconds"] / (first["trained_on"] * network) + 1,
-                    "inference, ms a picture": 1e3 * (first["score_seconds"] + network),
+                    "inference, ms an image": 1e3 * (first["score_seconds"] + network),
                     "inference / network": first["score_seconds"] / network + 1,
                 }
             )
@@ -258,7 +258,7 @@ def _beside_the_paper(cells: list[Cell], figures: pd.DataFrame) -> list[Table]:
             Table("paper-mvtec-ad", "MVTec AD, noise 0.1: ours beside the paper's", pd.DataFrame(lines))
         )
     screw = {(cell.trained_on - cell.defects, *cell.tested_on) for cell in cells if cell.category == "screw"}
-    if published.SCREW_PICTURES in screw:
+    if published.SCREW_IMAGES in screw:
         found = figures[(figures["category"] == "screw") & (figures["noise"] == published.NOISE)]
         ours = found.pivot_table(index="row", columns="scenario", values="image_auroc", dropna=False)
         ours = ours.reindex(index=list(published.SCREW), columns=list(SCENARIOS))

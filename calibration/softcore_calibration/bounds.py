@@ -8,8 +8,8 @@ only help):
   good part exceeds it with probability at most (r + 1) / (n + 1);
 * *with confidence c*, over samples: the share of all parts that exceed it is stochastically at most
   Beta(r + 1, n - r), so it is within A where P(Bin(n, A) <= r) <= 1 - c (Wilks 1941);
-* *a second lot of n parts*, as a check of it: more than A n of them exceed the limit with the hypergeometric
-  probability that of the highest A n + 1 + r of all 2 n parts at most r are in the sample.
+* *a second lot of n parts*, as a check of it: more than A n of them exceed the threshold with the
+  hypergeometric probability that of the highest A n + 1 + r of all 2 n parts at most r are in the sample.
 
 A promise with a confidence keeps all three, so that who checks it with a lot of the same size finds it kept
 as often as it says.

@@ -20,9 +20,9 @@ from softcore_runtime.bundle.training import QUANTITIES, Training
 from softcore_calibration.bounds import measure_rate
 from softcore_calibration.data.scoring import Scored, Scoring
 from softcore_calibration.demands import demand_enough, demand_good
-from softcore_calibration.doubts import Doubt, doubt_compression, doubt_pictures, refuse_swapped
+from softcore_calibration.doubts import Doubt, doubt_compression, doubt_images, refuse_swapped
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Chosen, Scores, choose_limit, count_wrong
+from softcore_calibration.objectives import Chosen, Scores, choose_threshold, count_wrong
 
 __all__ = ["CONFIDENCE", "Findings", "calibrate"]
 
@@ -103,7 +103,7 @@ def calibrate(
     """Choose a threshold for images that a bundle has scored.
 
     Without good images the training images' own scores stand in for theirs. Nothing is written:
-    `softcore_runtime.bundle.limit.set_threshold` sets the threshold in the bundle.
+    `softcore_runtime.bundle.threshold_change.set_threshold` sets the threshold in the bundle.
 
     Args:
         inspector: the bundle.
@@ -132,7 +132,7 @@ def calibrate(
     manifest = inspector.manifest
     bad = np.array([scored.score for scored in scoring.bad])
     good = np.array([scored.score for scored in scoring.good])
-    doubts = doubt_pictures(scoring, training)
+    doubts = doubt_images(scoring, training)
     if doubt := doubt_compression(scoring.good or scoring.bad, manifest.dataset.traces):
         doubts.append(doubt)
     if not len(good):
@@ -141,7 +141,7 @@ def calibrate(
         doubts.append(
             Doubt(
                 "training",
-                f"no good pictures were given: the scores of {len(good)} training pictures stand in, each "
+                f"no good images were given: the scores of {len(good)} training images stand in, each "
                 "against the bank without its own entries, those that are suspect left out. New parts of a "
                 "changed line may score higher",
             )
@@ -149,7 +149,7 @@ def calibrate(
     scores = Scores(good, bad)
     refuse_swapped(scores, doubts)
     demand_enough(objective, len(good), len(bad), stand_in=not scoring.good)
-    chosen = choose_limit(objective, scores)
+    chosen = choose_threshold(objective, scores)
     confidence = objective.confidence or CONFIDENCE
     upper = chosen.value if chosen.fail_above is None else chosen.fail_above
     overkill = int(count_wrong(np.array([upper]), scores)[0][0])
@@ -183,7 +183,7 @@ def calibrate(
         doubts.append(
             Doubt(
                 "useless",
-                "at this limit most of the bad pictures pass; ask for more overkill, or see "
+                "at this threshold most of the bad images pass; ask for more overkill, or see "
                 "what --cost-escape and --cost-overkill choose",
             )
         )
@@ -217,15 +217,15 @@ def _tell_apart(scores: Scores) -> tuple[float | None, float | None]:
         return None, None
     auroc = float(mannwhitneyu(scores.bad, scores.good).statistic) / (good * bad)
     # Fail from each score up, the highest first.
-    limits = np.nextafter(np.unique(np.concatenate([scores.good, scores.bad]))[::-1], -np.inf)
-    overkill, escape = count_wrong(limits, scores)
+    thresholds = np.nextafter(np.unique(np.concatenate([scores.good, scores.bad]))[::-1], -np.inf)
+    overkill, escape = count_wrong(thresholds, scores)
     caught = bad - escape
     gained = np.diff(caught, prepend=0) / bad
     return auroc, float((gained * caught / (caught + overkill)).sum())
 
 
 def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
-    """Measure where the pictures of good parts lie that pass, as the line's will; None of too few."""
+    """Measure where the images of good parts lie that pass, as the line's will; None of too few."""
     if not passing:
         return None
     looks = np.array([scored.look for scored in passing])
@@ -234,8 +234,8 @@ def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
     return {name: baseline for name, baseline in found.items() if baseline} or None
 
 
-def _fingerprint(pictures: Sequence[Scored]) -> str | None:
-    """Hash the sorted contents; None without pictures."""
-    if not pictures:
+def _fingerprint(images: Sequence[Scored]) -> str | None:
+    """Hash the sorted contents; None without images."""
+    if not images:
         return None
-    return hashlib.sha256("\n".join(sorted(scored.digest for scored in pictures)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(scored.digest for scored in images)).encode()).hexdigest()

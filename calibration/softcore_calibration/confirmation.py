@@ -23,7 +23,7 @@ def describe_jump(before: Threshold, after: Threshold) -> str | None:
         >>> before = Threshold(value=1.044, provisional=True, method="export")
         >>> after = Threshold(value=0.519, provisional=False, method="calibration")
         >>> describe_jump(before, after)
-        'the limit would fall from 1.044 to 0.519, by a factor of 2.01'
+        'the threshold would fall from 1.044 to 0.519, by a factor of 2.01'
         >>> describe_jump(before, before) is None
         True
     """
@@ -35,7 +35,7 @@ def describe_jump(before: Threshold, after: Threshold) -> str | None:
     if factor <= FACTOR:
         return None
     way = "rise" if new > old else "fall"
-    return f"the limit would {way} from {old:.6g} to {new:.6g}, by a factor of {factor:.3g}"
+    return f"the threshold would {way} from {old:.6g} to {new:.6g}, by a factor of {factor:.3g}"
 
 
 def confirm(bundle: Path, jump: str) -> None:

@@ -1,4 +1,4 @@
-"""Curves: how overkill, escape, their bounds and the expected cost run with the limit.
+"""Curves: how overkill, escape, their bounds and the expected cost run with the threshold.
 
 All of them are steps: they change at the scores alone. They are told at the scores; between two neighbours
 the value at the lower one holds.
@@ -16,7 +16,7 @@ from sklearn.metrics import roc_curve
 from softcore_calibration.calibration import Findings
 from softcore_calibration.objectives import Scores, count_wrong
 
-__all__ = ["Costs", "bound_share", "draw_roc", "expect_cost", "find_costs", "find_limits", "find_steps"]
+__all__ = ["Costs", "bound_share", "draw_roc", "expect_cost", "find_costs", "find_steps", "find_thresholds"]
 
 _EXAMPLE = (10.0, 1.0)  # of an escape and an overkill, where nobody said what they cost
 _TINY = float(np.finfo(np.float32).tiny)
@@ -37,29 +37,30 @@ class Costs:
     example: bool
 
 
-def find_limits(scores: Scores, *marks: float) -> _Floats:
-    """Name a limit for each outcome that these scores can have.
+def find_thresholds(scores: Scores, *marks: float) -> _Floats:
+    """Name a threshold for each outcome that these scores can have.
 
     Args:
         scores: G good and B bad parts'.
-        marks: limits that stand for the outcomes they have; of two with the same outcome the last one does.
+        marks: thresholds that stand for the outcomes they have; of two with the same outcome the last one
+            does.
 
     Returns:
         float64 `[L]`, rising, L <= G + B + 1: the marks, the middles between neighbours, below and above all.
     """
     edges = np.unique(np.concatenate([scores.good, scores.bad]))
-    edges = edges[edges > 0]  # a limit is above 0, so a score of 0 always passes
+    edges = edges[edges > 0]  # a threshold is above 0, so a score of 0 always passes
     if not len(edges):
         return np.unique(marks)
     middles = edges[:-1] / 2 + edges[1:] / 2
-    limits = np.concatenate([[max(edges[0] / 2, _TINY)], middles, edges[-1:]])
+    thresholds = np.concatenate([[max(edges[0] / 2, _TINY)], middles, edges[-1:]])
     for mark in marks:
-        limits[np.searchsorted(edges, mark, side="right")] = mark
-    return np.unique(limits)
+        thresholds[np.searchsorted(edges, mark, side="right")] = mark
+    return np.unique(thresholds)
 
 
 def find_steps(scores: Scores, top: float) -> tuple[_Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Count what is on the wrong side of every limit up to `top`.
+    """Count what is on the wrong side of every threshold up to `top`.
 
     Returns:
         (edges float64 `[E]`, rising from 0 to `top`; good parts that fail, int64 `[E]`; bad parts that pass,

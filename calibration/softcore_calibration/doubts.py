@@ -1,4 +1,4 @@
-"""Doubts: what may be wrong with the pictures that a limit was calibrated on."""
+"""Doubts: what may be wrong with the images that a threshold was calibrated on."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 from softcore_runtime.bundle.training import Training
-from softcore_runtime.errors import DataError, FrameError, PictureError
+from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.compression import compare_traces, measure_traces
 from softcore_runtime.images.traces import Traces
 
 from softcore_calibration.data.scoring import Scored, Scoring, read_again
 from softcore_calibration.objectives import Scores
 
-__all__ = ["Doubt", "doubt_compression", "doubt_pictures", "find_near_duplicates", "refuse_swapped"]
+__all__ = ["Doubt", "doubt_compression", "doubt_images", "find_near_duplicates", "refuse_swapped"]
 
 _SURE = 0.001  # p, of a difference that is told
 _FAR = 1.25  # times, of medians that are told to differ
-_NEAR = 0.25  # of the usual distance between two pictures of the product
-_MOST = 0.5  # of the patches above the limit: no defect covers so much
+_NEAR = 0.25  # of the usual distance between two images of the product
+_MOST = 0.5  # of the patches above the threshold: no defect covers so much
 _NAMED = 5
 _LOOKED_AT = 12  # images, for traces of compression
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """One thing to know: `words` for a person, the `names` of the pictures it is about."""
+    """One thing to know: `words` for a person, the `names` of the images it is about."""
 
     kind: str
     words: str
@@ -41,12 +41,12 @@ class Doubt:
         return f"{self.words}: {shown}{more}" if self.names else self.words
 
 
-def doubt_pictures(scoring: Scoring, training: Training) -> list[Doubt]:
-    """Look for what would make a limit mislead.
+def doubt_images(scoring: Scoring, training: Training) -> list[Doubt]:
+    """Look for what would make a threshold mislead.
 
     Args:
-        scoring: the scored pictures.
-        training: what the bundle knows of its training pictures.
+        scoring: the scored images.
+        training: what the bundle knows of its training images.
     """
     scores = Scores(*(np.array([s.score for s in some]) for some in (scoring.good, scoring.bad)))
     found: list[Doubt] = []
@@ -81,7 +81,7 @@ def doubt_pictures(scoring: Scoring, training: Training) -> list[Doubt]:
     if near:
         tell(
             "near",
-            f"{_count(near)} given as good can hardly be told from training pictures, so the scores are too "
+            f"{_count(near)} given as good can hardly be told from training images, so the scores are too "
             "low to tell of new parts",
             near,
         )
@@ -91,7 +91,7 @@ def doubt_pictures(scoring: Scoring, training: Training) -> list[Doubt]:
         if p < _SURE and not 1 / _FAR < ratio < _FAR:
             tell(
                 "drift",
-                f"the good pictures score {ratio:.2f} times what the training pictures did (medians): "
+                f"the good images score {ratio:.2f} times what the training images did (medians): "
                 + (
                     "were camera, light or product changed since?"
                     if ratio > 1
@@ -105,10 +105,10 @@ def doubt_pictures(scoring: Scoring, training: Training) -> list[Doubt]:
             tell(
                 "overlap",
                 f"the classes overlap: {high} of {len(scores.good)} good and {low} of {len(scores.bad)} "
-                "bad pictures have scores that both kinds have; no limit tells these apart",
+                "bad images have scores that both kinds have; no threshold tells these apart",
             )
     if 0 < len(scores.bad) < 10:
-        say = "1 bad picture says" if len(scores.bad) == 1 else f"{len(scores.bad)} bad pictures say"
+        say = "1 bad image says" if len(scores.bad) == 1 else f"{len(scores.bad)} bad images say"
         tell("few", f"{say} next to nothing of how many defects escape: see the interval")
     return found
 
@@ -125,7 +125,7 @@ def doubt_compression(scored: Sequence[Scored], known: Traces | None) -> Doubt |
     chosen = np.unique(np.linspace(0, max(0, len(scored) - 1), _LOOKED_AT).astype(int)) if scored else ()
     traces = []
     for number in chosen:
-        with contextlib.suppress(FrameError, PictureError):  # its file has gone since
+        with contextlib.suppress(FrameError, ImageError):  # its file has gone since
             image = read_again(scored[number])
             if image is not None:
                 traces.append(measure_traces(image))
@@ -152,13 +152,13 @@ def refuse_swapped(scores: Scores, doubts: Sequence[Doubt] = ()) -> None:
     strange = "".join(f" ({doubt})" for doubt in doubts if doubt.kind == "strange")
     if auroc < 0.5 and (float(test.pvalue) < _SURE or (auroc == 0 and len(scores.good) > 1)):
         raise DataError(
-            f"the pictures given as good score higher than those given as bad (AUROC {auroc:.3f}): "
+            f"the images given as good score higher than those given as bad (AUROC {auroc:.3f}): "
             f"are they the wrong way round?{strange}"
         )
 
 
 def find_near_duplicates(samples: Sequence[Scored], training: Training) -> list[str]:
-    """Name the pictures whose thumbnail lies much nearer to a training picture's than such usually do."""
+    """Name the images whose thumbnail lies much nearer to a training image's than such usually do."""
     if not samples or len(training.thumbnails) < 3:
         return []
     known = _unroll(training.thumbnails)
@@ -188,4 +188,4 @@ def _nearest(
 
 
 def _count(names: Sequence[str]) -> str:
-    return f"{len(names)} picture{'' if len(names) == 1 else 's'}"
+    return f"{len(names)} image{'' if len(names) == 1 else 's'}"

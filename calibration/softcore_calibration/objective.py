@@ -1,4 +1,4 @@
-"""Objective: what a limit is to be chosen for."""
+"""Objective: what a threshold is to be chosen for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Objective:
 
     overkill: share; escape: share; band: overkill and escape; cost: escape, overkill and defects (None: the
     share of bad ones in the sample); f1, youden: none; percentile: percent; value: value. `band_width`, a
-    share of the limit, makes a grey zone around it.
+    share of the threshold, makes a grey zone around it.
     """
 
     kind: str = "overkill"

@@ -1,7 +1,7 @@
-"""Objectives: what a limit is chosen for, and the limit that serves it.
+"""Objectives: what a threshold is chosen for, and the threshold that serves it.
 
-Scores are float64; a part fails where its score is above the limit. Overkill is the share of good parts that
-fail, escape the share of bad parts that pass.
+Scores are float64; a part fails where its score is above the threshold. Overkill is the share of good parts
+that fail, escape the share of bad parts that pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from softcore_calibration.bounds import allow
 from softcore_calibration.demands import demand_enough
 from softcore_calibration.objective import Objective
 
-__all__ = ["Chosen", "Scores", "choose_limit", "count_wrong"]
+__all__ = ["Chosen", "Scores", "choose_threshold", "count_wrong"]
 
 _RESAMPLES = 1000
 _TINY = float(np.finfo(np.float32).tiny)
@@ -41,9 +41,9 @@ class Scores:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A limit, the upper end of its grey zone if it has one, and what it promises, in words.
+    """A threshold, the upper end of its grey zone if it has one, and what it promises, in words.
 
-    `interval` is the bootstrap's 95 % interval of the limit, where the objective minimises a cost.
+    `interval` is the bootstrap's 95 % interval of the threshold, where the objective minimises a cost.
     """
 
     value: float
@@ -52,30 +52,30 @@ class Chosen:
     interval: tuple[float, float] | None = None
 
 
-def choose_limit(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
-    """Choose the limit that serves an objective.
+def choose_threshold(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
+    """Choose the threshold that serves an objective.
 
     Raises:
-        DataError: the sample can't carry what is asked; the message says how many pictures are lacking.
-        UsageError: the objective needs pictures of a kind that there is none of.
+        DataError: the sample can't carry what is asked; the message says how many images are lacking.
+        UsageError: the objective needs images of a kind that there is none of.
     """
     demand_enough(objective, len(scores.good), len(scores.bad))
     wanted = objective.parameters
     confidence = objective.confidence
     interval = upper = None
     if objective.kind == "overkill":
-        value, promise = _limit_overkill(scores, wanted["share"], confidence)
+        value, promise = _keep_overkill(scores, wanted["share"], confidence)
     elif objective.kind == "escape":
-        value, promise = _limit_escape(scores, wanted["share"], confidence)
+        value, promise = _keep_escape(scores, wanted["share"], confidence)
     elif objective.kind == "band":
-        value, upper, promise = _limit_both(scores, wanted, confidence)
+        value, upper, promise = _keep_both(scores, wanted, confidence)
     elif objective.kind == "cost":
         value, interval, promise = _minimise_cost(scores, wanted, seed)
     elif objective.kind in ("f1", "youden"):
         value, promise = _separate(scores, objective.kind)
     elif objective.kind == "percentile":
         value = float(np.percentile(scores.good, wanted["percent"], method="higher"))
-        promise = f"{wanted['percent']:g} % of the good pictures here score no higher; no promise beyond them"
+        promise = f"{wanted['percent']:g} % of the good images here score no higher; no promise beyond them"
     else:
         value, promise = wanted["value"], "set by hand: no promise"
     if objective.band_width is not None:
@@ -84,91 +84,91 @@ def choose_limit(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
     return Chosen(max(value, _TINY), None if upper is None else max(upper, _TINY), promise, interval)
 
 
-def count_wrong(limits: _Floats, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count, for limits `[L]`, the good parts that fail and the bad parts that pass: int64 `[L]` each."""
-    overkill = len(scores.good) - np.searchsorted(scores.good, limits, side="right")
-    return np.asarray(overkill), np.asarray(np.searchsorted(scores.bad, limits, side="right"))
+def count_wrong(thresholds: _Floats, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count, for thresholds `[L]`, the good parts that fail and the bad parts that pass: int64 `[L]` each."""
+    overkill = len(scores.good) - np.searchsorted(scores.good, thresholds, side="right")
+    return np.asarray(overkill), np.asarray(np.searchsorted(scores.bad, thresholds, side="right"))
 
 
-def _limit_overkill(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
+def _keep_overkill(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     good = scores.good
     allowed = allow(len(good), share, confidence)
-    assert allowed is not None  # noqa: S101 - `choose_limit` has demanded enough of them
+    assert allowed is not None  # noqa: S101 - `choose_threshold` has demanded enough of them
     return float(good[len(good) - 1 - allowed]), _promise("good", "fail", share, confidence)
 
 
-def _limit_escape(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
+def _keep_escape(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     bad = scores.bad
     allowed = allow(len(bad), share, confidence)
     assert allowed is not None  # noqa: S101 - the same
     if bad[allowed] <= _TINY:
-        raise DataError(f"{allowed + 1} of the bad pictures score 0, and no limit can catch those")
+        raise DataError(f"{allowed + 1} of the bad images score 0, and no threshold can catch those")
     return float(np.nextafter(bad[allowed], 0)), _promise("bad", "pass", share, confidence)
 
 
-def _limit_both(
+def _keep_both(
     scores: Scores, wanted: dict[str, float], confidence: float | None
 ) -> tuple[float, float, str]:
-    """Pass below the one limit, fail above the other; where they cross one limit keeps both promises."""
-    upper, one = _limit_overkill(scores, wanted["overkill"], confidence)
-    lower, other = _limit_escape(scores, wanted["escape"], confidence)
+    """Pass below one threshold and fail above the other; where they cross, one keeps both promises."""
+    upper, one = _keep_overkill(scores, wanted["overkill"], confidence)
+    lower, other = _keep_escape(scores, wanted["escape"], confidence)
     if lower >= upper:
         lower = upper = (lower + upper) / 2
-    return lower, upper, f"{one}; {other}; what lies between the two limits goes to a person"
+    return lower, upper, f"{one}; {other}; what lies between the two thresholds goes to a person"
 
 
 def _minimise_cost(
     scores: Scores, wanted: dict[str, float], seed: int
 ) -> tuple[float, tuple[float, float], str]:
-    limits = _candidates(scores)
-    overkill, escape = count_wrong(limits, scores)
+    thresholds = _candidates(scores)
+    overkill, escape = count_wrong(thresholds, scores)
     defects = wanted.get("defects", len(scores.bad) / (len(scores.bad) + len(scores.good)))
     per_overkill = (1 - defects) * wanted["overkill"] / len(scores.good)
     per_escape = defects * wanted["escape"] / len(scores.bad)
     costs = per_overkill * overkill + per_escape * escape
-    best = _widest_best(limits, -costs)
+    best = _widest_best(thresholds, -costs)
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(_RESAMPLES):
         again = Scores(rng.choice(scores.good, len(scores.good)), rng.choice(scores.bad, len(scores.bad)))
-        fails, passes = count_wrong(limits, again)
-        found.append(_widest_best(limits, -(per_overkill * fails + per_escape * passes)))
+        fails, passes = count_wrong(thresholds, again)
+        found.append(_widest_best(thresholds, -(per_overkill * fails + per_escape * passes)))
     low, high = np.percentile(found, [2.5, 97.5])
     least = float(costs.min())
     promise = (
         f"least expected cost, {least:.4g} a part at {defects:.4g} defective parts of all, "
         f"an escape costing {wanted['escape']:g} and an overkill {wanted['overkill']:g}; "
-        f"the limit would lie in {low:.4g} to {high:.4g} in 95 % of resampled sets"
+        f"the threshold would lie in {low:.4g} to {high:.4g} in 95 % of resampled sets"
     )
     return best, (float(low), float(high)), promise
 
 
 def _separate(scores: Scores, kind: str) -> tuple[float, str]:
-    limits = _candidates(scores)
-    overkill, escape = (counts.astype(np.float64) for counts in count_wrong(limits, scores))
+    thresholds = _candidates(scores)
+    overkill, escape = (counts.astype(np.float64) for counts in count_wrong(thresholds, scores))
     caught = len(scores.bad) - escape
     if kind == "f1":
         merit = 2 * caught / (2 * caught + overkill + escape)
         return _widest_best(
-            limits, merit
-        ), f"the highest F1 score on these pictures, {merit.max():.4f}; no promise"
+            thresholds, merit
+        ), f"the highest F1 score on these images, {merit.max():.4f}; no promise"
     merit = caught / len(scores.bad) - overkill / len(scores.good)
     return _widest_best(
-        limits, merit
-    ), f"the highest Youden index on these pictures, {merit.max():.4f}; no promise"
+        thresholds, merit
+    ), f"the highest Youden index on these images, {merit.max():.4f}; no promise"
 
 
 def _candidates(scores: Scores) -> _Floats:
-    """Name every limit that matters: between any two neighbours among the scores, below and above all."""
+    """Name every threshold that matters: between any two neighbours among the scores, below and above all."""
     values = np.unique(np.concatenate([scores.good, scores.bad]))
     return np.concatenate([[max(values[0] / 2, _TINY)], (values[1:] + values[:-1]) / 2, [values[-1]]])
 
 
-def _widest_best(limits: _Floats, merits: _Floats) -> float:
-    """Take the best limit; of equally good ones that with most room around it."""
+def _widest_best(thresholds: _Floats, merits: _Floats) -> float:
+    """Take the best threshold; of equally good ones that with most room around it."""
     best = np.flatnonzero(merits >= merits.max() - 1e-12)
-    room = np.diff(limits, prepend=limits[0], append=limits[-1])
-    return float(limits[best[np.argmax(room[best] + room[best + 1])]])
+    room = np.diff(thresholds, prepend=thresholds[0], append=thresholds[-1])
+    return float(thresholds[best[np.argmax(room[best] + room[best + 1])]])
 
 
 def _promise(kind: str, does: str, share: float, confidence: float | None) -> str:

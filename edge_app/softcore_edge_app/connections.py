@@ -19,7 +19,7 @@ from softcore_edge_app.pipeline.station import Station
 
 __all__ = ["Connections"]
 
-_ARCHIVING = 0.2  # seconds for the pictures that wait at the end
+_ARCHIVING = 0.2  # seconds for the images that wait at the end
 
 
 class Connections:

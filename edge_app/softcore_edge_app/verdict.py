@@ -36,7 +36,7 @@ class Verdict:
         decision: PASS, REVIEW, FAIL or INVALID.
         score: the largest patch score, or a bound of it; None where INVALID.
         bound: what `score` is: `exact`, `upper` or `lower`; None where INVALID.
-        threshold: the bundle's limit, in the units of `score`.
+        threshold: the bundle's threshold, in the units of `score`.
         fail_above: the same, or the upper end of the bundle's grey zone.
         share: `score / threshold`; None where INVALID.
         milliseconds: wall time of the inspection; None where INVALID.
@@ -70,10 +70,10 @@ class Verdict:
 
 def examine(frame: Frame, checks: FrameChecks | None) -> str | None:
     """Say why a frame can't be decided on: it couldn't be read, or can't show a part by `checks`."""
-    if frame.picture is None or checks is None:
+    if frame.image is None or checks is None:
         return frame.reason
     try:
-        return checks.find_fault(frame.picture)
+        return checks.find_fault(frame.image)
     except FrameError as error:
         return str(error)
 
@@ -86,9 +86,9 @@ def decide(
     One that has a `fault` (see `examine`), or can't be read, is INVALID, without an inspection.
     """
     reason = fault or frame.reason
-    if frame.picture is not None and reason is None:
+    if frame.image is not None and reason is None:
         try:
-            return _inspect(inspector, frame, frame.picture, fast, camera)
+            return _inspect(inspector, frame, frame.image, fast, camera)
         except FrameError as error:
             reason = str(error)
     return refuse(inspector.manifest.threshold, frame.number, frame.name, reason), None
@@ -98,7 +98,7 @@ def refuse(threshold: Threshold, number: int, name: str, reason: str | None) -> 
     """Make the verdict INVALID.
 
     Args:
-        threshold: the limit that would have held.
+        threshold: the threshold that would have held.
         number: the frame's or the trigger's.
         name: the frame's; where none was taken, what it would have been called.
         reason: why.
@@ -118,9 +118,9 @@ def refuse(threshold: Threshold, number: int, name: str, reason: str | None) -> 
 
 
 def _inspect(
-    inspector: Inspector, frame: Frame, picture: NDArray[np.uint8], fast: bool, camera: int
+    inspector: Inspector, frame: Frame, image: NDArray[np.uint8], fast: bool, camera: int
 ) -> tuple[Verdict, Inspection | None]:
-    ruling = inspector.decide(picture, camera) if fast else inspector.inspect(picture, camera)
+    ruling = inspector.decide(image, camera) if fast else inspector.inspect(image, camera)
     verdict = Verdict(
         frame=frame.number,
         name=frame.name,
@@ -174,4 +174,4 @@ def printable(text: str) -> str:
 
 
 def _numbers(sign: str, share: float, score: float, milliseconds: float) -> str:
-    return f"{sign:2}{share:7.3f} x limit  score {score:9.4f}  {milliseconds:8.1f} ms"
+    return f"{sign:2}{share:7.3f} x threshold  score {score:9.4f}  {milliseconds:8.1f} ms"

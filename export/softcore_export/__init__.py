@@ -1,1 +1,1 @@
-"""SoftCore export: from a folder of pictures to a bundle."""
+"""SoftCore export: from a folder of images to a bundle."""

@@ -38,7 +38,7 @@ from softcore_export.contamination.choices import Choices, write_choices
 from softcore_export.contamination.contamination import Contamination, Judged, write_contamination
 from softcore_export.contamination.suspicion import Judgement, judge
 from softcore_export.data.bit_depth import find_depth
-from softcore_export.data.dataset import TrainingPictures, find_labelled
+from softcore_export.data.dataset import TrainingImages, find_labelled
 from softcore_export.data.features import extract
 from softcore_export.duration import tell_duration
 from softcore_export.memory_bank.golden import choose_golden
@@ -53,7 +53,7 @@ from softcore_export.workplace import scratch, workplace
 
 __all__ = ["Export", "Prepared", "build", "export", "prepare", "settle"]
 
-_SAMPLE = 64  # pictures that parity and INT8's ranges rest on
+_SAMPLE = 64  # images that parity and INT8's ranges rest on
 _HELD_BACK = 2000  # patches that measure the index's recall
 
 
@@ -62,7 +62,7 @@ class Prepared:
     """What is made of the images before anything is chosen: the same for every memory bank drawn from them.
 
     Attributes:
-        pictures: the images, as they were read.
+        images: the images, as they were read.
         settings: how to train.
         loaded: torch's network.
         network: its ONNX file, opened.
@@ -78,7 +78,7 @@ class Prepared:
         ((12, 64, 203), dtype('float32'))
     """
 
-    pictures: TrainingPictures
+    images: TrainingImages
     settings: ExportSettings
     loaded: LoadedBackbone
     network: Network
@@ -89,7 +89,7 @@ class Prepared:
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.features.shape))
-        return f"Prepared({len(self.pictures.read)} images, features {size}, {self.loaded.name})"
+        return f"Prepared({len(self.images.read)} images, features {size}, {self.loaded.name})"
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -146,7 +146,7 @@ class Export:
     Attributes:
         path: the bundle's folder.
         manifest: the bundle's.
-        pictures: the training images that were read, `[N]`.
+        images: the training images that were read, `[N]`.
         skipped: a line for each image that could not be read.
         contamination: which images are suspect, and what was done; as in the bundle.
         kept: bool `[N, P]`, which patches could enter the memory bank.
@@ -164,7 +164,7 @@ class Export:
 
     path: Path
     manifest: Manifest
-    pictures: list[Path]
+    images: list[Path]
     skipped: list[str]
     contamination: Contamination
     kept: NDArray[np.bool_]
@@ -174,20 +174,20 @@ class Export:
     def __repr__(self) -> str:
         bank, threshold = self.manifest.bank, self.manifest.threshold
         return (
-            f"Export({str(self.path)!r}, {len(self.pictures)} images, bank {bank.n}x{bank.dim}, "
+            f"Export({str(self.path)!r}, {len(self.images)} images, bank {bank.n}x{bank.dim}, "
             f"threshold={threshold.value:.4g} (provisional), {sum(self.seconds.values()):.1f} s)"
         )
 
 
 def export(
-    pictures: TrainingPictures, target: Path, settings: ExportSettings, choices: Choices | None = None
+    images: TrainingImages, target: Path, settings: ExportSettings, choices: Choices | None = None
 ) -> Export:
     """Train on images and write the bundle, whole or not at all.
 
     With `precision="auto"`, a precision that fails the comparison with FP32 is given up for FP32.
 
     Args:
-        pictures: the images to train on.
+        images: the images to train on.
         target: the bundle's folder, whose name is the category; an earlier bundle there is replaced.
         settings: how to train.
         choices: a person's, which overrule what the method would leave out.
@@ -205,24 +205,24 @@ def export(
         ...     backbone="filterbank", discriminator="lof", device="cpu", engine="onnxruntime",
         ...     precision="fp32", preprocessing=Preprocessing(resize=72, crop=64),
         ... )
-        >>> export(TrainingPictures.find(discs / "disc"), target, settings)
+        >>> export(TrainingImages.find(discs / "disc"), target, settings)
         Export('.../bundles/disc', 12 images, bank 77x203, threshold=... (provisional), ... s)
         >>> inspector = Inspector.load(target)
         >>> inspector.inspect(inspector.manifest.preprocessing.read(discs / "disc" / "00.png")).decision
         <Decision.PASS: 'PASS'>
     """
-    with prepare(pictures, target, settings) as prepared:
+    with prepare(images, target, settings) as prepared:
         return settle(prepared, target, choices or Choices())[1]
 
 
 @contextmanager
-def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) -> Iterator[Prepared]:
+def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> Iterator[Prepared]:
     """Write the network as ONNX, compute the features with it, and judge the images.
 
     A context manager: the files, and with them the features, are deleted at the end of the block.
 
     Args:
-        pictures: the images to train on.
+        images: the images to train on.
         target: where the bundle will be; scratch files lie beside it.
         settings: how to train.
 
@@ -235,12 +235,12 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
         ExportError: as `export`.
 
     Example:
-        >>> with prepare(TrainingPictures.find(discs / "disc"), target, small) as prepared:
-        ...     prepared.features.shape, int(prepared.judgement.pictures.argmax())
+        >>> with prepare(TrainingImages.find(discs / "disc"), target, small) as prepared:
+        ...     prepared.features.shape, int(prepared.judgement.images.argmax())
         ((12, 64, 203), 5)
     """
     device = _choose_device(settings.device)
-    settings = _settle_white(settings, pictures)
+    settings = _settle_white(settings, images)
     if settings.labelled:
         # A mistake is said before the work begins.
         for fault in find_labelled(settings.labelled).check(settings.preprocessing)[1]:
@@ -251,24 +251,24 @@ def prepare(pictures: TrainingPictures, target: Path, settings: ExportSettings) 
     with scratch(target) as place:
         with _timed(seconds, "backbone"):
             loaded = load_backbone(settings.backbone, settings.weights, settings.layers, preprocessing.crop)
-            sample = pictures.sample(preprocessing, _SAMPLE)
+            sample = images.sample(preprocessing, _SAMPLE)
             network = open_network(loaded, settings, sample, place)
 
         with _timed(seconds, "features"):
-            count = len(pictures.paths)
-            timed = tell_duration(pictures.crops(preprocessing), count, network, settings, device)
+            count = len(images.paths)
+            timed = tell_duration(images.crops(preprocessing), count, network, settings, device)
             crops = track(timed, "features", count)
             features = extract(network.backbone, crops, place / "features")  # [N, P, d]
             plain_features = None
             if network.plain:
-                crops = track(_read_crops(pictures.read, settings), "features in fp32", len(pictures.read))
+                crops = track(_read_crops(images.read, settings), "features in fp32", len(images.read))
                 plain_features = extract(network.plain, crops, place / "plain features")
 
         with _timed(seconds, "suspicion"):
             side = math.isqrt(features.shape[1])
             judgement = judge(features, (side, side), device, settings.seed)
 
-        yield Prepared(pictures, settings, loaded, network, features, plain_features, judgement, seconds)
+        yield Prepared(images, settings, loaded, network, features, plain_features, judgement, seconds)
 
 
 def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared, Export]:
@@ -325,7 +325,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
         >>> build(prepared, target, Choices()).manifest.category
         'disc'
     """
-    pictures, settings, features = prepared.pictures, prepared.settings, prepared.features
+    images, settings, features = prepared.images, prepared.settings, prepared.features
     backbone, judgement = prepared.network.backbone, prepared.judgement
     grid = prepared.grid
     device = _choose_device(settings.device)
@@ -333,7 +333,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
 
     with workplace(target) as place:
         with _timed(seconds, "memory bank"):
-            overrule = partial(choices.apply, digests=pictures.digests, grid=grid)
+            overrule = partial(choices.apply, digests=images.digests, grid=grid)
             learned = fit(features, grid, settings, device, judgement, overrule)
 
         with _timed(seconds, "index"):
@@ -344,7 +344,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             owners = learned.origins[:, 0]
             left_out = leave_one_out(features, learned.bank, owners, device)
             scores = left_out.scores(learned.weights)
-            contamination = _tell(pictures, judgement, learned.kept)
+            contamination = _tell(images, judgement, learned.kept)
             trusted = _trust(prepared, learned, choices)
             threshold = provisional_threshold(scores, trusted)
 
@@ -366,7 +366,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             write_contamination(place, contamination)
             write_choices(place / CHOICES, choices)
             write_training(
-                place, Training(scores[trusted], np.stack(pictures.thumbnails), np.stack(pictures.looks))
+                place, Training(scores[trusted], np.stack(images.thumbnails), np.stack(images.looks))
             )
             manifest = Manifest(
                 category=target.name,
@@ -401,10 +401,10 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                 threshold=threshold,
                 history=(),
                 dataset=Dataset(
-                    pictures=len(pictures.read),
-                    skipped=len(pictures.skipped),
-                    fingerprint=pictures.fingerprint(),
-                    traces=summarize_traces(pictures.traces),
+                    images=len(images.read),
+                    skipped=len(images.skipped),
+                    fingerprint=images.fingerprint(),
+                    traces=summarize_traces(images.traces),
                 ),
                 files={},
             )
@@ -412,7 +412,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             search = Search(learned.bank, learned.weights, built.index, hints)
             inspector = Inspector(draft, backbone, search)
             golden = choose_golden(
-                pictures.read,
+                images.read,
                 scores,
                 lambda frame: inspector.inspect(frame).score,
                 threshold.value,
@@ -426,10 +426,10 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                 manifest=manifest,
                 contamination=contamination,
                 choices=choices,
-                folder=pictures.folder,
-                paths=list(pictures.read),
-                digests=list(pictures.digests),
-                skipped=list(pictures.skipped),
+                folder=images.folder,
+                paths=list(images.read),
+                digests=list(images.digests),
+                skipped=list(images.skipped),
                 patch_suspicion=judgement.patches,
                 kept=learned.kept,
                 origins=learned.origins,
@@ -447,8 +447,8 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
     return Export(
         path=target,
         manifest=manifest,
-        pictures=list(pictures.read),
-        skipped=list(pictures.skipped),
+        images=list(images.read),
+        skipped=list(images.skipped),
         contamination=contamination,
         kept=learned.kept,
         scores=scores,
@@ -463,7 +463,7 @@ def _compare(
     trusted: NDArray[np.bool_],
     device: torch.device,
 ) -> Agreement:
-    """Compare what ships with the plain network, on training pictures and those that are labelled.
+    """Compare what ships with the plain network, on training images and those that are labelled.
 
     Raises:
         AgreementError: it costs too much.
@@ -475,12 +475,12 @@ def _compare(
     paths = [path for path, _ in labelled]
     ours = _compute(prepared.network.backbone, paths, settings)
     theirs = _compute(prepared.network.plain, paths, settings)
-    picture, row, column = learned.origins.T
-    plain_bank = prepared.plain_features[picture, row * grid[1] + column]  # [n, d']
-    # Owners are numbered as the compared pictures are; -1 is none of them.
+    image, row, column = learned.origins.T
+    plain_bank = prepared.plain_features[image, row * grid[1] + column]  # [n, d']
+    # Owners are numbered as the compared images are; -1 is none of them.
     number = np.full(len(scores), -1, np.int32)
     number[compared] = np.arange(len(compared))
-    left_out = leave_one_out(prepared.plain_features[compared], plain_bank, number[picture], device)
+    left_out = leave_one_out(prepared.plain_features[compared], plain_bank, number[image], device)
     return check_agreement(
         Scores(scores[compared], score_others(ours, learned.bank, learned.weights, device)),
         Scores(left_out.scores(learned.weights), score_others(theirs, plain_bank, learned.weights, device)),
@@ -490,7 +490,7 @@ def _compare(
     )
 
 
-def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.bool_]) -> Contamination:
+def _tell(images: TrainingImages, judgement: Judgement, kept: NDArray[np.bool_]) -> Contamination:
     """Put down who is suspect, the most suspect first, and what was left out of each."""
     decisions = np.where(kept.all(axis=1), "kept", "patches excluded")
     decisions[~kept.any(axis=1)] = "picture excluded"
@@ -498,20 +498,20 @@ def _tell(pictures: TrainingPictures, judgement: Judgement, kept: NDArray[np.boo
         estimate=judgement.estimate,
         images=tuple(
             Judged(
-                path=to_text(pictures.read[i].relative_to(pictures.folder).as_posix()),
-                sha256=pictures.digests[i],
-                suspicion=round(float(judgement.pictures[i]), 6),
+                path=to_text(images.read[i].relative_to(images.folder).as_posix()),
+                sha256=images.digests[i],
+                suspicion=round(float(judgement.images[i]), 6),
                 decision=decisions[i],
             )
-            for i in np.argsort(-judgement.pictures, kind="stable")
+            for i in np.argsort(-judgement.images, kind="stable")
         ),
-        copies=pictures.copies(),
+        copies=images.copies(),
     )
 
 
-def _settle_white(settings: ExportSettings, pictures: TrainingPictures) -> ExportSettings:
+def _settle_white(settings: ExportSettings, images: TrainingImages) -> ExportSettings:
     """Let white be what it is in training images of 16 bits, and say so where that isn't all of the bits."""
-    depth = find_depth(pictures.paths)
+    depth = find_depth(images.paths)
     if said := depth.describe():
         say(f"warning: {said}")
     preprocessing = settings.preprocessing.model_copy(update={"white": depth.white})
@@ -529,13 +529,13 @@ def _choose_device(name: str) -> torch.device:
 def _compute(
     backbone: Backbone, paths: list[Path], settings: ExportSettings
 ) -> Iterator[NDArray[np.float32]]:
-    """Compute the features of pictures, float32 `[P, d]` each."""
+    """Compute the features of images, float32 `[P, d]` each."""
     crops = track(_read_crops(paths, settings), f"labelled, {backbone.precision}", len(paths))
     return (backbone.features(crop[None])[0] for crop in crops)
 
 
 def _read_crops(paths: list[Path], settings: ExportSettings) -> Iterator[NDArray[np.uint8]]:
-    """Read pictures that are known to be good ones, as the network's input: uint8 `[crop, crop, 3]` each."""
+    """Read images that are known to be good ones, as the network's input: uint8 `[crop, crop, 3]` each."""
     preprocessing = settings.preprocessing
     return (preprocessing.apply(preprocessing.read(path)) for path in paths)
 
@@ -544,27 +544,27 @@ def _hold_back(
     features: NDArray[np.float32], learned: MemoryBank, side: int, seed: int
 ) -> NDArray[np.float32]:
     """Choose kept patches that aren't in the bank, float32 `[q, d]`; any, where all are."""
-    picture, row, column = learned.origins.T
+    image, row, column = learned.origins.T
     free = learned.kept.copy()
-    free[picture, row * side + column] = False
+    free[image, row * side + column] = False
     candidates = np.flatnonzero(free if free.any() else learned.kept)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(candidates, min(_HELD_BACK, len(candidates)), replace=False))
-    picture, position = np.divmod(chosen, features.shape[1])
-    return features[picture, position]
+    image, position = np.divmod(chosen, features.shape[1])
+    return features[image, position]
 
 
 def _trust(prepared: Prepared, learned: MemoryBank, choices: Choices) -> NDArray[np.bool_]:
-    """Say which pictures may set the limit, bool `[N]`: what a person kept, and of the rest the good."""
-    suspicion = prepared.judgement.pictures
+    """Say which images may set the threshold, bool `[N]`: what a person kept, and of the rest the good."""
+    suspicion = prepared.judgement.images
     if prepared.settings.discriminator == "auto":
         trusted = np.asarray(suspicion <= 1)
-    else:  # a fixed share is thrown away, of the pictures too
+    else:  # a fixed share is thrown away, of the images too
         rank = np.argsort(np.argsort(suspicion, kind="stable"))
         trusted = rank < len(rank) - int(prepared.settings.tau * len(rank))
-    for row, digest in enumerate(prepared.pictures.digests):
-        if digest in choices.pictures:
-            trusted[row] = choices.pictures[digest].action == "keep"
+    for row, digest in enumerate(prepared.images.digests):
+        if digest in choices.images:
+            trusted[row] = choices.images[digest].action == "keep"
     return trusted if trusted.any() else np.asarray(learned.kept.any(axis=1))
 
 

@@ -1,4 +1,4 @@
-"""Settings: everything a bundle depends on beside the pictures."""
+"""Settings: everything a bundle depends on beside the images."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class ExportSettings(BaseModel):
         precision: what it computes in; `auto` takes `bf16` where the engine and this CPU have it, which the
             export checks against `fp32`, else `fp32`.
         dimensions: of a random projection of the features inside the network; None keeps all.
-        labelled: a folder of labelled pictures, `good` and others; where the AUROC is measured.
-        max_loss: image AUROC that a precision or fewer dimensions may cost on labelled pictures.
+        labelled: a folder of labelled images, `good` and others; where the AUROC is measured.
+        max_loss: image AUROC that a precision or fewer dimensions may cost on labelled images.
         seed: of every random choice.
         device: of the discriminator and the coreset.
     """

@@ -94,13 +94,13 @@ def fit(
         >>> bool(learned.kept[3, 5]), int(learned.factors.argmax()) == 3 * 16 + 5
         (False, True)
     """
-    n_pictures, positions, dim = features.shape
+    n_images, positions, dim = features.shape
 
     # 1. Judge every patch, and leave the noisy ones out, for good.
     if settings.discriminator == "none":
-        factors = np.ones((n_pictures, positions))
-        kept = np.ones((n_pictures, positions), np.bool_)
-    elif settings.discriminator == "auto":  # among the pictures that can be trusted, as many as it takes
+        factors = np.ones((n_images, positions))
+        kept = np.ones((n_images, positions), np.bool_)
+    elif settings.discriminator == "auto":  # among the images that can be trusted, as many as it takes
         judgement = judgement or judge(features, grid, device, settings.seed)
         factors = judgement.patches.astype(np.float64)  # [N, P]
         kept = judgement.kept  # [N, P]
@@ -110,27 +110,27 @@ def fit(
     if overrule:
         kept = overrule(kept)
     if not kept.any():
-        raise DataError("every training picture was excluded; nothing is left to learn from")
+        raise DataError("every training image was excluded; nothing is left to learn from")
 
     # 2. Draw the coreset from what is left.
-    size = max(1, round(settings.coreset_ratio * n_pictures * positions))
+    size = max(1, round(settings.coreset_ratio * n_images * positions))
     if settings.sampler == "greedy":
         entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
     else:
         entries = draw_random(kept, size, settings.seed)  # [n]
-    picture, position = np.divmod(entries, positions)
+    image, position = np.divmod(entries, positions)
     row, column = np.divmod(position, grid[1])
 
     # 3. Remember how far each kept patch may itself be trusted: its factor weighs its distances.
     if settings.soft_weights and settings.discriminator not in ("auto", "none"):
-        weights = soft_weights(factors, settings.discriminator)[picture, position]  # [n]
+        weights = soft_weights(factors, settings.discriminator)[image, position]  # [n]
     else:
         weights = np.ones(len(entries), np.float32)
 
     return MemoryBank(
-        bank=features[picture, position].reshape(-1, dim),
+        bank=features[image, position].reshape(-1, dim),
         weights=weights,
-        origins=np.stack([picture, row, column], axis=1).astype(np.int32),
+        origins=np.stack([image, row, column], axis=1).astype(np.int32),
         factors=factors,
         kept=kept,
     )

@@ -35,17 +35,17 @@ if TYPE_CHECKING:
         DataError,
         ExportError,
         FrameError,
+        ImageError,
         LedgerError,
         MissingLibraryError,
         OutputError,
-        PictureError,
         ProviderError,
         SelfTestError,
         SoftCoreError,
         SourceError,
         UsageError,
     )
-    from softcore_runtime.images.pictures import read_picture
+    from softcore_runtime.images.image_file import read_image
     from softcore_runtime.images.preprocessing import Preprocessing, Window
     from softcore_runtime.inspection.inspection import Inspection, Ruling
     from softcore_runtime.inspection.inspector import Inspector
@@ -63,13 +63,13 @@ __all__ = [
     "Decision",
     "ExportError",
     "FrameError",
+    "ImageError",
     "Inspection",
     "Inspector",
     "LedgerError",
     "Manifest",
     "MissingLibraryError",
     "OutputError",
-    "PictureError",
     "Preprocessing",
     "ProviderError",
     "Ruling",
@@ -80,7 +80,7 @@ __all__ = [
     "Window",
     "overlay",
     "read_bundle",
-    "read_picture",
+    "read_image",
 ]
 
 # Where each name is. Nothing is imported before it is asked for: the commands must be able to say in a line
@@ -103,7 +103,7 @@ _HOMES = {
     "Manifest": "bundle.manifest",
     "MissingLibraryError": "errors",
     "OutputError": "errors",
-    "PictureError": "errors",
+    "ImageError": "errors",
     "Preprocessing": "images.preprocessing",
     "ProviderError": "errors",
     "Ruling": "inspection.inspection",
@@ -114,7 +114,7 @@ _HOMES = {
     "Window": "images.preprocessing",
     "overlay": "inspection.overlays",
     "read_bundle": "bundle.bundle",
-    "read_picture": "images.pictures",
+    "read_image": "images.image_file",
 }
 
 

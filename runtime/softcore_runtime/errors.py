@@ -7,7 +7,7 @@
     │   ├── MissingLibraryError   a library that is not installed
     │   │   └── BrokenLibraryError    one that is, and can't be imported
     │   └── ProviderError         a GPU or TensorRT that can't compute here
-    ├── PictureError              a picture that can't be read
+    ├── ImageError              an image that can't be read
     ├── DataError                 training data that can't carry an export
     ├── FrameError (ValueError)   a frame that can't be inspected
     ├── SourceError               a camera, video or stream that can't be opened or has failed
@@ -34,10 +34,10 @@ __all__ = [
     "DataError",
     "ExportError",
     "FrameError",
+    "ImageError",
     "LedgerError",
     "MissingLibraryError",
     "OutputError",
-    "PictureError",
     "ProviderError",
     "SelfTestError",
     "SoftCoreError",
@@ -137,14 +137,14 @@ class ProviderError(UsageError):
     """
 
 
-class PictureError(SoftCoreError):
-    """A picture that can't be read as 8-bit BGR.
+class ImageError(SoftCoreError):
+    """An image that can't be read as 8-bit BGR.
 
     Example:
-        >>> read_picture(path / "manifest.json")
+        >>> read_image(path / "manifest.json")
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.PictureError: ...manifest.json: not a picture, or a damaged one
+        softcore_runtime.errors.ImageError: ...manifest.json: not an image, or a damaged one
     """
 
 
@@ -152,8 +152,8 @@ class DataError(SoftCoreError):
     """Training data that can't carry an export.
 
     Example:
-        >>> from softcore_export.data.dataset import TrainingPictures
-        >>> TrainingPictures.find(folder)
+        >>> from softcore_export.data.dataset import TrainingImages
+        >>> TrainingImages.find(folder)
         Traceback (most recent call last):
             ...
         softcore_runtime.errors.DataError: .../empty: ..., at least 8 are needed ...
@@ -175,8 +175,8 @@ class SourceError(SoftCoreError):
     """A camera, video or stream that can't be opened, or that failed.
 
     Example:
-        >>> from softcore_edge_app.cameras.sources import Pictures
-        >>> Pictures(folder)
+        >>> from softcore_edge_app.cameras.sources import Images
+        >>> Images(folder)
         Traceback (most recent call last):
             ...
         softcore_runtime.errors.SourceError: .../empty: ...

@@ -15,7 +15,7 @@ from softcore_benchmarks.category import Category
 from softcore_benchmarks.cells import Ground
 from softcore_benchmarks.cflow import Environment
 from softcore_benchmarks.feature_store import Network, load_features
-from softcore_benchmarks.methods import Pictures
+from softcore_benchmarks.methods import Images
 from softcore_export.settings import ExportSettings
 from softcore_runtime.images.preprocessing import Preprocessing
 
@@ -45,13 +45,13 @@ def draw(seed: int, spot: bool) -> tuple[np.ndarray, np.ndarray]:
         middle = rng.uniform(25, 55, 2)
         mask = (x - middle[0]) ** 2 + (y - middle[1]) ** 2 < 60
         light[mask] -= 90
-    picture = np.clip(light[:, :, None] * (0.8, 0.9, 1.0), 0, 255).astype(np.uint8)
-    return picture, (255 * mask).astype(np.uint8)
+    image = np.clip(light[:, :, None] * (0.8, 0.9, 1.0), 0, 255).astype(np.uint8)
+    return image, (255 * mask).astype(np.uint8)
 
 
-def write(path: Path, picture: np.ndarray) -> None:
+def write(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), picture)
+    assert cv2.imwrite(str(path), image)
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +67,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         for number in range(BAD):
             kind = ("hole", "spot")[number % 2]
-            picture, mask = draw(1000 * shift + 200 + number, True)
-            write(folder / name / "test" / kind / f"{number:02}.png", picture)
+            image, mask = draw(1000 * shift + 200 + number, True)
+            write(folder / name / "test" / kind / f"{number:02}.png", image)
             if name == "stripes":
                 write(folder / name / "ground_truth" / kind / f"{number:02}_mask.png", mask)
     return folder
@@ -101,8 +101,8 @@ def ground(root: Path, network: Network, resnet18: Path, work: Path) -> Ground:
     found = load_features(category, network, work / "features")
     return Ground(
         category=category,
-        train=Pictures(found.train, found.train, found.train_crops),
-        test=Pictures(found.test, found.test, found.test_crops),
+        train=Images(found.train, found.train, found.train_crops),
+        test=Images(found.test, found.test, found.test_crops),
         masks=np.stack([category.read_mask(path, SMALL) for path in category.test]),
         settings=ExportSettings(backbone="resnet18", preprocessing=SMALL, device="cpu"),
         backbone=network.backbone,

@@ -19,7 +19,7 @@ from softcore_benchmarks.anomalib_patchcore import (
     image_auroc,
 )
 from softcore_benchmarks.category import Category
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor
 
@@ -35,7 +35,7 @@ def category(root: Path) -> Category:
 
 @pytest.fixture(scope="module")
 def crops(category: Category) -> np.ndarray:
-    return np.stack([SMALL.apply(read_picture(path)) for path in category.train])
+    return np.stack([SMALL.apply(read_image(path)) for path in category.train])
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,9 @@ def embed(crops: np.ndarray, weights: Path) -> np.ndarray:
     network.load_state_dict(torch.load(weights, weights_only=True))
     taps = create_feature_extractor(network, ["layer2", "layer3"])
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    pictures = (torch.from_numpy(crops[..., ::-1] / 255).float() - mean) / deviation
+    images = (torch.from_numpy(crops[..., ::-1] / 255).float() - mean) / deviation
     with torch.no_grad():
-        fine, coarse = (
-            functional.avg_pool2d(x, 3, 1, 1) for x in taps(pictures.permute(0, 3, 1, 2)).values()
-        )
+        fine, coarse = (functional.avg_pool2d(x, 3, 1, 1) for x in taps(images.permute(0, 3, 1, 2)).values())
     coarse = functional.interpolate(coarse, fine.shape[-2:], mode="bilinear")
     return torch.cat([fine, coarse], 1).flatten(2).transpose(1, 2).numpy()
 
@@ -72,7 +70,7 @@ def test_scores_are_those_of_an_exhaustive_search(
 ) -> None:
     assert (fitted.entries, fitted.neighbours) == (TRAIN * 8 * 8, 1)
     bank = NearestNeighbors(n_neighbors=1).fit(np.concatenate(list(embed(crops, resnet18))))
-    frames = np.stack([SMALL.apply(read_picture(path)) for path in category.test])
+    frames = np.stack([SMALL.apply(read_image(path)) for path in category.test])
     expected = [bank.kneighbors(patches)[0].max() for patches in embed(frames, resnet18)]
     np.testing.assert_allclose(patchcore.scores("torch", category.test), expected, rtol=1e-3)
 
@@ -84,7 +82,7 @@ def test_exported_forms_agree(patchcore: AnomalibPatchcore, fitted: Fitted, cate
     assert agreements["torch"].relative == 0
     assert 0 < agreements["onnx"].relative < 1e-3
     assert 0 < agreements["openvino-f32"].relative < 1e-3
-    assert agreements["onnx"].pictures == len(category.test)
+    assert agreements["onnx"].images == len(category.test)
     # In half the bits these patches, which are close together, are not told apart.
     assert (agreements["openvino"].relative < 1e-3) == (fitted.precision == "f32")
 
@@ -150,14 +148,14 @@ def test_a_process_that_ends_is_told(tmp_path: Path) -> None:
 
 
 def test_agreement_counts_the_decisions_that_flip() -> None:
-    ordered = np.arange(1.0, 22.0)  # 20 limits, one in each gap
+    ordered = np.arange(1.0, 22.0)  # 20 thresholds, one in each gap
     assert Agreement.between(ordered, ordered) == Agreement(0.0, (0,) * 20, 21)
     moved = ordered.copy()
-    moved[10] = 13.2  # was 11: now above the limits 11.5 and 12.5
+    moved[10] = 13.2  # was 11: now above the thresholds 11.5 and 12.5
     agreement = Agreement.between(ordered, moved)
     assert agreement.relative == pytest.approx(0.2)
     assert agreement.flips == (*(0,) * 10, 1, 1, *(0,) * 8)
-    # Rounding of a score that isn't next to a limit flips nothing, in whatever order the pictures come.
+    # Rounding of a score that isn't next to a threshold flips nothing, in whatever order the images come.
     shuffled = np.random.default_rng(0).permutation(ordered)
     assert sum(Agreement.between(shuffled, shuffled * (1 + 1e-7)).flips) == 0
 

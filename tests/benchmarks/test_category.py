@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 from softcore_benchmarks.category import Category, find_categories
-from softcore_runtime.errors import DataError, PictureError, UsageError
+from softcore_runtime.errors import DataError, ImageError, UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from .conftest import BAD, GOOD, SMALL, TRAIN
 
 
-def test_it_names_pictures_by_path_and_knows_the_bad_ones(root: Path) -> None:
+def test_it_names_images_by_path_and_knows_the_bad_ones(root: Path) -> None:
     category = Category.find(root / "stripes")
     assert (len(category.train), len(category.test)) == (TRAIN, GOOD + BAD)
     assert list(category.test) == sorted(category.test)
@@ -22,17 +22,17 @@ def test_it_names_pictures_by_path_and_knows_the_bad_ones(root: Path) -> None:
     assert not Category.find(root / "waves").has_masks
 
 
-def test_a_limit_takes_the_first_training_pictures(root: Path) -> None:
-    whole, part = Category.find(root / "stripes"), Category.find(root / "stripes", limit=5)
+def test_max_images_takes_the_first_training_images(root: Path) -> None:
+    whole, part = Category.find(root / "stripes"), Category.find(root / "stripes", max_images=5)
     assert part.train == whole.train[:5]
     assert part.test == whole.test
 
 
 def test_a_mask_is_what_the_crop_shows_of_it(root: Path) -> None:
     category = Category.find(root / "stripes")
-    picture = category.test[-1]
-    mask = category.read_mask(picture, SMALL)
-    source = cv2.imread(str(root / "stripes/ground_truth" / picture.parent.name / f"{picture.stem}_mask.png"))
+    image = category.test[-1]
+    mask = category.read_mask(image, SMALL)
+    source = cv2.imread(str(root / "stripes/ground_truth" / image.parent.name / f"{image.stem}_mask.png"))
     assert source is not None
     assert mask.dtype == bool
     assert mask.shape == (64, 64)
@@ -44,24 +44,24 @@ def test_a_mask_is_what_the_crop_shows_of_it(root: Path) -> None:
     assert not category.read_mask(good, SMALL).any()
 
 
-def test_a_mask_may_be_named_as_its_picture_and_have_another_size(root: Path, tmp_path: Path) -> None:
+def test_a_mask_may_be_named_as_its_image_and_have_another_size(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "stripes", tmp_path / "stripes")
     category = Category.find(tmp_path / "stripes")
-    picture = category.test[-1]
-    folder = tmp_path / "stripes/ground_truth" / picture.parent.name
-    expected = category.read_mask(picture, SMALL)
-    mask = cv2.imread(str(folder / f"{picture.stem}_mask.png"))
-    (folder / f"{picture.stem}_mask.png").unlink()
+    image = category.test[-1]
+    folder = tmp_path / "stripes/ground_truth" / image.parent.name
+    expected = category.read_mask(image, SMALL)
+    mask = cv2.imread(str(folder / f"{image.stem}_mask.png"))
+    (folder / f"{image.stem}_mask.png").unlink()
     assert cv2.imwrite(
-        str(folder / f"{picture.stem}.png"), np.repeat(np.repeat(np.asarray(mask), 2, axis=0), 2, axis=1)
+        str(folder / f"{image.stem}.png"), np.repeat(np.repeat(np.asarray(mask), 2, axis=0), 2, axis=1)
     )
-    np.testing.assert_array_equal(category.read_mask(picture, SMALL), expected)
-    (folder / f"{picture.stem}.png").unlink()
-    with pytest.raises(PictureError, match=f"{picture.stem}_mask.png"):
-        category.read_mask(picture, Preprocessing())
+    np.testing.assert_array_equal(category.read_mask(image, SMALL), expected)
+    (folder / f"{image.stem}.png").unlink()
+    with pytest.raises(ImageError, match=f"{image.stem}_mask.png"):
+        category.read_mask(image, Preprocessing())
 
 
-def test_a_category_needs_all_three_kinds_of_pictures(root: Path, tmp_path: Path) -> None:
+def test_a_category_needs_all_three_kinds_of_images(root: Path, tmp_path: Path) -> None:
     for gone, word in (("train", "train"), ("test/good", "test"), ("test/hole", None)):
         folder = tmp_path / gone.replace("/", "-")
         shutil.copytree(root / "waves", folder)

@@ -16,7 +16,7 @@ from .conftest import BAD, GOOD, TRAIN
 NOISE = 0.2  # 3 of 6 defects
 
 
-def test_defects_come_after_the_good_pictures(ground: Ground) -> None:
+def test_defects_come_after_the_good_images(ground: Ground) -> None:
     train, drawn = ground.dirty(NOISE)
     assert len(train) == TRAIN + 3
     assert ground.category.bad[drawn].all()

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from softcore_benchmarks import certificates
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.certificates import LIMITS, compare, exhaustive_scores
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector
@@ -29,7 +29,7 @@ def inspector(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Inspector
     )
     target = tmp_path_factory.mktemp("bundles") / "stripes"
     category = Category.find(root / "stripes")
-    export(TrainingPictures(category.folder, list(category.train)), target, settings)
+    export(TrainingImages(category.folder, list(category.train)), target, settings)
     return Inspector.load(target)
 
 
@@ -43,10 +43,10 @@ def test_the_oracle_is_scipys() -> None:
 
 
 def test_no_decision_flips(inspector: Inspector, root: Path) -> None:
-    pictures = list(Category.find(root / "stripes").test)
-    found = compare(inspector, pictures)
+    images = list(Category.find(root / "stripes").test)
+    found = compare(inspector, images)
     assert found["flips"] == 0
-    assert found["decisions"] == 2 * LIMITS * len(pictures)
+    assert found["decisions"] == 2 * LIMITS * len(images)
     assert found["weight_max"] != 1
     assert found["by_hint"] + found["by_hnsw"] + found["exact"] == pytest.approx(1, abs=2e-4)  # type: ignore[operator]
 
@@ -54,7 +54,7 @@ def test_no_decision_flips(inspector: Inspector, root: Path) -> None:
 def test_a_search_that_trusts_the_index_is_found_out(
     inspector: Inspector, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if every patch were certified at once: nothing would ever be above a limit."""
+    """As if every patch were certified at once: nothing would ever be above a threshold."""
     monkeypatch.setattr(search.Search, "_reach", lambda *_: np.inf)
     assert compare(inspector, list(Category.find(root / "stripes").test))["flips"] > 0  # type: ignore[operator]
 

@@ -23,9 +23,9 @@ job = json.loads(sys.argv[1])
 model = CflowModel("resnet18", ["layer2", "layer3"], pre_trained=False, fiber_batch_size=10_000)
 model.encoder.feature_extractor.load_state_dict(torch.load(job["weights"], weights_only=True), strict=False)
 model.decoders.load_state_dict(torch.load(job["state"], weights_only=True))
-pictures = torch.from_numpy(np.load(job["crops"])).permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
+images = torch.from_numpy(np.load(job["crops"])).permute(0, 3, 1, 2)[:, [2, 1, 0]].float() / 255
 mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-normal = (pictures - mean[:, None, None]) / deviation[:, None, None]
+normal = (images - mean[:, None, None]) / deviation[:, None, None]
 np.save(job["maps"], model(normal).anomaly_map.squeeze(1).numpy())
 """
 

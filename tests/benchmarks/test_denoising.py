@@ -45,9 +45,9 @@ def test_one_command_tries_everything_and_writes_the_report(
 
     text = (tmp_path / "out/DENOISING.md").read_text()
     for attempt in ATTEMPTS:
-        assert text.count(f"\n| {attempt.name} ") == 3  # real pictures, drawn ones, the explanations
+        assert text.count(f"\n| {attempt.name} ") == 3  # real images, drawn ones, the explanations
         assert attempt.what in text
-    for words in ("### Real pictures", "### Drawn pictures", "## Tuned and confirmed", "held"):
+    for words in ("### Real images", "### Drawn images", "## Tuned and confirmed", "held"):
         assert words in text
     assert str(tmp_path) not in text
 

@@ -29,7 +29,7 @@ def test_they_are_categories(tmp_path: Path) -> None:
         assert (len(category.train), int((~category.bad).sum()), int(category.bad.sum())) == (2, 2, 6)
         kinds = {path.parent.name for path in category.test}
         assert kinds == {"good", *drawn.DRAWN[folder.name][1]}
-        assert len(set(read(folder).values())) == 10  # no two pictures are equal
+        assert len(set(read(folder).values())) == 10  # no two images are equal
 
 
 def test_the_same_ones_come_every_time_and_are_drawn_once(tmp_path: Path) -> None:

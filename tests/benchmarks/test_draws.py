@@ -15,8 +15,8 @@ P, D = 36, 8
 
 
 @pytest.fixture
-def pictures() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """40 good pictures to train on; of 20 to test on, the last ten have a defect."""
+def images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """40 good images to train on; of 20 to test on, the last ten have a defect."""
     rng = np.random.default_rng(0)
     means = rng.normal(size=(1, P, D)) * 3
     train = np.asarray(means + 0.5 * rng.normal(size=(40, P, D)), np.float32)
@@ -26,14 +26,14 @@ def pictures() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return train, test, bad
 
 
-def test_figures_are_those_of_brute_force(pictures: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def test_figures_are_those_of_brute_force(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     """With every patch in the coreset nothing is left to chance."""
-    train, test, bad = pictures
+    train, test, bad = images
     injected = np.array([11, 14, 17])
     measured = draw(train, test, bad, injected, ratio=1)
 
     def rank(bank: np.ndarray, rows: np.ndarray) -> float:
-        scores = np.array([cdist(picture, bank).min(axis=1).max() for picture in test])
+        scores = np.array([cdist(image, bank).min(axis=1).max() for image in test])
         good, defective = scores[rows & ~bad], scores[rows & bad]
         return float((defective[:, None] > good).mean() + 0.5 * (defective[:, None] == good).mean())
 
@@ -49,8 +49,8 @@ def test_figures_are_those_of_brute_force(pictures: tuple[np.ndarray, np.ndarray
     assert measured["low"] <= measured["truth"] <= measured["high"]
 
 
-def test_without_noise_nothing_is_lost(pictures: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    train, test, bad = pictures
+def test_without_noise_nothing_is_lost(images: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    train, test, bad = images
     measured = draw(train, test, bad, np.array([], np.int64), ratio=0.5)
     assert measured["default"] == measured["patchcore"] == measured["oracle"] == pytest.approx(1)
     assert "ranking" not in measured

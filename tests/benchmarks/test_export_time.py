@@ -69,7 +69,7 @@ def test_a_long_loop_is_sampled(features: np.ndarray, monkeypatch: pytest.Monkey
     assert min(long.seconds, long.plain_seconds, whole.plain_seconds, whole.taken_seconds) > 0
 
 
-def test_one_command_writes_table_picture_and_numbers(
+def test_one_command_writes_table_image_and_numbers(
     root: Path,
     resnet18: Path,
     tmp_path: Path,
@@ -86,7 +86,7 @@ def test_one_command_writes_table_picture_and_numbers(
     assert capsys.readouterr().out.strip() == str(tmp_path / "out/EXPORT_TIME.md")
 
     told = json.loads((tmp_path / "out/results/export_time.json").read_text())["stripes, ratio 0.02"]
-    assert told["pictures"] == 9
+    assert told["images"] == 9
     assert {"features", "memory bank", "index", "threshold", "report"} <= set(told["export"])
     assert told["coreset"]["entries"] == round(0.02 * 9 * 784)
     assert (tmp_path / "out/results/export_time.png").read_bytes()[:4] == b"\x89PNG"

@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network, load_features
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 
 from .conftest import BAD, GOOD, SMALL, TRAIN
 
 
-def test_features_are_the_networks_of_every_picture(root: Path, network: Network, work: Path) -> None:
+def test_features_are_the_networks_of_every_image(root: Path, network: Network, work: Path) -> None:
     category = Category.find(root / "waves")
     found = load_features(category, network, work / "features")
     assert found.train.shape == (TRAIN, 64, 384)
     assert found.test.shape == (GOOD + BAD, 64, 384)
-    crop = SMALL.apply(read_picture(category.test[3]))
+    crop = SMALL.apply(read_image(category.test[3]))
     np.testing.assert_array_equal(found.test_crops[3], crop)
     np.testing.assert_array_equal(found.test[3], network.backbone.features(crop[None])[0])
     assert found.seconds > 0
 
 
-def test_they_are_computed_once_and_anew_when_a_picture_changes(
+def test_they_are_computed_once_and_anew_when_a_image_changes(
     root: Path, network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(root / "waves", tmp_path / "waves")

@@ -13,13 +13,13 @@ from .test_tables import make
 
 
 def read(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path))
-    assert picture is not None
-    return np.asarray(picture)
+    image = cv2.imread(str(path))
+    assert image is not None
+    return np.asarray(image)
 
 
 def shows(path: Path, colour: str) -> bool:
-    """Whether a line or a dot of this colour (#rrggbb) is in the picture."""
+    """Whether a line or a dot of this colour (#rrggbb) is in the image."""
     rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
     return bool((abs(read(path)[:, :, ::-1].astype(int) - rgb).max(axis=2) < 12).sum() > 20)
 
@@ -62,7 +62,7 @@ def test_entries_out_of_defects_are_coloured(ground: Ground, tmp_path: Path) -> 
     for row, noisy in embedding.noisy.items():
         assert embedding.points[row].shape == (len(noisy), 2)
         assert np.isfinite(embedding.points[row]).all()
-    # 3 pictures of 64 patches; a spot covers few of each.
+    # 3 images of 64 patches; a spot covers few of each.
     train, drawn = ground.dirty(0.2)
     assert ground.masks is not None
     under = sum(ground.masks[row].reshape(8, 8, 8, 8).any(axis=(1, 3)).sum() for row in drawn)

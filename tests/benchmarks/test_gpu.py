@@ -12,7 +12,7 @@ from softcore_benchmarks.gpu import find_refusals, main, measure_networks, measu
 from softcore_runtime.backends import devices
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SMALL = ["--rounds", "1", "--networks", "resnet18", "--crop", "64", "--sizes", "60", "--pictures", "10",
+SMALL = ["--rounds", "1", "--networks", "resnet18", "--crop", "64", "--sizes", "60", "--images", "10",
          "--positions", "6"]  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def test_the_edge_is_watched(tiny_bundle: Path, good_frame: np.ndarray, tmp_path
     assert 20 < peak < 2000
 
 
-def test_one_command_writes_page_picture_and_numbers(
+def test_one_command_writes_page_image_and_numbers(
     root: Path,
     resnet18: Path,
     tmp_path: Path,
@@ -65,11 +65,11 @@ def test_one_command_writes_page_picture_and_numbers(
     assert latency.main([*data, "--weights", str(resnet18), *some]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "LATENCY.md")
     told = json.loads((tmp_path / "results/latency.json").read_text())["stripes"]
-    assert told["pictures"] == 9
+    assert told["images"] == 9
     assert told["entries"] == round(0.1 * 9 * 784)
     assert set(told["auroc"]) == {"onnxruntime fp32"}
     page = (tmp_path / "LATENCY.md").read_text()
-    for words in ("| onnxruntime fp32: decide", "9 training pictures", "706 entries", "first decision"):
+    for words in ("| onnxruntime fp32: decide", "9 training images", "706 entries", "first decision"):
         assert words in page
     assert str(tmp_path) not in page
     assert cv2.imread(str(tmp_path / "results/latency.png")).std() > 10

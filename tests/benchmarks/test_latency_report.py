@@ -20,7 +20,7 @@ STAGES = {"certified_by_hint": 780.0, "by_hnsw": 4.0, "exact": 0.0}
 def test_ratios_to_anomalibs_fastest_form_and_to_its_onnx_form(tmp_path: Path) -> None:
     found = Measured(
         machine="a machine, 2 cores",
-        pictures=90,
+        images=90,
         entries=7056,
         hints={"a fp32": 32},
         auroc={"a fp32": 0.98765, "anomalib onnx": 0.5},

@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from softcore_benchmarks.cflow import Environment
-from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Pictures, Task
+from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Images, Task
 from softcore_export.contamination.suspicion import judge
 from softcore_export.settings import ExportSettings
 
@@ -19,25 +19,25 @@ SIDE, DIM, CROP = 4, 10, 32
 N, M = 40, 7
 
 
-def pictures(seed: int, n: int, defects: int = 0) -> Pictures:
+def images(seed: int, n: int, defects: int = 0) -> Images:
     rng = np.random.default_rng(seed)
     features = rng.normal(size=(n, SIDE * SIDE, DIM)).astype(np.float32)
     features[n - defects :, 5:9] += 4
     other = np.concatenate([features, rng.normal(size=features.shape)], axis=2).astype(np.float32)
-    return Pictures(features, other, np.zeros((n, CROP, CROP, 3), np.uint8))
+    return Images(features, other, np.zeros((n, CROP, CROP, 3), np.uint8))
 
 
 @pytest.fixture
-def train() -> Pictures:
-    return pictures(0, N, defects=2)
+def train() -> Images:
+    return images(0, N, defects=2)
 
 
 @pytest.fixture
-def test() -> Pictures:
-    return pictures(1, M, defects=3)
+def test() -> Images:
+    return images(1, M, defects=3)
 
 
-def run(name: str, train: Pictures, test: Pictures, **settings: object) -> dict[str, np.ndarray]:
+def run(name: str, train: Images, test: Images, **settings: object) -> dict[str, np.ndarray]:
     """Image scores of a method's rows; with ratio 1 the coreset is all that is kept."""
     chosen = ExportSettings.model_validate({"coreset_ratio": 1.0, **settings})
     scores = METHODS[name].fit(Task(train, chosen, Environment(Path("none"), "resnet18", None)))(test)
@@ -45,15 +45,15 @@ def run(name: str, train: Pictures, test: Pictures, **settings: object) -> dict[
     return {row: found.images for row, found in scores.items()}
 
 
-def score(test: Pictures, bank: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """The highest weighted distance of each picture's patches to the bank, by scipy."""
+def score(test: Images, bank: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The highest weighted distance of each image's patches to the bank, by scipy."""
     apart = cdist(test.features.reshape(-1, DIM), bank)
     soft = np.ones(len(bank)) if weights is None else weights
     patches = soft[apart.argmin(axis=1)] * apart.min(axis=1)
     return np.asarray(patches.reshape(M, -1).max(axis=1))
 
 
-def outlier_factors(train: Pictures, discriminator: str, k: int = 6) -> np.ndarray:
+def outlier_factors(train: Images, discriminator: str, k: int = 6) -> np.ndarray:
     """By scikit-learn and scipy, `[N, P]`."""
     factors = np.empty((N, SIDE * SIDE))
     for position in range(SIDE * SIDE):
@@ -90,21 +90,21 @@ def padim(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     return smooth_maps(distances)
 
 
-def test_patchcore(train: Pictures, test: Pictures) -> None:
+def test_patchcore(train: Images, test: Images) -> None:
     expected = score(test, train.features.reshape(-1, DIM))
     np.testing.assert_allclose(run("patchcore", train, test)["PatchCore"], expected, rtol=1e-5)
 
 
-def test_patchcore_with_a_smaller_bank_is_farther_from_everything(train: Pictures, test: Pictures) -> None:
+def test_patchcore_with_a_smaller_bank_is_farther_from_everything(train: Images, test: Images) -> None:
     found = run("patchcore", train, test, coreset_ratio=0.1)["PatchCore"]
     assert (found >= run("patchcore", train, test)["PatchCore"] - 1e-5).all()
     assert (found > run("patchcore", train, test)["PatchCore"] + 1e-3).any()
 
 
-def test_patchcore_random(train: Pictures) -> None:
+def test_patchcore_random(train: Images) -> None:
     """The bank is 1 % of the 640 patches, drawn by the seed."""
     everything = train.features.reshape(-1, DIM)
-    found = run("patchcore-random", train, Pictures(train.features[:M], train.resnet18[:M], train.crops[:M]))
+    found = run("patchcore-random", train, Images(train.features[:M], train.resnet18[:M], train.crops[:M]))
     images = found["PatchCore-1 %-random"]
     apart = cdist(train.features[:M].reshape(-1, DIM), everything)
     generator = np.random.default_rng(0)
@@ -114,7 +114,7 @@ def test_patchcore_random(train: Pictures) -> None:
 
 
 @pytest.mark.parametrize("discriminator", ["nearest", "gaussian", "lof"])
-def test_softcore(discriminator: str, train: Pictures, test: Pictures) -> None:
+def test_softcore(discriminator: str, train: Images, test: Images) -> None:
     factors = outlier_factors(train, discriminator)
     kept = factors.ravel().argsort(kind="stable")[: factors.size - int(0.15 * factors.size)]
     bank = train.features.reshape(-1, DIM)[kept]
@@ -127,7 +127,7 @@ def test_softcore(discriminator: str, train: Pictures, test: Pictures) -> None:
     assert (abs(soft - plain) > 1e-3).any()
 
 
-def test_softcore_by_itself(train: Pictures, test: Pictures) -> None:
+def test_softcore_by_itself(train: Images, test: Images) -> None:
     """It leaves out what is judged suspect, not a share that it is told, and weighs nothing."""
     kept = judge(train.features, (SIDE, SIDE), torch.device("cpu")).kept
     assert 0 < (~kept).sum() < kept.size / 2
@@ -136,7 +136,7 @@ def test_softcore_by_itself(train: Pictures, test: Pictures) -> None:
     assert (abs(expected - score(test, train.features.reshape(-1, DIM))) > 1e-3).any()
 
 
-def test_lofs_k_and_tau_are_their_rows(train: Pictures, test: Pictures) -> None:
+def test_lofs_k_and_tau_are_their_rows(train: Images, test: Images) -> None:
     for k in LOF_KS:
         found = run(f"lof-k-{k}", train, test)[f"LOF, k = {k}"]
         np.testing.assert_array_equal(found, run("softcore-lof", train, test, lof_k=k)["SoftCore-lof"])
@@ -145,19 +145,19 @@ def test_lofs_k_and_tau_are_their_rows(train: Pictures, test: Pictures) -> None:
         np.testing.assert_array_equal(found, run("softcore-lof", train, test, tau=tau)["SoftCore-lof"])
 
 
-def test_padim(train: Pictures, test: Pictures) -> None:
+def test_padim(train: Images, test: Images) -> None:
     expected = padim(train.features, test.features).max(axis=(1, 2))
     np.testing.assert_allclose(run("padim", train, test)["PaDiM"], expected, rtol=1e-4)
 
 
-def test_padim_star_looks_with_resnet18(train: Pictures, test: Pictures) -> None:
+def test_padim_star_looks_with_resnet18(train: Images, test: Images) -> None:
     expected = padim(train.resnet18, test.resnet18).max(axis=(1, 2))
     np.testing.assert_allclose(run("padim-star", train, test)["PaDiM*"], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("after", ["PatchCore", "PaDiM"])
-def test_image_level_denoising_leaves_the_most_suspect_pictures_out(
-    after: str, train: Pictures, test: Pictures
+def test_image_level_denoising_leaves_the_most_suspect_images_out(
+    after: str, train: Images, test: Images
 ) -> None:
     suspicion = padim(train.resnet18, train.resnet18).max(axis=(1, 2))
     rest = np.sort(np.argsort(suspicion)[: N - 6])  # 15 % of 40
@@ -169,7 +169,7 @@ def test_image_level_denoising_leaves_the_most_suspect_pictures_out(
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_maps_are_the_patch_scores_drawn_large(train: Pictures, test: Pictures) -> None:
+def test_maps_are_the_patch_scores_drawn_large(train: Images, test: Images) -> None:
     settings = ExportSettings(coreset_ratio=1.0)
     task = Task(train, settings, Environment(Path("none"), "resnet18", None))
     maps = METHODS["softcore-lof"].fit(task)(test)["SoftCore-lof, no weights"].draw_maps()

@@ -28,11 +28,11 @@ def test_auroc_is_scikit_learns_also_with_ties(seed: int, n: int, share: float, 
 @given(
     seed=st.integers(0, 2**32 - 1),
     levels=st.sampled_from([3, 30, 100_000]),
-    limit=st.sampled_from([0.05, 0.3, 1.0]),
+    threshold=st.sampled_from([0.05, 0.3, 1.0]),
     crowd=st.floats(0.02, 0.5),
 )
 def test_aupro_is_a_weighted_partial_area_of_scikit_learns(
-    seed: int, levels: int, limit: float, crowd: float
+    seed: int, levels: int, threshold: float, crowd: float
 ) -> None:
     rng = np.random.default_rng(seed)
     masks = rng.random((4, 9, 11)) < crowd
@@ -40,15 +40,15 @@ def test_aupro_is_a_weighted_partial_area_of_scikit_learns(
     maps = (rng.integers(levels, size=masks.shape) + levels // 2 * masks).astype(np.float32)
 
     weights = np.ones(masks.shape)
-    for picture, mask in enumerate(masks):
+    for image, mask in enumerate(masks):
         labels, n = ndimage.label(mask, np.ones((3, 3)))
         for region in range(1, n + 1):
-            weights[picture][labels == region] = 1 / (labels == region).sum()
-    area = roc_auc_score(masks.ravel(), maps.ravel(), sample_weight=weights.ravel(), max_fpr=limit)
-    if limit < 1:  # scikit-learn standardises a partial area (McClish): undone here
-        least, most = limit**2 / 2, limit
-        area = ((2 * area - 1) * (most - least) + least) / limit
-    assert aupro(masks, maps, limit) == pytest.approx(area, abs=1e-9)
+            weights[image][labels == region] = 1 / (labels == region).sum()
+    area = roc_auc_score(masks.ravel(), maps.ravel(), sample_weight=weights.ravel(), max_fpr=threshold)
+    if threshold < 1:  # scikit-learn standardises a partial area (McClish): undone here
+        least, most = threshold**2 / 2, threshold
+        area = ((2 * area - 1) * (most - least) + least) / threshold
+    assert aupro(masks, maps, threshold) == pytest.approx(area, abs=1e-9)
 
 
 def test_aupro_counts_a_small_defect_as_much_as_a_large_one() -> None:

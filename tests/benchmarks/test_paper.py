@@ -23,7 +23,7 @@ def command(root: Path, resnet18: Path, work: Path, tmp_path: Path) -> list[str]
         "--anomalib-python": tmp_path / "nothing",
     }
     words = [str(word) for pair in arguments.items() for word in pair]
-    return [*words, "--coreset-ratio", "0.2", "--coreset-ratio", "waves=0.1", "--limit", "stripes=12"]
+    return [*words, "--coreset-ratio", "0.2", "--coreset-ratio", "waves=0.1", "--max-images", "stripes=12"]
 
 
 def test_one_command_makes_tables_and_figures(
@@ -73,7 +73,7 @@ def test_interrupted_it_goes_on_where_it_was(
 
     more = ["--noise", "0", "0.1", "--methods", "patchcore", "padim", "--categories", "waves"]
     arguments = [word for word in command if not word.startswith("stripes")]
-    arguments.remove("--limit")
+    arguments.remove("--max-images")
     monkeypatch.setattr(cells, "compute", compute)
     assert paper.main([*arguments, *more]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
@@ -102,7 +102,7 @@ def test_interrupted_it_goes_on_where_it_was(
         (["--categories", "pill"], "no such category; there are: stripes, waves"),
         (["--coreset-ratio", "pill=0.1"], "no category pill; there are: stripes, waves"),
         (["--coreset-ratio", "waves=none"], "'none' is not a number above 0"),
-        (["--limit", "-3"], "'-3' is not a number above 0"),
+        (["--max-images", "-3"], "'-3' is not a number above 0"),
         (["--methods", "patchcore2"], "invalid choice: 'patchcore2'"),
         (["--weights", "/none.pth"], "/none.pth"),
         (["--noise", "1.5"], "--noise 1.5"),

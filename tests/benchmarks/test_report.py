@@ -7,19 +7,19 @@ from softcore_benchmarks.report import write_report
 from softcore_benchmarks.tables import Table
 
 
-def test_a_report_is_markdown_csv_and_pictures(tmp_path: Path) -> None:
-    picture = tmp_path / "results" / "figure-3.png"
+def test_a_report_is_markdown_csv_and_images(tmp_path: Path) -> None:
+    image = tmp_path / "results" / "figure-3.png"
     frame = pd.DataFrame(
         {
             "method": ["PatchCore", "CFLOW"],
             "pill": [0.98351, None],
             "gap to clean": [-0.0164, None],
-            "inference, ms a picture": [123.456, None],
+            "inference, ms an image": [123.456, None],
             "overlap, paper": [0.71, None],
         }
     )
     table = Table("1-overlap", "Image AUROC", frame)
-    path = write_report(tmp_path, ["# Results", "Words."], frame, [table], [("Figure 3: AUROC", picture)])
+    path = write_report(tmp_path, ["# Results", "Words."], frame, [table], [("Figure 3: AUROC", image)])
     text = path.read_text()
     assert text.startswith("# Results\n\nWords.\n\n## Table 1: Image AUROC\n")
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if "|" in line]

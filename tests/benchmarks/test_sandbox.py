@@ -17,7 +17,7 @@ from softcore_export.memory_bank.discriminator import outlier_factors
 
 @pytest.fixture
 def data() -> DataSet:
-    """12 training pictures of 16 patches; 4 good and 8 bad test pictures, each with one patch far off."""
+    """12 training images of 16 patches; 4 good and 8 bad test images, each with one patch far off."""
     rng = np.random.default_rng(0)
     train = rng.normal(size=(12, 16, 6)).astype(np.float32)
     test = rng.normal(size=(12, 16, 6)).astype(np.float32)
@@ -76,7 +76,7 @@ def test_a_coreset_drawn_anew_is_near_the_masked_one(data: DataSet, box: Sandbox
     assert box.measure(box.score())[0] < expected[0]  # the injected ones know themselves
 
 
-def test_lonely_patches_are_measured_to_other_pictures(box: Sandbox) -> None:
+def test_lonely_patches_are_measured_to_other_images(box: Sandbox) -> None:
     flat = box.features.reshape(-1, 6)
     apart = cdist(flat, flat[box.entries])
     apart[np.arange(240)[:, None] // 16 == box.entries // 16] = np.inf
@@ -90,7 +90,7 @@ def test_factors_and_judgements_are_the_real_ones(box: Sandbox) -> None:
         expected = judge(box.features, (4, 4), cpu, 0, rule)
         for _ in range(2):
             assert_array_equal(box.judge(rule).kept, expected.kept)
-            assert_array_equal(box.judge(rule).pictures, expected.pictures)
+            assert_array_equal(box.judge(rule).images, expected.images)
 
 
 def test_what_takes_long_is_found_again(data: DataSet, box: Sandbox, tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ def test_a_bank_is_learned_by_which_all_timed_parts_pass() -> None:
     for frame in frames[12:]:
         assert line.decide([frame]) == line.inspect([frame]) == [False]
     assert line.decide([frames[12], 255 - frames[13]]) == [False, True]
-    # No limit of its own lies below a good picture's score.
+    # No threshold of its own lies below a good image's score.
     bank = line.search._bank
-    assert cdist(features[12:].reshape(-1, 3), bank).min(1).max() <= line.limit * (1 + 1e-6)
+    assert cdist(features[12:].reshape(-1, 3), bank).min(1).max() <= line.threshold * (1 + 1e-6)
 
 
-def test_one_command_writes_page_picture_and_numbers(
+def test_one_command_writes_page_image_and_numbers(
     root: Path,
     resnet18: Path,
     tmp_path: Path,

@@ -14,7 +14,7 @@ BY_NAME = {attempt.name: attempt for attempt in ATTEMPTS}
 
 @pytest.fixture
 def box(tmp_path: Path) -> Sandbox:
-    """40 training pictures, 4 more with a defect of their own; 10 good and 20 bad ones to test."""
+    """40 training images, 4 more with a defect of their own; 10 good and 20 bad ones to test."""
     rng = np.random.default_rng(0)
     place = rng.normal(size=(1, 16, 8))
     train, test = (place + rng.normal(0, 0.1, (n, 16, 8)) for n in (40, 30))
@@ -33,7 +33,7 @@ def test_names_are_rows_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.name)
-def test_every_attempt_scores_all_test_pictures(attempt: Attempt, box: Sandbox) -> None:
+def test_every_attempt_scores_all_test_images(attempt: Attempt, box: Sandbox) -> None:
     scores = attempt.score(box)
     assert scores.shape == (30,)
     assert scores.dtype == np.float32
@@ -57,7 +57,7 @@ def test_the_papers_rule_is_the_papers(box: Sandbox) -> None:
     assert (BY_NAME["lof, tau 0.15"].score(box) != expected).any()
 
 
-def test_a_second_picture_is_another_one(box: Sandbox) -> None:
-    # An injected picture is its own nearest one, at 0; the second is what remains.
+def test_a_second_image_is_another_one(box: Sandbox) -> None:
+    # An injected image is its own nearest one, at 0; the second is what remains.
     drawn = box.drawn
-    assert BY_NAME["second picture"].score(box)[drawn].min() > 3 * box.score()[drawn].max()
+    assert BY_NAME["second image"].score(box)[drawn].min() > 3 * box.score()[drawn].max()

@@ -103,7 +103,7 @@ def test_times_are_also_multiples_of_the_networks(cells: list[Cell]) -> None:
     row = frame[(frame["method"] == "PatchCore") & (frame["category"] == "pill")].iloc[0]
     assert row["training, s"] == pytest.approx(12 + 110 * 0.02)
     assert row["training / network"] == pytest.approx(1 + 12 / (110 * 0.02))
-    assert row["inference, ms a picture"] == pytest.approx(70)
+    assert row["inference, ms an image"] == pytest.approx(70)
     assert row["inference / network"] == pytest.approx(3.5)
 
 

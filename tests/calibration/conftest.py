@@ -1,4 +1,4 @@
-"""Fixtures of the calibration's tests: pictures that `tiny_bundle` knows, and a cache of their own."""
+"""Fixtures of the calibration's tests: images that `tiny_bundle` knows, and a cache of their own."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _category(tmp_path_factory: pytest.TempPathFactory, draw_part: Draw) -> Path
         (root / "test" / kind).mkdir(parents=True)
         for number in range(count):
             spot = 0 if kind == "good" else 10 + 4 * number
-            picture = draw_part(1000 * len(kind) + number, spot)
-            assert cv2.imwrite(str(root / "test" / kind / f"{number:03}.png"), picture)
+            image = draw_part(1000 * len(kind) + number, spot)
+            assert cv2.imwrite(str(root / "test" / kind / f"{number:03}.png"), image)
     return root
 
 
 @pytest.fixture
 def category(_category: Path) -> Path:
-    """A category in MVTec AD's layout: 40 good test pictures, 24 with spots from faint to plain."""
+    """A category in MVTec AD's layout: 40 good test images, 24 with spots from faint to plain."""
     return _category

@@ -14,7 +14,7 @@ SHARES = st.sampled_from([0.01, 0.02, 0.05, 0.07, 0.1, 0.29, 0.5])
 
 @given(st.integers(1, 2000), SHARES)
 def test_marginally_it_is_split_conformal_prediction(parts: int, share: float) -> None:
-    """The limit is the ceil((n + 1)(1 - A))-th smallest score, as every text on the matter has it."""
+    """The threshold is the ceil((n + 1)(1 - A))-th smallest score, as every text on the matter has it."""
     rank = (parts + 1) - math.floor(round(share * 100) * (parts + 1) / 100)
     expected = parts - rank if rank <= parts else None
     assert allow(parts, share, None) == expected
@@ -76,8 +76,8 @@ def test_the_probability_of_a_lot_is_what_a_simulation_finds() -> None:
     ranks = rng.random((20_000, 160)).argsort(axis=1)
     lot = ranks[:, 80:]
     for count in (0, 1, 3):
-        limit = np.sort(ranks[:, :80], axis=1)[:, 79 - count]
-        kept = ((lot > limit[:, None]).sum(axis=1) <= 4).mean()
+        threshold = np.sort(ranks[:, :80], axis=1)[:, 79 - count]
+        kept = ((lot > threshold[:, None]).sum(axis=1) <= 4).mean()
         assert promise_lot(80, np.array([count]), 0.05)[0] == pytest.approx(kept, abs=0.01)
 
 

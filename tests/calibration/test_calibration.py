@@ -15,7 +15,7 @@ from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Scores
-from softcore_runtime import Inspector, read_picture
+from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.baseline import measure_baseline
 from softcore_runtime.bundle.training import measure_look, read_training
 from softcore_runtime.errors import DataError, UsageError
@@ -34,7 +34,7 @@ def score(inspector: Inspector, *places: tuple[Path, bool | None]) -> Scoring:
 OVERKILL = Objective("overkill", {"share": 0.05})
 
 
-def test_a_limit_and_what_it_rests_on(inspector: Inspector, category: Path) -> None:
+def test_a_threshold_and_what_it_rests_on(inspector: Inspector, category: Path) -> None:
     scoring = score(inspector, (category, None))
     training = read_training(inspector.bundle.path)
     found = calibrate(inspector, scoring, training, OVERKILL, 0.02)
@@ -52,7 +52,7 @@ def test_a_limit_and_what_it_rests_on(inspector: Inspector, category: Path) -> N
     assert found.calibration.good_sha256 == hashlib.sha256("\n".join(digests).encode()).hexdigest()
     assert found.calibration.engine == inspector.backbone.engine
     lines = "\n".join(describe_findings(found))
-    assert "calibrated on 40 good pictures and 24 bad pictures" in lines
+    assert "calibrated on 40 good images and 24 bad images" in lines
     assert "was 12, provisional" in lines
     assert "of 10,000 parts with 0.02 defective: 245 good ones that fail" in lines
 
@@ -69,7 +69,7 @@ def test_the_bundle_learns_where_good_parts_that_pass_lie(inspector: Inspector, 
         "contrast": measure_baseline([s.look[1] for s in passing]),
         "sharpness": measure_baseline([s.look[2] for s in passing]),
     }
-    np.testing.assert_array_equal(passing[0].look, measure_look(read_picture(passing[0].path)))
+    np.testing.assert_array_equal(passing[0].look, measure_look(read_image(passing[0].path)))
     again = score(inspector, (category, None))
     assert again.cached == 64
     assert (
@@ -79,7 +79,7 @@ def test_the_bundle_learns_where_good_parts_that_pass_lie(inspector: Inspector, 
     assert few.calibration.baselines is None
 
 
-def test_without_good_pictures_the_training_pictures_stand_in(inspector: Inspector) -> None:
+def test_without_good_images_the_training_images_stand_in(inspector: Inspector) -> None:
     training = read_training(inspector.bundle.path)
     found = calibrate(inspector, Scoring(), training, Objective("overkill", {"share": 0.1}))
     assert found.threshold.value == training.scores.max()
@@ -87,10 +87,10 @@ def test_without_good_pictures_the_training_pictures_stand_in(inspector: Inspect
     assert found.calibration.baselines is None
     assert found.calibration.good_sha256 is None
     assert found.calibration.escape is None
-    assert any("training pictures stand in" in str(doubt) for doubt in found.doubts)
+    assert any("training images stand in" in str(doubt) for doubt in found.doubts)
     lines = "\n".join(describe_findings(found))
-    assert "calibrated on its training pictures" in lines
-    assert "escape     unknown: no bad pictures were given" in lines
+    assert "calibrated on its training images" in lines
+    assert "escape     unknown: no bad images were given" in lines
     with pytest.raises(DataError, match=r"12 training images can't carry --max-overkill 0\.01 \(99 can\)"):
         calibrate(inspector, Scoring(), training, Objective())
     with pytest.raises(DataError, match="good images are needed"):
@@ -100,15 +100,15 @@ def test_without_good_pictures_the_training_pictures_stand_in(inspector: Inspect
         calibrate(inspector, Scoring(), training, OVERKILL)
 
 
-def test_one_bad_picture_says_how_little_it_says(inspector: Inspector, category: Path) -> None:
+def test_one_bad_image_says_how_little_it_says(inspector: Inspector, category: Path) -> None:
     scoring = score(inspector, (category / "test/good", False), (category / "test/spot/023.png", True))
     found = calibrate(inspector, scoring, read_training(inspector.bundle.path), OVERKILL)
     assert found.calibration.escape is not None
     assert (found.calibration.escape.low, found.calibration.escape.high) == (0, pytest.approx(0.975))
-    assert any("1 bad picture" in str(doubt) for doubt in found.doubts)
+    assert any("1 bad image" in str(doubt) for doubt in found.doubts)
 
 
-def test_a_limit_that_lets_most_pass_is_said_to(inspector: Inspector, category: Path) -> None:
+def test_a_threshold_that_lets_most_pass_is_said_to(inspector: Inspector, category: Path) -> None:
     scoring = score(inspector, (category, None))
     training = read_training(inspector.bundle.path)
     for value, told in ((1e3, True), (1.0, False)):
@@ -122,7 +122,7 @@ def test_swapped_classes_are_noticed(inspector: Inspector, category: Path) -> No
         calibrate(inspector, scoring, read_training(inspector.bundle.path), OVERKILL)
 
 
-def test_an_objective_without_its_pictures(inspector: Inspector) -> None:
+def test_an_objective_without_its_images(inspector: Inspector) -> None:
     with pytest.raises(UsageError, match="needs bad images"):
         calibrate(
             inspector, Scoring(), read_training(inspector.bundle.path), Objective("escape", {"share": 0.1})

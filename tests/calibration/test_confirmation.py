@@ -24,7 +24,7 @@ def test_a_change_beyond_the_factor_is_told_up_and_down(old: float, new: float) 
     if FACTOR * old < new or FACTOR * new < old:
         way = "rise" if new > old else "fall"
         factor = max(new / old, old / new)
-        assert said == f"the limit would {way} from {old:.6g} to {new:.6g}, by a factor of {factor:.3g}"
+        assert said == f"the threshold would {way} from {old:.6g} to {new:.6g}, by a factor of {factor:.3g}"
     else:
         assert said is None
 
@@ -32,15 +32,15 @@ def test_a_change_beyond_the_factor_is_told_up_and_down(old: float, new: float) 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (make(1.044), make(0.519), "the limit would fall from 1.044 to 0.519, by a factor of 2.01"),
+        (make(1.044), make(0.519), "the threshold would fall from 1.044 to 0.519, by a factor of 2.01"),
         (make(1), make(1.4), None),
-        (make(1, 1.2), make(1.4, 1.9), "the limit would rise from 1.2 to 1.9, by a factor of 1.58"),
-        (make(1), make(0.8, 2), "the limit would rise from 1 to 2, by a factor of 2"),
+        (make(1, 1.2), make(1.4, 1.9), "the threshold would rise from 1.2 to 1.9, by a factor of 1.58"),
+        (make(1), make(0.8, 2), "the threshold would rise from 1 to 2, by a factor of 2"),
         (make(1), make(0.2, min_area=20), None),  # scores of areas are others
         (
             make(1, min_area=20),
             make(0.2, min_area=20),
-            "the limit would fall from 1 to 0.2, by a factor of 5",
+            "the threshold would fall from 1 to 0.2, by a factor of 5",
         ),
     ],
 )
@@ -65,14 +65,14 @@ def test_a_person_at_the_terminal_is_asked(
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     monkeypatch.setattr(sys, "stderr", said)
     if agrees:
-        confirm(Path("pill"), "the limit would fall")
+        confirm(Path("pill"), "the threshold would fall")
     else:
         with pytest.raises(UsageError) as caught:
-            confirm(Path("pill"), "the limit would fall")
+            confirm(Path("pill"), "the threshold would fall")
         assert str(caught.value) == (
-            "pill: the limit would fall; nothing was changed, for the answer was not yes"
+            "pill: the threshold would fall; nothing was changed, for the answer was not yes"
         )
-    assert said.getvalue() == "pill: the limit would fall. Set it? [y/N] "
+    assert said.getvalue() == "pill: the threshold would fall. Set it? [y/N] "
 
 
 @pytest.mark.parametrize(("stdin", "stderr"), [(None, Terminal()), (Terminal("y"), io.StringIO())])
@@ -82,5 +82,5 @@ def test_nobody_is_asked_where_nobody_can_answer(
     monkeypatch.setattr(sys, "stdin", stdin)
     monkeypatch.setattr(sys, "stderr", stderr)
     with pytest.raises(UsageError, match="repeat the command with --yes; nothing was changed"):
-        confirm(Path("pill"), "the limit would fall")
+        confirm(Path("pill"), "the threshold would fall")
     assert stderr.getvalue() == ""

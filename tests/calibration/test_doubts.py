@@ -9,7 +9,7 @@ from softcore_calibration.data.scoring import Scored, Scoring
 from softcore_calibration.doubts import (
     Doubt,
     doubt_compression,
-    doubt_pictures,
+    doubt_images,
     find_near_duplicates,
     refuse_swapped,
 )
@@ -21,7 +21,7 @@ from softcore_runtime.images.compression import measure_traces, summarize_traces
 RNG = np.random.default_rng(0)
 
 
-def picture(name: str, score: float, spread: float = 0.1, thumbnail: np.ndarray | None = None) -> Scored:
+def image(name: str, score: float, spread: float = 0.1, thumbnail: np.ndarray | None = None) -> Scored:
     if thumbnail is None:
         thumbnail = RNG.integers(0, 256, (32, 32), dtype=np.uint8)
     return Scored(name, Path(name), False, name, score, spread, thumbnail, np.ones(3))
@@ -36,41 +36,41 @@ def training() -> Training:
 
 
 def doubts(training: Training, **fields: list[object]) -> dict[str, Doubt]:
-    return {doubt.kind: doubt for doubt in doubt_pictures(Scoring(**fields), training)}  # type: ignore[arg-type]
+    return {doubt.kind: doubt for doubt in doubt_images(Scoring(**fields), training)}  # type: ignore[arg-type]
 
 
-def test_sound_pictures_raise_none(training: Training) -> None:
+def test_sound_images_raise_none(training: Training) -> None:
     rng = np.random.default_rng(2)
-    good: list[object] = [picture(f"g{i}", score) for i, score in enumerate(rng.normal(5, 0.5, 50))]
-    bad: list[object] = [picture(f"b{i}", score) for i, score in enumerate(rng.normal(20, 2, 50))]
+    good: list[object] = [image(f"g{i}", score) for i, score in enumerate(rng.normal(5, 0.5, 50))]
+    bad: list[object] = [image(f"b{i}", score) for i, score in enumerate(rng.normal(20, 2, 50))]
     assert doubts(training, good=good, bad=bad) == {}
 
 
 def test_each_doubt_has_its_words(training: Training) -> None:
-    good: list[object] = [picture(f"g{i}", 9 + i / 100) for i in range(30)]
-    good.append(picture("alien", 12, spread=0.6))
-    found = doubts(training, good=good, bad=[picture("b", 9.1)], unread=["x: broken"], repeated=["y", "z"],
+    good: list[object] = [image(f"g{i}", 9 + i / 100) for i in range(30)]
+    good.append(image("alien", 12, spread=0.6))
+    found = doubts(training, good=good, bad=[image("b", 9.1)], unread=["x: broken"], repeated=["y", "z"],
                    contradicted=["w"])  # fmt: skip
-    assert str(found["unread"]) == "1 picture could not be read, left out: x: broken"
-    assert str(found["repeated"]) == "2 pictures with the content of another, not counted: y, z"
+    assert str(found["unread"]) == "1 image could not be read, left out: x: broken"
+    assert str(found["repeated"]) == "2 images with the content of another, not counted: y, z"
     assert found["contradicted"].names == ("w",)
     assert found["strange"].names == ("alien",)
     assert "score 1.9" in found["drift"].words
-    assert "1 of 1 bad pictures" in found["overlap"].words
-    assert "1 bad picture says next to nothing" in found["few"].words
+    assert "1 of 1 bad images" in found["overlap"].words
+    assert "1 bad image says next to nothing" in found["few"].words
 
 
 def test_long_lists_are_cut() -> None:
     assert str(Doubt("k", "these", tuple("abcdefg"))) == "these: a, b, c, d, e and 2 more"
 
 
-def test_a_copy_of_a_training_picture_is_known_again(training: Training) -> None:
+def test_a_copy_of_a_training_image_is_known_again(training: Training) -> None:
     rng = np.random.default_rng(3)
     copy = np.clip(training.thumbnails[7] + rng.normal(0, 1, (32, 32)), 0, 255).astype(np.uint8)
     mean = training.thumbnails.mean(axis=0)
     other = np.clip(mean + rng.normal(0, 10, (32, 32)), 0, 255).astype(np.uint8)
     assert find_near_duplicates(
-        [picture("copy", 1, thumbnail=copy), picture("new", 1, thumbnail=other)], training
+        [image("copy", 1, thumbnail=copy), image("new", 1, thumbnail=other)], training
     ) == ["copy"]
     assert find_near_duplicates([], training) == []
 
@@ -94,11 +94,11 @@ def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path:
     coarse = cv2.resize(rng.uniform(60, 190, (6, 6)), (96, 96), interpolation=cv2.INTER_CUBIC)
     scored: dict[str, list[Scored]] = {".png": [], ".jpg": []}
     for number in range(40):
-        image = np.clip(coarse[:, :, None] + rng.normal(0, 1, (96, 96, 3)), 0, 255).astype(np.uint8)
+        pixels = np.clip(coarse[:, :, None] + rng.normal(0, 1, (96, 96, 3)), 0, 255).astype(np.uint8)
         for suffix, some in scored.items():
             path = tmp_path / f"{number:02}{suffix}"
-            assert cv2.imwrite(str(path), image)
-            some.append(picture(str(path), 1.0))
+            assert cv2.imwrite(str(path), pixels)
+            some.append(image(str(path), 1.0))
     known = summarize_traces([measure_traces(cv2.imread(one.name)) for one in scored[".png"][:20]])
     assert doubt_compression(scored[".png"][20:], known) is None
     scored[".jpg"][0].path.unlink()  # read_again tells of it; here it is one fewer

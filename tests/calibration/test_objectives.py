@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_curve
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Chosen, Scores, choose_limit, count_wrong
+from softcore_calibration.objectives import Chosen, Scores, choose_threshold, count_wrong
 from softcore_runtime.errors import DataError, UsageError
 
 VALUES = st.lists(st.integers(1, 40).map(lambda n: n / 4), min_size=1, max_size=40)
@@ -17,20 +17,20 @@ def scores_of(good: list[float], bad: list[float]) -> Scores:
 
 
 def choose(scores: Scores, kind: str, confidence: float | None = None, **parameters: float) -> Chosen:
-    return choose_limit(Objective(kind, parameters, confidence), scores)
+    return choose_threshold(Objective(kind, parameters, confidence), scores)
 
 
 @given(VALUES, VALUES, st.floats(0, 12))
 def test_wrong_ones_are_counted_as_the_line_decides(
-    good: list[float], bad: list[float], limit: float
+    good: list[float], bad: list[float], threshold: float
 ) -> None:
-    overkill, escape = count_wrong(np.array([limit]), scores_of(good, bad))
-    assert overkill[0] == sum(score > limit for score in good)
-    assert escape[0] == sum(score <= limit for score in bad)
+    overkill, escape = count_wrong(np.array([threshold]), scores_of(good, bad))
+    assert overkill[0] == sum(score > threshold for score in good)
+    assert escape[0] == sum(score <= threshold for score in bad)
 
 
 @given(st.lists(st.floats(0.1, 100), min_size=19, max_size=120))
-def test_overkill_takes_the_smallest_limit_that_keeps_the_promise(good: list[float]) -> None:
+def test_overkill_takes_the_smallest_threshold_that_keeps_the_promise(good: list[float]) -> None:
     found = choose(scores_of(good, []), "overkill", share=0.05).value
     n = len(good)
     above = sum(score > found for score in good)
@@ -41,7 +41,7 @@ def test_overkill_takes_the_smallest_limit_that_keeps_the_promise(good: list[flo
 
 
 @given(st.lists(st.floats(0.1, 100), min_size=9, max_size=120))
-def test_escape_takes_the_largest_limit_that_keeps_the_promise(bad: list[float]) -> None:
+def test_escape_takes_the_largest_threshold_that_keeps_the_promise(bad: list[float]) -> None:
     found = choose(scores_of([], bad), "escape", share=0.1).value
     n = len(bad)
     passing = sum(score <= found for score in bad)
@@ -77,8 +77,8 @@ def test_f1_and_youden_are_the_highest_there_are(good: list[float], bad: list[fl
     scores = scores_of(good, bad)
     labels = np.repeat([0, 1], [len(good), len(bad)])
     both = np.array([*good, *bad])
-    limits = [0.0, *both]
-    best = max(f1_score(labels, both > limit, zero_division=0.0) for limit in limits)
+    thresholds = [0.0, *both]
+    best = max(f1_score(labels, both > threshold, zero_division=0.0) for threshold in thresholds)
     found = choose(scores, "f1").value
     assert f1_score(labels, both > found, zero_division=0.0) == pytest.approx(best)
     overkill, caught, _ = roc_curve(labels, both)
@@ -92,18 +92,18 @@ def test_f1_and_youden_are_the_highest_there_are(good: list[float], bad: list[fl
 def test_the_cost_is_the_least_there_is(
     good: list[float], bad: list[float], escape: float, defects: float
 ) -> None:
-    def cost(limit: float) -> float:
-        fails, passes = np.mean(np.array(good) > limit), np.mean(np.array(bad) <= limit)
+    def cost(threshold: float) -> float:
+        fails, passes = np.mean(np.array(good) > threshold), np.mean(np.array(bad) <= threshold)
         return float((1 - defects) * 2 * fails + defects * escape * passes)
 
     chosen = choose(scores_of(good, bad), "cost", escape=escape, overkill=2.0, defects=defects)
-    assert cost(chosen.value) == pytest.approx(min(cost(limit) for limit in [0.0, *good, *bad]))
+    assert cost(chosen.value) == pytest.approx(min(cost(threshold) for threshold in [0.0, *good, *bad]))
     assert chosen.interval
     assert chosen.interval[0] <= chosen.interval[1]
 
 
-def test_the_bootstrap_covers_the_limit_of_the_population() -> None:
-    """Normal classes of one width at even costs: the best limit is the middle between them."""
+def test_the_bootstrap_covers_the_threshold_of_the_population() -> None:
+    """Normal classes of one width at even costs: the best threshold is the middle between them."""
     covered = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -114,7 +114,7 @@ def test_the_bootstrap_covers_the_limit_of_the_population() -> None:
     assert covered >= 34  # a percentile bootstrap of an argmin is a little narrow
 
 
-def test_between_apart_classes_the_limit_leaves_most_room() -> None:
+def test_between_apart_classes_the_threshold_leaves_most_room() -> None:
     for kind in ("f1", "youden"):
         assert choose(scores_of([1, 2, 3], [7, 9]), kind).value == 5
 
@@ -134,11 +134,11 @@ def test_two_promises_leave_a_grey_zone_between_them() -> None:
     assert chosen.fail_above == choose(scores_of(good, bad), "overkill", share=0.05).value
     assert chosen.value < chosen.fail_above
     apart = choose(scores_of(good, [score + 10 for score in bad]), "band", overkill=0.05, escape=0.05)
-    assert apart.value == apart.fail_above  # one limit keeps both
+    assert apart.value == apart.fail_above  # one threshold keeps both
 
 
 def test_a_grey_zone_may_have_a_width() -> None:
-    chosen = choose_limit(Objective("value", {"value": 10.0}, band_width=0.2), scores_of([], []))
+    chosen = choose_threshold(Objective("value", {"value": 10.0}, band_width=0.2), scores_of([], []))
     assert (chosen.value, chosen.fail_above) == (8, 12)
 
 
@@ -155,11 +155,11 @@ def test_what_is_missing_is_named(
     kind: str, parameters: dict[str, float], good: list[float], bad: list[float], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        choose_limit(Objective(kind, parameters), scores_of(good, bad))
+        choose_threshold(Objective(kind, parameters), scores_of(good, bad))
 
 
 def test_bad_parts_that_score_nothing_are_said() -> None:
-    with pytest.raises(DataError, match="1 of the bad pictures score 0, and no limit can catch those"):
+    with pytest.raises(DataError, match="1 of the bad images score 0, and no threshold can catch those"):
         choose(scores_of([], [0.0, *np.linspace(1, 2, 20)]), "escape", share=0.05)
 
 

@@ -27,7 +27,7 @@ from softcore_calibration.report.page import serve_page
 from softcore_calibration.report.report import write_report
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.bundle import read_manifest
-from softcore_runtime.bundle.limit import set_threshold
+from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.errors import UsageError
 
@@ -45,7 +45,7 @@ def inspector(tiny_bundle: Path) -> Inspector:
 
 @pytest.fixture
 def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
-    own = tmp_path / "pictures"
+    own = tmp_path / "images"
     shutil.copytree(category / "test", own)
     (own / "spot" / "002.png").rename(own / "spot" / NASTY)
     with open_cache(inspector, None) as cache:
@@ -73,9 +73,9 @@ class Shown:
         self.page.goto(url)
 
     def slide(self, place: int) -> float:
-        """Move the slider, as a person's hand would, and give the limit it is at."""
+        """Move the slider, as a person's hand would, and give the threshold it is at."""
         self.page.locator("#slider").fill(str(place))
-        return float(self.page.evaluate("limit[0]"))
+        return float(self.page.evaluate("threshold[0]"))
 
     def drawn(self, chart: str) -> np.ndarray:
         """A chart's pixels."""
@@ -94,7 +94,7 @@ def show(browser: Browser, inspector: Inspector, tmp_path: Path) -> Iterator[Cal
     opened: list[Shown] = []
 
     def work(findings: Findings, **options: object) -> Shown:
-        file = tmp_path / "limit.html"
+        file = tmp_path / "threshold.html"
         write_report(file, findings, inspector)
         opened.append(Shown(browser, file.as_uri(), **options))
         return opened[-1]
@@ -118,7 +118,7 @@ def words(kind: str, does: str, count: int, parts: int) -> str:
     if count == 1:
         does = {"fail": "fails", "pass": "passes"}[does]
     sure = f"with 95 % confidence {percent(bounds.low)} to {percent(bounds.high)} of all such parts"
-    return f"{count} of {parts} {kind} pictures {does} ({percent(count / parts)}; {sure})"
+    return f"{count} of {parts} {kind} images {does} ({percent(count / parts)}; {sure})"
 
 
 def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Shown]) -> None:
@@ -132,26 +132,27 @@ def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Show
     }
     chosen = findings.threshold.value
     expect(page.locator("#words")).to_contain_text(words("good", "fail", 1, 40))
-    expect(page.locator("#unchanged")).to_have_text("None: the slider is at the limit.")
+    expect(page.locator("#unchanged")).to_have_text("None: the slider is at the threshold.")
     expect(page.get_by_role("button", name="Back to")).to_be_disabled()
     before = {chart: shown.drawn(chart) for chart in ("histogram", "rates", "roc", "cost")}
 
     last = int(page.locator("#slider").get_attribute("max") or 0)
     for place in (0, 7, last // 2, last - 3, last):
-        limit = shown.slide(place)
-        assert place == 0 or limit > good.min() or limit > bad.min()
+        threshold = shown.slide(place)
+        assert place == 0 or threshold > good.min() or threshold > bad.min()
         expect(page.locator("#words")).to_have_text(
-            f"At the limit {short(limit)}, {words('good', 'fail', int((good > limit).sum()), 40)}, "
-            f"and {words('bad', 'pass', int((bad <= limit).sum()), 24)}."
+            f"At the threshold {short(threshold)}, "
+            f"{words('good', 'fail', int((good > threshold).sum()), 40)}, "
+            f"and {words('bad', 'pass', int((bad <= threshold).sum()), 24)}."
         )
-        assert page.locator("#number").input_value() == f"{float(f'{limit:.6g}'):g}"
-        fail = 9900 * (good > limit).mean()
+        assert page.locator("#number").input_value() == f"{float(f'{threshold:.6g}'):g}"
+        fail = 9900 * (good > threshold).mean()
         expect(page.locator("#expected")).to_contain_text(f"about {fail + 1e-9:,.0f} good ones fail")
         groups = {
-            "good pictures? would now fail": good[(good > limit) & (good <= chosen)],
-            "good pictures? would now pass": good[(good <= limit) & (good > chosen)],
-            "bad pictures? would now be caught": bad[(bad > limit) & (bad <= chosen)],
-            "bad pictures? would now pass unseen": bad[(bad <= limit) & (bad > chosen)],
+            "good images? would now fail": good[(good > threshold) & (good <= chosen)],
+            "good images? would now pass": good[(good <= threshold) & (good > chosen)],
+            "bad images? would now be caught": bad[(bad > threshold) & (bad <= chosen)],
+            "bad images? would now pass unseen": bad[(bad <= threshold) & (bad > chosen)],
         }
         for title, changed in groups.items():
             heading = page.locator("#changes h4").filter(has_text=re.compile(f"^{len(changed)} {title}$"))
@@ -174,24 +175,24 @@ def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Show
     for chart, old in before.items():
         assert (shown.drawn(chart) != old).any(), chart  # the slider's line, or dot
     page.get_by_role("button", name="Back to").click()
-    expect(page.locator("#unchanged")).to_have_text("None: the slider is at the limit.")
+    expect(page.locator("#unchanged")).to_have_text("None: the slider is at the threshold.")
     page.wait_for_timeout(200)
     for chart, old in before.items():
         assert (shown.drawn(chart) == old).all(), chart
 
 
-def test_a_limit_can_be_typed(find: Find, show: Callable[..., Shown]) -> None:
+def test_a_threshold_can_be_typed(find: Find, show: Callable[..., Shown]) -> None:
     findings = find()
     page = show(findings).page
-    limit = float(np.mean(findings.scores.bad[3:5]))
-    page.locator("#number").fill(repr(limit))
+    threshold = float(np.mean(findings.scores.bad[3:5]))
+    page.locator("#number").fill(repr(threshold))
     expect(page.locator("#words")).to_contain_text(words("bad", "pass", 4, 24))
     told = page.locator("#words").text_content() or ""
     for nothing in ("", "-3", "0", "1e999"):
         page.locator("#number").fill(nothing)
     expect(page.locator("#words")).to_have_text(told)
     page.locator("#number").blur()
-    expect(page.locator("#number")).to_have_value(f"{limit:.6g}")
+    expect(page.locator("#number")).to_have_value(f"{threshold:.6g}")
     page.locator("#slider").press("ArrowRight")
     expect(page.locator("#words")).not_to_have_text(told)
 
@@ -202,27 +203,25 @@ def test_a_grey_zone_is_told(find: Find, show: Callable[..., Shown]) -> None:
     page = shown.page
     zone, (good, bad) = findings.threshold, (findings.scores.good, findings.scores.bad)
     between = [int(((some > zone.value) & (some <= zone.upper)).sum()) for some in (good, bad)]
-    expect(page.locator("#zone")).to_contain_text(f"{between[0]} good picture")
-    expect(page.locator("#zone")).to_contain_text(f"{between[1]} bad picture")
+    expect(page.locator("#zone")).to_contain_text(f"{between[0]} good image")
+    expect(page.locator("#zone")).to_contain_text(f"{between[1]} bad image")
     expect(page.locator("#words")).to_contain_text(words("good", "fail", int((good > zone.upper).sum()), 40))
     page.locator("#number").fill(repr(zone.upper))
-    expect(page.locator("#zone")).to_have_text("This is a single limit, without the grey zone.")
+    expect(page.locator("#zone")).to_have_text("This is a single threshold, without the grey zone.")
     assert page.locator("#changes li", has_text="(went to a person)").count() == sum(
         min(12, n) for n in between
     )
 
 
 @pytest.mark.parametrize(("good", "bad"), [(40, 0), (0, 0), (40, 1), (0, 24)])
-def test_with_few_pictures_the_rest_is_shown(
+def test_with_few_images_the_rest_is_shown(
     find: Find, show: Callable[..., Shown], good: int, bad: int
 ) -> None:
     page = show(find(Objective("overkill", {"share": 0.1}), good, bad)).page
     expect(page.locator("#histogram canvas")).to_be_visible()
     expect(page.locator("#rates canvas")).to_be_visible()
     expect(page.locator("#roc canvas")).to_have_count(1 if bad else 0)
-    expect(page.locator("#words")).to_contain_text(
-        f"of {good or 12} {'good' if good else 'training'} pictures"
-    )
+    expect(page.locator("#words")).to_contain_text(f"of {good or 12} {'good' if good else 'training'} images")
     if bad == 0:
         expect(page.locator("#words")).to_contain_text("How many bad parts pass is not known.")
     page.locator("#slider").fill("0")
@@ -251,7 +250,7 @@ def test_it_prints(find: Find, show: Callable[..., Shown]) -> None:
         expect(shown.page.locator(gone)).to_be_hidden()
     for chart in ("histogram", "rates", "roc", "cost"):
         expect(shown.page.locator(f"#{chart} canvas")).to_be_visible()
-    expect(shown.page.get_by_role("heading", name="Scores and limit")).to_be_visible()
+    expect(shown.page.get_by_role("heading", name="Scores and threshold")).to_be_visible()
     shown.page.wait_for_timeout(200)
     paper = shown.drawn("histogram")
     assert paper[0, 0].mean() == 255
@@ -260,7 +259,7 @@ def test_it_prints(find: Find, show: Callable[..., Shown]) -> None:
     assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
-def test_a_person_sets_the_limit(
+def test_a_person_sets_the_threshold(
     browser: Browser, inspector: Inspector, find: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webbrowser, "open", lambda _: None)
@@ -277,7 +276,7 @@ def test_a_person_sets_the_limit(
 
     with serving(findings, inspector, use) as url:
         shown = Shown(browser, url)
-        set_limits(shown, findings, refusals)
+        set_thresholds(shown, findings, refusals)
         shown.close()
 
 
@@ -300,28 +299,28 @@ def serving(findings: Findings, inspector: Inspector, use: Callable[[float], Fin
             httpx.post(f"{found[0]}finish", headers={"X-Softcore-Token": token[1]})
 
 
-def set_limits(shown: Shown, findings: Findings, refusals: list[UsageError]) -> None:
-    """Go through the page as a person does who sets a limit by hand, then the calibrated one."""
+def set_thresholds(shown: Shown, findings: Findings, refusals: list[UsageError]) -> None:
+    """Go through the page as a person does who sets a threshold by hand, then the calibrated one."""
     page, path = shown.page, findings.path
     good, bad = findings.scores.good, findings.scores.bad
     expect(page.locator("#state")).to_contain_text("In the bundle now: 12, provisional")
 
     # Who thinks better of it changes nothing.
-    limit = shown.slide(int(page.locator("#slider").get_attribute("max") or 0) // 3)
-    page.get_by_role("button", name="Use this limit").click()
-    asked = page.get_by_role("dialog", name="Use this limit?")
-    expect(asked).to_contain_text(f"The limit in the bundle changes from 12 to {short(limit)}.")
-    for when, at in (("Now", 12.0), ("After", limit)):
-        expect(asked).to_contain_text(f"{when}: limit {short(at)}")
-        expect(asked).to_contain_text(f"{int((good > at).sum())} of 40 good pictures fail")
-        expect(asked).to_contain_text(f"{int((bad <= at).sum())} of 24 bad pictures pass")
+    threshold = shown.slide(int(page.locator("#slider").get_attribute("max") or 0) // 3)
+    page.get_by_role("button", name="Use this threshold").click()
+    asked = page.get_by_role("dialog", name="Use this threshold?")
+    expect(asked).to_contain_text(f"The threshold in the bundle changes from 12 to {short(threshold)}.")
+    for when, at in (("Now", 12.0), ("After", threshold)):
+        expect(asked).to_contain_text(f"{when}: threshold {short(at)}")
+        expect(asked).to_contain_text(f"{int((good > at).sum())} of 40 good images fail")
+        expect(asked).to_contain_text(f"{int((bad <= at).sum())} of 24 bad images pass")
     expect(asked).to_contain_text("It is set by hand then, so it carries no promise")
     asked.get_by_role("button", name="Leave it").click()
     assert read_manifest(path).threshold.value == 12
 
     # What goes wrong is said, and the button is there again.
     assert refusals
-    use_it = page.get_by_role("button", name="Use this limit")
+    use_it = page.get_by_role("button", name="Use this threshold")
     use_it.click()
     asked.get_by_role("button", name="Use it").click()
     expect(page.get_by_role("status")).to_have_text(
@@ -335,14 +334,14 @@ def set_limits(shown: Shown, findings: Findings, refusals: list[UsageError]) -> 
     use_it.click()
     asked.get_by_role("button", name="Use it").click()
     expect(page.locator("#state")).to_contain_text("written from this page. It was 12")
-    assert read_manifest(path).threshold.value == limit
-    expect(page.get_by_role("button", name="This limit is in the bundle")).to_be_disabled()
-    expect(page.locator(".verdict")).to_contain_text(f"The limit is {short(limit)}")
+    assert read_manifest(path).threshold.value == threshold
+    expect(page.get_by_role("button", name="This threshold is in the bundle")).to_be_disabled()
+    expect(page.locator(".verdict")).to_contain_text(f"The threshold is {short(threshold)}")
     expect(page.locator("#history")).to_contain_text("set by hand: no promise")
 
     # Back to the calibrated one, which keeps its promise.
     page.locator("#number").fill(repr(findings.threshold.value))
-    page.get_by_role("button", name="Use this limit").click()
+    page.get_by_role("button", name="Use this threshold").click()
     asked.get_by_role("button", name="Use it").click()
     expect(page.locator(".verdict")).to_contain_text(
         "the next good part will fail with probability 0.05 at most"

@@ -19,8 +19,8 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from softcore_export.data import procedural_pill
-from softcore_runtime import Decision, Inspector, Preprocessing, read_bundle, read_picture
-from softcore_runtime.images.pictures import find_pictures
+from softcore_runtime import Decision, Inspector, Preprocessing, read_bundle, read_image
+from softcore_runtime.images.image_file import find_images
 
 from .pages import Block, read_blocks
 
@@ -196,11 +196,11 @@ def test_no_entry_of_the_bank_lies_on_a_hidden_defect(demo: Path) -> None:
     images = demo / "demo" / "pill" / "train" / "good"
     bundle = read_bundle(demo / "demo" / "bundles" / "pill")
     grid = bundle.manifest.grid
-    names = [path.name for path in find_pictures(images)]
+    names = [path.name for path in find_images(images)]
     for number, (name, defect) in enumerate(list_hidden(demo / "demo" / "pill").items()):
         generator = procedural_pill._generator(0, "unnoticed", number)
         image, mask = procedural_pill.draw_pill(generator, defect)
-        np.testing.assert_array_equal(image, read_picture(images / name))
+        np.testing.assert_array_equal(image, read_image(images / name))
         crop = Preprocessing().apply(mask)[:, :, 0].reshape(grid.height, 8, grid.width, 8)
         share = crop.mean(axis=(1, 3)) / 255
         assert (share >= 0.5).any()
@@ -211,6 +211,6 @@ def test_no_entry_of_the_bank_lies_on_a_hidden_defect(demo: Path) -> None:
 
 def test_every_recorded_frame_is_decided_rightly(demo: Path, recordings: Path) -> None:
     inspector = Inspector.load(demo / "demo" / "bundles" / "pill")
-    for path in find_pictures(recordings / "pill"):
-        decision = inspector.inspect(read_picture(path)).decision
+    for path in find_images(recordings / "pill"):
+        decision = inspector.inspect(read_image(path)).decision
         assert decision is (Decision.PASS if path.stem.endswith("good") else Decision.FAIL), path.name

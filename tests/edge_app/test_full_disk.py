@@ -43,7 +43,7 @@ def list_others(disk: Path) -> list[str]:
 @pytest.fixture
 def entry(tiny_bundle: Path, good_frame: np.ndarray) -> Entry:
     inspector = Inspector.load(tiny_bundle)
-    verdict, _ = decide(inspector, Frame(1, "a.png", picture=good_frame))
+    verdict, _ = decide(inspector, Frame(1, "a.png", image=good_frame))
     return make_entry(verdict, inspector, "run-1", 10**18)
 
 
@@ -94,13 +94,13 @@ def test_no_half_labelled_image_is_left(
     with Ledger.open(path) as ledger:
         ledger.append(entry)
         ledger.note(Change("mark", entry.camera, entry.trigger, None, "good", "page"))
-    picture, sidecar = (kept.file(tmp_path / "archive", suffix) for suffix in (".png", ".json"))
-    picture.parent.mkdir(parents=True)
-    picture.write_bytes(b"x" * 9000)
+    image, sidecar = (kept.file(tmp_path / "archive", suffix) for suffix in (".png", ".json"))
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"x" * 9000)
     sidecar.write_bytes(write_sidecar(entry, good_frame.shape, b"x" * 9000))
     given = ["--archive", str(tmp_path / "archive"), "--out", str(disk / "out")]
     assert main(["ledger", "labels", str(path), *given]) == 3
-    copy = disk / "out" / "good" / picture.name
+    copy = disk / "out" / "good" / image.name
     assert capsys.readouterr().err == f"softcore-edge ledger: {copy}: No space left on device\n"
     assert not copy.exists()
     (disk / "ballast").unlink()

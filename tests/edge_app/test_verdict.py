@@ -15,14 +15,14 @@ FAIL = Verdict(
     threshold=12.0, fail_above=12.0,
     share=22.0134567 / 12, milliseconds=3.25, certified_by_hint=60, by_hnsw=3, exact=1,
 )  # fmt: skip
-INVALID = Verdict(13, "b.png", Decision.INVALID, None, None, 12.0, 12.0, None, None, reason="not a picture")
+INVALID = Verdict(13, "b.png", Decision.INVALID, None, None, 12.0, 12.0, None, None, reason="not an image")
 
 
 def test_good_passes_bad_fails_and_the_rest_is_invalid(
     tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray
 ) -> None:
     inspector = Inspector.load(tiny_bundle)
-    good, bad = (decide(inspector, Frame(1, "x", picture=picture)) for picture in (good_frame, bad_frame))
+    good, bad = (decide(inspector, Frame(1, "x", image=image)) for image in (good_frame, bad_frame))
     assert (good[0].decision, bad[0].decision) == (Decision.PASS, Decision.FAIL)
     assert bad[1] is not None
     assert (bad[0].score, bad[0].share) == (bad[1].score, bad[1].score / 12)
@@ -40,11 +40,11 @@ def test_fast_decides_the_same_without_an_inspection(
     tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray
 ) -> None:
     fast, thorough, plain = (Inspector.load(tiny_bundle, self_test=False) for _ in range(3))
-    for number, picture in enumerate((good_frame, bad_frame, good_frame), 1):
-        frame = Frame(number, "x", picture=picture)
+    for number, image in enumerate((good_frame, bad_frame, good_frame), 1):
+        frame = Frame(number, "x", image=image)
         verdict, inspection = decide(fast, frame, fast=True)
         assert inspection is None
-        ruling = plain.decide(picture)
+        ruling = plain.decide(image)
         assert (verdict.score, verdict.bound) == (ruling.score, ruling.bound.value)
         assert (verdict.certified_by_hint, verdict.by_hnsw, verdict.exact) == (
             ruling.certified_by_hint, ruling.by_hnsw, ruling.exact,
@@ -67,13 +67,13 @@ def test_a_network_that_gives_no_numbers_is_invalid(
     features = np.full((1, 64, 3), np.nan, np.float32)
     monkeypatch.setattr(inspector.backbone, "features", lambda _crops, _out: features)
     for fast in (False, True):
-        verdict, inspection = decide(inspector, Frame(1, "x", picture=good_frame), fast=fast)
+        verdict, inspection = decide(inspector, Frame(1, "x", image=good_frame), fast=fast)
         assert (verdict.decision, verdict.score, inspection) == (Decision.INVALID, None, None)
         assert "NaN" in (verdict.reason or "")
 
 
 def test_a_frame_too_small_is_invalid(tiny_bundle: Path) -> None:
-    frame = Frame(1, "x", picture=np.zeros((1, 1, 3), np.uint8))
+    frame = Frame(1, "x", image=np.zeros((1, 1, 3), np.uint8))
     verdict, inspection = decide(Inspector.load(tiny_bundle), frame)
     assert inspection is None
     assert verdict.decision is Decision.INVALID
@@ -90,7 +90,7 @@ def test_json_has_the_same_keys_for_every_frame() -> None:
         "by_hnsw": 3, "exact": 1, "overlay": None, "reason": None, "trigger": None,
         "camera": None, "part": None,
     }  # fmt: skip
-    assert (invalid["decision"], invalid["score"], invalid["reason"]) == ("INVALID", None, "not a picture")
+    assert (invalid["decision"], invalid["score"], invalid["reason"]) == ("INVALID", None, "not an image")
     assert [invalid[key] for key in ("bound", "certified_by_hint", "by_hnsw", "exact")] == [None] * 4
 
 
@@ -105,10 +105,10 @@ def test_json_keeps_every_bit_of_a_score() -> None:
 
 def test_a_line_says_it_all() -> None:
     assert format_line(FAIL).split() == [
-        "12", "FAIL", "1.834", "x", "limit", "score", "22.0135", "3.2", "ms", "scratch/7.png",
+        "12", "FAIL", "1.834", "x", "threshold", "score", "22.0135", "3.2", "ms", "scratch/7.png",
     ]  # fmt: skip
     assert format_line(INVALID).split()[:2] == ["13", "INVALID"]
-    assert format_line(INVALID).endswith("  b.png: not a picture")
+    assert format_line(INVALID).endswith("  b.png: not an image")
 
 
 def test_a_line_names_the_camera_where_there_are_several_and_the_part_that_was_named() -> None:

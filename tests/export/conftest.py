@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from softcore_export.backbone.backbone import PatchFeatures
 from softcore_export.backbone.onnx_file import write_onnx
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, Prepared, export, prepare
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Preprocessing
@@ -21,7 +21,7 @@ from torch import nn
 
 from ..network_files import keep_networks
 
-PICTURES = 12
+IMAGES = 12
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,10 +51,10 @@ def draw_disc() -> Callable[..., np.ndarray]:
 
 @pytest.fixture(scope="session")
 def discs(tmp_path_factory: pytest.TempPathFactory, draw_disc: Callable[..., np.ndarray]) -> Path:
-    """A root with the category `disc` in it: 12 pictures, `05.png` with a defect. Not to be changed."""
+    """A root with the category `disc` in it: 12 images, `05.png` with a defect. Not to be changed."""
     root = tmp_path_factory.mktemp("discs")
     (root / "disc").mkdir()
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         assert cv2.imwrite(str(root / "disc" / f"{number:02}.png"), draw_disc(number, spot=number == 5))
     return root
 
@@ -67,7 +67,7 @@ def own_discs(discs: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def labelled_discs(tmp_path_factory: pytest.TempPathFactory, draw_disc: Callable[..., np.ndarray]) -> Path:
-    """Labelled pictures: `good`, and `spot` with defects from faint to plain. Not to be changed."""
+    """Labelled images: `good`, and `spot` with defects from faint to plain. Not to be changed."""
     folder = tmp_path_factory.mktemp("labelled")
     for name in ("good", "spot"):
         (folder / name).mkdir()
@@ -96,7 +96,7 @@ def small() -> ExportSettings:
 def exported(tmp_path_factory: pytest.TempPathFactory, discs: Path, small: ExportSettings) -> Export:
     """The finished export of `discs` with `small`. Not to be changed."""
     target = tmp_path_factory.mktemp("exported") / "disc"
-    return export(TrainingPictures.find(discs / "disc"), target, small)
+    return export(TrainingImages.find(discs / "disc"), target, small)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def prepared(
             "softcore_export.backbone.network.write_onnx",
             lambda _network, _crop, path: path.write_bytes(network),
         )
-        with prepare(TrainingPictures.find(discs / "disc"), target, settings) as made:
+        with prepare(TrainingImages.find(discs / "disc"), target, settings) as made:
             yield made
 
 

@@ -12,7 +12,7 @@ from softcore_export.cli.command import main
 from softcore_export.contamination.contamination import Contamination, read_contamination
 from softcore_export.data.procedural_pill import draw_category
 from softcore_runtime import read_bundle
-from softcore_runtime.images.pictures import find_pictures, read_picture
+from softcore_runtime.images.image_file import find_images, read_image
 
 GOOD, DEFECTIVE = 22, 2
 ARGUMENTS = [
@@ -32,7 +32,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copies")
     draw_category(folder / "once", good=GOOD, unnoticed=DEFECTIVE, test_good=0, test_each=1)
     shutil.copytree(folder / "once", folder / "twice")
-    for path in find_pictures(folder / "twice" / "train" / "good"):
+    for path in find_images(folder / "twice" / "train" / "good"):
         shutil.copy(path, path.with_name(f"{path.stem} - Copy.png"))
     for category in ("once", "twice"):
         assert run(category, folder) == 0
@@ -48,7 +48,7 @@ def test_the_bundle_is_the_same(root: Path) -> None:
     once, twice = (read_bundle(root / "bundles" / category) for category in ("once", "twice"))
     assert once.manifest.threshold == twice.manifest.threshold
     assert once.manifest.dataset == twice.manifest.dataset  # its fingerprint, too
-    assert once.manifest.dataset.pictures == GOOD + DEFECTIVE
+    assert once.manifest.dataset.images == GOOD + DEFECTIVE
     assert once.manifest.index == twice.manifest.index
     for name in ("bank", "weights", "origins", "hints"):
         np.testing.assert_array_equal(getattr(once, name), getattr(twice, name))
@@ -61,7 +61,7 @@ def test_the_defects_are_found_all_the_same(root: Path, found: Contamination) ->
 
 
 def test_the_copies_are_counted_and_listed(root: Path, found: Contamination) -> None:
-    names = [path.name for path in find_pictures(root / "once" / "train" / "good")]
+    names = [path.name for path in find_images(root / "once" / "train" / "good")]
     assert [(copy.path, copy.original, copy.alike) for copy in found.copies] == [
         (name.replace(".png", " - Copy.png"), name, "content") for name in names
     ]
@@ -75,9 +75,9 @@ def test_the_command_says_what_it_found(
 ) -> None:
     folder = tmp_path / "part"
     folder.mkdir()
-    for path in find_pictures(root / "once" / "train" / "good")[:16]:
+    for path in find_images(root / "once" / "train" / "good")[:16]:
         shutil.copy(path, folder)
-    image = read_picture(folder / "003.png")
+    image = read_image(folder / "003.png")
     assert cv2.imwrite(str(folder / "anew.bmp"), image)
     assert cv2.imwrite(str(folder / "beside.png"), np.roll(image, 1, 1))
     shutil.copy(folder / "004.png", folder / "the fifth.png")

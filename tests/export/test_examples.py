@@ -10,7 +10,7 @@ import softcore_runtime
 from softcore_export import export as export_module
 from softcore_export import train
 from softcore_export.contamination.choices import Choices
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, Prepared
 from softcore_export.memory_bank import coreset, discriminator
 from softcore_export.settings import ExportSettings
@@ -37,5 +37,5 @@ def test_an_example_prints_what_it_says(
     module = vars(__import__(PUBLIC[name].__module__, fromlist=["_"]))
     known: dict[str, Any] = {**vars(softcore_runtime), **module}
     known.update(exported=exported, prepared=prepared, discs=discs, small=small, target=target)
-    known.update(Choices=Choices, TrainingPictures=TrainingPictures)
+    known.update(Choices=Choices, TrainingImages=TrainingImages)
     assert not type_example(name, PUBLIC[name], known)

@@ -24,12 +24,12 @@ from softcore_export.backbone.agreement import AgreementError
 from softcore_export.backbone.backbone import reduce_dimensions
 from softcore_export.contamination.choices import Choice, Choices, read_choices
 from softcore_export.contamination.contamination import read_contamination
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, build, export, prepare
 from softcore_export.memory_bank import index
 from softcore_export.memory_bank.golden import CLEAR
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Decision, Inspector, UsageError, read_bundle, read_picture
+from softcore_runtime import Decision, Inspector, UsageError, read_bundle, read_image
 from softcore_runtime.backends.openvino import computes_in_bf16
 from softcore_runtime.bundle import bundle
 from softcore_runtime.bundle.training import draw_thumbnail, measure_look, read_training
@@ -58,7 +58,7 @@ def read_frames(folder: Path) -> list[np.ndarray]:
 
 
 def learn(root: Path, target: Path, settings: ExportSettings) -> Export:
-    return export(TrainingPictures.find(root / "disc"), target, settings)
+    return export(TrainingImages.find(root / "disc"), target, settings)
 
 
 def test_nothing_is_left_but_the_bundle(exported: Export, snapshot: Snapshot) -> None:
@@ -99,12 +99,12 @@ def test_the_manifest_says_what_was_done(exported: Export, discs: Path) -> None:
     assert (manifest.grid.height, manifest.grid.width) == (8, 8)
     assert (manifest.bank.n, manifest.bank.k, manifest.bank.tau) == (round(0.1 * 12 * 64), 6, 0.15)
     assert manifest.bank.weight_max == np.load(exported.path / "weights.npy").max()
-    assert (manifest.dataset.pictures, manifest.dataset.skipped) == (12, 0)
+    assert (manifest.dataset.images, manifest.dataset.skipped) == (12, 0)
     assert manifest.backbone.weights_sha256 is None
     assert manifest.threshold.provisional
     assert manifest.index.recall >= 0.99
     assert manifest.parity.frames == 4
-    assert exported.pictures == sorted((discs / "disc").iterdir())
+    assert exported.images == sorted((discs / "disc").iterdir())
     assert (manifest.backbone.engine, manifest.backbone.precision) == ("onnxruntime", "fp32")
     assert manifest.tools["onnxruntime"] == onnxruntime.__version__
     assert "openvino" not in manifest.tools
@@ -138,17 +138,17 @@ def test_weights_and_entries_are_scikit_learns(exported: Export, discs: Path) ->
         factors[:, position] = -judge.negative_outlier_factor_
 
     learned = read_bundle(exported.path)
-    picture, row, column = learned.origins.T
+    image, row, column = learned.origins.T
     position = 8 * row + column
-    np.testing.assert_allclose(learned.bank, features[picture, position], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(learned.weights, factors[picture, position], rtol=1e-4)
+    np.testing.assert_allclose(learned.bank, features[image, position], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(learned.weights, factors[image, position], rtol=1e-4)
     excluded = np.sort(factors, axis=None)[-int(0.15 * n * positions) :]
-    assert factors[picture, position].max() < excluded.min()
+    assert factors[image, position].max() < excluded.min()
 
-    # The limit: leave one picture out, the most suspect aside (int(0.15 * 12) = 1).
+    # The threshold: leave one image out, the most suspect aside (int(0.15 * 12) = 1).
     scores = []
     for i in range(n):
-        others = picture != i
+        others = image != i
         apart = cdist(features[i].astype(float), learned.bank[others].astype(float))
         scores.append((learned.weights[others][apart.argmin(1)] * apart.min(1)).max())
     np.testing.assert_allclose(exported.scores, scores, rtol=1e-4)
@@ -161,18 +161,18 @@ def test_scores_of_new_frames_are_those_of_brute_force(exported: Export, draw_di
     features = compute_features(exported.path, frames)
     learned = read_bundle(exported.path)
     inspector = Inspector.load(exported.path)
-    limit = learned.manifest.threshold.value
+    threshold = learned.manifest.threshold.value
     above = 0
     for number, (frame, patches) in enumerate(zip(frames, features, strict=True)):
         apart = cdist(patches.astype(float), learned.bank.astype(float))
         scores = (learned.weights[apart.argmin(1)] * apart.min(1)).reshape(8, 8)
         inspection = inspector.inspect(frame)
-        assert inspection.decision is (Decision.FAIL if scores.max() > limit else Decision.PASS)
-        exact = scores > limit
+        assert inspection.decision is (Decision.FAIL if scores.max() > threshold else Decision.PASS)
+        exact = scores > threshold
         above += exact.sum()
         np.testing.assert_allclose(inspection.patch_scores[exact], scores[exact], rtol=1e-4)
-        # Below the limit any entry will do that proves it; it is mostly the nearest.
-        assert (inspection.patch_scores[~exact] <= limit).all()
+        # Below the threshold any entry will do that proves it; it is mostly the nearest.
+        assert (inspection.patch_scores[~exact] <= threshold).all()
         shortest = learned.weights.min() * apart.min(1).reshape(8, 8)
         assert (inspection.patch_scores >= shortest * (1 - 1e-4)).all()
         assert np.isclose(inspection.patch_scores, scores, rtol=1e-4).mean() > 0.7
@@ -188,12 +188,12 @@ def test_hints_are_entries_that_serve_good_parts(exported: Export, discs: Path, 
     learned = read_bundle(exported.path)
     count = learned.manifest.hints.count
     assert learned.hints.shape == (64, count)
-    picture = learned.origins[:, 0]
+    image = learned.origins[:, 0]
     for position in range(64):
         served: Counter[int] = Counter()
         for i in np.flatnonzero(exported.kept[:, position]):
             apart = cdist([features[i, position].astype(float)], learned.bank.astype(float))[0]
-            served[int(np.where(picture == i, np.inf, apart).argmin())] += 1
+            served[int(np.where(image == i, np.inf, apart).argmin())] += 1
         names = sorted(served, key=lambda entry: (-served[entry], entry))
         assert learned.hints[position].tolist() == [names[i % len(names)] for i in range(count)]
 
@@ -224,7 +224,7 @@ def test_a_faster_network_is_compared_with_the_plain_one(
     labelled_discs: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In 100 dimensions: the agreement anew, from the bundle, the pictures and the plain network's file."""
+    """In 100 dimensions: the agreement anew, from the bundle, the images and the plain network's file."""
     labelled = Path(shutil.copytree(labelled_discs, tmp_path / "labelled"))
     (labelled / "spot" / "damaged.png").write_text("no image")
     (labelled / "Ground_Truth").mkdir()  # masks are no defective images
@@ -233,7 +233,7 @@ def test_a_faster_network_is_compared_with_the_plain_one(
         update={"dimensions": 100, "labelled": labelled, "max_loss": 1.0, "soft_weights": False}
     )
     plain_files = []
-    with prepare(TrainingPictures.find(discs / "disc"), tmp_path / "disc", settings) as prepared:
+    with prepare(TrainingImages.find(discs / "disc"), tmp_path / "disc", settings) as prepared:
         plain_files.append((prepared.network.file.parent / "plain.onnx").read_bytes())
         done = build(prepared, tmp_path / "disc", Choices())
     assert done.manifest.bank.dim == 100
@@ -293,9 +293,9 @@ def test_by_default_it_is_the_fastest_that_this_machine_has(
         for frame in read_frames(discs / "disc")
     ]
     features = np.concatenate([inspector.backbone.features(crop) for crop in crops])
-    picture, row, column = inspector.bundle.origins.T
-    np.testing.assert_array_equal(inspector.bundle.bank, features[picture, 8 * row + column])
-    in_fp32 = compute_features(done.path, read_frames(discs / "disc"))[picture, 8 * row + column]
+    image, row, column = inspector.bundle.origins.T
+    np.testing.assert_array_equal(inspector.bundle.bank, features[image, 8 * row + column])
+    in_fp32 = compute_features(done.path, read_frames(discs / "disc"))[image, 8 * row + column]
     assert np.abs(inspector.bundle.bank - in_fp32).max() > 1e-4 * np.abs(in_fp32).max()
     # And where the line has no such engine, it says so and serves all the same.
     elsewhere = Inspector.load(done.path, engine="onnxruntime")
@@ -330,7 +330,7 @@ def test_what_was_not_asked_for_is_given_up_where_it_costs_too_much(
     """A precision that SoftCore chose itself; what a person wants is granted or refused."""
 
     def disagree(*_arguments: object) -> None:
-        raise AgreementError("9 of 12 held-back pictures are decided otherwise; export with other options")
+        raise AgreementError("9 of 12 held-back images are decided otherwise; export with other options")
 
     monkeypatch.setattr(export_module, "check_agreement", disagree)
     target = tmp_path / "new" / "disc"
@@ -341,7 +341,7 @@ def test_what_was_not_asked_for_is_given_up_where_it_costs_too_much(
         warned = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
         assert warned == [
             "warning: the bundle is in fp32, which is slower, and not in bf16: "
-            "9 of 12 held-back pictures are decided otherwise"
+            "9 of 12 held-back images are decided otherwise"
         ]
         # And it is the very bundle that --precision fp32 gives.
         asked = learn(discs, tmp_path / "asked", small.model_copy(update={**changes, "precision": "fp32"}))
@@ -379,15 +379,15 @@ def test_a_network_that_has_gone_blind_is_not_shipped(
     assert not (tmp_path / "new").exists()
 
 
-def test_the_picture_with_the_defect_is_the_most_suspect(exported: Export) -> None:
+def test_the_image_with_the_defect_is_the_most_suspect(exported: Export) -> None:
     images = exported.contamination.images
     assert images[0].path == "05.png"
     assert images[0].suspicion > 1 >= images[1].suspicion
     assert [image.suspicion for image in images] == sorted((i.suspicion for i in images), reverse=True)
     for image in images:
-        path = exported.pictures[0].parent / image.path
+        path = exported.images[0].parent / image.path
         assert hashlib.sha256(path.read_bytes()).hexdigest() == image.sha256
-        mine = exported.kept[exported.pictures.index(path)]
+        mine = exported.kept[exported.images.index(path)]
         assert image.decision == ("kept" if mine.all() else "patches excluded")
     assert read_contamination(exported.path) == exported.contamination
     assert 0 < exported.contamination.estimate.value < 0.3
@@ -407,12 +407,12 @@ def test_patchcore_weighs_nothing(discs: Path, small: ExportSettings, tmp_path: 
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_unreadable_pictures_are_counted(own_discs: Path, small: ExportSettings, tmp_path: Path) -> None:
-    (own_discs / "disc" / "03a.png").write_text("this is no picture")
+def test_unreadable_images_are_counted(own_discs: Path, small: ExportSettings, tmp_path: Path) -> None:
+    (own_discs / "disc" / "03a.png").write_text("this is no image")
     done = learn(own_discs, tmp_path / "disc", small)
-    assert (done.manifest.dataset.pictures, done.manifest.dataset.skipped) == (12, 1)
+    assert (done.manifest.dataset.images, done.manifest.dataset.skipped) == (12, 1)
     assert "03a.png" in done.skipped[0]
-    assert len(done.pictures) == len(done.scores) == 12
+    assert len(done.images) == len(done.scores) == 12
 
 
 @pytest.mark.usefixtures("quick_network")
@@ -432,13 +432,13 @@ def test_choices_are_heard_and_kept(
 ) -> None:
     sha = {image.path: image.sha256 for image in exported.contamination.images}
     choices = Choices(
-        pictures={
+        images={
             sha["05.png"]: Choice(action="keep"),
             sha["02.png"]: Choice(action="exclude"),
             sha["03.png"]: Choice(action="exclude patches", grid=(8, 8), patches=((1, 2), (7, 0))),
         }
     )
-    done = export(TrainingPictures.find(discs / "disc"), tmp_path / "disc", small, choices)
+    done = export(TrainingImages.find(discs / "disc"), tmp_path / "disc", small, choices)
     assert done.kept[5].all()
     assert not done.kept[2].any()
     assert np.flatnonzero(~done.kept[3]).tolist() == [8 + 2, 56]
@@ -448,18 +448,18 @@ def test_choices_are_heard_and_kept(
     assert decisions["02.png"] == "picture excluded"
     assert decisions["03.png"] == "patches excluded"
     assert read_choices(done.path / "choices.json") == choices
-    # Whom a person keeps may set the limit, whom they exclude may not.
+    # Whom a person keeps may set the threshold, whom they exclude may not.
     trusted = [row for row in range(12) if row not in (2, 3)]
     assert done.manifest.threshold.value == pytest.approx(done.scores[trusted].max(), rel=1e-6)
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_without_any_picture_left_nothing_is_written(
+def test_without_any_image_left_nothing_is_written(
     exported: Export, discs: Path, small: ExportSettings, tmp_path: Path
 ) -> None:
-    choices = Choices(pictures={i.sha256: Choice(action="exclude") for i in exported.contamination.images})
-    with pytest.raises(DataError, match="every training picture was excluded"):
-        export(TrainingPictures.find(discs / "disc"), tmp_path / "new" / "disc", small, choices)
+    choices = Choices(images={i.sha256: Choice(action="exclude") for i in exported.contamination.images})
+    with pytest.raises(DataError, match="every training image was excluded"):
+        export(TrainingImages.find(discs / "disc"), tmp_path / "new" / "disc", small, choices)
     assert not (tmp_path / "new").exists()
 
 
@@ -542,11 +542,11 @@ def test_an_old_bundle_is_replaced(
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_pictures_that_vanish_leave_nothing(own_discs: Path, small: ExportSettings, tmp_path: Path) -> None:
-    pictures = TrainingPictures.find(own_discs / "disc")
+def test_images_that_vanish_leave_nothing(own_discs: Path, small: ExportSettings, tmp_path: Path) -> None:
+    images = TrainingImages.find(own_discs / "disc")
     shutil.rmtree(own_discs / "disc")
     with pytest.raises(DataError, match="no image could be read"):
-        export(pictures, tmp_path / "new" / "disc", small)
+        export(images, tmp_path / "new" / "disc", small)
     assert not (tmp_path / "new").exists()
 
 
@@ -559,18 +559,18 @@ def test_a_missing_device_is_said_before_anything_is_made(
     assert not (tmp_path / "new").exists()
 
 
-def test_what_calibration_needs_of_the_training_pictures_is_kept(exported: Export) -> None:
+def test_what_calibration_needs_of_the_training_images_is_kept(exported: Export) -> None:
     training = read_training(exported.path)
-    limit = exported.manifest.threshold.value
+    threshold = exported.manifest.threshold.value
     trusted = np.sort(exported.scores)[: len(training.scores)]
     np.testing.assert_array_equal(np.sort(training.scores), trusted)
-    assert training.scores.max() == limit
-    kept = zip(exported.pictures, training.thumbnails, training.looks, strict=True)
+    assert training.scores.max() == threshold
+    kept = zip(exported.images, training.thumbnails, training.looks, strict=True)
     for path, thumbnail, look in kept:
-        picture = read_picture(path)
-        crop = exported.manifest.preprocessing.apply(picture)
+        image = read_image(path)
+        crop = exported.manifest.preprocessing.apply(image)
         np.testing.assert_array_equal(draw_thumbnail(crop), thumbnail)
-        np.testing.assert_array_equal(measure_look(picture), look)
+        np.testing.assert_array_equal(measure_look(image), look)
 
 
 def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
@@ -578,7 +578,7 @@ def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
 ) -> None:
     target = tmp_path / "disc"
     settings = small.model_copy(update={"provider": "tensorrt", "engine": "auto"})
-    done = export(TrainingPictures.find(discs / "disc"), target, settings)
+    done = export(TrainingImages.find(discs / "disc"), target, settings)
     assert (done.manifest.backbone.engine, done.manifest.backbone.provider) == ("onnxruntime", "tensorrt")
     assert not [name for name in done.manifest.files if name.startswith("engines")]
     (engines,) = (target / "engines").iterdir()
@@ -602,5 +602,5 @@ def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
     built = Inspector.load(tmp_path / "copy", provider="tensorrt")
     assert built.backbone.engines not in (None, tmp_path / "copy/engines" / engines.name)
     # And an export in its place takes nothing over.
-    export(TrainingPictures.find(discs / "disc"), target, small.model_copy(update={"provider": "cpu"}))
+    export(TrainingImages.find(discs / "disc"), target, small.model_copy(update={"provider": "cpu"}))
     assert not (target / "engines").exists()

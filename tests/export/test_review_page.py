@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 from softcore_export.contamination.choices import choices_path, read_choices
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, Prepared, prepare
 from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
@@ -29,7 +29,7 @@ def prepared(
     # A name that would do harm, were it taken for HTML.
     (own_discs / "disc" / "02.png").rename(own_discs / "disc" / "02 <img src=x>&.png")
     settings = small.model_copy(update={"discriminator": "auto"})
-    with prepare(TrainingPictures.find(own_discs / "disc"), tmp_path / "bundles" / "disc", settings) as made:
+    with prepare(TrainingImages.find(own_discs / "disc"), tmp_path / "bundles" / "disc", settings) as made:
         yield made
 
 
@@ -57,12 +57,12 @@ def test_a_person_reviews(
     suspect = card(page, "05.png")
     expect(suspect).to_contain_text("suspect")
     expect(button(suspect, "Let the export decide")).to_have_attribute("aria-pressed", "true")
-    button(suspect, "Exclude picture").click()
-    expect(suspect).to_contain_text("Your choice: exclude the picture. Saved, not in the bundle yet.")
-    expect(button(suspect, "Exclude picture")).to_have_attribute("aria-pressed", "true")
+    button(suspect, "Exclude image").click()
+    expect(suspect).to_contain_text("Your choice: exclude the image. Saved, not in the bundle yet.")
+    expect(button(suspect, "Exclude image")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#pending")).to_contain_text("1 change of your choices is saved")
-    digests = prepared.pictures.digests
-    assert read_choices(choices_path(target)).pictures[digests[5]].action == "exclude"
+    digests = prepared.images.digests
+    assert read_choices(choices_path(target)).images[digests[5]].action == "exclude"
 
     # Of another, two patches: one by the keyboard, one by the mouse.
     page.get_by_role("radio", name="All").check()
@@ -89,7 +89,7 @@ def test_a_person_reviews(
     editor.get_by_role("button", name="Exclude 2 patches").click()
     expect(editor).to_be_hidden()
     expect(good).to_contain_text("Your choice: exclude 2 patches, keep the others. Saved")
-    assert read_choices(choices_path(target)).pictures[digests[2]].patches == ((1, 2), (6, 4))
+    assert read_choices(choices_path(target)).images[digests[2]].patches == ((1, 2), (6, 4))
 
     # Finish warns; the export shows what it did.
     page.get_by_role("button", name="Finish").click()
@@ -98,16 +98,16 @@ def test_a_person_reviews(
     warning.get_by_role("button", name="Stay here").click()
     page.get_by_role("button", name="Export again").click()
     outcome = page.locator("#outcome")
-    expect(outcome).to_contain_text("Excluded now: 1 picture and 2 patches of 1 more", timeout=60_000)
+    expect(outcome).to_contain_text("Excluded now: 1 image and 2 patches of 1 more", timeout=60_000)
     before, after = (f"{done.manifest.threshold.value:.4g}" for done in exports)
-    expect(outcome).to_contain_text(f"Decision limit {before} → {after}.")
-    expect(page.locator("#excluded")).to_have_text("1 picture and 2 patches of 1 more")
+    expect(outcome).to_contain_text(f"Decision threshold {before} → {after}.")
+    expect(page.locator("#excluded")).to_have_text("1 image and 2 patches of 1 more")
     expect(page.locator("#pending")).to_have_text("The bundle follows all your choices.")
     expect(good).to_contain_text("Last export: excluded 2 of its 64 patches.")
     expect(good).to_contain_text("Saved, and in the bundle.")
     origins = np.load(target / "origins.npy")
     assert not (origins[:, 0] == 5).any()
-    assert not {(1, 2), (6, 4)} & {(r, c) for picture, r, c in origins.tolist() if picture == 2}
+    assert not {(1, 2), (6, 4)} & {(r, c) for image, r, c in origins.tolist() if image == 2}
 
     # A choice that is taken back stays in sight, though its filter has nothing more to show.
     page.get_by_role("searchbox").fill("")
@@ -130,7 +130,7 @@ def test_a_person_reviews(
     assert said.get(timeout=5) == "review finished"
     page.close()
     assert len(exports) == 3
-    assert set(read_choices(choices_path(target)).pictures) == {digests[5]}
+    assert set(read_choices(choices_path(target)).images) == {digests[5]}
     assert all(url.startswith((found[0], "data:")) for url in asked), asked
     assert complaints == []
 
@@ -155,9 +155,9 @@ def test_a_choice_shows_on_the_card_of_now(
 
     # Made anew while the editor is open.
     held: queue.SimpleQueue[Route] = queue.SimpleQueue()
-    page.route("**/pictures?*name=03*", lambda route: held.put(route))
+    page.route("**/images?*name=03*", lambda route: held.put(route))
     page.get_by_role("searchbox").fill("03")
-    with page.expect_request("**/pictures?*name=03*"):
+    with page.expect_request("**/images?*name=03*"):
         pass
     button(one, "Enlarge").click()
     editor = page.get_by_role("dialog", name="03.png")
@@ -169,17 +169,17 @@ def test_a_choice_shows_on_the_card_of_now(
     expect(one).to_contain_text(told)
 
     # Asked before the choice was saved, answered after.
-    page.unroute("**/pictures?*name=03*")
+    page.unroute("**/images?*name=03*")
     late: queue.SimpleQueue[tuple[Route, APIResponse]] = queue.SimpleQueue()
-    page.route("**/pictures?*show=chosen*", lambda route: late.put((route, route.fetch())), times=1)
+    page.route("**/images?*show=chosen*", lambda route: late.put((route, route.fetch())), times=1)
     page.get_by_role("radio", name="With a choice").check()
     with page.expect_response("**/choices/*"):
-        button(one, "Exclude picture").click()
-    expect(one).to_contain_text("Your choice: exclude the picture")
+        button(one, "Exclude image").click()
+    expect(one).to_contain_text("Your choice: exclude the image")
     route, response = late.get()
     route.fulfill(response=response)
     expect(page.locator("#found")).to_contain_text("most suspect first")
-    expect(one).to_contain_text("Your choice: exclude the picture")
+    expect(one).to_contain_text("Your choice: exclude the image")
     page.get_by_role("button", name="Finish").click()
     page.get_by_role("button", name="Finish anyway").click()
     page.close()

@@ -54,8 +54,8 @@ def test_the_bank_is_the_papers(features: np.ndarray, tau: float, ratio: float, 
     learned = fit(
         features, (H, W), ExportSettings(discriminator="lof", tau=tau, coreset_ratio=ratio, seed=seed), CPU
     )
-    picture, row, column = learned.origins[0].tolist()
-    entries, factors, kept = learn_from_scratch(features, tau, ratio, (picture * H + row) * W + column)
+    image, row, column = learned.origins[0].tolist()
+    entries, factors, kept = learn_from_scratch(features, tau, ratio, (image * H + row) * W + column)
     np.testing.assert_allclose(learned.factors, factors, rtol=1e-9)
     np.testing.assert_array_equal(learned.kept, kept)
     np.testing.assert_array_equal(learned.bank, features.reshape(-1, D)[entries])
@@ -109,7 +109,7 @@ def test_a_person_has_the_last_word(features: np.ndarray, discriminator: str) ->
     learned = fit(features, (H, W), settings, CPU, overrule=overrule)
     assert (learned.origins[:, 0] == 4).sum() == H * W
     assert (learned.origins[:, 0] == 5).sum() == 0
-    with pytest.raises(DataError, match="every training picture was excluded"):
+    with pytest.raises(DataError, match="every training image was excluded"):
         fit(features, (H, W), settings, CPU, overrule=np.zeros_like)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import softcore_runtime
 from softcore_runtime import Inspector, errors
-from softcore_runtime.bundle import bundle, limit, manifest
+from softcore_runtime.bundle import bundle, manifest, threshold_change
 
 from ..examples import find_documented, has_example, type_example
 
@@ -49,7 +49,7 @@ def namespace(
 
     def give(thing: Any) -> dict[str, Any]:
         known: dict[str, Any] = dict(vars(inspect.getmodule(thing)))
-        for module in (bundle, errors, limit, manifest, softcore_runtime):
+        for module in (bundle, errors, threshold_change, manifest, softcore_runtime):
             known.update({name: getattr(module, name) for name in module.__all__})
         known.update(path=tiny_bundle, folder=folder, frame=good_frame, bad_frame=bad_frame)
         known.update(Path=Path, np=np, cv2=cv2)

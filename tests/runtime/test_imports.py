@@ -69,7 +69,7 @@ def test_the_export_fails_where_the_line_does_not() -> None:
     assert "is blocked" in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["Inspector", "overlay", "read_picture"])
+@pytest.mark.parametrize("name", ["Inspector", "overlay", "read_image"])
 def test_a_missing_library_is_named_with_the_command_that_brings_it(name: str) -> None:
     ended = run(("cv2",), f"from softcore_runtime import {name}")
     assert ended.returncode == 1

@@ -29,9 +29,9 @@ import psutil
 from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
 from softcore_edge_app.ledger.origin import find_origin
 from softcore_edge_app.queries.invalid_kinds import find_kind
-from softcore_runtime import read_picture
-from softcore_runtime.bundle import limit
+from softcore_runtime import read_image
 from softcore_runtime.bundle.bundle import read_manifest
+from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
@@ -121,7 +121,7 @@ def _fail(rig: Rig, over: threading.Event, findings: Findings, pause: float, dis
         ("right camera dead", _spoil(rig.right, "dead", over, pause)),
         ("recipe second", lambda: rig.ask("api/recipe", {"camera": "left", "recipe": "second"})),
         ("PLC silent", lambda: _hold(rig, over, pause)),
-        ("limit changed", lambda: _shift_limit(rig.plan.first)),
+        ("threshold changed", lambda: _shift_threshold(rig.plan.first)),
         ("recipe first", lambda: rig.ask("api/recipe", {"camera": "left", "recipe": "first"})),
         ("PLC off", lambda: _bounce(rig.plc.stop, rig.plc.start, over, pause)),
     ]
@@ -156,10 +156,10 @@ def _hold(rig: Rig, over: threading.Event, pause: float) -> None:
     rig.plc.silent = False
 
 
-def _shift_limit(bundle: Path) -> None:
+def _shift_threshold(bundle: Path) -> None:
     manifest = read_manifest(bundle)
     value = manifest.threshold.value * (1.001 if len(manifest.history) % 2 else 1 / 1.001)
-    limit.set_threshold(bundle, manifest.threshold.model_copy(update={"value": value}), manifest)
+    set_threshold(bundle, manifest.threshold.model_copy(update={"value": value}), manifest)
 
 
 def _fill(disk: Path, over: threading.Event, pause: float) -> None:
@@ -273,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pause", type=float, default=2.0, metavar="SECONDS", help="between faults (2)")
     parser.add_argument("--rate", type=int, default=50, metavar="N", help="frames a second (50)")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
-    parser.add_argument("--picture", type=Path, required=True, help="a picture that it passes")
+    parser.add_argument("--image", type=Path, required=True, help="an image that it passes")
     parser.add_argument("--out", type=Path, help="where results/line_faults.json goes")
     return run(parser, _work, arguments)
 
@@ -283,8 +283,8 @@ def _work(options: argparse.Namespace) -> int:
         folder = Path(place) / "rig"
         folder.mkdir()
         first, second = (Path(shutil.copytree(options.bundle, folder / name)) for name in ("first", "second"))
-        picture = read_picture(options.picture)
-        plan = Plan(first, second, picture, options.rate, disk or folder / "archive")
+        image = read_image(options.image)
+        plan = Plan(first, second, image, options.rate, disk or folder / "archive")
         with Rig(folder, plan) as rig:
             findings = inflict(rig, options.triggers, options.pause, disk=disk)
             if findings.wrong:

@@ -1,6 +1,6 @@
 """Growth: the memory of a line that works with everything connected to it, from its second minute on.
 
-    python -m softcore_benchmarks.line.growth --bundle bundles/pill --picture good.png --minutes 20
+    python -m softcore_benchmarks.line.growth --bundle bundles/pill --image good.png --minutes 20
 
 Two cameras (ffmpeg), a broker, a PLC, an archive at its quota and an open page; triggers as fast as the
 decisions come. The line's address is told on standard error: other pages may be opened meanwhile. Writes
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from softcore_runtime import read_picture
+from softcore_runtime import read_image
 from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=20, metavar="N", help="how long (20)")
     parser.add_argument("--rate", type=int, default=50, metavar="N", help="frames a second (50)")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
-    parser.add_argument("--picture", type=Path, required=True, help="a picture that it passes")
+    parser.add_argument("--image", type=Path, required=True, help="an image that it passes")
     parser.add_argument("--out", type=Path, help="where results/line_growth.json goes")
     return run(parser, _work, arguments)
 
@@ -117,8 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        picture = read_picture(options.picture)
-        plan = Plan(options.bundle, options.bundle, picture, options.rate, folder / "archive")
+        image = read_image(options.image)
+        plan = Plan(options.bundle, options.bundle, image, options.rate, folder / "archive")
         with Rig(folder, plan) as rig:
             growth = measure_growth(rig, options.minutes)
     tell_results("growth", {**asdict(growth), "share": round(growth.share, 4)}, options.out)

@@ -1,6 +1,6 @@
 """Kills: `kill -9` of a whole line at random moments; the ledger holds every decision that anybody got.
 
-    python -m softcore_benchmarks.line.kills --bundle bundles/pill --picture good.png --out benchmarks
+    python -m softcore_benchmarks.line.kills --bundle bundles/pill --image good.png --out benchmarks
 
 Writes results/line_kills.json into --out; the exit code is 1 where a decision was lost, or differs.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
-from softcore_runtime import read_picture
+from softcore_runtime import read_image
 from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (200)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
-    parser.add_argument("--picture", type=Path, required=True, help="a picture that it passes")
+    parser.add_argument("--image", type=Path, required=True, help="an image that it passes")
     parser.add_argument("--out", type=Path, help="where results/line_kills.json goes")
     return run(parser, _work, arguments)
 
@@ -134,7 +134,7 @@ def _work(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         bundle = Path(shutil.copytree(options.bundle, folder / "bundle"))
-        plan = Plan(bundle, bundle, read_picture(options.picture), 100, folder / "archive", deadline=10)
+        plan = Plan(bundle, bundle, read_image(options.image), 100, folder / "archive", deadline=10)
         with Rig(folder, plan) as rig:
             losses = kill_again_and_again(rig, options.kills, options.seed)
     tell_results("kills", vars(losses), options.out)

@@ -1,6 +1,6 @@
 """Overhead: what the supervision of a line costs beside the bare decisions.
 
-    python -m softcore_benchmarks.line.overhead --bundle bundles/pill --pictures good/ --out benchmarks
+    python -m softcore_benchmarks.line.overhead --bundle bundles/pill --images good/ --out benchmarks
 
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
 port: with and without its frame checks, and with five pages open, which are another process on the same
@@ -29,10 +29,10 @@ from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
 from softcore_edge_app.pipeline.line import Line
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_edge_app.pipeline.station import Station
-from softcore_runtime import Inspector, read_picture
+from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.cli.command_line import Parser, run
-from softcore_runtime.images.pictures import find_pictures
+from softcore_runtime.images.image_file import find_images
 from tqdm import tqdm
 
 from softcore_benchmarks.line.pages import browse
@@ -55,23 +55,23 @@ class _Memory:
 
     remark: str | None = None
 
-    def __init__(self, pictures: list[NDArray[np.uint8]]) -> None:
-        self._pictures = pictures
+    def __init__(self, images: list[NDArray[np.uint8]]) -> None:
+        self._images = images
 
     def read_frames(self) -> Generator[Frame, None, None]:
         for number in count(1):
-            yield Frame(number, "frame", picture=self._pictures[number % len(self._pictures)])
+            yield Frame(number, "frame", image=self._images[number % len(self._images)])
 
 
 @contextmanager
 def _run_line(
-    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path, pages: int, *, unchecked: bool
+    bundle: Path, images: list[NDArray[np.uint8]], folder: Path, pages: int, *, unchecked: bool
 ) -> Iterator[list[float]]:
     """Let a line decide as fast as it can, and give the times in seconds of its decisions, as they come."""
     station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
     recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
     options = CameraOptions(source="memory")
-    line = Line("camera", 0, _Memory(pictures), recipes, options, "run", station.call_clerk, fast=True)
+    line = Line("camera", 0, _Memory(images), recipes, options, "run", station.call_clerk, fast=True)
     station.add_line(line)
     published: list[float] = []
     station.add_listener(lambda _: published.append(time.perf_counter()))
@@ -87,15 +87,15 @@ def _run_line(
 
 
 def measure_overhead(
-    bundle: Path, pictures: list[NDArray[np.uint8]], folder: Path
+    bundle: Path, images: list[NDArray[np.uint8]], folder: Path
 ) -> dict[str, dict[str, float]]:
     """Measure bare and supervised decisions a second by turns: medians, and the median ratio to bare ones."""
     inspector = Inspector.load(bundle)
     rates: dict[str, list[float]] = {"bare": []}
     for _ in tqdm(range(_ROUNDS), desc="rounds", disable=not sys.stderr.isatty()):
-        rates["bare"].append(_time_bare(inspector, pictures))
+        rates["bare"].append(_time_bare(inspector, images))
         for name, (pages, unchecked) in _LINES.items():
-            with _run_line(bundle, pictures, folder, pages, unchecked=unchecked) as published:
+            with _run_line(bundle, images, folder, pages, unchecked=unchecked) as published:
                 rates.setdefault(name, []).append(_time_line(published))
     return {
         name: {
@@ -106,10 +106,10 @@ def measure_overhead(
     }
 
 
-def _time_bare(inspector: Inspector, pictures: list[NDArray[np.uint8]]) -> float:
+def _time_bare(inspector: Inspector, images: list[NDArray[np.uint8]]) -> float:
     began, number = time.perf_counter(), 0
     while (spent := time.perf_counter() - began) < _SECONDS:
-        inspector.decide(pictures[number % len(pictures)])
+        inspector.decide(images[number % len(images)])
         number += 1
     return number / spent
 
@@ -126,15 +126,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement."""
     parser = Parser("softcore_benchmarks.line.overhead", __doc__ or "")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
-    parser.add_argument("--pictures", type=Path, required=True, help="a folder of good pictures")
+    parser.add_argument("--images", type=Path, required=True, help="a folder of good images")
     parser.add_argument("--out", type=Path, help="where results/line_overhead_NETWORK_PIXELS.json goes")
     return run(parser, _work, arguments)
 
 
 def _work(options: argparse.Namespace) -> int:
-    pictures = [read_picture(path) for path in find_pictures(options.pictures)[:32]]
+    images = [read_image(path) for path in find_images(options.images)[:32]]
     with tempfile.TemporaryDirectory() as folder:
-        rates = measure_overhead(options.bundle, pictures, Path(folder))
+        rates = measure_overhead(options.bundle, images, Path(folder))
     manifest = read_manifest(options.bundle)
     name = f"overhead_{manifest.backbone.name}_{manifest.preprocessing.crop}"
     tell_results(name, {"machine": describe_machine(), **rates}, options.out)

@@ -2,7 +2,7 @@
 
     python -m softcore_benchmarks.line.pages --url http://127.0.0.1:8765/ --pages 5
 
-Each follows the events, and fetches the newest part's picture as often as the page does, until it is ended;
+Each follows the events, and fetches the newest part's image as often as the page does, until it is ended;
 says "open" for each when it is.
 """
 
@@ -22,7 +22,7 @@ from softcore_runtime.cli.command_line import Parser, run
 __all__ = ["browse", "main", "open_pages"]
 
 _TRIGGER = re.compile(rb'"trigger": "([^"]+)"')
-_PAUSE = 0.25  # seconds between two pictures, as in picture.js
+_PAUSE = 0.25  # seconds between two images, as in image.js
 
 
 @contextmanager
@@ -50,7 +50,7 @@ async def open_pages(url: str, pages: int) -> None:
 
 
 async def _open(client: httpx.AsyncClient) -> None:
-    heard = [b""]  # the last packet; it is read only when a picture is due: other machines would do the rest
+    heard = [b""]  # the last packet; it is read only when an image is due: other machines would do the rest
     looking = asyncio.create_task(_look(client, heard))
     try:
         async with client.stream("GET", "api/events") as events:

@@ -75,9 +75,9 @@ class Plan:
 
     Attributes:
         first, second: two bundles of one product.
-        picture: what is in front of the cameras, uint8 BGR `[H, W, 3]`.
+        image: what is in front of the cameras, uint8 BGR `[H, W, 3]`.
         rate: frames a second.
-        archive: where pictures are kept.
+        archive: where images are kept.
         engine: as for `softcore-edge`.
         deadline: seconds.
         queue: triggers.
@@ -85,7 +85,7 @@ class Plan:
 
     first: Path
     second: Path
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     rate: int
     archive: Path
     engine: str = "auto"
@@ -113,9 +113,9 @@ class Rig:
     def __enter__(self) -> Rig:
         folder, plan = self.folder, self.plan
         with ExitStack() as stack:
-            self.left = Stream(folder / "left", plan.picture, plan.rate)
+            self.left = Stream(folder / "left", plan.image, plan.rate)
             stack.callback(self.left.close)
-            self.right = Stream(folder / "right", plan.picture, plan.rate)
+            self.right = Stream(folder / "right", plan.image, plan.rate)
             stack.callback(self.right.close)
             self.broker = stack.enter_context(Broker(folder / "broker"))
             self.watcher = Watcher(self.broker.port)

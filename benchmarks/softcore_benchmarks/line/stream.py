@@ -18,15 +18,15 @@ from softcore_runtime.errors import UsageError
 __all__ = ["FAULTS", "Stream"]
 
 FAULTS = ("dead", "frozen", "black", "corrupt")
-_PICTURES = 64
+_IMAGES = 64
 
 
 class Stream:
-    """An ffmpeg that serves pictures again and again, each with a noise of its own, as a sensor's have.
+    """An ffmpeg that serves images again and again, each with a noise of its own, as a sensor's have.
 
     Args:
         folder: an empty folder of its own.
-        picture: what is in front of the camera, uint8 BGR `[H, W, 3]`.
+        image: what is in front of the camera, uint8 BGR `[H, W, 3]`.
         rate: frames a second.
 
     Attributes:
@@ -36,18 +36,18 @@ class Stream:
         UsageError: there is no ffmpeg.
     """
 
-    def __init__(self, folder: Path, picture: NDArray[np.uint8], rate: int) -> None:
+    def __init__(self, folder: Path, image: NDArray[np.uint8], rate: int) -> None:
         if not shutil.which("ffmpeg"):
             raise UsageError("there is no ffmpeg here; install Debian's")
         folder.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(0)
-        for number in range(_PICTURES):
-            noisy = picture.astype(np.int16) + rng.integers(-2, 3, picture.shape)
+        for number in range(_IMAGES):
+            noisy = image.astype(np.int16) + rng.integers(-2, 3, image.shape)
             cv2.imwrite(str(folder / f"{number:03}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port: int = free.getsockname()[1]
-        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        size = f"{image.shape[1]}x{image.shape[0]}"
         every = ["-re", "-stream_loop", "-1", "-framerate", str(rate), "-i", str(folder / "%03d.png")]
         self._inputs = {
             "well": every,

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from softcore_runtime import Inspector, read_picture
+from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import manifest_path
-from softcore_runtime.bundle.limit import revert_threshold, set_threshold
+from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.errors import DataError, UsageError
@@ -76,12 +76,12 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         engine=options.engine,
         provider=options.provider,
         threads=options.threads,
-        any_limit=True,  # a wrong one is set right here
+        any_threshold=True,  # a wrong one is set right here
     )
     exported = inspector.manifest
     first = (*exported.history, exported.threshold)[0]
     plain = first.model_copy(update={"min_area": options.min_area, "mask": None, "fail_above": None})
-    inspector.rehearse(plain, None if options.mask is None else read_picture(options.mask))
+    inspector.rehearse(plain, None if options.mask is None else read_image(options.mask))
     with open_cache(inspector, mask) as cache:
         scoring = score_samples(inspector, samples, cache, samples.count)
     wanting = not scoring.good and any(not defective for _, defective in samples.files)
@@ -95,7 +95,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
 
     def find(objective: Objective) -> Findings:
         found = calibrate(inspector, scoring, training, objective, rate, masked=mask is not None)
-        if fault := inspector.explain_limit(found.threshold):
+        if fault := inspector.explain_threshold(found.threshold):
             raise UsageError(f"{order.bundle}: {fault}; nothing was changed")
         return replace(found, manifest=exported)
 
@@ -122,17 +122,17 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         print("  bundle     not changed (--dry-run)")
     else:
         jump = describe_jump(exported.threshold, findings.threshold)
-        if jump and not options.yes and wanted.kind != "value":  # who names a limit has said which
+        if jump and not options.yes and wanted.kind != "value":  # who names a threshold has said which
             confirm(order.bundle, jump)
         use(findings)
-        print(f"  bundle     {manifest_path(order.bundle)} has the limit; --revert goes back")
+        print(f"  bundle     {manifest_path(order.bundle)} has the threshold; --revert goes back")
     return 0
 
 
 def _revert(bundle: Path) -> int:
     dropped, restored = revert_threshold(bundle)
     print(
-        f"{bundle}: the limit is {restored.value:.6g} again ({restored.method}); "
+        f"{bundle}: the threshold is {restored.value:.6g} again ({restored.method}); "
         f"dropped {dropped.value:.6g} ({dropped.method})"
     )
     return 0

@@ -28,23 +28,23 @@ __all__ = [
 ]
 
 _DESCRIPTION = """\
-Choose a bundle's limit on labelled pictures, run through the very bundle that ships, and write it into
-the bundle with what it rests on. Without pictures the training pictures' own scores stand in.
+Choose a bundle's threshold on labelled images, run through the very bundle that ships, and write it into
+the bundle with what it rests on. Without images the training images' own scores stand in.
 
-PATH is a folder of pictures, a picture, a video, or a table (CSV with the columns path and label)."""
+PATH is a folder of images, an image, a video, or a table (CSV with the columns path and label)."""
 
 _EPILOG = """\
 examples (the first after softcore-export --demo, which draws demo/pill):
-  softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05 --report limit.html
+  softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05 --report threshold.html
   softcore-calibrate bundles/pill --good checked/good
   softcore-calibrate bundles/pill --data DATASETS/pill --max-overkill 0.05 --confidence 0.95
   softcore-calibrate bundles/pill --good good --bad bad --cost-escape 50 --cost-overkill 1 --defect-rate 0.002
   softcore-calibrate bundles/pill --data labels.csv --max-overkill 0.02 --max-escape 0.05 --review-band
-  softcore-calibrate bundles/pill --data DATASETS/pill --report limit.html --dry-run
+  softcore-calibrate bundles/pill --data DATASETS/pill --report threshold.html --dry-run
   softcore-calibrate bundles/pill --revert
 
 exit codes:
-  0    the limit is written (with --dry-run: found)
+  0    the threshold is written (with --dry-run: found)
   2    a mistake in the command
   3    a fault of the bundle, or images that can't carry what is asked
   70   a fault of SoftCore itself
@@ -60,9 +60,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         "bundle", metavar="BUNDLE", help="the bundle's folder, or the name of one under bundles/"
     )
-    pictures = parser.add_argument_group("pictures")
+    images = parser.add_argument_group("images")
     for kind in ("good", "bad"):
-        pictures.add_argument(
+        images.add_argument(
             f"--{kind}",
             type=Path,
             metavar="PATH",
@@ -70,7 +70,7 @@ def build_parser() -> Parser:
             default=[],
             help=f"{kind} parts; repeatable",
         )
-    pictures.add_argument(
+    images.add_argument(
         "--data",
         type=Path,
         metavar="PATH",
@@ -94,8 +94,8 @@ def build_parser() -> Parser:
     )
     objective.add_argument("--f1", action="store_true", help="the highest F1 score")
     objective.add_argument("--youden", action="store_true", help="the highest Youden index")
-    objective.add_argument("--percentile", type=_percent, metavar="Q", help="Q %% of the good pictures pass")
-    objective.add_argument("--value", type=_positive, metavar="T", help="this very limit")
+    objective.add_argument("--percentile", type=_percent, metavar="Q", help="Q %% of the good images pass")
+    objective.add_argument("--value", type=_positive, metavar="T", help="this very threshold")
     objective.add_argument(
         "--confidence",
         type=_share,
@@ -106,38 +106,39 @@ def build_parser() -> Parser:
     objective.add_argument(
         "--defect-rate", type=_share, metavar="R", help=f"share of defective parts on the line ({DEFECTS})"
     )
-    limit = parser.add_argument_group("limit")
-    limit.add_argument(
+    threshold = parser.add_argument_group("threshold")
+    threshold.add_argument(
         "--review-band",
         nargs="?",
         type=_share,
         const=0.0,
         metavar="W",
-        help="a grey zone whose parts go to a person (REVIEW): of the share W on either side of the limit, "
-        "or without W from the --max-escape limit to the --max-overkill limit",
+        help="a grey zone whose parts go to a person (REVIEW): of the share W on either side of the "
+        "threshold, "
+        "or without W from the --max-escape threshold to the --max-overkill threshold",
     )
-    limit.add_argument(
-        "--mask", type=Path, metavar="PICTURE", help="inspect nothing where this picture of a frame is white"
+    threshold.add_argument(
+        "--mask", type=Path, metavar="IMAGE", help="inspect nothing where this image of a frame is white"
     )
-    limit.add_argument(
+    threshold.add_argument(
         "--min-area",
         type=_whole,
         metavar="N",
-        help="fail only where N pixels of the anomaly map (of crop x crop) are above the limit",
+        help="fail only where N pixels of the anomaly map (of crop x crop) are above the threshold",
     )
     result = parser.add_argument_group("result")
     result.add_argument("--report", type=Path, metavar="FILE.html", help="write a report to look at")
     result.add_argument(
-        "--serve", action="store_true", help="open the report as a page that can set the limit"
+        "--serve", action="store_true", help="open the report as a page that can set the threshold"
     )
     result.add_argument(
         "--yes",
         action="store_true",
-        help=f"set the limit also where it is more than {FACTOR} times the one before, or less than a "
-        f"{FACTOR}th of it; without this a person is asked at the terminal, or the limit refused",
+        help=f"set the threshold also where it is more than {FACTOR} times the one before, or less than a "
+        f"{FACTOR}th of it; without this a person is asked at the terminal, or the threshold refused",
     )
     result.add_argument("--dry-run", action="store_true", help="change nothing")
-    result.add_argument("--revert", action="store_true", help="go back to the limit before this one")
+    result.add_argument("--revert", action="store_true", help="go back to the threshold before this one")
     speed = parser.add_argument_group("speed")
     speed.add_argument(
         "--engine",
@@ -179,8 +180,9 @@ def read_objective(options: argparse.Namespace) -> Objective:
     if names == ["--max-overkill", "--max-escape"]:
         if zone != 0:
             raise UsageError(
-                "--max-overkill and --max-escape: one limit seldom keeps both; add --review-band, and what "
-                "lies between their two limits goes to a person"
+                "--max-overkill and --max-escape: one threshold seldom keeps both; add --review-band, and "
+                "what "
+                "lies between their two thresholds goes to a person"
             )
         both = {"overkill": options.max_overkill, "escape": options.max_escape}
         return Objective("band", both, confidence)
@@ -210,7 +212,7 @@ def read_objective(options: argparse.Namespace) -> Objective:
 
 
 def list_places(options: argparse.Namespace) -> list[tuple[Path, bool | None]]:
-    """List the places of pictures, each with what they are; None where it says that itself."""
+    """List the places of images, each with what they are; None where it says that itself."""
     return [
         *((path, False) for path in options.good),
         *((path, True) for path in options.bad),

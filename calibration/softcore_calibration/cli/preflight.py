@@ -13,7 +13,7 @@ from softcore_runtime.bundle.bundle import manifest_path, read_manifest
 from softcore_runtime.cli.bundle_choice import choose_bundle
 from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 
 from softcore_calibration.cli.options import check_numbers, list_given, list_places, read_objective
 from softcore_calibration.data.samples import Samples, find_samples
@@ -29,8 +29,8 @@ class Order:
     Attributes:
         bundle: its folder.
         samples: what to score.
-        objective: what the limit is chosen for.
-        mask: a picture of a frame, written as PNG, white where nothing is inspected.
+        objective: what the threshold is chosen for.
+        mask: an image of a frame, written as PNG, white where nothing is inspected.
     """
 
     bundle: Path
@@ -73,7 +73,8 @@ def _check_combinations(options: argparse.Namespace) -> None:
     others = [name for name in list_given(options) if name not in ("--revert", "--yes", "--debug")]
     if options.revert and others:
         raise UsageError(
-            f"--revert goes back to the limit before, and takes nothing else: leave out {', '.join(others)}"
+            "--revert goes back to the threshold before, and takes nothing else: leave out "
+            f"{', '.join(others)}"
         )
     if options.serve and options.dry_run:
         raise UsageError("--serve changes nothing until its button is pressed; leave out --dry-run")
@@ -82,7 +83,7 @@ def _check_combinations(options: argparse.Namespace) -> None:
 def _check_writable(bundle: Path, revert: bool) -> None:
     file = manifest_path(bundle)
     if not (os.access(bundle, os.W_OK) and os.access(file, os.W_OK)):
-        advice = "" if revert else "; --dry-run only finds the limit"
+        advice = "" if revert else "; --dry-run only finds the threshold"
         raise UsageError(f"{file}: can't be written by you{advice}")
 
 
@@ -102,6 +103,6 @@ def _read_mask(path: Path | None) -> bytes | None:
     """Read a mask and write it as PNG, whatever it was.
 
     Raises:
-        PictureError: it is no picture.
+        ImageError: it is no image.
     """
-    return None if path is None else bytes(cv2.imencode(".png", read_picture(path))[1].tobytes())
+    return None if path is None else bytes(cv2.imencode(".png", read_image(path))[1].tobytes())

@@ -14,14 +14,14 @@ _PARTS = 10_000
 
 
 def describe_findings(findings: Findings) -> Iterator[str]:
-    """Give the lines: the limit, its promise, both rates, how well the classes part, what to expect."""
+    """Give the lines: the threshold, its promise, both rates, how well the classes part, what to expect."""
     threshold, calibration, before = findings.threshold, findings.calibration, findings.manifest.threshold
-    good = f"{_count(len(findings.good), 'good')}" if findings.good else "its training pictures"
+    good = f"{_count(len(findings.good), 'good')}" if findings.good else "its training images"
     bad = f" and {_count(len(findings.bad), 'bad')}" if findings.bad else ""
     yield f"{findings.path}: calibrated on {good}{bad}"
     was = f"was {before.value:.6g}{', provisional' if before.provisional else ''}"
     zone = f", REVIEW up to {threshold.fail_above:.6g}" if threshold.fail_above is not None else ""
-    yield f"  limit      {threshold.value:.6g}{zone} ({was})"
+    yield f"  threshold  {threshold.value:.6g}{zone} ({was})"
     yield f"  promise    {calibration.promise}"
     yield f"  overkill   {_tell(calibration.overkill, 'good', calibration.confidence)}"
     yield f"  escape     {_tell(calibration.escape, 'bad', calibration.confidence)}"
@@ -34,7 +34,7 @@ def describe_findings(findings: Findings) -> Iterator[str]:
 
 def _tell(rate: Rate | None, kind: str, confidence: float) -> str:
     if rate is None:
-        return f"unknown: no {kind} pictures were given"
+        return f"unknown: no {kind} images were given"
     return (
         f"{rate.value:.2%} ({rate.count} of {rate.parts} {kind}; with {confidence:.4g} confidence "
         f"{rate.low:.2%} to {rate.high:.2%} of all)"
@@ -60,4 +60,4 @@ def _expected(rate: Rate, parts: float, words: str) -> str:
 
 
 def _count(n: int, kind: str) -> str:
-    return f"{n} {kind} picture{'' if n == 1 else 's'}"
+    return f"{n} {kind} image{'' if n == 1 else 's'}"

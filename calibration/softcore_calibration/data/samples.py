@@ -1,4 +1,4 @@
-"""Samples: the labelled pictures that a limit is calibrated on, from folders, videos and tables."""
+"""Samples: the labelled images that a threshold is calibrated on, from folders, videos and tables."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.cli.command_line import suggest
-from softcore_runtime.errors import DataError, PictureError, UsageError
+from softcore_runtime.errors import DataError, ImageError, UsageError
 from softcore_runtime.folders.labelled_folder import find_class_part, find_test_part
 from softcore_runtime.images.depth import FULL
-from softcore_runtime.images.pictures import SUFFIXES, read_picture
+from softcore_runtime.images.image_file import SUFFIXES, read_image
 
 from softcore_calibration.data.label_table import read_label_table
 
@@ -24,14 +24,14 @@ __all__ = ["Sample", "Samples", "find_samples"]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture and what it is.
+    """One image and what it is.
 
     Attributes:
         name: says where it is from.
         path: the file it is in.
         defective: what a person says of it.
         digest: SHA-256 of the file, or of a video's frame; "" where it can't be read.
-        frame: a video's, uint8 BGR `[H, W, 3]`; None of a picture's file, which is decoded when asked for.
+        frame: a video's, uint8 BGR `[H, W, 3]`; None of an image's file, which is decoded when asked for.
     """
 
     name: str
@@ -41,19 +41,19 @@ class Sample:
     frame: NDArray[np.uint8] | None = None
 
     def read(self, white: int = FULL) -> NDArray[np.uint8]:
-        """Read the picture, uint8 BGR `[H, W, 3]`.
+        """Read the image, uint8 BGR `[H, W, 3]`.
 
         Args:
-            white: as for `read_picture`.
+            white: as for `read_image`.
 
         Raises:
-            PictureError: it can't be read.
+            ImageError: it can't be read.
         """
         if self.frame is not None:
             return self.frame
-        if not _is_picture(self.path):
-            raise PictureError(f"{self.path}: neither an image nor a video that OpenCV can read")
-        return read_picture(self.path, white)
+        if not _is_image(self.path):
+            raise ImageError(f"{self.path}: neither an image nor a video that OpenCV can read")
+        return read_image(self.path, white)
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
     samples = Samples([], [], [])
     for place, defective in places:
         samples.files.extend(_list_files(place, defective, samples))
-    samples.frames.extend(1 if _is_picture(path) else _count_frames(path) for path, _ in samples.files)
+    samples.frames.extend(1 if _is_image(path) else _count_frames(path) for path, _ in samples.files)
     return samples
 
 
@@ -120,7 +120,7 @@ def _list_files(place: Path, defective: bool | None, samples: Samples) -> list[t
         raise UsageError(
             f"{place}: --data takes a folder in a known layout (MVTec AD's), or a table with path and label"
         )
-    if not _is_picture(place) and not _is_video(place):
+    if not _is_image(place) and not _is_video(place):
         raise UsageError(f"{place}: neither an image nor a video that OpenCV can read")
     return [(place, defective)]
 
@@ -148,7 +148,7 @@ def _list_folder(place: Path, defective: bool | None, samples: Samples) -> list[
 
 
 def _read(path: Path, defective: bool) -> Iterator[Sample]:
-    if not _is_picture(path):
+    if not _is_image(path):
         yield from _read_video(path, defective)
         return
     digest = ""
@@ -166,16 +166,16 @@ def _read_video(path: Path, defective: bool) -> Iterator[Sample]:
             if not read or frame is None:
                 break
             number += 1
-            picture = np.asarray(frame, np.uint8)
-            digest = hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
-            yield Sample(f"{path}#{number}", path, defective, digest, picture)
+            image = np.asarray(frame, np.uint8)
+            digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
+            yield Sample(f"{path}#{number}", path, defective, digest, image)
     finally:
         capture.release()
     if number == 0:
         yield Sample(str(path), path, defective, "")
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 

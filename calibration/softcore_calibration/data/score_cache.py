@@ -17,36 +17,36 @@ from softcore_runtime import Inspector
 __all__ = ["ScoreCache", "describe_scorer", "open_cache"]
 
 _TABLE = """
-CREATE TABLE IF NOT EXISTS pictures (
-    scorer TEXT NOT NULL, picture TEXT NOT NULL, score REAL NOT NULL, spread REAL NOT NULL,
-    thumbnail BLOB NOT NULL, look BLOB NOT NULL, PRIMARY KEY (scorer, picture)
+CREATE TABLE IF NOT EXISTS images (
+    scorer TEXT NOT NULL, image TEXT NOT NULL, score REAL NOT NULL, spread REAL NOT NULL,
+    thumbnail BLOB NOT NULL, look BLOB NOT NULL, PRIMARY KEY (scorer, image)
 ) WITHOUT ROWID
 """
 
 
 class ScoreCache:
-    """What one scorer gave pictures: (score, spread, thumbnail, look) by the picture's digest."""
+    """What one scorer gave images: (score, spread, thumbnail, look) by the image's digest."""
 
     def __init__(self, database: sqlite3.Connection, scorer: str) -> None:
         self._database = database
         self._scorer = scorer
 
     def get(self, digest: str) -> tuple[float, float, bytes, bytes] | None:
-        """Look a picture up."""
+        """Look an image up."""
         found = self._database.execute(
-            "SELECT score, spread, thumbnail, look FROM pictures WHERE scorer = ? AND picture = ?",
+            "SELECT score, spread, thumbnail, look FROM images WHERE scorer = ? AND image = ?",
             (self._scorer, digest),
         ).fetchone()
         return found and (float(found[0]), float(found[1]), bytes(found[2]), bytes(found[3]))
 
     def put(self, digest: str, score: float, spread: float, thumbnail: bytes, look: bytes) -> None:
-        """Keep a picture's score; kept even if this process is killed right after."""
+        """Keep an image's score; kept even if this process is killed right after."""
         with (
             contextlib.suppress(sqlite3.OperationalError),
             self._database,
         ):  # a full disk costs time, no score
             self._database.execute(
-                "INSERT OR REPLACE INTO pictures VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)",
                 (self._scorer, digest, score, spread, thumbnail, look),
             )
 
@@ -78,7 +78,7 @@ def _connect(file: Path | str) -> sqlite3.Connection:
 
 
 def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
-    """Hash all that a score depends on beside the picture: bundle, mask, area, engine and libraries."""
+    """Hash all that a score depends on beside the image: bundle, mask, area, engine and libraries."""
     manifest, backbone = inspector.manifest, inspector.backbone
     parts = {
         "files": {name: manifest.files[name].sha256 for name in ("backbone.onnx", "bank.npy", "weights.npy")},

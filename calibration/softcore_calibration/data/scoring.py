@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import FrameError, Inspector, PictureError, read_picture
+from softcore_runtime import FrameError, ImageError, Inspector, read_image
 from softcore_runtime.bundle.training import draw_thumbnail, measure_look
 from softcore_runtime.cli.progress import track
 from softcore_runtime.images.depth import FULL
@@ -23,12 +23,12 @@ __all__ = ["Scored", "Scoring", "read_again", "score_samples"]
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A picture and its score.
+    """An image and its score.
 
     Attributes:
         name, path, defective, digest: as in `Sample`.
         score: the exact score, as `Inspector.inspect` gives it.
-        spread: the share of its patches above the limit that the export set.
+        spread: the share of its patches above the threshold that the export set.
         thumbnail: uint8 `[32, 32]`.
         look: float64 `[3]`, see `measure_look`.
     """
@@ -48,10 +48,10 @@ class Scoring:
     """What came of the samples.
 
     Attributes:
-        good, bad: the pictures that count, each content once.
+        good, bad: the images that count, each content once.
         unread: a line for each that could not be read or inspected.
-        repeated: names of pictures whose content, or pixels, were there before.
-        contradicted: names of pictures given both as good and as bad.
+        repeated: names of images whose content, or pixels, were there before.
+        contradicted: names of images given both as good and as bad.
         cached: how many scores were known from before.
     """
 
@@ -68,7 +68,7 @@ def score_samples(
 ) -> Scoring:
     """Score every sample, with a bar; those that can't be are put down, and so are repetitions.
 
-    The inspector's limit must be the export's, to which `Scored.spread` refers.
+    The inspector's threshold must be the export's, to which `Scored.spread` refers.
     """
     scoring = Scoring()
     seen: dict[str | tuple[float, bytes, bytes], Scored] = {}
@@ -76,7 +76,7 @@ def score_samples(
         first = seen.get(sample.digest)
         try:
             scored = first or _score(inspector, sample, cache, scoring)
-        except (FrameError, PictureError) as error:
+        except (FrameError, ImageError) as error:
             scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
             continue
         # The same pixels in another file give the same score, look and thumbnail, to the last bit.
@@ -91,26 +91,26 @@ def score_samples(
 
 
 def read_again(scored: Scored, white: int = FULL) -> NDArray[np.uint8] | None:
-    """Read a picture once more, to show it; None where its video has gone.
+    """Read an image once more, to show it; None where its video has gone.
 
     Args:
         scored: which.
-        white: as for `read_picture`.
+        white: as for `read_image`.
 
     Raises:
-        PictureError: its file has gone, or is another now.
+        ImageError: its file has gone, or is another now.
     """
     name = scored.name.removeprefix(str(scored.path))
     if not name:
-        return read_picture(scored.path, white)
+        return read_image(scored.path, white)
     capture = cv2.VideoCapture(str(scored.path))
-    picture = None
+    image = None
     try:
         for _ in range(int(name.removeprefix("#"))):
-            picture = capture.read()[1]
+            image = capture.read()[1]
     finally:
         capture.release()
-    return None if picture is None else np.asarray(picture, np.uint8)
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Scoring) -> Scored:
@@ -121,11 +121,11 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
         thumbnail = np.frombuffer(small, np.uint8).reshape(32, 32)
         look = np.frombuffer(looks, np.float64)
     else:
-        picture = sample.read(inspector.manifest.preprocessing.white)
-        inspection = inspector.inspect(picture)
-        # Exact, for patch scores are wherever they are above the limit.
+        image = sample.read(inspector.manifest.preprocessing.white)
+        inspection = inspector.inspect(image)
+        # Exact, for patch scores are wherever they are above the threshold.
         score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())
-        thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(picture))
-        look = measure_look(picture)
+        thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(image))
+        look = measure_look(image)
         cache.put(sample.digest, score, spread, thumbnail.tobytes(), look.tobytes())
     return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, look)

@@ -1,4 +1,4 @@
-"""Page: the report on this machine, with a button that sets the limit."""
+"""Page: the report on this machine, with a button that sets the threshold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["serve_page"]
 
 
 class _Wanted(BaseModel):
-    """A limit that is asked for."""
+    """A threshold that is asked for."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,9 +36,9 @@ def serve_page(
     """Serve the report on this machine until Finish is pressed there, or Ctrl-C here.
 
     Args:
-        findings: what was found; its limit is not in the bundle yet.
-        inspector: what scored the pictures.
-        use: is given the limit that a person has chosen, writes it into the bundle and gives the findings
+        findings: what was found; its threshold is not in the bundle yet.
+        inspector: what scored the images.
+        use: is given the threshold that a person has chosen, writes it into the bundle and gives the findings
             with it. One that is just the findings' own stands for that, with its promise and grey zone.
             What it raises of `SoftCoreError` is told on the page. It is called by one thread at a time.
         say: is given lines for the terminal.
@@ -54,12 +54,12 @@ def serve_page(
         end = "ended by Ctrl-C"
     say(
         f"  page       {end}; "
-        + (f"the limit is {page.value:.6g} now" if page.written else "nothing was written")
+        + (f"the threshold is {page.value:.6g} now" if page.written else "nothing was written")
     )
 
 
 class _Page:
-    """The page of now; who reads it while a limit is written waits for that."""
+    """The page of now; who reads it while a threshold is written waits for that."""
 
     def __init__(
         self,
@@ -88,7 +88,8 @@ class _Page:
             self._findings = self._use(value)
             self.written = True
             self._say(
-                f"  bundle     {self._findings.path} has the limit {self.value:.6g} now; --revert goes back"
+                f"  bundle     {self._findings.path} has the threshold {self.value:.6g} now; --revert goes "
+                "back"
             )
             self._html = render_report(self._findings, self._inspector, self.token, written=True)
             return self.value
@@ -104,7 +105,7 @@ def _make_app(page: _Page) -> FastAPI:
         return page.read()
 
     @app.post("/limit", dependencies=[write])
-    def set_limit(wanted: _Wanted) -> dict[str, float]:
+    def change_threshold(wanted: _Wanted) -> dict[str, float]:
         return {"value": page.write(wanted.value)}
 
     @app.post("/finish", dependencies=[write], status_code=202)

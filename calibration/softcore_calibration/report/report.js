@@ -1,5 +1,5 @@
-// Moves the limit: tells what would change, draws the curves, and on the served page sets it.
-// `data` is made by report.py. A limit is [value, upper]: above the one a part doesn't pass, above the other it fails.
+// Moves the threshold: tells what would change, draws the curves, and on the served page sets it.
+// `data` is made by report.py. A threshold is [value, upper]: above the one a part doesn't pass, above the other it fails.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -7,10 +7,10 @@ const data = JSON.parse($("data").textContent);
 const root = document.documentElement;
 const token = document.querySelector("meta[name=softcore-token]")?.content;
 const KINDS = ["good", "bad"];
-const MOST = 12; // pictures of a change that are named
-const FEW = 10; // pictures, up to which each is a stroke in the histogram
+const MOST = 12; // images of a change that are named
+const FEW = 10; // images, up to which each is a stroke in the histogram
 const PAPER = [660, 320]; // CSS pixels of a wide and of a narrow chart on paper
-let limit = data.chosen;
+let threshold = data.chosen;
 
 // --- Words ------------------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ function percent(share) {
 const span = ([value, upper]) => (value === upper ? number(value) : `${number(value)} to ${number(upper)}`);
 const sentence = (words) => words[0].toUpperCase() + words.slice(1);
 const trained = !data.good.names.length && data.good.scores.length > 0;
-const noun = (kind, n = 2) => `${kind === "good" && trained ? "training" : kind} picture${n === 1 ? "" : "s"}`;
+const noun = (kind, n = 2) => `${kind === "good" && trained ? "training" : kind} image${n === 1 ? "" : "s"}`;
 const same = (one, other) => other !== null && one[0] === other[0] && one[1] === other[1];
 
 function element(name, text = "", properties = {}) {
@@ -65,31 +65,31 @@ function cost(at) {
   return (1 - defects) * overkill * share("good", at) + defects * escape * share("bad", at);
 }
 
-// --- What the limit does ----------------------------------------------------------------------------
+// --- What the threshold does ----------------------------------------------------------------------------
 
 function show() {
   const there = KINDS.filter((kind) => data[kind].scores.length);
-  const told = there.map((kind) => tell(kind, limit));
-  $("words").textContent = `At the limit ${number(limit[0])}, ${told.join(", and ") || "nothing can be told"}.`;
+  const told = there.map((kind) => tell(kind, threshold));
+  $("words").textContent = `At the threshold ${number(threshold[0])}, ${told.join(", and ") || "nothing can be told"}.`;
   if (!data.bad.scores.length) $("words").textContent += " How many bad parts pass is not known.";
   const rate = data.defects;
   const parts = { good: [10_000 * (1 - rate), "good ones fail"], bad: [10_000 * rate, "bad ones pass"] };
-  const expected = there.map((kind) => `about ${whole(share(kind, limit) * parts[kind][0])} ${parts[kind][1]}`);
+  const expected = there.map((kind) => `about ${whole(share(kind, threshold) * parts[kind][0])} ${parts[kind][1]}`);
   $("expected").textContent = `Of 10,000 parts with ${plain(rate)} bad ones: ${expected.join(", ")}.`;
-  const zone = limit[1] > limit[0];
-  const people = there.map((kind) => `${reviewed(kind, limit)} ${noun(kind, reviewed(kind, limit))}`).join(" and ");
+  const zone = threshold[1] > threshold[0];
+  const people = there.map((kind) => `${reviewed(kind, threshold)} ${noun(kind, reviewed(kind, threshold))}`).join(" and ");
   $("zone").textContent = zone
-    ? `Between ${number(limit[0])} and ${number(limit[1])}, ${people} go to a person.`
-    : "This is a single limit, without the grey zone.";
+    ? `Between ${number(threshold[0])} and ${number(threshold[1])}, ${people} go to a person.`
+    : "This is a single threshold, without the grey zone.";
   $("zone").hidden = !zone && data.chosen[1] === data.chosen[0];
   if ($("price")) {
-    const other = same(limit, data.chosen) ? "" : `, at ${number(data.chosen[0])} ${number(cost(data.chosen))}`;
-    $("price").textContent = `At ${number(limit[0])} a part costs ${number(cost(limit))}${other}.`;
+    const other = same(threshold, data.chosen) ? "" : `, at ${number(data.chosen[0])} ${number(cost(data.chosen))}`;
+    $("price").textContent = `At ${number(threshold[0])} a part costs ${number(cost(threshold))}${other}.`;
   }
-  $("back").disabled = same(limit, data.chosen);
+  $("back").disabled = same(threshold, data.chosen);
   if (token) {
-    $("use").disabled = data.written && same(limit, data.present);
-    $("use").textContent = $("use").disabled ? "This limit is in the bundle" : "Use this limit";
+    $("use").disabled = data.written && same(threshold, data.present);
+    $("use").textContent = $("use").disabled ? "This threshold is in the bundle" : "Use this threshold";
   }
   compare();
 }
@@ -98,7 +98,7 @@ function compare() {
   const changes = [];
   for (const kind of KINDS) {
     const { scores } = data[kind];
-    const [before, after] = [data.chosen, limit].map((at) => [rank(scores, at[0]), rank(scores, at[1])]);
+    const [before, after] = [data.chosen, threshold].map((at) => [rank(scores, at[0]), rank(scores, at[1])]);
     const fail = kind === "good" ? "would now fail" : "would now be caught";
     const list = (from, to) => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
     changes.push([kind, fail, list(after[1], before[1]).reverse(), before]);
@@ -107,10 +107,10 @@ function compare() {
   const some = changes.filter(([, , places]) => places.length);
   const told = some.map(([kind, does, places]) => `${places.length} ${noun(kind, places.length)} ${does}`);
   $("unchanged").textContent = some.length
-    ? `Against the limit ${span(data.chosen)}: ${told.join("; ")}.`
-    : same(limit, data.chosen)
-      ? "None: the slider is at the limit."
-      : `None: these pictures fare as with the limit ${span(data.chosen)}.`;
+    ? `Against the threshold ${span(data.chosen)}: ${told.join("; ")}.`
+    : same(threshold, data.chosen)
+      ? "None: the slider is at the threshold."
+      : `None: these images fare as with the threshold ${span(data.chosen)}.`;
   $("changes").replaceChildren(...some.filter(([kind]) => data[kind].names.length).flatMap(drawChange));
 }
 
@@ -131,10 +131,10 @@ function drawChange([kind, does, places, [passed, failed]]) {
 
 let drawn = 0;
 function move(to, typed = false) {
-  // The calibrated limit has its grey zone; another is a single one.
-  limit = to === data.chosen[0] ? data.chosen : to === data.present?.[0] ? data.present : [to, to];
-  const after = Math.min(rank(data.limits, to), data.limits.length - 1);
-  const nearest = after > 0 && to - data.limits[after - 1] <= data.limits[after] - to ? after - 1 : after;
+  // The calibrated threshold has its grey zone; another is a single one.
+  threshold = to === data.chosen[0] ? data.chosen : to === data.present?.[0] ? data.present : [to, to];
+  const after = Math.min(rank(data.thresholds, to), data.thresholds.length - 1);
+  const nearest = after > 0 && to - data.thresholds[after - 1] <= data.thresholds[after] - to ? after - 1 : after;
   $("slider").value = nearest;
   $("slider").setAttribute("aria-valuetext", number(to));
   if (!typed) $("number").value = Number(to.toPrecision(6));
@@ -224,7 +224,7 @@ function markLimits(chart, colours, pixel) {
     ctx.globalAlpha = 1;
     if (data.present && !same(data.present, data.chosen)) line(data.present[0], colours.soft, [2 * pixel, 3 * pixel]);
     for (const value of new Set(data.chosen)) line(value, colours.ink, [6 * pixel, 4 * pixel]);
-    if (!onPaper() && !same(limit, data.chosen)) line(limit[0], colours.link, []);
+    if (!onPaper() && !same(threshold, data.chosen)) line(threshold[0], colours.link, []);
   });
 }
 
@@ -238,7 +238,7 @@ const RECIPES = {
     const tallest = 1.08 * Math.max(0.01, ...columns.flat());
     const strokes = few.some((kind) => data[kind].scores.length);
     const strange = strokes ? `; of fewer than ${FEW} each is a stroke` : "";
-    $("scale").textContent = `Height: share of the pictures of its kind${strange}.`;
+    $("scale").textContent = `Height: share of the images of its kind${strange}.`;
     const bars = (kind, align) => ({
       paths: uPlot.paths.bars({ size: [0.45, 100], align }), fill: colours[kind], stroke: colours[kind], width: 0,
     });
@@ -307,7 +307,7 @@ const RECIPES = {
           chart.ctx.fill();
         };
         dot(data.chosen, shades.ink);
-        if (!onPaper() && !same(limit, data.chosen)) dot(limit, shades.link);
+        if (!onPaper() && !same(threshold, data.chosen)) dot(threshold, shades.link);
       },
     };
   },
@@ -345,19 +345,19 @@ function say(words, bad = false) {
 function confirmUse() {
   const there = KINDS.filter((kind) => data[kind].scores.length);
   const told = (at) => there.map((kind) => tell(kind, at, false)).join("; ");
-  const rows = [["After", limit]];
+  const rows = [["After", threshold]];
   if (data.present) rows.unshift(["Now", data.present]);
   $("terms").replaceChildren(
     ...rows.flatMap(([when, at]) => [
-      element("dt", `${when}: limit ${span(at)}`),
+      element("dt", `${when}: threshold ${span(at)}`),
       element("dd", sentence(`${told(at)}.`)),
     ]),
   );
   $("becomes").textContent = data.present
-    ? `The limit in the bundle changes from ${span(data.present)} to ${span(limit)}.`
-    : `The limit in the bundle becomes ${span(limit)}. The one before was for other scores (another area, or a ` +
-      "mask), so what it does to these pictures can't be told.";
-  const chosen = same(limit, data.chosen);
+    ? `The threshold in the bundle changes from ${span(data.present)} to ${span(threshold)}.`
+    : `The threshold in the bundle becomes ${span(threshold)}. The one before was for other scores (another area, or a ` +
+      "mask), so what it does to these images can't be told.";
+  const chosen = same(threshold, data.chosen);
   $("promised").hidden = !chosen;
   $("by-hand").hidden = chosen;
   $("confirm").returnValue = "";
@@ -367,7 +367,7 @@ function confirmUse() {
 async function use() {
   $("use").disabled = true;
   say("Writing …");
-  if (await ask("limit", { value: limit[0] })) location.reload(); // all of the page is about the limit
+  if (await ask("limit", { value: threshold[0] })) location.reload(); // all of the page is about the threshold
   else $("use").disabled = false;
 }
 
@@ -379,13 +379,13 @@ async function finish() {
 
 // --- Beginning --------------------------------------------------------------------------------------
 
-$("slider").max = data.limits.length - 1;
-$("slider").addEventListener("input", () => move(data.limits[Number($("slider").value)]));
+$("slider").max = data.thresholds.length - 1;
+$("slider").addEventListener("input", () => move(data.thresholds[Number($("slider").value)]));
 $("number").addEventListener("input", () => {
   const typed = $("number").valueAsNumber;
   if (typed > 0 && Number.isFinite(typed)) move(typed, true);
 });
-$("number").addEventListener("change", () => ($("number").value = Number(limit[0].toPrecision(6))));
+$("number").addEventListener("change", () => ($("number").value = Number(threshold[0].toPrecision(6))));
 $("back").addEventListener("click", () => move(data.chosen[0]));
 if (token) {
   $("use").addEventListener("click", confirmUse);

@@ -1,6 +1,6 @@
-"""Report: a page on which a person sees what a limit does, and moves it to see what another would do.
+"""Report: a page on which a person sees what a threshold does, and moves it to see what another would do.
 
-It is one file with everything inside, for mail and for paper; served with a token it can set the limit.
+It is one file with everything inside, for mail and for paper; served with a token it can set the threshold.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from softcore_calibration.curves import (
     draw_roc,
     expect_cost,
     find_costs,
-    find_limits,
     find_steps,
+    find_thresholds,
 )
 from softcore_calibration.data.scoring import Scored
 from softcore_calibration.report.cards import draw_card, encode
@@ -39,11 +39,11 @@ from softcore_calibration.report.cards import draw_card, encode
 __all__ = ["content_policy", "render_report", "write_report"]
 
 _FOLDER = Path(__file__).parent
-_SHOWN = 8  # pictures of each kind, with their maps
-_THUMBNAILS = 240  # of each kind, those nearest to the limit: some 250 kB
-_NAMED = 20  # pictures that a doubt names
+_SHOWN = 8  # images of each kind, with their maps
+_THUMBNAILS = 240  # of each kind, those nearest to the threshold: some 250 kB
+_NAMED = 20  # images that a doubt names
 _BINS = 48
-_FAR = 3.0  # times the limit: what lies beyond is drawn at the charts' end
+_FAR = 3.0  # times the threshold: what lies beyond is drawn at the charts' end
 
 
 def write_report(file: Path, findings: Findings, inspector: Inspector) -> None:
@@ -69,20 +69,20 @@ def render_report(
 ) -> str:
     """Render the report: one HTML page that needs nothing beside itself.
 
-    Some pictures are read and inspected again, to show their maps. One that has vanished is told as such.
+    Some images are read and inspected again, to show their maps. One that has vanished is told as such.
 
     Args:
         findings: what was found.
-        inspector: what scored the pictures, with the mask and area of then.
-        token: makes it the served page, which can set the limit.
-        written: of the served page: the findings' limit is in the bundle already.
+        inspector: what scored the images, with the mask and area of then.
+        token: makes it the served page, which can set the threshold.
+        written: of the served page: the findings' threshold is in the bundle already.
     """
-    limit, before = findings.threshold, findings.manifest.threshold
+    threshold, before = findings.threshold, findings.manifest.threshold
     good, bad = (sorted(some, key=lambda one: one.score) for some in (findings.good, findings.bad))
     costs, confidence = find_costs(findings), findings.calibration.confidence
     folder = _common_folder([*good, *bad])
-    present: Threshold | None = limit if written else before
-    if not written and (before.min_area != limit.min_area or before.mask or findings.masked):
+    present: Threshold | None = threshold if written else before
+    if not written and (before.min_area != threshold.min_area or before.mask or findings.masked):
         present = None  # of scores over another area or outside another mask it has another meaning
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -92,7 +92,7 @@ def render_report(
     return environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8")).render(
         findings=findings,
         manifest=findings.manifest,
-        limit=limit,
+        threshold=threshold,
         before=before,
         calibration=findings.calibration,
         confidence=_plain(confidence),
@@ -102,9 +102,11 @@ def render_report(
         token=token,
         written=written,
         apart=token is not None and not written and present is not None,
-        worst=[draw_card(one, _shorten(one.name, folder), limit, inspector) for one in good[::-1][:_SHOWN]],
-        innocent=[draw_card(one, _shorten(one.name, folder), limit, inspector) for one in bad[:_SHOWN]],
-        history=[*findings.manifest.history, before, limit],
+        worst=[
+            draw_card(one, _shorten(one.name, folder), threshold, inspector) for one in good[::-1][:_SHOWN]
+        ],
+        innocent=[draw_card(one, _shorten(one.name, folder), threshold, inspector) for one in bad[:_SHOWN]],
+        history=[*findings.manifest.history, before, threshold],
         policy=content_policy(served=token is not None),
         style=Markup(assets["style"]),  # noqa: S704 - our own
         plotter=Markup(assets["plotter"]),  # noqa: S704
@@ -116,7 +118,7 @@ def render_report(
 
 
 def content_policy(*, served: bool) -> str:
-    """Say where the page's parts may come from: our own style and scripts, pictures inside the page."""
+    """Say where the page's parts may come from: our own style and scripts, images inside the page."""
     sources = {
         name: f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for name, text in _read_assets().items()
@@ -145,22 +147,22 @@ def _collect(
     findings: Findings, good: list[Scored], bad: list[Scored], folder: str, present: Threshold | None
 ) -> dict[str, Any]:
     """Collect the numbers that the page's script works on; see report.js."""
-    scores, limit = findings.scores, findings.threshold
+    scores, threshold = findings.scores, findings.threshold
     confidence = findings.calibration.confidence
-    marks = (*([present.value] if present else []), limit.value)
-    everything = np.concatenate([scores.good, scores.bad, marks, [limit.upper]])
+    marks = (*([present.value] if present else []), threshold.value)
+    everything = np.concatenate([scores.good, scores.bad, marks, [threshold.upper]])
     highest = float(everything.max())
-    usual = max(_FAR * limit.upper, 2 * float(scores.good[-1]) if len(scores.good) else 0.0, *marks)
+    usual = max(_FAR * threshold.upper, 2 * float(scores.good[-1]) if len(scores.good) else 0.0, *marks)
     top = 1.05 * min(highest, usual)
     edges, overkill, escape = find_steps(scores, top)
     costs = find_costs(findings)
     cost, roc = expect_cost(overkill, escape, scores, costs), draw_roc(scores)
     bins = np.linspace(0, top, _BINS + 1)
     return {
-        "good": _describe(scores.good, good, folder, limit, confidence, bins),
-        "bad": _describe(scores.bad, bad, folder, limit, confidence, bins),
-        "limits": find_limits(scores, *marks).tolist(),
-        "chosen": [limit.value, limit.upper],
+        "good": _describe(scores.good, good, folder, threshold, confidence, bins),
+        "bad": _describe(scores.bad, bad, folder, threshold, confidence, bins),
+        "thresholds": find_thresholds(scores, *marks).tolist(),
+        "chosen": [threshold.value, threshold.upper],
         "present": [present.value, present.upper] if present else None,
         "confidence": confidence,
         "defects": findings.defect_rate,
@@ -177,16 +179,18 @@ def _collect(
 
 
 def _describe(
-    scores: NDArray[np.float64], pictures: list[Scored], folder: str, limit: Threshold, confidence: float,
+    scores: NDArray[np.float64], images: list[Scored], folder: str, threshold: Threshold, confidence: float,
     bins: NDArray[np.float64],
 ) -> dict[str, Any]:  # fmt: skip
-    """Describe one kind; without pictures its scores are those of training pictures, which have no names."""
+    """Describe one kind; without images its scores are those of training images, which have no names."""
     low, high = bound_share(len(scores), confidence)
-    near = np.argsort(np.abs(scores - limit.value), kind="stable")[:_THUMBNAILS].tolist() if pictures else []
+    near = (
+        np.argsort(np.abs(scores - threshold.value), kind="stable")[:_THUMBNAILS].tolist() if images else []
+    )
     return {
-        "scores": scores.tolist(),  # all digits: a score may be just the limit
-        "names": [_shorten(one.name, folder) for one in pictures],
-        "thumbnails": {place: encode(pictures[place].thumbnail) for place in near},
+        "scores": scores.tolist(),  # all digits: a score may be just the threshold
+        "names": [_shorten(one.name, folder) for one in images],
+        "thumbnails": {place: encode(images[place].thumbnail) for place in near},
         "low": _round(low),
         "high": _round(high),
         "histogram": np.histogram(np.minimum(scores, bins[-1]), bins)[0].tolist(),
@@ -198,9 +202,9 @@ def _embed(data: dict[str, Any]) -> Markup:
     return Markup(json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704
 
 
-def _common_folder(pictures: Sequence[Scored]) -> str:
-    """Name the folder that all pictures are below; "" where there is none."""
-    parents = [str(one.path.parent) for one in pictures]
+def _common_folder(images: Sequence[Scored]) -> str:
+    """Name the folder that all images are below; "" where there is none."""
+    parents = [str(one.path.parent) for one in images]
     try:
         return to_text(os.path.commonpath(parents)) if parents else ""
     except ValueError:  # some are absolute, some are not

@@ -45,9 +45,9 @@ class Capture:
         try:
             promised = count_promised(capture)
             number = 0
-            while (picture := read_next(capture, self._label, self._kind)) is not None:
+            while (image := read_next(capture, self._label, self._kind)) is not None:
                 number += 1
-                yield Frame(number, f"{self._label}#{number}", picture=picture)
+                yield Frame(number, f"{self._label}#{number}", image=image)
         finally:
             capture.release()
         if number == 0:
@@ -116,21 +116,19 @@ def read_next(capture: cv2.VideoCapture, label: str, kind: str) -> NDArray[np.ui
         SourceError: OpenCV failed, or gives other than 8 bits a channel.
     """
     try:
-        read, picture = capture.read()
+        read, image = capture.read()
     except cv2.error as error:
         raise SourceError(f"{label}: the {kind} failed ({error.err})") from error
-    if not read or picture is None:
+    if not read or image is None:
         return None
-    if (
-        picture.dtype != np.uint8
-    ):  # a raw format, by convert_rgb = 0 or a pipeline: its bytes would be garbage
-        raise SourceError(f"{label}: gives images of {picture.dtype}; choose a format of 8 bits a channel")
-    return np.asarray(picture)
+    if image.dtype != np.uint8:  # a raw format, by convert_rgb = 0 or a pipeline: its bytes would be garbage
+        raise SourceError(f"{label}: gives images of {image.dtype}; choose a format of 8 bits a channel")
+    return np.asarray(image)
 
 
 _ADVICE = {
     "camera": "this camera can't be opened; is it plugged in, free and readable for you?",
-    "video": "neither a video nor a picture that OpenCV can read",
+    "video": "neither a video nor an image that OpenCV can read",
     "stream": "this stream can't be opened; is the address right and the sender running?",
     "pipeline": "this pipeline can't be opened; does gst-launch-1.0 run it?",
 }

@@ -1,4 +1,4 @@
-"""Frame checks: whether a frame can show a part at all, judged by how the training pictures look."""
+"""Frame checks: whether a frame can show a part at all, judged by how the training images look."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _WHITE = 255.0
 
 
 class FrameChecks:
-    """Finds what no part can look like: a dark, glaring, empty or blurred picture.
+    """Finds what no part can look like: a dark, glaring, empty or blurred image.
 
     The bounds lie well outside all that was seen in training, so that an odd part is still inspected: what
     they refuse is a lamp that failed, a lid on the lens, a lens out of focus.
 
     Args:
-        training: what the bundle knows of its training pictures.
+        training: what the bundle knows of its training images.
     """
 
     def __init__(self, training: Training) -> None:
@@ -35,20 +35,20 @@ class FrameChecks:
         One that is too small is left to the inspector to refuse.
 
         Raises:
-            FrameError: the frame is no picture.
+            FrameError: the frame is no image.
         """
         if min(frame.shape[:2]) < SMALLEST_SIDE:
             return None
         brightness, contrast, sharpness = measure_look(frame)
         if brightness < _DARK * self._darkest:
             return (
-                f"too dark: its mean grey level is {brightness:.0f}, that of the darkest training picture "
+                f"too dark: its mean grey level is {brightness:.0f}, that of the darkest training image "
                 f"{self._darkest:.0f}"
             )
         if brightness > self._brightest + _BRIGHT * (_WHITE - self._brightest):
             return (
                 f"too bright: its mean grey level is {brightness:.0f}, that of the brightest training "
-                f"picture {self._brightest:.0f}"
+                f"image {self._brightest:.0f}"
             )
         if contrast < _FLAT * self._least_contrast:
             return (

@@ -28,7 +28,7 @@ class LiveCapture:
         backend: the only one of OpenCV's backends to try.
         patience: seconds after which a frame is missed; more than the source's own pause between frames.
         frozen_after: seconds for which a source may give the very same bytes. The noise of a real sensor
-            changes every picture; a video encoder may keep a still scene up to its next key frame.
+            changes every image; a video encoder may keep a still scene up to its next key frame.
         latency: seconds from the moment that a frame shows until it comes, see `take`.
         properties: what to set at each opening, by OpenCV's numbers.
         required: whether it must be there at the start; else it is waited for, as after any later fault.
@@ -65,7 +65,7 @@ class LiveCapture:
 
     @property
     def fault(self) -> str | None:
-        """Why it gives no picture of a part just now, in plain words; None where it does."""
+        """Why it gives no image of a part just now, in plain words; None where it does."""
         shot = self._reader.newest
         if shot is None:
             return self._tell_silence(time.monotonic() - self._last) if self._opened else None
@@ -74,9 +74,9 @@ class LiveCapture:
 
     @property
     def newest(self) -> NDArray[np.uint8] | None:
-        """The newest picture, taken or not; None before the first and after the end."""
+        """The newest image, taken or not; None before the first and after the end."""
         shot = self._reader.newest
-        return None if shot is None else shot.picture
+        return None if shot is None else shot.image
 
     def open(self) -> bool:
         """Open it, and tell whether it is live: an address may serve a recorded video.
@@ -124,7 +124,7 @@ class LiveCapture:
         """Open it and give its newest frame, each at most once, until the generator is closed.
 
         While the source is silent, there is a frame with the reason after `patience` seconds and then
-        again every `patience` seconds: a part that passes meanwhile is accounted for. So is a picture that
+        again every `patience` seconds: a part that passes meanwhile is accounted for. So is an image that
         is black or frozen. An address that serves a recorded video is gone through like a file.
 
         Raises:
@@ -171,7 +171,7 @@ class LiveCapture:
         name = f"{self.label}#{number}"
         if fault := self._find_fault(shot):
             return Frame(number, name, reason=fault, taken=shot.taken)
-        return Frame(number, name, picture=shot.picture, taken=shot.taken)
+        return Frame(number, name, image=shot.image, taken=shot.taken)
 
     def _miss(self, number: int, now: float) -> Frame:
         return Frame(number, f"{self.label}#{number}", reason=self._tell_silence(now - self._last))
@@ -187,10 +187,10 @@ class LiveCapture:
     def _find_fault(self, shot: Shot) -> str | None:
         still = shot.taken - shot.still_since
         if still > self._frozen_after:
-            return f"the picture has not changed for {still:.1f} s"
-        if _is_black(shot.picture):
-            return "the picture is black"
-        shape, first = shot.picture.shape, self._reader.shape
+            return f"the image has not changed for {still:.1f} s"
+        if _is_black(shot.image):
+            return "the image is black"
+        shape, first = shot.image.shape, self._reader.shape
         if first is not None and shape != first:  # the part would have another scale
             return f"the image has {_describe_shape(shape)}, and at the start it had {_describe_shape(first)}"
         return None
@@ -211,5 +211,5 @@ def _describe_shape(shape: tuple[int, ...]) -> str:
     return f"{width} x {height} pixels" + (f" of {channels[0]} channels" if channels != [3] else "")
 
 
-def _is_black(picture: NDArray[np.uint8]) -> bool:
-    return int(picture[::16, ::16].max()) <= _BLACK and int(picture.max()) <= _BLACK
+def _is_black(image: NDArray[np.uint8]) -> bool:
+    return int(image[::16, ::16].max()) <= _BLACK and int(image.max()) <= _BLACK

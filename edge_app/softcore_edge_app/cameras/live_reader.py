@@ -42,13 +42,13 @@ class Shot:
     """A frame of a live source.
 
     Attributes:
-        picture: uint8 BGR `[H, W, 3]`.
+        image: uint8 BGR `[H, W, 3]`.
         sequence: counts the source's frames from 1, also those that nobody asked for.
         taken: when it came, in seconds of the monotonic clock.
         still_since: when the first of the frames came that have had these very bytes ever since.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     sequence: int
     taken: float
     still_since: float
@@ -67,7 +67,7 @@ class LiveReader:
         kind: "camera", "stream" or "pipeline".
         backend: the only one of OpenCV's backends to try.
         patience: seconds without a frame after which a connection is taken for silent.
-        frozen_after: seconds of the same picture after which the source is opened again.
+        frozen_after: seconds of the same image after which the source is opened again.
         properties: what to set at each opening, by OpenCV's numbers.
         required: whether it must be there at the start; else it is waited for.
     """
@@ -201,8 +201,8 @@ class LiveReader:
         taken = self._shot.taken if self._shot else 0.0
         return max(taken + max(self._patience, self._second), youngest.opened + self._second, soonest)
 
-    def take(self, connection: _Connection, picture: NDArray[np.uint8]) -> None:
-        """Let a connection's picture be the newest, unless another one was faster."""
+    def take(self, connection: _Connection, image: NDArray[np.uint8]) -> None:
+        """Let a connection's image be the newest, unless another one was faster."""
         taken = time.monotonic()
         with self._changed:
             if connection.leave or self._is_stale(connection, taken):
@@ -213,13 +213,13 @@ class LiveReader:
                 for other in self._connections:
                     other.leave = other is not connection
             self._attempts = 1
-            self.shape = self.shape or picture.shape
+            self.shape = self.shape or image.shape
             if taken - connection.began > _LONGEST_PAUSE:  # one that dies at once must not be hurried
                 self._pause = _FIRST_PAUSE
             last = self._shot
-            still = last is not None and _same(last.picture, picture)
+            still = last is not None and _same(last.image, image)
             still_since = last.still_since if last and still else taken
-            self._shot = Shot(picture, last.sequence + 1 if last else 1, taken, still_since)
+            self._shot = Shot(image, last.sequence + 1 if last else 1, taken, still_since)
             # A driver that repeats itself is often cured by a new beginning.
             connection.leave = taken - max(still_since, connection.began) > self._frozen_after
             self._changed.notify_all()
@@ -304,16 +304,16 @@ class _Connection(threading.Thread):
             if self.recorded:
                 return
             while not self.leave:
-                picture = read_next(capture, reader.label, reader.kind)
-                if picture is None:
+                image = read_next(capture, reader.label, reader.kind)
+                if image is None:
                     what = f"stopped after frame {number}" if number else "was opened but gave no frame"
                     raise SourceError(f"{reader.label}: the {reader.kind} {what}")
                 number += 1
-                reader.take(self, picture)
+                reader.take(self, image)
         finally:
             capture.release()
 
 
 def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Compare two pictures; a sample of their pixels settles it for nearly all that differ."""
+    """Compare two images; a sample of their pixels settles it for nearly all that differ."""
     return np.array_equal(one[::16, ::16], other[::16, ::16]) and np.array_equal(one, other)

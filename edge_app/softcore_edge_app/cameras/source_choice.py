@@ -18,7 +18,7 @@ from softcore_edge_app.cameras.pipelines import (
     is_pipeline,
     require_gstreamer,
 )
-from softcore_edge_app.cameras.sources import Pictures, Source, is_picture
+from softcore_edge_app.cameras.sources import Images, Source, is_image
 from softcore_edge_app.configuration.options import CameraOptions
 
 __all__ = ["choose_camera", "choose_source", "hide_password", "is_address"]
@@ -52,7 +52,7 @@ def choose_camera(text: str, options: CameraOptions = _AS_IT_COMES, *, required:
 
 
 def choose_source(text: str, options: CameraOptions = _AS_IT_COMES, *, required: bool = True) -> Source:
-    """Take a picture, a folder of pictures, a video file, a URL or a pipeline; reads nothing yet.
+    """Take an image, a folder of images, a video file, a URL or a pipeline; reads nothing yet.
 
     Args:
         text: which.
@@ -62,7 +62,7 @@ def choose_source(text: str, options: CameraOptions = _AS_IT_COMES, *, required:
     Raises:
         UsageError: there is nothing at this path, or no file or folder; or a pipeline that this OpenCV
             can't run.
-        SourceError: a folder without pictures.
+        SourceError: a folder without images.
     """
     if not _is_path(text) and (pipeline := _choose_pipeline(text, options, required)):
         return pipeline
@@ -72,14 +72,14 @@ def choose_source(text: str, options: CameraOptions = _AS_IT_COMES, *, required:
     if not text:  # a variable that is not set, in a script; Path would take it for the working folder
         raise UsageError("--source: needs a file, a folder or an address, not ''")
     if path.is_dir():
-        return Pictures(path)
+        return Images(path)
     if path.is_symlink() and not path.exists():
         raise UsageError(f"--source {text}: a dangling symbolic link; there is no {path.readlink()}")
     if not path.exists():
         raise UsageError(f"--source {text}: no such file or folder")
     if not path.is_file():
         raise UsageError(f"--source {text}: neither a file nor a folder; cameras go to --camera")
-    return Pictures(path) if is_picture(path) else Capture(text, path.name, "video")
+    return Images(path) if is_image(path) else Capture(text, path.name, "video")
 
 
 def is_address(text: str) -> bool:

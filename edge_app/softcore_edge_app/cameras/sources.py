@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import PictureError, SourceError, UsageError, read_picture
+from softcore_runtime import ImageError, SourceError, UsageError, read_image
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.file_names import to_text
-from softcore_runtime.images.image_folder import SUFFIXES, list_pictures
+from softcore_runtime.images.image_folder import SUFFIXES, list_images
 
-__all__ = ["Frame", "Pictures", "Source", "is_picture"]
+__all__ = ["Frame", "Images", "Source", "is_image"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,20 +29,20 @@ class Frame:
     Attributes:
         number: counts from 1.
         name: says where the frame comes from; unique within a source.
-        picture: uint8 BGR `[H, W, 3]`, or None.
-        reason: why there is no picture, or None.
+        image: uint8 BGR `[H, W, 3]`, or None.
+        reason: why there is no image, or None.
         taken: when a live source gave it, in seconds of the monotonic clock; None for recordings.
     """
 
     number: int
     name: str
-    picture: NDArray[np.uint8] | None = None
+    image: NDArray[np.uint8] | None = None
     reason: str | None = None
     taken: float | None = None
 
     def __post_init__(self) -> None:
-        if (self.picture is None) == (self.reason is None):
-            raise ValueError(f"frame {self.number}: needs either a picture or the reason why there is none")
+        if (self.image is None) == (self.reason is None):
+            raise ValueError(f"frame {self.number}: needs either an image or the reason why there is none")
 
 
 class Source(Protocol):
@@ -63,7 +63,7 @@ class Source(Protocol):
         ...
 
 
-class Pictures:
+class Images:
     """An image file, or all images under a folder in the order of their paths.
 
     A symbolic link that leads nowhere counts as an image that can't be read. What else looks like images
@@ -105,18 +105,18 @@ class Pictures:
         for number, path in enumerate(self._paths, 1):
             name = path.relative_to(self._root).as_posix()
             try:
-                frame = Frame(number, name, picture=read_picture(path, self._white()))
-            except PictureError as error:
+                frame = Frame(number, name, image=read_image(path, self._white()))
+            except ImageError as error:
                 frame = Frame(number, name, reason=str(error).removeprefix(f"{to_text(path)}: "))
             yield frame
 
 
 def _list_images(folder: Path) -> tuple[list[Path], list[str]]:
     """List the images, and say what isn't taken, in lines."""
-    listing = list_pictures(folder)
-    dangling = [path for path in listing.dangling if is_picture(path)]
-    others = replace(listing, dangling=[path for path in listing.dangling if not is_picture(path)])
-    return sorted([*listing.pictures, *dangling]), others.describe_omitted()
+    listing = list_images(folder)
+    dangling = [path for path in listing.dangling if is_image(path)]
+    others = replace(listing, dangling=[path for path in listing.dangling if not is_image(path)])
+    return sorted([*listing.images, *dangling]), others.describe_omitted()
 
 
 def _describe_lack(folder: Path) -> str:
@@ -133,6 +133,6 @@ def _describe_lack(folder: Path) -> str:
     return wanted
 
 
-def is_picture(path: Path) -> bool:
-    """Tell, by its suffix, whether a file is a picture rather than a video."""
+def is_image(path: Path) -> bool:
+    """Tell, by its suffix, whether a file is an image rather than a video."""
     return path.suffix.lower() in SUFFIXES

@@ -161,10 +161,10 @@ def _summarise(
         inspector = line.recipes.current.inspector
         threshold, path = inspector.manifest.threshold, inspector.bundle.path
         of_camera = [
-            f"bundle {path}, limit {threshold.value:.6g}",
+            f"bundle {path}, threshold {threshold.value:.6g}",
             f"network {inspector.network}",
             inspector.remark,
-            f"the limit is provisional: run softcore-calibrate {path}" if threshold.provisional else None,
+            f"the threshold is provisional: run softcore-calibrate {path}" if threshold.provisional else None,
             line.source.remark,
         ]
         before = ""

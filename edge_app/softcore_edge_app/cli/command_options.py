@@ -21,13 +21,13 @@ _DESCRIPTION = """\
 Decide, frame by frame, PASS or FAIL (or REVIEW, where the bundle has a grey zone): one line a frame
 on standard output, the summary on standard error. A frame that can't be read or inspected is INVALID,
 with the reason. Cameras and streams go on until Ctrl-C: one that fails is reopened, and meanwhile there
-is an INVALID every two seconds. A limit that is set meanwhile holds from the next frame. A line may be
+is an INVALID every two seconds. A threshold that is set meanwhile holds from the next frame. A line may be
 triggered and listened to by a PLC, a broker and a page, and has any number of cameras: see --config."""
 
 _EPILOG = """\
 examples:
   softcore-edge --camera 0
-  softcore-edge bundles/pill --source pictures/ --save-overlays overlays/
+  softcore-edge bundles/pill --source images/ --save-overlays overlays/
   softcore-edge pill --source line.mp4 --json > decisions.jsonl
   softcore-edge pill --camera 0 --ledger line1.ledger
   softcore-edge pill --camera 0 --ledger line1.ledger --trigger external --mqtt broker --http 8765
@@ -66,10 +66,10 @@ def build_parser() -> Parser:
     frames.add_argument(
         "--source",
         metavar="FILE_OR_FOLDER_OR_URL",
-        help="a picture, a folder of pictures, a video file, or an rtsp:// or http:// stream",
+        help="an image, a folder of images, a video file, or an rtsp:// or http:// stream",
     )
     parser.add_argument(
-        "--save-overlays", type=Path, metavar="DIR", help="write a picture of every decision to DIR"
+        "--save-overlays", type=Path, metavar="DIR", help="write an image of every decision to DIR"
     )
     parser.add_argument(
         "--ledger",
@@ -83,7 +83,7 @@ def build_parser() -> Parser:
         "--unchecked",
         action="store_true",
         default=None,
-        help="inspect also what is far darker, brighter, flatter or more blurred than all training pictures "
+        help="inspect also what is far darker, brighter, flatter or more blurred than all training images "
         "(else INVALID)",
     )
     parser.add_argument(
@@ -124,7 +124,7 @@ def build_parser() -> Parser:
         "--token-file", type=Path, metavar="FILE", help="holds the token that changes over HTTP need"
     )
     line.add_argument(
-        "--archive", type=_archive, metavar="DIR", help="keep pictures of FAIL, REVIEW, INVALID and some PASS"
+        "--archive", type=_archive, metavar="DIR", help="keep images of FAIL, REVIEW, INVALID and some PASS"
     )
     parser.add_argument(
         "--set",

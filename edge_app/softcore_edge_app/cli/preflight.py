@@ -104,7 +104,7 @@ def _look_at(text: str, camera: CameraOptions) -> None:
     reasons = []
     with closing(source.read_frames()) as frames:
         for frame in islice(frames, _SEEN):
-            if frame.picture is not None:
+            if frame.image is not None:
                 return
             reasons.append(f"{frame.name}: {frame.reason}")
     which = f"none of its first {len(reasons)} images can be read; " if len(reasons) > 1 else ""

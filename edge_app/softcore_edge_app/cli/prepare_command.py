@@ -68,7 +68,7 @@ def _describe(done: Preparation) -> Iterator[str]:
             f"{done.search.hnsw:.2f} ms by HNSW on the host"
         )
     if done.inspector.remark:
-        yield f"limit      {done.inspector.remark}"
+        yield f"threshold  {done.inspector.remark}"
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def _find_program() -> Path:
 
 
 def _find_writable(configuration: Configuration) -> Iterable[Path]:
-    """Name what lies outside the service's own folder: ledger, pictures, and bundles, which take limits."""
+    """Name what lies outside the service's own folder: ledger, images, and bundles, which take thresholds."""
     places = {configuration.ledger.parent} if configuration.ledger else set()
     places |= {configuration.save_overlays} if configuration.save_overlays else set()
     places |= {configuration.archive.folder} if configuration.archive else set()

@@ -54,7 +54,7 @@ class CompressionWatch:
     def add(self, decided: Decided) -> None:
         """Take a decision; at once, and never raises."""
         entry, frame = decided.entry, decided.frame
-        if entry.decision is Decision.INVALID or frame is None or frame.picture is None:
+        if entry.decision is Decision.INVALID or frame is None or frame.image is None:
             return
         with self._lock:
             seen = self._seen.get(entry.camera)
@@ -64,7 +64,7 @@ class CompressionWatch:
             seen.parts += 1
             if seen.known is None or (seen.parts > ENOUGH and seen.parts % _EVERY):
                 return
-            seen.traces.append(measure_traces(frame.picture))
+            seen.traces.append(measure_traces(frame.image))
             found = compare_traces(seen.known, seen.traces)
             place = f"{entry.camera}, {entry.category}"
             alarm = found and (

@@ -13,7 +13,7 @@ __all__ = ["PACES", "ControlChart", "Pace", "ShareChart"]
 
 Pace = Literal["fast", "slow"]
 PACES: Final[tuple[Pace, Pace]] = ("fast", "slow")
-_CALM = 1 / 2  # of the limit, below which a raised alarm ends
+_CALM = 1 / 2  # of the threshold, below which a raised alarm ends
 
 
 class ControlChart:
@@ -41,7 +41,7 @@ class ControlChart:
 
     def __init__(self, baseline: Baseline, options: DriftOptions) -> None:
         self.raised: dict[Pace, bool] = dict.fromkeys(PACES, False)
-        self.limits: dict[Pace, float] = {}
+        self.thresholds: dict[Pace, float] = {}
         self._baseline = baseline
         least = math.log1p(options.least)
         self._bound = max(CLIP * baseline.spread, 2 * least)
@@ -51,7 +51,7 @@ class ControlChart:
         spread = baseline.spread * (1 + math.sqrt(2 / baseline.parts))
         for pace, rate in self._rates.items():
             deviation = spread * math.sqrt(rate / (2 - rate) + 1 / baseline.parts)
-            self.limits[pace] = max(options.sigmas * deviation, least)
+            self.thresholds[pace] = max(options.sigmas * deviation, least)
 
     def add(self, x: float) -> None:
         """Take the logarithm of the next value."""
@@ -60,8 +60,8 @@ class ControlChart:
         for pace, rate in self._rates.items():
             self._plain[pace] += rate * (y - self._plain[pace])
             z = self._clipped[pace] = self._clipped[pace] + rate * (clipped - self._clipped[pace])
-            limit = self.limits[pace]
-            self.raised[pace] = abs(z) > (limit * _CALM if self.raised[pace] else limit)
+            threshold = self.thresholds[pace]
+            self.raised[pace] = abs(z) > (threshold * _CALM if self.raised[pace] else threshold)
 
     def tell_change(self, pace: Pace) -> float:
         """Say by what share of the baseline the values have changed: 0.12 is 12 % more.
@@ -90,19 +90,19 @@ class ShareChart:
 
     def __init__(self, usual: float, options: DriftOptions) -> None:
         self.raised: dict[Pace, bool] = dict.fromkeys(PACES, False)
-        self.limits: dict[Pace, float] = {}
+        self.thresholds: dict[Pace, float] = {}
         self._rates = _find_rates(options)
         self._averages = dict.fromkeys(PACES, 0.0)
         for pace, rate in self._rates.items():
             deviation = math.sqrt(usual * (1 - usual) * rate / (2 - rate))
-            self.limits[pace] = min(usual + options.sigmas * deviation, 1 - (1 - usual) / 10)
+            self.thresholds[pace] = min(usual + options.sigmas * deviation, 1 - (1 - usual) / 10)
 
     def add(self, x: bool) -> None:
         """Take whether the next part is one."""
         for pace, rate in self._rates.items():
             z = self._averages[pace] = self._averages[pace] + rate * (x - self._averages[pace])
-            limit = self.limits[pace]
-            self.raised[pace] = z > (limit * _CALM if self.raised[pace] else limit)
+            threshold = self.thresholds[pace]
+            self.raised[pace] = z > (threshold * _CALM if self.raised[pace] else threshold)
 
     def tell_share(self, pace: Pace) -> float:
         """Say what share of the latest parts it is: 0.12 is 12 %."""

@@ -21,7 +21,7 @@ from softcore_edge_app.pipeline.trigger import Decided
 __all__ = ["Deviation", "Drift", "Finder", "Reference", "find_references"]
 
 _EVERY = 5  # parts to one whose look is measured: that takes half a millisecond or more
-_KEPT = 64  # cameras' bundles, with a limit, that are remembered, with their charts
+_KEPT = 64  # cameras' bundles, with a threshold, that are remembered, with their charts
 _NOUNS = {
     "score": "scores of good parts are",
     **{quantity: f"{quantity} of the images is" for quantity in QUANTITIES},
@@ -114,8 +114,8 @@ class Drift:
         exact = decided.inspection is not None and entry.bound == Bound.EXACT
         if entry.decision is Decision.PASS and exact and entry.score is not None:
             values["score"] = entry.score
-        if watch.parts % _EVERY == 1 and decided.frame is not None and decided.frame.picture is not None:
-            values.update(zip(QUANTITIES, measure_look(decided.frame.picture).tolist(), strict=True))
+        if watch.parts % _EVERY == 1 and decided.frame is not None and decided.frame.image is not None:
+            values.update(zip(QUANTITIES, measure_look(decided.frame.image).tolist(), strict=True))
         with self._lock:
             for quantity, value in values.items():
                 watch.add(quantity, value)

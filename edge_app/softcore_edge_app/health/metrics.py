@@ -49,11 +49,28 @@ except ImportError as error:
 __all__ = ["Archived", "Metrics"]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)  # of the limit
+_SHARES = (
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    1.0,
+    1.1,
+    1.25,
+    1.5,
+    2.0,
+    3.0,
+    5.0,
+)  # of the threshold
 
 
 class Archived(Protocol):
-    """What an archive tells of itself: pictures kept and dropped, and why none can be kept just now."""
+    """What an archive tells of itself: images kept and dropped, and why none can be kept just now."""
 
     @property
     def kept(self) -> int: ...  # noqa: D102
@@ -69,7 +86,7 @@ class Metrics:
     Args:
         controls: the line.
         drift: of its good parts, if that is followed.
-        archive: of its pictures, if there is one.
+        archive: of its images, if there is one.
 
     Raises:
         MissingLibraryError: on import; the extra `edge` brings what it needs.
@@ -91,7 +108,7 @@ class Metrics:
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
         shares = Histogram(
-            "softcore_score_share", "Exact scores as a share of the limit.", ("camera", "category"),
+            "softcore_score_share", "Exact scores as a share of the threshold.", ("camera", "category"),
             buckets=_SHARES, registry=registry,
         )  # fmt: skip
         # To find a series by its labels takes longer than to count on it.
@@ -149,18 +166,18 @@ class _LineCollector(Collector):
 def _collect_cameras(status: Status) -> Iterator[Metric]:
     triggers = CounterMetricFamily("softcore_triggers", "Triggers.", labels=("camera",))
     reopened = CounterMetricFamily("softcore_camera_reopened", "Reopenings of a camera.", labels=("camera",))
-    up = GaugeMetricFamily("softcore_camera_up", "Whether it gives pictures of parts.", labels=("camera",))
+    up = GaugeMetricFamily("softcore_camera_up", "Whether it gives images of parts.", labels=("camera",))
     waiting = GaugeMetricFamily("softcore_queue_waiting", "Triggers without a decision.", labels=("camera",))
     capacity = GaugeMetricFamily("softcore_queue_capacity", "How many may wait.", labels=("camera",))
-    limit = GaugeMetricFamily("softcore_limit", "The limit in use.", labels=("camera", "category"))
+    threshold = GaugeMetricFamily("softcore_limit", "The threshold in use.", labels=("camera", "category"))
     for camera in status.cameras:
         triggers.add_metric((camera.name,), camera.triggers)
         reopened.add_metric((camera.name,), camera.reopened)
         up.add_metric((camera.name,), camera.fault is None)
         waiting.add_metric((camera.name,), camera.waiting)
         capacity.add_metric((camera.name,), camera.capacity)
-        limit.add_metric((camera.name, camera.category), camera.threshold)
-    yield from (triggers, reopened, up, waiting, capacity, limit)
+        threshold.add_metric((camera.name, camera.category), camera.threshold)
+    yield from (triggers, reopened, up, waiting, capacity, threshold)
 
 
 def _collect_outputs(status: Status) -> Iterator[Metric]:
@@ -192,11 +209,9 @@ def _collect_drift(drift: Drift) -> Iterator[Metric]:
 
 
 def _collect_archive(archive: Archived) -> Iterator[Metric]:
-    yield CounterMetricFamily("softcore_archive_kept", "Parts whose picture was kept.", value=archive.kept)
-    yield CounterMetricFamily(
-        "softcore_archive_dropped", "Parts whose picture was not.", value=archive.dropped
-    )
-    yield _gauge("archive_up", "Whether pictures can be kept.", archive.fault is None)
+    yield CounterMetricFamily("softcore_archive_kept", "Parts whose image was kept.", value=archive.kept)
+    yield CounterMetricFamily("softcore_archive_dropped", "Parts whose image was not.", value=archive.dropped)
+    yield _gauge("archive_up", "Whether images can be kept.", archive.fault is None)
 
 
 def _collect_temperatures() -> Metric:

@@ -21,7 +21,7 @@ class Change:
         kind: a `mark` on a decision, a `limit`, a `recipe`, `running` (start and stop), or a `trigger` by
             hand.
         camera: which one's.
-        subject: of a mark and of a trigger by hand the trigger's id, of a limit the recipe; else None.
+        subject: of a mark and of a trigger by hand the trigger's id, of a threshold the recipe; else None.
         before, after: the old and the new value, as texts; None where there is none.
         by: who asked: `page`, `http`, `mqtt`, `modbus` or `command`.
 

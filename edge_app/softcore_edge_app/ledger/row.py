@@ -29,7 +29,7 @@ class Entry:
         decision: PASS, REVIEW, FAIL or INVALID.
         score: the highest patch score, or a bound of it; None where INVALID.
         bound: what `score` is: `exact`, `upper` or `lower`; None where INVALID.
-        threshold: the limit, in the units of `score`.
+        threshold: the threshold, in the units of `score`.
         fail_above: the same, or the upper end of the grey zone.
         engine: what ran the network.
         provider: the part of the engine that computed.

@@ -1,4 +1,4 @@
-"""Archive: pictures of what failed or was doubtful and of a share of the rest, written beside the line."""
+"""Archive: images of what failed or was doubtful and of a share of the rest, written beside the line."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.place import Place
 from softcore_edge_app.outputs.archive_quota import ArchiveQuota
 from softcore_edge_app.outputs.archive_record import (
+    IMAGE,
     OVERLAY,
-    PICTURE,
     SIDECAR,
     Kept,
     remove_files,
@@ -34,7 +34,7 @@ from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["Archive"]
 
-_MOST, _MOST_BYTES = 64, 256 * 10**6  # what may wait for the disk: parts, and their pictures' bytes
+_MOST, _MOST_BYTES = 64, 256 * 10**6  # what may wait for the disk: parts, and their images' bytes
 _IDLE = 60.0  # seconds between two looks for old parts, where no new ones come
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNFINISHED = ".unfinished"  # what a file is called until it is whole; one thread writes one at a time
@@ -167,7 +167,7 @@ class Archive:
                 if error.errno not in _FULL or not self._make_room(size):
                     raise
                 self._store(kept, files)
-        except Exception as error:  # a picture that can't be drawn must not end the thread
+        except Exception as error:  # an image that can't be drawn must not end the thread
             reason = (isinstance(error, OSError) and error.strerror) or f"{type(error).__name__}: {error}"
             if isinstance(error, _GoneError):
                 reason = str(error)
@@ -179,7 +179,7 @@ class Archive:
         self._quota.enter(kept, size)
         with self._change:
             self.kept += 1
-        # On a full disk there may yet be room for a part without a picture.
+        # On a full disk there may yet be room for a part without an image.
         if size >= self._least_refused:
             self._least_refused = 0
             self._end_fault("disk", "is written again")
@@ -242,27 +242,27 @@ def _take(folder: Path) -> int:
     return lock
 
 
-def _picture(decided: Decided) -> NDArray[np.uint8] | None:
-    return decided.frame.picture if decided.frame else None
+def _image(decided: Decided) -> NDArray[np.uint8] | None:
+    return decided.frame.image if decided.frame else None
 
 
 def _count_bytes(decided: Decided) -> int:
-    picture = _picture(decided)
-    return 0 if picture is None else picture.nbytes
+    image = _image(decided)
+    return 0 if image is None else image.nbytes
 
 
 def _render(decided: Decided) -> dict[str, bytes]:
     """Give a part's files by their suffixes, the sidecar last.
 
     Raises:
-        cv2.error: the picture can't be encoded.
+        cv2.error: the image can't be encoded.
     """
-    picture, inspection, entry = _picture(decided), decided.inspection, decided.entry
-    if picture is None:
+    image, inspection, entry = _image(decided), decided.inspection, decided.entry
+    if image is None:
         return {SIDECAR: write_sidecar(entry, None, None)}
-    png = cv2.imencode(PICTURE, picture, _QUICK)[1].tobytes()
-    files = {PICTURE: png}
+    png = cv2.imencode(IMAGE, image, _QUICK)[1].tobytes()
+    files = {IMAGE: png}
     if inspection and inspection.decision is entry.decision:  # a late one's would say PASS
-        files[OVERLAY] = cv2.imencode(".jpg", overlay(picture, inspection), _GOOD)[1].tobytes()
-    files[SIDECAR] = write_sidecar(entry, picture.shape, png)
+        files[OVERLAY] = cv2.imencode(".jpg", overlay(image, inspection), _GOOD)[1].tobytes()
+    files[SIDECAR] = write_sidecar(entry, image.shape, png)
     return files

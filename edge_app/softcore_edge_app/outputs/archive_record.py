@@ -31,12 +31,12 @@ from softcore_edge_app.ledger.row import Entry
 
 __all__ = [
     "FORMAT",
+    "IMAGE",
     "OVERLAY",
-    "PICTURE",
     "SIDECAR",
     "SUFFIXES",
     "ArchiveRecord",
-    "ArchivedPicture",
+    "ArchivedImage",
     "Kept",
     "format_moment",
     "list_kept",
@@ -47,8 +47,8 @@ __all__ = [
 ]
 
 FORMAT: Final = 1
-PICTURE, OVERLAY, SIDECAR = ".png", ".overlay.jpg", ".json"
-SUFFIXES = (SIDECAR, PICTURE, OVERLAY)  # as they are removed: a sidecar never stands without its picture
+IMAGE, OVERLAY, SIDECAR = ".png", ".overlay.jpg", ".json"
+SUFFIXES = (SIDECAR, IMAGE, OVERLAY)  # as they are removed: a sidecar never stands without its image
 
 _LONGEST = 80  # characters of a camera's or trigger's name in a file's, which may be 255 bytes
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -60,8 +60,8 @@ _NAME = re.compile(
 _BLOCK = 4096  # bytes of a file system's block, by default everywhere
 
 
-class ArchivedPicture(Record):
-    """The frame's picture: the SHA-256 of its PNG file, and its size in pixels."""
+class ArchivedImage(Record):
+    """The frame's image: the SHA-256 of its PNG file, and its size in pixels."""
 
     sha256: Sha256
     height: int = Field(gt=0)
@@ -75,13 +75,13 @@ class ArchiveRecord(Record):
         format: the sidecar's own.
         softcore: the version that decided.
         entry: the decision, as the ledger has it.
-        picture: what was looked at; None where there was none.
+        image: what was looked at; None where there was none.
     """
 
     format: Literal[1] = FORMAT
     softcore: str = Field(default_factory=lambda: version("softcore"))
     entry: Entry
-    picture: ArchivedPicture | None
+    image: ArchivedImage | None = Field(alias="picture")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -178,14 +178,14 @@ def write_sidecar(entry: Entry, shape: tuple[int, ...] | None, png: bytes | None
 
     Args:
         entry: the decision.
-        shape: the frame's `[H, W, ...]`; None where it has no picture.
-        png: its picture's file, likewise.
+        shape: the frame's `[H, W, ...]`; None where it has no image.
+        png: its image's file, likewise.
     """
-    picture = None
+    image = None
     if shape is not None and png is not None:
         digest = hashlib.sha256(png).hexdigest()
-        picture = ArchivedPicture(sha256=digest, height=shape[0], width=shape[1])
-    return (ArchiveRecord(entry=entry, picture=picture).model_dump_json(indent=2) + "\n").encode()
+        image = ArchivedImage(sha256=digest, height=shape[0], width=shape[1])
+    return (ArchiveRecord(entry=entry, image=image).model_dump_json(indent=2, by_alias=True) + "\n").encode()
 
 
 def _folders(folder: Path, name: re.Pattern[str]) -> list[str]:

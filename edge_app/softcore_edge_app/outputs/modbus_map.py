@@ -111,7 +111,7 @@ class Words:
         part: the number of the part that the result is of; 0 where the PLC did not trigger it; uint32.
         sequence: goes up by one with each result; a repeated result has the same again; uint16.
         code: of the decision, as in `CODES`; 0 before the first; uint16.
-        score: in thousandths of the limit, 65535 for more and for INVALID; uint16.
+        score: in thousandths of the threshold, 65535 for more and for INVALID; uint16.
         key: by which SoftCore knows the result again after a restart; uint64.
         recipe: the number of the recipe in use; uint16.
         decisions: how many were made since SoftCore's start; uint32.

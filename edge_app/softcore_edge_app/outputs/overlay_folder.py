@@ -1,4 +1,4 @@
-"""Overlay folder: one picture a decided frame, named after the frame and its decision."""
+"""Overlay folder: one image a decided frame, named after the frame and its decision."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class OverlayFolder:
 
         Raises:
             OSError: it can't be written; with the file's name. Nothing of it is left.
-            ValueError: the frame has no picture.
+            ValueError: the frame has no image.
         """
-        if frame.picture is None:
-            raise ValueError(f"frame {frame.number} has no picture to draw on")
+        if frame.image is None:
+            raise ValueError(f"frame {frame.number} has no image to draw on")
         parts = [f"{frame.number:06d}", _plain(frame.name), str(inspection.decision)]
         path = self.path / f"{'_'.join(filter(None, parts))}.png"
         # cv2.imwrite would say False, not why, when the disk is full.
-        encoded = cv2.imencode(".png", overlay(frame.picture, inspection))[1].tobytes()
+        encoded = cv2.imencode(".png", overlay(frame.image, inspection))[1].tobytes()
         try:
             path.write_bytes(encoded)
         except OSError as error:
             with suppress(OSError):
-                path.unlink()  # half a picture is worse than none
+                path.unlink()  # half an image is worse than none
             raise OSError(error.errno, error.strerror, str(path)) from error
         self.saved += 1
         return path

@@ -23,7 +23,7 @@ class Printer:
     Args:
         json: one JSON object a line, instead of a line for a person.
         colour: whether that has colours.
-        overlays: where pictures go; None saves none.
+        overlays: where images go; None saves none.
         lossless: let the line wait for its reader, as a recording can, instead of leaving lines out.
         on_error: called once when nothing can be printed or saved any more.
         cameras: the cameras' names; each line names one where there are several.

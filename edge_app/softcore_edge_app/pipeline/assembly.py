@@ -11,7 +11,7 @@ from softcore_runtime.cli.bundle_choice import choose_bundle
 
 from softcore_edge_app.cameras.live_capture import LiveCapture
 from softcore_edge_app.cameras.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.cameras.sources import Pictures, Source
+from softcore_edge_app.cameras.sources import Images, Source
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.configuration.overlaps import find_overlaps
 from softcore_edge_app.ledger.ledger import Ledger
@@ -30,7 +30,7 @@ def assemble(configuration: Configuration) -> Station:
         UsageError: what is asked for isn't there.
         BundleError: a bundle that can't be used.
         LedgerError: a ledger that can't be written.
-        SourceError: a folder without pictures.
+        SourceError: a folder without images.
     """
     cameras = configuration.cameras or {_name_camera(configuration): configuration}
     # One of several that is switched off must not keep the others from their parts.
@@ -46,7 +46,7 @@ def assemble(configuration: Configuration) -> Station:
     )
     recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
     for name, source in sources.items():
-        if isinstance(source, Pictures):
+        if isinstance(source, Images):
             source.follow_white(partial(_find_white, recipes[name]))
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
     station, run = Station(Bookkeeper(ledger)), secrets.token_hex(8)

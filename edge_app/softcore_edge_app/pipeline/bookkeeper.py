@@ -231,6 +231,6 @@ class Bookkeeper:
         known = self._seals.get(id(manifest))
         if known is None:
             seal = str(json.loads(dump_manifest(manifest))["seal"])
-            self._seals = dict(list(self._seals.items())[-15:])  # cameras, and their limits of just now
+            self._seals = dict(list(self._seals.items())[-15:])  # cameras, and their thresholds of just now
             known = self._seals[id(manifest)] = manifest, seal
         return known[1]

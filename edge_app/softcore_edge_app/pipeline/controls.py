@@ -22,18 +22,18 @@ class CameraStatus:
 
     Attributes:
         name: the camera's.
-        fault: why it gives no pictures just now, in plain words; None where it does.
+        fault: why it gives no images just now, in plain words; None where it does.
         reopened: how often it was opened again.
         recipe: the name of the recipe in use.
         recipes: the names of all there are.
         category, bundle: of the bundle in use; its manifest's seal.
-        threshold, fail_above: the limit in use.
+        threshold, fail_above: the threshold in use.
         waiting: triggers without a decision.
         capacity: how many may wait.
         triggers: how many came since the start.
         decisions: how many of them have their decision, in the ledger if there is one.
         running: False while a person has stopped it.
-        live: whether its pictures are of now, and not recorded.
+        live: whether its images are of now, and not recorded.
         trigger: what triggers it: `auto`, `interval` or `external`.
         latency: seconds from the moment that a live frame shows until it is here.
     """
@@ -127,11 +127,11 @@ class View:
     """What a camera sees.
 
     Attributes:
-        picture: uint8 BGR `[H, W, 3]`, its newest one; None where there is none.
-        looks: of the training pictures of the bundle in use, float64 `[N, 3]`, see `measure_look`.
+        image: uint8 BGR `[H, W, 3]`, its newest one; None where there is none.
+        looks: of the training images of the bundle in use, float64 `[N, 3]`, see `measure_look`.
     """
 
-    picture: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None
     looks: NDArray[np.float64]
 
 
@@ -150,16 +150,16 @@ class SetUp(Controls, Protocol):
         """Note that a person calls a part `good` or `bad`, or takes that back."""
         ...
 
-    def set_limit(
+    def change_threshold(
         self, value: float, fail_above: float | None, camera: str | None, by: str
     ) -> tuple[Threshold, Threshold]:
-        """Set the limit of the bundle in use, for this line and every other one that has it open.
+        """Set the threshold of the bundle in use, for this line and every other one that has it open.
 
         Returns:
-            the old limit and the new one.
+            the old threshold and the new one.
 
         Raises:
-            UsageError: the bundle can't be written, or somebody else is just setting its limit.
+            UsageError: the bundle can't be written, or somebody else is just setting its threshold.
             BundleError: the bundle isn't there any more, or another one is in its place.
         """
         ...
@@ -167,7 +167,7 @@ class SetUp(Controls, Protocol):
     def set_running(self, running: bool, camera: str | None, by: str) -> None:
         """Stop a camera for a while, or let it go on.
 
-        While it is stopped one that goes by itself takes no pictures, and what others trigger is INVALID.
+        While it is stopped one that goes by itself takes no images, and what others trigger is INVALID.
         """
         ...
 

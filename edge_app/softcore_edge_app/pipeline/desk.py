@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from softcore_runtime import LedgerError, SoftCoreError, UsageError
-from softcore_runtime.bundle.limit import set_threshold
 from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.bundle.threshold_change import set_threshold
 
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.origin import Origin
@@ -44,10 +44,10 @@ class Desk:
         """Note what a person calls a part: see `SetUp.note_mark`."""
         return self._station.note(Change("mark", camera, trigger, before, after, by))
 
-    def set_limit(
+    def change_threshold(
         self, value: float, fail_above: float | None, camera: str | None, by: str
     ) -> tuple[Threshold, Threshold]:
-        """Set the limit of the bundle in use: see `SetUp.set_limit`."""
+        """Set the threshold of the bundle in use: see `SetUp.change_threshold`."""
         line = self._station.find(camera)
         recipe = line.recipes.current
         path, manifest = recipe.inspector.bundle.path, recipe.inspector.manifest
@@ -60,13 +60,13 @@ class Desk:
             min_area=old.min_area,
         )
         # Before it is noted: what can't be set would be noted twice, done and taken back.
-        if fault := recipe.inspector.explain_limit(new):
+        if fault := recipe.inspector.explain_threshold(new):
             raise UsageError(f"{recipe.name}: {fault}; nothing was changed")
         change = Change("limit", line.name, recipe.name, _describe(old), _describe(new), by)
         with self._noted(change):
             mask = (path / old.mask).read_bytes() if old.mask else None
             set_threshold(path, new, manifest, mask)
-        line.take_up_limit()
+        line.reload_threshold()
         return old, recipe.inspector.manifest.threshold
 
     def set_running(self, running: bool, camera: str | None, by: str) -> None:
@@ -80,7 +80,7 @@ class Desk:
     def look(self, camera: str | None) -> View:
         """Give what a camera sees: see `SetUp.look`."""
         line = self._station.find(camera)
-        return View(line.picture, line.recipes.current.looks)
+        return View(line.image, line.recipes.current.looks)
 
     @contextmanager
     def _noted(self, change: Change) -> Iterator[None]:

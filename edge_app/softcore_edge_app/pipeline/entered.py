@@ -102,11 +102,11 @@ def correct(one: Entered, reason: str, trigger: Trigger) -> Entered:
 
 def _locate(inspection: Inspection | None, frame: Frame | None) -> tuple[float | None, float | None]:
     """Say where in a frame the highest patch score lies, as shares of its width and height."""
-    if inspection is None or frame is None or frame.picture is None:
+    if inspection is None or frame is None or frame.image is None:
         return None, None
     scores, window = inspection.patch_scores, inspection.window
     row, column = np.unravel_index(int(scores.argmax()), scores.shape)
-    height, width = frame.picture.shape[:2]
+    height, width = frame.image.shape[:2]
     x = window.x + (int(column) + 0.5) / scores.shape[1] * window.width
     y = window.y + (int(row) + 0.5) / scores.shape[0] * window.height
     return x / width, y / height

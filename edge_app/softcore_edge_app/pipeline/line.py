@@ -127,13 +127,13 @@ class Line:
         self.queue.halt(running=running)
         _log.info("%s: %s", self.name, "goes on" if running else "stopped on the page")
 
-    def take_up_limit(self) -> None:
-        """Let a limit that was set meanwhile hold now, and not only from the next part on."""
-        self.recipes.current.take_up_limit(self._leaves)
+    def reload_threshold(self) -> None:
+        """Let a threshold that was set meanwhile hold now, and not only from the next part on."""
+        self.recipes.current.reload_threshold(self._leaves)
 
     @property
-    def picture(self) -> NDArray[np.uint8] | None:
-        """The newest picture, decided on or not: of a recording the last one that was taken."""
+    def image(self) -> NDArray[np.uint8] | None:
+        """The newest image, decided on or not: of a recording the last one that was taken."""
         newest = self.source.newest if isinstance(self.source, LiveCapture) else None
         return self._shown if newest is None else newest
 
@@ -225,7 +225,7 @@ class Line:
     def _hand_over(self, trigger: Trigger, frame: Frame) -> None:
         """Look at the frame of a trigger, while the one before is inspected, and let it wait for its turn."""
         trigger.frame = frame
-        trigger.recipe.take_up_limit(self._leaves)
+        trigger.recipe.reload_threshold(self._leaves)
         try:
             trigger.fault = examine(frame, trigger.recipe.checks)
         except Exception as error:
@@ -276,7 +276,7 @@ class Line:
         return begins + self.queue.pace.slow + self.queue.margin > trigger.deadline
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
-        self._shown = frame.picture
+        self._shown = frame.image
         began = time.monotonic()
         settled = trigger.recipe.decide(frame, trigger.fault, fast=self._fast, camera=self._number)
         trigger.stages["inspection"] = spent = time.monotonic() - began

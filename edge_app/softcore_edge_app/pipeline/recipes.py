@@ -35,7 +35,7 @@ class Recipe:
         name: what it is switched to with.
         inspector: what decides.
         checks: what no part can look like; None where everything is inspected.
-        looks: of the N training pictures, float64 `[N, 3]`, see `measure_look`.
+        looks: of the N training images, float64 `[N, 3]`, see `measure_look`.
         baselines: of those looks, by quantity; none where there are too few training images.
     """
 
@@ -49,13 +49,13 @@ class Recipe:
     def decide(
         self, frame: Frame, fault: str | None, *, fast: bool = False, camera: int = 0
     ) -> tuple[Verdict, Manifest, Inspection | None]:
-        """Decide on a frame, see `verdict.decide`; with the manifest whose limit held from end to end."""
+        """Decide on a frame, see `verdict.decide`; with the manifest whose threshold held from end to end."""
         with self._deciding:
             verdict, inspection = decide(self.inspector, frame, fault, fast=fast, camera=camera)
             return verdict, self.inspector.manifest, inspection
 
-    def take_up_limit(self, leaves: Callable[[], bool]) -> None:
-        """Let a limit that was set meanwhile hold, between two decisions; one that can't be read is logged.
+    def reload_threshold(self, leaves: Callable[[], bool]) -> None:
+        """Use a threshold that was set meanwhile, between two decisions; one that can't be read is logged.
 
         Args:
             leaves: whether not to wait any longer for a decision that is being made: it may hang.
@@ -67,7 +67,7 @@ class Recipe:
                 return
         try:
             if self.inspector.refresh():
-                _log.info("the limit is %.6g from here on", self.inspector.manifest.threshold.value)
+                _log.info("the threshold is %.6g from here on", self.inspector.manifest.threshold.value)
         except SoftCoreError as error:  # a mask may be at fault, too
             _log.warning("%s", error)
         finally:

@@ -51,7 +51,7 @@ class Trigger:
         frame: what was taken for it, once it was taken.
         fault: why the frame can't be decided on, once it was looked at; None where it can.
         verdict: its decision, once there is one.
-        manifest: of the bundle that decided, with the limit that held.
+        manifest: of the bundle that decided, with the threshold that held.
         inspection: the map, if one was drawn.
         stages: as in `Decided`.
     """

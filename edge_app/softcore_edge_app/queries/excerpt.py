@@ -52,7 +52,7 @@ class Filter:
     Attributes:
         since, until: decided from then on, and before then; in nanoseconds of UTC since 1970.
         decision, camera, category: theirs.
-        min_share, max_share: of the score in the limit, both included.
+        min_share, max_share: of the score in units of the threshold, both included.
         marked: what a person called them: `good`, `bad`, or `any` of the two.
     """
 

@@ -33,9 +33,9 @@ _WORST = 12
 
 @dataclass(frozen=True)
 class Group:
-    """How many parts of a camera, a category and a limit had a decision within an hour.
+    """How many parts of a camera, a category and a threshold had a decision within an hour.
 
-    `hour` counts from 1970; the limit is the two numbers.
+    `hour` counts from 1970; the threshold is the two numbers.
     """
 
     camera: str
@@ -59,7 +59,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Stop:
-    """A time without a decision, or while a camera gave no pictures; `faults` counts INVALID parts then."""
+    """A time without a decision, or while a camera gave no images; `faults` counts INVALID parts then."""
 
     camera: str
     begin: int
@@ -83,7 +83,7 @@ class Figures:
         regions: of each camera how many FAIL and REVIEW have their highest score in a field (row, column).
         reasons: why parts were INVALID, the most frequent first.
         stops: in their order, the first 200.
-        worst: FAIL and REVIEW, the highest share of the limit first.
+        worst: FAIL and REVIEW, the highest share of the threshold first.
         marked: how many parts of each decision a person called `good` and `bad`.
         notes: what was changed, the first 200.
     """
@@ -200,7 +200,7 @@ def _find_gaps(ask: _Question, camera: str) -> list[Stop]:
 
 
 def _find_faults(ask: _Question, camera: str) -> list[Stop]:
-    """Find where a camera gave no pictures of parts."""
+    """Find where a camera gave no images of parts."""
     kinds = ", ".join(f"'{kind}'" for kind in _CAMERA_KINDS)
     found = ask(
         "WITH faults AS (SELECT number, triggered_at, decided_at, reason, "

@@ -16,15 +16,15 @@ _PATTERNS: Final = tuple(
         ("overflow", r"^too many triggers\b"),
         ("stopped", r"^the line was stopped\b|^the recording has come to its end\b"),
         ("internal", r"^internal error\b|^the score is\b|\bNaN or infinity\b"),
-        ("frozen", r"^the picture has not changed\b"),
-        ("black", r"^the picture is black\b"),
+        ("frozen", r"^the image has not changed\b"),
+        ("black", r"^the image is black\b"),
         ("dark", r"^too dark\b"),
         ("bright", r"^too bright\b"),
         ("flat", r"^without contrast\b"),
         ("blurred", r"^blurred\b"),
         ("size", r"\btoo small\b|^a frame must\b|^the image has\b"),
         ("camera", r"^no new frame\b|\b(camera|stream|pipeline)\b"),
-        ("unreadable", r"\bcan't (be read|decode)|\bempty\b|\bcut off\b|\bnot a picture\b"),
+        ("unreadable", r"\bcan't (be read|decode)|\bempty\b|\bcut off\b|\bnot an image\b"),
     )
 )
 _OTHER = "other"

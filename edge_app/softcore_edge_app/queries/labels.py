@@ -1,4 +1,4 @@
-"""Ledger labels: pictures of parts that a person called good or bad, as `softcore-calibrate` reads them."""
+"""Ledger labels: images of parts that a person called good or bad, as `softcore-calibrate` reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from softcore_runtime import UsageError
 
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.row import Entry, Row
-from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept, read_sidecar
+from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR, Kept, read_sidecar
 from softcore_edge_app.queries.excerpt import PARTS, Part
 
 __all__ = ["Labels", "export_labels"]
@@ -21,27 +21,27 @@ _MARKS = ("good", "bad")
 
 @dataclass(frozen=True)
 class Labels:
-    """What was exported: how many pictures of each mark, and of which parts there was none, and why."""
+    """What was exported: how many images of each mark, and of which parts there was none, and why."""
 
     counts: dict[str, int]
     missing: list[str]
 
 
 def export_labels(path: Path, archive: Path, out: Path, category: str | None = None) -> Labels:
-    """Copy the pictures of marked parts to `out`/good and `out`/bad.
+    """Copy the images of marked parts to `out`/good and `out`/bad.
 
-    A picture counts only if its sidecar says what the ledger does, and has its hash.
+    An image counts only if its sidecar says what the ledger does, and has its hash.
 
     Args:
         path: the ledger.
-        archive: the folder where the line kept pictures.
+        archive: the folder where the line kept images.
         out: where to; neither folder may hold anything.
         category: of which parts; None where all that are marked are of one.
 
     Raises:
         UsageError: there is nothing to copy, the parts are of several categories, or `out` holds something.
         LedgerError: the ledger can't be read.
-        OSError: a picture can't be written.
+        OSError: an image can't be written.
     """
     if not archive.is_dir():
         raise UsageError(f"--archive {archive}: no such folder")
@@ -58,29 +58,29 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
     for part in parts:
         entry, mark = part.row.entry, str(part.mark)
         try:
-            picture = _read_picture(archive, entry)
+            image = _read_image(archive, entry)
         except (OSError, ValueError) as error:
             missing.append(f"{entry.trigger}: {(isinstance(error, OSError) and error.strerror) or error}")
             continue
         folder = out / mark
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / f"{Path(Kept.place(entry).path).name}{PICTURE}", picture)
+        _write(folder / f"{Path(Kept.place(entry).path).name}{IMAGE}", image)
         counts[mark] += 1
     if not any(counts.values()):
         raise UsageError(
-            f"--archive {archive}: has a picture of none of the {len(parts)} marked parts ({missing[0]})"
+            f"--archive {archive}: has an image of none of the {len(parts)} marked parts ({missing[0]})"
         )
     return Labels(counts, missing)
 
 
-def _write(file: Path, picture: bytes) -> None:
-    """Write a picture, whole or not at all.
+def _write(file: Path, image: bytes) -> None:
+    """Write an image, whole or not at all.
 
     Raises:
         OSError: it can't be written; with the file's name.
     """
     try:
-        file.write_bytes(picture)
+        file.write_bytes(image)
     except OSError as error:
         with suppress(OSError):
             file.unlink()
@@ -93,8 +93,8 @@ def _read_marked(path: Path) -> list[Part]:
     return [Part(Row.read(values[:-1]), values[-1]) for values in found]
 
 
-def _read_picture(archive: Path, entry: Entry) -> bytes:
-    """Read a part's picture.
+def _read_image(archive: Path, entry: Entry) -> bytes:
+    """Read a part's image.
 
     Raises:
         OSError: there is none, or it can't be read.
@@ -104,9 +104,9 @@ def _read_picture(archive: Path, entry: Entry) -> bytes:
     record = read_sidecar(kept.file(archive, SIDECAR))
     if record.entry != entry:
         raise ValueError("its sidecar says otherwise than the ledger")
-    if record.picture is None:
-        raise ValueError("no picture was taken of it")
-    picture = kept.file(archive, PICTURE).read_bytes()
-    if hashlib.sha256(picture).hexdigest() != record.picture.sha256:
-        raise ValueError("its picture was changed")
-    return picture
+    if record.image is None:
+        raise ValueError("no image was taken of it")
+    image = kept.file(archive, IMAGE).read_bytes()
+    if hashlib.sha256(image).hexdigest() != record.image.sha256:
+        raise ValueError("its image was changed")
+    return image

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
-from softcore_runtime import Bound, Decision, PictureError, read_picture
+from softcore_runtime import Bound, Decision, ImageError, read_image
 
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.ledger.row import Entry
@@ -17,8 +17,8 @@ from softcore_edge_app.verdict import Verdict, decide, examine
 
 __all__ = ["Outcome", "Repeated", "repeat"]
 
-# Of the reasons for an INVALID those that a picture gives again; others (late, no frame, frozen) it can't.
-_SEEN_IN_PICTURE = ("dark", "bright", "flat", "blurred", "size")
+# Of the reasons for an INVALID those that an image gives again; others (late, no frame, frozen) it can't.
+_SEEN_IN_IMAGE = ("dark", "bright", "flat", "blurred", "size")
 
 
 class Outcome(str, Enum):
@@ -53,7 +53,7 @@ class Repeated:
 
 
 def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
-    """Decide on a recorded part again, with the bundle, limit and engine of then, and compare.
+    """Decide on a recorded part again, with the bundle, threshold and engine of then, and compare.
 
     Raises:
         BundleError: a bundle that is needed was changed, or fails its self-test.
@@ -61,24 +61,24 @@ def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
     entry = recorded.entry
     if recorded.fault or entry is None:
         return Repeated(recorded, Outcome.DIFFERENT, recorded.fault)
-    if recorded.picture is None:
-        return Repeated(recorded, Outcome.NOT_REPLAYED, "there was no picture")
+    if recorded.image is None:
+        return Repeated(recorded, Outcome.NOT_REPLAYED, "there was no image")
     try:
         digest = hashlib.sha256(recorded.file.read_bytes()).hexdigest()
-        if digest != recorded.picture.sha256:
-            return Repeated(recorded, Outcome.DIFFERENT, "its picture was changed")
-        picture = read_picture(recorded.file)
-    except (OSError, PictureError) as error:
-        return Repeated(recorded, Outcome.DIFFERENT, f"its picture can't be read ({_shorten(error)})")
-    if entry.decision is Decision.INVALID and find_kind(entry.reason) not in _SEEN_IN_PICTURE:
-        return Repeated(recorded, Outcome.NOT_REPLAYED, "INVALID for what no picture shows")
+        if digest != recorded.image.sha256:
+            return Repeated(recorded, Outcome.DIFFERENT, "its image was changed")
+        image = read_image(recorded.file)
+    except (OSError, ImageError) as error:
+        return Repeated(recorded, Outcome.DIFFERENT, f"its image can't be read ({_shorten(error)})")
+    if entry.decision is Decision.INVALID and find_kind(entry.reason) not in _SEEN_IN_IMAGE:
+        return Repeated(recorded, Outcome.NOT_REPLAYED, "INVALID for what no image shows")
     decider = bundles.prepare(entry)
     if decider is None:
         reason = f"no bundle of category {entry.category} with the seal {entry.bundle[:12]} is here"
         return Repeated(recorded, Outcome.NOT_REPLAYED, reason)
     # What was decided on had passed the checks, or wasn't to be checked.
     checks = decider.checks if entry.decision is Decision.INVALID else None
-    frame = Frame(1, entry.name, picture=picture)
+    frame = Frame(1, entry.name, image=image)
     verdict, _ = decide(decider.inspector, frame, examine(frame, checks))
     return _compare(recorded, entry, verdict, decider)
 
@@ -87,7 +87,7 @@ def _compare(recorded: Recorded, entry: Entry, verdict: Verdict, decider: Decide
     exactly = decider.otherwise is None
     remarks = [decider.otherwise] if decider.otherwise else []
     if not decider.sealed:
-        remarks.append(f"no bundle with the seal {entry.bundle[:12]} is here, one with this limit is")
+        remarks.append(f"no bundle with the seal {entry.bundle[:12]} is here, one with this threshold is")
     if difference := _find_difference(entry, verdict, exactly=exactly):
         return Repeated(recorded, Outcome.DIFFERENT, "; ".join([difference, *remarks]), verdict)
     if entry.bound == Bound.EXACT and exactly:
@@ -98,9 +98,9 @@ def _compare(recorded: Recorded, entry: Entry, verdict: Verdict, decider: Decide
 
 def _find_difference(entry: Entry, verdict: Verdict, *, exactly: bool) -> str | None:
     """Say in what a decision differs from the recorded one, whose score is compared only if `exactly`."""
-    limits = (verdict.threshold, verdict.fail_above)
-    if limits != (entry.threshold, entry.fail_above):
-        return f"its limit is {entry.threshold!r} to {entry.fail_above!r}, the bundle's was {limits}"
+    thresholds = (verdict.threshold, verdict.fail_above)
+    if thresholds != (entry.threshold, entry.fail_above):
+        return f"its threshold is {entry.threshold!r} to {entry.fail_above!r}, the bundle's was {thresholds}"
     if verdict.decision is not entry.decision:
         return f"{entry.decision} then ({_tell(entry)}), {verdict.decision} now ({_tell(verdict)})"
     if entry.score is None or verdict.score is None or not exactly:
@@ -123,7 +123,7 @@ def _tell(decision: Entry | Verdict) -> str:
     return f"{sign}{decision.score!r}"
 
 
-def _shorten(error: OSError | PictureError) -> str:
+def _shorten(error: OSError | ImageError) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return str(error).rpartition(": ")[2]

@@ -1,4 +1,4 @@
-"""Replay bundles: the bundle that decided on a part, with the very limit that held then."""
+"""Replay bundles: the bundle that decided on a part, with the very threshold that held then."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Decider:
     """What decides on a part again.
 
     Attributes:
-        inspector: the bundle's, with the limit that held.
+        inspector: the bundle's, with the threshold that held.
         checks: what no part can look like.
-        sealed: whether the bundle has the seal that the record names; else only its category and limit are
-            the same.
+        sealed: whether the bundle has the seal that the record names; else only its category and threshold
+            are the same.
         otherwise: how this machine computes otherwise than the one that decided, so that scores can't be the
             same to the last bit; None where it doesn't.
     """
@@ -41,7 +41,7 @@ class Decider:
 
 @dataclass(frozen=True)
 class _Revision:
-    """A bundle's manifest as it was while one of its limits held."""
+    """A bundle's manifest as it was while one of its thresholds held."""
 
     path: Path
     manifest: Manifest
@@ -70,7 +70,7 @@ class ReplayBundles:
                 self._revisions[seal] = _Revision(path, manifest)
 
     def prepare(self, entry: Entry) -> Decider | None:
-        """Let the bundle and limit that decided on a part decide again; None where they aren't here.
+        """Let the bundle and threshold that decided on a part decide again; None where they aren't here.
 
         Raises:
             BundleError: the bundle was changed, or fails its self-test.
@@ -92,7 +92,7 @@ class ReplayBundles:
     def _find(self, entry: Entry) -> _Revision | None:
         if entry.bundle in self._revisions:
             return self._revisions[entry.bundle]
-        # A limit that was taken back isn't in the history any more; the one before it may be the same.
+        # A threshold that was taken back isn't in the history any more; the one before it may be the same.
         for revision in self._revisions.values():
             threshold = revision.manifest.threshold
             same = (threshold.value, threshold.upper) == (entry.threshold, entry.fail_above)
@@ -116,16 +116,16 @@ class ReplayBundles:
 
 
 def _list_manifests(manifest: Manifest) -> list[Manifest]:
-    """Give a bundle's manifest as it was under each of its limits.
+    """Give a bundle's manifest as it was under each of its thresholds.
 
-    A limit brings its mask along, and a mask stays when its limit is taken back: so each may have been with
-    the masks of the limits up to it, or with all that there are.
+    A threshold brings its mask along, and a mask stays when its threshold is taken back: so each may have
+    been with the masks of the thresholds up to it, or with all that there are.
     """
-    limits = (*manifest.history, manifest.threshold)
+    thresholds = (*manifest.history, manifest.threshold)
     found = []
-    for count, threshold in enumerate(limits):
-        update = {"threshold": threshold, "history": limits[:count]}
-        masks = {limit.mask for limit in limits[: count + 1]}
+    for count, threshold in enumerate(thresholds):
+        update = {"threshold": threshold, "history": thresholds[:count]}
+        masks = {threshold.mask for threshold in thresholds[: count + 1]}
         files = {
             name: record
             for name, record in manifest.files.items()

@@ -24,9 +24,9 @@ from softcore_edge_app.verdict import printable
 __all__ = ["main"]
 
 _DESCRIPTION = """\
-Make recorded decisions again, from the pictures in an archive, and compare: the decision must be the same,
+Make recorded decisions again, from the images in an archive, and compare: the decision must be the same,
 and the score to the last bit, where an exact one was recorded and this machine computes as the line's did.
-Each part is decided on by the bundle that decided then, with the limit that held then. Each difference is
+Each part is decided on by the bundle that decided then, with the threshold that held then. Each difference is
 a line on standard output, the summary goes to standard error."""
 
 _EPILOG = """\
@@ -55,7 +55,7 @@ def _build_parser() -> Parser:
         "recorded", type=Path, metavar="LEDGER_OR_FOLDER", help="a ledger, or an archive's folder"
     )
     parser.add_argument(
-        "--archive", type=Path, metavar="DIR", help="the archive that has the pictures of a ledger's parts"
+        "--archive", type=Path, metavar="DIR", help="the archive that has the images of a ledger's parts"
     )
     parser.add_argument(
         "--bundle",
@@ -103,7 +103,7 @@ def _read(recorded: Path, archive: Path | None) -> tuple[Iterable[Recorded], int
     if not recorded.is_file():
         raise UsageError(f"{recorded}: no such ledger or folder")
     if archive is None or not archive.is_dir():
-        raise UsageError(f"{recorded}: a ledger needs --archive DIR, the folder that has its parts' pictures")
+        raise UsageError(f"{recorded}: a ledger needs --archive DIR, the folder that has its parts' images")
     found, alone = read_ledger(recorded, archive)
     return found, len(found), alone
 

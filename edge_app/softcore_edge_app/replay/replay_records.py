@@ -1,4 +1,4 @@
-"""Replay records: recorded decisions and their pictures, from an archive, or a ledger and its archive."""
+"""Replay records: recorded decisions and their images, from an archive, or a ledger and its archive."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from softcore_runtime import LedgerError
 from softcore_edge_app.ledger.check import verify_ledger
 from softcore_edge_app.ledger.row import Entry, Row
 from softcore_edge_app.outputs.archive_record import (
-    PICTURE,
+    IMAGE,
     SIDECAR,
-    ArchivedPicture,
+    ArchivedImage,
     list_kept,
     read_sidecar,
 )
@@ -28,16 +28,16 @@ class Recorded:
 
     Attributes:
         name: of the record: its sidecar's path in the archive.
-        file: the picture's; it may be missing.
+        file: the image's; it may be missing.
         entry: the decision; None where the sidecar can't be read.
-        picture: what the sidecar says of the picture; None where there was none.
+        image: what the sidecar says of the image; None where there was none.
         fault: what is wrong with the record itself, or None.
     """
 
     name: str
     file: Path
     entry: Entry | None
-    picture: ArchivedPicture | None
+    image: ArchivedImage | None
     fault: str | None = None
 
 
@@ -45,16 +45,16 @@ def read_archive(folder: Path) -> Iterator[Recorded]:
     """Read an archive's sidecars, the oldest day first; what lacks one was never finished and is left out."""
     for found in list_kept(folder):
         for kept in sorted(found):
-            sidecar, picture = kept.file(folder, SIDECAR), kept.file(folder, PICTURE)
+            sidecar, image = kept.file(folder, SIDECAR), kept.file(folder, IMAGE)
             name = f"{kept.path}{SIDECAR}"
             try:
                 record = read_sidecar(sidecar)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
-                yield Recorded(name, picture, None, None, str(error).removeprefix(f"{sidecar}: "))
+                yield Recorded(name, image, None, None, str(error).removeprefix(f"{sidecar}: "))
             else:
-                yield Recorded(name, picture, record.entry, record.picture)
+                yield Recorded(name, image, record.entry, record.image)
 
 
 def read_ledger(path: Path, archive: Path) -> tuple[list[Recorded], int]:
@@ -87,4 +87,4 @@ def _compare(entry: Entry, record: Recorded) -> Recorded:
     fault = None
     if others:
         fault = f"the sidecar says {', '.join(others)}, which the ledger doesn't"
-    return Recorded(record.name, record.file, entry, record.picture, fault)
+    return Recorded(record.name, record.file, entry, record.image, fault)

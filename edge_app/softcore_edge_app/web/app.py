@@ -16,9 +16,9 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.forms import MOST_BYTES, VIEWS, problem
 from softcore_edge_app.web.guard import TOKEN_HEADER, Guard, refuse_body
+from softcore_edge_app.web.images import make_images
 from softcore_edge_app.web.look_back import make_look_back, make_marks
 from softcore_edge_app.web.page import add_page
-from softcore_edge_app.web.pictures import make_pictures
 from softcore_edge_app.web.reader import Reader
 from softcore_edge_app.web.set_up import make_preview, make_set_up, run_in_threads
 from softcore_edge_app.web.shelf import Shelf
@@ -45,7 +45,7 @@ def make_web_app(
         status: how the line is, and the line.
         metrics_render: gives the metrics and their content type.
         events: the decisions and notes.
-        shelf: the parts' pictures.
+        shelf: the parts' images.
         hosts: the names that the app answers to.
         token: what whoever changes something must show; None lets nobody.
     """
@@ -69,7 +69,7 @@ def make_web_app(
     app.include_router(make_status(status))
     app.include_router(_make_streams(metrics_render, events))
     app.include_router(make_look_back(reader, shelf))
-    app.include_router(make_pictures(shelf, reader, controls))
+    app.include_router(make_images(shelf, reader, controls))
     app.include_router(make_preview(controls, reader, shelf))
     app.include_router(make_report(reader, shelf, status.shift))
     # `Guard` asks for the token; what is said of it here is for the schema.
@@ -105,7 +105,7 @@ def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Event
         """Each decision from now on (or after Last-Event-ID) as a server-sent event.
 
         `decision` has the ledger's fields, `share`, `number` (its row's), `seq` (see the status' `shift`) and
-        `picture`, and its trigger as id; `note` is a note as it is made, `status` the status where something
+        `image`, and its trigger as id; `note` is a note as it is made, `status` the status where something
         in it changed that a person sees to; `dropped` has the `count` of decisions that were missed by a
         client too slow, null where it isn't known.
         """

@@ -71,16 +71,16 @@ class Events:
         self.ended.set()
         self._wake()
 
-    def publish(self, decided: Decided, seq: int, *, picture: bool) -> None:
+    def publish(self, decided: Decided, seq: int, *, image: bool) -> None:
         """Take a decision; from any thread, and it waits for nobody.
 
         Args:
             decided: the decision.
             seq: its number, see `Shift`.
-            picture: whether there is a picture of it.
+            image: whether there is an image of it.
         """
         entry = decided.entry
-        beside = {"number": decided.number, "seq": seq, "picture": picture}
+        beside = {"number": decided.number, "seq": seq, "picture": image}
         name = printable(entry.trigger)  # a line's end would end the field
         with self._lock:
             self._add("decision", lambda: {**describe_entry(entry), **beside}, name)

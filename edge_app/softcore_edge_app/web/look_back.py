@@ -87,7 +87,7 @@ def make_look_back(reader: Reader, shelf: Shelf) -> APIRouter:
     views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses={**VIEWS, **_NO_LEDGER})
 
     def describe(part: Part) -> dict[str, Any]:
-        return describe_part(part, picture=shelf.has(part.row.entry))
+        return describe_part(part, image=shelf.has(part.row.entry))
 
     @views.get("/decisions", response_model=Parts)
     async def list_decisions(

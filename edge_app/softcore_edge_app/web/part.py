@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from softcore_runtime import Decision
 
 from softcore_edge_app.ledger.row import Entry
@@ -18,7 +18,7 @@ __all__ = ["PartReport", "describe_entry", "describe_part"]
 class PartReport(BaseModel):
     """A decision: its row's number and fields in the ledger, and what is known beside.
 
-    `share` is the score in units of the limit; `mark` what a person called it, `good` or `bad`; `picture`
+    `share` is the score in units of the threshold; `mark` what a person called it, `good` or `bad`; `image`
     says whether there is one, `kind` what the reason of an INVALID is counted under.
     """
 
@@ -47,7 +47,7 @@ class PartReport(BaseModel):
     y: float | None
     share: float | None
     mark: str | None
-    picture: bool
+    image: bool = Field(alias="picture")
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:
@@ -61,11 +61,11 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def describe_part(part: Part, *, picture: bool) -> dict[str, Any]:
+def describe_part(part: Part, *, image: bool) -> dict[str, Any]:
     """Give what `PartReport` has."""
     return {
         "number": part.row.number,
         **describe_entry(part.row.entry),
         "mark": part.mark,
-        "picture": picture,
+        "picture": image,
     }

@@ -1,4 +1,4 @@
-"""Preview: what another limit would have meant for the last parts."""
+"""Preview: what another threshold would have meant for the last parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from softcore_runtime.bundle.threshold import Threshold
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.queries.excerpt import Part
 
-__all__ = ["Preview", "preview_limit"]
+__all__ = ["Preview", "preview_threshold"]
 
 _JUDGED = (Decision.PASS, Decision.REVIEW, Decision.FAIL)
 
@@ -35,22 +35,22 @@ class Preview:
     changed: list[Part]
 
 
-def preview_limit(parts: Sequence[Part], limit: Threshold) -> Preview:
-    """Say what a limit would have meant for parts that were inspected.
+def preview_threshold(parts: Sequence[Part], threshold: Threshold) -> Preview:
+    """Say what a threshold would have meant for parts that were inspected.
 
     Where only a bound of a score is known, and that doesn't tell, the part keeps the decision that it has.
     """
-    then = [_decide(part.row.entry, limit) for part in parts]
+    then = [_decide(part.row.entry, threshold) for part in parts]
     now = [part.row.entry.decision for part in parts]
     changed = [part for part, was, is_now in zip(parts, now, then, strict=True) if was is not is_now]
     known = sum(part.row.entry.bound == Bound.EXACT for part in parts)
     return Preview(len(parts), known, _count(now), _count(then), changed)
 
 
-def _decide(entry: Entry, limit: Threshold) -> Decision:
+def _decide(entry: Entry, threshold: Threshold) -> Decision:
     if entry.score is None:
         return entry.decision
-    decision = limit.decide(entry.score)
+    decision = threshold.decide(entry.score)
     proven = (
         entry.bound == Bound.EXACT
         or (entry.bound == Bound.UPPER and decision is Decision.PASS)

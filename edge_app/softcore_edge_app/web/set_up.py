@@ -19,7 +19,7 @@ from softcore_edge_app.queries.excerpt import Filter, read_parts
 from softcore_edge_app.web.forms import COMMANDS, VIEWS, Asker, Camera, Responses, Wanted, Word, problem
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.part import PartReport, describe_part
-from softcore_edge_app.web.preview import preview_limit
+from softcore_edge_app.web.preview import preview_threshold
 from softcore_edge_app.web.reader import Reader
 from softcore_edge_app.web.shelf import Shelf
 
@@ -58,8 +58,8 @@ class WantedRunning(Wanted):
     camera: Word | None = None
 
 
-class WantedLimit(Wanted):
-    """A limit for the bundle in use: parts above `value` don't pass, those above `fail_above` fail.
+class WantedThreshold(Wanted):
+    """A threshold for the bundle in use: parts above `value` don't pass, those above `fail_above` fail.
 
     Without `fail_above` there is no grey zone: what doesn't pass fails.
     """
@@ -91,18 +91,18 @@ class Running(BaseModel):
     running: bool
 
 
-class Limit(BaseModel):
-    """A limit; without a grey zone `fail_above` is the same as `value`."""
+class ThresholdValues(BaseModel):
+    """A threshold; without a grey zone `fail_above` is the same as `value`."""
 
     value: float
     fail_above: float
 
 
-class LimitSet(BaseModel):
-    """The limit before and now."""
+class ThresholdChange(BaseModel):
+    """The threshold before and now."""
 
-    old: Limit
-    new: Limit
+    old: ThresholdValues
+    new: ThresholdValues
 
 
 class Allowed(BaseModel):
@@ -112,7 +112,7 @@ class Allowed(BaseModel):
 
 
 class PreviewReport(BaseModel):
-    """What a limit would have meant for the last parts.
+    """What a threshold would have meant for the last parts.
 
     How many there are, of how many the exact score is known, how many had and would have each decision,
     and the newest of those that would change.
@@ -170,11 +170,13 @@ def make_set_up(controls: SetUp, in_thread: InThread) -> APIRouter:
         return Switched(recipe=wanted.recipe)
 
     @commands.post("/limit")
-    async def set_limit(wanted: WantedLimit, by: Asker) -> LimitSet:
-        """Set the limit of the bundle in use, in the bundle; it holds from the next part on."""
+    async def change_threshold(wanted: WantedThreshold, by: Asker) -> ThresholdChange:
+        """Set the threshold of the bundle in use, in the bundle; it holds from the next part on."""
         _check_order(wanted.value, wanted.fail_above)
-        old, new = await in_thread(controls.set_limit, wanted.value, wanted.fail_above, wanted.camera, by)
-        return LimitSet(old=_describe(old), new=_describe(new))
+        old, new = await in_thread(
+            controls.change_threshold, wanted.value, wanted.fail_above, wanted.camera, by
+        )
+        return ThresholdChange(old=_describe(old), new=_describe(new))
 
     @commands.post("/running")
     async def set_running(wanted: WantedRunning, by: Asker) -> Running:
@@ -191,7 +193,7 @@ def make_set_up(controls: SetUp, in_thread: InThread) -> APIRouter:
 
 
 def make_preview(controls: SetUp, reader: Reader, shelf: Shelf) -> APIRouter:
-    """Make what tries a limit on the parts that were inspected."""
+    """Make what tries a threshold on the parts that were inspected."""
     views = APIRouter(
         prefix="/api",
         dependencies=[Depends(refuse_body)],
@@ -205,19 +207,19 @@ def make_preview(controls: SetUp, reader: Reader, shelf: Shelf) -> APIRouter:
         camera: Camera = None,
         parts: Annotated[int, Query(ge=1, le=5000)] = 500,
     ) -> Response:
-        """What a limit would have meant for a camera's last parts, of the last 50,000 rows at most."""
+        """What a threshold would have meant for a camera's last parts, of the last 50,000 rows at most."""
         chosen = _find_camera(controls, camera)
         _check_order(value, fail_above)
-        limit = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
+        threshold = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
         inspected = Filter(camera=chosen.name, category=chosen.category, min_share=0.0)
         found = await reader.ask(partial(read_parts, wanted=inspected, limit=parts))
-        preview = preview_limit(found.parts, limit)
+        preview = preview_threshold(found.parts, threshold)
         shown = preview.changed[:_SHOWN]
         reader.remember(shown)
         return Answer(
             {
                 **vars(preview),
-                "changed": [describe_part(part, picture=shelf.has(part.row.entry)) for part in shown],
+                "changed": [describe_part(part, image=shelf.has(part.row.entry)) for part in shown],
             }
         )
 
@@ -240,5 +242,5 @@ def _find_camera(controls: SetUp, name: str | None) -> CameraStatus:
     raise UsageError(f"{named}; there are: {', '.join(camera.name for camera in cameras)}")
 
 
-def _describe(limit: Threshold) -> Limit:
-    return Limit(value=limit.value, fail_above=limit.upper)
+def _describe(threshold: Threshold) -> ThresholdValues:
+    return ThresholdValues(value=threshold.value, fail_above=threshold.upper)

@@ -1,4 +1,4 @@
-"""Shelf: the pictures of the last parts in memory, those of others from the archive, drawn when asked for."""
+"""Shelf: the images of the last parts in memory, those of others from the archive, drawn when asked for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from softcore_runtime.inspection.overlays import colour, outline, split_overlay
 
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
+from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 
-__all__ = ["KEPT", "Kind", "NoPictureError", "Shelf", "shrink"]
+__all__ = ["KEPT", "Kind", "NoImageError", "Shelf", "shrink"]
 
 Kind = Literal["frame", "overlay", "map", "thumbnail"]
 
@@ -27,11 +27,11 @@ _MOST_BYTES = 128 * 10**6  # that they take; the last one is kept, whatever it t
 _LONGEST, _THUMBNAIL = 800, 160  # pixels of the longer side
 _QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 85]
 
-_Picture = NDArray[np.uint8]
+_Image = NDArray[np.uint8]
 
 
-class NoPictureError(LookupError):
-    """There is no such picture, and why."""
+class NoImageError(LookupError):
+    """There is no such image, and why."""
 
 
 @dataclass(eq=False)
@@ -39,7 +39,7 @@ class _Shelved:
     """A part, and what was drawn of it."""
 
     decided: Decided
-    picture: _Picture | None
+    image: _Image | None
     size: int
     drawn: dict[Kind, bytes] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ class _Shelved:
 class Shelf:
     """Keeps the last parts, and draws: `frame` as PNG, the rest as JPEG.
 
-    `overlay` is the frame with an outline of what lies above the limit, `map` that in the colours of its
+    `overlay` is the frame with an outline of what lies above the threshold, `map` that in the colours of its
     scores, `thumbnail` a small overlay. A part that wasn't inspected has its frame for an overlay.
 
     Args:
@@ -62,22 +62,22 @@ class Shelf:
 
     def keep(self, decided: Decided) -> None:
         """Keep a part; at once, and never raises."""
-        picture = decided.frame.picture if decided.frame else None
-        size = 0 if picture is None else picture.nbytes
+        image = decided.frame.image if decided.frame else None
+        size = 0 if image is None else image.nbytes
         if decided.inspection:
             size += decided.inspection.anomaly_map.nbytes + decided.inspection.patch_scores.nbytes
         with self._turn:
-            self._parts[decided.entry.trigger] = _Shelved(decided, picture, size)
+            self._parts[decided.entry.trigger] = _Shelved(decided, image, size)
             self._size += size
             self._trim()
 
     def has(self, entry: Entry) -> bool:
-        """Tell whether there is a picture of a part."""
+        """Tell whether there is an image of a part."""
         with self._turn:
             shelved = self._parts.get(entry.trigger)
         if shelved:
-            return shelved.picture is not None
-        return self._archive is not None and Kept.place(entry).file(self._archive, PICTURE).is_file()
+            return shelved.image is not None
+        return self._archive is not None and Kept.place(entry).file(self._archive, IMAGE).is_file()
 
     def recall(self, trigger: str, kind: Kind) -> bytes | None:
         """Give what was drawn already."""
@@ -89,7 +89,7 @@ class Shelf:
         """Draw a part that is kept; None where it isn't any more.
 
         Raises:
-            NoPictureError: of that part there is none.
+            NoImageError: of that part there is none.
         """
         with self._turn:
             shelved = self._parts.get(trigger)
@@ -108,12 +108,12 @@ class Shelf:
         """Draw a part from the archive.
 
         Raises:
-            NoPictureError: the archive doesn't have it, or there is no archive.
+            NoImageError: the archive doesn't have it, or there is no archive.
         """
         if self._archive is None:
-            raise NoPictureError(f"only the last {KEPT} pictures are kept: the line has no archive")
+            raise NoImageError(f"only the last {KEPT} images are kept: the line has no archive")
         kept = Kept.place(entry)
-        file, seen = (kept.file(self._archive, suffix) for suffix in (PICTURE, OVERLAY))
+        file, seen = (kept.file(self._archive, suffix) for suffix in (IMAGE, OVERLAY))
         try:
             if kind == "frame":
                 return file.read_bytes()
@@ -121,12 +121,12 @@ class Shelf:
             if seen.is_file():
                 panels = split_overlay(_decode(seen))
                 return _encode(".jpg", shrink(panels[kind == "map"], longest))
-            picture = _decode(file)
+            image = _decode(file)
             if kind == "map":
-                raise NoPictureError("it has no map: it was not inspected, or only decided on")
-            return _encode(".jpg", shrink(picture, longest))
+                raise NoImageError("it has no map: it was not inspected, or only decided on")
+            return _encode(".jpg", shrink(image, longest))
         except OSError:
-            raise NoPictureError("the archive has no picture of it (any more)") from None
+            raise NoImageError("the archive has no image of it (any more)") from None
 
     def _trim(self) -> None:
         while len(self._parts) > KEPT or (self._size > _MOST_BYTES and len(self._parts) > 1):
@@ -134,36 +134,36 @@ class Shelf:
 
 
 def _draw(shelved: _Shelved, kind: Kind) -> bytes:
-    picture, inspection = shelved.picture, shelved.decided.inspection
-    if picture is None:
-        raise NoPictureError("no picture was taken of it")
+    image, inspection = shelved.image, shelved.decided.inspection
+    if image is None:
+        raise NoImageError("no image was taken of it")
     if kind == "frame":
-        return _encode(".png", picture)
+        return _encode(".png", image)
     longest = _THUMBNAIL if kind == "thumbnail" else _LONGEST
     if inspection is None:
         if kind == "map":
-            raise NoPictureError("it has no map: it was not inspected, or only decided on")
-        return _encode(".jpg", shrink(picture, longest))
-    draw: Callable[..., _Picture] = colour if kind == "map" else outline
-    return _encode(".jpg", draw(picture, inspection, longest))
+            raise NoImageError("it has no map: it was not inspected, or only decided on")
+        return _encode(".jpg", shrink(image, longest))
+    draw: Callable[..., _Image] = colour if kind == "map" else outline
+    return _encode(".jpg", draw(image, inspection, longest))
 
 
-def shrink(picture: _Picture, longest: int) -> _Picture:
-    """Shrink a picture uint8 BGR `[H, W, 3]` to so many pixels of its longer side, if it has more."""
-    height, width = picture.shape[:2]
+def shrink(image: _Image, longest: int) -> _Image:
+    """Shrink an image uint8 BGR `[H, W, 3]` to so many pixels of its longer side, if it has more."""
+    height, width = image.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:
-        return picture
+        return image
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _decode(file: Path) -> _Picture:
-    picture = cv2.imdecode(np.frombuffer(file.read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise NoPictureError("the archive's picture of it can't be read")
-    return np.asarray(picture, np.uint8)
+def _decode(file: Path) -> _Image:
+    image = cv2.imdecode(np.frombuffer(file.read_bytes() or b"\0", np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise NoImageError("the archive's image of it can't be read")
+    return np.asarray(image, np.uint8)
 
 
-def _encode(suffix: str, picture: _Picture) -> bytes:
-    return cv2.imencode(suffix, picture, _QUICK if suffix == ".png" else _GOOD)[1].tobytes()
+def _encode(suffix: str, image: _Image) -> bytes:
+    return cv2.imencode(suffix, image, _QUICK if suffix == ".png" else _GOOD)[1].tobytes()

@@ -13,7 +13,7 @@ from softcore_runtime.errors import ExportError
 __all__ = ["MOST_FLIPPED", "AgreementError", "Scores", "check_agreement", "choose_compared"]
 
 MOST_FLIPPED = 0.05  # of the held-back decisions
-_COMPARED = 60  # training pictures
+_COMPARED = 60  # training images
 
 
 class AgreementError(ExportError):
@@ -22,11 +22,11 @@ class AgreementError(ExportError):
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One network's scores of the same pictures.
+    """One network's scores of the same images.
 
     Attributes:
-        held_back: float64 `[C]`, training pictures against the bank without their own entries.
-        labelled: float64 `[L]`, pictures that a person has labelled, against the whole bank.
+        held_back: float64 `[C]`, training images against the bank without their own entries.
+        labelled: float64 `[L]`, images that a person has labelled, against the whole bank.
     """
 
     held_back: NDArray[np.float64]
@@ -34,7 +34,7 @@ class Scores:
 
 
 def choose_compared(scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Choose at most 60 pictures, from the lowest score to the highest: int64 `[C]`, ascending."""
+    """Choose at most 60 images, from the lowest score to the highest: int64 `[C]`, ascending."""
     ranks = np.linspace(0, len(scores) - 1, min(_COMPARED, len(scores))).round().astype(np.int64)
     return np.sort(np.argsort(scores, kind="stable")[ranks])
 
@@ -42,16 +42,16 @@ def choose_compared(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 def check_agreement(
     fast: Scores, plain: Scores, trusted: NDArray[np.bool_], defective: NDArray[np.bool_], max_loss: float
 ) -> Agreement:
-    """Compare decisions, and where there are labelled pictures the image AUROC.
+    """Compare decisions, and where there are labelled images the image AUROC.
 
-    The limit of each half of the held-back pictures, the highest score of those that are trusted, decides on
-    the other half; each network has limits of its own, as it would when it ships.
+    The threshold of each half of the held-back images, the highest score of those that are trusted, decides
+    on the other half; each network has thresholds of its own, as it would when it ships.
 
     Args:
         fast: the scores of what ships.
         plain: those of the same network in FP32 with all its dimensions.
-        trusted: bool `[C]`, which of the held-back pictures may set a limit.
-        defective: bool `[L]`, what the labelled pictures are.
+        trusted: bool `[C]`, which of the held-back images may set a threshold.
+        defective: bool `[L]`, what the labelled images are.
         max_loss: of image AUROC.
 
     Raises:
@@ -67,7 +67,7 @@ def check_agreement(
     )
     if flipped > max(1, MOST_FLIPPED * count):
         raise AgreementError(
-            f"{flipped} of {count} held-back pictures are decided otherwise than in FP32 (at most "
+            f"{flipped} of {count} held-back images are decided otherwise than in FP32 (at most "
             f"{MOST_FLIPPED:.0%}); export with --precision fp32 and without --dimensions"
         )
     if areas[0] is not None and areas[1] is not None and areas[0] < areas[1] - max_loss:
@@ -79,10 +79,10 @@ def check_agreement(
 
 
 def _decide(scores: NDArray[np.float64], trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fail each picture by the limit of the other half, bool `[C]`."""
+    """Fail each image by the threshold of the other half, bool `[C]`."""
     even = np.arange(len(scores)) % 2 == 0
-    limits = [scores[half & trusted].max(initial=0) for half in (even, ~even)]
-    return np.asarray(scores > np.where(even, limits[1], limits[0]))
+    thresholds = [scores[half & trusted].max(initial=0) for half in (even, ~even)]
+    return np.asarray(scores > np.where(even, thresholds[1], thresholds[0]))
 
 
 def _auroc(scores: NDArray[np.float64], defective: NDArray[np.bool_]) -> float | None:

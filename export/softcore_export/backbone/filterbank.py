@@ -19,7 +19,7 @@ _SCALES = 3
 _SIZE = 7  # pixels of a filter
 _WAVELENGTH = 4.0  # pixels
 _SIGMA = 1.6  # pixels
-_GAIN = 6.7  # of texture against plain colour; by trial on pictures of several kinds
+_GAIN = 6.7  # of texture against plain colour; by trial on images of several kinds
 
 
 class FilterBank(nn.Module):

@@ -13,14 +13,14 @@ from softcore_runtime.folders.copies import list_pairs
 
 from softcore_export.cli.options import build_parser
 from softcore_export.cli.preflight import Order, check_order
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 
 if TYPE_CHECKING:
     from softcore_export.export import Export
 
 __all__ = ["main"]
 
-_FEW = 20  # training images: it works with fewer, but the limit then says little
+_FEW = 20  # training images: it works with fewer, but the threshold then says little
 _SHOWN = 5  # suspects, and unreadable images
 
 
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     order = check_order(options)
-    pictures = order.pictures or _draw(order)
-    _announce(pictures, order)
+    images = order.images or _draw(order)
+    _announce(images, order)
     # Only now, for they take seconds: --help and mistakes are answered at once.
     from softcore_export.contamination.choices import choices_path, read_choices
     from softcore_export.export import export, prepare
@@ -47,40 +47,40 @@ def _export(options: argparse.Namespace) -> int:
         def note(done: Export) -> None:
             exports[:] = [done]
             threshold, bank = done.manifest.threshold, done.manifest.bank
-            _say(f"  exported   {done.path}: limit {threshold.value:.4g}, {bank.n:,} entries")
+            _say(f"  exported   {done.path}: threshold {threshold.value:.4g}, {bank.n:,} entries")
 
-        with prepare(pictures, target, order.settings) as prepared:
+        with prepare(images, target, order.settings) as prepared:
             review(prepared, target, note, _say)
         for done in exports:  # the last one, if there was any
             _report(done)
     else:
-        _report(export(pictures, target, order.settings, read_choices(choices_path(target))))
+        _report(export(images, target, order.settings, read_choices(choices_path(target))))
     return 0
 
 
-def _draw(order: Order) -> TrainingPictures:
+def _draw(order: Order) -> TrainingImages:
     from softcore_export.data.procedural_pill import draw_category
 
     _say(f"drawing {order.folder}")
     draw_category(order.folder, seed=order.settings.seed)
-    return TrainingPictures.find(order.folder, order.limit)
+    return TrainingImages.find(order.folder, order.max_images)
 
 
-def _announce(pictures: TrainingPictures, order: Order) -> None:
+def _announce(images: TrainingImages, order: Order) -> None:
     """Say what is there, and what of it may not be meant."""
     from softcore_export.data.survey import survey
 
-    layout = f" ({pictures.layout})" if pictures.layout else ""
-    _say(f"{len(pictures.paths):,} images in {pictures.folder}{layout}")
-    if pictures.repeated:
-        pairs = [(path.name, original.name) for path, original in pictures.repeated.items()]
+    layout = f" ({images.layout})" if images.layout else ""
+    _say(f"{len(images.paths):,} images in {images.folder}{layout}")
+    if images.repeated:
+        pairs = [(path.name, original.name) for path, original in images.repeated.items()]
         _say(
             f"warning: {_count(pairs)} more with the content of one of them, which is learned once: "
             f"{list_pairs(pairs, 'is')}"
         )
-    if len(pictures.paths) < _FEW:
-        _say(f"warning: that is few; {_FEW} or more give a limit that means something")
-    for line in (*pictures.omitted, *survey(pictures.paths).describe(order.settings.preprocessing)):
+    if len(images.paths) < _FEW:
+        _say(f"warning: that is few; {_FEW} or more give a threshold that means something")
+    for line in (*images.omitted, *survey(images.paths).describe(order.settings.preprocessing)):
         _say(f"warning: {line}")
     if labelled := order.labelled:
         bad = sum(defective for _, defective in labelled.images)
@@ -110,9 +110,9 @@ def _report(done: Export) -> None:
     size = sum(record.bytes for record in manifest.files.values()) / 1e6
     print(
         f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "
-        f"from {len(done.pictures)} images"
+        f"from {len(done.images)} images"
     )
-    print(f"  limit      {threshold.value:.4g}, provisional: {threshold.method}")
+    print(f"  threshold  {threshold.value:.4g}, provisional: {threshold.method}")
     print(
         f"  search     recall@1 {index.recall:.4f} at ef {index.ef_search}; decisions are exact all the same"
     )

@@ -17,7 +17,7 @@ from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.settings import ExportSettings
 
-__all__ = ["build_parser", "name_backbone", "read_limit", "read_settings"]
+__all__ = ["build_parser", "name_backbone", "read_max_images", "read_settings"]
 
 _EPILOG = """\
 examples:
@@ -40,22 +40,23 @@ def build_parser() -> Parser:
     """Build the parser of `softcore-export`."""
     parser = Parser(
         "softcore-export",
-        "Learn a product from a folder of mostly good pictures and write a bundle for the line.",
+        "Learn a product from a folder of mostly good images and write a bundle for the line.",
         _EPILOG,
     )
-    data = parser.add_argument_group("pictures")
+    data = parser.add_argument_group("images")
     data.add_argument("--category", default="pill", help="name of the product, and of the bundle (pill)")
     data.add_argument(
         "--data",
         type=Path,
         metavar="ROOT",
-        help="folder with ROOT/CATEGORY in it: MVTec AD's layout or plain pictures; "
+        help="folder with ROOT/CATEGORY in it: MVTec AD's layout or plain images; "
         "default $SOFTCORE_DATA, then ./datasets",
     )
     data.add_argument("--demo", action="store_true", help="draw ROOT/CATEGORY first (ROOT then ./demo)")
-    data.add_argument("--limit", metavar="N", help="use the first N pictures by name")
+    data.add_argument("--max-images", metavar="N", help="use the first N images by name")
+    data.add_argument("--limit", dest="max_images", help=argparse.SUPPRESS)  # its name up to 0.1
     data.add_argument(
-        "--resize", metavar="PIXELS", default=256, help="pixels of the square that a picture is brought to"
+        "--resize", metavar="PIXELS", default=256, help="pixels of the square that an image is brought to"
     )
     data.add_argument(
         "--crop", metavar="PIXELS", default=224, help="pixels of its middle that the network sees"
@@ -106,7 +107,7 @@ def build_parser() -> Parser:
         "--labelled",
         type=Path,
         metavar="DIR",
-        help="labelled pictures, DIR/good and other folders: measure what precision and dimensions cost",
+        help="labelled images, DIR/good and other folders: measure what precision and dimensions cost",
     )
     network.add_argument(
         "--max-loss",
@@ -120,7 +121,7 @@ def build_parser() -> Parser:
         "--discriminator",
         choices=("auto", "lof", "nearest", "gaussian", "none"),
         default="auto",
-        help="judge of patches: auto needs no telling how dirty the pictures are; lof, nearest and gaussian "
+        help="judge of patches: auto needs no telling how dirty the images are; lof, nearest and gaussian "
         "are the paper's and take --tau; none is PatchCore (auto)",
     )
     method.add_argument("--lof-k", default=6, metavar="K", help="lof: neighbours (6)")
@@ -192,19 +193,19 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
         raise MistakesError([_explain(mistake, options) for mistake in error.errors()]) from error
 
 
-def read_limit(options: argparse.Namespace, fewest: int) -> int | None:
-    """Take `--limit`; None where it isn't given.
+def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
+    """Take `--max-images`; None where it isn't given.
 
     Raises:
         UsageError: it is no whole number, or below the `fewest` images that an export needs.
     """
-    if options.limit is None:
+    if options.max_images is None:
         return None
-    if not options.limit.isdecimal():
-        raise UsageError(f"--limit {options.limit}: must be a whole number from {fewest} up")
-    if int(options.limit) < fewest:
-        raise UsageError(f"--limit {options.limit}: at least {fewest} images are needed")
-    return int(options.limit)
+    if not options.max_images.isdecimal():
+        raise UsageError(f"--max-images {options.max_images}: must be a whole number from {fewest} up")
+    if int(options.max_images) < fewest:
+        raise UsageError(f"--max-images {options.max_images}: at least {fewest} images are needed")
+    return int(options.max_images)
 
 
 def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:

@@ -14,12 +14,12 @@ from softcore_runtime.images.file_names import to_text
 
 from softcore_export.backbone.capability import check_device, check_precision
 from softcore_export.backbone.catalogue import FILTERBANK, check_backbone
-from softcore_export.cli.options import name_backbone, read_limit, read_settings
+from softcore_export.cli.options import name_backbone, read_max_images, read_settings
 from softcore_export.contamination.choices import choices_path, read_choices
 from softcore_export.data.dataset import (
     FEWEST,
     LabelledImages,
-    TrainingPictures,
+    TrainingImages,
     find_category,
     find_labelled,
 )
@@ -38,16 +38,16 @@ class Order:
     Attributes:
         settings: how to train.
         folder: of the category, ROOT/CATEGORY.
-        pictures: the training images; None where they are to be drawn first.
-        limit: how many of them are used at most.
+        images: the training images; None where they are to be drawn first.
+        max_images: how many of them are used at most.
         labelled: the labelled images; None where none are given.
         target: the bundle's folder.
     """
 
     settings: ExportSettings
     folder: Path
-    pictures: TrainingPictures | None
-    limit: int | None
+    images: TrainingImages | None
+    max_images: int | None
     labelled: LabelledImages | None
     target: Path
 
@@ -61,10 +61,10 @@ def check_order(options: argparse.Namespace) -> Order:
     """
     root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
     folder, target = root / options.category, options.out / options.category
-    pictures = limit = labelled = None
+    images = max_images = labelled = None
     with gather_mistakes() as attempt:
         with attempt():
-            limit = read_limit(options, FEWEST)
+            max_images = read_max_images(options, FEWEST)
         with attempt():
             settings = read_settings(options)
         with attempt():
@@ -85,11 +85,11 @@ def check_order(options: argparse.Namespace) -> Order:
             with gather_mistakes() as inner:
                 with inner():
                     if not options.demo or folder.exists():
-                        pictures = TrainingPictures.find(find_category(root, options.category), limit)
+                        images = TrainingImages.find(find_category(root, options.category), max_images)
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
-    return Order(settings, folder, pictures, limit, labelled, target)
+    return Order(settings, folder, images, max_images, labelled, target)
 
 
 def _check_category(name: str, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Choices: what a person decided of training pictures, by the content of their files."""
+"""Choices: what a person decided of training images, by the content of their files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Choice(BaseModel):
-    """What to do with a picture.
+    """What to do with an image.
 
     Attributes:
         action: `keep` all of it, `exclude` all of it, or `exclude patches`: those marked, and no others.
@@ -61,11 +61,11 @@ class Choice(BaseModel):
 
 
 class Choices(BaseModel):
-    """All choices for a category, by the SHA-256 of the picture's file: a renamed picture keeps its own."""
+    """All choices for a category, by the SHA-256 of the image's file: a renamed image keeps its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    pictures: dict[Sha256, Choice] = {}
+    images: dict[Sha256, Choice] = Field(alias="pictures", default={})
 
     def apply(
         self, kept: NDArray[np.bool_], digests: Sequence[str], grid: tuple[int, int]
@@ -74,7 +74,7 @@ class Choices(BaseModel):
 
         Args:
             kept: bool `[N, P]`, without the choices.
-            digests: SHA-256 of the pictures' files, `[N]`.
+            digests: SHA-256 of the images' files, `[N]`.
             grid: rows and columns, P = H * W.
 
         Returns:
@@ -82,8 +82,8 @@ class Choices(BaseModel):
         """
         chosen: NDArray[np.bool_] = np.array(kept)
         for row, digest in enumerate(digests):
-            if digest in self.pictures:
-                chosen[row] = self.pictures[digest].kept(grid).ravel()
+            if digest in self.images:
+                chosen[row] = self.images[digest].kept(grid).ravel()
         return chosen
 
 
@@ -120,7 +120,7 @@ def write_choices(path: Path, choices: Choices) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("w") as stream:
-            stream.write(choices.model_dump_json(indent=2, exclude_defaults=True) + "\n")
+            stream.write(choices.model_dump_json(indent=2, exclude_defaults=True, by_alias=True) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)

@@ -1,4 +1,4 @@
-"""Contamination: `contamination.json`, what an export found out about its training pictures."""
+"""Contamination: `contamination.json`, what an export found out about its training images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Record(BaseModel):
 
 
 class Estimate(_Record):
-    """The share of training pictures with a defect that stands out, and an interval for it."""
+    """The share of training images with a defect that stands out, and an interval for it."""
 
     value: Share
     low: Share
@@ -34,12 +34,12 @@ class Estimate(_Record):
 
 
 class Judged(_Record):
-    """A training picture.
+    """A training image.
 
     Attributes:
         path: below the training folder, with slashes.
         sha256: of its file.
-        suspicion: how suspect it is; 1 is the limit above which the export leaves something of it out.
+        suspicion: how suspect it is; 1 is the threshold above which the export leaves something of it out.
         decision: what was done. A person's choices, in `choices.json`, overrule what the export would do.
     """
 
@@ -50,7 +50,7 @@ class Judged(_Record):
 
 
 class Copy(_Record):
-    """A training picture that is another one once more.
+    """A training image that is another one once more.
 
     Attributes:
         path: below the training folder, with slashes.

@@ -1,19 +1,19 @@
-"""Suspicion: which training pictures look defective, where, and how many there are, without being told.
+"""Suspicion: which training images look defective, where, and how many there are, without being told.
 
-A defect among the training pictures shows in one of two ways. A rare one stands *alone*: some of its patches
-have no like in any other picture. A common one has *company* of its own kind, but the many pictures without
+A defect among the training images shows in one of two ways. A rare one stands *alone*: some of its patches
+have no like in any other image. A common one has *company* of its own kind, but the many images without
 it are far from it. Both are measured against what is usual for this product, and both lengths are compared
-with pictures, never with other patches of the same picture:
+with images, never with other patches of the same image:
 
-* the nearest patch in any other picture (leave one out, as FUN-AD's and PatchCore's scores do: Im et al.,
+* the nearest patch in any other image (leave one out, as FUN-AD's and PatchCore's scores do: Im et al.,
   WACV 2025; Roth et al., CVPR 2022);
-* the nearest patch in a fifth of all pictures, which a few alike defects can't pull down (a neighbour
-  counted in pictures and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al.,
+* the nearest patch in a fifth of all images, which a few alike defects can't pull down (a neighbour
+  counted in images and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al.,
   ICML 2026).
 
 A part that is often slightly displaced is compared within a window around its position.
 
-How far is too far comes from the pictures themselves: on a logarithmic scale the lengths of good pictures
+How far is too far comes from the images themselves: on a logarithmic scale the lengths of good images
 have about the same shape for every product that was tried, centre and spread are read off the lower half,
 which defects hardly move, and Benjamini and Hochberg's procedure (1995) cuts where more is beyond the cut
 than chance would put there. (As Bates et al., "Testing for outliers with conformal p-values", Annals of
@@ -37,12 +37,12 @@ from softcore_export.memory_bank.comparison import Comparison, compare
 
 __all__ = ["Judgement", "Rule", "decide", "judge"]
 
-_FLOOR = 0.1  # of a usual length: shorter ones are of pictures that were taken or saved twice
-_LEAST_SPREAD = 0.02  # of the logarithms: among pictures that are all but equal, 2 % more is no sign
+_FLOOR = 0.1  # of a usual length: shorter ones are of images that were taken or saved twice
+_LEAST_SPREAD = 0.02  # of the logarithms: among images that are all but equal, 2 % more is no sign
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly move them
-_LEAST_TOP = 3  # patches that speak for a picture on a coarse grid: one alone is a lottery
+_LEAST_TOP = 3  # patches that speak for an image on a coarse grid: one alone is a lottery
 _NOTHING = 1e-12  # a length that can't be divided by
-_ROUNDS = 6  # a picture left out no longer vouches for others; it seldom takes more than three
+_ROUNDS = 6  # an image left out no longer vouches for others; it seldom takes more than three
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Rule:
 
     Attributes:
         window: side of the square of positions in which a patch's like is looked for.
-        references: pictures that others are compared with, at most (a random choice of them).
-        share: of the pictures that a defect with company must be far from.
-        top: share of a picture's patches that speak for it: a small defect touches few.
-        clear: the share of good pictures among those left out that is put up with, where they stand alone.
-        doubtful: the same, where many are left out: it costs more to keep a defect then than a good picture.
-        many: from which share of all pictures on.
+        references: images that others are compared with, at most (a random choice of them).
+        share: of the images that a defect with company must be far from.
+        top: share of an image's patches that speak for it: a small defect touches few.
+        clear: the share of good images among those left out that is put up with, where they stand alone.
+        doubtful: the same, where many are left out: it costs more to keep a defect then than a good image.
+        many: from which share of all images on.
         company: the same as `clear`, where they have company.
-        stretch: how much wider the upper tail of good pictures is than a normal distribution's.
-        circle: how many nearest pictures are a patch's company.
-        patches: quantile of all patches' lengths above which a suspect picture's patches are left out.
+        stretch: how much wider the upper tail of good images is than a normal distribution's.
+        circle: how many nearest images are a patch's company.
+        patches: quantile of all patches' lengths above which a suspect image's patches are left out.
     """
 
     window: int = 5
@@ -78,29 +78,29 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What is suspect among the training pictures.
+    """What is suspect among the training images.
 
     Attributes:
-        patches: float32 `[N, P]`; 1 is the limit.
-        pictures: float64 `[N]`; 1 is the limit.
-        estimate: the share of defective pictures.
+        patches: float32 `[N, P]`; 1 is the threshold.
+        images: float64 `[N]`; 1 is the threshold.
+        estimate: the share of defective images.
     """
 
     patches: NDArray[np.float32]
-    pictures: NDArray[np.float64]
+    images: NDArray[np.float64]
     estimate: Estimate
 
     def __post_init__(self) -> None:
-        if self.patches.ndim != 2 or self.pictures.shape != self.patches.shape[:1]:
+        if self.patches.ndim != 2 or self.images.shape != self.patches.shape[:1]:
             raise ValueError(
-                f"patches and pictures must be [N, P] and [N], not {list(self.patches.shape)} "
-                f"and {list(self.pictures.shape)}"
+                f"patches and images must be [N, P] and [N], not {list(self.patches.shape)} "
+                f"and {list(self.images.shape)}"
             )
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Which patches stay, bool `[N, P]`: all but the suspect patches of suspect pictures."""
-        return ~((self.patches > 1) & (self.pictures > 1)[:, None])
+        """Which patches stay, bool `[N, P]`: all but the suspect patches of suspect images."""
+        return ~((self.patches > 1) & (self.images > 1)[:, None])
 
 
 def judge(
@@ -110,7 +110,7 @@ def judge(
     seed: int = 0,
     rule: Rule | None = None,
 ) -> Judgement:
-    """Judge training pictures that may be dirty; nothing is told about how dirty.
+    """Judge training images that may be dirty; nothing is told about how dirty.
 
     Args:
         features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
@@ -125,13 +125,13 @@ def judge(
 
 
 def decide(compared: Comparison, rule: Rule) -> Judgement:
-    """Judge training pictures by how far their patches are from the other pictures."""
+    """Judge training images by how far their patches are from the other images."""
     near, who, far = compared.near, compared.who, compared.far
     top = min(max(_LEAST_TOP, round(rule.top * far.shape[1])), far.shape[1])
 
-    # Defects with company: far from a fifth of all pictures, and among others that are; but not all over,
+    # Defects with company: far from a fifth of all images, and among others that are; but not all over,
     # as another variant of the product would be.
-    common = _departure(_of_picture(far, top))  # [N]
+    common = _departure(_of_image(far, top))  # [N]
     distant = _beyond(common, rule.company, rule.stretch)
     sought = np.argpartition(far, -top, axis=1)[:, -top:]
     circle = np.take_along_axis(distant[who[:, :, : rule.circle]].mean(axis=2), sought, axis=1).mean(axis=1)
@@ -143,7 +143,7 @@ def decide(compared: Comparison, rule: Rule) -> Judgement:
     share, seen = rule.clear, [out]
     for _ in range(_ROUNDS):
         lengths = _nearest_of(near, who, out)  # [N, P]
-        rare = _departure(_of_picture(lengths, top))  # [N]
+        rare = _departure(_of_image(lengths, top))  # [N]
         if len(seen) == 1 and (gang | _beyond(rare, share, rule.stretch)).mean() >= rule.many:
             share = rule.doubtful
         out = gang | _beyond(rare, share, rule.stretch)
@@ -155,7 +155,7 @@ def decide(compared: Comparison, rule: Rule) -> Judgement:
         patches=_share(
             lengths, float(np.quantile(lengths[~out] if not out.all() else lengths, rule.patches))
         ),
-        pictures=_scale(rare, out, rule),
+        images=_scale(rare, out, rule),
         estimate=_estimate(rare, gang, out, rule),
     )
 
@@ -163,14 +163,14 @@ def decide(compared: Comparison, rule: Rule) -> Judgement:
 def _nearest_of(
     near: NDArray[np.float32], who: NDArray[np.int32], out: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Measure to the nearest picture that isn't `out` `[N]`: `[N, P]`; to the last known, if all are."""
+    """Measure to the nearest image that isn't `out` `[N]`: `[N, P]`; to the last known, if all are."""
     trusted = ~out[who]
     first = np.where(trusted.any(axis=2), trusted.argmax(axis=2), near.shape[2] - 1)
     return np.take_along_axis(near, first[:, :, None], axis=2)[:, :, 0]
 
 
-def _of_picture(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
-    """Let the `top` longest of a picture's lengths `[N, P]` speak for it: their mean, `[N]`."""
+def _of_image(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
+    """Let the `top` longest of an image's lengths `[N, P]` speak for it: their mean, `[N]`."""
     return np.asarray(np.partition(lengths, -top, axis=1)[:, -top:].mean(axis=1, dtype=np.float64))
 
 
@@ -188,7 +188,7 @@ def _departure(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _chance(departures: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
-    """Say how likely a good picture departs as far."""
+    """Say how likely a good image departs as far."""
     return np.asarray(stats.norm.sf(departures / stretch))
 
 
@@ -197,29 +197,31 @@ def _beyond(departures: NDArray[np.float64], share: float, stretch: float) -> ND
     return np.asarray(stats.false_discovery_control(_chance(departures, stretch)) <= share)
 
 
-def _share(lengths: NDArray[np.float32], limit: float) -> NDArray[np.float32]:
-    """Divide by a limit; where it is 0, every length but 0 is beyond it."""
-    return np.asarray(lengths / max(limit, _NOTHING), np.float32)
+def _share(lengths: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    """Divide by a threshold; where it is 0, every length but 0 is beyond it."""
+    return np.asarray(lengths / max(threshold, _NOTHING), np.float32)
 
 
 def _scale(departures: NDArray[np.float64], out: NDArray[np.bool_], rule: Rule) -> NDArray[np.float64]:
-    """Bring departures to positive numbers in the same order, those of pictures left out above 1.
+    """Bring departures to positive numbers in the same order, those of images left out above 1.
 
-    A softened ramp, log(1 + e^z): even far below the limit order is kept, far above it grows as z does.
+    A softened ramp, log(1 + e^z): even far below the threshold order is kept, far above it grows as z does.
     """
     single = rule.stretch * float(stats.norm.isf(rule.clear / len(departures)))  # what one alone needs
-    limit = single
+    threshold = single
     if out.any():
-        limit = float(departures[~out].max(initial=-np.inf, where=departures[~out] < departures[out].max()))
-        limit = max(min(limit, single), 0.0)
-    ramp = np.logaddexp(0, departures) / np.logaddexp(0, limit)
+        threshold = float(
+            departures[~out].max(initial=-np.inf, where=departures[~out] < departures[out].max())
+        )
+        threshold = max(min(threshold, single), 0.0)
+    ramp = np.logaddexp(0, departures) / np.logaddexp(0, threshold)
     return np.asarray(np.where(out, np.maximum(ramp, 1 + 1e-6), np.minimum(ramp, 1)))
 
 
 def _estimate(
     departures: NDArray[np.float64], gang: NDArray[np.bool_], out: NDArray[np.bool_], rule: Rule
 ) -> Estimate:
-    """Estimate the share of defective pictures.
+    """Estimate the share of defective images.
 
     Those beyond a cut, less as many as chance would put there, at the cut where most remain (after Storey,
     2002). The interval is from those who are clearly defective (5 % by chance) to all who were left out, each

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.image import decode_image, has_16_bits
-from softcore_runtime.images.pictures import read_file
+from softcore_runtime.images.image_file import read_file
 
 __all__ = ["Depth", "find_depth"]
 
@@ -65,13 +65,13 @@ def find_depth(paths: Sequence[Path]) -> Depth:
             data = read_file(path)
             if not has_16_bits(data):
                 continue
-            picture = decode_image(data)
-        except PictureError:
+            image = decode_image(data)
+        except ImageError:
             continue
-        if picture.dtype != np.uint16:
+        if image.dtype != np.uint16:
             continue
         images += 1
-        highest = max(highest, int(picture.max()))
+        highest = max(highest, int(image.max()))
         if highest > _FEW[-1]:
             break  # one suffices
     white = next((white for white in _FEW if highest <= white), FULL) if images else FULL

@@ -1,4 +1,4 @@
-"""Dataset: which pictures to train on, and their reading."""
+"""Dataset: which images to train on, and their reading."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.training import draw_thumbnail, measure_look
 from softcore_runtime.cli.command_line import suggest
-from softcore_runtime.errors import DataError, FrameError, PictureError, UsageError
+from softcore_runtime.errors import DataError, FrameError, ImageError, UsageError
 from softcore_runtime.folders.copies import find_copies, hash_pixels
 from softcore_runtime.folders.labelled_folder import find_test_part, find_training_part
 from softcore_runtime.images.compression import measure_traces
 from softcore_runtime.images.file_names import to_text
-from softcore_runtime.images.pictures import SUFFIXES
+from softcore_runtime.images.image_file import SUFFIXES
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.contamination.contamination import Copy
 from softcore_export.data.near_copies import extract_grain, find_near_copies
 
-__all__ = ["FEWEST", "LabelledImages", "TrainingPictures", "find_category", "find_labelled"]
+__all__ = ["FEWEST", "LabelledImages", "TrainingImages", "find_category", "find_labelled"]
 
-FEWEST = 8  # training pictures; with fewer, six neighbours are everybody
+FEWEST = 8  # training images; with fewer, six neighbours are everybody
 
 
 @dataclass
-class TrainingPictures:
-    """The training pictures of a category, in order of their paths.
+class TrainingImages:
+    """The training images of a category, in order of their paths.
 
     Each content is learned once: a second image of the same content would vouch for the first one's defect.
     Iterating reads the images. Those that can't be read are passed over and kept in `skipped` with the
@@ -54,12 +54,12 @@ class TrainingPictures:
     grains: list[NDArray[np.int8]] = field(default_factory=list)
 
     @classmethod
-    def find(cls, folder: Path, limit: int | None = None) -> TrainingPictures:
-        """Name the good images of a category, each content once, at most the first `limit` of them.
+    def find(cls, folder: Path, max_images: int | None = None) -> TrainingImages:
+        """Name the good images of a category, each content once, at most the first `max_images` of them.
 
         Args:
             folder: of the category, in a layout that `find_training_part` reads, or a folder of images.
-            limit: how many are taken at most.
+            max_images: how many are taken at most.
 
         Raises:
             UsageError: the layout isn't known.
@@ -68,7 +68,7 @@ class TrainingPictures:
         part = find_training_part(folder)
         folder, omitted = part.folder, part.omitted
         repeated = find_copies(part.images)
-        paths = [path for path in part.images if path not in repeated][:limit]
+        paths = [path for path in part.images if path not in repeated][:max_images]
         if len(paths) < FEWEST:
             kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
             besides = "".join(f"; {line.removeprefix(f'{folder}: ')}" for line in omitted)
@@ -82,7 +82,7 @@ class TrainingPictures:
         return cls(folder, paths, part.layout, omitted, used)
 
     def crops(self, preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
-        """Read each picture and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
+        """Read each image and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
 
         Raises:
             DataError: at the end, if fewer than `FEWEST` could be read.
@@ -94,24 +94,24 @@ class TrainingPictures:
         shown: dict[str, Path] = {}
         for path in self.paths:
             try:
-                picture = preprocessing.read(path)
-                crop = preprocessing.apply(picture)
-            except PictureError as error:
+                image = preprocessing.read(path)
+                crop = preprocessing.apply(image)
+            except ImageError as error:
                 self.skipped.append(str(error))
                 continue
             except FrameError as error:
                 self.skipped.append(f"{path}: {error}")
                 continue
-            original = shown.setdefault(hash_pixels(picture), path)
+            original = shown.setdefault(hash_pixels(image), path)
             if original != path:
                 self.redrawn[path] = original
                 continue
             self.read.append(path)
             self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
             self.thumbnails.append(draw_thumbnail(crop))
-            self.looks.append(measure_look(picture))
-            self.traces.append(measure_traces(picture))
-            self.grains.append(extract_grain(picture))
+            self.looks.append(measure_look(image))
+            self.traces.append(measure_traces(image))
+            self.grains.append(extract_grain(image))
             yield crop
         if len(self.read) < FEWEST:
             same = f", {len(self.redrawn)} more with the pixels of one of them" if self.redrawn else ""
@@ -122,7 +122,7 @@ class TrainingPictures:
             )
 
     def sample(self, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
-        """Read at most `count` pictures, spread over all, as uint8 BGR `[B, crop, crop, 3]`.
+        """Read at most `count` images, spread over all, as uint8 BGR `[B, crop, crop, 3]`.
 
         Those that can't be read are left to `crops` to tell of.
 
@@ -135,7 +135,7 @@ class TrainingPictures:
         for path in dict.fromkeys([*wanted, *self.paths]):
             try:
                 found.append(preprocessing.apply(preprocessing.read(path)))
-            except (PictureError, FrameError):
+            except (ImageError, FrameError):
                 continue
             if len(found) == len(wanted):
                 break
@@ -254,7 +254,7 @@ def _find_fault(path: Path, preprocessing: Preprocessing) -> str:
     """Say why an image can't be taken; "" where it can."""
     try:
         preprocessing.apply(preprocessing.read(path))
-    except PictureError as error:
+    except ImageError as error:
         return str(error)
     except FrameError as error:
         return f"{path}: {error}"

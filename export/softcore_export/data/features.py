@@ -1,4 +1,4 @@
-"""Features: what the exported network says of every training picture, kept on disk."""
+"""Features: what the exported network says of every training image, kept on disk."""
 
 from __future__ import annotations
 

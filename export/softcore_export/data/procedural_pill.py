@@ -1,11 +1,11 @@
 """Procedural pill: a category to try SoftCore on, drawn here, with training data that is not clean.
 
-A picture is drawn as a camera would see the tablet: layers (height, outline, colour, ink, gloss, dirt)
+An image is drawn as a camera would see the tablet: layers (height, outline, colour, ink, gloss, dirt)
 in the tablet's own frame, lit from one side, blurred by the lens, then the sensor's noise. A defect
 changes the layers, never the light or the noise, so a good and a bad part differ by the defect alone
-and the mask is exact: it is where the two noise-free pictures differ visibly.
+and the mask is exact: it is where the two noise-free images differ visibly.
 
-Lengths are in *units*: a 320th of the picture's side, so one pixel at the usual size.
+Lengths are in *units*: a 320th of the image's side, so one pixel at the usual size.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _Part:
     Attributes:
         unit: pixels of a unit.
         x, y: position of each pixel on the tablet, from its middle, along and across it, in units.
-        pose: float64 `[2, 3]`, from the tablet's frame (units) to the picture (pixels).
+        pose: float64 `[2, 3]`, from the tablet's frame (units) to the image (pixels).
         height: of the surface above the rim, in pixels.
         cover: 1 on the tablet, 0 beside it, between on its outline.
         colour: reflectances of the coating, blue, green and red.
@@ -70,7 +70,7 @@ class _Light:
 
     Attributes:
         direction: unit vector towards the lamp: right, down, towards the camera.
-        strength: illumination of each pixel, with its gradient over the picture.
+        strength: illumination of each pixel, with its gradient over the image.
         table: brightness of the matte table, with the good part's soft shadow on it.
     """
 
@@ -82,7 +82,7 @@ class _Light:
 def draw_pill(
     rng: np.random.Generator, defect: str | None = None, size: int = 320
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw one picture of the pill.
+    """Draw one image of the pill.
 
     Good parts vary in pose, tint, coating speckle, imprint (place, turn, density) and light. All that and
     the noise come from one stream and the defect from another: the same generator gives the same part
@@ -91,10 +91,10 @@ def draw_pill(
     Args:
         rng: where every choice comes from; two draws are taken from it.
         defect: one of `DEFECTS`, or None for a good part.
-        size: side of the picture in pixels, at least 64.
+        size: side of the image in pixels, at least 64.
 
     Returns:
-        The picture, uint8 BGR `[size, size, 3]`, and the defect's mask, uint8 `[size, size]`, 255 where
+        The image, uint8 BGR `[size, size, 3]`, and the defect's mask, uint8 `[size, size]`, 255 where
         the defect shows, 0 elsewhere (everywhere, on a good part).
 
     Raises:
@@ -118,8 +118,8 @@ def draw_pill(
         scene[mask > 0] = flawed[mask > 0]
     grain = 1.0 * _noise(nominal, size)[:, :, None]  # mostly of brightness, as after a camera's debayering
     colour_grain = 0.6 * nominal.standard_normal((size, size, 3), np.float32)
-    picture = np.clip(np.rint(scene + grain + colour_grain), 0, 255).astype(np.uint8)
-    return picture, mask
+    image = np.clip(np.rint(scene + grain + colour_grain), 0, 255).astype(np.uint8)
+    return image, mask
 
 
 def draw_category(
@@ -131,25 +131,25 @@ def draw_category(
     test_good: int = 20,
     test_each: int = 6,
 ) -> None:
-    """Draw the whole category in MVTec AD's layout, pictures of 320 pixels as PNG.
+    """Draw the whole category in MVTec AD's layout, images of 320 pixels as PNG.
 
     `train/good` holds `good` good parts with `unnoticed` defective ones among them, at places drawn at
-    random, which `README.txt` names. Every picture has a generator of its own (seed, kind, number), so
-    another count of one kind leaves every other kind's pictures as they were.
+    random, which `README.txt` names. Every image has a generator of its own (seed, kind, number), so
+    another count of one kind leaves every other kind's images as they were.
 
     Args:
         folder: where; it appears when all is drawn, and an interrupted drawing leaves nothing behind.
         seed: of everything, >= 0.
-        good: good training pictures.
-        unnoticed: defective training pictures, of each defect in turn.
-        test_good: good test pictures.
-        test_each: test pictures of each defect, with their masks in `ground_truth`.
+        good: good training images.
+        unnoticed: defective training images, of each defect in turn.
+        test_good: good test images.
+        test_each: test images of each defect, with their masks in `ground_truth`.
 
     Raises:
         UsageError: the folder is there already, or a negative number.
     """
     if min(seed, good, unnoticed, test_good, test_each) < 0:
-        raise UsageError("the seed and the numbers of pictures must not be negative")
+        raise UsageError("the seed and the numbers of images must not be negative")
     if folder.exists():
         raise UsageError(f"{folder}: is there already; remove it to draw the pill anew")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -161,8 +161,8 @@ def draw_category(
             _write(draft / "test/good" / f"{i:03}.png", draw_pill(_generator(seed, "test", i))[0])
         for defect in DEFECTS:
             for i in range(test_each):
-                picture, mask = draw_pill(_generator(seed, f"test {defect}", i), defect)
-                _write(draft / "test" / defect / f"{i:03}.png", picture)
+                image, mask = draw_pill(_generator(seed, f"test {defect}", i), defect)
+                _write(draft / "test" / defect / f"{i:03}.png", image)
                 _write(draft / "ground_truth" / defect / f"{i:03}_mask.png", mask)
         draft.rename(folder)
     except BaseException:  # Ctrl-C too
@@ -179,20 +179,20 @@ def _write_training(folder: Path, seed: int, good: int, unnoticed: int) -> None:
     drawn = {"train": 0, "unnoticed": 0}
     for i in range(total):
         kind = "unnoticed" if i in flawed else "train"
-        picture, _ = draw_pill(_generator(seed, kind, drawn[kind]), flawed.get(i))
+        image, _ = draw_pill(_generator(seed, kind, drawn[kind]), flawed.get(i))
         drawn[kind] += 1
-        _write(folder / "train/good" / f"{i:03}.png", picture)
+        _write(folder / "train/good" / f"{i:03}.png", image)
     lines = [f"train/good/{place:03}.png  {defect}" for place, defect in flawed.items()]
     (folder / "README.txt").write_text(
         f"A pill drawn by SoftCore (seed {seed}); no photograph, free to use.\n\n"
-        "The training pictures are not clean, on purpose. These show a defect:\n\n"
+        "The training images are not clean, on purpose. These show a defect:\n\n"
         + "".join(f"{line}\n" for line in lines or ["none"])
     )
 
 
-def _write(path: Path, picture: NDArray[np.uint8]) -> None:
+def _write(path: Path, image: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
 def _generator(seed: int, kind: str, number: int) -> np.random.Generator:
@@ -255,7 +255,7 @@ def _make_light(rng: np.random.Generator, part: _Part) -> _Light:
 
 
 def _expose(part: _Part, light: _Light) -> NDArray[np.float32]:
-    """Light the part and take its picture, without noise: BGR `[size, size, 3]`, 0 to 255."""
+    """Light the part and take its image, without noise: BGR `[size, size, 3]`, 0 to 255."""
     slope_x = cv2.Sobel(part.height, cv2.CV_32F, 1, 0, scale=1 / 8)
     slope_y = cv2.Sobel(part.height, cv2.CV_32F, 0, 1, scale=1 / 8)
     up = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)  # the normal is (-slope_x, -slope_y, 1) up
@@ -273,8 +273,8 @@ def _expose(part: _Part, light: _Light) -> NDArray[np.float32]:
         beside = light.table * np.float32(table)
         plane = beside + part.cover * (tablet - beside)
         planes.append((plane + part.dirt * (dirt - plane)) * light.strength)
-    picture = cv2.GaussianBlur(cv2.merge(planes), (3, 3), 0.6)
-    return np.asarray(255 * np.sqrt(np.clip(picture, 0, 1)), np.float32)  # gamma 2
+    image = cv2.GaussianBlur(cv2.merge(planes), (3, 3), 0.6)
+    return np.asarray(255 * np.sqrt(np.clip(image, 0, 1)), np.float32)  # gamma 2
 
 
 def _chip(part: _Part, rng: np.random.Generator) -> _Part:

@@ -1,4 +1,4 @@
-"""Comparison: how far every training patch is from its like in the other pictures."""
+"""Comparison: how far every training patch is from its like in the other images."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from softcore_export.memory_bank.coreset import draw_axes
 
 __all__ = ["Comparison", "compare"]
 
-_NEAREST = 12  # pictures that are remembered for a patch
+_NEAREST = 12  # images that are remembered for a patch
 _CHUNK = 1 << 22  # numbers in one block of lengths: 16 MB
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Lengths from patches to pictures.
+    """Lengths from patches to images.
 
     Attributes:
-        near: float32 `[N, P, m]`, to the nearest other pictures, ascending.
-        who: int32 `[N, P, m]`, which pictures these are.
-        far: float32 `[N, P]`, the length within which a share of the other pictures lies.
+        near: float32 `[N, P, m]`, to the nearest other images, ascending.
+        who: int32 `[N, P, m]`, which images these are.
+        far: float32 `[N, P]`, the length within which a share of the other images lies.
     """
 
     near: NDArray[np.float32]
@@ -47,7 +47,7 @@ def compare(
     references: int,
     share: float,
 ) -> Comparison:
-    """Compare every patch with the pictures: the nearest patch in each, within a window around its position.
+    """Compare every patch with the images: the nearest patch in each, within a window around its position.
 
     In a random projection, as the coreset's, and row by row of the grid, so that memory stays bounded.
 
@@ -57,7 +57,7 @@ def compare(
         device: where to compare.
         seed: of the projection and of the choice of references.
         window: the window's side, in positions; odd.
-        references: pictures that others are compared with, at most (a random choice of them).
+        references: images that others are compared with, at most (a random choice of them).
         share: of them, see `Comparison.far`.
     """
     n, positions, dim = features.shape
@@ -65,7 +65,7 @@ def compare(
     axes = torch.from_numpy(draw_axes(dim, rng)).to(device)
     chosen = np.sort(rng.choice(n, min(n, references), replace=False))
     those = torch.from_numpy(chosen).to(device)
-    column = torch.full((n,), -1, device=device)  # of a picture among the references
+    column = torch.full((n,), -1, device=device)  # of an image among the references
     column[those] = torch.arange(len(chosen), device=device)
     others = len(chosen) - 1
     m = min(_NEAREST, others)
@@ -90,7 +90,7 @@ def compare(
             step = max(1, _CHUNK // (around.shape[0] * around.shape[1]))
             for start in range(0, n, step):
                 part = slice(start, start + step)
-                lengths = _to_pictures(rows[y][part, x], around)  # [b, R]
+                lengths = _to_images(rows[y][part, x], around)  # [b, R]
                 own = column[part]
                 lengths[own >= 0, own[own >= 0]] = torch.inf
                 nearest, which = lengths.topk(max(m, k), dim=1, largest=False)
@@ -100,8 +100,8 @@ def compare(
     return Comparison(near, who, far)
 
 
-def _to_pictures(x: Tensor, window: Tensor) -> Tensor:
-    """Measure from rows `x` `[b, d]` to the nearest in each picture's `window` `[R, v, d]`: `[b, R]`."""
+def _to_images(x: Tensor, window: Tensor) -> Tensor:
+    """Measure from rows `x` `[b, d]` to the nearest in each image's `window` `[R, v, d]`: `[b, R]`."""
     middle = window.mean(dim=(0, 1))  # what all have in common would only cost digits
     x, entries = x - middle, (window - middle).flatten(0, 1)
     squares = torch.addmm(entries.square().sum(dim=1), x, entries.T, alpha=-2)

@@ -57,8 +57,8 @@ def draw_coreset(
     candidates = np.flatnonzero(kept)
     projected = np.empty((len(candidates), axes.shape[1]), np.float32)
     ends = np.cumsum(kept.sum(axis=1))
-    for picture, mask, end in zip(features, kept, ends, strict=True):
-        projected[end - mask.sum() : end] = picture[mask] @ axes
+    for image, mask, end in zip(features, kept, ends, strict=True):
+        projected[end - mask.sum() : end] = image[mask] @ axes
     size = min(size, len(candidates))
     chosen = spread(torch.from_numpy(projected).to(device), size, int(rng.integers(len(candidates))))
     return candidates[chosen]

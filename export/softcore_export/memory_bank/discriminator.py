@@ -71,10 +71,10 @@ def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np
     scale open (its code: 1 + the length). Here the unit is the median m at the position, and the weight of a
     length v is (1 + v / m) / 2: 1 for what is usual *there*. (Where m is 0, most patches are equal, and the
     weight is 1.) Half of the ratio, because a patch in a thinly peopled place is far from its like in the
-    test pictures too: the ratio itself as the weight counts that twice, and good parts that are rare fail.
+    test images too: the ratio itself as the weight counts that twice, and good parts that are rare fail.
 
-    All are bounded to 0.5 .. 2, which the paper's setting doesn't reach on real pictures (the heaviest were
-    1.07 on pill and 1.11 on magnetic tiles), but near-duplicate pictures do. One patch in an empty place must
+    All are bounded to 0.5 .. 2, which the paper's setting doesn't reach on real images (the heaviest were
+    1.07 on pill and 1.11 on magnetic tiles), but near-duplicate images do. One patch in an empty place must
     not weigh so much that a part next to it can never pass, nor so little that nothing next to it can ever
     fail; and a small W keeps the search fast.
 

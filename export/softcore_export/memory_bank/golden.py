@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 
 __all__ = ["CLEAR", "Golden", "choose_golden", "spoil"]
 
@@ -40,7 +40,7 @@ def choose_golden(
     scores: NDArray[np.float64],
     measure: Callable[[NDArray[np.uint8]], float],
     threshold: float,
-    read: Callable[[Path], NDArray[np.uint8]] = read_picture,
+    read: Callable[[Path], NDArray[np.uint8]] = read_image,
 ) -> Golden:
     """Choose the training images with the lowest and the median score, and spoil the second.
 

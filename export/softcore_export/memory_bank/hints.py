@@ -12,7 +12,7 @@ __all__ = ["MOST", "learn_hints"]
 
 MOST = 32  # hints a position
 _ENOUGH = 2.0  # patches of a frame that may be left open
-_TRIED = 24  # pictures of each half
+_TRIED = 24  # images of each half
 
 
 def learn_hints(
@@ -25,17 +25,17 @@ def learn_hints(
 ) -> tuple[NDArray[np.int32], HintsRecord]:
     """Learn hints int32 `[P, h]` from the patches that were kept, leave-one-image-out.
 
-    How many a position needs is measured: hints of one half of the pictures are tried on the other. A
-    patch is left open where W ||p - hint|| exceeds the picture's own highest score, which on a good part
-    lies below any limit. h is the least power of two that leaves no more than 2 patches a picture open, at
+    How many a position needs is measured: hints of one half of the images are tried on the other. A
+    patch is left open where W ||p - hint|| exceeds the image's own highest score, which on a good part
+    lies below any threshold. h is the least power of two that leaves no more than 2 patches an image open, at
     most 32.
 
     Args:
         features: float32 `[N, P, d]`.
         bank: float32 `[n, d]`.
         weights: float32 `[n]`.
-        owners: int32 `[n]`, the training picture of each entry.
-        left_out: each patch's nearest entry of another picture.
+        owners: int32 `[n]`, the training image of each entry.
+        left_out: each patch's nearest entry of another image.
         kept: bool `[N, P]`.
     """
     scores = left_out.scores(weights)

@@ -1,4 +1,4 @@
-"""Leave-one-out: each training picture against the bank without the picture's own entries."""
+"""Leave-one-out: each training image against the bank without the image's own entries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["LeftOut", "leave_one_out", "score_others"]
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """The nearest entries of N pictures' patches.
+    """The nearest entries of N images' patches.
 
     Attributes:
-        entries: int32 `[N, P]`, the nearest entry that comes from another picture; -1 where all of the
+        entries: int32 `[N, P]`, the nearest entry that comes from another image; -1 where all of the
             bank comes from this one.
         distances: float32 `[N, P]`, Euclidean; 0 there.
     """
@@ -28,7 +28,7 @@ class LeftOut:
     distances: NDArray[np.float32]
 
     def scores(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Score the pictures, float64 `[N]`: max over patches of w(m*) ||p - m*||."""
+        """Score the images, float64 `[N]`: max over patches of w(m*) ||p - m*||."""
         patches = weights.astype(np.float64)[self.entries] * self.distances
         return np.asarray(patches.max(axis=1))
 
@@ -36,12 +36,12 @@ class LeftOut:
 def leave_one_out(
     features: NDArray[np.float32], bank: NDArray[np.float32], owners: NDArray[np.int32], device: torch.device
 ) -> LeftOut:
-    """Find each training patch's nearest entry among those of other pictures.
+    """Find each training patch's nearest entry among those of other images.
 
     Args:
         features: float32 `[N, P, d]`.
         bank: float32 `[n, d]`.
-        owners: int32 `[n]`, the training picture of each entry.
+        owners: int32 `[n]`, the training image of each entry.
         device: where to compute.
     """
     entries = torch.from_numpy(bank).to(device)
@@ -52,7 +52,7 @@ def leave_one_out(
     for i in track(range(len(features)), "leave-one-out scores"):
         own = owner == i
         if bool(own.all()):
-            continue  # nobody else is in the bank; the picture says nothing about a limit
+            continue  # nobody else is in the bank; the image says nothing about a threshold
         nearest[i], distances[i] = _nearest(features[i], entries, halves.where(~own, torch.inf))
     return LeftOut(nearest, distances)
 
@@ -63,7 +63,7 @@ def score_others(
     weights: NDArray[np.float32],
     device: torch.device,
 ) -> NDArray[np.float64]:
-    """Score pictures that aren't in the bank, float32 `[P, d]` each: float64 `[L]`."""
+    """Score images that aren't in the bank, float32 `[P, d]` each: float64 `[L]`."""
     entries = torch.from_numpy(bank).to(device)
     halves = entries.square().sum(dim=1) / 2
     found = (_nearest(patches, entries, halves) for patches in features)

@@ -1,4 +1,4 @@
-"""Threshold: a provisional limit from the training pictures themselves, until it is calibrated."""
+"""Threshold: a provisional threshold from the training images themselves, until it is calibrated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["provisional_threshold"]
 
 
 def provisional_threshold(scores: NDArray[np.float64], trusted: NDArray[np.bool_]) -> Threshold:
-    """Take the highest score of the training pictures that are trusted as the limit.
+    """Take the highest score of the training images that are trusted as the threshold.
 
     Args:
         scores: float64 `[N]`, leave-one-image-out.

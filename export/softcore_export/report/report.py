@@ -12,44 +12,44 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import Manifest
-from softcore_runtime.errors import FrameError, PictureError
+from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.contamination.choices import Choices, choices_path
 from softcore_export.contamination.contamination import Contamination, Judged
-from softcore_export.report.heat_map import encode, heat_picture, lay_heat, resize
+from softcore_export.report.heat_map import encode, heat_image, lay_heat, resize
 
 __all__ = ["FILE", "Facts", "render_report", "write_report"]
 
 FILE = "report.html"
 
-_Picture = NDArray[np.uint8]  # BGR [h, w, 3]
+_Image = NDArray[np.uint8]  # BGR [h, w, 3]
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
-_FEW = 20  # training pictures, below which a limit says little
+_FEW = 20  # training images, below which a threshold says little
 _SHOWN, _LEAST = 24, 6  # suspects
-_SAMPLES, _INPUTS = 12, 3  # pictures behind the coreset map, and of these as the model sees them
+_SAMPLES, _INPUTS = 12, 3  # images behind the coreset map, and of these as the model sees them
 _THUMBNAIL = 320  # pixels of the longer side
-_BINS, _TOP = 20, 4.0  # columns per limit, and where a chart ends
+_BINS, _TOP = 20, 4.0  # columns per threshold, and where a chart ends
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What the report tells, of N pictures with P = H * W patches each.
+    """What the report tells, of N images with P = H * W patches each.
 
     Attributes:
         manifest: the bundle's; its `files` may still be empty.
-        contamination: how suspect each of the N pictures is.
-        choices: what a person decided; of pictures that aren't there, too.
+        contamination: how suspect each of the N images is.
+        choices: what a person decided; of images that aren't there, too.
         folder: the training folder, to which `contamination`'s paths are relative.
-        paths: `[N]`, the pictures that were read, in the order of training.
+        paths: `[N]`, the images that were read, in the order of training.
         digests: `[N]`, SHA-256 of their files.
-        skipped: a line for each picture that couldn't be read.
-        patch_suspicion: float32 `[N, P]`, as times the limit: above 1 a patch is marked.
+        skipped: a line for each image that couldn't be read.
+        patch_suspicion: float32 `[N, P]`, as times the threshold: above 1 a patch is marked.
         kept: bool `[N, P]`; False is excluded from the memory bank.
-        origins: int32 `[n, 3]`, training picture, row and column of each of the bank's entries.
+        origins: int32 `[n, 3]`, training image, row and column of each of the bank's entries.
         scores: float64 `[N]`, leave-one-image-out, in the unit of the manifest's threshold.
         seconds: of each stage.
     """
@@ -79,11 +79,11 @@ class Facts:
         if len(self.digests) != n:
             raise ValueError(f"digests must be [N] = [{n}], not [{len(self.digests)}]")
         if sorted(self.names) != sorted(judged.path for judged in self.contamination.images):
-            raise ValueError("contamination must judge just the pictures in paths")
+            raise ValueError("contamination must judge just the images in paths")
 
     @property
     def names(self) -> list[str]:
-        """The pictures' names below the training folder, `[N]`."""
+        """The images' names below the training folder, `[N]`."""
         return [to_text(path.relative_to(self.folder).as_posix()) for path in self.paths]
 
 
@@ -93,17 +93,17 @@ class _Suspect:
     chosen: bool
     why: str
     missing: str
-    picture: str = ""
+    image: str = ""
     heat: str = ""
 
 
 @dataclass(frozen=True)
 class _Chart:
-    """A histogram: each column is (bin, others, suspects, words); bins are a `_BINS`th of the limit wide."""
+    """A histogram: each column is (bin, others, suspects, words); `_BINS` bins make one threshold."""
 
     columns: list[tuple[int, int, int, str]]
     bins: int
-    limit: int  # the first bin above it
+    threshold: int  # the first bin above it
     tallest: int
     ticks: list[tuple[float, str]]  # per cent of the width, words
 
@@ -111,7 +111,7 @@ class _Chart:
 def render_report(facts: Facts) -> str:
     """Render the report: one HTML page that needs nothing beside itself.
 
-    A few pictures are read again, to show them. One that has vanished since is reported as such.
+    A few images are read again, to show them. One that has vanished since is reported as such.
     """
     return _render(facts, sum(record.bytes for record in facts.manifest.files.values()))
 
@@ -134,9 +134,7 @@ def _render(facts: Facts, size: int) -> str:
     worth_showing = [
         judged
         for place, judged in enumerate(images)
-        if place < _LEAST
-        or judged.suspicion > 1
-        or facts.digests[rows[judged.path]] in facts.choices.pictures
+        if place < _LEAST or judged.suspicion > 1 or facts.digests[rows[judged.path]] in facts.choices.images
     ]
     entries = np.bincount(facts.origins[:, 0], minlength=len(names))  # [N]
     most = np.argsort(-entries, kind="stable")[:_LEAST]
@@ -154,7 +152,7 @@ def _render(facts: Facts, size: int) -> str:
         size=size,
         few=_FEW,
         choices_file=choices_path(Path(manifest.category)).name,
-        chosen=sum(digest in facts.choices.pictures for digest in facts.digests),
+        chosen=sum(digest in facts.choices.images for digest in facts.digests),
         suspects=[_show(facts, rows[judged.path], judged) for judged in worth_showing[:_SHOWN]],
         suspect_count=int(suspect.sum()),
         unshown=len(worth_showing[_SHOWN:]),
@@ -182,26 +180,26 @@ def _render(facts: Facts, size: int) -> str:
 
 def _show(facts: Facts, row: int, judged: Judged) -> _Suspect:
     grid = (facts.manifest.grid.height, facts.manifest.grid.width)
-    chosen = facts.digests[row] in facts.choices.pictures
+    chosen = facts.digests[row] in facts.choices.images
     why = _explain(facts, row, judged.suspicion)
     seen = _read(facts.paths[row], facts.manifest.preprocessing)
     if isinstance(seen, str):
         return _Suspect(judged, chosen, why, missing=seen)
     suspicion, kept = facts.patch_suspicion[row].reshape(grid), facts.kept[row].reshape(grid)
-    heat = encode(resize(heat_picture(seen[1], suspicion, kept), _THUMBNAIL))
+    heat = encode(resize(heat_image(seen[1], suspicion, kept), _THUMBNAIL))
     return _Suspect(judged, chosen, why, "", encode(resize(seen[1], _THUMBNAIL)), heat)
 
 
 def _explain(facts: Facts, row: int, suspicion: float) -> str:
-    """Say what of a picture is excluded, and why; where a person chose, also what they overruled."""
+    """Say what of an image is excluded, and why; where a person chose, also what they overruled."""
     bank, out = facts.manifest.bank, ~facts.kept[row]
-    choice = facts.choices.pictures.get(facts.digests[row])
+    choice = facts.choices.images.get(facts.digests[row])
     some = f"{out.sum()} of its {len(out)} patches"
     if choice is None:
         if not out.any():
             return "All of it is used."
         if bank.discriminator == "auto":
-            return f"Excluded: {some}, for being too unlike the same place in the other pictures."
+            return f"Excluded: {some}, for being too unlike the same place in the other images."
         return f"Excluded: {some}, for being among the most unusual {100 * bank.tau:g} % of all."
     did = {
         "keep": "A person chose to use all of it.",
@@ -218,11 +216,11 @@ def _explain(facts: Facts, row: int, suspicion: float) -> str:
 
 
 def _sample(facts: Facts) -> tuple[list[tuple[str, str, str, str]], NDArray[np.float32], int]:
-    """Read a few pictures, evenly spread over the training order.
+    """Read a few images, evenly spread over the training order.
 
     Returns:
         (name, frame, crop, what is missing) of those to be shown, the mean crop (float32 `[c, c, 3]`, grey
-        without any), and of how many pictures it is the mean.
+        without any), and of how many images it is the mean.
     """
     preprocessing, count = facts.manifest.preprocessing, len(facts.paths)
     rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLES)).round().astype(int))
@@ -244,23 +242,23 @@ def _sample(facts: Facts) -> tuple[list[tuple[str, str, str, str]], NDArray[np.f
     return inputs, total / np.float32(read) if read else total + np.float32(128), read
 
 
-def _read(path: Path, preprocessing: Preprocessing) -> tuple[_Picture, _Picture] | str:
-    """Read a picture again: the frame and its crop, or what is wrong with it now."""
+def _read(path: Path, preprocessing: Preprocessing) -> tuple[_Image, _Image] | str:
+    """Read an image again: the frame and its crop, or what is wrong with it now."""
     try:
         frame = preprocessing.read(path)
         return frame, preprocessing.apply(frame)
-    except (FrameError, PictureError):
+    except (FrameError, ImageError):
         return "can no longer be read" if path.exists() else "no longer there"
 
 
-def _outline_window(frame: _Picture, preprocessing: Preprocessing) -> _Picture:
+def _outline_window(frame: _Image, preprocessing: Preprocessing) -> _Image:
     """Outline what is inspected of a frame and darken the rest."""
-    picture = resize(frame, _THUMBNAIL)
-    window = preprocessing.window(*picture.shape[:2])
+    image = resize(frame, _THUMBNAIL)
+    window = preprocessing.window(*image.shape[:2])
     left, top = round(window.x), round(window.y)
     right, bottom = round(window.x + window.width), round(window.y + window.height)
-    drawn = picture // 3
-    drawn[top:bottom, left:right] = picture[top:bottom, left:right]
+    drawn = image // 3
+    drawn[top:bottom, left:right] = image[top:bottom, left:right]
     for colour, thick in ((_BLACK, 3), (_WHITE, 1)):
         cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colour, thick)
     return drawn
@@ -273,16 +271,16 @@ def _count_positions(facts: Facts) -> NDArray[np.int64]:
     return counts
 
 
-def _map_positions(counts: NDArray[np.int64], mean: NDArray[np.float32]) -> _Picture:
-    """Lay counts `[H, W]` as heat over the mean picture; each position keeps its cell."""
-    picture = resize((0.6 * mean).astype(np.uint8), 448)
+def _map_positions(counts: NDArray[np.int64], mean: NDArray[np.float32]) -> _Image:
+    """Lay counts `[H, W]` as heat over the mean image; each position keeps its cell."""
+    image = resize((0.6 * mean).astype(np.uint8), 448)
     shares = (counts / counts.max()).astype(np.float32)
-    cells = cv2.resize(shares, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    return lay_heat(picture, np.asarray(cells))
+    cells = cv2.resize(shares, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return lay_heat(image, np.asarray(cells))
 
 
 def _chart(values: NDArray[np.float64], suspect: NDArray[np.bool_]) -> _Chart:
-    """Make a histogram of values `[N]` in times the limit; whatever is at the limit stays below its line."""
+    """Make a histogram of values `[N]` in times the threshold; a value equal to it stays below its line."""
     top = min(_TOP, max(1.5, math.ceil(2 * float(values.max())) / 2))
     bins = round(top * _BINS)
     place = np.clip(np.ceil(values * _BINS) - 1, 0, bins - 1).astype(int)
@@ -290,7 +288,7 @@ def _chart(values: NDArray[np.float64], suspect: NDArray[np.bool_]) -> _Chart:
     for i in np.unique(place).tolist():
         marked, others = int((suspect & (place == i)).sum()), int((~suspect & (place == i)).sum())
         to = f"{(i + 1) / _BINS:.2f}" if i + 1 < bins or values.max() <= top else "more"
-        columns.append((i, others, marked, f"{i / _BINS:.2f} to {to} x limit: {others + marked}"))
+        columns.append((i, others, marked, f"{i / _BINS:.2f} to {to} x threshold: {others + marked}"))
     step = 0.5 if top <= 2.5 else 1.0
     ticks = [(100 * step * i / top, f"{step * i:g}") for i in range(round(top / step) + 1)]
     if values.max() > top:

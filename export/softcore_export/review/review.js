@@ -6,7 +6,7 @@ const token = document.querySelector("meta[name=softcore-token]").content;
 const rows = Number(document.body.dataset.rows);
 const columns = Number(document.body.dataset.columns);
 const BATCH = 48; // cards
-const SAID = { keep: "keep all of it", exclude: "exclude the picture" };
+const SAID = { keep: "keep all of it", exclude: "exclude the image" };
 let state = null;
 let ended = false;
 let saving = Promise.resolve(); // choices are saved one after the other, in the order of the clicks
@@ -30,7 +30,7 @@ async function call(method, path, body) {
 }
 
 const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
-const times = (share) => `${share >= 1.995 ? share.toFixed(1) : share.toFixed(2)} x limit`;
+const times = (share) => `${share >= 1.995 ? share.toFixed(1) : share.toFixed(2)} x threshold`;
 const key = (row, column) => row * columns + column;
 
 // --- The numbers, and the bar below -----------------------------------------------------------------
@@ -51,7 +51,7 @@ async function show(news) {
   for (const filter of ["suspects", "all", "chosen"]) $(`count-${filter}`).textContent = state.cards[filter].toLocaleString("en");
   $("suspects").textContent = state.cards.suspects.toLocaleString("en");
   $("chosen").textContent = state.cards.chosen.toLocaleString("en");
-  $("limit").textContent = state.limit;
+  $("threshold").textContent = state.threshold;
   $("excluded").textContent = state.excluded;
 
   const running = state.running !== null;
@@ -140,7 +140,7 @@ const cards = new Map(); // sha256 -> {card, element}
 
 function question(limit) {
   const form = new FormData(document.querySelector(".filters"));
-  return `pictures?${new URLSearchParams({ show: form.get("show"), name: form.get("name"), limit })}`;
+  return `images?${new URLSearchParams({ show: form.get("show"), name: form.get("name"), limit })}`;
 }
 
 // What was asked for before a choice was saved may not know of it yet.
@@ -177,12 +177,12 @@ async function list(limit, fresh) {
   const name = document.querySelector("[name=name]").value.trim();
   const filter = document.querySelector("[name=show]:checked").value;
   const none = name
-    ? `No ${filter === "all" ? "picture" : filter === "suspects" ? "suspect" : "picture with a choice"} has “${name}” in its name.`
+    ? `No ${filter === "all" ? "image" : filter === "suspects" ? "suspect" : "image with a choice"} has “${name}” in its name.`
     : filter === "suspects"
-      ? "No picture is above the limit. Look at all pictures to see the most unusual ones."
+      ? "No image is above the threshold. Look at all images to see the most unusual ones."
       : "You have made no choice yet.";
   $("found").textContent = page.total
-    ? `${page.cards.length.toLocaleString("en")} of ${count(page.total, "picture")}, most suspect first.`
+    ? `${page.cards.length.toLocaleString("en")} of ${count(page.total, "image")}, most suspect first.`
     : none;
   return first;
 }
@@ -196,7 +196,7 @@ async function reload() {
     for (const card of page.cards) if (cards.has(card.sha256)) fill(cards.get(card.sha256), card);
     // A card whose choice was taken back is here still, though its filter would no longer show it.
     const found = new Set(page.cards.map((card) => card.sha256));
-    for (const own of shown.filter((sha256) => !found.has(sha256))) fill(cards.get(own), await call("GET", `pictures/${own}`));
+    for (const own of shown.filter((sha256) => !found.has(sha256))) fill(cards.get(own), await call("GET", `images/${own}`));
   } catch (error) {
     fail(error);
   }
@@ -211,7 +211,7 @@ function append(card) {
   element.classList.toggle("above", card.suspicion > 1);
   element.querySelector("h3").textContent = name;
   element.querySelector(".share").textContent = times(card.suspicion);
-  element.querySelector(".place").textContent = card.suspicion > 1 ? "suspect" : "below the limit";
+  element.querySelector(".place").textContent = card.suspicion > 1 ? "suspect" : "below the threshold";
   const same = element.querySelector(".same");
   same.hidden = card.names.length === 1;
   same.textContent = `Also in the folder, with the same content: ${card.names.slice(1, 4).join(", ")}${card.names.length > 4 ? ` and ${card.names.length - 4} more` : ""}.`;
@@ -219,14 +219,14 @@ function append(card) {
   pair.setAttribute("aria-label", `Enlarge ${name} and mark patches`);
   pair.title = "Enlarge, and mark patches";
   pair.addEventListener("click", () => pair.classList.contains("gone") || edit(held));
-  for (const picture of pair.querySelectorAll("img")) {
-    picture.addEventListener("error", () => {
+  for (const image of pair.querySelectorAll("img")) {
+    image.addEventListener("error", () => {
       pair.classList.add("gone");
-      pair.querySelector("span > span").textContent = "This picture can no longer be read.";
+      pair.querySelector("span > span").textContent = "This image can no longer be read.";
       pair.querySelectorAll("span > span")[1].textContent = "";
     });
   }
-  pair.querySelector("img").src = `pictures/${card.sha256}/crop.jpg`;
+  pair.querySelector("img").src = `images/${card.sha256}/crop.jpg`;
   element.querySelector(".choices").setAttribute("aria-label", `What to do with ${name}`);
   element.querySelector(".choices").addEventListener("click", (event) => {
     const action = event.target.closest("button")?.dataset.action;
@@ -241,9 +241,9 @@ function append(card) {
 function fill(held, card) {
   const { element } = held;
   held.card = card;
-  const heat = `pictures/${card.sha256}/heat.jpg?export=${state?.exports ?? 0}`;
-  const picture = element.querySelectorAll(".pair img")[1];
-  if (picture.getAttribute("src") !== heat) picture.src = heat;
+  const heat = `images/${card.sha256}/heat.jpg?export=${state?.exports ?? 0}`;
+  const image = element.querySelectorAll(".pair img")[1];
+  if (image.getAttribute("src") !== heat) image.src = heat;
   element.querySelector(".did").textContent = `Last export: ${card.did}.`;
   const action = card.choice?.action ?? "";
   for (const button of element.querySelectorAll(".choices button")) button.setAttribute("aria-pressed", button.dataset.action === action);
@@ -308,7 +308,7 @@ for (let row = 0; row < rows; row++) {
 async function edit(held) {
   let patches;
   try {
-    patches = (await call("GET", `pictures/${held.card.sha256}/patches`)).flat();
+    patches = (await call("GET", `images/${held.card.sha256}/patches`)).flat();
   } catch (error) {
     fail(error);
     return;
@@ -327,7 +327,7 @@ async function edit(held) {
 function look() {
   const view = editor.querySelector("[name=view]:checked").value;
   const version = view === "heat" ? `?export=${state?.exports ?? 0}` : "";
-  editor.querySelector(".canvas img").src = `pictures/${edited.held.card.sha256}/${view}.jpg${version}`;
+  editor.querySelector(".canvas img").src = `images/${edited.held.card.sha256}/${view}.jpg${version}`;
 }
 
 function mark(index, marked) {

@@ -13,12 +13,12 @@ from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.cli.local_page import make_app, open_browser, require_token, serve
-from softcore_runtime.errors import DataError, FrameError, PictureError
+from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 
 from softcore_export.contamination.choices import Choice, choices_path, read_choices
 from softcore_export.export import Export, Prepared
-from softcore_export.report.heat_map import heat_picture
+from softcore_export.report.heat_map import heat_image
 from softcore_export.review.review_session import Card, Page, Session, Show, State, count
 
 __all__ = ["review", "review_app"]
@@ -44,7 +44,7 @@ def review(
     try:
         session.export()
     except DataError as error:
-        if not session.choices.pictures:
+        if not session.choices.images:
             raise
         say(f"warning: {error}; change your choices on the page")
     end = "review finished"
@@ -71,12 +71,12 @@ def review_app(session: Session) -> FastAPI:
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     template = environment.from_string((folder / "review.html.j2").read_text(encoding="utf-8"))
 
-    def demand_picture(sha256: str) -> None:
+    def demand_image(sha256: str) -> None:
         if sha256 not in session.subjects:
-            raise HTTPException(404, "no training picture has this content")
+            raise HTTPException(404, "no training image has this content")
 
     write = Depends(require_token(session.token, "this page is of an earlier review; reload it"))
-    picture = Depends(demand_picture)
+    image = Depends(demand_image)
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
@@ -99,8 +99,8 @@ def review_app(session: Session) -> FastAPI:
     def state() -> State:
         return session.state()
 
-    @app.get("/pictures")
-    def pictures(
+    @app.get("/images")
+    def images(
         show: Show = "suspects",
         name: str = "",
         limit: Annotated[int, Query(ge=1)] = 48,
@@ -108,25 +108,25 @@ def review_app(session: Session) -> FastAPI:
         found = session.find(show, name)
         return Page(total=len(found), cards=[session.card(own) for own in found[:limit]])
 
-    @app.get("/pictures/{sha256}", dependencies=[picture])
+    @app.get("/images/{sha256}", dependencies=[image])
     def card(sha256: str) -> Card:
         return session.card(sha256)
 
-    @app.get("/pictures/{sha256}/patches", dependencies=[picture])
+    @app.get("/images/{sha256}/patches", dependencies=[image])
     def patches(sha256: str) -> list[list[float]]:
         suspicion: list[list[float]] = np.nan_to_num(session.patches(sha256)).astype(float).round(3).tolist()
         return suspicion
 
-    @app.get("/pictures/{sha256}/crop.jpg", dependencies=[picture])
+    @app.get("/images/{sha256}/crop.jpg", dependencies=[image])
     def crop(sha256: str) -> Response:
         return _jpeg(_read_crop(session, sha256))
 
-    @app.get("/pictures/{sha256}/heat.jpg", dependencies=[picture])
+    @app.get("/images/{sha256}/heat.jpg", dependencies=[image])
     def heat(sha256: str) -> Response:
         seen = _read_crop(session, sha256)
-        return _jpeg(heat_picture(seen, session.patches(sha256), session.kept(sha256)))
+        return _jpeg(heat_image(seen, session.patches(sha256), session.kept(sha256)))
 
-    @app.put("/choices/{sha256}", dependencies=[write, picture])
+    @app.put("/choices/{sha256}", dependencies=[write, image])
     def choose(sha256: str, choice: Choice) -> Card:
         if choice.patches and choice.grid != session.prepared.grid:
             rows, columns = session.prepared.grid
@@ -134,7 +134,7 @@ def review_app(session: Session) -> FastAPI:
         session.choose(sha256, choice)
         return session.card(sha256)
 
-    @app.delete("/choices/{sha256}", dependencies=[write, picture])
+    @app.delete("/choices/{sha256}", dependencies=[write, image])
     def take_back(sha256: str) -> Card:
         session.choose(sha256, None)
         return session.card(sha256)
@@ -155,15 +155,15 @@ def review_app(session: Session) -> FastAPI:
 
 
 def _read_crop(session: Session, digest: str) -> NDArray[np.uint8]:
-    """Read a picture as the network sees it, uint8 BGR `[crop, crop, 3]`."""
-    path = session.prepared.pictures.read[session.subjects[digest].rows[0]]
+    """Read an image as the network sees it, uint8 BGR `[crop, crop, 3]`."""
+    path = session.prepared.images.read[session.subjects[digest].rows[0]]
     try:
         preprocessing = session.prepared.settings.preprocessing
         return preprocessing.apply(preprocessing.read(path))
-    except (FrameError, PictureError) as error:
+    except (FrameError, ImageError) as error:
         raise HTTPException(410, to_text(str(error))) from error
 
 
-def _jpeg(picture: NDArray[np.uint8]) -> Response:
-    data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
+def _jpeg(image: NDArray[np.uint8]) -> Response:
+    data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
     return Response(data, media_type="image/jpeg")

@@ -27,16 +27,16 @@ Show = Literal["suspects", "all", "chosen"]
 
 
 class Card(BaseModel):
-    """A picture on the page; files with the same content share one, most suspect first.
+    """An image on the page; files with the same content share one, most suspect first.
 
     Attributes:
         sha256: of the file.
         names: of the files, below the training folder.
-        suspicion: times the limit.
+        suspicion: times the threshold.
         did: what the last export did, in words.
         choice: a person's.
         pending: the bundle was made with another choice, or with none.
-        marks: row and column of the patches that are marked: chosen, else above the limit.
+        marks: row and column of the patches that are marked: chosen, else above the threshold.
     """
 
     sha256: str
@@ -59,7 +59,7 @@ class State(BaseModel):
     """What of the page an export or a choice changes; texts are ready to be read.
 
     Attributes:
-        limit, excluded: by the last export.
+        threshold, excluded: by the last export.
         cards: how many each filter shows.
         pending: how many choices aren't in the bundle.
         exports: how many have been finished, the first included.
@@ -68,7 +68,7 @@ class State(BaseModel):
         outcome: of the last one; `failed`, where it changed nothing.
     """
 
-    limit: str
+    threshold: str
     excluded: str
     cards: dict[Show, int]
     pending: int
@@ -81,7 +81,7 @@ class State(BaseModel):
 
 @dataclass(frozen=True)
 class _Subject:
-    """A picture by its content: the rows of its files, the most suspect first."""
+    """An image by its content: the rows of its files, the most suspect first."""
 
     rows: list[int]
     names: list[str]
@@ -157,16 +157,16 @@ class Session:
             UsageError: it can't be written; what was chosen before stays.
         """
         with self._lock:
-            pictures = {key: old for key, old in self.choices.pictures.items() if key != digest}
+            images = {key: old for key, old in self.choices.images.items() if key != digest}
             if choice:
-                pictures[digest] = choice
-            choices = Choices(pictures=pictures)
+                images[digest] = choice
+            choices = Choices(images=images)
             write_choices(choices_path(self.target), choices)
             self.choices = choices
 
     def pending(self, digest: str) -> bool:
-        """Tell whether the bundle was made with another choice of this picture, or with none."""
-        return self.choices.pictures.get(digest) != self._exported.pictures.get(digest)
+        """Tell whether the bundle was made with another choice of this image, or with none."""
+        return self.choices.images.get(digest) != self._exported.images.get(digest)
 
     def patches(self, digest: str) -> NDArray[np.float32]:
         """Give the suspicion of each patch, float32 `[H, W]`."""
@@ -185,7 +185,7 @@ class Session:
         passes: dict[Show, Callable[[str], bool]] = {
             "suspects": lambda digest: self.subjects[digest].suspicion > 1,
             "all": lambda _: True,
-            "chosen": self.choices.pictures.__contains__,
+            "chosen": self.choices.images.__contains__,
         }
         wanted = name.strip().casefold()
         return [
@@ -196,7 +196,7 @@ class Session:
 
     def card(self, digest: str) -> Card:
         """Tell of one content."""
-        subject, choice = self.subjects[digest], self.choices.pictures.get(digest)
+        subject, choice = self.subjects[digest], self.choices.images.get(digest)
         marked = choice and choice.action == "exclude patches"
         marks = ~choice.kept(self.prepared.grid) if choice and marked else self.patches(digest) > 1
         return Card(
@@ -213,7 +213,7 @@ class Session:
         """Tell of the rest."""
         since, done = self.running_since, self.done
         return State(
-            limit=f"{done.manifest.threshold.value:.4g}" if done else "none yet",
+            threshold=f"{done.manifest.threshold.value:.4g}" if done else "none yet",
             excluded=_tell_excluded(done.kept) if done else "nothing yet",
             cards={show: len(self.find(show)) for show in ("suspects", "all", "chosen")},
             pending=sum(map(self.pending, self.subjects)),
@@ -227,17 +227,17 @@ class Session:
 
 def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
     """List the contents of the images by their SHA-256, the most suspect first."""
-    pictures, rows = prepared.pictures, dict[str, list[int]]()
-    for row in np.argsort(-prepared.judgement.pictures, kind="stable").tolist():
-        rows.setdefault(pictures.digests[row], []).append(row)
-    names = {path: [to_text(path.relative_to(pictures.folder).as_posix())] for path in pictures.read}
-    for copy, original in {**pictures.repeated, **pictures.redrawn}.items():  # which are learned once
-        names.get(original, []).append(to_text(copy.relative_to(pictures.folder).as_posix()))
+    images, rows = prepared.images, dict[str, list[int]]()
+    for row in np.argsort(-prepared.judgement.images, kind="stable").tolist():
+        rows.setdefault(images.digests[row], []).append(row)
+    names = {path: [to_text(path.relative_to(images.folder).as_posix())] for path in images.read}
+    for copy, original in {**images.repeated, **images.redrawn}.items():  # which are learned once
+        names.get(original, []).append(to_text(copy.relative_to(images.folder).as_posix()))
     return {
         digest: _Subject(
             own,
-            [name for row in own for name in names[pictures.read[row]]],
-            float(prepared.judgement.pictures[own[0]]),
+            [name for row in own for name in names[images.read[row]]],
+            float(prepared.judgement.images[own[0]]),
         )
         for digest, own in rows.items()
     }
@@ -250,25 +250,25 @@ def _tell_kept(kept: NDArray[np.bool_]) -> str:
 
 
 def _tell_excluded(kept: NDArray[np.bool_]) -> str:
-    """Say what of the pictures is excluded, kept being bool `[N, P]`."""
+    """Say what of the images is excluded, kept being bool `[N, P]`."""
     whole = ~kept.any(axis=1)
     partly = ~kept.all(axis=1) & ~whole
-    told = [count(int(whole.sum()), "picture")] if whole.any() else []
+    told = [count(int(whole.sum()), "image")] if whole.any() else []
     if partly.any():
-        more = "more" if told else "pictures" if partly.sum() > 1 else "picture"
+        more = "more" if told else "images" if partly.sum() > 1 else "image"
         told.append(f"{count(int((~kept[partly]).sum()), 'patch', 'patches')} of {partly.sum():,} {more}")
     return " and ".join(told) or "nothing"
 
 
 def _compare(before: Export | None, after: Export, seconds: float) -> str:
     """Say what an export changed."""
-    limit, excluded = after.manifest.threshold.value, _tell_excluded(after.kept)
+    threshold, excluded = after.manifest.threshold.value, _tell_excluded(after.kept)
     told = f"Exported in {seconds:.1f} s. "
     if before is None:
-        return told + f"Decision limit {limit:.4g}. Excluded: {excluded}."
+        return told + f"Decision threshold {threshold:.4g}. Excluded: {excluded}."
     old = before.manifest.threshold.value
     was = _tell_excluded(before.kept)
-    told += f"Decision limit {old:.4g} → {limit:.4g}. "
+    told += f"Decision threshold {old:.4g} → {threshold:.4g}. "
     return told + f"Excluded now: {excluded}" + (f" (before: {was})." if was != excluded else ", as before.")
 
 

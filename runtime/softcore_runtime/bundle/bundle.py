@@ -37,8 +37,8 @@ from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest
 from softcore_runtime.bundle.network_file import find_network_fault
 from softcore_runtime.bundle.sizes import check_sizes
 from softcore_runtime.bundle.strict_json import parse_json
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, PictureError
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, ImageError
+from softcore_runtime.images.image_file import read_image
 from softcore_runtime.regular_file import Stamp, hash_file, read_regular
 
 __all__ = [
@@ -169,13 +169,13 @@ class Bundle:
             uint8 BGR `[H, W, 3]`.
 
         Raises:
-            PictureError: the file was removed or changed since the bundle was read.
+            ImageError: the file was removed or changed since the bundle was read.
 
         Example:
             >>> bundle.read_golden(bundle.golden[0]).shape
             (48, 48, 3)
         """
-        return read_picture(self.path / _GOLDEN / golden.file)
+        return read_image(self.path / _GOLDEN / golden.file)
 
 
 def describe(manifest: Manifest) -> str:
@@ -269,7 +269,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, Stamp]:
     except ValueError as error:
         raise BundleNotFoundError(f"{str(path)!a}: no bundle here ({error})") from error
     manifest = parse_manifest(data, str(file))
-    masks = [limit.mask for limit in (manifest.threshold, *manifest.history) if limit.mask]
+    masks = [threshold.mask for threshold in (manifest.threshold, *manifest.history) if threshold.mask]
     for name in (*_REQUIRED, *masks):
         if name not in manifest.files:
             raise BundleCorruptError(f"{file}: does not list {name}")
@@ -311,8 +311,8 @@ def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
         return None
     verify_file(path, name, manifest.files[name])
     try:
-        return read_picture(path / name)
-    except PictureError as error:
+        return read_image(path / name)
+    except ImageError as error:
         raise BundleCorruptError(str(error)) from error
 
 

@@ -128,7 +128,7 @@ class Agreement(Record):
 class Dataset(Record):
     """What the bundle was trained on."""
 
-    pictures: int = Field(gt=0, description="number of training images")
+    images: int = Field(alias="pictures", gt=0, description="number of training images")
     skipped: int = Field(ge=0, description="number of images that could not be read and were left out")
     fingerprint: Sha256 = Field(description="SHA-256 over the images' names and contents")
     traces: Traces | None = Field(
@@ -152,7 +152,7 @@ class Manifest(Record):
         Manifest(category='tiny', threshold=12.0, provisional=True, network='cell means', bank='768x3', ...)
         >>> manifest.preprocessing
         Preprocessing(resize=36, crop=32)
-        >>> manifest.dataset.pictures, manifest.bank.dim
+        >>> manifest.dataset.images, manifest.bank.dim
         (12, 3)
     """
 
@@ -201,7 +201,7 @@ class Manifest(Record):
         yield "provisional", self.threshold.provisional
         yield "network", self.backbone.name
         yield "bank", f"{self.bank.n}x{self.bank.dim}"
-        yield "images", self.dataset.pictures
+        yield "images", self.dataset.images
         yield "created", f"{self.created:%Y-%m-%d}"
         yield "format_version", self.format_version
 
@@ -216,7 +216,7 @@ def dump_manifest(manifest: Manifest) -> bytes:
     The seal is the SHA-256 of the document itself with 64 zeros in the seal's place, so that a changed
     byte in the manifest (a threshold, say) is found like one in any other file.
     """
-    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json")}
+    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True)}
     unsealed = (json.dumps(document, indent=2) + "\n").encode()
     seal = hashlib.sha256(unsealed).hexdigest()
     return unsealed.replace(_UNSEALED.encode(), seal.encode(), 1)
@@ -255,7 +255,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         raise BundleCorruptError(f"{where}: the seal is missing; export the bundle again")
     if hashlib.sha256(data.replace(seal.encode(), _UNSEALED.encode(), 1)).hexdigest() != seal:
         raise BundleCorruptError(
-            f"{where}: changed since it was written; limits are set with softcore-calibrate, not by hand"
+            f"{where}: changed since it was written; thresholds are set with softcore-calibrate, not by hand"
         )
     try:
         # As JSON, whose dates are text, and strictly: true is no number, and neither is "12".

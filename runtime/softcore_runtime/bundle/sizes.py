@@ -33,7 +33,7 @@ def check_sizes(path: Path, manifest: Manifest) -> None:
         "index.hnsw": HEADER + numbers + bank.n * (4 * (2 * m + 1) + 8 + 4 + 8 * (m + 1)),
         "backbone.onnx": _NETWORK_BYTES,
         "golden/scores.json": _SCORES_BYTES,
-        **training.most_bytes(manifest.dataset.pictures),
+        **training.most_bytes(manifest.dataset.images),
     }
     for name, record in manifest.files.items():
         if record.bytes > most.get(name, _FILE_BYTES):

@@ -45,7 +45,7 @@ class Calibration(Record):
     overkill: Rate | None = Field(description="good parts that fail; null without good images")
     escape: Rate | None = Field(description="bad parts that pass; null without bad images")
     source: Literal["pictures", "training"] = Field(
-        description="whose scores the good parts' are: of images given to `softcore-calibrate` (`pictures`), "
+        description="whose scores the good parts' are: of images given to `softcore-calibrate` (`images`), "
         "or the training images' own, each against the memory bank without its entries (`training`)"
     )
     good_sha256: Sha256 | None = Field(description="SHA-256 over the sorted contents of the good images")

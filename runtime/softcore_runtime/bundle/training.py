@@ -1,11 +1,11 @@
-"""Training: what a bundle keeps of its training pictures, so that others can be compared with them.
+"""Training: what a bundle keeps of its training images, so that others can be compared with them.
 
 ::
 
-    training/scores.npy       float64 [T], of the pictures that aren't suspect, each against the bank
+    training/scores.npy       float64 [T], of the images that aren't suspect, each against the bank
                               without its own entries
-    training/thumbnails.npy   uint8 [N, 32, 32], grey, of all pictures
-    training/looks.npy        float64 [N, 3], brightness, contrast and sharpness of all pictures
+    training/thumbnails.npy   uint8 [N, 32, 32], grey, of all images
+    training/looks.npy        float64 [N, 3], brightness, contrast and sharpness of all images
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from softcore_runtime.bundle.array_file import HEADER, read_array
 from softcore_runtime.errors import BundleCorruptError
-from softcore_runtime.images.pictures import check_frame, to_bgr8
+from softcore_runtime.images.image_file import check_frame, to_bgr8
 
 __all__ = [
     "LOOKS",
@@ -45,10 +45,10 @@ _LARGEST = 2**30  # bytes of a file, whatever the bundle's manifest says
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What is known of N training pictures.
+    """What is known of N training images.
 
     Attributes:
-        scores: float64 `[T]`, T <= N, leave-one-image-out, of the pictures that aren't suspect.
+        scores: float64 `[T]`, T <= N, leave-one-image-out, of the images that aren't suspect.
         thumbnails: uint8 `[N, 32, 32]`.
         looks: float64 `[N, 3]`, see `measure_look`.
     """
@@ -68,7 +68,7 @@ class Training:
 
 
 def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Shrink a frame to grey uint8 `[32, 32]`: enough to know a picture again, however it is encoded."""
+    """Shrink a frame to grey uint8 `[32, 32]`: enough to know an image again, however it is encoded."""
     grey = cv2.cvtColor(to_bgr8(frame), cv2.COLOR_BGR2GRAY)
     return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -81,7 +81,7 @@ def measure_look(frame: NDArray[np.generic]) -> NDArray[np.float64]:
     millisecond.
 
     Raises:
-        FrameError: the frame is no picture (see `to_bgr8`).
+        FrameError: the frame is no image (see `to_bgr8`).
     """
     check_frame(frame)
     grey = _thin_out(frame, max(1, min(frame.shape[:2]) // _ENOUGH))
@@ -125,10 +125,10 @@ def read_training(path: Path) -> Training:
         raise BundleCorruptError(f"{(path / SCORES).parent}: {error}") from error
 
 
-def most_bytes(pictures: int) -> dict[str, int]:
+def most_bytes(images: int) -> dict[str, int]:
     """Say how large each file may be, by its name, where there were so many training images."""
     return {
-        SCORES: HEADER + 8 * pictures,
-        THUMBNAILS: HEADER + _SIDE**2 * pictures,
-        LOOKS: HEADER + 8 * len(QUANTITIES) * pictures,
+        SCORES: HEADER + 8 * images,
+        THUMBNAILS: HEADER + _SIDE**2 * images,
+        LOOKS: HEADER + 8 * len(QUANTITIES) * images,
     }

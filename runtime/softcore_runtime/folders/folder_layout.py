@@ -8,7 +8,7 @@ from pathlib import Path
 from softcore_runtime.errors import UsageError
 from softcore_runtime.folders.folder_kinds import FolderKind, list_folders, read_kind
 from softcore_runtime.folders.ground_truth import GroundTruth, look_like_masks
-from softcore_runtime.images.pictures import SUFFIXES, find_pictures
+from softcore_runtime.images.image_file import SUFFIXES, find_images
 
 __all__ = [
     "LEARNING_ADVICE",
@@ -55,7 +55,7 @@ def choose_training(place: Path) -> Path | None:
     if (there := choose_images(place)) is not None:
         return there
     masks = kinds.get(FolderKind.MASK)
-    if FolderKind.TEST in kinds or (masks and len(find_pictures(place)) == sum(map(_count_files, masks))):
+    if FolderKind.TEST in kinds or (masks and len(find_images(place)) == sum(map(_count_files, masks))):
         raise UsageError(
             f"{place / 'train' / 'good'}: no such folder, though test images or masks are there; "
             f"{LEARNING_ADVICE}"
@@ -146,7 +146,7 @@ def list_loose(place: Path) -> list[Path]:
 def find_readable(folder: Path) -> list[Path]:
     """Name the images under a folder; none where it can't be read, which the listing around it tells."""
     try:
-        return find_pictures(folder)
+        return find_images(folder)
     except OSError:
         return []
 

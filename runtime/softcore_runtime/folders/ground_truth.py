@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.folders.folder_kinds import FolderKind, read_kind
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 
 __all__ = ["GroundTruth", "look_like_masks", "part_masks"]
 
@@ -89,9 +89,9 @@ def part_masks(root: Path, images: Sequence[Path], others: Sequence[Path] = ()) 
             unknown.append(path)
             continue
         try:
-            if any(read_picture(mask).any() for mask in its or ()):
+            if any(read_image(mask).any() for mask in its or ()):
                 defective.append(path)
-        except PictureError:
+        except ImageError:
             unknown.append(path)
     return GroundTruth(sorted({*within, *beside}), sorted(beside), defective, unknown)
 
@@ -111,8 +111,8 @@ def look_like_masks(paths: Sequence[Path]) -> bool:
 
 def _looks_like_a_mask(path: Path) -> bool:
     try:
-        image = read_picture(path)
-    except PictureError:
+        image = read_image(path)
+    except ImageError:
         return True
     step = max(1, round((image.shape[0] * image.shape[1] / _PIXELS) ** 0.5))
     pixels = image[::step, ::step].reshape(-1, 3).astype(np.int32)

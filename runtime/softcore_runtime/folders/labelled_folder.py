@@ -29,7 +29,7 @@ from softcore_runtime.folders.folder_layout import (
     sort_folders,
 )
 from softcore_runtime.folders.ground_truth import GroundTruth, part_masks
-from softcore_runtime.images.pictures import find_pictures, list_pictures
+from softcore_runtime.images.image_file import find_images, list_images
 
 __all__ = ["ImagePart", "LabelledPart", "find_class_part", "find_test_part", "find_training_part"]
 
@@ -110,7 +110,7 @@ def find_training_part(folder: Path) -> ImagePart:
         place = there
     if FolderKind.GOOD in kinds:
         place, images, truth = _take_class(place, FolderKind.BAD, LEARNING_ADVICE)
-        omitted += [*list_pictures(place).describe_omitted(), *_describe_masks(folder, truth)]
+        omitted += [*list_images(place).describe_omitted(), *_describe_masks(folder, truth)]
         return ImagePart(place, name_layout(place, kinds), images, omitted)
     images, truth, said = _read_masks(folder, place)
     refuse_kinds(folder, place, images, FolderKind.BAD, LEARNING_ADVICE)
@@ -162,7 +162,7 @@ def find_test_part(folder: Path) -> LabelledPart:
     bads = [one for one in sorted(classes) if find_readable(one)]
     parts = {one: _take_class(one, FolderKind.BAD, TESTING_ADVICE) for one in good}
     parts |= {one: _take_class(one, FolderKind.GOOD, TESTING_ADVICE) for one in bads}
-    omitted = [*list_pictures(place).describe_omitted(), *_describe_loose(place)]
+    omitted = [*list_images(place).describe_omitted(), *_describe_loose(place)]
     omitted += [line for _, _, truth in parts.values() for line in _describe_masks(place, truth)]
     return LabelledPart(
         place,
@@ -187,7 +187,7 @@ def find_class_part(folder: Path, *, defective: bool) -> ImagePart:
     """
     wrong = FolderKind.GOOD if defective else FolderKind.BAD
     place, images, truth = _take_class(folder, wrong, TESTING_ADVICE)
-    omitted = [*list_pictures(place).describe_omitted(), *_describe_masks(folder, truth)]
+    omitted = [*list_images(place).describe_omitted(), *_describe_masks(folder, truth)]
     return ImagePart(place, "", images, omitted)
 
 
@@ -196,22 +196,22 @@ def _take_class(folder: Path, wrong: FolderKind, advice: str) -> tuple[Path, lis
     place = folder
     while (there := choose_images(place)) is not None:
         place = there
-    pictures = find_pictures(place)
-    truth = part_masks(place, pictures)
+    images = find_images(place)
+    truth = part_masks(place, images)
     masks = set(truth.masks)
-    images = [path for path in pictures if path not in masks]
+    images = [path for path in images if path not in masks]
     refuse_kinds(folder, place, images, wrong, advice)
     return place, images, truth
 
 
 def _read_masks(folder: Path, place: Path) -> tuple[list[Path], GroundTruth, list[str]]:
     """List the images of a place where only masks can say what is good, the masks, and what isn't taken."""
-    listing = list_pictures(place)
-    inside = set(listing.pictures)
-    others = [] if place == folder else [path for path in find_pictures(folder) if path not in inside]
-    truth = part_masks(folder, listing.pictures, others)
+    listing = list_images(place)
+    inside = set(listing.images)
+    others = [] if place == folder else [path for path in find_images(folder) if path not in inside]
+    truth = part_masks(folder, listing.images, others)
     left = {*truth.masks, *truth.unknown}
-    images = [path for path in listing.pictures if path not in left]
+    images = [path for path in listing.images if path not in left]
     said = listing.describe_omitted()
     if truth.unknown:
         said.append(

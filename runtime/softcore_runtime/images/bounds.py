@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from softcore_runtime.errors import PictureError, UsageError
+from softcore_runtime.errors import ImageError, UsageError
 
 __all__ = ["DEFAULT", "VARIABLE", "check_file_size", "check_size", "find_largest"]
 
@@ -41,20 +41,20 @@ def check_size(width: int, height: int) -> None:
     """Refuse an image that has no pixels or too many.
 
     Raises:
-        PictureError: so it is.
+        ImageError: so it is.
         UsageError: as `find_largest`.
 
     Example:
         >>> check_size(30_000, 30_000)
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.PictureError: an image of 30,000 x 30,000 pixels can't be read: at most ...
+        softcore_runtime.errors.ImageError: an image of 30,000 x 30,000 pixels can't be read: at most ...
     """
     if width <= 0 or height <= 0:
-        raise PictureError("not a picture, or a damaged one")
+        raise ImageError("not an image, or a damaged one")
     most = find_largest()
     if width * height > most:
-        raise PictureError(
+        raise ImageError(
             f"an image of {width:,} x {height:,} pixels can't be read: at most {most / 1e6:g} megapixels are "
             f"({VARIABLE} sets this)"
         )
@@ -64,12 +64,12 @@ def check_file_size(size: int) -> None:
     """Refuse a file of more bytes than an image can need.
 
     Raises:
-        PictureError: so it is.
+        ImageError: so it is.
         UsageError: as `find_largest`.
     """
     most = find_largest()
     if size > _BYTES * most + _BESIDES:
-        raise PictureError(
+        raise ImageError(
             f"a file of {size / 1e9:,.1f} GB can't be read: no image of at most {most / 1e6:g} megapixels "
             f"needs that ({VARIABLE} sets this)"
         )

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.images.pictures import check_frame, to_bgr8
+from softcore_runtime.images.image_file import check_frame, to_bgr8
 from softcore_runtime.images.traces import Trace, Traces
 
 __all__ = [

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.missing_library import explain_import
 
 try:
@@ -47,7 +47,7 @@ def decode(data: bytes | memoryview) -> NDArray[np.generic]:
     """Decode an image as it is stored, without its orientation: BGR `[H, W, 3]`.
 
     Raises:
-        PictureError: OpenCV can't, or its decoder warns that something is wrong.
+        ImageError: OpenCV can't, or its decoder warns that something is wrong.
     """
     return _decode(data, _COLOUR)
 
@@ -60,15 +60,15 @@ def decode_deep_grey(data: bytes) -> NDArray[np.generic]:
 def _decode(data: bytes | memoryview, flags: int) -> NDArray[np.generic]:
     with _keep_words() as words:
         try:
-            picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error as error:
-            raise PictureError(f"OpenCV can't decode it ({error.err})") from error
+            raise ImageError(f"OpenCV can't decode it ({error.err})") from error
     warned = [line for line in words if line.startswith(_JPEG)]
     if warned:
-        raise PictureError(f"the image is damaged and can't be read ({warned[0]})")
-    if picture is None:
-        raise PictureError("not a picture, or a damaged one")
-    return picture
+        raise ImageError(f"the image is damaged and can't be read ({warned[0]})")
+    if image is None:
+        raise ImageError("not an image, or a damaged one")
+    return image
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.decoder import decode
 from softcore_runtime.images.depth import FULL, stretch
 from softcore_runtime.images.formats import jpeg, png
@@ -45,7 +45,7 @@ def decode_image(data: bytes, white: int = FULL) -> NDArray[np.generic]:
         uint8 or uint16, BGR `[H, W, 3]` or grey `[H, W]`, upright; 16 bits span their full range.
 
     Raises:
-        PictureError: it is none of these, damaged, or of a kind that isn't read; the message has no path.
+        ImageError: it is none of these, damaged, or of a kind that isn't read; the message has no path.
         UsageError: as `check_size`.
     """
     if data.startswith(png.SIGNATURE):
@@ -59,11 +59,11 @@ def decode_image(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     elif data.startswith(b"BM"):
         return decode_bmp(data)
     elif name := _name_other(data):
-        raise PictureError(f"an image of the kind {name} can't be read; convert it to .png")
+        raise ImageError(f"an image of the kind {name} can't be read; convert it to .png")
     else:
-        raise PictureError("not a picture, or a damaged one")
-    picture = apply_orientation(decode(memoryview(data)[: head.end]), head.orientation)
-    return stretch(picture, white) if picture.dtype == np.uint16 else picture
+        raise ImageError("not an image, or a damaged one")
+    image = apply_orientation(decode(memoryview(data)[: head.end]), head.orientation)
+    return stretch(image, white) if image.dtype == np.uint16 else image
 
 
 def has_16_bits(data: bytes) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from softcore_runtime.images.file_names import to_text
 
-__all__ = ["SUFFIXES", "Listing", "find_pictures", "list_pictures"]
+__all__ = ["SUFFIXES", "Listing", "find_images", "list_images"]
 
 SUFFIXES = frozenset({".bmp", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _OTHERS = frozenset(
@@ -30,7 +30,7 @@ class Listing:
 
     Attributes:
         folder: that.
-        pictures: the images, sorted by path; those in a folder that a symbolic link leads to are among them,
+        images: the images, sorted by path; those in a folder that a symbolic link leads to are among them,
             by the link's path.
         dangling: symbolic links that lead nowhere, with an image's name or that of a folder.
         linked: symbolic links to folders that aren't followed: these lie around this one, or are listed
@@ -40,12 +40,12 @@ class Listing:
 
     Example:
         >>> (folder / "a.png").touch()
-        >>> list_pictures(folder).pictures
+        >>> list_images(folder).images
         [PosixPath('.../empty/a.png')]
     """
 
     folder: Path
-    pictures: list[Path]
+    images: list[Path]
     dangling: list[Path]
     linked: list[Path]
     closed: list[Path]
@@ -57,7 +57,7 @@ class Listing:
         Example:
             >>> (folder / "a.gif").touch()
             >>> (folder / "b.png").symlink_to("nowhere")
-            >>> for line in list_pictures(folder).describe_omitted():
+            >>> for line in list_images(folder).describe_omitted():
             ...     print("-", line)
             - .../empty: 1 symbolic link leads nowhere and is left out: b.png
             - .../empty: 1 image of a kind that is not read is left out (.gif): a.gif; convert it to .png
@@ -92,7 +92,7 @@ class Listing:
         return names + (f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else "")
 
 
-def list_pictures(folder: Path) -> Listing:
+def list_images(folder: Path) -> Listing:
     """List the images under `folder`, and what looks like images there.
 
     Hidden files and folders are passed over. Symbolic links are followed, but for those that lead to a folder
@@ -103,7 +103,7 @@ def list_pictures(folder: Path) -> Listing:
 
     Example:
         >>> (folder / "a.png").touch()
-        >>> len(list_pictures(folder).pictures)
+        >>> len(list_images(folder).images)
         1
     """
     found = Listing(folder, [], [], [], [], [])
@@ -118,13 +118,13 @@ def list_pictures(folder: Path) -> Listing:
             else:
                 further += _walk(link, found, seen)
         links = further
-    for paths in (found.pictures, found.dangling, found.linked, found.closed, found.others):
+    for paths in (found.images, found.dangling, found.linked, found.closed, found.others):
         paths.sort()
     return found
 
 
-def find_pictures(folder: Path) -> list[Path]:
-    """Name every image under `folder`, sorted by path, as `list_pictures` does.
+def find_images(folder: Path) -> list[Path]:
+    """Name every image under `folder`, sorted by path, as `list_images` does.
 
     None, where there is no such folder.
 
@@ -133,10 +133,10 @@ def find_pictures(folder: Path) -> list[Path]:
 
     Example:
         >>> (folder / "a.png").touch()
-        >>> [found.name for found in find_pictures(folder)]
+        >>> [found.name for found in find_images(folder)]
         ['a.png']
     """
-    return list_pictures(folder).pictures if folder.is_dir() else []
+    return list_images(folder).images if folder.is_dir() else []
 
 
 def _identify(folder: Path) -> _Identity:
@@ -176,6 +176,6 @@ def _put_down(path: Path, found: Listing) -> None:
         if suffix in {"", *SUFFIXES, *_OTHERS}:  # without a suffix it may have led to a folder of them
             found.dangling.append(path)
     elif suffix in SUFFIXES:
-        found.pictures.append(path)
+        found.images.append(path)
     elif suffix in _OTHERS:
         found.others.append(path)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from softcore_runtime.errors import FrameError
 from softcore_runtime.images.depth import FULL
-from softcore_runtime.images.pictures import read_picture, to_bgr8
+from softcore_runtime.images.image_file import read_image, to_bgr8
 
 __all__ = ["SMALLEST_SIDE", "Preprocessing", "Window"]
 
@@ -110,14 +110,14 @@ class Preprocessing(BaseModel):
             uint8 BGR `[H, W, 3]`.
 
         Raises:
-            PictureError: as `read_picture`.
-            UsageError: as `read_picture`.
+            ImageError: as `read_image`.
+            UsageError: as `read_image`.
 
         Example:
             >>> inspector.manifest.preprocessing.read(path / "golden" / "good.png").shape
             (48, 48, 3)
         """
-        return read_picture(path, self.white)
+        return read_image(path, self.white)
 
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Turn a frame into the network's input.
@@ -143,13 +143,13 @@ class Preprocessing(BaseModel):
                 ...
             softcore_runtime.errors.FrameError: a frame of 48 x 4 pixels is too small (at least 8)
         """
-        picture = to_bgr8(frame, self.white)
-        height, width = picture.shape[:2]
+        image = to_bgr8(frame, self.white)
+        height, width = image.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
             raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {SMALLEST_SIDE})")
         # One after the other: OpenCV averages over areas only where neither side grows.
         shrunk = (min(width, self.resize), min(height, self.resize))
-        small = cv2.resize(picture, shrunk, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
         square = cv2.resize(small, (self.resize, self.resize), interpolation=cv2.INTER_LINEAR)
         start, stop = self.margin, self.margin + self.crop
         return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)

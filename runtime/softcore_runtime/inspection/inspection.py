@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from softcore_runtime.backends.engine import Provider
 from softcore_runtime.decision import Bound, Decision
-from softcore_runtime.images.pictures import check_frame, to_bgr8
+from softcore_runtime.images.image_file import check_frame, to_bgr8
 from softcore_runtime.images.preprocessing import Window
 from softcore_runtime.inspection.notebook import draw_card
 from softcore_runtime.inspection.overlays import COLOURS, bring_to_size, colour, outline
@@ -51,7 +51,7 @@ class Ruling:
 
     Raises:
         ValueError: the decision contradicts the score, or the threshold isn't above 0.
-        FrameError: `frame` is no frame (see `softcore_runtime.images.pictures.check_frame`).
+        FrameError: `frame` is no frame (see `softcore_runtime.images.image_file.check_frame`).
 
     Example:
         >>> ruling = inspector.decide(frame)
@@ -87,12 +87,12 @@ class Ruling:
         if not self.score <= self.threshold:
             expected = Decision.REVIEW if self.score <= self.fail_above else Decision.FAIL
         if self.decision is not expected:
-            limits = (
+            thresholds = (
                 f"{self.threshold}"
                 if self.fail_above == self.threshold
                 else f"{self.threshold} to {self.fail_above}"
             )
-            raise ValueError(f"{self.decision} contradicts score {self.score}, threshold {limits}")
+            raise ValueError(f"{self.decision} contradicts score {self.score}, threshold {thresholds}")
 
     @property
     def share(self) -> float:

@@ -29,10 +29,10 @@ from softcore_runtime.bundle.bundle import (
     read_manifest,
     read_mask,
 )
-from softcore_runtime.bundle.limit import explain_limit
 from softcore_runtime.bundle.manifest import Backbone as BackboneRecord
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.threshold import Calibration, Threshold
+from softcore_runtime.bundle.threshold_change import explain_threshold
 from softcore_runtime.decision import Bound, Decision
 from softcore_runtime.errors import BundleCorruptError, SelfTestError, UsageError
 from softcore_runtime.images.mask import check_mask, find_ignored
@@ -97,7 +97,7 @@ class Inspector:
         threads: int | None = None,
         self_test: bool = True,
         build: bool = False,
-        any_limit: bool = False,
+        any_threshold: bool = False,
     ) -> Inspector:
         """Read and verify a bundle, warm up, and repeat its golden frames.
 
@@ -112,7 +112,8 @@ class Inspector:
                 at the threshold in use.
             build: let TensorRT build engines also where `auto` takes it, which takes minutes; where TensorRT
                 is named it builds them in any case.
-            any_limit: take also a bundle whose threshold lets every golden frame pass: to set another one.
+            any_threshold: take also a bundle whose threshold lets every golden frame pass: to set another
+                one.
 
         Returns:
             the inspector, ready for its first frame.
@@ -144,7 +145,7 @@ class Inspector:
         inspector._warm_up()
         if self_test:
             inspector.run_self_test()
-            fault = None if any_limit else inspector.explain_limit(inspector.manifest.threshold)
+            fault = None if any_threshold else inspector.explain_threshold(inspector.manifest.threshold)
             if fault:
                 raise SelfTestError(
                     f"{bundle.path}: {fault}; set another threshold with softcore-calibrate, or export again"
@@ -207,10 +208,10 @@ class Inspector:
         learned = calibration or self._manifest.backbone
         if _computes_alike(learned, here):
             return None
-        what = "limit was calibrated" if calibration else "bundle was learned"
+        what = "threshold was calibrated" if calibration else "bundle was learned"
         then = describe_backbone(learned.engine, learned.provider, learned.precision)
         now = describe_backbone(here.engine, here.provider, here.precision)
-        return f"the {what} with {then}, here it runs with {now}: calibrate its limit on this machine"
+        return f"the {what} with {then}, here it runs with {now}: calibrate its threshold on this machine"
 
     def decide(self, frame: NDArray[np.generic], camera: int = 0) -> Ruling:
         """Decide on one frame, as soon as the decision is certain.
@@ -320,8 +321,10 @@ class Inspector:
             check_mask(mask, self._manifest.preprocessing, grid)
         self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
 
-    def explain_limit(self, threshold: Threshold) -> str | None:
-        """Say why a threshold can't be used: no golden frame would fail by it. See `limit.explain_limit`.
+    def explain_threshold(self, threshold: Threshold) -> str | None:
+        """Say why a threshold can't be used: no golden frame would fail by it.
+
+        See `threshold_change.explain_threshold`.
 
         Args:
             threshold: the threshold in question; its `mask` isn't read, since a mask may hide the spoiled
@@ -332,9 +335,9 @@ class Inspector:
 
         Example:
             >>> from softcore_runtime.bundle.threshold import Threshold
-            >>> inspector.explain_limit(Threshold(value=15, provisional=False, method="by hand")) is None
+            >>> inspector.explain_threshold(Threshold(value=15, provisional=False, method="by hand")) is None
             True
-            >>> inspector.explain_limit(Threshold(value=1e9, provisional=False, method="by hand"))
+            >>> inspector.explain_threshold(Threshold(value=1e9, provisional=False, method="by hand"))
             'at a threshold of 1e+09 no golden frame fails (the highest score is ...'
         """
         area, side = threshold.min_area, self._manifest.preprocessing.crop
@@ -343,7 +346,7 @@ class Inspector:
             score if area is None else score_area(draw_map(self._shape(patches), side), area, score)
             for score, patches in found
         ]
-        return explain_limit(threshold, self._manifest, scores)
+        return explain_threshold(threshold, self._manifest, scores)
 
     @property
     def outdated(self) -> bool:
@@ -367,7 +370,7 @@ class Inspector:
                 frame.
 
         Example:
-            >>> from softcore_runtime.bundle.limit import set_threshold
+            >>> from softcore_runtime.bundle.threshold_change import set_threshold
             >>> from softcore_runtime.bundle.threshold import Threshold
             >>> new = Threshold(value=15, provisional=False, method="by hand")
             >>> _ = set_threshold(path, new, inspector.manifest)
@@ -383,7 +386,7 @@ class Inspector:
             raise BundleCorruptError(
                 f"{self._bundle.path}: was exported anew; the earlier export is in use until a restart"
             )
-        fault = self.explain_limit(manifest.threshold)
+        fault = self.explain_threshold(manifest.threshold)
         if fault:
             raise SelfTestError(f"{self._bundle.path}: {fault}; the earlier threshold stays in use")
         old = self._manifest.threshold
@@ -426,19 +429,19 @@ class Inspector:
             >>> [(one.file, one.flipped) for one in inspector.repeat_golden()]
             [('good.png', False), ('spoiled.png', False)]
         """
-        limit = self._exported_limit()
+        threshold = self._exported_threshold()
         return tuple(
-            Repeated(golden.file, golden.score, here, limit)
+            Repeated(golden.file, golden.score, here, threshold)
             for golden, (here, _) in zip(self._bundle.golden, self._score_golden(), strict=True)
         )
 
     def _score_golden(self) -> list[tuple[float, NDArray[np.float32]]]:
         """Score each golden frame and its patches, exactly where they are above the exported threshold."""
-        limit, scored = self._exported_limit(), []
+        threshold, scored = self._exported_threshold(), []
         for golden in self._bundle.golden:
             with self._turn:
                 patches = self._features([self._bundle.read_golden(golden)])[0]
-                found, scores = self._search.inspect(patches, limit)
+                found, scores = self._search.inspect(patches, threshold)
             scored.append((found.score, scores))
         self._golden = scored
         return scored
@@ -460,8 +463,8 @@ class Inspector:
             frames = [
                 self._features([self._bundle.read_golden(golden)])[0].copy() for golden in self._bundle.golden
             ]
-            limit = self._exported_limit()
-            return measure_indexes(self._bundle, self._backbone, frames, limit, threads)
+            threshold = self._exported_threshold()
+            return measure_indexes(self._bundle, self._backbone, frames, threshold, threads)
 
     def _decide(self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]) -> list[Ruling]:
         start = time.perf_counter()
@@ -563,7 +566,7 @@ class Inspector:
                 first = hints[:, 0] if hints.shape[1] else np.zeros(len(ignored), np.int32)
                 self._unsuspicious = self._bundle.bank[first]
 
-    def _exported_limit(self) -> float:
+    def _exported_threshold(self) -> float:
         """The threshold that the golden frames' decisions were made with."""
         return (*self._manifest.history, self._manifest.threshold)[0].value
 

@@ -53,13 +53,13 @@ def show_inspector(bundle: Bundle, manifest: Manifest, network: str, remark: str
 
 def _describe_training(bundle: Bundle, manifest: Manifest) -> str:
     dataset = manifest.dataset
-    words = f"{dataset.pictures}"
+    words = f"{dataset.images}"
     try:
         trusted = len(read_training(bundle.path).scores)
     except SoftCoreError:
-        trusted = dataset.pictures
-    if trusted < dataset.pictures:
-        words += f", {dataset.pictures - trusted} of them suspect"
+        trusted = dataset.images
+    if trusted < dataset.images:
+        words += f", {dataset.images - trusted} of them suspect"
     if dataset.skipped:
         words += f"; {dataset.skipped} more could not be read"
     return words

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.decision import Decision
-from softcore_runtime.images.pictures import to_bgr8
+from softcore_runtime.images.image_file import to_bgr8
 from softcore_runtime.images.preprocessing import Window
 
 __all__ = ["COLOURS", "Inspected", "bring_to_size", "colour", "outline", "overlay", "split_overlay"]
@@ -69,7 +69,7 @@ def overlay(frame: NDArray[np.generic], inspection: Inspected) -> NDArray[np.uin
         uint8 BGR `[h, 2 w, 3]`; w pixels are those of the frame, brought to 320 to 1600 of its longer side.
 
     Raises:
-        FrameError: `frame` is no frame (see `softcore_runtime.images.pictures.to_bgr8`).
+        FrameError: `frame` is no frame (see `softcore_runtime.images.image_file.to_bgr8`).
 
     Example:
         >>> drawn = overlay(bad_frame, inspector.inspect(bad_frame))
@@ -100,9 +100,9 @@ def outline(frame: NDArray[np.generic], inspection: Inspected, longest: int = _L
         >>> outline(bad_frame, inspector.inspect(bad_frame), longest=160).shape
         (160, 160, 3)
     """
-    picture = bring_to_size(to_bgr8(frame), longest)
-    _draw_outline(picture, _lay_over(inspection, frame.shape[:2], picture.shape[:2]))
-    return picture
+    image = bring_to_size(to_bgr8(frame), longest)
+    _draw_outline(image, _lay_over(inspection, frame.shape[:2], image.shape[:2]))
+    return image
 
 
 def colour(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LARGEST) -> NDArray[np.uint8]:
@@ -123,19 +123,19 @@ def colour(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LA
         >>> colour(bad_frame, inspector.inspect(bad_frame), longest=160).shape
         (160, 160, 3)
     """
-    picture = bring_to_size(to_bgr8(frame), longest)
-    share = _lay_over(inspection, frame.shape[:2], picture.shape[:2])
+    image = bring_to_size(to_bgr8(frame), longest)
+    share = _lay_over(inspection, frame.shape[:2], image.shape[:2])
     strength = np.clip((np.nan_to_num(share) - _FROM) / (_TO - _FROM), 0, 1)
     colours = cv2.applyColorMap((255 * (0.25 + 0.75 * strength)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = np.where(strength > 0, 0.2 + 0.6 * strength, 0)[:, :, None]
-    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     heat: NDArray[np.uint8] = ((1 - alpha) * grey + alpha * colours).astype(np.uint8)
     heat[np.isnan(share)] //= 3
     _draw_outline(heat, share)
     return heat
 
 
-def split_overlay(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def split_overlay(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Take an overlay apart: what `outline` and what `colour` drew, uint8 BGR `[h, w, 3]` each.
 
     Example:
@@ -143,24 +143,24 @@ def split_overlay(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArra
         >>> left.shape, right.shape
         ((320, 320, 3), (320, 320, 3))
     """
-    width = picture.shape[1]
-    panels = picture[_bar_height(width) :]
+    width = image.shape[1]
+    panels = image[_bar_height(width) :]
     return panels[:, : width // 2], panels[:, width // 2 :]
 
 
-def _draw_outline(picture: NDArray[np.uint8], share: NDArray[np.float32]) -> None:
+def _draw_outline(image: NDArray[np.uint8], share: NDArray[np.float32]) -> None:
     region = (np.nan_to_num(share) > 1).astype(np.uint8)
     outlines = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
-    thick = max(1, round(max(picture.shape[:2]) / 300))
-    cv2.drawContours(picture, outlines, -1, _BLACK, 3 * thick, cv2.LINE_AA)
-    cv2.drawContours(picture, outlines, -1, _WHITE, thick, cv2.LINE_AA)
+    thick = max(1, round(max(image.shape[:2]) / 300))
+    cv2.drawContours(image, outlines, -1, _BLACK, 3 * thick, cv2.LINE_AA)
+    cv2.drawContours(image, outlines, -1, _WHITE, thick, cv2.LINE_AA)
 
 
-def bring_to_size(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+def bring_to_size(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     """Enlarge an image that is too small to be read, shrink one that is too large to be kept; always a copy.
 
     Args:
-        picture: uint8 BGR `[H, W, 3]`.
+        image: uint8 BGR `[H, W, 3]`.
         longest: pixels that the longer side may have; it gets 320 at least, or `longest` if that is fewer.
 
     Returns:
@@ -170,20 +170,20 @@ def bring_to_size(picture: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]
         >>> bring_to_size(frame, 1600).shape
         (320, 320, 3)
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = max(height, width)
     factor = min(max(1.0, _SMALLEST / side), longest / side)
     if factor == 1:
-        return np.array(picture, dtype=np.uint8)
+        return np.array(image, dtype=np.uint8)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, size, interpolation=way), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=way), dtype=np.uint8)
 
 
-def _lay_over(inspection: Inspected, frame: tuple[int, ...], picture: tuple[int, ...]) -> NDArray[np.float32]:
+def _lay_over(inspection: Inspected, frame: tuple[int, ...], image: tuple[int, ...]) -> NDArray[np.float32]:
     """Lay the scores, as shares of the threshold, over an image of `[h, w]`: that, NaN outside the window."""
     window = inspection.window
-    height, width = picture
+    height, width = image
     down, across = height / frame[0], width / frame[1]
     top, bottom = round(window.y * down), round((window.y + window.height) * down)
     left, right = round(window.x * across), round((window.x + window.width) * across)
@@ -223,7 +223,7 @@ def _head_line(inspection: Inspected, width: int) -> NDArray[np.uint8]:
                 thick,
                 cv2.LINE_AA,
             )
-    words = f"{inspection.decision}  {inspection.share:.2f} x limit"
+    words = f"{inspection.decision}  {inspection.share:.2f} x threshold"
     place, font = (size, round(0.7 * size)), cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(bar, words, place, font, size / 44, _WHITE, thick // 2 + 1, cv2.LINE_AA)
     return bar

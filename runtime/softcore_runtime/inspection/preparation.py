@@ -68,7 +68,7 @@ def prepare(
             f"largest relative difference is {largest_difference(repeated):.1e}); take another --provider, "
             "or export in the precision that will serve"
         )
-    if fault := inspector.explain_limit(inspector.manifest.threshold):
+    if fault := inspector.explain_threshold(inspector.manifest.threshold):
         raise SelfTestError(
             f"{path}: {fault}; set another threshold with softcore-calibrate, or export again"
         )

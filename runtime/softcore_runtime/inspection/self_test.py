@@ -15,27 +15,27 @@ class Repeated:
         file: its name in the bundle's `golden/`.
         exported: the score it gave at export.
         here: the score it gives on this machine.
-        limit: the limit that the export set, which decides on both.
+        threshold: the threshold that the export set, which decides on both.
     """
 
     file: str
     exported: float
     here: float
-    limit: float
+    threshold: float
 
     @property
     def difference(self) -> float:
-        """The difference of the two, relative to the score at export or to the limit, whichever is higher."""
-        return abs(self.here - self.exported) / max(self.exported, self.limit)
+        """The difference of the two, relative to the higher of the exported score and the threshold."""
+        return abs(self.here - self.exported) / max(self.exported, self.threshold)
 
     @property
     def flipped(self) -> bool:
         """Whether the decision is another."""
-        return (self.here > self.limit) != (self.exported > self.limit)
+        return (self.here > self.threshold) != (self.exported > self.threshold)
 
     def clear(self, tolerance: float) -> bool:
-        """Tell whether the exported score lies further from the limit than `tolerance` of it."""
-        return abs(self.exported - self.limit) > tolerance * max(self.exported, self.limit)
+        """Tell whether the exported score lies further from the threshold than `tolerance` of it."""
+        return abs(self.exported - self.threshold) > tolerance * max(self.exported, self.threshold)
 
 
 def largest_difference(repeated: tuple[Repeated, ...]) -> float:

@@ -40,7 +40,11 @@ def choose_index(bundle: Bundle, backbone: Backbone, threads: int | None) -> Ind
 
 
 def measure_indexes(
-    bundle: Bundle, backbone: Backbone, frames: list[NDArray[np.float32]], limit: float, threads: int | None
+    bundle: Bundle,
+    backbone: Backbone,
+    frames: list[NDArray[np.float32]],
+    threshold: float,
+    threads: int | None,
 ) -> SearchTimes | None:
     """Time the search of frames' patches, float32 `[P, d]` each, by both indexes, and keep the medians.
 
@@ -59,7 +63,7 @@ def measure_indexes(
             for patches in frames:
                 search = Search(bundle.bank, bundle.weights, index, bundle.hints)  # no last frame helps it
                 start = time.perf_counter()
-                search.inspect(patches, limit)
+                search.inspect(patches, threshold)
                 times.append(1000 * (time.perf_counter() - start))
     hnsw, graph = (round(float(np.median(times[len(frames) :])), 3) for times in spent)
     measured = SearchTimes(

@@ -76,7 +76,7 @@ class _Frame:
 
     Attributes:
         patches: float32 `[P, d]`.
-        limit: the threshold, the highest score that passes.
+        threshold: the threshold, the highest score that passes.
         reach: what `squares` may be where a patch is certified.
         entries: int64 `[P]`, the nearest entry so far.
         squares: float32 `[P]`, the squared distance to it.
@@ -86,7 +86,7 @@ class _Frame:
     """
 
     patches: NDArray[np.float32]
-    limit: float
+    threshold: float
     reach: float
     entries: NDArray[np.int64]
     squares: NDArray[np.float32]
@@ -129,11 +129,11 @@ class Search:
         >>> index = HnswIndex.build(bank, m=8, ef_construction=50, seed=0)
         >>> search = Search(bank, np.ones(500, np.float32), index, np.zeros((64, 1), np.int32))
         >>> patches = bank[:64].copy()  # 64 patches that the bank has itself
-        >>> found = search.decide(patches, limit=1.0)
+        >>> found = search.decide(patches, threshold=1.0)
         >>> found.above, found.score <= 1
         (False, True)
         >>> patches[5] += 3
-        >>> found, scores = search.inspect(patches, limit=1.0)
+        >>> found, scores = search.inspect(patches, threshold=1.0)
         >>> found.above, int(scores.argmax())
         (True, 5)
     """
@@ -159,48 +159,48 @@ class Search:
         self._squares = np.empty(positions, np.float32)
         self._all = np.arange(positions)
 
-    def decide(self, patches: NDArray[np.float32], limit: float, camera: int = 0) -> Found:
+    def decide(self, patches: NDArray[np.float32], threshold: float, camera: int = 0) -> Found:
         """Say whether the highest score of a frame's patches is above a threshold, and no more.
 
         Stops as soon as that is certain. The score is the highest one, exactly, where that is known by then;
-        otherwise an upper bound of it where it isn't above `limit`, and where it is, a lower bound: the
+        otherwise an upper bound of it where it isn't above `threshold`, and where it is, a lower bound: the
         exact score of the worst of the patches looked at. The bound depends on the camera's frame before,
         the decision never does.
 
         Args:
             patches: float32 `[P, d]`.
-            limit: the threshold T, in the units of the scores.
+            threshold: the threshold T, in the units of the scores.
             camera: whose frame it is: the entries that served its last frame are compared first.
 
         Raises:
             FrameError: a patch is NaN or infinite.
         """
-        frame = self._start(patches, limit, camera)
+        frame = self._start(patches, threshold, camera)
         rows = frame.worst_first(frame.open(self._all))
         few = _WORST
-        while len(rows) and not frame.highest > limit:
+        while len(rows) and not frame.highest > threshold:
             some, rows = rows[:few], rows[few:]
             few *= 8
             self._ask_hints(frame, some)
             self._ask_index(frame, some := frame.open(some))
             some = frame.worst_first(frame.open(some))
             self._ask_everyone(frame, some[:1])
-            if not frame.highest > limit:
+            if not frame.highest > threshold:
                 self._ask_everyone(frame, some[1:])
         self._remember(frame, camera)
         return self._tell(frame)
 
     def inspect(
-        self, patches: NDArray[np.float32], limit: float, camera: int = 0
+        self, patches: NDArray[np.float32], threshold: float, camera: int = 0
     ) -> tuple[Found, NDArray[np.float32]]:
         """Score every patch of a frame: s(p) = w(m*) ||p - m*||, m* the nearest entry to p.
 
-        A score is exact wherever it could exceed `limit`, and so is the highest of all; elsewhere m* is the
-        nearest of those entries that were compared. See docs/explanation/method.md.
+        A score is exact wherever it could exceed `threshold`, and so is the highest of all; elsewhere m* is
+        the nearest of those entries that were compared. See docs/explanation/method.md.
 
         Args:
             patches: float32 `[P, d]`.
-            limit: as for `decide`.
+            threshold: as for `decide`.
             camera: as for `decide`.
 
         Returns:
@@ -209,7 +209,7 @@ class Search:
         Raises:
             FrameError: a patch is NaN or infinite.
         """
-        frame = self._start(patches, limit, camera)
+        frame = self._start(patches, threshold, camera)
         for entries in self._hints[:_EVERYWHERE]:
             self._try(frame, self._all, entries[:, None])
         self._ask_hints(frame, frame.open(self._all))
@@ -232,13 +232,13 @@ class Search:
         scores = np.where(frame.exact, frame.scores, self._weights[frame.entries] * distances)
         return self._tell(frame), np.minimum(scores, _LARGEST).astype(np.float32)
 
-    def score(self, patches: NDArray[np.float32], limit: float) -> tuple[Found, NDArray[np.float32]]:
+    def score(self, patches: NDArray[np.float32], threshold: float) -> tuple[Found, NDArray[np.float32]]:
         """Score every one of patches float32 `[P, d]` exactly, by an exhaustive search; see `inspect`."""
-        frame = self._start(patches, limit, 0)
+        frame = self._start(patches, threshold, 0)
         self._ask_everyone(frame, self._all)
         return self._tell(frame), np.minimum(frame.scores, _LARGEST).astype(np.float32)
 
-    def _start(self, patches: NDArray[np.float32], limit: float, camera: int) -> _Frame:
+    def _start(self, patches: NDArray[np.float32], threshold: float, camera: int) -> _Frame:
         """Measure every patch against the last frame's entry, or else the first hint.
 
         Raises:
@@ -257,8 +257,8 @@ class Search:
         entries, vectors = self._last[camera]
         frame = _Frame(
             patches=patches,
-            limit=limit,
-            reach=self._reach(limit),
+            threshold=threshold,
+            reach=self._reach(threshold),
             entries=entries.copy(),
             squares=self._squares,
             asked=np.zeros(positions, np.int8),
@@ -272,14 +272,14 @@ class Search:
             raise FrameError("the network gives NaN or infinity for this frame")
         return frame
 
-    def _reach(self, limit: float) -> float:
-        """Compute what a float32 square may be where W ||p - m|| <= `limit` is certain (see above)."""
-        if limit < 0:
+    def _reach(self, threshold: float) -> float:
+        """Compute what a float32 square may be where W ||p - m|| <= `threshold` is certain (see above)."""
+        if threshold < 0:
             return -1.0
         square = np.inf
         if self._weight_max > 0:
             with np.errstate(over="ignore"):
-                square = float(np.square(np.float64(limit) / self._weight_max))
+                square = float(np.square(np.float64(threshold) / self._weight_max))
         square = (square - self._bank.shape[1] * _UNDERFLOW) * (1 - self._lost)
         if square < 2 * _SMALLEST:
             return -1.0
@@ -353,7 +353,7 @@ class Search:
         vectors[rows] = self._bank[entries[rows]]
 
     def _tell(self, frame: _Frame) -> Found:
-        above = frame.highest > frame.limit
+        above = frame.highest > frame.threshold
         # Bounds grow with the square, and what is NaN stays NaN: that of the greatest is the greatest.
         rest = frame.squares[~frame.exact]
         least = float(self._bounds(rest.max(keepdims=True))[0]) if len(rest) else -1.0
@@ -362,7 +362,7 @@ class Search:
         elif above:
             score, bound = frame.highest, Bound.LOWER
         else:
-            score, bound = min(least, frame.limit), Bound.UPPER
+            score, bound = min(least, frame.threshold), Bound.UPPER
         certified = frame.squares <= frame.reach
         return Found(
             above=above,

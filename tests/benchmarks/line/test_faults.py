@@ -23,8 +23,8 @@ def test_whatever_fails_each_trigger_has_its_one_decision(
     """Each fault once or so; `python -m softcore_benchmarks.line.faults` goes on for 10,000 triggers."""
     second = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("second")))
     disk = small_disk(2_000_000)
-    picture = cv2.resize(good_frame, (96, 96))
-    plan = Plan(tiny_bundle, second, picture, 100, disk, engine="onnxruntime")
+    image = cv2.resize(good_frame, (96, 96))
+    plan = Plan(tiny_bundle, second, image, 100, disk, engine="onnxruntime")
     (tmp_path / "rig").mkdir()
     with Rig(tmp_path / "rig", plan) as rig:
         findings = inflict(rig, 1000, 0.8, disk=disk)

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_memory_is_looked_at_under_load(tiny_bundle: Path, good_frame: np.ndarray, tmp_path: Path) -> None:
-    picture = cv2.resize(good_frame, (96, 96))
-    plan = Plan(tiny_bundle, tiny_bundle, picture, 100, tmp_path / "archive", engine="onnxruntime")
+    image = cv2.resize(good_frame, (96, 96))
+    plan = Plan(tiny_bundle, tiny_bundle, image, 100, tmp_path / "archive", engine="onnxruntime")
     with Rig(tmp_path, plan) as rig:
         growth = measure_growth(rig, 0.2)
     assert growth.decisions > 20

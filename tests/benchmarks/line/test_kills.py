@@ -20,10 +20,10 @@ def test_kill_9_loses_no_decision_that_anybody_got(
     tiny_bundle: Path, good_frame: np.ndarray, tmp_path: Path
 ) -> None:
     """A few; `python -m softcore_benchmarks.line.kills` kills 200 times."""
-    picture = cv2.resize(good_frame, (96, 96))
+    image = cv2.resize(good_frame, (96, 96))
     folder = tmp_path / "rig"
     folder.mkdir()
-    plan = Plan(tiny_bundle, tiny_bundle, picture, 100, folder / "archive", engine="onnxruntime", deadline=10)
+    plan = Plan(tiny_bundle, tiny_bundle, image, 100, folder / "archive", engine="onnxruntime", deadline=10)
     with Rig(folder, plan) as rig:
         losses = kill_again_and_again(rig, 4, seed=0)
         assert not losses.wrong, rig.log[-3000:]

@@ -21,7 +21,7 @@ def test_one_command_compares_a_line_with_bare_decisions(
     monkeypatch.setattr(overhead, "_SECONDS", 0.3)
     (tmp_path / "good").mkdir()
     cv2.imwrite(str(tmp_path / "good" / "1.png"), good_frame)
-    arguments = ["--bundle", str(tiny_bundle), "--pictures", str(tmp_path / "good"), "--out", str(tmp_path)]
+    arguments = ["--bundle", str(tiny_bundle), "--images", str(tmp_path / "good"), "--out", str(tmp_path)]
     assert overhead.main(arguments) == 0
     manifest = read_manifest(tiny_bundle)
     name = f"line_overhead_{manifest.backbone.name}_{manifest.preprocessing.crop}.json"

@@ -23,7 +23,7 @@ from softcore_runtime import Decision, Inspector, read_bundle
 from softcore_runtime.bundle.bundle import write_manifest
 
 Capture = pytest.CaptureFixture[str]
-# What 40 good pictures can carry; the limit falls from 12 to 3.
+# What 40 good images can carry; the threshold falls from 12 to 3.
 LOOSE = ["--max-overkill", "0.05", "--yes"]
 
 
@@ -35,7 +35,9 @@ def only_line(capsys: Capture) -> str:
     return said
 
 
-def test_a_limit_is_written_with_what_it_rests_on(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
+def test_a_threshold_is_written_with_what_it_rests_on(
+    tiny_bundle: Path, category: Path, capsys: Capture
+) -> None:
     before = read_bundle(tiny_bundle).manifest
     assert main([str(tiny_bundle), "--data", str(category), *LOOSE]) == 0
     out = capsys.readouterr().out
@@ -44,11 +46,13 @@ def test_a_limit_is_written_with_what_it_rests_on(tiny_bundle: Path, category: P
     assert not now.threshold.provisional
     assert now.threshold.calibration is not None
     assert now.threshold.calibration.objective == "overkill"
-    assert f"limit      {now.threshold.value:.6g} (was 12, provisional)" in out
+    assert f"threshold  {now.threshold.value:.6g} (was 12, provisional)" in out
     assert "promise    the next good part will fail with probability 0.05 at most" in out
     assert "overkill   2.50% (1 of 40 good; with 0.95 confidence 0.06% to 13.16% of all)" in out
     assert main([str(tiny_bundle), "--revert"]) == 0
-    assert f"the limit is 12 again (by hand); dropped {now.threshold.value:.6g}" in capsys.readouterr().out
+    assert (
+        f"the threshold is 12 again (by hand); dropped {now.threshold.value:.6g}" in capsys.readouterr().out
+    )
     assert read_bundle(tiny_bundle).manifest == before
 
 
@@ -89,9 +93,9 @@ def test_the_line_sees_the_scores_that_calibration_saw(
     assert edge([str(tiny_bundle), "--source", str(category / "test/spot"), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {line["name"]: line["score"] for line in lines} == seen
-    limit = read_bundle(tiny_bundle).manifest.threshold.value
+    threshold = read_bundle(tiny_bundle).manifest.threshold.value
     assert [line["decision"] for line in lines] == [
-        "FAIL" if seen[line["name"]] > limit else "PASS" for line in lines
+        "FAIL" if seen[line["name"]] > threshold else "PASS" for line in lines
     ]
 
 
@@ -152,21 +156,21 @@ def test_a_mask_takes_what_it_covers_out_of_the_decision(
     assert inspector.decide(cv2.imread(str(category / "test/spot/023.png"))).decision is Decision.PASS
 
 
-def test_a_limit_far_from_the_one_before_takes_a_yes(
+def test_a_threshold_far_from_the_one_before_takes_a_yes(
     tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     """With a promise that is met it was set all the same, at half the value, with one warning."""
     before = (tiny_bundle / "manifest.json").read_bytes()
     options = [str(tiny_bundle), "--good", str(category / "test/good"), "--max-overkill", "0.05"]
-    report = tmp_path / "limit.html"
+    report = tmp_path / "threshold.html"
     assert main([*options, "--report", str(report)]) == 2
     out, err = capsys.readouterr()
-    new = re.search(r"limit      (\S+) \(was 12, provisional\)", out)
+    new = re.search(r"threshold  (\S+) \(was 12, provisional\)", out)
     assert new
     factor = 12 / float(new[1])
     assert factor > 1.5
     assert err.splitlines()[-1] == (
-        f"softcore-calibrate: {tiny_bundle}: the limit would fall from 12 to {new[1]}, by a factor of "
+        f"softcore-calibrate: {tiny_bundle}: the threshold would fall from 12 to {new[1]}, by a factor of "
         f"{factor:.3g}, and more than 1.5 needs a person's word: look at --report FILE.html, then repeat the "
         "command with --yes; nothing was changed"
     )
@@ -177,7 +181,7 @@ def test_a_limit_far_from_the_one_before_takes_a_yes(
     assert main([*options]) == 0  # it is the same now
 
 
-def test_a_limit_that_is_named_is_set_without_a_question(tiny_bundle: Path, category: Path) -> None:
+def test_a_threshold_that_is_named_is_set_without_a_question(tiny_bundle: Path, category: Path) -> None:
     assert main([str(tiny_bundle), "--good", str(category / "test/good"), "--value", "4"]) == 0
     assert read_bundle(tiny_bundle).manifest.threshold.value == 4
 
@@ -203,7 +207,10 @@ def test_another_objective_is_instant(
     ("options", "said"),
     [
         (["--f1", "--youden"], "--f1 and --youden: choose one objective"),
-        (["--max-overkill", "0.1", "--max-escape", "0.1"], "one limit seldom keeps both; add --review-band"),
+        (
+            ["--max-overkill", "0.1", "--max-escape", "0.1"],
+            "one threshold seldom keeps both; add --review-band",
+        ),
         (["--cost-escape", "3"], "--cost-escape and --cost-overkill go together"),
         (["--review-band"], "--review-band: needs a width, or both"),
         (["--f1", "--confidence", "0.9"], "--f1 makes no promise that could be kept with confidence"),
@@ -252,7 +259,7 @@ def test_mistakes_are_one_line(tiny_bundle: Path, capsys: Capture, options: list
         (["--max-escape", "0.01"], 2, "--max-escape: needs bad images; give some with --bad, or both"),
     ],
 )
-def test_what_the_pictures_cannot_carry_is_refused(
+def test_what_the_images_cannot_carry_is_refused(
     tiny_bundle: Path, category: Path, capsys: Capture, options: list[str], code: int, said: str
 ) -> None:
     before = (tiny_bundle / "manifest.json").read_bytes()
@@ -355,9 +362,9 @@ def test_mistakes_are_answered_without_the_seconds_that_libraries_take(tiny_bund
 def test_a_bundle_may_be_named(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(tiny_bundle.parents[1])
     assert main(["tiny", "--max-overkill", "0.1"]) == 0
-    assert capsys.readouterr().out.startswith("bundles/tiny: calibrated on its training pictures")
+    assert capsys.readouterr().out.startswith("bundles/tiny: calibrated on its training images")
     assert main(["tiny", "--revert"]) == 0
-    assert capsys.readouterr().out.startswith("bundles/tiny: the limit is 12 again")
+    assert capsys.readouterr().out.startswith("bundles/tiny: the threshold is 12 again")
     assert main(["tinny", "--revert"]) == 3
     assert only_line(capsys) == (
         "softcore-calibrate: tinny: no bundle here (a folder with a manifest.json); did you mean tiny?; "
@@ -376,23 +383,21 @@ def test_what_is_left_out_is_said_first(
     report = tmp_path / "report.html"
     assert main([str(tiny_bundle), "--good", str(own), *LOOSE, "--report", str(report)]) == 0
     out, err = capsys.readouterr()
-    assert f"left out: {own}/br\\udcfcck.png: not a picture, or a damaged one" in out
+    assert f"left out: {own}/br\\udcfcck.png: not an image, or a damaged one" in out
     assert "gr\\udcfcn" in report.read_text(encoding="utf-8")
     first, second = err.splitlines()
     assert first == f"warning: {own}: 1 symbolic link leads nowhere and is left out: gone.png"
     assert second.startswith("scores                41 in ")
 
 
-def test_without_any_pictures(tiny_bundle: Path, capsys: Capture) -> None:
+def test_without_any_images(tiny_bundle: Path, capsys: Capture) -> None:
     assert main([str(tiny_bundle)]) == 3
     assert (
         "12 training images can't carry --max-overkill 0.01 (99 can); give 99 with --good, or"
         in only_line(capsys)
     )
     assert main([str(tiny_bundle), "--max-overkill", "0.1"]) == 0
-    assert (
-        "no good pictures were given: the scores of 12 training pictures stand in" in capsys.readouterr().out
-    )
+    assert "no good images were given: the scores of 12 training images stand in" in capsys.readouterr().out
 
 
 def test_the_wrong_way_round(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
@@ -401,7 +406,7 @@ def test_the_wrong_way_round(tiny_bundle: Path, category: Path, capsys: Capture)
     assert "are they the wrong way round?" in only_line(capsys)
 
 
-def test_unreadable_pictures_are_named_and_counted(
+def test_unreadable_images_are_named_and_counted(
     tiny_bundle: Path, category: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
@@ -409,8 +414,8 @@ def test_unreadable_pictures_are_named_and_counted(
         (own / f"broken{number}.png").write_text("text")
     assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 0
     out = capsys.readouterr().out
-    assert "7 pictures could not be read, left out: " in out
-    assert "broken0.png: not a picture, or a damaged one" in out
+    assert "7 images could not be read, left out: " in out
+    assert "broken0.png: not an image, or a damaged one" in out
     assert "and 2 more" in out
     for path in own.glob("0*.png"):
         path.unlink()
@@ -428,8 +433,8 @@ def test_another_product_is_flagged(
     own = Path(shutil.copytree(category / "test" / "good", tmp_path / "good"))
     cv2.imwrite(str(own / "alien.png"), np.full((48, 48, 3), 240, np.uint8))
     assert main([str(tiny_bundle), "--good", str(own), *LOOSE]) == 0
-    assert "1 picture are unlike anything" not in (out := capsys.readouterr().out)
-    assert "1 picture is unlike anything in training nearly everywhere" in out
+    assert "1 image are unlike anything" not in (out := capsys.readouterr().out)
+    assert "1 image is unlike anything in training nearly everywhere" in out
     assert "alien.png" in out
 
 
@@ -444,7 +449,7 @@ def test_a_read_only_bundle_is_refused_before_the_work(
     assert out == ""
     assert (
         err == f"softcore-calibrate: {bundle}/manifest.json: can't be written by you; "
-        "--dry-run only finds the limit\n"
+        "--dry-run only finds the threshold\n"
     )
     assert main([str(bundle), "--data", str(category), *LOOSE, "--dry-run"]) == 0
 
@@ -517,7 +522,7 @@ def serving(bundle: Path, category: Path) -> Iterator[tuple[subprocess.Popen[str
             process.kill()
 
 
-def test_a_served_page_writes_the_limit_that_is_chosen_on_it(tiny_bundle: Path, category: Path) -> None:
+def test_a_served_page_writes_the_threshold_that_is_chosen_on_it(tiny_bundle: Path, category: Path) -> None:
     before = read_bundle(tiny_bundle).manifest
     with serving(tiny_bundle, category) as (process, client):
         assert read_bundle(tiny_bundle).manifest == before  # nothing is written unasked
@@ -526,13 +531,13 @@ def test_a_served_page_writes_the_limit_that_is_chosen_on_it(tiny_bundle: Path, 
         assert client.post("/finish").status_code == 202
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert "limit      " in out
+    assert "threshold  " in out
     now = read_bundle(tiny_bundle).manifest
     assert (now.threshold.value, now.history[1].value) == (6.5, 5.5)
     assert now.history[0] == before.threshold
     assert now.threshold.calibration is not None
     assert now.threshold.calibration.objective == "value"
-    assert "finished; the limit is 6.5 now" in err
+    assert "finished; the threshold is 6.5 now" in err
 
 
 def test_ctrl_c_ends_a_served_page(tiny_bundle: Path, category: Path) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_calibration.data.samples import Sample, find_samples
-from softcore_runtime.errors import DataError, PictureError, UsageError
+from softcore_runtime.errors import DataError, ImageError, UsageError
 
 
 def read(*places: tuple[Path, bool | None]) -> list[Sample]:
@@ -18,7 +18,7 @@ def read(*places: tuple[Path, bool | None]) -> list[Sample]:
     return found
 
 
-def test_a_folder_a_picture_and_a_category(category: Path) -> None:
+def test_a_folder_a_image_and_a_category(category: Path) -> None:
     good, bad = category / "test" / "good", category / "test" / "spot"
     found = read((good, False), (bad / "000.png", True))
     assert [sample.defective for sample in found] == [False] * 40 + [True]
@@ -62,9 +62,9 @@ def test_what_cannot_be_read_is_a_sample_that_says_so(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,label\na.png,good\na.avi,good\n")
     found = read((tmp_path / "labels.csv", None))
     for sample, said in zip(
-        found, ["not a picture, or a damaged one", "neither an image nor a video"], strict=True
+        found, ["not an image, or a damaged one", "neither an image nor a video"], strict=True
     ):
-        with pytest.raises(PictureError, match=said):
+        with pytest.raises(ImageError, match=said):
             sample.read()
 
 
@@ -122,5 +122,5 @@ def test_a_file_of_a_table_that_is_gone_is_a_sample_all_the_same(tmp_path: Path)
     (tmp_path / "labels.csv").write_text("path,label\ngone.png,good\n")
     (found,) = read((tmp_path / "labels.csv", None))
     assert found.digest == ""
-    with pytest.raises(PictureError, match=r"gone\.png: can't be read \(No such file"):
+    with pytest.raises(ImageError, match=r"gone\.png: can't be read \(No such file"):
         found.read()

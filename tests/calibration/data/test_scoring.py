@@ -44,19 +44,19 @@ def test_a_second_time_nothing_is_inspected(
         np.testing.assert_array_equal(one.thumbnail, other.thumbnail)
 
 
-def test_a_changed_picture_is_scored_anew(inspector: Inspector, category: Path, tmp_path: Path) -> None:
+def test_a_changed_image_is_scored_anew(inspector: Inspector, category: Path, tmp_path: Path) -> None:
     own = Path(shutil.copytree(category, tmp_path / "own"))
     score(inspector, (own, None))
     shutil.copy(own / "test" / "spot" / "023.png", own / "test" / "good" / "000.png")
     found = score(inspector, (own / "test" / "good", False))
-    assert found.cached == 40  # by content: the other kind's picture is known, too
+    assert found.cached == 40  # by content: the other kind's image is known, too
     assert found.good[0].score == max(s.score for s in found.good)
 
 
 def test_whatever_changes_a_score_changes_the_scorer(inspector: Inspector, tiny_bundle: Path) -> None:
     seen = {describe_scorer(inspector, None), describe_scorer(inspector, b"mask")}
-    limit = inspector.manifest.threshold
-    inspector.rehearse(limit.model_copy(update={"min_area": 7}))
+    threshold = inspector.manifest.threshold
+    inspector.rehearse(threshold.model_copy(update={"min_area": 7}))
     seen.add(describe_scorer(inspector, None))
     seen.add(describe_scorer(Inspector.load(tiny_bundle, engine="openvino"), None))
     assert len(seen) == 4
@@ -88,7 +88,7 @@ def test_what_does_not_count_is_put_down(inspector: Inspector, category: Path, t
     assert found.repeated == [str(good / "b.png")]
     assert found.contradicted == [str(category / "test" / "spot" / "000.png")]
     assert [line.split("good/")[1] for line in found.unread] == [
-        "d.png: not a picture, or a damaged one",
+        "d.png: not an image, or a damaged one",
         "e.png: a frame of 4 x 4 pixels is too small (at least 8)",
     ]
 
@@ -113,13 +113,13 @@ def test_the_same_pixels_in_another_file_do_not_count(
     assert (found.bad, found.contradicted, found.repeated) == ([], [str(own / "0.png")], [str(own / "0.bmp")])
 
 
-def test_pictures_can_be_read_again(inspector: Inspector, recordings: Path, tmp_path: Path) -> None:
+def test_images_can_be_read_again(inspector: Inspector, recordings: Path, tmp_path: Path) -> None:
     shutil.copy(recordings / "pill.avi", tmp_path / "a#1.avi")
     found = score(inspector, (tmp_path / "a#1.avi", True))
     samples = find_samples([(tmp_path / "a#1.avi", True)])
     for scored, sample in zip(found.bad, samples, strict=True):
-        picture = read_again(scored)
-        assert picture is not None
-        np.testing.assert_array_equal(picture, sample.read())
+        image = read_again(scored)
+        assert image is not None
+        np.testing.assert_array_equal(image, sample.read())
     (tmp_path / "a#1.avi").unlink()
     assert read_again(found.bad[0]) is None

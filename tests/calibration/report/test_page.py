@@ -19,7 +19,7 @@ from softcore_calibration.objective import Objective
 from softcore_calibration.report.page import serve_page
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.bundle import read_manifest
-from softcore_runtime.bundle.limit import set_threshold
+from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.errors import BundleCorruptError, DataError, UsageError
 
@@ -39,7 +39,7 @@ class Calibrating:
     used: list[float] = field(default_factory=list)
 
     def use(self, value: float) -> Findings:
-        """Write a limit, as the command does."""
+        """Write a threshold, as the command does."""
         self.used.append(value)
         path, before = self.inspector.bundle.path, read_manifest(self.inspector.bundle.path)
         found = (
@@ -93,7 +93,7 @@ def serving(
             assert not thread.is_alive()
 
 
-def test_the_button_writes_the_limit(calibrating: Calibrating) -> None:
+def test_the_button_writes_the_threshold(calibrating: Calibrating) -> None:
     path = calibrating.inspector.bundle.path
     with serving(calibrating) as (client, said):
         assert "In the bundle now: 12</strong>, provisional" in client.get("/").text
@@ -110,12 +110,12 @@ def test_the_button_writes_the_limit(calibrating: Calibrating) -> None:
         chosen = calibrating.findings.threshold
         assert client.post("/limit", json={"value": chosen.value}).status_code == 200
         assert read_manifest(path).threshold == chosen
-        assert [limit.value for limit in read_manifest(path).history] == [12, value]
+        assert [threshold.value for threshold in read_manifest(path).history] == [12, value]
         assert "It was 0.3;" in client.get("/").text
     assert said[1:] == [
-        f"  bundle     {path} has the limit 0.3 now; --revert goes back",
-        f"  bundle     {path} has the limit {chosen.value:.6g} now; --revert goes back",
-        f"  page       finished; the limit is {chosen.value:.6g} now",
+        f"  bundle     {path} has the threshold 0.3 now; --revert goes back",
+        f"  bundle     {path} has the threshold {chosen.value:.6g} now; --revert goes back",
+        f"  page       finished; the threshold is {chosen.value:.6g} now",
     ]
 
 
@@ -143,7 +143,7 @@ def test_only_the_page_can_write(calibrating: Calibrating) -> None:
     assert calibrating.used == []
 
 
-def test_what_is_no_limit_is_refused(calibrating: Calibrating) -> None:
+def test_what_is_no_threshold_is_refused(calibrating: Calibrating) -> None:
     bodies = ['{"value": NaN}', '{"value": Infinity}', '{"value": -1}', '{"value": 0}', '{"value": 1e39}',
               '{"value": "3"}', '{"value": true}', '{"value": null}', "{}", '{"value": 3, "more": 1}', "[]",
               "3", "{", ""]  # fmt: skip
@@ -161,7 +161,7 @@ def test_what_is_no_limit_is_refused(calibrating: Calibrating) -> None:
     ("error", "status"),
     [
         (UsageError("/b/manifest.json: can't be written (Permission denied); nothing was changed"), 500),
-        (BundleCorruptError("/b: was exported anew while its limit was chosen; calibrate again"), 409),
+        (BundleCorruptError("/b: was exported anew while its threshold was chosen; calibrate again"), 409),
         (DataError("a mask or --min-area changes the scores"), 409),
     ],
 )
@@ -183,7 +183,7 @@ def test_what_goes_wrong_is_told_and_can_be_tried_again(
         assert client.post("/limit", json={"value": 3}).status_code == 200
 
 
-def test_one_limit_at_a_time(calibrating: Calibrating) -> None:
+def test_one_threshold_at_a_time(calibrating: Calibrating) -> None:
     inside, most = 0, 0
     lock = threading.Lock()
 

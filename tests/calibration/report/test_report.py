@@ -38,8 +38,8 @@ def inspector(tiny_bundle: Path) -> Inspector:
 
 @pytest.fixture
 def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
-    """A function that calibrates on a copy of the category's pictures."""
-    own = tmp_path / "pictures"
+    """A function that calibrates on a copy of the category's images."""
+    own = tmp_path / "images"
     shutil.copytree(category / "test", own)
 
     def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> Findings:
@@ -52,7 +52,7 @@ def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
 
 
 def imagine(inspector: Inspector, good: Sequence[float], bad: Sequence[float], value: float) -> Findings:
-    """Findings on pictures that are nowhere."""
+    """Findings on images that are nowhere."""
 
     def score(kind: str, scores: Sequence[float]) -> list[Scored]:
         return [
@@ -112,9 +112,9 @@ def test_the_numbers_are_those_of_the_scores(inspector: Inspector, find: Find) -
     found = find()
     page = render_report(found, inspector)
     data = read_data(page)
-    limit = found.threshold.value
-    assert data["chosen"] == [limit, limit]
-    assert limit in data["limits"]
+    threshold = found.threshold.value
+    assert data["chosen"] == [threshold, threshold]
+    assert threshold in data["thresholds"]
     assert data["present"] is None
     for kind, scored in (("good", found.good), ("bad", found.bad)):
         expected = sorted((one.score, one.name) for one in scored)
@@ -126,18 +126,16 @@ def test_the_numbers_are_those_of_the_scores(inspector: Inspector, find: Find) -
         wrong = binomtest(3, len(scored)).proportion_ci(0.95, method="exact")
         assert data[kind]["low"][3] == pytest.approx(wrong.low, rel=1e-5)
         assert data[kind]["high"][3] == pytest.approx(wrong.high, rel=1e-5)
-    place = data["edges"].index(float(f"{limit:.6g}"))
+    place = data["edges"].index(float(f"{threshold:.6g}"))
     assert found.calibration.overkill is not None
     assert found.calibration.escape is not None
     assert data["overkill"][place] == found.calibration.overkill.count
     assert data["escape"][place] == found.calibration.escape.count
 
     words = Elements(page).words
-    assert f"The limit is {limit:.5g}" in words
+    assert f"The threshold is {threshold:.5g}" in words
     assert "the next good part will fail with probability 0.05 at most" in words
-    assert (
-        "1 of 40 good pictures would fail (2.5 %; with 95 % confidence 0.06 % to 13.2 % of all such" in words
-    )
+    assert "1 of 40 good images would fail (2.5 %; with 95 % confidence 0.06 % to 13.2 % of all such" in words
     assert f"{found.auroc:.4f}" in words
     assert "248 6 to 1,303" in words  # 9,900 good parts, one of 40 of which fails: 0.063 % to 13.2 %
     assert found.calibration.good_sha256 is not None
@@ -191,16 +189,16 @@ def test_a_name_stays_a_name(inspector: Inspector, find: Find) -> None:
     assert sum(tag == "script" for tag, _ in parsed.elements) == 3
 
 
-def test_the_pictures_are_shown_against_this_limit(inspector: Inspector, find: Find) -> None:
+def test_the_images_are_shown_against_this_threshold(inspector: Inspector, find: Find) -> None:
     found = find()
     parsed = Elements(render_report(found, inspector))
-    pictures = [a for tag, a in parsed.elements if tag == "img" and a["alt"]]
-    names = [(a["alt"] or "").partition(":")[0] for a in pictures]
+    images = [a for tag, a in parsed.elements if tag == "img" and a["alt"]]
+    names = [(a["alt"] or "").partition(":")[0] for a in images]
     worst = sorted(found.good, key=lambda one: -one.score)[:8]
     innocent = sorted(found.bad, key=lambda one: one.score)[:8]
     assert names == [f"{one.path.parent.name}/{one.path.name}" for one in (*worst, *innocent)]
-    for one, picture in zip((*worst, *innocent), pictures, strict=True):
-        content = base64.b64decode((picture["src"] or "").partition(",")[2])
+    for one, image in zip((*worst, *innocent), images, strict=True):
+        content = base64.b64decode((image["src"] or "").partition(",")[2])
         seen = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
         assert seen is not None
         assert max(seen.shape) <= 640
@@ -219,16 +217,16 @@ def test_what_has_gone_or_changed_is_said(inspector: Inspector, find: Find) -> N
     for one, said in zip(
         innocent, ("no longer there", "can no longer be read", "another now than"), strict=False
     ):
-        assert f"{one.path.name} This picture is {said}" in words
+        assert f"{one.path.name} This image is {said}" in words
 
 
-def test_without_good_or_bad_pictures(inspector: Inspector, find: Find) -> None:
+def test_without_good_or_bad_images(inspector: Inspector, find: Find) -> None:
     page = render_report(find(Objective("overkill", {"share": 0.1}), good=0, bad=0), inspector)
     words, data = Elements(page).words, read_data(page)
-    assert "the scores of 12 training pictures, which stand in for good ones" in words
+    assert "the scores of 12 training images, which stand in for good ones" in words
     assert "Escape: unknown" in words
-    assert "Without bad pictures there is no escape to draw" in words
-    assert "No good pictures were given, so there are none to show" in words
+    assert "Without bad images there is no escape to draw" in words
+    assert "No good images were given, so there are none to show" in words
     assert data["good"]["scores"] == np.linspace(4, 10, 12).tolist()
     assert data["good"]["names"] == []
     assert (data["escape"], data["roc"], data["cost"]) == (None, None, None)
@@ -237,14 +235,14 @@ def test_without_good_or_bad_pictures(inspector: Inspector, find: Find) -> None:
 
     nothing = imagine(inspector, [], [7.0, 8.0], 3.0)
     page = render_report(nothing, inspector)
-    assert "Overkill: unknown, for there are no good pictures" in Elements(page).words
+    assert "Overkill: unknown, for there are no good images" in Elements(page).words
     assert read_data(page)["overkill"] is None
 
     one = render_report(find(bad=1), inspector)
-    assert "1 bad picture would" in Elements(one).words
+    assert "1 bad image would" in Elements(one).words
 
 
-def test_ten_thousand_pictures(inspector: Inspector) -> None:
+def test_ten_thousand_images(inspector: Inspector) -> None:
     rng = np.random.default_rng(0)
     found = imagine(inspector, rng.gamma(9, 1, 9500).tolist(), rng.gamma(20, 1, 500).tolist(), 15.0)
     page = render_report(found, inspector)
@@ -255,7 +253,7 @@ def test_ten_thousand_pictures(inspector: Inspector) -> None:
     assert (
         max(abs(score - 15) for score in near) < np.sort(np.abs(np.array(data["good"]["scores"]) - 15))[240]
     )
-    assert "This picture is no longer there" in page
+    assert "This image is no longer there" in page
 
 
 def test_a_grey_zone(inspector: Inspector, find: Find) -> None:
@@ -270,20 +268,20 @@ def test_a_grey_zone(inspector: Inspector, find: Find) -> None:
 def test_costs_that_were_told(inspector: Inspector, find: Find) -> None:
     found = find(Objective("cost", {"escape": 20.0, "overkill": 1.0}))
     data = read_data(render_report(found, inspector))
-    assert data["costs"] == [20, 1, 24 / 64]  # without a rate that of the pictures, as the limit was chosen
+    assert data["costs"] == [20, 1, 24 / 64]  # without a rate that of the images, as the threshold was chosen
     counted = zip(data["overkill"], data["escape"], data["cost"], strict=True)
     for overkill, escape, cost in counted:
         assert cost == pytest.approx((overkill + 20 * escape) / 64, rel=1e-5)
-    limit = np.searchsorted(data["edges"], found.threshold.value, side="right") - 1
-    assert data["cost"][limit] == min(data["cost"])
+    threshold = np.searchsorted(data["edges"], found.threshold.value, side="right") - 1
+    assert data["cost"][threshold] == min(data["cost"])
 
 
-def test_the_served_page_knows_the_bundles_limit(inspector: Inspector, find: Find) -> None:
+def test_the_served_page_knows_the_bundles_threshold(inspector: Inspector, find: Find) -> None:
     found = find()
     before = render_report(found, inspector, "a-token")
     assert 'name="softcore-token" content="a-token"' in before
     assert read_data(before)["present"] == [12, 12]
-    assert 12 in read_data(before)["limits"]
+    assert 12 in read_data(before)["thresholds"]
     assert "In the bundle now: 12 , provisional" in Elements(before).words
     after = render_report(found, inspector, "a-token", written=True)
     assert read_data(after)["present"] == read_data(after)["chosen"]
@@ -295,14 +293,14 @@ def test_the_served_page_knows_the_bundles_limit(inspector: Inspector, find: Fin
 
 def test_it_is_written_whole_or_not(inspector: Inspector, find: Find, tmp_path: Path) -> None:
     found, folder = find(), tmp_path / "reports"
-    with pytest.raises(UsageError, match=r"limit\.html: can't be written \(No such file or directory\)"):
-        write_report(folder / "limit.html", found, inspector)
+    with pytest.raises(UsageError, match=r"threshold\.html: can't be written \(No such file or directory\)"):
+        write_report(folder / "threshold.html", found, inspector)
     folder.mkdir()
-    write_report(folder / "limit.html", found, inspector)
-    assert read_data((folder / "limit.html").read_text())["chosen"][0] == found.threshold.value
+    write_report(folder / "threshold.html", found, inspector)
+    assert read_data((folder / "threshold.html").read_text())["chosen"][0] == found.threshold.value
     (folder / "taken").mkdir()
     with pytest.raises(UsageError, match="taken: can't be written"):
         write_report(folder / "taken", found, inspector)
     with pytest.raises(UsageError, match="can't be written"):
         write_report(Path(), found, inspector)
-    assert sorted(path.name for path in folder.iterdir()) == ["limit.html", "taken"]
+    assert sorted(path.name for path in folder.iterdir()) == ["taken", "threshold.html"]

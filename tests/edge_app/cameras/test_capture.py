@@ -71,7 +71,7 @@ def test_a_video_gives_its_frames_in_order(video: Path) -> None:
     capture = Capture(str(video), "line.avi", "video")
     frames = list(capture.read_frames())
     assert [frame.name for frame in frames] == [f"line.avi#{number}" for number in range(1, 7)]
-    spots = [int(frame.picture[20:28, 30:38].min()) for frame in frames if frame.picture is not None]
+    spots = [int(frame.image[20:28, 30:38].min()) for frame in frames if frame.image is not None]
     assert [spot > 200 for spot in spots] == [False, True] * 3
     assert capture.remark is None
 
@@ -100,7 +100,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.avi").write_bytes(content)
     names, message = read_until_error(Capture(str(tmp_path / "x.avi"), "x.avi", "video"))
     assert names == []
-    assert message.startswith("x.avi: neither a video nor a picture")
+    assert message.startswith("x.avi: neither a video nor an image")
 
 
 def test_a_video_without_frames_is_refused(tmp_path: Path) -> None:

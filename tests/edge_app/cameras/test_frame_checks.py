@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_runtime import FrameError, read_picture
+from softcore_runtime import FrameError, read_image
 from softcore_runtime.bundle.training import Training, measure_look
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -45,7 +45,7 @@ def test_each_fault_has_its_words(fault: str) -> None:
 
 
 def test_an_odd_part_is_still_inspected() -> None:
-    """A fault of the part isn't one of the picture."""
+    """A fault of the part isn't one of the image."""
     checks = learn(draw_parts(20))
     for level in (0, 255):
         (frame,) = draw_parts(1)
@@ -53,7 +53,7 @@ def test_an_odd_part_is_still_inspected() -> None:
         assert checks.find_fault(frame) is None
 
 
-def test_what_is_no_picture_is_refused() -> None:
+def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(FrameError):
         learn(draw_parts(3)).find_fault(np.zeros((9, 9, 3)))
 
@@ -63,7 +63,7 @@ def test_what_is_no_picture_is_refused() -> None:
 def test_no_real_part_is_refused_and_every_failed_light_is(category: str) -> None:
     def read(pattern: str, count: int) -> list[np.ndarray]:
         paths = sorted((SHARED / category).glob(pattern))
-        return [read_picture(path) for path in paths[:: max(1, len(paths) // count)]]
+        return [read_image(path) for path in paths[:: max(1, len(paths) // count)]]
 
     checks = learn(read("train/good/*", 100))
     for frame in read("test/*/*", 100):

@@ -31,17 +31,17 @@ SILENT = re.compile(r"no new frame for \d+\.\d s \(the \w+ is being reopened\)")
 
 
 def draw(number: int) -> NDArray[np.uint8]:
-    """A picture that says its number: a white square for each bit that is set, on grey."""
-    picture = np.full((32, 32 * BITS, 3), 100, np.uint8)
+    """An image that says its number: a white square for each bit that is set, on grey."""
+    image = np.full((32, 32 * BITS, 3), 100, np.uint8)
     for bit in range(BITS):
         if number >> bit & 1:
-            picture[:, 32 * bit : 32 * (bit + 1)] = 255
-    return picture
+            image[:, 32 * bit : 32 * (bit + 1)] = 255
+    return image
 
 
 def read_number(frame: Frame) -> int:
-    assert frame.picture is not None, frame.reason
-    return sum(1 << bit for bit in range(BITS) if frame.picture[16, 32 * bit + 16, 0] > 180)
+    assert frame.image is not None, frame.reason
+    return sum(1 << bit for bit in range(BITS) if frame.image[16, 32 * bit + 16, 0] > 180)
 
 
 class Sender:
@@ -117,10 +117,10 @@ class Sender:
             if self.mode != "repeat":
                 self.number += 1
             number = self.number
-            picture = draw(number) if self.mode != "black" else np.zeros((32, 64, 3), np.uint8)
+            image = draw(number) if self.mode != "black" else np.zeros((32, 64, 3), np.uint8)
             if self.mode == "large":
-                picture = picture.repeat(2, 0).repeat(2, 1)
-            jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+                image = image.repeat(2, 0).repeat(2, 1)
+            jpeg = cv2.imencode(".jpg", image)[1].tobytes()
             if self.mode == "stall":
                 self.stalled.add(number)
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
@@ -178,8 +178,8 @@ def is_silent(frame: Frame) -> bool:
     return frame.reason is not None and SILENT.fullmatch(frame.reason) is not None
 
 
-def is_picture(frame: Frame) -> bool:
-    return frame.picture is not None
+def is_image(frame: Frame) -> bool:
+    return frame.image is not None
 
 
 def tell(figure: str) -> None:
@@ -233,7 +233,7 @@ def test_a_source_that_was_switched_off_is_back_soon(sender: Sender) -> None:
         silent = list(islice(frames, 5))
         sender.start()
         start = time.monotonic()
-        back, waiting = skip_to(frames, is_picture)
+        back, waiting = skip_to(frames, is_image)
         seconds = time.monotonic() - start
     tell(f"back {seconds:.2f} s after the source's return")
     assert all(map(is_silent, silent + waiting))
@@ -269,7 +269,7 @@ def test_a_connection_that_says_nothing_more_is_replaced(sender: Sender, mode: s
         assert sender.openings >= 4  # an attempt that is left unanswered doesn't keep the next one long
         sender.mode = "live"
         start = time.monotonic()
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
         seconds = time.monotonic() - start
         tell(f"back {seconds:.2f} s after the source's return ({mode})")
         assert seconds < 5
@@ -286,13 +286,13 @@ def test_what_waited_during_an_outage_is_not_taken_for_new(sender: Sender) -> No
         assert is_silent(next(frames))
 
 
-def test_a_frozen_picture_is_told_until_it_changes(sender: Sender) -> None:
+def test_a_frozen_image_is_told_until_it_changes(sender: Sender) -> None:
     with closing(follow(sender.address, frozen_after=0.6).read_frames()) as frames:
         list(islice(frames, 5))
         sender.mode = "repeat"
-        frozen, before = skip_to(frames, lambda frame: not is_picture(frame))
+        frozen, before = skip_to(frames, lambda frame: not is_image(frame))
         assert frozen.reason is not None
-        assert re.fullmatch(r"the picture has not changed for 0\.[67] s", frozen.reason)
+        assert re.fullmatch(r"the image has not changed for 0\.[67] s", frozen.reason)
         assert len(before) > 5
         # It stays frozen when the source is opened again, which is tried.
         openings = sender.openings
@@ -300,16 +300,16 @@ def test_a_frozen_picture_is_told_until_it_changes(sender: Sender) -> None:
         again, _ = skip_to(frames, lambda frame: not is_silent(frame))
         assert "has not changed for" in (again.reason or "")
         sender.mode = "live"
-        skip_to(frames, is_picture)
-        assert all(map(is_picture, islice(frames, 20)))
+        skip_to(frames, is_image)
+        assert all(map(is_image, islice(frames, 20)))
 
 
-def test_a_black_picture_is_told(sender: Sender) -> None:
+def test_a_black_image_is_told(sender: Sender) -> None:
     sender.mode = "black"
     with closing(follow(sender.address).read_frames()) as frames:
-        assert {frame.reason for frame in islice(frames, 3)} == {"the picture is black"}
+        assert {frame.reason for frame in islice(frames, 3)} == {"the image is black"}
         sender.mode = "live"
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
 
 
 def test_an_address_that_refuses_is_an_error_at_once(sender: Sender) -> None:
@@ -344,7 +344,7 @@ def test_a_camera_that_need_not_be_there_is_waited_for(
         assert record.message.endswith(" (it is waited for)")
         sender.start()
         start = time.monotonic()
-        back, waiting = skip_to(frames, is_picture)
+        back, waiting = skip_to(frames, is_image)
         assert time.monotonic() - start < 5
         assert capture.fault is None
     assert all(map(is_silent, waiting))
@@ -478,7 +478,7 @@ def test_a_recorded_video_at_an_address_is_gone_through_like_a_file(
         frames = list(capture.read_frames())
         server.shutdown()
     assert [frame.name for frame in frames] == [f"line#{number}" for number in range(1, 7)]
-    assert all(map(is_picture, frames))
+    assert all(map(is_image, frames))
     assert capture.remark is None
 
 
@@ -486,7 +486,7 @@ def test_images_of_another_size_are_invalid_until_the_camera_has_its_own_again(s
     """The part would have another scale: it might PASS."""
     capture = follow(sender.address, patience=5)
     with closing(capture.read_frames()) as frames:
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
         sender.mode = "large"
         sender.stop()
         sender.start()
@@ -496,7 +496,7 @@ def test_images_of_another_size_are_invalid_until_the_camera_has_its_own_again(s
         sender.mode = "live"
         sender.stop()
         sender.start()
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
 
 
 class Camera:
@@ -568,11 +568,11 @@ def test_a_camera_that_never_returns_is_left_behind(monkeypatch: pytest.MonkeyPa
     with closing(LiveCapture(0, "line", "camera", patience=0.5).read_frames()) as frames:
         _, before = skip_to(frames, is_silent)
         assert len(before) <= 3
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
         assert not stuck.released.is_set()
         let_go.set()
         assert stuck.released.wait(5)
-        assert all(map(is_picture, islice(frames, 20)))
+        assert all(map(is_image, islice(frames, 20)))
 
 
 def test_what_a_device_had_buffered_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -592,9 +592,9 @@ def test_what_a_device_had_buffered_is_left_out(monkeypatch: pytest.MonkeyPatch)
 
     plug_in(monkeypatch, Numbered(10**6, fail))
     with closing(LiveCapture(0, "line", "camera", patience=0.3).read_frames()) as frames:
-        taken, _ = skip_to(frames, lambda frame: frame.picture is not None and frame.picture[0, 0, 0] > 9)
-    assert taken.picture is not None
-    assert taken.picture[0, 0, 0] >= 14  # 10 to 13 waited
+        taken, _ = skip_to(frames, lambda frame: frame.image is not None and frame.image[0, 0, 0] > 9)
+    assert taken.image is not None
+    assert taken.image[0, 0, 0] >= 14  # 10 to 13 waited
 
 
 def test_another_camera_of_the_same_name_is_not_opened(
@@ -618,7 +618,7 @@ def test_another_camera_of_the_same_name_is_not_opened(
         refused, _ = skip_to(frames, lambda frame: frame.reason and told in frame.reason)
         assert is_silent(Frame(1, "x", reason=str(refused.reason).removesuffix(f": {told}")))
         name.write_text("left eye\n")
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
     assert caplog.messages == [f"line: {told}"]
 
 
@@ -684,12 +684,12 @@ def test_a_stream_of_ffmpeg_is_back_soon_after_its_sender(monkeypatch: pytest.Mo
     assert len(attempts) < 15  # the first opening still holds the port, so each of these fails at once
     with subprocess.Popen(command) as second:
         start = time.monotonic()
-        skip_to(frames, is_picture)
+        skip_to(frames, is_image)
         tell(f"back {time.monotonic() - start:.2f} s after ffmpeg's return")
         taken += islice(frames, 10)
         frames.close()
         second.kill()
-    assert all(map(is_picture, taken))
+    assert all(map(is_image, taken))
 
 
 def test_each_trigger_gets_the_first_frame_that_came_after_it(sender: Sender) -> None:
@@ -735,7 +735,7 @@ def test_what_waited_in_a_buffer_is_not_taken(sender: Sender) -> None:
     camera = follow(sender.address, patience=0.3)
     assert camera.open()
     try:
-        assert is_picture(camera.take(1, time.monotonic(), float("inf")))
+        assert is_image(camera.take(1, time.monotonic(), float("inf")))
         sender.mode = "stall"
         assert is_silent(camera.take(2, time.monotonic() + 0.1, float("inf")))
         number = 2
@@ -752,7 +752,7 @@ def test_the_patience_for_a_frame_begins_when_it_should_come(sender: Sender) -> 
     camera = follow(sender.address, patience=0.2, latency=0.5)
     assert camera.open()
     try:
-        assert is_picture(camera.take(1, time.monotonic(), float("inf")))
+        assert is_image(camera.take(1, time.monotonic(), float("inf")))
     finally:
         camera.close()
 

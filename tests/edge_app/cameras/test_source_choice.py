@@ -10,7 +10,7 @@ import pytest
 from softcore_edge_app.cameras.capture import Capture
 from softcore_edge_app.cameras.live_capture import LiveCapture
 from softcore_edge_app.cameras.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.cameras.sources import Pictures, Source
+from softcore_edge_app.cameras.sources import Images, Source
 from softcore_runtime import SourceError, UsageError
 
 
@@ -34,11 +34,11 @@ def test_a_file_is_no_camera(tmp_path: Path) -> None:
         choose_camera(str(tmp_path / "line.avi"))
 
 
-def test_pictures_folders_videos_and_addresses_are_sources(tmp_path: Path) -> None:
+def test_images_folders_videos_and_addresses_are_sources(tmp_path: Path) -> None:
     (tmp_path / "a.JPG").touch()
     (tmp_path / "line.mp4").touch()
-    assert isinstance(choose_source(str(tmp_path)), Pictures)
-    assert isinstance(choose_source(str(tmp_path / "a.JPG")), Pictures)
+    assert isinstance(choose_source(str(tmp_path)), Images)
+    assert isinstance(choose_source(str(tmp_path / "a.JPG")), Images)
     video, stream = choose_source(str(tmp_path / "line.mp4")), choose_source("RTSP://cam:554/1")
     assert isinstance(video, Capture)
     assert isinstance(stream, LiveCapture)
@@ -84,8 +84,8 @@ def test_messages_hide_passwords() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_choosing_reads_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.png").write_text("no picture")
+def test_choosing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_text("no image")
     monkeypatch.setattr(np, "frombuffer", None)
     choose_source(str(tmp_path))
 
@@ -128,5 +128,5 @@ def test_a_pipeline_without_gstreamer_is_refused(text: str, monkeypatch: pytest.
 def test_a_name_is_a_path_before_it_is_a_pipeline(tmp_path: Path) -> None:
     (tmp_path / "part ! 7").mkdir()
     (tmp_path / "part ! 7" / "a.png").touch()
-    assert isinstance(choose_source(str(tmp_path / "part ! 7")), Pictures)
+    assert isinstance(choose_source(str(tmp_path / "part ! 7")), Images)
     assert isinstance(choose_source("videotestsrc ! identity" + " ! identity" * 50), LiveCapture)

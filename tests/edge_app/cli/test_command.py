@@ -23,8 +23,8 @@ from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.pipeline import assembly, bookkeeper
 from softcore_edge_app.pipeline import recipes as recipes_module
-from softcore_runtime import Inspector, LedgerError, SourceError, read_bundle, read_picture
-from softcore_runtime.bundle import bundle, limit
+from softcore_runtime import Inspector, LedgerError, SourceError, read_bundle, read_image
+from softcore_runtime.bundle import bundle, threshold_change
 from softcore_runtime.bundle.threshold import Threshold
 
 COMMAND = str(Path(sys.executable).with_name("softcore-edge"))
@@ -41,13 +41,13 @@ def _away_from_bundles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def parts(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> Path:
-    """A folder with a good part, a bad one, and every kind of picture that can't be inspected."""
+    """A folder with a good part, a bad one, and every kind of image that can't be inspected."""
     folder = tmp_path / "parts"
     (folder / "scratch").mkdir(parents=True)
     good, bad = (cv2.imencode(".png", frame)[1].tobytes() for frame in (good_frame, bad_frame))
     (folder / "a_good.png").write_bytes(good)
     (folder / "b_cut_off.png").write_bytes(good[: len(good) // 2])
-    (folder / "c_text.png").write_text("this is no picture")
+    (folder / "c_text.png").write_text("this is no image")
     (folder / "d_pixel.png").write_bytes(cv2.imencode(".png", good_frame[:1, :1])[1].tobytes())
     (folder / "notes.txt").write_text("not looked at")
     (folder / "scratch" / "bad.png").write_bytes(bad)
@@ -84,22 +84,22 @@ def without_time(output: str) -> list[dict[str, Any]]:
     return lines
 
 
-def test_every_picture_gets_its_line(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+def test_every_image_gets_its_line(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
     assert main([str(tiny_bundle), "--source", str(parts)]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["1", "PASS"], ["2", "INVALID"], ["3", "INVALID"], ["4", "INVALID"], ["5", "FAIL"],
     ]  # fmt: skip
-    score = Inspector.load(tiny_bundle).inspect(read_picture(parts / "scratch/bad.png")).score
-    assert f"{score / 12:.3f} x limit" in lines[4]
+    score = Inspector.load(tiny_bundle).inspect(read_image(parts / "scratch/bad.png")).score
+    assert f"{score / 12:.3f} x threshold" in lines[4]
     assert f"score {score:9.4f}" in lines[4]
     assert re.search(r"\d\.\d ms  scratch/bad.png$", lines[4])
-    assert "c_text.png: not a picture" in lines[2]
+    assert "c_text.png: not an image" in lines[2]
     assert "d_pixel.png: a frame of 1 x 1 pixels is too small" in lines[3]
     assert "5 frames: 1 PASS, 1 FAIL, 3 INVALID" in err
     assert re.search(r"[\d.]+ ms \(p50\), [\d.]+ ms \(p95\), [\d.]+ ms \(max\); [\d.]+ frames/s", err)
-    assert f"the limit is provisional: run softcore-calibrate {tiny_bundle}" in err
+    assert f"the threshold is provisional: run softcore-calibrate {tiny_bundle}" in err
     assert "overlay" not in err
 
 
@@ -112,7 +112,7 @@ def test_json_is_all_that_is_on_standard_output(tiny_bundle: Path, parts: Path, 
     ]  # fmt: skip
     inspector = Inspector.load(tiny_bundle)
     for fields in (lines[0], lines[4]):
-        score = inspector.inspect(read_picture(parts / fields["name"])).score
+        score = inspector.inspect(read_image(parts / fields["name"])).score
         assert (fields["score"], fields["threshold"], fields["share"]) == (score, 12, score / 12)
         assert fields["milliseconds"] > 0
     assert lines[4]["overlay"] == "out/000005_scratch_bad_FAIL.png"
@@ -125,7 +125,7 @@ def test_overlays_of_the_decided_frames_are_saved(tiny_bundle: Path, parts: Path
     assert sorted(path.name for path in Path("new/out").iterdir()) == [
         "000001_a_good_PASS.png", "000005_scratch_bad_FAIL.png",
     ]  # fmt: skip
-    assert read_picture(Path("new/out/000005_scratch_bad_FAIL.png")).shape[1] == 640
+    assert read_image(Path("new/out/000005_scratch_bad_FAIL.png")).shape[1] == 640
     assert "2 overlays in new/out" in capsys.readouterr().err
 
 
@@ -167,7 +167,7 @@ def test_a_replay_is_the_same_to_the_bit(
     assert len(runs[0]) == (5 if kind == "folder" else 6)
 
 
-def test_a_single_picture_and_a_video_are_sources(
+def test_a_single_image_and_a_video_are_sources(
     tiny_bundle: Path, parts: Path, video: Path, capsys: Capsys
 ) -> None:
     assert main([str(tiny_bundle), "--source", str(parts / "scratch/bad.png"), "--json"]) == 0
@@ -216,7 +216,7 @@ def test_fast_marks_bounds_in_its_lines(tiny_bundle: Path, shades: Path, capsys:
     out, err = capsys.readouterr()
     signs = {"upper": "<=", "lower": ">=", "exact": "  "}
     for line, fields in zip(out.splitlines(), expected, strict=True):
-        assert f"{fields['decision']}     {signs[fields['bound']]}{fields['share']:7.3f} x limit" in line
+        assert f"{fields['decision']}     {signs[fields['bound']]}{fields['share']:7.3f} x threshold" in line
     assert "<=" in out
     assert ">=" in out
     passed = sum(fields["decision"] == "PASS" for fields in expected)
@@ -269,13 +269,13 @@ def test_frames_stops_after_n(tiny_bundle: Path, video: Path, capsys: Capsys) ->
 class Camera:
     """Stands in for cv2.VideoCapture, since no test machine has a camera."""
 
-    def __init__(self, pictures: list[np.ndarray]) -> None:
-        self.pictures = iter(pictures)
+    def __init__(self, images: list[np.ndarray]) -> None:
+        self.images = iter(images)
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         time.sleep(0.2)  # slower than any inspection, which takes only the newest
-        picture = next(self.pictures, None)
-        return picture is not None, picture
+        image = next(self.images, None)
+        return image is not None, image
 
     def get(self, _which: int) -> float:
         return -1.0
@@ -311,7 +311,7 @@ def test_an_absent_camera_is_one_line(tiny_bundle: Path, capsys: Capsys, camera:
     [
         (["--source", ""], 2, "--source: needs a file"),
         (["--source", "gone.png"], 2, "no such file or folder"),
-        (["--source", "text.avi"], 3, "neither a video nor a picture"),
+        (["--source", "text.avi"], 3, "neither a video nor an image"),
         (["--source", "text.png"], 3, None),
         (["--source", "empty"], 3, "empty: an empty folder, without images"),
         (["--source", "http://127.0.0.1:9/"], 3, "can't be opened"),
@@ -374,7 +374,7 @@ def test_bundles_are_found_named_and_missed(
     assert "name one: tiny, twin" in one_line(capsys)
     monkeypatch.setenv("SOFTCORE_BUNDLE", str(tiny_bundle))
     assert main(source) == 0
-    assert f"bundle {tiny_bundle}, limit 12" in capsys.readouterr().err
+    assert f"bundle {tiny_bundle}, threshold 12" in capsys.readouterr().err
 
 
 def test_a_spoiled_bundle_is_refused(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
@@ -383,13 +383,13 @@ def test_a_spoiled_bundle_is_refused(tiny_bundle: Path, parts: Path, capsys: Cap
     assert "bank.npy" in one_line(capsys)
 
 
-def test_a_calibrated_limit_goes_without_the_note(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
+def test_a_calibrated_threshold_goes_without_the_note(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
     calibrated = Threshold(value=12, provisional=False, method="by hand")
     manifest = read_bundle(tiny_bundle).manifest.model_copy(update={"threshold": calibrated})
     bundle.write_manifest(tiny_bundle, manifest)
     assert main([str(tiny_bundle), "--source", str(parts)]) == 0
     err = capsys.readouterr().err
-    assert "limit 12" in err
+    assert "threshold 12" in err
     assert "provisional" not in err
 
 
@@ -425,7 +425,7 @@ def test_no_colour_in_a_file(tiny_bundle: Path, parts: Path, capsys: Capsys) -> 
 
 @pytest.fixture
 def many_parts(tmp_path: Path, parts: Path) -> Path:
-    """More pictures than any machine goes through before the test has stopped it."""
+    """More images than any machine goes through before the test has stopped it."""
     folder = tmp_path / "many"
     folder.mkdir()
     for number in range(5_000):
@@ -476,7 +476,7 @@ def test_the_edge_app_needs_no_training_library() -> None:
     assert "softcore_edge_app.cli.command" in names.split()
 
 
-def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
+def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
     tiny_bundle: Path, tmp_path: Path, bad_frame: np.ndarray, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no frame is lost over it, nor over a manifest that is broken for a while.
@@ -495,7 +495,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
     def decide(*given: Any, **more: Any) -> Any:
         seen.append(given)
         if len(seen) == 3:
-            limit.set_threshold(tiny_bundle, high, exported)
+            threshold_change.set_threshold(tiny_bundle, high, exported)
         if len(seen) == 6:
             (tiny_bundle / "manifest.json").write_bytes(b"half of it")
         if len(seen) == 8:
@@ -508,20 +508,20 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame_that_is_taken(
     found = [decision for _, decision in decisions(out)]
     assert (found[:3], found[4:8], found[9:]) == (["FAIL"] * 3, ["PASS"] * 4, ["FAIL"])
     assert err.splitlines()[:3] == [
-        "softcore-edge: the limit is 200 from here on",
+        "softcore-edge: the threshold is 200 from here on",
         f"softcore-edge: warning: {tiny_bundle}/manifest.json: not a SoftCore manifest "
         "(Expecting value: line 1 column 1 (char 0))",
-        "softcore-edge: the limit is 12 from here on",
+        "softcore-edge: the threshold is 12 from here on",
     ]
 
 
 @pytest.mark.parametrize("fast", [[], ["--fast"]])
-def test_between_two_limits_it_says_review(
+def test_between_two_thresholds_it_says_review(
     tiny_bundle: Path, parts: Path, capsys: Capsys, fast: list[str]
 ) -> None:
     exported = read_bundle(tiny_bundle).manifest
     zone = exported.threshold.model_copy(update={"fail_above": 200.0, "provisional": False})
-    limit.set_threshold(tiny_bundle, zone, exported)
+    threshold_change.set_threshold(tiny_bundle, zone, exported)
     assert main([str(tiny_bundle), "--source", str(parts), "--json", *fast]) == 0
     out, err = capsys.readouterr()
     assert dict(decisions(out))["scratch/bad.png"] == "REVIEW"
@@ -530,7 +530,7 @@ def test_between_two_limits_it_says_review(
     assert "5 frames: 1 PASS, 1 REVIEW, 0 FAIL, 3 INVALID" in err
 
 
-def test_a_picture_that_no_part_looks_like_is_invalid_unless_told_otherwise(
+def test_a_image_that_no_part_looks_like_is_invalid_unless_told_otherwise(
     tiny_bundle: Path, parts: Path, good_frame: np.ndarray, capsys: Capsys
 ) -> None:
     cv2.imwrite(str(parts / "e_dark.png"), good_frame // 20)

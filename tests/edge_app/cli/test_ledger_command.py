@@ -44,7 +44,7 @@ def entry(number: int) -> Entry:
         deadline_at=None,
         decided_at=START + number * HOUR,
         milliseconds=10.0 * number if valid else None,
-        reason=None if valid else ("not a picture" if number == 3 else "it froze"),
+        reason=None if valid else ("not an image" if number == 3 else "it froze"),
     )
 
 
@@ -264,7 +264,7 @@ def test_stats(rows: list[Row], path: Path, capsys: Capsys) -> None:
         "category screw: 2 PASS (50.00%), 1 FAIL (25.00%), 1 INVALID (25.00%)",
         f"an inspection took {half:.1f} ms (p50), {most:.1f} ms (p95)",
         "INVALID 2 times: it froze",
-        "INVALID 1 time: not a picture",
+        "INVALID 1 time: not an image",
     ]
 
 

@@ -83,11 +83,11 @@ def test_the_provider_stands_in_summary_ledger_and_configuration(
     assert capsys.readouterr().err.startswith("softcore-edge: provider cuda: ")
 
 
-def test_a_limit_calibrated_on_another_provider_is_remarked_on(tiny_bundle: Path) -> None:
+def test_a_threshold_calibrated_on_another_provider_is_remarked_on(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle, provider="cpu")
     inspector.backbone.provider = "cuda"
     assert isinstance(inspector.manifest, Manifest)
     assert inspector.remark == (
         "the bundle was learned with onnxruntime in fp32, here it runs with onnxruntime on cuda in fp32: "
-        "calibrate its limit on this machine"
+        "calibrate its threshold on this machine"
     )

@@ -72,7 +72,7 @@ def test_print_writes_nothing(config: Path, tmp_path: Path, capsys: Capture) -> 
 
 def test_what_lies_elsewhere_may_be_written(config: Path, tmp_path: Path, capsys: Capture) -> None:
     config.write_text(
-        'ledger = "/data/l/a.ledger"\n[archive]\nfolder = "/var/lib/softcore/pictures"\n[http]\nport = 80\n'
+        'ledger = "/data/l/a.ledger"\n[archive]\nfolder = "/var/lib/softcore/images"\n[http]\nport = 80\n'
         '[cameras.front]\ncamera = 0\nbundle = "/srv/pill"\n[cameras.side]\ncamera = 1\nbundle = "tile"\n'
     )
     assert install(config, tmp_path, "--print") == 0

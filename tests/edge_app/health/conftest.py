@@ -63,7 +63,7 @@ def make_decided() -> MakeDecided:
         bundle: str = "b1",
         reason: str | None = None,
         exact: bool = True,
-        picture: np.ndarray | None = None,
+        image: np.ndarray | None = None,
     ) -> Decided:
         decision = Decision.INVALID
         if score is not None:
@@ -97,7 +97,7 @@ def make_decided() -> MakeDecided:
                 grid,
                 provider="cpu",
             )
-        frame = None if picture is None else Frame(1, "n", picture=picture)
+        frame = None if image is None else Frame(1, "n", image=image)
         return Decided(entry, verdict, frame, inspection, {"inspection": 0.004, "total": 0.02})
 
     return make

@@ -44,7 +44,7 @@ def encode(image: np.ndarray) -> np.ndarray:
 def feed(watch: CompressionWatch, make_decided: Any, images: list[np.ndarray], **fields: Any) -> None:
     for image in images:
         watch.add(
-            make_decided(9.0, picture=image, **fields)
+            make_decided(9.0, image=image, **fields)
         )  # all FAIL: a line that learned PNG and sees video
 
 
@@ -66,7 +66,7 @@ def test_images_that_come_the_same_way_are_no_alarm_nor_what_was_not_looked_at(
     watch = CompressionWatch(lambda _camera, _bundle: known)
     feed(watch, make_decided, [draw(seed) for seed in range(20, 60)])
     for _ in range(10):
-        watch.add(make_decided(None, reason="late", picture=encode(draw(0))))
+        watch.add(make_decided(None, reason="late", image=encode(draw(0))))
         watch.add(make_decided(1.0))
     assert watch.list_alarms() == []
 

@@ -62,19 +62,19 @@ def test_a_shift_is_seen_within_so_many_parts(shift: float, pace: str, most: int
 
 def test_the_delay_is_what_the_docstring_says() -> None:
     chart = ControlChart(BASELINE, DriftOptions())
-    h, rate = chart.limits["slow"], 2 / 501
+    h, rate = chart.thresholds["slow"], 2 / 501
     expected = math.log(1 - h / 0.1) / math.log(1 - rate)
     assert parts_until(chart, "slow", np.full(1000, 0.1)) == math.ceil(expected)
 
 
 def test_an_alarm_ends_only_when_things_are_well_again() -> None:
     chart = ControlChart(BASELINE, DriftOptions())
-    limit = chart.limits["fast"]
-    assert parts_until(chart, "fast", np.full(200, 1.05 * limit))
-    for value in np.full(200, 0.9 * limit).tolist():  # below the limit: still an alarm
+    threshold = chart.thresholds["fast"]
+    assert parts_until(chart, "fast", np.full(200, 1.05 * threshold))
+    for value in np.full(200, 0.9 * threshold).tolist():  # below the threshold: still an alarm
         chart.add(value)
         assert chart.raised["fast"]
-    for value in np.full(200, 0.4 * limit).tolist():
+    for value in np.full(200, 0.4 * threshold).tolist():
         chart.add(value)
     assert not chart.raised["fast"]
 

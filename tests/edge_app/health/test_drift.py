@@ -94,7 +94,7 @@ def test_cameras_and_bundles_are_apart_and_a_recipe_that_comes_back_goes_on(make
     feed(drift, make_decided, np.full(1000, 1.0), camera="side")
     assert drift.list_alarms()
     assert all(alarm.startswith("front, pill: ") for alarm in drift.list_alarms())
-    feed(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new limit
+    feed(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new threshold
     assert drift.list_alarms() == []
     feed(drift, make_decided, [1.5])
     assert any("50% higher" in alarm for alarm in drift.list_alarms())
@@ -108,10 +108,10 @@ def test_a_lamp_that_fades(make_decided: Any, good_frame: np.ndarray) -> None:
         return np.clip(noisy, 0, 255).astype(np.uint8)
 
     for _ in range(600):
-        drift.add(make_decided(1.0, picture=look(1.0)))
+        drift.add(make_decided(1.0, image=look(1.0)))
     assert drift.list_alarms() == []
     for _ in range(600):
-        drift.add(make_decided(1.0, picture=look(0.8)))
+        drift.add(make_decided(1.0, image=look(0.8)))
     assert any("brightness of the images is 20% lower" in alarm for alarm in drift.list_alarms())
 
 
@@ -149,7 +149,7 @@ def test_images_that_darken_are_an_alarm_whatever_the_decision(
         assert drift.list_alarms() == []
         for _ in range(400):
             noisy = np.clip(light * good_frame + rng.normal(0, 2, good_frame.shape), 0, 255)
-            drift.add(make_decided(score, picture=noisy.astype(np.uint8)))
+            drift.add(make_decided(score, image=noisy.astype(np.uint8)))
     assert any("brightness of the images is 20% lower" in alarm for alarm in drift.list_alarms())
 
 
@@ -158,7 +158,7 @@ def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray
     for number in range(300):
         feed(drift, make_decided, [1.0], bundle=f"b{number}")
     assert len(drift._watches) == drift_module._KEPT
-    decided = make_decided(1.0, bundle="learns", picture=good_frame)
+    decided = make_decided(1.0, bundle="learns", image=good_frame)
     for _ in range(1000):
         drift.add(decided)
     watch = drift._watches["front", "learns"]
@@ -168,7 +168,7 @@ def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray
 
 def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle, engine="onnxruntime")
-    assert find_references(inspector, {}) == {}  # of 12 training pictures
+    assert find_references(inspector, {}) == {}  # of 12 training images
     baselines = {name: Baseline(parts=50, centre=1.0, spread=0.1) for name in ("score", "brightness")}
     calibration = Calibration(
         objective="value", parameters={}, promise="", confidence=0.95, overkill=None, escape=None,

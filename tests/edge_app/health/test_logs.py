@@ -20,14 +20,14 @@ def _text_again() -> Iterator[None]:
 
 def test_text_is_a_line_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("text")
-    get_log("camera").info("the limit is %g from here on", 12, camera="front")
+    get_log("camera").info("the threshold is %g from here on", 12, camera="front")
     get_log().warning("100% of what\nwas asked")
     get_log().error("the ledger can't be written")
     get_log().debug("unheard")
     logging.getLogger("softcore_edge_app.web").warning("the port is open to the network")
     logging.getLogger("softcore_edge_app.web").error("alarm: said already")
     assert capsys.readouterr().err.splitlines() == [
-        "softcore-edge: the limit is 12 from here on",
+        "softcore-edge: the threshold is 12 from here on",
         "softcore-edge: warning: 100% of what was asked",
         "softcore-edge: alarm: the ledger can't be written",
         "softcore-edge: warning: the port is open to the network",

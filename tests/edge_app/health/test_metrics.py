@@ -38,7 +38,7 @@ def test_decisions_are_counted(line: Any, make_decided: Any) -> None:
         metrics.count(decided)
     for reason in (
         "late: still without a frame after 1.00 s",
-        "the picture is black",
+        "the image is black",
         "a thing 1",
         "a thing 2",
     ):

@@ -267,7 +267,7 @@ def test_a_ledger_that_can_not_be_sealed_is_as_after_a_power_cut(small_disk: Cal
     assert verify_ledger(path).closed
 
 
-def test_a_limit_on_the_size_of_files_is_an_error_too(path: Path) -> None:
+def test_a_threshold_on_the_size_of_files_is_an_error_too(path: Path) -> None:
     """Which SQLite reports as an I/O error, not as a full disk."""
     with Ledger.open(path) as ledger:
         ledger.append(entry(1))

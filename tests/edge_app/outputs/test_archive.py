@@ -17,10 +17,10 @@ import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept, list_kept, read_sidecar
+from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, SIDECAR, Kept, list_kept, read_sidecar
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import decide
-from softcore_runtime import Decision, Inspector, UsageError, overlay, read_picture
+from softcore_runtime import Decision, Inspector, UsageError, overlay, read_image
 
 from ..entries import make_entry
 
@@ -36,17 +36,17 @@ def inspector(tiny_bundle: Path) -> Inspector:
 
 @pytest.fixture
 def make(inspector: Inspector) -> Callable[..., Decided]:
-    """A function that decides on a picture; what is None was not taken."""
+    """A function that decides on an image; what is None was not taken."""
     count = 0
 
-    def make(picture: np.ndarray | None, *, at: int = NOW, **changes: Any) -> Decided:
+    def make(image: np.ndarray | None, *, at: int = NOW, **changes: Any) -> Decided:
         nonlocal count
         count += 1
-        reason = None if picture is not None else "no frame in time"
-        frame = Frame(count, f"left#{count}", picture=picture, reason=reason)
+        reason = None if image is not None else "no frame in time"
+        frame = Frame(count, f"left#{count}", image=image, reason=reason)
         verdict, inspection = decide(inspector, frame)
         entry = make_entry(verdict, inspector, f"run-{count}", at + count * SECOND, **changes)
-        return Decided(entry, verdict, frame if picture is not None else None, inspection, {})
+        return Decided(entry, verdict, frame if image is not None else None, inspection, {})
 
     return make
 
@@ -92,20 +92,20 @@ def test_a_fail_is_kept_whole(
     archive.close(PATIENCE)
     kept = Kept.place(decided.entry)
     folder = tmp_path / "archive"
-    picture = kept.file(folder, PICTURE)
-    assert np.array_equal(read_picture(picture), bad_frame)
+    image = kept.file(folder, IMAGE)
+    assert np.array_equal(read_image(image), bad_frame)
     assert decided.inspection
     drawn = overlay(bad_frame, decided.inspection).astype(int)
-    saved = read_picture(kept.file(folder, OVERLAY)).astype(int)
+    saved = read_image(kept.file(folder, OVERLAY)).astype(int)
     assert saved.shape == drawn.shape
     assert np.abs(saved - drawn).mean() < 5  # a JPEG
     record = read_sidecar(kept.file(folder, SIDECAR))
     assert record.entry == decided.entry
-    assert record.picture
-    assert record.picture.sha256 == hashlib.sha256(picture.read_bytes()).hexdigest()
-    assert (record.picture.height, record.picture.width) == bad_frame.shape[:2]
-    assert sorted(path.name for path in picture.parent.iterdir()) == sorted(
-        kept.file(folder, suffix).name for suffix in (PICTURE, OVERLAY, SIDECAR)
+    assert record.image
+    assert record.image.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert (record.image.height, record.image.width) == bad_frame.shape[:2]
+    assert sorted(path.name for path in image.parent.iterdir()) == sorted(
+        kept.file(folder, suffix).name for suffix in (IMAGE, OVERLAY, SIDECAR)
     )
     assert [path.name for path in folder.iterdir()] == [kept.moment[:10]]
     assert (archive.kept, archive.dropped, archive.fault) == (1, 0, None)
@@ -121,12 +121,12 @@ def test_of_an_invalid_there_is_what_there_was(
     archive.close(PATIENCE)
     folder = tmp_path / "archive"
     files = {
-        kept: {suffix for suffix in (PICTURE, OVERLAY, SIDECAR) if kept.file(folder, suffix).exists()}
+        kept: {suffix for suffix in (IMAGE, OVERLAY, SIDECAR) if kept.file(folder, suffix).exists()}
         for kept in look(folder)
     }
     # An overlay says PASS, which isn't what was decided.
-    assert files == {Kept.place(unseen.entry): {SIDECAR}, Kept.place(late.entry): {SIDECAR, PICTURE}}
-    assert read_sidecar(Kept.place(unseen.entry).file(folder, SIDECAR)).picture is None
+    assert files == {Kept.place(unseen.entry): {SIDECAR}, Kept.place(late.entry): {SIDECAR, IMAGE}}
+    assert read_sidecar(Kept.place(unseen.entry).file(folder, SIDECAR)).image is None
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0, 0, 0), (0.25, 20, 80), (1, 200, 200)])
@@ -188,7 +188,7 @@ def test_what_comes_too_fast_is_counted_and_said_once(
     assert sum("faster than they can be written" in line for line in caplog.messages) == 1
 
 
-def test_pictures_that_wait_are_bounded_by_their_bytes(
+def test_images_that_wait_are_bounded_by_their_bytes(
     start: Callable[..., Archive], make: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, written = threading.Event(), []
@@ -201,7 +201,7 @@ def test_pictures_that_wait_are_bounded_by_their_bytes(
     archive = start()
     large = np.zeros((5000, 5000, 3), np.uint8)  # 75 MB; three are below the bound
     part = make(None)
-    parts = [Decided(part.entry, part.verdict, Frame(n, "large", picture=large), None, {}) for n in range(6)]
+    parts = [Decided(part.entry, part.verdict, Frame(n, "large", image=large), None, {}) for n in range(6)]
     for dropped in (3, 6):
         go_on.clear()
         archive.keep(part)
@@ -212,7 +212,7 @@ def test_pictures_that_wait_are_bounded_by_their_bytes(
         go_on.set()
         wait_for(lambda: len(written) == 4 * dropped // 3)  # noqa: B023 - it ends with the round
     huge = np.broadcast_to(np.uint8(0), (20_000, 20_000, 3))  # one alone is tried, however large
-    archive.keep(Decided(part.entry, part.verdict, Frame(1, "huge", picture=huge), None, {}))
+    archive.keep(Decided(part.entry, part.verdict, Frame(1, "huge", image=huge), None, {}))
     wait_for(lambda: not archive._waiting)
     assert archive.dropped == 6
 
@@ -315,7 +315,7 @@ def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
 
 
-def test_a_picture_that_cannot_be_drawn_does_not_end_it(
+def test_a_image_that_cannot_be_drawn_does_not_end_it(
     start: Callable[..., Archive],
     make: Callable[..., Decided],
     bad_frame: np.ndarray,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.outputs.archive_quota import ArchiveQuota
-from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept, format_moment, list_kept
+from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR, Kept, format_moment, list_kept
 from softcore_runtime import Decision
 
 BLOCK = 4096
@@ -17,13 +17,13 @@ WORTH = {Decision.PASS: 0, Decision.INVALID: 1, Decision.REVIEW: 2, Decision.FAI
 
 
 def put(folder: Path, number: int, decision: Decision, at: int, blocks: int = 1) -> Kept:
-    """Write a part's sidecar and picture: `blocks` and one more."""
+    """Write a part's sidecar and image: `blocks` and one more."""
     moment = format_moment(at)
     day, time = moment.split("/")
     kept = Kept(moment, f"{day}/camera-{number % 2}/{time}_{number}_{decision}", decision)
     kept.file(folder, SIDECAR).parent.mkdir(parents=True, exist_ok=True)
     kept.file(folder, SIDECAR).write_bytes(b"{}")
-    kept.file(folder, PICTURE).write_bytes(b"x" * (BLOCK * blocks - 5))
+    kept.file(folder, IMAGE).write_bytes(b"x" * (BLOCK * blocks - 5))
     return kept
 
 
@@ -128,6 +128,6 @@ def test_what_was_removed_by_hand_is_no_fault(tmp_path: Path) -> None:
     for _ in quota.scan():
         pass
     kept.file(tmp_path, SIDECAR).unlink()
-    kept.file(tmp_path, PICTURE).unlink()
+    kept.file(tmp_path, IMAGE).unlink()
     quota.trim(START)
     assert quota.bytes == 0

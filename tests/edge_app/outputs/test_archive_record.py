@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.archive_record import (
-    PICTURE,
+    IMAGE,
     SIDECAR,
     Kept,
     list_kept,
@@ -53,7 +53,7 @@ def entry(trigger: str = "run-1", camera: str = "left", at: int = MOMENT) -> Ent
 def test_a_part_lies_under_its_day_and_camera(tmp_path: Path) -> None:
     kept = Kept.place(entry())
     name = tmp_path / "2026-11-25/left/08-15-30.123456_run-1_FAIL.png"
-    assert kept.file(tmp_path, PICTURE) == name
+    assert kept.file(tmp_path, IMAGE) == name
     assert kept.moment == "2026-11-25/08-15-30.123456"
 
 
@@ -98,14 +98,14 @@ def test_a_sidecar_gives_back_the_entry_to_the_last_bit(
     record = read_sidecar(file)
     assert record.entry == whole
     assert np.float64(record.entry.score or 0).tobytes() == np.float64(whole.score or 0).tobytes()
-    assert record.picture is None
+    assert record.image is None
 
 
-def test_a_sidecar_says_what_the_picture_is(tmp_path: Path) -> None:
+def test_a_sidecar_says_what_the_image_is(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
-    file.write_bytes(write_sidecar(entry(), (48, 64, 3), b"the picture"))
+    file.write_bytes(write_sidecar(entry(), (48, 64, 3), b"the image"))
     told = json.loads(file.read_bytes())
-    digest = hashlib.sha256(b"the picture").hexdigest()
+    digest = hashlib.sha256(b"the image").hexdigest()
     assert told["picture"] == {"sha256": digest, "height": 48, "width": 64}
     assert (told["format"], told["entry"]["decision"]) == (1, "FAIL")
     assert told["softcore"]
@@ -125,7 +125,7 @@ def test_a_sidecar_says_what_the_picture_is(tmp_path: Path) -> None:
 )
 def test_another_file_is_no_sidecar(tmp_path: Path, old: str, new: str, place: str) -> None:
     file = tmp_path / "x.json"
-    text = write_sidecar(entry(), (48, 64, 3), b"the picture").decode()
+    text = write_sidecar(entry(), (48, 64, 3), b"the image").decode()
     assert old in text
     file.write_text(text[::-1].replace(old[::-1], new[::-1], 1)[::-1])
     with pytest.raises(ValueError, match=rf"x\.json: no sidecar of this SoftCore's \({place}") as caught:
@@ -135,7 +135,7 @@ def test_another_file_is_no_sidecar(tmp_path: Path, old: str, new: str, place: s
 
 def test_foreign_files_and_links_are_passed_over(tmp_path: Path) -> None:
     kept = Kept.place(entry())
-    file = kept.file(tmp_path, PICTURE)
+    file = kept.file(tmp_path, IMAGE)
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x" * 5000)
     for foreign in ("notes.txt", "2026-11-25/notes.txt", "2026-11-25/left/mine.png", "old/left/08.png"):

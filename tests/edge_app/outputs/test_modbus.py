@@ -524,7 +524,7 @@ def test_recipe_that_is_refused(plc: Plc, line: Line) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"fault": "the camera gives no pictures"}, {"waiting": 16}],
+    [{"fault": "the camera gives no images"}, {"waiting": 16}],
 )
 def test_ready_says_whether_a_part_would_be_inspected(
     plc: Plc, line: Line, change: dict[str, object]

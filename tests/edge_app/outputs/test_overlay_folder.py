@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
-from softcore_runtime import Inspection, Inspector, UsageError, overlay, read_picture
+from softcore_runtime import Inspection, Inspector, UsageError, overlay, read_image
 
 
 @pytest.fixture
@@ -15,13 +15,13 @@ def inspection(tiny_bundle: Path, bad_frame: np.ndarray) -> Inspection:
     return Inspector.load(tiny_bundle).inspect(bad_frame)
 
 
-def test_an_overlay_is_the_runtimes_picture(
+def test_an_overlay_is_the_runtimes_image(
     tmp_path: Path, bad_frame: np.ndarray, inspection: Inspection
 ) -> None:
     folder = OverlayFolder(tmp_path / "new" / "overlays")
-    path = folder.save(Frame(12, "scratch/7.png", picture=bad_frame), inspection)
+    path = folder.save(Frame(12, "scratch/7.png", image=bad_frame), inspection)
     assert path == tmp_path / "new/overlays/000012_scratch_7_FAIL.png"
-    assert np.array_equal(read_picture(path), overlay(bad_frame, inspection))
+    assert np.array_equal(read_image(path), overlay(bad_frame, inspection))
     assert folder.saved == 1
     assert list(folder.path.iterdir()) == [path]
 
@@ -39,7 +39,7 @@ def test_an_overlay_is_the_runtimes_picture(
 def test_names_are_safe(
     tmp_path: Path, bad_frame: np.ndarray, inspection: Inspection, name: str, expected: str
 ) -> None:
-    path = OverlayFolder(tmp_path).save(Frame(1, name, picture=bad_frame), inspection)
+    path = OverlayFolder(tmp_path).save(Frame(1, name, image=bad_frame), inspection)
     assert path.parent == tmp_path
     assert path.name == expected
 
@@ -51,14 +51,14 @@ def test_a_full_disk_is_an_error_with_a_place(
     target = tmp_path / "000001_x_FAIL.png"
     target.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as caught:
-        folder.save(Frame(1, "x.png", picture=bad_frame), inspection)
+        folder.save(Frame(1, "x.png", image=bad_frame), inspection)
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(target)
     assert not target.is_symlink()  # what was half written is gone
     assert folder.saved == 0
 
 
-def test_a_frame_without_a_picture_has_no_overlay(tmp_path: Path, inspection: Inspection) -> None:
+def test_a_frame_without_a_image_has_no_overlay(tmp_path: Path, inspection: Inspection) -> None:
     with pytest.raises(ValueError, match="frame 3"):
         OverlayFolder(tmp_path).save(Frame(3, "x", reason="cut off"), inspection)
 

@@ -20,7 +20,7 @@ from ..delivery.test_courier import entry
 
 @pytest.fixture
 def decided(tiny_bundle: Path, bad_frame: np.ndarray) -> Decided:
-    frame = Frame(1, "a.png", picture=bad_frame)
+    frame = Frame(1, "a.png", image=bad_frame)
     verdict, inspection = decide(Inspector.load(tiny_bundle), frame)
     return Decided(entry(1), verdict, frame, inspection, {})
 

@@ -22,16 +22,16 @@ from softcore_runtime import Inspector
 
 
 class Endless:
-    """A source that gives a picture whenever one is asked for."""
+    """A source that gives an image whenever one is asked for."""
 
     remark: str | None = None
 
-    def __init__(self, picture: np.ndarray) -> None:
-        self.picture = picture
+    def __init__(self, image: np.ndarray) -> None:
+        self.image = image
 
     def read_frames(self) -> Generator[Frame, None, None]:
         for number in count(1):
-            yield Frame(number, f"frame {number}", picture=self.picture)
+            yield Frame(number, f"frame {number}", image=self.image)
 
 
 class Gate:

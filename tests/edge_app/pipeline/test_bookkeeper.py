@@ -19,11 +19,11 @@ def recipe(tiny_bundle: Path) -> Recipe:
     return Recipes({"tiny": tiny_bundle}, Inspector.load).current
 
 
-def make(recipe: Recipe, number: int, picture: np.ndarray) -> Trigger:
+def make(recipe: Recipe, number: int, image: np.ndarray) -> Trigger:
     now = time.monotonic()
     trigger = Trigger(
         id=f"run-{number}", camera="left", number=number, part=f"part {number}", recipe=recipe, at=now,
-        wall=1_000_000_000, deadline=now + 0.25, frame=Frame(number, f"a{number}.png", picture=picture),
+        wall=1_000_000_000, deadline=now + 0.25, frame=Frame(number, f"a{number}.png", image=image),
     )  # fmt: skip
     assert trigger.frame
     verdict, inspection = decide(recipe.inspector, trigger.frame)

@@ -18,7 +18,7 @@ from softcore_edge_app.pipeline.desk import Desk
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import BundleError, Decision, LedgerError, UsageError
 from softcore_runtime.bundle import bundle
-from softcore_runtime.bundle import limit as limit_module
+from softcore_runtime.bundle import threshold_change as threshold_module
 from softcore_runtime.bundle.threshold import Threshold
 
 from .conftest import Build, Endless, Gate
@@ -51,7 +51,7 @@ def break_ledger(monkeypatch: pytest.MonkeyPatch, *, at: int = 1) -> None:
     monkeypatch.setattr(Ledger, "note", refuse)
 
 
-def test_a_limit_is_noted_and_holds_from_the_next_part_on(
+def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
     build: Build, decided: list[Decided], tiny_bundle: Path, bad_frame: np.ndarray, tmp_path: Path
 ) -> None:
     station = build(source=Endless(bad_frame))
@@ -63,7 +63,7 @@ def test_a_limit_is_noted_and_holds_from_the_next_part_on(
     wait_until(lambda: len(decided) == 1)
     score = decided[0].entry.score
     assert score
-    old, new = desk.set_limit(1.2 * score, 1.5 * score, None, "page")
+    old, new = desk.change_threshold(1.2 * score, 1.5 * score, None, "page")
     assert (old.value, old.provisional) == (12.0, True)
     assert (new.value, new.fail_above, new.provisional, new.calibration) == (
         1.2 * score,
@@ -89,7 +89,7 @@ def test_a_limit_is_noted_and_holds_from_the_next_part_on(
     assert verify_ledger(tmp_path / "line.ledger").notes == 1
 
 
-def test_a_limit_that_is_set_during_a_decision_holds_from_the_next_on(
+def test_a_threshold_that_is_set_during_a_decision_holds_from_the_next_on(
     build: Build, decided: list[Decided], gate: Gate
 ) -> None:
     gate.open.clear()
@@ -100,9 +100,9 @@ def test_a_limit_that_is_set_during_a_decision_holds_from_the_next_on(
     station.trigger()
     assert gate.reached.wait(60)
     with ThreadPoolExecutor() as pool:
-        setting = pool.submit(Desk(station).set_limit, 11.0, None, None, "page")
+        setting = pool.submit(Desk(station).change_threshold, 11.0, None, None, "page")
         wait_until(lambda: line.recipes.current.inspector.outdated)
-        station.trigger()  # its shutter sees the limit, too
+        station.trigger()  # its shutter sees the threshold, too
         time.sleep(0.3)
         assert not setting.done()
         gate.open.set()
@@ -113,7 +113,7 @@ def test_a_limit_that_is_set_during_a_decision_holds_from_the_next_on(
     assert [(one.entry.threshold, one.entry.bundle) for one in decided] == [(12.0, before), (11.0, after)]
 
 
-def test_the_line_ends_though_an_inspection_hangs_and_a_limit_was_set(
+def test_the_line_ends_though_an_inspection_hangs_and_a_threshold_was_set(
     build: Build, decided: list[Decided], gate: Gate, tiny_bundle: Path, good_frame: np.ndarray
 ) -> None:
     taken = []
@@ -129,7 +129,7 @@ def test_the_line_ends_though_an_inspection_hangs_and_a_limit_was_set(
     station.start()
     station.trigger()
     assert gate.reached.wait(60)
-    limit_module.set_threshold(
+    threshold_module.set_threshold(
         tiny_bundle,
         Threshold(value=11.0, provisional=False, method="by hand"),
         bundle.read_manifest(tiny_bundle),
@@ -143,14 +143,14 @@ def test_the_line_ends_though_an_inspection_hangs_and_a_limit_was_set(
     gate.open.set()
 
 
-def test_a_limit_keeps_the_mask_and_the_area(build: Build, tiny_bundle: Path) -> None:
+def test_a_threshold_keeps_the_mask_and_the_area(build: Build, tiny_bundle: Path) -> None:
     mask = np.zeros((48, 48, 3), np.uint8)
     mask[:10] = 255
     before = Threshold(value=10, provisional=False, method="calibrated", min_area=3)
     png = cv2.imencode(".png", mask)[1].tobytes()
-    limit_module.set_threshold(tiny_bundle, before, bundle.read_manifest(tiny_bundle), png)
+    threshold_module.set_threshold(tiny_bundle, before, bundle.read_manifest(tiny_bundle), png)
     station = build()
-    _, new = Desk(station).set_limit(11, None, None, "page")
+    _, new = Desk(station).change_threshold(11, None, None, "page")
     assert (new.min_area, new.fail_above) == (3, None)
     assert new.mask
     assert (tiny_bundle / new.mask).read_bytes() == png
@@ -165,7 +165,7 @@ def test_what_can_not_be_noted_is_not_done(
     station.start()
     break_ledger(monkeypatch)
     with pytest.raises(LedgerError, match="full"):
-        desk.set_limit(3.5, None, None, "page")
+        desk.change_threshold(3.5, None, None, "page")
     with pytest.raises(LedgerError, match="full"):
         desk.switch_recipe("strict", by="page")
     with pytest.raises(LedgerError, match="full"):
@@ -181,28 +181,28 @@ def test_what_can_not_be_noted_is_not_done(
 
 
 @pytest.mark.parametrize(("value", "fail_above"), [(1e9, None), (3.5, 1e9), (1e300, 1e308)])
-def test_a_limit_by_which_nothing_fails_is_neither_noted_nor_set(
+def test_a_threshold_by_which_nothing_fails_is_neither_noted_nor_set(
     build: Build, tiny_bundle: Path, tmp_path: Path, value: float, fail_above: float | None
 ) -> None:
     station = build()
     with pytest.raises(
         UsageError, match=r"tiny: at a threshold of 1e\+\d+ no golden frame fails .* nothing was"
     ):
-        Desk(station).set_limit(value, fail_above, None, "http")
+        Desk(station).change_threshold(value, fail_above, None, "http")
     station.stop()
     assert bundle.read_manifest(tiny_bundle).threshold.value == 12.0
     assert notes(tmp_path) == []
 
 
-def test_a_limit_by_whose_area_nothing_fails_is_neither_noted_nor_set(
+def test_a_threshold_by_whose_area_nothing_fails_is_neither_noted_nor_set(
     build: Build, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     exported = bundle.read_manifest(tiny_bundle)
     area = exported.threshold.model_copy(update={"min_area": 900})
-    limit_module.set_threshold(tiny_bundle, area, exported)
+    threshold_module.set_threshold(tiny_bundle, area, exported)
     station = build()
     with pytest.raises(UsageError, match="at a threshold of 100 over 900 pixels no golden frame fails"):
-        Desk(station).set_limit(100.0, None, None, "http")
+        Desk(station).change_threshold(100.0, None, None, "http")
     station.stop()
     assert bundle.read_manifest(tiny_bundle).threshold == area
     assert notes(tmp_path) == []
@@ -219,10 +219,10 @@ def test_what_was_noted_and_can_not_be_done_is_taken_back(
 
     monkeypatch.setattr("softcore_edge_app.pipeline.desk.set_threshold", refuse)
     with pytest.raises(UsageError, match="Read-only"):
-        desk.set_limit(3.5, None, None, "http")
+        desk.change_threshold(3.5, None, None, "http")
     break_ledger(monkeypatch, at=2)
     with pytest.raises(UsageError, match="Read-only"):
-        desk.set_limit(4.5, None, None, "http")
+        desk.change_threshold(4.5, None, None, "http")
     assert "can't be taken back" in caplog.text
     station.stop()
     monkeypatch.undo()
@@ -238,7 +238,7 @@ def test_without_a_ledger_nothing_is_set_up_and_work_goes_on(build: Build, decid
     desk = Desk(station)
     station.start()
     for change in (
-        lambda: desk.set_limit(3.5, None, None, "page"),
+        lambda: desk.change_threshold(3.5, None, None, "page"),
         lambda: desk.switch_recipe("tiny", by="page"),
         lambda: desk.set_running(False, None, "page"),
         lambda: desk.note_mark("x", "left", None, "good", "page"),
@@ -324,15 +324,15 @@ def test_a_camera_that_goes_by_itself_pauses(
     status = station.describe().cameras[0]
     assert status.triggers == status.decisions == len(decided)
     names = [one.entry.name for one in decided]
-    assert names == [f"frame {number}" for number in range(1, len(decided) + 1)]  # no picture was left out
+    assert names == [f"frame {number}" for number in range(1, len(decided) + 1)]  # no image was left out
 
 
 class Still(LiveCapture):
-    """A camera that has a picture whenever one is wanted; `given` counts them."""
+    """A camera that has an image whenever one is wanted; `given` counts them."""
 
-    def __init__(self, picture: np.ndarray) -> None:
+    def __init__(self, image: np.ndarray) -> None:
         super().__init__(0, "still", "camera")
-        self.picture, self.given = picture, 0
+        self.image, self.given = image, 0
         self._left = threading.Event()
 
     def open(self) -> bool:
@@ -346,7 +346,7 @@ class Still(LiveCapture):
 
     def take(self, number: int, since: float, until: float) -> Frame:  # noqa: ARG002 - it needn't wait
         self.given += 1
-        return Frame(number, f"still#{self.given}", self.picture, taken=time.monotonic())
+        return Frame(number, f"still#{self.given}", self.image, taken=time.monotonic())
 
     def read_frames(self) -> Generator[Frame, None, None]:
         while not self._left.wait(0.005):
@@ -354,7 +354,7 @@ class Still(LiveCapture):
 
 
 @pytest.mark.parametrize("trigger", ["auto", "interval"])
-def test_a_live_camera_pauses_and_goes_on_with_a_new_picture(
+def test_a_live_camera_pauses_and_goes_on_with_a_new_image(
     build: Build, decided: list[Decided], good_frame: np.ndarray, trigger: str
 ) -> None:
     interval = 0.005 if trigger == "interval" else None
@@ -405,12 +405,12 @@ def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_pa
 def test_what_a_camera_sees(build: Build, decided: list[Decided], good_frame: np.ndarray) -> None:
     station = build()
     desk = Desk(station)
-    assert desk.look(None).picture is None
+    assert desk.look(None).image is None
     assert desk.look("left").looks.shape == (12, 3)
     station.start()
     desk.trigger()
     wait_until(lambda: len(decided) == 1)
-    np.testing.assert_array_equal(desk.look(None).picture, good_frame)
+    np.testing.assert_array_equal(desk.look(None).image, good_frame)
     with pytest.raises(UsageError, match="no camera 'up'"):
         desk.look("up")
 

@@ -88,7 +88,7 @@ def test_of_all_listeners() -> None:
     shelf = Shelf(None)
     listeners: dict[Callable[[Decided], object], tuple[Any, int]] = {
         shift.count: (shift, SOME),
-        lambda decided: events.publish(decided, 1, picture=False): (events, 2000),
+        lambda decided: events.publish(decided, 1, image=False): (events, 2000),
         drift.add: (drift, SOME + 4 * 200),
         metrics.count: (metrics, SOME),
         shelf.keep: (shelf, 1000),

@@ -17,8 +17,8 @@ from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_runtime import BundleError, Decision, Inspector, UsageError
 from softcore_runtime.bundle.bundle import read_manifest, record_files, write_manifest
-from softcore_runtime.bundle.limit import set_threshold
 from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.search.hnsw import HnswIndex
 
 # What an INVALID verdict has none of.
@@ -83,7 +83,7 @@ def test_a_damaged_bundle_leaves_the_recipe_in_use_though_sealed(
     with pytest.raises(BundleError):
         recipes.switch("b")
     assert recipes.current is before
-    assert before.decide(Frame(1, "first", picture=bad_frame), None)[0].decision is Decision.FAIL
+    assert before.decide(Frame(1, "first", image=bad_frame), None)[0].decision is Decision.FAIL
 
 
 def test_what_a_library_raises_is_told_as_the_bundles_fault(tiny_bundle: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_first_must_be_usable(tmp_path: Path) -> None:
         Recipes({"a": tmp_path}, Inspector.load)
 
 
-def test_a_limit_is_taken_up_between_two_decisions(tiny_bundle: Path, good_frame: np.ndarray) -> None:
+def test_a_threshold_is_taken_up_between_two_decisions(tiny_bundle: Path, good_frame: np.ndarray) -> None:
     recipe = Recipes({"a": tiny_bundle}, Inspector.load).current
     before = recipe.inspector.manifest
     set_threshold(tiny_bundle, Threshold(value=11.0, provisional=False, method="by hand"), before)
@@ -113,12 +113,12 @@ def test_a_limit_is_taken_up_between_two_decisions(tiny_bundle: Path, good_frame
         return inspect(*given)
 
     recipe.inspector.inspect = hold_up  # type: ignore[method-assign]
-    frame = Frame(1, "first", picture=good_frame)
+    frame = Frame(1, "first", image=good_frame)
     with ThreadPoolExecutor() as pool:
         deciding = pool.submit(recipe.decide, frame, None)
         assert begun.wait(60)
-        recipe.take_up_limit(lambda: True)  # it doesn't wait for ever
-        taking = pool.submit(recipe.take_up_limit, lambda: False)
+        recipe.reload_threshold(lambda: True)  # it doesn't wait for ever
+        taking = pool.submit(recipe.reload_threshold, lambda: False)
         time.sleep(0.3)
         assert not taking.done()
         go.set()
@@ -131,13 +131,13 @@ def test_a_limit_is_taken_up_between_two_decisions(tiny_bundle: Path, good_frame
     )
 
 
-def test_a_limit_that_cannot_be_read_leaves_the_one_in_use(
+def test_a_threshold_that_cannot_be_read_leaves_the_one_in_use(
     tiny_bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recipe = Recipes({"a": tiny_bundle}, Inspector.load).current
     (tiny_bundle / "manifest.json").write_text("{}")
-    recipe.take_up_limit(lambda: False)
-    recipe.take_up_limit(lambda: False)  # its lock was given back
+    recipe.reload_threshold(lambda: False)
+    recipe.reload_threshold(lambda: False)  # its lock was given back
     assert recipe.inspector.manifest.threshold.value == 12.0
     assert "manifest.json" in caplog.text
 
@@ -150,7 +150,7 @@ def test_a_limit_that_cannot_be_read_leaves_the_one_in_use(
         (11.0, bytes(cv2.imencode(".png", np.full((9, 9, 3), 255, np.uint8))[1]), "leaves nothing"),
     ],
 )
-def test_a_limit_that_cannot_be_used_leaves_the_one_in_use(
+def test_a_threshold_that_cannot_be_used_leaves_the_one_in_use(
     tiny_bundle: Path, caplog: pytest.LogCaptureFixture, value: float, mask: bytes | None, said: str
 ) -> None:
     recipe = Recipes({"a": tiny_bundle}, Inspector.load).current
@@ -160,7 +160,7 @@ def test_a_limit_that_cannot_be_used_leaves_the_one_in_use(
         write_manifest(tiny_bundle, exported.model_copy(update={"threshold": threshold}))
     else:
         set_threshold(tiny_bundle, threshold, exported, mask)
-    recipe.take_up_limit(lambda: False)
-    recipe.take_up_limit(lambda: False)
+    recipe.reload_threshold(lambda: False)
+    recipe.reload_threshold(lambda: False)
     assert recipe.inspector.manifest == exported
     assert [said in record.message for record in caplog.records] == [True]

@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -110,8 +111,11 @@ def test_of_a_hundred_times_too_many_triggers_nearly_all_are_decided_that_can_be
     build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch, queue: int
 ) -> None:
     """Not each of them inspected until it is late: then none would be."""
+    inspected = 0
 
     def inspect(self: Inspector, *given: Any) -> Any:
+        nonlocal inspected
+        inspected += 1
         time.sleep(0.05)
         return INSPECT(self, *given)
 
@@ -124,10 +128,12 @@ def test_of_a_hundred_times_too_many_triggers_nearly_all_are_decided_that_can_be
         time.sleep(0.002)
     wait_until(lambda: len(decided) == len(asked))
     assert [one.entry.trigger for one in decided] == asked
-    # How many could have been decided on is told by how long this machine takes for one just now. On a quiet
-    # one it is nine tenths and more; with inspections of triggers that became late, a quarter to a half.
-    inspections = [one.stages["inspection"] for one in decided if one.entry.decision is Decision.PASS]
-    assert sum(inspections) >= 0.6 * spent
+    # How many inspections a machine has time for differs with what else it does. That they were made for
+    # triggers which could still be decided does not: nearly all of them are on a quiet machine, and a quarter
+    # to a half of them where triggers are inspected that became late.
+    decisions = Counter(one.entry.decision for one in decided)
+    assert decisions.keys() == {Decision.PASS, Decision.INVALID}
+    assert decisions[Decision.PASS] >= 0.6 * inspected
     reasons = {str(one.entry.reason).partition(":")[0] for one in decided if one.entry.reason}
     assert reasons <= {"too many triggers", "late"}
 
@@ -225,7 +231,7 @@ def test_whatever_hangs_and_fails_nothing_is_lost(
         fate = next(fates, "quick")
         time.sleep({"slow": 0.02, "hang": 0.2}.get(fate, 0))
         if fate == "raise":
-            raise MemoryError("no memory for a picture")
+            raise MemoryError("no memory for an image")
         return INSPECT(self, *given)
 
     monkeypatch.setattr(Inspector, "inspect", inspect)
@@ -437,7 +443,7 @@ class Some(Endless):
             if number == 3:
                 yield Frame(number, f"frame {number}", reason="torn")
             else:
-                yield Frame(number, f"frame {number}", picture=self.picture)
+                yield Frame(number, f"frame {number}", image=self.image)
 
 
 @pytest.mark.parametrize(
@@ -483,7 +489,7 @@ def test_so_many_frames_and_no_more(build: Build, decided: list[Decided], how: d
 def test_a_source_that_fails_ends_the_wait(build: Build, good_frame: np.ndarray) -> None:
     class Failing(Endless):
         def read_frames(self) -> Any:
-            yield Frame(1, "frame 1", picture=self.picture)
+            yield Frame(1, "frame 1", image=self.image)
             raise SourceError("the video broke off")
 
     station = build(source=Failing(good_frame), trigger="auto")

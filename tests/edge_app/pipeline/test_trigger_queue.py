@@ -15,7 +15,7 @@ from softcore_edge_app.pipeline.trigger_queue import TriggerQueue
 from softcore_runtime import Decision, Inspector
 
 CAPACITY, DEADLINE = 3, 1.0
-FRAME = Frame(7, "seventh.png", picture=np.zeros((8, 8, 3), np.uint8))
+FRAME = Frame(7, "seventh.png", image=np.zeros((8, 8, 3), np.uint8))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.queries.invalid_kinds import INVALID_KINDS, find_kind
 from softcore_runtime import FrameError
 from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_look
-from softcore_runtime.images.pictures import to_bgr8
+from softcore_runtime.images.image_file import to_bgr8
 from softcore_runtime.images.preprocessing import Preprocessing
 
 
@@ -21,18 +21,18 @@ from softcore_runtime.images.preprocessing import Preprocessing
         ("too many triggers: 4 wait, and it would come too late", "overflow"),
         ("the line was stopped before it was decided on", "stopped"),
         ("the recording has come to its end", "stopped"),
-        ("internal error: ValueError: the camera's picture is empty", "internal"),
+        ("internal error: ValueError: the camera's image is empty", "internal"),
         ("the score is nan", "internal"),
         ("the network gives NaN or infinity for this frame", "internal"),
         ("the ledger can't be written (database or disk is full); late: still queued", "ledger"),
-        ("the picture has not changed for 5.0 s", "frozen"),
-        ("the picture is black", "black"),
+        ("the image has not changed for 5.0 s", "frozen"),
+        ("the image is black", "black"),
         ("no new frame for 2.0 s (the stream is being reopened)", "camera"),
         ("this camera can't be opened; is it plugged in, free and readable for you?", "camera"),
         ("the stream stopped after frame 12", "camera"),
         ("can't be read (Permission denied)", "unreadable"),
-        ("the picture is cut off", "unreadable"),
-        ("not a picture, or a damaged one", "unreadable"),
+        ("the image is cut off", "unreadable"),
+        ("not an image, or a damaged one", "unreadable"),
         ("the file is empty", "unreadable"),
         ("OpenCV can't decode it (no memory)", "unreadable"),
         (None, "other"),

@@ -12,10 +12,10 @@ from softcore_edge_app.cli.command import main
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.outputs.archive_record import PICTURE, SIDECAR, Kept
+from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
-from softcore_runtime import Decision, read_picture
+from softcore_runtime import Decision, read_image
 from softcore_runtime.bundle.bundle import read_manifest
 
 Capsys = pytest.CaptureFixture[str]
@@ -23,7 +23,7 @@ GOOD, BAD = 24, 6
 NOW = time.time_ns()  # an archive keeps nothing for years
 
 
-def make_part(number: int, picture: np.ndarray | None, category: str = "tiny") -> Decided:
+def make_part(number: int, image: np.ndarray | None, category: str = "tiny") -> Decided:
     entry = Entry(
         trigger=f"run-{number}", part=f"p{number}", name="x", camera="../up", category=category,
         bundle="ab" * 32, decision=Decision.FAIL, score=13.0, bound="exact", threshold=12.0, fail_above=12.0,
@@ -31,7 +31,7 @@ def make_part(number: int, picture: np.ndarray | None, category: str = "tiny") -
         decided_at=NOW + number, milliseconds=1.0, reason=None,
     )  # fmt: skip
     verdict = Verdict(number, "x", Decision.FAIL, 13.0, "exact", 12.0, 12.0, 13 / 12, 1.0)
-    frame = Frame(number, "x", picture) if picture is not None else Frame(number, "x", reason="none")
+    frame = Frame(number, "x", image) if image is not None else Frame(number, "x", reason="none")
     return Decided(entry, verdict, frame, None, {})
 
 
@@ -41,7 +41,7 @@ def line(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> Path:
     rng = np.random.default_rng(0)
     frames = [good_frame] * GOOD + [bad_frame] * BAD + [good_frame]
     noisy = [np.clip(f + rng.integers(-4, 5, f.shape), 0, 255).astype(np.uint8) for f in frames]
-    parts = [make_part(number, picture) for number, picture in enumerate(noisy, 1)]
+    parts = [make_part(number, image) for number, image in enumerate(noisy, 1)]
     archive = Archive(ArchiveOptions(folder=tmp_path / "archive"))
     for part in parts:
         archive.keep(part)
@@ -74,7 +74,7 @@ def test_what_was_marked_is_what_calibrate_reads(line: Path, tiny_bundle: Path, 
     for file in (out / "good").iterdir():
         (there,) = line.with_name("archive").rglob(file.name)
         assert there.read_bytes() == file.read_bytes()
-        assert read_picture(file).shape == (48, 48, 3)
+        assert read_image(file).shape == (48, 48, 3)
     told = ["--good", str(out / "good"), "--bad", str(out / "bad"), "--max-overkill", "0.05", "--yes"]
     assert calibrate([str(tiny_bundle), *told]) == 0, capsys.readouterr().err
     threshold = read_manifest(tiny_bundle).threshold
@@ -83,27 +83,27 @@ def test_what_was_marked_is_what_calibrate_reads(line: Path, tiny_bundle: Path, 
     assert (threshold.calibration.overkill.parts, threshold.calibration.escape.parts) == (GOOD, BAD)
 
 
-def test_a_picture_that_is_not_what_was_decided_on_is_left_out(line: Path, capsys: Capsys) -> None:
+def test_a_image_that_is_not_what_was_decided_on_is_left_out(line: Path, capsys: Capsys) -> None:
     archive = line.with_name("archive")
     files = [Kept.place(make_part(number, None).entry) for number in range(1, 5)]
-    with files[0].file(archive, PICTURE).open("r+b") as picture:
-        picture.seek(200)
-        picture.write(b"x")
-    files[1].file(archive, PICTURE).unlink()
+    with files[0].file(archive, IMAGE).open("r+b") as image:
+        image.seek(200)
+        image.write(b"x")
+    files[1].file(archive, IMAGE).unlink()
     files[2].file(archive, SIDECAR).unlink()
     sidecar = files[3].file(archive, SIDECAR)
     sidecar.write_text(sidecar.read_text().replace('"score": 13.0', '"score": 12.5'))
     assert export(line) == 0
     assert capsys.readouterr().err.splitlines() == [
         f"20 good and 6 bad in {line.with_name('labelled')}",
-        "run-1: its picture was changed",
+        "run-1: its image was changed",
         "run-2: No such file or directory",
         "run-3: No such file or directory",
         "run-4: its sidecar says otherwise than the ledger",
     ]
 
 
-def test_parts_without_a_picture_are_named(line: Path, capsys: Capsys) -> None:
+def test_parts_without_a_image_are_named(line: Path, capsys: Capsys) -> None:
     part = make_part(99, None)
     archive = Archive(ArchiveOptions(folder=line.with_name("archive")))
     archive.keep(part)
@@ -112,7 +112,7 @@ def test_parts_without_a_picture_are_named(line: Path, capsys: Capsys) -> None:
         ledger.append(part.entry)
         ledger.note(Change("mark", "../up", "run-99", None, "bad", "page"))
     assert export(line) == 0
-    assert "run-99: no picture was taken of it\n" in capsys.readouterr().err
+    assert "run-99: no image was taken of it\n" in capsys.readouterr().err
 
 
 def test_parts_of_several_categories_are_told_apart(line: Path, capsys: Capsys) -> None:
@@ -138,7 +138,7 @@ def test_an_archive_that_has_none_of_them(line: Path, capsys: Capsys) -> None:
     line.with_name("archive").rename(line.with_name("elsewhere"))
     line.with_name("archive").mkdir()
     assert export(line) == 2
-    assert "has a picture of none of the 30 marked parts (run-1: No such file" in capsys.readouterr().err
+    assert "has an image of none of the 30 marked parts (run-1: No such file" in capsys.readouterr().err
     assert not line.with_name("labelled").exists()
 
 

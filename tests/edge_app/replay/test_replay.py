@@ -12,14 +12,14 @@ import pytest
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.outputs.archive_record import ArchivedPicture, write_sidecar
+from softcore_edge_app.outputs.archive_record import ArchivedImage, write_sidecar
 from softcore_edge_app.replay.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay.replay_bundles import ReplayBundles
 from softcore_edge_app.replay.replay_records import Recorded
 from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import BundleCorruptError, Inspector
 from softcore_runtime.bundle.bundle import read_manifest
-from softcore_runtime.bundle.limit import revert_threshold, set_threshold
+from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.bundle.training import read_training
 
 from ..entries import make_entry
@@ -29,24 +29,24 @@ Record = Callable[..., Recorded]
 
 @pytest.fixture
 def record(tiny_bundle: Path, tmp_path: Path) -> Record:
-    """A function that decides on a picture as a line does just now, and gives the record."""
+    """A function that decides on an image as a line does just now, and gives the record."""
     count = 0
 
-    def record(picture: np.ndarray, *, fast: bool = False, checked: bool = True, **changes: Any) -> Recorded:
+    def record(image: np.ndarray, *, fast: bool = False, checked: bool = True, **changes: Any) -> Recorded:
         nonlocal count
         count += 1
         inspector = Inspector.load(tiny_bundle)
         checks = FrameChecks(read_training(tiny_bundle)) if checked else None
-        frame = Frame(count, "x", picture=picture)
+        frame = Frame(count, "x", image=image)
         verdict, _ = decide(inspector, frame, examine(frame, checks), fast=fast)
         seal = (tiny_bundle / "manifest.json").read_text().split('"seal": "')[1][:64]
         entry = make_entry(verdict, inspector, f"run-{count}", count, bundle=seal)
         file = tmp_path / f"{count}.png"
-        png = cv2.imencode(".png", picture)[1].tobytes()
+        png = cv2.imencode(".png", image)[1].tobytes()
         file.write_bytes(png)
-        sidecar = write_sidecar(entry, picture.shape, png).decode()
+        sidecar = write_sidecar(entry, image.shape, png).decode()
         digest = sidecar.split('"sha256": "')[1][:64]
-        described = ArchivedPicture(sha256=digest, height=picture.shape[0], width=picture.shape[1])
+        described = ArchivedImage(sha256=digest, height=image.shape[0], width=image.shape[1])
         return Recorded(file.name, file, replace(entry, **changes), described)
 
     return record
@@ -94,7 +94,7 @@ def test_another_decision_is_said_with_both_scores(
 
 
 @pytest.mark.parametrize("spoil", ["changed", "shortened", "gone"])
-def test_a_picture_that_is_not_as_it_was(
+def test_a_image_that_is_not_as_it_was(
     tiny_bundle: Path, record: Record, bad_frame: np.ndarray, spoil: str
 ) -> None:
     recorded = record(bad_frame)
@@ -107,24 +107,22 @@ def test_a_picture_that_is_not_as_it_was(
     (one,) = replay(tiny_bundle, recorded)
     assert one.outcome is Outcome.DIFFERENT
     assert one.detail == (
-        "its picture can't be read (No such file or directory)"
-        if spoil == "gone"
-        else "its picture was changed"
+        "its image can't be read (No such file or directory)" if spoil == "gone" else "its image was changed"
     )
 
 
-def test_a_picture_with_its_own_hash_that_is_none(
+def test_a_image_with_its_own_hash_that_is_none(
     tiny_bundle: Path, record: Record, bad_frame: np.ndarray
 ) -> None:
     recorded = record(bad_frame)
     recorded.file.write_bytes(b"hello")
     digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-    (one,) = replay(tiny_bundle, replace(recorded, picture=ArchivedPicture(sha256=digest, height=1, width=1)))
+    (one,) = replay(tiny_bundle, replace(recorded, image=ArchivedImage(sha256=digest, height=1, width=1)))
     assert one.outcome is Outcome.DIFFERENT
-    assert one.detail == "its picture can't be read (not a picture, or a damaged one)"
+    assert one.detail == "its image can't be read (not an image, or a damaged one)"
 
 
-def test_the_limit_of_then_holds_whatever_was_set_since(
+def test_the_threshold_of_then_holds_whatever_was_set_since(
     tiny_bundle: Path, record: Record, good_frame: np.ndarray, bad_frame: np.ndarray
 ) -> None:
     exported = read_manifest(tiny_bundle)
@@ -154,7 +152,7 @@ def test_the_limit_of_then_holds_whatever_was_set_since(
             assert one.detail == (None if exact else "no exact score was recorded")
 
 
-def test_a_limit_that_was_taken_back_is_found_by_its_value(
+def test_a_threshold_that_was_taken_back_is_found_by_its_value(
     tiny_bundle: Path, record: Record, bad_frame: np.ndarray
 ) -> None:
     exported = read_manifest(tiny_bundle)
@@ -163,12 +161,12 @@ def test_a_limit_that_was_taken_back_is_found_by_its_value(
     set_threshold(tiny_bundle, exported.threshold.model_copy(update={"value": 3.0}), exported, mask)
     during = record(bad_frame)
     revert_threshold(tiny_bundle)
-    after = record(bad_frame)  # the limit of before, and a mask's file that is left: another seal
+    after = record(bad_frame)  # the threshold of before, and a mask's file that is left: another seal
     assert entry_of(after).bundle != entry_of(before).bundle
     done = replay(tiny_bundle, before, during, after)
     assert [one.outcome for one in done] == [Outcome.SAME_SCORE, Outcome.NOT_REPLAYED, Outcome.SAME_SCORE]
     assert str(done[1].detail).startswith("no bundle of category tiny with the seal ")
-    # The same limit once more: the seal is another, for the history is, but the limit isn't.
+    # The same threshold once more: the seal is another, for the history is, but the threshold isn't.
     for value in (5.0, 3.0):
         set_threshold(tiny_bundle, exported.threshold.model_copy(update={"value": value}), exported)
     done = replay(tiny_bundle, before, during, after)
@@ -176,13 +174,15 @@ def test_a_limit_that_was_taken_back_is_found_by_its_value(
     assert [one.detail is None for one in done] == [True, False, True]
     lied = replace(during, entry=replace(entry_of(during), score=4.0))
     (one,) = replay(tiny_bundle, lied)
-    assert str(one.detail).endswith("is here, one with this limit is")
+    assert str(one.detail).endswith("is here, one with this threshold is")
 
 
-def test_a_limit_that_the_seal_contradicts(tiny_bundle: Path, record: Record, bad_frame: np.ndarray) -> None:
+def test_a_threshold_that_the_seal_contradicts(
+    tiny_bundle: Path, record: Record, bad_frame: np.ndarray
+) -> None:
     (one,) = replay(tiny_bundle, record(bad_frame, threshold=11.0))
     assert one.outcome is Outcome.DIFFERENT
-    assert str(one.detail).startswith("its limit is 11.0 to 12.0, the bundle's was ")
+    assert str(one.detail).startswith("its threshold is 11.0 to 12.0, the bundle's was ")
 
 
 def test_another_bundle_is_not_taken(
@@ -200,7 +200,7 @@ def test_another_bundle_is_not_taken(
 
 
 @pytest.mark.parametrize(
-    ("picture", "kind"),
+    ("image", "kind"),
     [
         (np.zeros((48, 48, 3), np.uint8), "too dark"),
         (np.full((48, 48, 3), 255, np.uint8), "too bright"),
@@ -209,13 +209,13 @@ def test_another_bundle_is_not_taken(
     ],
 )
 def test_what_no_part_can_look_like_is_invalid_again(
-    tiny_bundle: Path, record: Record, picture: np.ndarray, kind: str, good_frame: np.ndarray
+    tiny_bundle: Path, record: Record, image: np.ndarray, kind: str, good_frame: np.ndarray
 ) -> None:
-    recorded = record(picture)
+    recorded = record(image)
     assert str(entry_of(recorded).reason).startswith(kind)
     (one,) = replay(tiny_bundle, recorded)
     assert (one.outcome, one.detail) == (Outcome.SAME_DECISION, "no exact score was recorded")
-    # The picture of a good part can't have been refused for that.
+    # The image of a good part can't have been refused for that.
     lied = record(good_frame)
     lied = replace(lied, entry=replace(entry_of(recorded), trigger="lied"))
     (one,) = replay(tiny_bundle, lied)
@@ -229,17 +229,17 @@ def test_what_no_part_can_look_like_is_invalid_again(
         "late: still being inspected after 1.00 s",
         "the ledger can't be written (disk full); too dark: its mean grey level is 0",
         "too many triggers: 16 wait",
-        "the picture has not changed for 5 s",
+        "the image has not changed for 5 s",
         None,
     ],
 )
-def test_what_no_picture_shows_is_not_replayed(
+def test_what_no_image_shows_is_not_replayed(
     tiny_bundle: Path, record: Record, good_frame: np.ndarray, reason: str | None
 ) -> None:
     recorded = record(good_frame, decision="INVALID", score=None, bound=None, reason=reason)
-    done = replay(tiny_bundle, recorded, replace(recorded, picture=None))
+    done = replay(tiny_bundle, recorded, replace(recorded, image=None))
     assert [one.outcome for one in done] == [Outcome.NOT_REPLAYED] * 2
-    assert [one.detail for one in done] == ["INVALID for what no picture shows", "there was no picture"]
+    assert [one.detail for one in done] == ["INVALID for what no image shows", "there was no image"]
 
 
 def test_unchecked_frames_are_replayed_unchecked(tiny_bundle: Path, record: Record) -> None:

@@ -12,13 +12,13 @@ from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, SIDECAR, Kept
+from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, SIDECAR, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.replay.replay_command import main
 from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.bundle import read_manifest
-from softcore_runtime.bundle.limit import set_threshold
+from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.bundle.training import read_training
 
 from ..entries import make_entry
@@ -38,14 +38,14 @@ def parts(
     """Six decisions in `line.ledger`, all but the last in `archive`: PASS, FAIL, dark, none, late, PASS."""
     monkeypatch.chdir(tmp_path)
     inspector, checks = Inspector.load(tiny_bundle), FrameChecks(read_training(tiny_bundle))
-    pictures = [good_frame, bad_frame, np.zeros_like(good_frame), None, good_frame, good_frame]
+    images = [good_frame, bad_frame, np.zeros_like(good_frame), None, good_frame, good_frame]
     archive = Archive(ArchiveOptions(folder=tmp_path / "archive", pass_share=1))
     seal = json.loads((tiny_bundle / "manifest.json").read_bytes())["seal"]
     parts = []
     with Ledger.open(tmp_path / "line.ledger") as ledger:
-        for number, picture in enumerate(pictures, 1):
-            reason = "no new frame for 2 s" if picture is None else None
-            frame = Frame(number, f"left#{number}", picture=picture, reason=reason)
+        for number, image in enumerate(images, 1):
+            reason = "no new frame for 2 s" if image is None else None
+            frame = Frame(number, f"left#{number}", image=image, reason=reason)
             verdict, inspection = decide(inspector, frame, examine(frame, checks))
             late = {"decision": "INVALID", "score": None, "bound": None, "reason": "late: by 0.1 s"}
             changes = late if number == 5 else {}
@@ -69,8 +69,8 @@ def run(capsys: Capsys, *arguments: object) -> tuple[int, str, str]:
 SAME = "3 the same, 2 of them to the last bit of the score; 0 different; 2 not replayed\n"
 REMARKS = [
     "1 times the decision alone was compared: no exact score was recorded",
-    "1 times not replayed: there was no picture",
-    "1 times not replayed: INVALID for what no picture shows",
+    "1 times not replayed: there was no image",
+    "1 times not replayed: INVALID for what no image shows",
 ]
 
 
@@ -91,7 +91,7 @@ def test_a_ledger_comes_out_the_same(capsys: Capsys) -> None:
 
 
 @pytest.mark.usefixtures("parts")
-def test_a_limit_set_since_changes_nothing(tiny_bundle: Path, capsys: Capsys) -> None:
+def test_a_threshold_set_since_changes_nothing(tiny_bundle: Path, capsys: Capsys) -> None:
     manifest = read_manifest(tiny_bundle)
     set_threshold(tiny_bundle, manifest.threshold.model_copy(update={"value": 200.0}), manifest)
     code, _, err = run(capsys, "archive")
@@ -102,7 +102,7 @@ def test_a_limit_set_since_changes_nothing(tiny_bundle: Path, capsys: Capsys) ->
 
 def test_each_difference_is_a_line(parts: list[Kept], tmp_path: Path, capsys: Capsys) -> None:
     folder = tmp_path / "archive"
-    cv2.imwrite(str(parts[0].file(folder, PICTURE)), np.full((48, 48, 3), 9, np.uint8))
+    cv2.imwrite(str(parts[0].file(folder, IMAGE)), np.full((48, 48, 3), 9, np.uint8))
     sidecar = parts[1].file(folder, SIDECAR)
     sidecar.write_text(sidecar.read_text().replace('"decision": "FAIL"', '"decision": "PASS"'))
     parts[2].file(folder, SIDECAR).write_text("{")
@@ -110,7 +110,7 @@ def test_each_difference_is_a_line(parts: list[Kept], tmp_path: Path, capsys: Ca
     assert code == 3
     lines = out.splitlines()
     assert len(lines) == 3
-    assert lines[0] == f"{parts[0].path}.json: its picture was changed"
+    assert lines[0] == f"{parts[0].path}.json: its image was changed"
     assert lines[1].startswith(f"{parts[1].path}.json: PASS then (")
     assert ", FAIL now (" in lines[1]
     assert lines[2].startswith(f"{parts[2].path}.json: no sidecar of this SoftCore's (")

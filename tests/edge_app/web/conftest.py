@@ -78,7 +78,7 @@ def make_decided(number: int, **fields: Any) -> Decided:
 
 
 def inspect(decision: str) -> Inspection:
-    """An inspection of 18 or 6, by a limit of 12, that saw something to the upper right."""
+    """An inspection of 18 or 6, by a threshold of 12, that saw something to the upper right."""
     scores = np.full((8, 8), 3.0, np.float32)
     scores[1:3, 5:7] = 18.0 if decision == "FAIL" else 6.0
     return Inspection(
@@ -97,7 +97,7 @@ class FakeLine:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     goes_on: threading.Event = field(default_factory=threading.Event)
     switching: threading.Event = field(default_factory=threading.Event)
-    picture: np.ndarray | None = None
+    image: np.ndarray | None = None
     ledger: Ledger | None = None
 
     def trigger(self, camera: str | None = None, part: str | None = None, by: str | None = None) -> str:
@@ -119,7 +119,7 @@ class FakeLine:
             return self.ledger.note(change)
         return Note.chain(change, len(self.asked), 1, row=1, row_hash="", previous="")
 
-    def set_limit(
+    def change_threshold(
         self, value: float, fail_above: float | None, camera: str | None, by: str
     ) -> tuple[Threshold, Threshold]:
         if camera not in (None, "left"):
@@ -136,7 +136,7 @@ class FakeLine:
     def look(self, camera: str | None) -> View:
         if camera not in (None, "left"):
             raise UsageError(f"there is no camera {camera}; there are: left")
-        return View(self.picture, np.array([[90.0, 20.0, 4.0], [91.0, 21.0, 6.0], [92.0, 22.0, 5.0]]))
+        return View(self.image, np.array([[90.0, 20.0, 4.0], [91.0, 21.0, 6.0], [92.0, 22.0, 5.0]]))
 
     def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
         self.switching.set()
@@ -163,7 +163,7 @@ def _line() -> FakeLine:
 def line(_line: FakeLine) -> Iterator[FakeLine]:
     _line.status = WELL
     _line.asked.clear()
-    _line.picture = None
+    _line.image = None
     _line.switching.clear()
     _line.goes_on.set()
     yield _line
@@ -206,8 +206,8 @@ def parts() -> list[Decided]:
             "x": 0.7 if valid else None, "y": 0.2 if valid else None,
         }  # fmt: skip
         part = make_decided(number, **fields)
-        picture = np.full((90, 120, 3), 100 + number, np.uint8)
-        frame = Frame(number + 1, "frame", picture) if valid else Frame(number + 1, "frame", reason="none")
+        image = np.full((90, 120, 3), 100 + number, np.uint8)
+        frame = Frame(number + 1, "frame", image) if valid else Frame(number + 1, "frame", reason="none")
         made.append(replace(part, frame=frame, inspection=inspect(decision) if valid else None))
     return made
 

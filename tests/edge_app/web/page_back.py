@@ -51,7 +51,7 @@ FAULTS = {  # where each was drawn: its middle and radii, in pixels of 320
 }  # fmt: skip
 
 
-class Pictures:
+class Images:
     """The drawn parts, each with its outline and map."""
 
     def __init__(self) -> None:
@@ -59,9 +59,9 @@ class Pictures:
         self.good = [name for name in frames if name not in FAULTS]
         self.bad = [name for name in frames if name in FAULTS]
         self._files = {
-            (name, kind): cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
+            (name, kind): cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
             for name, frame in frames.items()
-            for kind, picture in _draw(frame, FAULTS.get(name)).items()
+            for kind, image in _draw(frame, FAULTS.get(name)).items()
         }
 
     def read(self, name: str, kind: str) -> bytes:
@@ -86,9 +86,9 @@ def _draw(frame: np.ndarray, fault: tuple[int, int, int, int] | None) -> dict[st
 
 
 @cache
-def draw_parts() -> Pictures:
+def draw_parts() -> Images:
     """The same for every line of the process: drawing them takes half a second."""
-    return Pictures()
+    return Images()
 
 
 @dataclass
@@ -98,7 +98,7 @@ class PageBack:
     Attributes:
         rate: parts a second that come by themselves.
         cameras, recipes, ledger, token: what it has of them.
-        limit, fail_above: in use.
+        threshold, fail_above: in use.
         asked: what was changed.
         focus: answers to the focus help, in turn.
         refusal: what any change is refused with; None refuses none.
@@ -110,7 +110,7 @@ class PageBack:
     trigger: str = "external"
     ledger: bool = True
     token: bool = True
-    limit: float = 12.0
+    threshold: float = 12.0
     fail_above: float = 12.0
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     focus: Iterator[dict[str, Any]] = field(
@@ -121,7 +121,7 @@ class PageBack:
     refusal: str | None = None
 
     def __post_init__(self) -> None:
-        self.pictures = draw_parts()
+        self.images = draw_parts()
         self.port = 0
         self.silent = self.mute = False
         self.status: dict[str, Any] = {
@@ -146,7 +146,7 @@ class PageBack:
         self.seq = 0
         self.counts = {name: Counter(dict.fromkeys(DECISIONS, 0)) for name in self.cameras}
         self.events: deque[tuple[str, Any]] = deque(maxlen=2000)
-        self.fetched: list[str] = []  # pictures, by trigger
+        self.fetched: list[str] = []  # images, by trigger
         self.sent = 0  # events so far
         self._stopping = threading.Event()
 
@@ -166,7 +166,7 @@ class PageBack:
         part: str | None = None,
         at: int | None = None,
         tell: bool = True,
-        picture: bool | None = None,
+        image: bool | None = None,
     ) -> dict[str, Any]:
         """Decide on one more part; `tell` False is one that no event tells of."""
         camera = camera or self.cameras[0]
@@ -174,9 +174,9 @@ class PageBack:
             self.seq += 1
             if decision is None:
                 decision = self._random.choices(
-                    DECISIONS, (94, 0 if self.fail_above == self.limit else 2, 5, 1)
+                    DECISIONS, (94, 0 if self.fail_above == self.threshold else 2, 5, 1)
                 )[0]
-            name = self._random.choice(self.pictures.good if decision == "PASS" else self.pictures.bad)
+            name = self._random.choice(self.images.good if decision == "PASS" else self.images.bad)
             if share is None and decision != "INVALID":
                 spread = {"PASS": (0.62, 0.86), "REVIEW": (1.0, 1.1), "FAIL": (1.2, 2.7)}[decision]
                 share = round(self._random.uniform(*spread), 4)
@@ -187,13 +187,13 @@ class PageBack:
             row = {
                 "number": number, "trigger": f"t{number:06}", "part": part or f"{100_000 + number}",
                 "name": f"{name}.png", "camera": camera, "category": "pill", "bundle": "0" * 64,
-                "decision": decision, "score": share and share * self.limit, "bound": share and "exact",
-                "threshold": self.limit, "fail_above": self.fail_above, "engine": "openvino",
+                "decision": decision, "score": share and share * self.threshold, "bound": share and "exact",
+                "threshold": self.threshold, "fail_above": self.fail_above, "engine": "openvino",
                 "provider": "CPU", "precision": "bf16", "triggered_at": now - 12_000_000,
                 "deadline_at": now + 88_000_000, "decided_at": now, "milliseconds": share and 4.6,
                 "reason": reason if decision == "INVALID" else None,
                 "kind": find_kind(reason) if decision == "INVALID" else None, "x": x, "y": y, "share": share,
-                "mark": None, "picture": decision != "INVALID" if picture is None else picture, "drawn": name,
+                "mark": None, "picture": decision != "INVALID" if image is None else image, "drawn": name,
             }  # fmt: skip
             self.rows.append(row)
             self.counts[camera][decision] += 1
@@ -238,8 +238,8 @@ class PageBack:
             cameras = [
                 {
                     "name": name, "reopened": 0, "recipes": self.recipes, "category": "pill",
-                    "bundle": "0" * 64, "threshold": self.limit, "fail_above": self.fail_above, "waiting": 0,
-                    "capacity": 16, "triggers": self.seq, "decisions": self.seq, "live": True,
+                    "bundle": "0" * 64, "threshold": self.threshold, "fail_above": self.fail_above,
+                    "waiting": 0, "capacity": 16, "triggers": self.seq, "decisions": self.seq, "live": True,
                     "trigger": self.trigger, **self.state[name],
                 }
                 for name in self.cameras
@@ -395,11 +395,11 @@ def _add_views(app: Any, back: PageBack) -> None:
         return _show(_find(back, trigger))
 
     @app.get("/api/pictures/{trigger}/{kind}")
-    def picture(trigger: str, kind: str) -> Response:
+    def image(trigger: str, kind: str) -> Response:
         row = _find(back, trigger)
         if not row["picture"] or kind not in ("frame", "overlay", "map", "thumbnail"):
-            raise HTTPException(404, "there is no picture")
-        content = back.pictures.read(row["drawn"], kind)
+            raise HTTPException(404, "there is no image")
+        content = back.images.read(row["drawn"], kind)
         back.fetched.append(trigger)
         return Response(
             content, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600, immutable"}
@@ -409,7 +409,10 @@ def _add_views(app: Any, back: PageBack) -> None:
     def notes(limit: int = 50, before: int | None = None) -> dict[str, Any]:
         _need_ledger(back)
         some = [note for note in reversed(back.notes) if before is None or note["number"] < before]
-        return {"notes": some[:limit], "next": some[limit - 1]["number"] if len(some) > limit else None}
+        return {
+            "notes": some[:limit],
+            "next": some[limit - 1]["number"] if len(some) > limit else None,
+        }
 
     @app.get("/api/limit/preview")
     def preview(
@@ -431,8 +434,8 @@ def _add_views(app: Any, back: PageBack) -> None:
         return next(back.focus)
 
     @app.get("/api/focus/picture")
-    def focus_picture() -> Response:
-        return Response(back.pictures.read("01_good", "frame"), media_type="image/jpeg")
+    def focus_image() -> Response:
+        return Response(back.images.read("01_good", "frame"), media_type="image/jpeg")
 
     @app.get("/api/report")
     def report(form: str, language: str, since: str | None = None, until: str | None = None) -> Response:
@@ -461,13 +464,13 @@ def _add_changes(app: Any, back: PageBack) -> None:
         return {"note": back.note("mark", row["camera"], row["trigger"], before, body["mark"])}
 
     @app.post("/api/limit")
-    def limit(body: dict[str, Any]) -> dict[str, Any]:
+    def threshold(body: dict[str, Any]) -> dict[str, Any]:
         do("limit", body)
-        old, back.limit = back.limit, body["value"]
+        old, back.threshold = back.threshold, body["value"]
         back.fail_above = body.get("fail_above", body["value"])
-        back.note("limit", body["camera"], None, old, back.limit)
+        back.note("limit", body["camera"], None, old, back.threshold)
         back.change()
-        return {"old": old, "new": back.limit}
+        return {"old": old, "new": back.threshold}
 
     @app.post("/api/recipe")
     def recipe(body: dict[str, Any]) -> dict[str, Any]:
@@ -511,8 +514,8 @@ def _show(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key != "drawn"}
 
 
-def _judge(score: float, limit: float, fail_above: float) -> str:
-    return "PASS" if score <= limit else "FAIL" if score > fail_above else "REVIEW"
+def _judge(score: float, threshold: float, fail_above: float) -> str:
+    return "PASS" if score <= threshold else "FAIL" if score > fail_above else "REVIEW"
 
 
 def _fits(row: dict[str, Any], asked: dict[str, Any]) -> bool:

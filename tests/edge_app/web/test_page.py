@@ -72,7 +72,7 @@ class Shown:
 
     def load(self) -> None:
         self.page.goto(self.back.url)
-        expect(self.page.locator("#lamps .lamp[data-state]")).to_have_count(6)
+        expect(self.page.locator("#status-bar .indicator[data-state]")).to_have_count(6)
 
     def _note(self, text: str) -> None:
         if not (self.refusals and OF_THE_BROWSER.match(text)):
@@ -203,7 +203,7 @@ def test_a_burst_is_counted_to_the_last_part(back: PageBack, show: Callable[...,
     assert shown.page.evaluate("document.querySelectorAll('*').length") == nodes
     last = [row["decision"] for row in back.rows[-50:]]
     for decision in set(last) - {"PASS"}:
-        expect(shown.page.locator(f"#strip [data-decision={decision}]")).not_to_have_count(0)
+        expect(shown.page.locator(f"#history [data-decision={decision}]")).not_to_have_count(0)
 
 
 def test_counts_hold_without_a_status(back: PageBack, show: Callable[..., Shown]) -> None:
@@ -253,33 +253,33 @@ def test_a_fault_among_many_good_parts_stays_to_be_seen(back: PageBack, show: Ca
     expect(page.locator("#word")).to_have_text("PASS")
 
 
-def test_picture_map_and_faults_only_are_remembered(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_image_map_and_faults_only_are_remembered(back: PageBack, show: Callable[..., Shown]) -> None:
     shown = show(back)
     page = shown.page
     fault = back.decide("FAIL")
     good = back.decide("PASS")
-    picture = page.locator("#stage img:visible")
-    expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
+    image = page.locator("#stage img:visible")
+    expect(image).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
     page.get_by_role("radio", name="Map").check()
-    expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/map")
+    expect(image).to_have_attribute("src", f"api/pictures/{good['trigger']}/map")
     page.get_by_role("radio", name="Faults").check()
-    expect(picture).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
+    expect(image).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
     shown.load()
-    expect(picture).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
+    expect(image).to_have_attribute("src", f"api/pictures/{fault['trigger']}/map")
     page.keyboard.press("m")
     page.keyboard.press("f")
-    expect(picture).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
+    expect(image).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
 
 
-def test_lamps_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_indicators_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
     shown = show(back)
     page = shown.page
-    lamp = {
-        name: page.locator("#lamps .lamp").nth(i)
+    indicator = {
+        name: page.locator("#status-bar .indicator").nth(i)
         for i, name in enumerate(("camera", "plc", "broker", "disk", "drift", "ledger"))
     }
-    expect(lamp["camera"]).to_have_attribute("data-state", "well")
-    expect(lamp["drift"]).to_have_attribute("data-state", "none")
+    expect(indicator["camera"]).to_have_attribute("data-state", "well")
+    expect(indicator["drift"]).to_have_attribute("data-state", "none")
     expect(page.locator("#reasons")).to_be_hidden()
     drift = {
         "camera": "left",
@@ -297,12 +297,12 @@ def test_lamps_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
         ledger_fault="the disk is full",
         drift=[drift],
     )
-    expect(lamp["camera"]).to_have_attribute("data-state", "bad")
-    expect(lamp["plc"]).to_have_attribute("data-state", "none")
-    expect(lamp["broker"]).to_have_attribute("data-state", "bad")
-    expect(lamp["disk"]).to_have_attribute("data-state", "bad")
-    expect(lamp["drift"]).to_have_attribute("data-state", "warn")
-    expect(lamp["ledger"]).to_have_attribute("data-state", "bad")
+    expect(indicator["camera"]).to_have_attribute("data-state", "bad")
+    expect(indicator["plc"]).to_have_attribute("data-state", "none")
+    expect(indicator["broker"]).to_have_attribute("data-state", "bad")
+    expect(indicator["disk"]).to_have_attribute("data-state", "bad")
+    expect(indicator["drift"]).to_have_attribute("data-state", "warn")
+    expect(indicator["ledger"]).to_have_attribute("data-state", "bad")
     expect(page.locator("#reasons")).to_contain_text(f"Camera: left: {NASTY}")
     page.locator("#reasons").click()
     expect(page.locator("#state")).to_contain_text("no answer from 10.0.0.4; 31 results wait")
@@ -314,8 +314,10 @@ def test_lamps_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
     expect(page.locator("#reasons")).to_contain_text("left: 90% of the latest parts are FAIL")
     back.change(drift=[{**drift, "raised": False}, {**fails, "raised": False}])
     expect(page.locator("#reasons")).to_be_hidden()
-    expect(lamp["drift"]).to_have_attribute("data-state", "well")
-    expect(page.locator("#state-lamps .lamp").first).to_contain_text("0.35 s after the moment they show")
+    expect(indicator["drift"]).to_have_attribute("data-state", "well")
+    expect(page.locator("#state-indicators .indicator").first).to_contain_text(
+        "0.35 s after the moment they show"
+    )
 
 
 def test_the_strip_opens_a_part_and_one_touch_marks_it(back: PageBack, show: Callable[..., Shown]) -> None:
@@ -323,7 +325,7 @@ def test_the_strip_opens_a_part_and_one_touch_marks_it(back: PageBack, show: Cal
         back.decide("FAIL" if place == 30 else "PASS", part=NASTY if place == 30 else None)
     shown = show(back)
     page = shown.page
-    fault = page.locator("#strip [data-decision=FAIL]")
+    fault = page.locator("#history [data-decision=FAIL]")
     expect(fault).to_have_count(1)
     fault.click()
     part = page.locator("#part")
@@ -391,7 +393,7 @@ def test_it_comes_back_by_itself_after_the_line_was_restarted(
     back.stop()
     expect(page.locator("#stale")).to_contain_text(re.compile(r"No news for \d+ s"))
     expect(page.locator("body")).to_have_class("old")
-    expect(page.locator("#lamps .lamp[data-state=none]")).to_have_count(6)
+    expect(page.locator("#status-bar .indicator[data-state=none]")).to_have_count(6)
     back.start()
     back.decide("REVIEW")
     expect(page.locator("#stale")).to_be_hidden()
@@ -456,7 +458,7 @@ def test_parts_are_found_by_what_they_are(back: PageBack, show: Callable[..., Sh
     expect(rows).to_have_count(2)  # the second lies several answers back
     page.get_by_role("combobox", name="Score").select_option("just-failed")
     expect(rows).to_have_count(1)
-    expect(rows).to_contain_text("1.10 \u00d7 limit")
+    expect(rows).to_contain_text("1.10 \u00d7 threshold")
     page.get_by_role("combobox", name="Score").select_option("any")
     page.get_by_role("combobox", name="Marks").select_option("good")
     expect(rows).to_have_count(1)
@@ -498,7 +500,7 @@ def test_without_a_ledger_it_says_so(serve: Callable[..., PageBack], show: Calla
     shown.view("look-back")
     expect(page.locator("#found")).to_contain_text("needs a ledger")
     shown.view("set-up")
-    expect(page.locator("#limit-known")).to_contain_text("needs a ledger")
+    expect(page.locator("#threshold-known")).to_contain_text("needs a ledger")
     shown.view("reports")
     expect(page.locator("#notes")).to_contain_text("keeps no ledger")
 
@@ -565,7 +567,7 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
     page.locator("#sure").get_by_role("button", name="Stop").click()
     expect(page.locator("#run-state")).to_contain_text("left is stopped")
     expect(page.get_by_role("button", name="Trigger once")).to_be_disabled()
-    expect(page.locator("#lamps .lamp").first).to_have_attribute("data-state", "warn")
+    expect(page.locator("#status-bar .indicator").first).to_have_attribute("data-state", "warn")
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#run-state")).to_have_text("Camera left inspects.")
     assert back.asked == [
@@ -580,7 +582,7 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
     expect(page.locator("#recipe-state")).to_have_text("capsule: its self-test failed")
 
 
-def test_a_limit_is_tried_on_the_last_parts_before_it_is_set(
+def test_a_threshold_is_tried_on_the_last_parts_before_it_is_set(
     back: PageBack, show: Callable[..., Shown]
 ) -> None:
     for share in (0.5, 0.97, 1.02, 1.04, 1.5):
@@ -588,30 +590,30 @@ def test_a_limit_is_tried_on_the_last_parts_before_it_is_set(
     shown = show(back)
     shown.view("set-up")
     page = shown.page
-    cells = page.locator("#limit-table td")
-    expect(page.locator("#limit-known")).to_contain_text("the last 5 parts, of which 5")
-    expect(page.locator("#limit-apply")).to_be_disabled()
-    page.get_by_role("button", name="New limit: 5 % more").click()
-    expect(page.get_by_role("spinbutton", name="New limit")).to_have_value("12.6")
+    cells = page.locator("#threshold-table td")
+    expect(page.locator("#threshold-known")).to_contain_text("the last 5 parts, of which 5")
+    expect(page.locator("#threshold-apply")).to_be_disabled()
+    page.get_by_role("button", name="New threshold: 5 % more").click()
+    expect(page.get_by_role("spinbutton", name="New threshold")).to_have_value("12.6")
     expect(cells).to_have_text(["", "2", "3", "4", "1"])
-    expect(page.locator("#limit-changed button")).to_have_count(2)
-    page.locator("#limit-changed button").first.click()
+    expect(page.locator("#threshold-changed button")).to_have_count(2)
+    page.locator("#threshold-changed button").first.click()
     expect(page.locator("#part-title")).to_contain_text("FAIL")
     page.keyboard.press("Escape")
 
     for wrong in ("-3", "", "0"):
-        page.get_by_role("spinbutton", name="New limit").fill(wrong)
-        expect(page.locator("#limit-state")).to_contain_text("A limit is a number above 0")
-        expect(page.locator("#limit-apply")).to_be_disabled()
-    page.get_by_role("spinbutton", name="New limit").fill("11")
+        page.get_by_role("spinbutton", name="New threshold").fill(wrong)
+        expect(page.locator("#threshold-state")).to_contain_text("A threshold is a number above 0")
+        expect(page.locator("#threshold-apply")).to_be_disabled()
+    page.get_by_role("spinbutton", name="New threshold").fill("11")
     expect(cells).to_have_text(["", "2", "3", "1", "4"])
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#sure")).to_contain_text("Of the last 5 parts 4 would have failed; 3 did.")
-    assert back.limit == 12
+    assert back.threshold == 12
     page.locator("#sure").get_by_role("button", name="Apply").click()
     shown.unlock()
-    expect(page.locator("#limit-state")).to_have_text("The limit is 11; it was 12.")
-    expect(page.locator("#limit-now")).to_have_text("Now 11")
+    expect(page.locator("#threshold-state")).to_have_text("The threshold is 11; it was 12.")
+    expect(page.locator("#threshold-now")).to_have_text("Now 11")
     assert back.asked == [("limit", {"camera": "left", "value": 11})]
 
 
@@ -621,15 +623,15 @@ def test_a_grey_zone_has_two_ends(serve: Callable[..., PageBack], show: Callable
     shown = show(back)
     shown.view("set-up")
     page = shown.page
-    expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 14")
+    expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 14")
     page.get_by_role("spinbutton", name="FAIL above").fill("11")
-    expect(page.locator("#limit-state")).to_contain_text("FAIL begins at the limit or above it")
+    expect(page.locator("#threshold-state")).to_contain_text("FAIL begins at the threshold or above it")
     page.get_by_role("spinbutton", name="FAIL above").fill("13")
-    expect(page.locator("#limit-table td")).to_have_text(["", "0", "1", "0", "0", "0", "1"])
+    expect(page.locator("#threshold-table td")).to_have_text(["", "0", "1", "0", "0", "0", "1"])
     page.get_by_role("button", name="Apply").click()
     page.locator("#sure").get_by_role("button", name="Apply").click()
     shown.unlock()
-    expect(page.locator("#limit-now")).to_have_text("Now 12; FAIL above 13")
+    expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 13")
 
 
 def test_the_focus_help_follows_the_lens(back: PageBack, show: Callable[..., Shown]) -> None:
@@ -647,7 +649,7 @@ def test_the_focus_help_follows_the_lens(back: PageBack, show: Callable[..., Sho
     expect(page.locator("#focus-numbers dd")).to_have_text(["512", "640", "250"])
     expect(page.locator("#gauge .now.low")).to_be_visible()
     expect(page.locator("#focus img:visible")).to_have_count(1)
-    expect(page.locator("#sharpness")).to_have_text("The camera gives no picture.")
+    expect(page.locator("#sharpness")).to_have_text("The camera gives no image.")
     page.locator("#focus").get_by_role("button", name="Close").click()
     expect(page.locator("#focus")).to_be_hidden()
 
@@ -667,7 +669,7 @@ def test_reports_are_taken_away_and_changes_are_listed(back: PageBack, show: Cal
         ["", "3", "75.0%", "0", "0.0%", "1", "25.0%", "0", "0.0%", "4"]
     )
     expect(page.locator("#notes li")).to_have_count(2)
-    expect(page.locator("#notes li").nth(1)).to_contain_text("Limit12 → 11")
+    expect(page.locator("#notes li").nth(1)).to_contain_text("Threshold12 → 11")
     back.note("recipe", "left", None, "pill", NASTY)
     expect(page.locator("#notes li").first).to_contain_text(f"pill → {NASTY}")
     for button, form in (("Shift report", "html"), ("Table (CSV)", "csv")):
@@ -714,7 +716,7 @@ def test_it_speaks_german_and_remembers(back: PageBack, show: Callable[..., Show
     expect(page.locator("html")).to_have_attribute("lang", "de")
     back.decide("INVALID", reason="no new frame for 2.0 s")
     expect(page.locator("#stage")).to_contain_text("kein Bild der Kamera (no new frame for 2.0 s)")
-    back.decide("INVALID", reason="blurred: its sharpness is 1.0", picture=True)
+    back.decide("INVALID", reason="blurred: its sharpness is 1.0", image=True)
     expect(page.locator("#enlarge .caption")).to_contain_text("UNGÜLTIG · unscharf · ")
     shown.view("look-back")
     expect(page.locator("#rows button").first).to_contain_text("unscharf")
@@ -755,7 +757,7 @@ def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(
         back.decide(decision, camera="left")
         expect(page.locator("#word")).to_have_text(decision)
         examine(page, decision)
-    for selector, opened in (("#enlarge", "#part"), ("#lamps", "#state")):
+    for selector, opened in (("#enlarge", "#part"), ("#status-bar", "#state")):
         page.locator(selector).click()
         expect(page.locator(opened)).to_be_visible()
         examine(page, opened)
@@ -797,8 +799,8 @@ def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> N
         if at[0] != "BODY":
             assert at[1] >= 3, at
             reached.add(at[0])
-    assert {"live", "look-back", "lamps", "menu", "enlarge", "shown", "which", "strip"} <= reached
-    strip = page.locator("#strip")
+    assert {"live", "look-back", "status-bar", "menu", "enlarge", "shown", "which", "history"} <= reached
+    strip = page.locator("#history")
     strip.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")

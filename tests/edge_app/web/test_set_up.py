@@ -6,7 +6,7 @@ import httpx
 import pytest
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.queries.excerpt import Part
-from softcore_edge_app.web.preview import preview_limit
+from softcore_edge_app.web.preview import preview_threshold
 from softcore_runtime import Decision
 from softcore_runtime.bundle.threshold import Threshold
 
@@ -18,7 +18,7 @@ def own(client: httpx.Client) -> dict[str, str]:
     return {"Origin": str(client.base_url).rstrip("/")}
 
 
-def test_a_limit(client: httpx.Client, line: Any) -> None:
+def test_a_threshold(client: httpx.Client, line: Any) -> None:
     body = {"value": 3.5, "fail_above": 4, "camera": "left"}
     answer = client.post("/api/limit", json=body, headers=own(client))
     assert answer.json() == {
@@ -39,7 +39,7 @@ def test_a_limit(client: httpx.Client, line: Any) -> None:
         ({"value": True}, 422), ({"value": 1, "fail_above": True}, 422), ({"value": "3.5"}, 422),
     ],
 )  # fmt: skip
-def test_a_limit_that_is_none(client: httpx.Client, line: Any, body: dict[str, Any], status: int) -> None:
+def test_a_threshold_that_is_none(client: httpx.Client, line: Any, body: dict[str, Any], status: int) -> None:
     answer = client.post("/api/limit", json=body)
     assert (answer.status_code, type(answer.json()["detail"])) == (status, str)
     assert line.asked == []
@@ -103,9 +103,9 @@ def test_a_preview(stranger: httpx.Client) -> None:
 def test_where_only_a_bound_is_known_a_decision_changes_only_if_that_is_certain() -> None:
     def judge(decision: str, score: float, bound: str, value: float, upper: float | None = None) -> str:
         entry = make_decided(1, decision=Decision(decision), score=score, bound=bound).entry
-        limit = Threshold(value=value, fail_above=upper, provisional=False, method="x")
+        threshold = Threshold(value=value, fail_above=upper, provisional=False, method="x")
         part = Part(Row.chain(entry, 1, ""), None)
-        preview = preview_limit([part], limit)
+        preview = preview_threshold([part], threshold)
         assert preview.known == (bound == "exact")
         assert preview.changed == ([] if preview.then == preview.now else [part])
         (judged,) = (decision for decision, count in preview.then.items() if count)

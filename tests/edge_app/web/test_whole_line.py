@@ -34,12 +34,12 @@ class Turns:
 
     remark: str | None = None
 
-    def __init__(self, *pictures: np.ndarray) -> None:
-        self._pictures = pictures
+    def __init__(self, *images: np.ndarray) -> None:
+        self._images = images
 
     def read_frames(self) -> Generator[Frame, None, None]:
         for number in count():
-            yield Frame(number + 1, f"#{number + 1}", picture=self._pictures[number % len(self._pictures)])
+            yield Frame(number + 1, f"#{number + 1}", image=self._images[number % len(self._images)])
 
 
 @pytest.fixture

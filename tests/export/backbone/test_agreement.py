@@ -12,7 +12,7 @@ NONE = np.zeros(0, np.bool_)
 
 
 def decide(scores: np.ndarray, trusted: np.ndarray) -> list[bool]:
-    """Each picture by the highest trusted score of the other half: every second picture."""
+    """Each image by the highest trusted score of the other half: every second image."""
     decisions = []
     for i, score in enumerate(scores):
         others = [s for j, s in enumerate(scores) if j % 2 != i % 2 and trusted[j]]
@@ -21,7 +21,7 @@ def decide(scores: np.ndarray, trusted: np.ndarray) -> list[bool]:
 
 
 def labelled(scores: np.ndarray) -> Scores:
-    """Scores of labelled pictures, with held-back ones that agree whatever the network."""
+    """Scores of labelled images, with held-back ones that agree whatever the network."""
     return Scores(np.arange(1.0, 21), scores)
 
 
@@ -54,7 +54,7 @@ def test_flips_and_areas_are_those_of_brute_force_and_scikit_learn(
         for one, other in zip(decide(fast.held_back, trusted), decide(slow.held_back, trusted), strict=True)
     )
     if expected > max(1, MOST_FLIPPED * count):
-        with pytest.raises(ExportError, match=rf"^{expected} of {count} held-back pictures"):
+        with pytest.raises(ExportError, match=rf"^{expected} of {count} held-back images"):
             check_agreement(fast, slow, trusted, defective, max_loss=1)
         return
     agreement = check_agreement(fast, slow, trusted, defective, max_loss=1)
@@ -73,7 +73,7 @@ def test_the_same_scores_agree_in_everything() -> None:
 
 
 def test_another_scale_flips_nothing() -> None:
-    """Fewer dimensions make every distance shorter: each network has limits of its own."""
+    """Fewer dimensions make every distance shorter: each network has thresholds of its own."""
     plain = np.random.default_rng(0).gamma(4, 1, 40)
     fast, slow = Scores(0.3 * plain, np.zeros(0)), Scores(plain, np.zeros(0))
     assert check_agreement(fast, slow, np.ones(40, np.bool_), NONE, max_loss=0).flipped == 0
@@ -84,9 +84,9 @@ def test_another_scale_flips_nothing() -> None:
     [(12, 1, True), (12, 2, False), (40, 2, True), (40, 3, False), (60, 3, True), (60, 4, False)],
 )
 def test_one_flip_in_twenty_is_the_most(count: int, flips: int, passes: bool) -> None:
-    """And a single one is never too many, however few pictures there are."""
+    """And a single one is never too many, however few images there are."""
     plain = np.full(count, 1.0)
-    plain[:2] = 2.0  # the limits of the halves; both are trusted
+    plain[:2] = 2.0  # the thresholds of the halves; both are trusted
     fast = plain.copy()
     fast[2 : 2 + flips] = 3.0  # these fail now
     trusted = np.zeros(count, np.bool_)
@@ -99,7 +99,7 @@ def test_one_flip_in_twenty_is_the_most(count: int, flips: int, passes: bool) ->
         with pytest.raises(ExportError) as caught:
             check_agreement(*scores, trusted, NONE, max_loss=0)
         assert str(caught.value) == (
-            f"{flips} of {count} held-back pictures are decided otherwise than in FP32 (at most 5%); "
+            f"{flips} of {count} held-back images are decided otherwise than in FP32 (at most 5%); "
             "export with --precision fp32 and without --dimensions"
         )
 
@@ -131,7 +131,7 @@ def test_without_both_classes_there_is_no_area(value: bool) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 12, 59, 60, 61, 200, 1000])
-def test_pictures_are_compared_from_the_lowest_score_to_the_highest(n: int) -> None:
+def test_images_are_compared_from_the_lowest_score_to_the_highest(n: int) -> None:
     scores = np.random.default_rng(n).permutation(np.arange(n) ** 2.0)
     chosen = choose_compared(scores)
     assert len(set(chosen)) == len(chosen) == min(n, 60)
@@ -141,6 +141,6 @@ def test_pictures_are_compared_from_the_lowest_score_to_the_highest(n: int) -> N
     assert np.diff(ranks, prepend=0).max(initial=0) <= np.ceil(n / 59)
 
 
-def test_pictures_with_equal_scores_can_be_compared() -> None:
+def test_images_with_equal_scores_can_be_compared() -> None:
     chosen = choose_compared(np.zeros(100))
     assert len(set(chosen)) == 60

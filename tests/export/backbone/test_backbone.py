@@ -19,7 +19,7 @@ from scipy.ndimage import uniform_filter
 from softcore_export.backbone import backbone
 from softcore_export.backbone.backbone import PatchFeatures, load_backbone
 from softcore_export.backbone.catalogue import FILTERBANK
-from softcore_runtime import UsageError, read_picture
+from softcore_runtime import UsageError, read_image
 from torch import Tensor, nn
 
 SHARED = Path(__file__).parents[4] / "shared"
@@ -208,7 +208,7 @@ def test_no_bytes_crash_it(tmp_path_factory: pytest.TempPathFactory, data: st.Da
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_a_picture_is_no_weights(discs: Path) -> None:
+def test_a_image_is_no_weights(discs: Path) -> None:
     assert "not a PyTorch state dict" in refusal(discs / "disc" / "00.png")
 
 
@@ -391,11 +391,11 @@ def test_the_first_recipes_weights_are_downloaded(monkeypatch: pytest.MonkeyPatc
 
 def test_real_weights_see_where_a_defect_is(draw_disc: Callable[..., np.ndarray]) -> None:
     weights = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
-    pictures = SHARED / "data" / "pill" / "train" / "good"
-    if not weights.exists() or not pictures.exists():
+    images = SHARED / "data" / "pill" / "train" / "good"
+    if not weights.exists() or not images.exists():
         pytest.skip(f"needs the real images and weights, which aren't published: {SHARED}")
     loaded = load_backbone("resnet18", weights, crop=224)
-    crop = cv2.resize(read_picture(sorted(pictures.iterdir())[0]), (224, 224), interpolation=cv2.INTER_AREA)
+    crop = cv2.resize(read_image(sorted(images.iterdir())[0]), (224, 224), interpolation=cv2.INTER_AREA)
     spoiled = crop.copy()
     spoiled[96:128, 128:160] = draw_disc(0)[:32, :32]  # cells 12 to 15 down, 16 to 19 across
     with torch.no_grad():

@@ -36,7 +36,7 @@ def test_constant_light_has_no_oriented_answer() -> None:
     filters = filterbank._oriented_filters()
     np.testing.assert_allclose(filters.sum(dim=(1, 2, 3)), 0, atol=1e-6)
     assert (filters.abs().sum(dim=(1, 2, 3)) > 0.5).all()
-    # Over all: what is left of a constant picture are its colours and the guard under the root.
+    # Over all: what is left of a constant image are its colours and the guard under the root.
     flat = answer(torch.full((1, 3, 64, 64), 2.0))
     x = torch.arange(64.0)
     waves = answer(2 + torch.sin(2 * torch.pi * x / 4).expand(1, 3, 64, 64))

@@ -23,7 +23,7 @@ SIDE = 64
 
 
 def draw(seed: int, count: int) -> np.ndarray:
-    """Draw smooth crops, as pictures are: uint8 [count, SIDE, SIDE, 3]."""
+    """Draw smooth crops, as images are: uint8 [count, SIDE, SIDE, 3]."""
     coarse = np.random.default_rng(seed).uniform(size=(count, 9, 9, 3))
     fine = np.repeat(np.repeat(coarse, 8, axis=1), 8, axis=2)[:, 4 : 4 + SIDE, 4 : 4 + SIDE]
     return (255 * fine).astype(np.uint8)

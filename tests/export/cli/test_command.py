@@ -96,9 +96,9 @@ def last_line(capsys: Capsys) -> str:
         (["--category", ""], "--category ''"),
         (["--category", ".."], "--category '..'"),
         (["--category", "/abs"], "--category '/abs'"),
-        (["--limit", "0"], "--limit 0: at least 8 images are needed"),
-        (["--limit", "3"], "--limit 3: at least 8 images are needed"),
-        (["--limit", "few"], "--limit few: must be a whole number from 8 up"),
+        (["--max-images", "0"], "--max-images 0: at least 8 images are needed"),
+        (["--max-images", "3"], "--max-images 3: at least 8 images are needed"),
+        (["--max-images", "few"], "--max-images few: must be a whole number from 8 up"),
         (["--discriminator", "guess"], "--discriminator"),
         (["--device", "tpu"], "--device"),
         (["--engine", "tensorrt"], "--engine"),
@@ -136,7 +136,7 @@ def test_a_category_that_is_not_there(discs: Path, capsys: Capsys) -> None:
 
 
 @pytest.mark.parametrize(("n", "said"), [(0, "no image"), (3, "3 images")])
-def test_too_few_pictures(tmp_path: Path, discs: Path, capsys: Capsys, n: int, said: str) -> None:
+def test_too_few_images(tmp_path: Path, discs: Path, capsys: Capsys, n: int, said: str) -> None:
     (tmp_path / "few" / "disc").mkdir(parents=True)
     for name in [f"{number:02}.png" for number in range(n)]:
         shutil.copy(discs / "disc" / name, tmp_path / "few" / "disc")
@@ -148,26 +148,26 @@ def test_too_few_pictures(tmp_path: Path, discs: Path, capsys: Capsys, n: int, s
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_too_few_pictures_that_can_be_read(own_discs: Path, capsys: Capsys) -> None:
+def test_too_few_images_that_can_be_read(own_discs: Path, capsys: Capsys) -> None:
     for path in sorted((own_discs / "disc").iterdir())[3:]:
         path.write_bytes(path.read_bytes()[:500])
     assert call(*SMALL, "--data", own_discs) == 3
     line = last_line(capsys)
     assert "3 images could be read, at least 8 are needed" in line
-    assert f"{own_discs / 'disc' / '03.png'}: the picture is cut off" in line
+    assert f"{own_discs / 'disc' / '03.png'}: the image is cut off" in line
     assert not Path("bundles").exists()
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_bad_pictures_among_good_ones_are_named_and_skipped(
+def test_bad_images_among_good_ones_are_named_and_skipped(
     own_discs: Path, capsys: Capsys, draw_disc: Callable[..., np.ndarray]
 ) -> None:
     folder = own_discs / "disc"
     rgb = Image.fromarray(draw_disc(50)[:, :, ::-1].copy())
-    (folder / "text.png").write_text("this is no picture")
+    (folder / "text.png").write_text("this is no image")
     # names that are no text
     (folder / "00.png").rename(folder / os.fsdecode(b"gr\xfcn_001.png"))
-    (folder / os.fsdecode(b"br\xfcck.png")).write_text("this is no picture either")
+    (folder / os.fsdecode(b"br\xfcck.png")).write_text("this is no image either")
     for name in ("cut.png", "cut.jpg"):
         rgb.save(folder / name)
         (folder / name).write_bytes((folder / name).read_bytes()[:-600])
@@ -189,7 +189,7 @@ def test_bad_pictures_among_good_ones_are_named_and_skipped(
     assert "gr\\udcfcn_001.png" in {image["path"] for image in judged["images"]}
     assert "br\\udcfcck.png" in (Path("bundles") / "disc" / "report.html").read_text(encoding="utf-8")
     dataset = read_bundle(Path("bundles") / "disc").manifest.dataset
-    assert (dataset.pictures, dataset.skipped) == (14, 5)
+    assert (dataset.images, dataset.skipped) == (14, 5)
 
 
 def test_a_bundle_whose_name_is_no_text_is_refused(discs: Path, capsys: Capsys) -> None:
@@ -234,7 +234,7 @@ def test_that_no_golden_frame_is_sure_to_fail_is_said_and_kept(
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_fewer_dimensions_are_compared_on_labelled_pictures(
+def test_fewer_dimensions_are_compared_on_labelled_images(
     discs: Path, labelled_discs: Path, capsys: Capsys
 ) -> None:
     options = ["--dimensions", "16", "--labelled", labelled_discs, "--max-loss", "0.5"]
@@ -254,7 +254,7 @@ def test_fewer_dimensions_are_compared_on_labelled_pictures(
 
 @pytest.mark.usefixtures("quick_network")
 def test_by_default_there_may_be_something_to_agree_with(discs: Path, capsys: Capsys) -> None:
-    """Engine and precision as this machine has them; without labelled pictures there is no AUROC."""
+    """Engine and precision as this machine has them; without labelled images there is no AUROC."""
     options = ["--engine", "auto", "--precision", "auto"]
     assert call(*SMALL, "--data", discs, *options) == 0
     out = capsys.readouterr().out
@@ -301,12 +301,12 @@ def test_a_missing_engine_is_one_line(discs: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("quick_network")
 def test_options_reach_the_bundle(discs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
     monkeypatch.setenv("SOFTCORE_DATA", str(discs))
-    options = "--lof-k 4 --tau 0.3 --coreset-ratio 0.05 --seed 9 --limit 10 --no-soft-weights"
+    options = "--lof-k 4 --tau 0.3 --coreset-ratio 0.05 --seed 9 --max-images 10 --no-soft-weights"
     assert call(*SMALL, *options.split()) == 0
     manifest = read_bundle(Path("bundles") / "disc").manifest
     bank = manifest.bank
     assert (bank.k, bank.tau, bank.ratio, bank.seed, bank.soft_weights) == (4, 0.3, 0.05, 9, False)
-    assert manifest.dataset.pictures == 10
+    assert manifest.dataset.images == 10
     assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (72, 64)
     assert call(*SMALL, "--discriminator", "none") == 0
     assert read_bundle(Path("bundles") / "disc").manifest.bank.discriminator == "none"
@@ -427,7 +427,7 @@ def test_no_cuda(discs: Path, capsys: Capsys, option: str) -> None:
 def test_all_mistakes_are_told_at_once(discs: Path, capsys: Capsys) -> None:
     Path("taken").write_text("precious")
     wrong = {
-        "--limit": "3",
+        "--max-images": "3",
         "--tau": "2",
         "--crop": "300",
         "--backbone": "resnet19",
@@ -442,7 +442,7 @@ def test_all_mistakes_are_told_at_once(discs: Path, capsys: Capsys) -> None:
     assert err.splitlines() == [
         f"softcore-export: {line}"
         for line in (
-            "--limit 3: at least 8 images are needed",
+            "--max-images 3: at least 8 images are needed",
             "--tau 2: must be a number from 0 up and below 1",
             "--crop 300: must not exceed --resize (256)",
             "--backbone resnet19: no such network; did you mean resnet18?",
@@ -493,7 +493,7 @@ def test_what_may_not_be_meant_is_said_before_the_work(
         call("--debug", *SMALL, "--resize", "144", "--crop", "128", "--data", own_discs)
     assert capsys.readouterr().err.splitlines() == [
         f"14 images in {folder}",
-        "warning: that is few; 20 or more give a limit that means something",
+        "warning: that is few; 20 or more give a threshold that means something",
         f"warning: {folder}: 1 symbolic link leads nowhere and is left out: gone.png",
         "warning: 14 images of 2 sizes: 80 x 80 (12), 240 x 80 (2); each is resized to 144 x 144, so a part "
         "may look different in each",
@@ -575,8 +575,8 @@ def test_help_and_version_are_quick_about_it(capsys: Capsys) -> None:
     assert capsys.readouterr().out.startswith("softcore-export ")
 
 
-def test_pictures_are_not_changed(discs: Path, draw_disc: Callable[..., np.ndarray]) -> None:
-    """A guard for this file: everything above reads the same pictures."""
+def test_images_are_not_changed(discs: Path, draw_disc: Callable[..., np.ndarray]) -> None:
+    """A guard for this file: everything above reads the same images."""
     assert len(list((discs / "disc").iterdir())) == 12
     np.testing.assert_array_equal(cv2.imread(str(discs / "disc" / "05.png")), draw_disc(5, spot=True))
 

@@ -10,7 +10,7 @@ from softcore_runtime.errors import DataError, UsageError
 
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 SOME = Choices(
-    pictures={
+    images={
         A: Choice(action="keep"),
         B: Choice(action="exclude"),
         C: Choice(action="exclude patches", grid=(2, 3), patches=((0, 1), (1, 2))),

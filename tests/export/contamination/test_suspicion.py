@@ -15,13 +15,13 @@ P, D = 42, 12
 
 
 def draw(n: int, seed: int = 0) -> np.ndarray:
-    """Features of n good pictures: each position has a mean of its own."""
+    """Features of n good images: each position has a mean of its own."""
     rng = np.random.default_rng(seed)
     return np.asarray(rng.normal(size=(1, P, D)) * 3 + rng.normal(size=(n, P, D)), np.float32)
 
 
 def spoil(features: np.ndarray, rows: range, alike: bool, size: float = 8) -> np.ndarray:
-    """Put a defect of two patches into some pictures: all the same one, or each its own."""
+    """Put a defect of two patches into some images: all the same one, or each its own."""
     rng = np.random.default_rng(9)
     spoilt = features.copy()
     common = rng.normal(size=(2, D))
@@ -36,13 +36,13 @@ def spoil(features: np.ndarray, rows: range, alike: bool, size: float = 8) -> np
     ("bad", "alike"), [(3, False), (10, False), (24, False), (6, True), (10, True), (14, True)]
 )
 def test_defects_are_found_alone_and_in_company(bad: int, alike: bool) -> None:
-    """Alike ones vouch for each other, which the nearest picture alone can't see."""
+    """Alike ones vouch for each other, which the nearest image alone can't see."""
     features = spoil(draw(60 + bad), range(60, 60 + bad), alike)
     judged = judge(features, GRID, CPU)
-    found = judged.pictures > 1
+    found = judged.images > 1
     assert found[60:].all()
     assert found[:60].sum() <= Rule().doubtful * found.sum()
-    assert judged.pictures[60:].min() > judged.pictures[:60].max()
+    assert judged.images[60:].min() > judged.images[:60].max()
     assert judged.estimate.value == pytest.approx(bad / (60 + bad), abs=0.05)
     assert judged.estimate.low <= bad / (60 + bad) <= judged.estimate.high
     # The defects' own patches are out, and little else.
@@ -53,48 +53,48 @@ def test_defects_are_found_alone_and_in_company(bad: int, alike: bool) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_clean_pictures_stay(seed: int) -> None:
+def test_clean_images_stay(seed: int) -> None:
     judged = judge(draw(80, seed), GRID, CPU)
-    assert (judged.pictures > 1).sum() <= 1
+    assert (judged.images > 1).sum() <= 1
     assert judged.estimate.value < 0.02
     assert judged.estimate.low == 0
 
 
 def test_a_part_that_is_displaced_is_no_defect() -> None:
-    """One picture has its mark elsewhere, where the window still finds it."""
+    """One image has its mark elsewhere, where the window still finds it."""
     rng = np.random.default_rng(2)
     mark = rng.normal(size=D) * 4
     features = np.asarray(rng.normal(size=(40, 1, D)) * 0.5 + rng.normal(size=(40, P, D)), np.float32)
     features[:, 2 * GRID[1] + 3] += mark
     features[0, [2 * GRID[1] + 3, 3 * GRID[1] + 3]] = features[0, [3 * GRID[1] + 3, 2 * GRID[1] + 3]]
-    assert judge(features, GRID, CPU).pictures[0] <= 1
-    assert judge(features, GRID, CPU, rule=Rule(window=1)).pictures[0] > 1
+    assert judge(features, GRID, CPU).images[0] <= 1
+    assert judge(features, GRID, CPU, rule=Rule(window=1)).images[0] > 1
 
 
 @pytest.mark.parametrize("copies", [2, 10, 40])
-def test_pictures_taken_twice_accuse_nobody(copies: int) -> None:
+def test_images_taken_twice_accuse_nobody(copies: int) -> None:
     features = draw(60)
     features[:copies] = features[0]
     judged = judge(features, GRID, CPU)
-    assert np.isfinite(judged.pictures).all()
+    assert np.isfinite(judged.images).all()
     assert np.isfinite(judged.patches).all()
-    assert (judged.pictures[copies:] > 1).mean() <= 0.05
+    assert (judged.images[copies:] > 1).mean() <= 0.05
 
 
 @pytest.mark.parametrize("n", [2, 3, 8])
 @pytest.mark.parametrize("value", [0.0, 5.0])
-def test_equal_pictures_and_few_are_no_trouble(n: int, value: float) -> None:
+def test_equal_images_and_few_are_no_trouble(n: int, value: float) -> None:
     judged = judge(np.full((n, P, D), value, np.float32), GRID, CPU)
     assert judged.kept.all()
-    assert np.isfinite(judged.pictures).all()
+    assert np.isfinite(judged.images).all()
     assert judged.estimate.value == 0
-    assert judge(draw(n), GRID, CPU).pictures.shape == (n,)
+    assert judge(draw(n), GRID, CPU).images.shape == (n,)
 
 
 def test_the_same_seed_judges_the_same() -> None:
     features = spoil(draw(40), range(3), alike=False)
     one, other = judge(features, GRID, CPU, seed=4), judge(features, GRID, CPU, seed=4)
-    np.testing.assert_array_equal(one.pictures, other.pictures)
+    np.testing.assert_array_equal(one.images, other.images)
     np.testing.assert_array_equal(one.patches, other.patches)
 
 
@@ -104,7 +104,7 @@ def test_units_do_not_matter(scale: float, shift: float, seed: int) -> None:
     features = spoil(draw(24, seed), range(2), alike=False)
     plain = judge(features, GRID, CPU)
     other = judge(np.asarray(scale * features + scale * shift, np.float32), GRID, CPU)
-    np.testing.assert_allclose(other.pictures, plain.pictures, rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(other.images, plain.images, rtol=1e-2, atol=1e-2)
 
 
 @settings(max_examples=50, deadline=None)
@@ -112,7 +112,7 @@ def test_units_do_not_matter(scale: float, shift: float, seed: int) -> None:
     departures=st.lists(st.floats(-5, 30), min_size=2, max_size=40),
     data=st.data(),
 )
-def test_the_scale_keeps_order_and_the_limit_is_one(departures: list[float], data: st.DataObject) -> None:
+def test_the_scale_keeps_order_and_the_threshold_is_one(departures: list[float], data: st.DataObject) -> None:
     z = np.array(departures)
     cut = data.draw(st.sampled_from([*departures, 99.0]))
     out = z >= cut
@@ -132,7 +132,7 @@ def test_the_cut_is_scipys() -> None:
     assert suspicion._beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
 
 
-def test_only_suspect_patches_of_suspect_pictures_go() -> None:
+def test_only_suspect_patches_of_suspect_images_go() -> None:
     judgement = Judgement(
         np.array([[2, 0.5], [2, 0.5]], np.float32), np.array([1.5, 1.0]), Estimate(value=0, low=0, high=1)
     )

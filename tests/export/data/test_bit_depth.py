@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from softcore_export.data.bit_depth import Depth, find_depth
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_bundle
@@ -79,7 +79,7 @@ def test_twelve_bits_in_16_are_learned_and_inspected_as_8_bits_are(
         deep = np.rint(cv2.imread(str(path)).astype(float) * (4095 / 255)).astype(np.uint16)
         assert cv2.imwrite(str(folder / path.name), deep)
     target = tmp_path / "bundles" / "disc"
-    made = export(TrainingPictures.find(folder), target, small)
+    made = export(TrainingImages.find(folder), target, small)
     assert "12 images of 16 bits has a value above" in capsys.readouterr().err
     np.testing.assert_array_equal(read_bundle(target).bank, read_bundle(exported.path).bank)
     assert made.manifest.preprocessing.white == 4095

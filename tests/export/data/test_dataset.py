@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_export.data.dataset import FEWEST, TrainingPictures, find_category, find_labelled
+from softcore_export.data.dataset import FEWEST, TrainingImages, find_category, find_labelled
 from softcore_runtime import DataError, Preprocessing, UsageError
 
 SMALL = Preprocessing(resize=36, crop=32)
 
 
 def fill(folder: Path, names: list[str]) -> Path:
-    """Write a different picture under each name."""
+    """Write a different image under each name."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         plain = np.zeros((20, 30, 3), np.uint8)
@@ -29,9 +29,9 @@ def numbered(n: int) -> list[str]:
     return [f"{number:03}.png" for number in range(n)]
 
 
-def read(folder: Path, limit: int | None = None) -> tuple[TrainingPictures, list[np.ndarray]]:
-    pictures = TrainingPictures.find(folder, limit)
-    return pictures, list(pictures.crops(SMALL))
+def read(folder: Path, max_images: int | None = None) -> tuple[TrainingImages, list[np.ndarray]]:
+    images = TrainingImages.find(folder, max_images)
+    return images, list(images.crops(SMALL))
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,13 @@ def read(folder: Path, limit: int | None = None) -> tuple[TrainingPictures, list
         (["pill/monday", "pill/tuesday"], "pill"),
     ],
 )
-def test_where_the_training_pictures_are(tmp_path: Path, made: list[str], found: str) -> None:
+def test_where_the_training_images_are(tmp_path: Path, made: list[str], found: str) -> None:
     for folder in made:
         fill(tmp_path / folder, numbered(FEWEST))
-    assert TrainingPictures.find(find_category(tmp_path, "pill")).folder == tmp_path / found
+    assert TrainingImages.find(find_category(tmp_path, "pill")).folder == tmp_path / found
 
 
-def test_the_root_itself_where_it_holds_pictures(tmp_path: Path) -> None:
+def test_the_root_itself_where_it_holds_images(tmp_path: Path) -> None:
     fill(tmp_path, ["a.PNG"])
     (tmp_path / "notes").mkdir()
     assert find_category(tmp_path, "pill") == tmp_path
@@ -58,10 +58,10 @@ def test_the_root_itself_where_it_holds_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("there", ["test", "ground_truth"])
-def test_test_pictures_are_never_learned(tmp_path: Path, there: str) -> None:
+def test_test_images_are_never_learned(tmp_path: Path, there: str) -> None:
     fill(tmp_path / "pill" / there / "broken", numbered(20))
     with pytest.raises(UsageError, match=r"pill/train/good: no such folder"):
-        TrainingPictures.find(find_category(tmp_path, "pill"))
+        TrainingImages.find(find_category(tmp_path, "pill"))
 
 
 def test_a_missing_category_names_those_that_are_there(tmp_path: Path) -> None:
@@ -91,31 +91,31 @@ def test_nothing_there_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("n", "said"), [(0, "no image,"), (1, "1 image,"), (3, "3 images,")])
-def test_too_few_pictures_are_no_data(tmp_path: Path, n: int, said: str) -> None:
+def test_too_few_images_are_no_data(tmp_path: Path, n: int, said: str) -> None:
     fill(tmp_path, numbered(n))
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match=rf"{said} at least {FEWEST} are needed"):
-        TrainingPictures.find(tmp_path)
+        TrainingImages.find(tmp_path)
     fill(tmp_path, numbered(FEWEST))
-    assert len(TrainingPictures.find(tmp_path).paths) == FEWEST
+    assert len(TrainingImages.find(tmp_path).paths) == FEWEST
 
 
-def test_the_limit_takes_the_first_by_name(tmp_path: Path) -> None:
+def test_max_images_takes_the_first_by_name(tmp_path: Path) -> None:
     fill(tmp_path, numbered(20)[::-1])
-    assert [path.name for path in TrainingPictures.find(tmp_path, 9).paths] == numbered(9)
-    assert len(TrainingPictures.find(tmp_path, 99).paths) == 20
+    assert [path.name for path in TrainingImages.find(tmp_path, 9).paths] == numbered(9)
+    assert len(TrainingImages.find(tmp_path, 99).paths) == 20
 
 
-def test_crops_are_the_preprocessed_pictures(tmp_path: Path) -> None:
-    pictures, crops = read(fill(tmp_path, numbered(9)))
-    assert pictures.read == pictures.paths
-    assert pictures.skipped == []
-    for path, crop in zip(pictures.paths, crops, strict=True):
+def test_crops_are_the_preprocessed_images(tmp_path: Path) -> None:
+    images, crops = read(fill(tmp_path, numbered(9)))
+    assert images.read == images.paths
+    assert images.skipped == []
+    for path, crop in zip(images.paths, crops, strict=True):
         assert (crop.shape, crop.dtype) == ((32, 32, 3), np.uint8)
         assert (crop == cv2.imread(str(path))[0, 0]).all()
 
 
-def test_unreadable_pictures_are_named_counted_and_skipped(tmp_path: Path) -> None:
+def test_unreadable_images_are_named_counted_and_skipped(tmp_path: Path) -> None:
     fill(tmp_path, numbered(8))
     rng = np.random.default_rng(0)
     good = Image.fromarray(rng.integers(256, size=(40, 40, 3), dtype=np.uint8))
@@ -123,72 +123,70 @@ def test_unreadable_pictures_are_named_counted_and_skipped(tmp_path: Path) -> No
         good.save(tmp_path / name)
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "text.png").write_text("this is no picture")
+    (tmp_path / "text.png").write_text("this is no image")
     (tmp_path / "empty.bmp").touch()
     good.resize((1, 1)).save(tmp_path / "pixel.png")
     (tmp_path / "dangling.png").symlink_to("nowhere")  # no file: not even counted
 
-    pictures, crops = read(tmp_path)
-    assert len(crops) == len(pictures.read) == len(pictures.digests) == 8
-    assert [path.name for path in pictures.read] == numbered(8)
-    assert len(pictures.skipped) == 5
-    for line, name in zip(
-        pictures.skipped, ["cut.jpg", "cut.png", "empty.bmp", "pixel", "text"], strict=True
-    ):
+    images, crops = read(tmp_path)
+    assert len(crops) == len(images.read) == len(images.digests) == 8
+    assert [path.name for path in images.read] == numbered(8)
+    assert len(images.skipped) == 5
+    for line, name in zip(images.skipped, ["cut.jpg", "cut.png", "empty.bmp", "pixel", "text"], strict=True):
         assert str(tmp_path / name) in line
         assert "\n" not in line
 
-    assert len(list(pictures.crops(SMALL))) == 8  # reading once more counts nothing twice
-    assert len(pictures.read) == 8
-    assert len(pictures.skipped) == 5
+    assert len(list(images.crops(SMALL))) == 8  # reading once more counts nothing twice
+    assert len(images.read) == 8
+    assert len(images.skipped) == 5
 
 
 def test_too_few_that_can_be_read(tmp_path: Path) -> None:
     fill(tmp_path, numbered(FEWEST - 1))
     for name in ("x.png", "y.png"):
-        (tmp_path / name).write_text("this is no picture")
+        (tmp_path / name).write_text("this is no image")
     with pytest.raises(DataError, match=r"7 images could be read, at least 8 .* first fault: .*x\.png"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize(("n", "count"), [(8, 4), (20, 4), (9, 64), (8, 8), (17, 1), (100, 64), (127, 64)])
 def test_a_sample_is_spread_over_all(tmp_path: Path, n: int, count: int) -> None:
-    """Whatever the order of the pictures means, say the day, the sample has seen all of it."""
-    pictures = TrainingPictures.find(fill(tmp_path, numbered(n)))
-    for path, value in zip(pictures.paths, range(n), strict=True):
+    """Whatever the order of the images means, say the day, the sample has seen all of it."""
+    images = TrainingImages.find(fill(tmp_path, numbered(n)))
+    for path, value in zip(images.paths, range(n), strict=True):
         assert cv2.imwrite(str(path), np.full((20, 30, 3), value, np.uint8))
-    sample = pictures.sample(SMALL, count)
+    sample = images.sample(SMALL, count)
     assert (sample.shape, sample.dtype) == ((min(n, count), 32, 32, 3), np.uint8)
     places = sample[:, 0, 0, 0].astype(int)
     assert (sample == places[:, None, None, None]).all()
     assert (np.diff(places) > 0).all()
     assert np.diff(places, prepend=-1, append=n).max() <= -(-n // count) + 1
-    assert pictures.read == pictures.skipped == []  # it leaves that to `crops`
+    assert images.read == images.skipped == []  # it leaves that to `crops`
 
 
 def test_a_sample_takes_others_for_what_it_cannot_read(tmp_path: Path) -> None:
-    pictures = TrainingPictures.find(fill(tmp_path, numbered(12)))
-    wanted = len(pictures.sample(SMALL, 4))
-    for path in pictures.paths[::2]:
-        path.write_text("this is no picture")
-    pictures.paths[1].unlink()
-    pictures.paths[3].write_bytes(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes())
-    there = {sum(path.name.encode()) % 200 + 20 for path in pictures.paths[5::2]}
-    sample = pictures.sample(SMALL, 4)
+    images = TrainingImages.find(fill(tmp_path, numbered(12)))
+    wanted = len(images.sample(SMALL, 4))
+    for path in images.paths[::2]:
+        path.write_text("this is no image")
+    images.paths[1].unlink()
+    images.paths[3].write_bytes(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes())
+    there = {sum(path.name.encode()) % 200 + 20 for path in images.paths[5::2]}
+    sample = images.sample(SMALL, 4)
     assert len(sample) == wanted == 4
     assert set(sample[:, 0, 0, 0].tolist()) <= there
-    assert len(pictures.sample(SMALL, 12)) == 4  # all there are
+    assert len(images.sample(SMALL, 12)) == 4  # all there are
 
 
 def test_no_sample_of_nothing(tmp_path: Path) -> None:
-    pictures = TrainingPictures.find(fill(tmp_path, numbered(9)))
-    for path in pictures.paths:
-        path.write_text("this is no picture")
+    images = TrainingImages.find(fill(tmp_path, numbered(9)))
+    for path in images.paths:
+        path.write_text("this is no image")
     with pytest.raises(DataError, match=r"no image could be read, at least 8 .* first fault: .*000\.png"):
-        pictures.sample(SMALL, 4)
+        images.sample(SMALL, 4)
 
 
-def test_labelled_pictures_are_good_or_in_another_folder(tmp_path: Path) -> None:
+def test_labelled_images_are_good_or_in_another_folder(tmp_path: Path) -> None:
     fill(tmp_path / "good" / "monday", numbered(2))
     fill(tmp_path / "good", ["z.png"])
     fill(tmp_path / "crack", ["a.png", "b.png"])
@@ -231,10 +229,10 @@ def test_labels_of_one_content_count_once(tmp_path: Path) -> None:
         find_labelled(tmp_path)
 
 
-def test_labelled_pictures_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+def test_labelled_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     fill(tmp_path / "good", ["a.png"])
     fill(tmp_path / "crack", ["b.png", "c.png"])
-    (tmp_path / "crack" / "b.png").write_text("this is no picture")
+    (tmp_path / "crack" / "b.png").write_text("this is no image")
     images, faults = find_labelled(tmp_path).check(SMALL)
     assert images == [(tmp_path / "good" / "a.png", False), (tmp_path / "crack" / "c.png", True)]
     (fault,) = faults
@@ -274,13 +272,13 @@ def test_labels_take_a_folder(tmp_path: Path) -> None:
 
 def test_what_is_left_out_of_the_folder_is_told(tmp_path: Path) -> None:
     fill(tmp_path, numbered(8))
-    assert TrainingPictures.find(tmp_path).omitted == []
+    assert TrainingImages.find(tmp_path).omitted == []
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     said = f"{tmp_path}: 1 symbolic link leads nowhere and is left out: gone.png"
-    assert TrainingPictures.find(tmp_path).omitted == [said]
+    assert TrainingImages.find(tmp_path).omitted == [said]
     (tmp_path / "000.png").unlink()
     with pytest.raises(DataError) as caught:
-        TrainingPictures.find(tmp_path)
+        TrainingImages.find(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: 7 images, at least 8 are needed (bmp, jfif, jpeg, jpg, png, tif, tiff, webp); "
         "1 symbolic link leads nowhere and is left out: gone.png"
@@ -292,8 +290,8 @@ def test_sixteen_bits_and_cmyk_are_read(tmp_path: Path) -> None:
     ramp = np.linspace(0, 65535, 40 * 40).reshape(40, 40).astype(np.uint16)
     Image.fromarray(ramp).save(tmp_path / "deep.tif")
     Image.new("CMYK", (40, 40), (0, 255, 255, 0)).save(tmp_path / "print.jpg")
-    pictures, crops = read(tmp_path)
-    assert pictures.skipped == []
+    images, crops = read(tmp_path)
+    assert images.skipped == []
     deep, printed = crops[8].astype(int), crops[9].astype(int)
     assert deep.max() > 220  # scaled, not cut to the low byte
     assert (np.diff(deep[:, 16, 0]) >= 0).all()
@@ -305,9 +303,9 @@ def _change_nothing(_folder: Path) -> None:
 
 
 def _change_a_pixel(folder: Path) -> None:
-    picture = cv2.imread(str(folder / "004.png"))
-    picture[3, 5] += 1
-    assert cv2.imwrite(str(folder / "004.png"), picture)
+    image = cv2.imread(str(folder / "004.png"))
+    image[3, 5] += 1
+    assert cv2.imwrite(str(folder / "004.png"), image)
 
 
 def _rename(folder: Path) -> None:
@@ -331,7 +329,7 @@ def _move_into_a_folder(folder: Path) -> None:
 
 
 def _add_what_is_not_read(folder: Path) -> None:
-    (folder / "zzz.png").write_text("this is no picture")
+    (folder / "zzz.png").write_text("this is no image")
     (folder / "notes.txt").write_text("notes")
 
 

@@ -34,7 +34,7 @@ def test_they_are_read_only_and_outlive_their_file(tiny_bundle: Path, tmp_path: 
         features[0, 0, 0] = 1
 
 
-def test_pictures_are_taken_one_at_a_time(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_images_are_taken_one_at_a_time(tiny_bundle: Path, tmp_path: Path) -> None:
     class Watching(OnnxBackbone):
         batches: list[int]
 

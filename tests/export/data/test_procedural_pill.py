@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from softcore_export.data.procedural_pill import DEFECTS, draw_category, draw_pill
-from softcore_runtime import UsageError, read_picture
-from softcore_runtime.images.pictures import find_pictures
+from softcore_runtime import UsageError, read_image
+from softcore_runtime.images.image_file import find_images
 
 
 def draw(seed: int, defect: str | None = None, size: int = 320) -> tuple[np.ndarray, np.ndarray]:
@@ -17,14 +17,14 @@ def draw(seed: int, defect: str | None = None, size: int = 320) -> tuple[np.ndar
 
 def test_the_same_generator_draws_the_same_pill() -> None:
     for defect in (None, *DEFECTS):
-        (picture, mask), (again, mask_again) = draw(3, defect), draw(3, defect)
-        np.testing.assert_array_equal(picture, again)
+        (image, mask), (again, mask_again) = draw(3, defect), draw(3, defect)
+        np.testing.assert_array_equal(image, again)
         np.testing.assert_array_equal(mask, mask_again)
     assert (draw(3)[0] != draw(4)[0]).any()
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_changes_the_picture_inside_its_mask_and_nowhere_else(defect: str) -> None:
+def test_a_defect_changes_the_image_inside_its_mask_and_nowhere_else(defect: str) -> None:
     for seed in range(6):
         good, nothing = draw(seed)
         bad, mask = draw(seed, defect)
@@ -37,20 +37,20 @@ def test_a_defect_changes_the_picture_inside_its_mask_and_nowhere_else(defect: s
 
 
 def test_good_parts_vary_in_place_light_and_print() -> None:
-    pictures = np.stack([draw(seed)[0] for seed in range(12)]).astype(float)
+    images = np.stack([draw(seed)[0] for seed in range(12)]).astype(float)
     middles = []
-    for picture in pictures:
-        rows, columns = np.nonzero(picture.max(axis=2) > 128)
+    for image in images:
+        rows, columns = np.nonzero(image.max(axis=2) > 128)
         middles.append((rows.mean(), columns.mean()))
     assert (np.std(middles, axis=0) > 0.5).all()
-    assert pictures.mean(axis=(1, 2, 3)).std() > 0.3
-    assert pictures.std(axis=0)[120:200, 70:250].mean() > 3
+    assert images.mean(axis=(1, 2, 3)).std() > 0.3
+    assert images.std(axis=0)[120:200, 70:250].mean() > 3
 
 
 @pytest.mark.parametrize("size", [64, 200, 512])
 def test_every_size_shows_the_same_part(size: int) -> None:
-    picture, mask = draw(1, "chip", size)
-    assert picture.shape == (size, size, 3)
+    image, mask = draw(1, "chip", size)
+    assert image.shape == (size, size, 3)
     assert mask.shape == (size, size)
     usual = cv2.resize(draw(1, None, 320)[0], (64, 64), interpolation=cv2.INTER_AREA).astype(float)
     other = cv2.resize(draw(1, None, size)[0], (64, 64), interpolation=cv2.INTER_AREA).astype(float)
@@ -67,11 +67,11 @@ def test_mistakes_are_named() -> None:
 def test_a_category_has_mvtecs_layout_and_names_its_unnoticed_defects(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "pill"
     draw_category(folder, seed=5, good=6, unnoticed=2, test_good=3, test_each=1)
-    assert len(find_pictures(folder / "train" / "good")) == 8
-    assert len(find_pictures(folder / "test" / "good")) == 3
+    assert len(find_images(folder / "train" / "good")) == 8
+    assert len(find_images(folder / "test" / "good")) == 3
     for defect in DEFECTS:
-        assert [path.name for path in find_pictures(folder / "test" / defect)] == ["000.png"]
-        mask = read_picture(folder / "ground_truth" / defect / "000_mask.png")
+        assert [path.name for path in find_images(folder / "test" / defect)] == ["000.png"]
+        mask = read_image(folder / "ground_truth" / defect / "000_mask.png")
         assert set(np.unique(mask)) == {0, 255}
     named = [
         line.split() for line in (folder / "README.txt").read_text().splitlines() if line.startswith("tr")
@@ -83,7 +83,7 @@ def test_a_category_has_mvtecs_layout_and_names_its_unnoticed_defects(tmp_path: 
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_pictures_do_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
+def test_images_do_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
     draw_category(tmp_path / "few", good=2, unnoticed=0, test_good=1, test_each=0)
     draw_category(tmp_path / "more", good=3, unnoticed=0, test_good=2, test_each=0)
     for name in ("train/good/000.png", "train/good/001.png", "test/good/000.png"):
@@ -112,10 +112,10 @@ def test_the_recordings_are_what_is_drawn(recordings: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     frames = module.draw_frames()
-    assert sorted(frames) == [path.name for path in find_pictures(recordings / "pill")]
+    assert sorted(frames) == [path.name for path in find_images(recordings / "pill")]
     video = cv2.VideoCapture(str(recordings / "pill.avi"))
     for name, frame in frames.items():
-        recorded = read_picture(recordings / "pill" / name)
+        recorded = read_image(recordings / "pill" / name)
         # Other versions of OpenCV round a little differently.
         assert np.abs(recorded.astype(int) - frame).mean() < 0.5
         read, filmed = video.read()

@@ -13,7 +13,7 @@ P, D = 42, 12
 
 
 def draw(n: int) -> np.ndarray:
-    """Features of n pictures: each position has a mean of its own."""
+    """Features of n images: each position has a mean of its own."""
     rng = np.random.default_rng(0)
     return np.asarray(rng.normal(size=(1, P, D)) * 3 + rng.normal(size=(n, P, D)), np.float32)
 
@@ -24,17 +24,17 @@ def test_lengths_are_those_of_brute_force() -> None:
     compared = compare(features, GRID, CPU, 0, window=3, references=100, share=0.5)
     near, who, far = compared.near, compared.who, compared.far
     assert near.shape == who.shape == (9, P, 8)
-    for picture in range(9):
+    for image in range(9):
         for p in range(P):
             y, x = divmod(p, GRID[1])
             around = [q for q in range(P) if abs(q // GRID[1] - y) <= 1 and abs(q % GRID[1] - x) <= 1]
             lengths = np.full(9, np.inf)
-            for other in set(range(9)) - {picture}:
-                lengths[other] = cdist(features[picture, p][None], features[other, around]).min()
+            for other in set(range(9)) - {image}:
+                lengths[other] = cdist(features[image, p][None], features[other, around]).min()
             order = lengths.argsort()[:8]
-            np.testing.assert_array_equal(who[picture, p], order)
-            np.testing.assert_allclose(near[picture, p], lengths[order], rtol=1e-4)
-            assert far[picture, p] == pytest.approx(np.sort(lengths)[3], rel=1e-4)  # the half of eight
+            np.testing.assert_array_equal(who[image, p], order)
+            np.testing.assert_allclose(near[image, p], lengths[order], rtol=1e-4)
+            assert far[image, p] == pytest.approx(np.sort(lengths)[3], rel=1e-4)  # the half of eight
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_factors_are_scikit_learns(
 
 
 @pytest.mark.parametrize("n", [2, 3, 6, 7, 8])
-def test_with_few_pictures_everybody_is_a_neighbour(n: int) -> None:
+def test_with_few_images_everybody_is_a_neighbour(n: int) -> None:
     features = np.random.default_rng(n).normal(size=(n, 4, 8)).astype(np.float32)
     expected = sklearns_factors(features, 6)
     np.testing.assert_allclose(outlier_factors(features, "lof", 6, CPU), expected, rtol=1e-6)
@@ -147,9 +147,9 @@ def test_an_excluded_patch_is_never_in_a_bank(
     learned = fit(features, (height, width), wanted, CPU)
     excluded = ~learned.kept
     assert excluded.sum() == int(tau * n * height * width)
-    picture, row, column = learned.origins.T
-    assert not excluded[picture, row * width + column].any()
-    np.testing.assert_array_equal(learned.bank, features[picture, row * width + column])
+    image, row, column = learned.origins.T
+    assert not excluded[image, row * width + column].any()
+    np.testing.assert_array_equal(learned.bank, features[image, row * width + column])
 
 
 @settings(max_examples=60, deadline=None)
@@ -177,7 +177,7 @@ def test_nearest_and_gaussian_are_scipys(features: np.ndarray) -> None:
         np.testing.assert_allclose(gaussian[:, position], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_gaussian_is_scipys_on_both_sides_of_as_many_pictures_as_dimensions() -> None:
+def test_gaussian_is_scipys_on_both_sides_of_as_many_images_as_dimensions() -> None:
     for n in (8, 24, 25, 60):
         features = np.random.default_rng(n).normal(size=(n, 2, 24)).astype(np.float32)
         factors = outlier_factors(features, "gaussian", 6, CPU)
@@ -188,7 +188,7 @@ def test_gaussian_is_scipys_on_both_sides_of_as_many_pictures_as_dimensions() ->
 
 
 @pytest.mark.parametrize("discriminator", DISCRIMINATORS)
-def test_equal_pictures_give_finite_factors_and_bounded_weights(discriminator: str) -> None:
+def test_equal_images_give_finite_factors_and_bounded_weights(discriminator: str) -> None:
     rng = np.random.default_rng(0)
     alike = np.repeat(rng.normal(size=(1, 3, 5)), 12, axis=0)
     nearly = alike.copy()

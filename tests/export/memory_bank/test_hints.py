@@ -16,20 +16,18 @@ COUNTS = (1, 2, 4, 8, 16, 32)
 class Learned:
     """Patches that vary about a few modes at each position, a bank of some of them, and what is kept."""
 
-    def __init__(
-        self, seed: int, pictures: int, modes: int, spread: float = 0.05, positions: int = 9
-    ) -> None:
+    def __init__(self, seed: int, images: int, modes: int, spread: float = 0.05, positions: int = 9) -> None:
         rng = np.random.default_rng(seed)
         centres = rng.normal(size=(positions, modes, 12))
-        mode = rng.integers(modes, size=(pictures, positions))
-        features = centres[np.arange(positions), mode] + spread * rng.normal(size=(pictures, positions, 12))
+        mode = rng.integers(modes, size=(images, positions))
+        features = centres[np.arange(positions), mode] + spread * rng.normal(size=(images, positions, 12))
         self.features = features.astype(np.float32)
-        entries = rng.permutation(pictures * positions)[: pictures * positions // 2]
+        entries = rng.permutation(images * positions)[: images * positions // 2]
         self.bank = self.features.reshape(-1, 12)[entries]
         self.owners = (entries // positions).astype(np.int32)
         self.weights = rng.uniform(0.9, 1.1, len(entries)).astype(np.float32)
         self.left_out = leave_one_out(self.features, self.bank, self.owners, CPU)
-        self.kept = rng.random((pictures, positions)) < 0.9
+        self.kept = rng.random((images, positions)) < 0.9
 
     def hints(self, kept: np.ndarray | None = None) -> tuple[np.ndarray, int, float]:
         hints, record = learn_hints(
@@ -50,7 +48,7 @@ def most_frequent(left_out: LeftOut, counted: np.ndarray, position: int, count: 
 
 
 def left_open(learned: Learned, count: int) -> float:
-    """Brute force in float64: hints of one half of the pictures, tried on the first 24 of the other."""
+    """Brute force in float64: hints of one half of the images, tried on the first 24 of the other."""
     opened = []
     scores = learned.left_out.scores(learned.weights)
     for half in (0, 1):
@@ -69,7 +67,7 @@ def left_open(learned: Learned, count: int) -> float:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_hints_are_the_entries_that_serve_most_often(seed: int) -> None:
-    learned = Learned(seed, pictures=20, modes=3)
+    learned = Learned(seed, images=20, modes=3)
     hints, count, _ = learned.hints()
     assert (hints.shape, hints.dtype) == ((9, count), np.int32)
     assert hints.flags.c_contiguous
@@ -78,10 +76,10 @@ def test_hints_are_the_entries_that_serve_most_often(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "modes", "spread"), [(8, 1, 0.05), (20, 3, 0.3), (30, 8, 0.05), (60, 5, 1)]
+    ("images", "modes", "spread"), [(8, 1, 0.05), (20, 3, 0.3), (30, 8, 0.05), (60, 5, 1)]
 )
-def test_what_is_left_open_is_that_of_brute_force(pictures: int, modes: int, spread: float) -> None:
-    learned = Learned(1, pictures, modes, spread)
+def test_what_is_left_open_is_that_of_brute_force(images: int, modes: int, spread: float) -> None:
+    learned = Learned(1, images, modes, spread)
     _, count, measured = learned.hints()
     by_count = {each: left_open(learned, each) for each in COUNTS}
     assert measured == pytest.approx(by_count[count], abs=6e-4)  # rounded to three places
@@ -90,7 +88,7 @@ def test_what_is_left_open_is_that_of_brute_force(pictures: int, modes: int, spr
 
 
 def modal(modes: int) -> Learned:
-    """Every patch is one of its position's modes, which both halves see; one picture owns the bank."""
+    """Every patch is one of its position's modes, which both halves see; one image owns the bank."""
     learned = Learned(0, 48, 1, positions=16)
     rng = np.random.default_rng(3)
     centres = rng.normal(size=(16, modes, 12)).astype(np.float32)
@@ -118,7 +116,7 @@ def test_a_position_that_varies_more_gets_more_hints() -> None:
 
 def test_no_number_of_hints_may_be_enough() -> None:
     """Patches that have nothing in common: it takes the most and says how many stay open."""
-    learned = Learned(0, pictures=48, modes=48, spread=3, positions=30)
+    learned = Learned(0, images=48, modes=48, spread=3, positions=30)
     learned.weights = np.ones_like(learned.weights)
     learned.weights[0] = 50  # W is of little use as a bound
     _, count, measured = learned.hints()
@@ -128,7 +126,7 @@ def test_no_number_of_hints_may_be_enough() -> None:
 
 
 def test_where_there_are_fewer_names_they_are_repeated() -> None:
-    learned = Learned(0, pictures=48, modes=48, spread=3, positions=30)
+    learned = Learned(0, images=48, modes=48, spread=3, positions=30)
     learned.weights[0] = 50
     learned.left_out.entries[:, 7] = np.where(np.arange(48) % 3, 11, 5)  # two of three by entry 11
     learned.kept[:, 7] = True
@@ -138,7 +136,7 @@ def test_where_there_are_fewer_names_they_are_repeated() -> None:
 
 
 def test_a_position_of_which_nothing_is_kept_names_an_entry_all_the_same() -> None:
-    learned = Learned(0, pictures=20, modes=3)
+    learned = Learned(0, images=20, modes=3)
     kept = learned.kept.copy()
     kept[:, 4] = False
     hints, count, _ = learned.hints(kept)
@@ -148,7 +146,7 @@ def test_a_position_of_which_nothing_is_kept_names_an_entry_all_the_same() -> No
 
 
 def test_a_patch_that_was_excluded_has_no_say() -> None:
-    learned = Learned(0, pictures=20, modes=1)
+    learned = Learned(0, images=20, modes=1)
     learned.left_out.entries[:12, 2] = 7
     learned.left_out.entries[12:, 2] = 9
     learned.kept[:, 2] = True
@@ -158,8 +156,8 @@ def test_a_patch_that_was_excluded_has_no_say() -> None:
 
 
 def test_a_patch_that_nobody_served_has_no_say() -> None:
-    """All of the bank comes from its own picture: -1 is no entry."""
-    learned = Learned(0, pictures=8, modes=1)
+    """All of the bank comes from its own image: -1 is no entry."""
+    learned = Learned(0, images=8, modes=1)
     learned.owners[:] = 3
     learned.left_out = leave_one_out(learned.features, learned.bank, learned.owners, CPU)
     assert (learned.left_out.entries[3] == -1).all()

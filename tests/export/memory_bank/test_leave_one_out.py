@@ -11,21 +11,21 @@ CPU = torch.device("cpu")
 
 
 def apart_from_others(features: np.ndarray, bank: np.ndarray, owners: np.ndarray) -> np.ndarray:
-    """Distances float64 `[N, P, n]` by scipy, infinite to a picture's own entries."""
+    """Distances float64 `[N, P, n]` by scipy, infinite to an image's own entries."""
     apart = np.stack([cdist(patches, bank.astype(float)) for patches in features.astype(float)])
     own = owners == np.arange(len(features))[:, None]  # [N, n]
     return np.where(own[:, None], np.inf, apart)
 
 
-def draw(seed: int, pictures: int, positions: int, dim: int, n: int) -> tuple[np.ndarray, ...]:
+def draw(seed: int, images: int, positions: int, dim: int, n: int) -> tuple[np.ndarray, ...]:
     """Features, a bank of some of their patches, its owners, and weights.
 
-    As in a bank: entries are patches of their owners, so a picture that isn't left out scores 0; and no
+    As in a bank: entries are patches of their owners, so an image that isn't left out scores 0; and no
     patch is in it twice, for which of two weights it has would be anybody's guess.
     """
     rng = np.random.default_rng(seed)
-    features = rng.normal(size=(pictures, positions, dim)).astype(np.float32)
-    entries = rng.permutation(pictures * positions)[:n]
+    features = rng.normal(size=(images, positions, dim)).astype(np.float32)
+    entries = rng.permutation(images * positions)[:n]
     weights = rng.uniform(0.9, 2, len(entries)).astype(np.float32)
     return features, features.reshape(-1, dim)[entries], (entries // positions).astype(np.int32), weights
 
@@ -33,19 +33,19 @@ def draw(seed: int, pictures: int, positions: int, dim: int, n: int) -> tuple[np
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    pictures=st.integers(1, 6),
+    images=st.integers(1, 6),
     positions=st.integers(1, 8),
     dim=st.integers(2, 30),
     n=st.integers(1, 40),
 )
 def test_entries_distances_and_scores_are_those_of_scipy(
-    seed: int, pictures: int, positions: int, dim: int, n: int
+    seed: int, images: int, positions: int, dim: int, n: int
 ) -> None:
-    features, bank, owners, weights = draw(seed, pictures, positions, dim, n)
+    features, bank, owners, weights = draw(seed, images, positions, dim, n)
     apart = apart_from_others(features, bank, owners)
     found = leave_one_out(features, bank, owners, CPU)
     assert (found.entries.dtype, found.distances.dtype) == (np.int32, np.float32)
-    assert found.entries.shape == found.distances.shape == (pictures, positions)
+    assert found.entries.shape == found.distances.shape == (images, positions)
 
     alone = np.isinf(apart).all(axis=2)
     np.testing.assert_array_equal(found.entries == -1, alone)
@@ -61,7 +61,7 @@ def test_entries_distances_and_scores_are_those_of_scipy(
     np.testing.assert_allclose(scores, weighted.max(axis=1), rtol=1e-5)
 
 
-def test_a_picture_that_owns_everything_says_nothing() -> None:
+def test_a_image_that_owns_everything_says_nothing() -> None:
     features = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
     bank, owners = features[1], np.full(4, 1, np.int32)
     found = leave_one_out(features, bank, owners, CPU)
@@ -74,10 +74,10 @@ def test_a_picture_that_owns_everything_says_nothing() -> None:
 
 
 def test_entries_of_nobody_are_everybodys() -> None:
-    """Owners that aren't among the pictures, as where only some of them are compared."""
+    """Owners that aren't among the images, as where only some of them are compared."""
     features, bank, owners, _ = draw(0, 5, 6, 8, 20)
     chosen = np.array([3, 1])
-    number = np.array([-1, 1, -1, 0, -1], np.int32)  # picture 3 is the first of those compared
+    number = np.array([-1, 1, -1, 0, -1], np.int32)  # image 3 is the first of those compared
     found = leave_one_out(features[chosen], bank, number[owners], CPU)
     all_of_them = apart_from_others(features, bank, owners)
     np.testing.assert_array_equal(found.entries, all_of_them[chosen].argmin(axis=2))

@@ -4,16 +4,16 @@ import numpy as np
 from softcore_export.memory_bank.threshold import provisional_threshold
 
 
-def test_the_limit_is_the_highest_score_of_those_trusted() -> None:
+def test_the_threshold_is_the_highest_score_of_those_trusted() -> None:
     scores = np.array([1.0, 9.0, 3.0, 8.0, 2.0, 5.0, 4.0, 7.0])
-    limit = provisional_threshold(scores, np.array([1, 0, 1, 1, 1, 1, 1, 0], np.bool_))
-    assert limit.value == 8
-    assert limit.provisional
-    assert "6 least suspect" in limit.method
+    threshold = provisional_threshold(scores, np.array([1, 0, 1, 1, 1, 1, 1, 0], np.bool_))
+    assert threshold.value == 8
+    assert threshold.provisional
+    assert "6 least suspect" in threshold.method
     assert provisional_threshold(scores, scores == 3).value == 3
 
 
-def test_a_limit_is_above_zero_even_where_no_score_is() -> None:
-    limit = provisional_threshold(np.zeros(8), np.ones(8, np.bool_))
-    assert 0 < limit.value < 1e-30
-    assert np.float32(limit.value) > 0
+def test_a_threshold_is_above_zero_even_where_no_score_is() -> None:
+    threshold = provisional_threshold(np.zeros(8), np.ones(8, np.bool_))
+    assert 0 < threshold.value < 1e-30
+    assert np.float32(threshold.value) > 0

@@ -80,22 +80,22 @@ class Page(HTMLParser):
         (text,) = self.all("section", id=name)
         return text
 
-    def pictures(self, words: str) -> list[np.ndarray]:
-        """The pictures whose alternative text has these words."""
+    def images(self, words: str) -> list[np.ndarray]:
+        """The images whose alternative text has these words."""
         return [decode(a["src"]) for tag, a in self.elements if tag == "img" and words in a["alt"]]
 
 
 def decode(source: str) -> np.ndarray:
     head, data = source.split(",")
     assert head == "data:image/jpeg;base64"
-    picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None
-    return np.asarray(picture)
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return np.asarray(image)
 
 
 @pytest.fixture
 def make_facts(tmp_path: Path) -> MakeFacts:
-    """A function that makes facts of pictures it draws, with these suspicions."""
+    """A function that makes facts of images it draws, with these suspicions."""
 
     def make(suspicion: list[float], names: list[str] | None = None, **changes: Any) -> Facts:
         n = len(suspicion)
@@ -105,9 +105,9 @@ def make_facts(tmp_path: Path) -> MakeFacts:
         paths = [folder / name for name in names]
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
-            picture = rng.integers(60, 90, (60, 80, 3)).astype(np.uint8)
-            cv2.circle(picture, (40, 30), 20, (200, 210, 220), -1)
-            path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+            image = rng.integers(60, 90, (60, 80, 3)).astype(np.uint8)
+            cv2.circle(image, (40, 30), 20, (200, 210, 220), -1)
+            path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
         patches = rng.uniform(0.1, 0.4, (n, H * W)).astype(np.float32)
         patches[:, 14] = suspicion
@@ -162,14 +162,14 @@ def manifest(n: int, **changes: Any) -> Manifest:
         agreement=Agreement(held_back=60, flipped=1, labelled=0, auroc=None, auroc_fp32=None),
         threshold=Threshold(value=1.25, provisional=True, method="highest score of the rest"),
         history=(),
-        dataset=Dataset(pictures=n, skipped=0, fingerprint="cd" * 32),
+        dataset=Dataset(images=n, skipped=0, fingerprint="cd" * 32),
         files={},
     ).model_copy(update=changes)  # fmt: skip
 
 
 def choose(facts: Facts, row: int, **choice: Any) -> Facts:
-    """Take a choice about a picture into facts, as an export does."""
-    choices = Choices(pictures=facts.choices.pictures | {facts.digests[row]: Choice(**choice)})
+    """Take a choice about an image into facts, as an export does."""
+    choices = Choices(images=facts.choices.images | {facts.digests[row]: Choice(**choice)})
     return replace(facts, choices=choices, kept=choices.apply(facts.kept, facts.digests, (H, W)))
 
 
@@ -207,17 +207,17 @@ def test_the_page_can_be_heard_as_well(make_facts: MakeFacts) -> None:
     assert len(page.all("h1")) == 1
     titles = page.all("h2")
     assert titles == [
-        "What to do next", "What the model sees", "Suspects", "All pictures", "What was learned",
-        "The provisional limit", "Checks", "Settings", "Data", "Tool versions", "Time per stage",
+        "What to do next", "What the model sees", "Suspects", "All images", "What was learned",
+        "The provisional threshold", "Checks", "Settings", "Data", "Tool versions", "Time per stage",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("suspicion", "verdict"),
     [
-        ([0.9, 1.0, 0.2], "None of 3 training pictures is suspect"),
-        ([0.9, 1.01, 0.2], "1 of 3 training pictures is suspect"),
-        ([1.5, 1.01, 0.2], "2 of 3 training pictures are suspect"),
+        ([0.9, 1.0, 0.2], "None of 3 training images is suspect"),
+        ([0.9, 1.01, 0.2], "1 of 3 training images is suspect"),
+        ([1.5, 1.01, 0.2], "2 of 3 training images are suspect"),
     ],
 )
 def test_the_verdict_comes_first(make_facts: MakeFacts, suspicion: list[float], verdict: str) -> None:
@@ -240,23 +240,23 @@ def test_names_are_shown_as_they_are(make_facts: MakeFacts) -> None:
     assert suspects[-6:][:2] == names[:2]
     assert not {"b", "script"} & {tag for tag, _ in page.elements}
     assert '<i>"&.png: empty' in page.all("li")
-    assert any(a.get("alt") == f"{NASTY}: the picture" for _, a in page.elements)
+    assert any(a.get("alt") == f"{NASTY}: the image" for _, a in page.elements)
 
 
 def test_suspects_come_in_order_beside_their_heat(make_facts: MakeFacts) -> None:
     page = Page(render_report(make_facts([0.2, 1.04, 0.4, 2.34, 0.3, 0.25, 0.6, 0.1])))
-    cards = [text for text in page.all("li") if " x limit" in text]
+    cards = [text for text in page.all("li") if " x threshold" in text]
     assert [card.split()[0] for card in cards] == [f"0{i}.png" for i in (3, 1, 6, 2, 4, 5)]
-    assert cards[0].startswith("03.png 2.3 x limit patches excluded")
+    assert cards[0].startswith("03.png 2.3 x threshold patches excluded")
     assert cards[0].endswith(
-        "Excluded: 1 of its 36 patches, for being too unlike the same place in the other pictures."
+        "Excluded: 1 of its 36 patches, for being too unlike the same place in the other images."
     )
-    assert cards[1].startswith("01.png 1.04 x limit")
-    assert cards[2].startswith("06.png 0.60 x limit below the limit kept")
+    assert cards[1].startswith("01.png 1.04 x threshold")
+    assert cards[2].startswith("06.png 0.60 x threshold below the threshold kept")
     assert cards[2].endswith("All of it is used.")
-    (heat,) = page.pictures("03.png: how unusual")
-    (picture,) = page.pictures("03.png: the picture")
-    assert heat.shape == picture.shape == (320, 320, 3)
+    (heat,) = page.images("03.png: how unusual")
+    (image,) = page.images("03.png: the image")
+    assert heat.shape == image.shape == (320, 320, 3)
     inside = slice(2 * 320 // 6 + 8, 3 * 320 // 6 - 8)  # patch 14 is in row 2, column 2
     assert heat[inside, inside, 2].mean() > heat[inside, inside, 0].mean() + 80  # yellow
     assert abs(heat[:40, :40].astype(int) - heat[:40, :40, :1]).max() < 8  # grey
@@ -264,9 +264,9 @@ def test_suspects_come_in_order_beside_their_heat(make_facts: MakeFacts) -> None
 
 def test_no_more_than_24_suspects_are_shown(make_facts: MakeFacts) -> None:
     page = Page(render_report(make_facts([2.0] * 27 + [0.1] * 5)))
-    assert len(page.pictures(": how unusual")) == 24
+    assert len(page.images(": how unusual")) == 24
     assert "3 more are not shown here" in page.section("suspects")
-    assert "27 of 32 training pictures are suspect" in page.all("header")[0]
+    assert "27 of 32 training images are suspect" in page.all("header")[0]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_a_choice_and_what_it_overrules_are_told(
     card = next(text for text in page.all("li") if text.startswith("01.png 1.50"))
     assert "decided by a person" in card
     assert card.endswith(words)
-    assert "A person has decided about 1 picture." in page.all("header")[0]
+    assert "A person has decided about 1 image." in page.all("header")[0]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_every_way_of_judging_is_told_as_it_is(
     make_facts: MakeFacts, discriminator: str, of_the_marked: str | None, of_the_chosen: str, setting: str
 ) -> None:
     facts = make_facts([1.5, 0.9] + [0.1] * 7)
-    facts.patch_suspicion[1, 20] = 1.2  # in a picture that isn't suspect itself
+    facts.patch_suspicion[1, 20] = 1.2  # in an image that isn't suspect itself
     bank = facts.manifest.bank.model_copy(update={"discriminator": discriminator})
     facts = replace(facts, manifest=manifest(9, bank=bank))
     if discriminator == "none":
@@ -321,36 +321,36 @@ def test_every_way_of_judging_is_told_as_it_is(
     assert ("Nothing was excluded by itself." in page.section("next")) == (discriminator == "none")
 
 
-def test_a_chosen_picture_is_shown_however_good_it_looks(make_facts: MakeFacts) -> None:
+def test_a_chosen_image_is_shown_however_good_it_looks(make_facts: MakeFacts) -> None:
     facts = make_facts([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-    assert not Page(render_report(facts)).pictures("08.png: how")
+    assert not Page(render_report(facts)).images("08.png: how")
     facts = choose(facts, 8, action="exclude")
-    facts = replace(
-        facts, choices=Choices(pictures=facts.choices.pictures | {"0" * 64: Choice(action="keep")})
-    )
+    facts = replace(facts, choices=Choices(images=facts.choices.images | {"0" * 64: Choice(action="keep")}))
     page = Page(render_report(facts))
-    assert len(page.pictures("08.png: how")) == 1
+    assert len(page.images("08.png: how")) == 1
     assert "would have used all of it." in page.section("suspects")
-    assert "1; 1 more for pictures that are not in this export" in page.section("data")
+    assert "1; 1 more for images that are not in this export" in page.section("data")
 
 
-def test_a_picture_that_has_vanished_is_told(make_facts: MakeFacts) -> None:
+def test_a_image_that_has_vanished_is_told(make_facts: MakeFacts) -> None:
     facts = make_facts([2.0, 1.5] + [0.1] * 7)
     facts.paths[0].unlink()  # the first of the inputs, too
     facts.paths[1].write_bytes(b"spoiled")
     page = Page(render_report(facts))
-    assert "00.png This picture is no longer there." in page.section("input")
-    assert "00.png 2.0 x limit patches excluded This picture is no longer there." in page.section("suspects")
-    assert "This picture can no longer be read." not in page.section("input")
+    assert "00.png This image is no longer there." in page.section("input")
+    assert "00.png 2.0 x threshold patches excluded This image is no longer there." in page.section(
+        "suspects"
+    )
+    assert "This image can no longer be read." not in page.section("input")
     assert "can no longer be read." in page.section("suspects")
     for path in facts.paths:
         path.unlink(missing_ok=True)
-    assert "for no picture is there any longer" in render_report(facts)
+    assert "for no image is there any longer" in render_report(facts)
 
 
 def test_the_window_is_outlined_in_the_frame(make_facts: MakeFacts) -> None:
     page = Page(render_report(make_facts([0.1] * 9)))
-    frames, crops = page.pictures("the whole frame"), page.pictures("as the model sees it")
+    frames, crops = page.images("the whole frame"), page.images("as the model sees it")
     assert len(frames) == len(crops) == 3
     for frame, crop in zip(frames, crops, strict=True):
         assert frame.shape == (240, 320, 3)  # 60 x 80 pixels, enlarged
@@ -363,28 +363,28 @@ def test_the_window_is_outlined_in_the_frame(make_facts: MakeFacts) -> None:
     assert "The outer 12.5 % on each side, drawn dark, are left out." in page.section("input")
 
 
-def test_every_picture_is_in_the_charts(make_facts: MakeFacts) -> None:
+def test_every_image_is_in_the_charts(make_facts: MakeFacts) -> None:
     suspicion = [0.2, 0.21, 1.0, 1.0001, 7.0]
     scores = np.array([0.5, 1.25, 1.2501, 1.0, 2.0])
     page = Page(render_report(make_facts(suspicion, scores=scores)))
     titles = page.all("title")[1:]
     assert titles == [
-        "0.15 to 0.20 x limit: 1", "0.20 to 0.25 x limit: 1", "0.95 to 1.00 x limit: 1",
-        "1.00 to 1.05 x limit: 1", "3.95 to more x limit: 1",
-        "0.35 to 0.40 x limit: 1", "0.75 to 0.80 x limit: 1", "0.95 to 1.00 x limit: 1",
-        "1.00 to 1.05 x limit: 1", "1.55 to 1.60 x limit: 1",
+        "0.15 to 0.20 x threshold: 1", "0.20 to 0.25 x threshold: 1", "0.95 to 1.00 x threshold: 1",
+        "1.00 to 1.05 x threshold: 1", "3.95 to more x threshold: 1",
+        "0.35 to 0.40 x threshold: 1", "0.75 to 0.80 x threshold: 1", "0.95 to 1.00 x threshold: 1",
+        "1.00 to 1.05 x threshold: 1", "1.55 to 1.60 x threshold: 1",
     ]  # fmt: skip
-    assert "Of 2 suspects, 1 would fail. Of the other pictures 1 would fail too: 02.png." in page.section(
-        "limit"
+    assert "Of 2 suspects, 1 would fail. Of the other images 1 would fail too: 02.png." in page.section(
+        "threshold"
     )
     many = Page(render_report(make_facts([0.3] * 90)))
-    assert many.all("title")[1] == "0.25 to 0.30 x limit: 90"
+    assert many.all("title")[1] == "0.25 to 0.30 x threshold: 90"
 
 
-def test_the_limit_is_called_provisional_until_it_is_not(make_facts: MakeFacts) -> None:
+def test_the_threshold_is_called_provisional_until_it_is_not(make_facts: MakeFacts) -> None:
     page = Page(render_report(make_facts([0.1] * 8)))
-    assert "above 1.25. This limit is provisional. It is the highest score of the rest." in page.section(
-        "limit"
+    assert "above 1.25. This threshold is provisional. It is the highest score of the rest." in page.section(
+        "threshold"
     )
     assert "softcore-calibrate" in page.section("next")
     calibrated = Threshold(value=1.25, provisional=False, method="calibration")
@@ -396,20 +396,20 @@ def test_the_limit_is_called_provisional_until_it_is_not(make_facts: MakeFacts) 
 def test_the_map_shows_where_the_entries_come_from(make_facts: MakeFacts) -> None:
     origins = np.array([[1, 4, 1]] * 14 + [[3, 0, 5]] * 5 + [[7, 2, 2]], np.int32)
     page = Page(render_report(make_facts([0.1] * 8, origins=origins)))
-    (drawn,) = page.pictures("Map of how many entries come from each place: between 0 and 14")
+    (drawn,) = page.images("Map of how many entries come from each place: between 0 and 14")
     cells = cv2.resize(drawn, (W, H), interpolation=cv2.INTER_AREA).astype(int)
     assert np.unravel_index(cells[:, :, 2].argmax(), (H, W)) == (4, 1)
     colour = np.ptp(cells, axis=2)
     assert sorted(np.argsort(-colour, axis=None)[:3].tolist()) == [5, 14, 25]
     learned = page.section("coreset")
     assert "33 of 36 places gave none" in learned
-    assert "01.png 14 70.0 % 03.png 5 25.0 % 07.png 1 5.0 % 5 pictures gave none" in learned
+    assert "01.png 14 70.0 % 03.png 5 25.0 % 07.png 1 5.0 % 5 images gave none" in learned
     assert "gave none: 00.png, 02.png, 04.png, 05.png, 06.png." in learned
 
 
 def test_facts_settings_and_times_are_told(make_facts: MakeFacts) -> None:
     facts = make_facts([0.1] * 8)
-    facts = replace(facts, skipped=[f"{facts.folder}/x.png: the picture is cut off"])
+    facts = replace(facts, skipped=[f"{facts.folder}/x.png: the image is cut off"])
     page = Page(render_report(facts))
     assert "99.85 %" in page.section("checks")
     assert "8.2e-07" in page.section("checks")
@@ -422,7 +422,7 @@ def test_facts_settings_and_times_are_told(make_facts: MakeFacts) -> None:
         "Seed 7",
     ):
         assert words in page.section("settings")
-    assert "x.png: the picture is cut off" in page.all("li")
+    assert "x.png: the image is cut off" in page.all("li")
     assert "cd" * 32 in page.section("data")
     assert "numpy 2.0.1" in page.section("tools")
     assert "features 3.0 memory bank 1.0 together 4.0" in page.section("time")

@@ -24,17 +24,17 @@ import numpy as np
 import pytest
 from softcore_export import export as export_module
 from softcore_export.contamination.choices import Choice, Choices, choices_path, read_choices, write_choices
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, Prepared, export, prepare
-from softcore_export.report.heat_map import heat_picture
+from softcore_export.report.heat_map import heat_image
 from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, read_bundle, read_picture
+from softcore_runtime import Inspector, read_bundle, read_image
 from softcore_runtime.errors import DataError
 
 Snapshot = Callable[[Path], dict[str, bytes]]
 BAD = 5  # 05.png has a defect
-ELSEWHERE = "0" * 64  # a picture that isn't here
+ELSEWHERE = "0" * 64  # an image that isn't here
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ class Review:
         return answer.json()
 
     def choose(self, row: int, action: str | None, patches: list[tuple[int, int]] | None = None) -> Any:
-        path = f"/choices/{self.prepared.pictures.digests[row]}"
+        path = f"/choices/{self.prepared.images.digests[row]}"
         if action is None:
             answer = self.client.delete(path)
         else:
@@ -74,7 +74,7 @@ class Review:
         return answer.json()
 
     def card(self, row: int) -> Any:
-        return self.get(f"/pictures/{self.prepared.pictures.digests[row]}")
+        return self.get(f"/images/{self.prepared.images.digests[row]}")
 
     def export(self) -> Any:
         answer = self.client.post("/export")
@@ -89,9 +89,9 @@ class Review:
         return state
 
     def origins(self, row: int) -> set[tuple[int, int]]:
-        """Row and column of the bank's entries from a picture."""
+        """Row and column of the bank's entries from an image."""
         origins = np.load(self.target / "origins.npy")
-        return {(int(r), int(c)) for picture, r, c in origins if picture == row}
+        return {(int(r), int(c)) for image, r, c in origins if image == row}
 
 
 @contextlib.contextmanager
@@ -146,7 +146,7 @@ def test_it_exports_once_and_opens_the_browser(
         assert [done.path for done in page.exports] == [target]
         assert browsers.get(timeout=10) == str(page.client.base_url)
         state = page.get("/state")
-    assert state["limit"] == f"{page.exports[0].manifest.threshold.value:.4g}"
+    assert state["threshold"] == f"{page.exports[0].manifest.threshold.value:.4g}"
     assert state["cards"]["all"] == 12
     assert state["pending"] == 0
     assert state["running"] is None
@@ -162,49 +162,49 @@ def test_without_a_screen_no_browser_is_opened(
     assert browsers.empty()
 
 
-def test_the_cards_are_the_pictures_most_suspect_first(prepared: Prepared, target: Path) -> None:
+def test_the_cards_are_the_images_most_suspect_first(prepared: Prepared, target: Path) -> None:
     with reviewing(prepared, target) as page:
-        everything = page.get("/pictures", show="all")
+        everything = page.get("/images", show="all")
         assert everything["total"] == len(everything["cards"]) == 12
-        assert page.get("/pictures", show="all", limit=2)["cards"] == everything["cards"][:2]
-        suspects = page.get("/pictures")
-        assert page.get("/pictures", show="chosen")["total"] == 0
-        assert [card["names"] for card in page.get("/pictures", show="all", name="1")["cards"]] == [
+        assert page.get("/images", show="all", limit=2)["cards"] == everything["cards"][:2]
+        suspects = page.get("/images")
+        assert page.get("/images", show="chosen")["total"] == 0
+        assert [card["names"] for card in page.get("/images", show="all", name="1")["cards"]] == [
             card["names"] for card in everything["cards"] if "1" in card["names"][0]
         ]
         done = page.exports[0]
     shares = [card["suspicion"] for card in everything["cards"]]
-    assert shares == sorted(prepared.judgement.pictures.tolist(), reverse=True)
+    assert shares == sorted(prepared.judgement.images.tolist(), reverse=True)
     assert everything["cards"][0]["names"] == ["05.png"]
     assert suspects["cards"] == [card for card in everything["cards"] if card["suspicion"] > 1]
     for card in everything["cards"]:
         row = int(card["names"][0][:2])
-        assert card["sha256"] == prepared.pictures.digests[row]
+        assert card["sha256"] == prepared.images.digests[row]
         above = np.argwhere((prepared.judgement.patches[row] > 1).reshape(8, 8))
         assert card["marks"] == above.tolist()
         out = int((~done.kept[row]).sum())
         assert card["did"] == (f"excluded {out} of its 64 patches" if out else "used all of it")
 
 
-def test_the_pictures_are_shown_as_the_network_sees_them(prepared: Prepared, target: Path) -> None:
-    crop = prepared.settings.preprocessing.apply(read_picture(prepared.pictures.read[BAD]))
+def test_the_images_are_shown_as_the_network_sees_them(prepared: Prepared, target: Path) -> None:
+    crop = prepared.settings.preprocessing.apply(read_image(prepared.images.read[BAD]))
     patches = prepared.judgement.patches[BAD].reshape(8, 8)
     with reviewing(prepared, target) as page:
-        path = f"/pictures/{prepared.pictures.digests[BAD]}"
+        path = f"/images/{prepared.images.digests[BAD]}"
         shown, heat = (page.client.get(f"{path}/{kind}.jpg") for kind in ("crop", "heat"))
         assert page.get(f"{path}/patches") == [[round(float(x), 3) for x in row] for row in patches]
-        expected = heat_picture(crop, patches, page.exports[0].kept[BAD].reshape(8, 8))
-    for answer, picture in ((shown, crop), (heat, expected)):
+        expected = heat_image(crop, patches, page.exports[0].kept[BAD].reshape(8, 8))
+    for answer, image in ((shown, crop), (heat, expected)):
         assert answer.headers["content-type"] == "image/jpeg"
         seen = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
-        assert seen.shape == picture.shape
-        assert np.abs(seen.astype(float) - picture).mean() < 6
+        assert seen.shape == image.shape
+        assert np.abs(seen.astype(float) - image).mean() < 6
 
 
 @pytest.mark.usefixtures("quick_network")
 def test_choices_outlive_the_review(prepared: Prepared, target: Path, discs: Path) -> None:
     foreign = Choice(action="exclude")
-    write_choices(choices_path(target), Choices(pictures={ELSEWHERE: foreign}))
+    write_choices(choices_path(target), Choices(images={ELSEWHERE: foreign}))
     with reviewing(prepared, target) as page:
         page.choose(2, "exclude")
         page.choose(3, "exclude patches", [(0, 1), (4, 4)])
@@ -212,8 +212,8 @@ def test_choices_outlive_the_review(prepared: Prepared, target: Path, discs: Pat
         saved = read_choices(choices_path(target))  # at once
         assert page.get("/state")["cards"]["chosen"] == 3
         page.export()
-    digests = prepared.pictures.digests
-    assert saved.pictures == {
+    digests = prepared.images.digests
+    assert saved.images == {
         ELSEWHERE: foreign,
         digests[2]: Choice(action="exclude"),
         digests[3]: Choice(action="exclude patches", grid=(8, 8), patches=((0, 1), (4, 4))),
@@ -224,9 +224,7 @@ def test_choices_outlive_the_review(prepared: Prepared, target: Path, discs: Pat
 
     # The next plain export of the category follows them, and so does the next review.
     reviewed = (target / "origins.npy").read_bytes()
-    export(
-        TrainingPictures.find(discs / "disc"), target, prepared.settings, read_choices(choices_path(target))
-    )
+    export(TrainingImages.find(discs / "disc"), target, prepared.settings, read_choices(choices_path(target)))
     assert (target / "origins.npy").read_bytes() == reviewed
     with reviewing(prepared, target) as page:
         assert page.card(3)["marks"] == [[0, 1], [4, 4]]
@@ -240,19 +238,19 @@ def test_a_failed_export_changes_nothing(prepared: Prepared, target: Path, snaps
             page.choose(row, "exclude")
         state = page.export()
         assert state["failed"]
-        assert state["outcome"] == "every training picture was excluded; nothing is left to learn from"
+        assert state["outcome"] == "every training image was excluded; nothing is left to learn from"
         assert (state["pending"], state["exports"]) == (12, 1)
         assert snapshot(target) == before
-    assert len(read_choices(choices_path(target)).pictures) == 12
+    assert len(read_choices(choices_path(target)).images) == 12
 
     # What can't be exported any more can still be mended here.
     shutil.rmtree(target)
     with reviewing(prepared, target) as page:
         assert not target.exists()
         state = page.get("/state")
-        assert (state["failed"], state["limit"], state["pending"]) == (True, "none yet", 12)
+        assert (state["failed"], state["threshold"], state["pending"]) == (True, "none yet", 12)
         assert page.card(0)["did"] == "none yet"
-        assert page.client.get(f"/pictures/{prepared.pictures.digests[0]}/heat.jpg").status_code == 200
+        assert page.client.get(f"/images/{prepared.images.digests[0]}/heat.jpg").status_code == 200
         for row in range(11):
             page.choose(row, None)
         assert not page.export()["failed"]
@@ -308,7 +306,7 @@ def test_one_export_at_a_time_while_the_page_goes_on(
                 assert "an export is running" in refused.json()["detail"]
             assert page.get("/state")["running"] > 0
             page.choose(3, "exclude")  # for the next one
-            assert page.client.get(f"/pictures/{prepared.pictures.digests[2]}/heat.jpg").status_code == 200
+            assert page.client.get(f"/images/{prepared.images.digests[2]}/heat.jpg").status_code == 200
         finally:
             go_on.set()
         assert page.wait()["pending"] == 1
@@ -317,17 +315,17 @@ def test_one_export_at_a_time_while_the_page_goes_on(
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_pictures_with_the_same_content_share_a_card(
+def test_images_with_the_same_content_share_a_card(
     own_discs: Path, small: ExportSettings, target: Path
 ) -> None:
     (own_discs / "disc" / "again").mkdir()
     shutil.copy(own_discs / "disc" / "02.png", own_discs / "disc" / "again" / "<i>&.png")
-    found = TrainingPictures.find(own_discs / "disc")
+    found = TrainingImages.find(own_discs / "disc")
     with prepare(found, target, small) as prepared, reviewing(prepared, target) as page:
-        rows = [row for row, path in enumerate(prepared.pictures.read) if path.name in ("02.png", "<i>&.png")]
+        rows = [row for row, path in enumerate(prepared.images.read) if path.name in ("02.png", "<i>&.png")]
         assert len(rows) == 1  # it is learned once
-        assert page.get("/pictures", show="all")["total"] == 12
-        (card,) = page.get("/pictures", show="all", name="<I>")["cards"]
+        assert page.get("/images", show="all")["total"] == 12
+        (card,) = page.get("/images", show="all", name="<I>")["cards"]
         assert sorted(card["names"]) == ["02.png", "again/<i>&.png"]
         page.choose(rows[0], "exclude")
         assert page.get("/state")["pending"] == 1
@@ -336,15 +334,15 @@ def test_pictures_with_the_same_content_share_a_card(
         assert "12 different" in page.client.get("/").text
 
         for row in rows:
-            prepared.pictures.read[row].unlink()
-        gone = page.client.get(f"/pictures/{prepared.pictures.digests[rows[0]]}/crop.jpg")
+            prepared.images.read[row].unlink()
+        gone = page.client.get(f"/images/{prepared.images.digests[rows[0]]}/crop.jpg")
         assert gone.status_code == 410
         assert "can't be read" in gone.json()["detail"]
 
 
 def test_only_the_page_can_write(prepared: Prepared, target: Path) -> None:
     with reviewing(prepared, target) as page, httpx.Client(base_url=page.client.base_url) as stranger:
-        digest = prepared.pictures.digests[2]
+        digest = prepared.images.digests[2]
         body = {"action": "exclude"}
         for headers in ({}, {"X-Softcore-Token": "x"}, {"X-Softcore-Token": b"\xff"}):
             answers = [
@@ -390,27 +388,27 @@ def test_a_choice_is_validated(prepared: Prepared, target: Path) -> None:
     ]
     with reviewing(prepared, target) as page:
         for body, said in cases:
-            answer = page.client.put(f"/choices/{prepared.pictures.digests[2]}", json=body)
+            answer = page.client.put(f"/choices/{prepared.images.digests[2]}", json=body)
             assert answer.status_code == 422
             assert said in answer.json()["detail"]
         assert not choices_path(target).exists()
 
 
-def test_an_unknown_picture_is_not_found(prepared: Prepared, target: Path) -> None:
+def test_an_unknown_image_is_not_found(prepared: Prepared, target: Path) -> None:
     with reviewing(prepared, target) as page:
         for digest in (ELSEWHERE, "x", hashlib.sha256(b"").hexdigest()):
             for path in ("", "/crop.jpg", "/heat.jpg", "/patches"):
-                assert page.client.get(f"/pictures/{digest}{path}").status_code == 404
+                assert page.client.get(f"/images/{digest}{path}").status_code == 404
             assert page.client.put(f"/choices/{digest}", json={"action": "keep"}).status_code == 404
             assert page.client.delete(f"/choices/{digest}").status_code == 404
-        assert page.client.get("/pictures", params={"show": "everything"}).status_code == 422
+        assert page.client.get("/images", params={"show": "everything"}).status_code == 422
     assert not choices_path(target).exists()
 
 
 def test_what_cannot_be_saved_is_not_shown_as_saved(prepared: Prepared, target: Path) -> None:
     with reviewing(prepared, target) as page:
         choices_path(target).mkdir()
-        answer = page.client.put(f"/choices/{prepared.pictures.digests[2]}", json={"action": "keep"})
+        answer = page.client.put(f"/choices/{prepared.images.digests[2]}", json={"action": "keep"})
         assert answer.status_code == 500
         assert "can't be written" in answer.json()["detail"]
         assert page.card(2)["choice"] is None
@@ -469,7 +467,7 @@ export.build_index = build_index
 """
     with review_command(discs, tmp_path, patch) as (process, client):
         before = snapshot(target)
-        digest = client.get("/pictures").json()["cards"][0]["sha256"]
+        digest = client.get("/images").json()["cards"][0]["sha256"]
         assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
         assert client.post("/export").status_code == 202
         while not begun.exists():
@@ -484,19 +482,19 @@ export.build_index = build_index
     assert said.endswith(f"the next export follows {choices_path(target)}")
     assert snapshot(target) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disc", "disc.choices.json"]
-    assert set(read_choices(choices_path(target)).pictures) == {digest}
+    assert set(read_choices(choices_path(target)).images) == {digest}
     Inspector.load(target)
 
 
 def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
     with review_command(discs, tmp_path) as (process, client):
-        digest = client.get("/pictures").json()["cards"][0]["sha256"]
+        digest = client.get("/images").json()["cards"][0]["sha256"]
         assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
         assert client.post("/export").status_code == 202
         while client.get("/state").json()["running"] is not None:
             assert process.poll() is None
             time.sleep(0.02)
-        other = client.get("/pictures", params={"show": "all"}).json()["cards"][1]["sha256"]
+        other = client.get("/images", params={"show": "all"}).json()["cards"][1]["sha256"]
         assert client.put(f"/choices/{other}", json={"action": "keep"}).status_code == 200
         out, err = press_ctrl_c(process)
     lines = out.splitlines()  # the report of the last export, and of no other
@@ -504,14 +502,15 @@ def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
     assert lines[0].endswith("from 12 images")
     names = [line.split()[0] for line in lines[1:]]
     assert [name for name in names if name != "agreement"] == [  # there is none where all is in fp32
-        "limit", "search", "hints", "network", "time", "defective", "suspects", "report"
+        "threshold", "search", "hints", "network", "time", "defective", "suspects", "report"
     ]  # fmt: skip
     manifest = read_bundle(tmp_path / "disc").manifest
-    assert lines[1].startswith(f"  limit      {manifest.threshold.value:.4g}, provisional")
+    assert lines[1].startswith(f"  threshold  {manifest.threshold.value:.4g}, provisional")
     assert lines[-1] == f"  report     {tmp_path / 'disc' / 'report.html'}"
     exported = [line for line in err.splitlines() if line.startswith("  exported ")]
     assert exported == [
-        f"  exported   {tmp_path / 'disc'}: limit {manifest.threshold.value:.4g}, {manifest.bank.n:,} entries"
+        f"  exported   {tmp_path / 'disc'}: threshold {manifest.threshold.value:.4g}, {manifest.bank.n:,} "
+        "entries"
     ]
     assert err.splitlines()[-1] == (
         "review ended by Ctrl-C; 1 change of choices not in the bundle yet, "

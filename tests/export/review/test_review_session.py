@@ -10,7 +10,7 @@ import pytest
 from softcore_export import export as export_module
 from softcore_export.backbone.agreement import AgreementError
 from softcore_export.contamination.choices import Choice, Choices
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, Prepared, prepare
 from softcore_export.review.review_session import Card, Session
 from softcore_export.settings import ExportSettings
@@ -20,7 +20,7 @@ BAD = 5  # 05.png has a defect
 
 @dataclass
 class Review:
-    """A session that has exported once, its pictures by their rows."""
+    """A session that has exported once, its images by their rows."""
 
     prepared: Prepared
     target: Path
@@ -31,16 +31,16 @@ class Review:
         self.session.export()
 
     def choose(self, row: int, choice: Choice | None) -> Card:
-        self.session.choose(self.prepared.pictures.digests[row], choice)
+        self.session.choose(self.prepared.images.digests[row], choice)
         return self.card(row)
 
     def card(self, row: int) -> Card:
-        return self.session.card(self.prepared.pictures.digests[row])
+        return self.session.card(self.prepared.images.digests[row])
 
     def origins(self, row: int) -> set[tuple[int, int]]:
-        """Row and column of the bank's entries from a picture."""
+        """Row and column of the bank's entries from an image."""
         origins = np.load(self.target / "origins.npy")
-        return {(int(r), int(c)) for picture, r, c in origins if picture == row}
+        return {(int(r), int(c)) for image, r, c in origins if image == row}
 
 
 @pytest.fixture
@@ -62,14 +62,14 @@ def test_keep_brings_the_suspect_patches_back(review: Review) -> None:
     assert len(review.exports) == 2
     assert (before.pending, after.pending) == (1, 0)
     assert (before.exports, after.exports) == (1, 2)
-    limits = [f"{done.manifest.threshold.value:.4g}" for done in review.exports]
-    assert limits[0] != limits[1]
-    assert f"Decision limit {limits[0]} → {limits[1]}." in after.outcome
-    assert after.limit == limits[1]
+    thresholds = [f"{done.manifest.threshold.value:.4g}" for done in review.exports]
+    assert thresholds[0] != thresholds[1]
+    assert f"Decision threshold {thresholds[0]} → {thresholds[1]}." in after.outcome
+    assert after.threshold == thresholds[1]
     assert "Excluded now: nothing (before: " in after.outcome
 
 
-def test_exclude_takes_all_of_a_picture_out(review: Review) -> None:
+def test_exclude_takes_all_of_a_image_out(review: Review) -> None:
     assert review.origins(2)
     review.choose(2, Choice(action="exclude"))
     review.session.export()
@@ -78,7 +78,7 @@ def test_exclude_takes_all_of_a_picture_out(review: Review) -> None:
     first, second = (done.kept for done in review.exports)
     assert not second[2].any()
     np.testing.assert_array_equal(np.delete(second, 2, 0), np.delete(first, 2, 0))
-    assert review.session.state().excluded.startswith("1 picture and ")
+    assert review.session.state().excluded.startswith("1 image and ")
 
 
 def test_exclude_patches_takes_just_the_marked_out(review: Review) -> None:
@@ -117,7 +117,7 @@ def test_features_are_computed_once(
             return _real(*given)
 
         monkeypatch.setattr(export_module, name, spy)
-    with prepare(TrainingPictures.find(discs / "disc"), target, small) as prepared:
+    with prepare(TrainingImages.find(discs / "disc"), target, small) as prepared:
         review = Review(prepared, target)
         review.choose(2, Choice(action="exclude"))
         review.session.export()
@@ -135,9 +135,7 @@ def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
 
     def disagree(*_arguments: object) -> None:
         compared.append(1)
-        raise AgreementError(
-            "9 of 12 held-back pictures are decided otherwise than in FP32; export otherwise"
-        )
+        raise AgreementError("9 of 12 held-back images are decided otherwise than in FP32; export otherwise")
 
     monkeypatch.setattr(export_module, "check_agreement", disagree)
     fast = copy.copy(prepared.network.backbone)
@@ -150,7 +148,7 @@ def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
     )
     review = Review(chosen, target)
     warning = (
-        "warning: the bundle is in fp32, which is slower, and not in bf16: 9 of 12 held-back pictures are "
+        "warning: the bundle is in fp32, which is slower, and not in bf16: 9 of 12 held-back images are "
         "decided otherwise than in FP32"
     )
     assert [line for line in capsys.readouterr().err.splitlines() if "warning" in line] == [warning]

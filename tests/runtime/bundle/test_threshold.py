@@ -41,7 +41,7 @@ def test_without_a_grey_zone_nothing_is_a_review(value: float, score: float) -> 
         {"mask": "mask.png"},
     ],
 )
-def test_a_limit_that_means_nothing_is_refused(fields: dict[str, object]) -> None:
+def test_a_threshold_that_means_nothing_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Threshold.model_validate({"value": 1.0, "provisional": False, "method": "", **fields})
 

@@ -64,7 +64,7 @@ def test_other_things_are_refused(tmp_path: Path, array: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("array", [np.zeros((3, 2)), np.zeros((2, 3)), np.full((3, 3), np.inf)])
-def test_looks_belong_to_the_pictures(tmp_path: Path, array: np.ndarray) -> None:
+def test_looks_belong_to_the_images(tmp_path: Path, array: np.ndarray) -> None:
     write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8), np.zeros((3, 3))))
     np.save(tmp_path / LOOKS, array)
     with pytest.raises(BundleCorruptError, match="looks must be finite float64"):
@@ -98,12 +98,12 @@ def test_a_look_is_of_every_so_manieth_pixel(height: int, width: int) -> None:
     frame = np.random.default_rng(5).integers(0, 256, (height, width, 3), dtype=np.uint8)
     step = min(height, width) // 256
     thin = frame[::step, ::step][: height // step, : width // step]
-    for picture, part in (
+    for image, part in (
         (frame, thin),
         (frame[:, :, ::-1], thin[:, :, ::-1]),
         (frame[:, :, 0], thin[:, :, 0]),
     ):
-        np.testing.assert_array_equal(measure_look(picture), measure_look(part.copy()))
+        np.testing.assert_array_equal(measure_look(image), measure_look(part.copy()))
     deep = (frame.astype(np.uint16) << 8) | frame
     np.testing.assert_array_equal(measure_look(deep), measure_look(thin))
 
@@ -112,6 +112,6 @@ def test_a_look_is_of_every_so_manieth_pixel(height: int, width: int) -> None:
     "frame",
     [np.zeros((600, 600), np.float32), np.zeros((600, 600), np.int64), np.zeros((600, 600, 5), np.uint8)],
 )
-def test_what_is_no_picture_has_no_look(frame: np.ndarray) -> None:
+def test_what_is_no_image_has_no_look(frame: np.ndarray) -> None:
     with pytest.raises(FrameError, match="a frame must be"):
         measure_look(frame)

@@ -33,7 +33,7 @@ def test_a_name_is_looked_for_under_bundles() -> None:
 
 def test_a_folder_here_without_a_manifest_does_not_hide_a_bundle() -> None:
     make_bundle("bundles/pill")
-    Path("pill").mkdir()  # of pictures, say
+    Path("pill").mkdir()  # of images, say
     assert choose_bundle("pill") == Path("bundles/pill")
     make_bundle("screw")
     make_bundle("bundles/screw")

@@ -360,7 +360,7 @@ def script(work: str) -> list[str]:
         "-c",
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from softcore_runtime import read_picture\n"
+        "from softcore_runtime import read_image\n"
         "from softcore_runtime.cli.command_line import Parser, run\n"
         "parser = Parser('softcore-try', '')\n"
         "parser.add_argument('file', nargs='?', type=Path)\n"
@@ -430,11 +430,11 @@ def test_nobody_reads_on(count: int) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
-def test_a_bad_picture_is_one_line_whatever_the_decoders_print(tmp_path: Path, suffix: str) -> None:
+def test_a_bad_image_is_one_line_whatever_the_decoders_print(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cut{suffix}"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:-100])
-    ended = subprocess.run([*script("read_picture(options.file)"), str(path)], capture_output=True, text=True)
+    ended = subprocess.run([*script("read_image(options.file)"), str(path)], capture_output=True, text=True)
     assert ended.returncode == 3
     *others, said = ended.stderr.splitlines()
     assert said.startswith(f"softcore-try: {path}: ")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images import decoder
 from softcore_runtime.images.decoder import decode
 
@@ -27,7 +27,7 @@ def test_each_thread_hears_of_its_own_image(jpeg: bytes) -> None:
     def try_one(number: int) -> bool:
         try:
             return decode(damaged if number % 3 == 0 else jpeg).shape == (90, 120, 3)
-        except PictureError:
+        except ImageError:
             return False
 
     with ThreadPoolExecutor(4) as pool:
@@ -49,5 +49,5 @@ def test_where_the_warnings_cannot_be_heard_images_are_decoded_all_the_same(
     """As on a system whose C library has no variable `stderr`."""
     monkeypatch.setattr(decoder, "_open_ear", lambda: None)
     assert decode(jpeg).shape == (90, 120, 3)
-    with pytest.raises(PictureError, match="not a picture"):
+    with pytest.raises(ImageError, match="not an image"):
         decode(b"text")

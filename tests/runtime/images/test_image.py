@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.image import decode_image
 
 
@@ -34,11 +34,11 @@ def test_the_content_says_what_it_is(kind: str) -> None:
     ],
 )
 def test_other_kinds_are_named(data: bytes, name: str) -> None:
-    with pytest.raises(PictureError, match=f"an image of the kind {name} can't be read; convert it to .png"):
+    with pytest.raises(ImageError, match=f"an image of the kind {name} can't be read; convert it to .png"):
         decode_image(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"Potato soup", bytes(99), b"\0\0\0\x1cftypisom"])
 def test_what_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(PictureError, match="not a picture, or a damaged one"):
+    with pytest.raises(ImageError, match="not an image, or a damaged one"):
         decode_image(data)

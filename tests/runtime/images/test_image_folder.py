@@ -5,25 +5,25 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from softcore_runtime.images.image_folder import find_pictures, list_pictures
+from softcore_runtime.images.image_folder import find_images, list_images
 
 
-def test_find_pictures_sorts_and_passes_over_what_is_hidden(tmp_path: Path) -> None:
+def test_find_images_sorts_and_passes_over_what_is_hidden(tmp_path: Path) -> None:
     wanted = ["a/2.PNG", "a/10.png", "b.tif", "c.jpeg", "z.BMP"]
     others = [".hidden.png", ".cache/d.png", "a/.thumbs/e.jpg", "notes.txt", "a/._2.png", "Thumbs.db", "png"]
     for name in wanted + others:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
-    assert find_pictures(tmp_path) == sorted(tmp_path / name for name in wanted)
+    assert find_images(tmp_path) == sorted(tmp_path / name for name in wanted)
 
 
-def test_find_pictures_in_a_hidden_folder_that_was_asked_for(tmp_path: Path) -> None:
+def test_find_images_in_a_hidden_folder_that_was_asked_for(tmp_path: Path) -> None:
     folder = tmp_path / ".data"
     folder.mkdir()
     (folder / "a.png").touch()
-    assert find_pictures(folder) == [folder / "a.png"]
-    assert find_pictures(tmp_path / "none") == []
+    assert find_images(folder) == [folder / "a.png"]
+    assert find_images(tmp_path / "none") == []
 
 
 def test_what_is_left_out_of_a_folder_is_listed(tmp_path: Path) -> None:
@@ -38,9 +38,9 @@ def test_what_is_left_out_of_a_folder_is_listed(tmp_path: Path) -> None:
         (folder / name).symlink_to(tmp_path / "nowhere.png")
     (folder / "b" / "more").symlink_to(elsewhere)
     (folder / "lost").symlink_to(tmp_path / "nowhere")
-    found = list_pictures(folder)
+    found = list_images(folder)
     wanted = ("a.png", "b/c.jpg", "b/more/h.png", "good.png", "i.webp", "j.JFIF")
-    assert found.pictures == [folder / name for name in wanted]
+    assert found.images == [folder / name for name in wanted]
     assert found.dangling == [folder / "b/gone2.png", folder / "gone1.png", folder / "lost"]
     assert found.others == [folder / "b/e.HEIC", folder / "b/f.gif", folder / "d.gif"]
     assert (found.linked, found.closed) == ([], [])
@@ -74,8 +74,8 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
         folder / "z.png": tmp_path / "root" / "4.png",
     }.items():
         link.symlink_to(target)
-    found = list_pictures(folder)
-    assert [path.relative_to(folder).as_posix() for path in found.pictures] == [
+    found = list_images(folder)
+    assert [path.relative_to(folder).as_posix() for path in found.images] == [
         "a/1.png", "disk1/2.png", "disk1/sub/3.png", "z.png",
     ]  # fmt: skip
     assert [path.relative_to(folder).as_posix() for path in found.linked] == [
@@ -96,15 +96,15 @@ def test_a_folder_of_links_is_all_of_them(tmp_path: Path) -> None:
         (tmp_path / "set" / "good").mkdir(parents=True, exist_ok=True)
         (tmp_path / "set" / "good" / f"{number}").symlink_to(f"../../disk{number}")
     (tmp_path / "linked").symlink_to("set/good")
-    assert len(find_pictures(tmp_path / "linked")) == 4
-    assert list_pictures(tmp_path / "set").describe_omitted() == []
+    assert len(find_images(tmp_path / "linked")) == 4
+    assert list_images(tmp_path / "set").describe_omitted() == []
 
 
 def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
     name = os.fsdecode(b"gr\xfcn")
     (tmp_path / name).mkdir()
     (tmp_path / name / f"{name}.png").symlink_to("nowhere")
-    (line,) = list_pictures(tmp_path).describe_omitted()
+    (line,) = list_images(tmp_path).describe_omitted()
     assert line.endswith("1 symbolic link leads nowhere and is left out: gr\\udcfcn/gr\\udcfcn.png")
     line.encode()
 
@@ -112,7 +112,7 @@ def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
 def test_only_some_of_many_are_named(tmp_path: Path) -> None:
     for number in range(40):
         (tmp_path / f"{number:04}.png").symlink_to("nowhere")
-    (line,) = list_pictures(tmp_path).describe_omitted()
+    (line,) = list_images(tmp_path).describe_omitted()
     assert line == (
         f"{tmp_path}: 40 symbolic links lead nowhere and are left out: "
         "0000.png, 0001.png, 0002.png and 37 more"
@@ -131,14 +131,14 @@ def test_a_folder_that_cannot_be_read_is_named() -> None:
         try:
             if root:
                 os.seteuid(65534)
-            found = list_pictures(folder)
+            found = list_images(folder)
             with pytest.raises(PermissionError):
-                list_pictures(folder / "closed")
+                list_images(folder / "closed")
         finally:
             if root:
                 os.seteuid(0)
             (folder / "closed").chmod(0o700)
-    assert found.pictures == [folder / "open" / "a.png"]
+    assert found.images == [folder / "open" / "a.png"]
     assert found.describe_omitted() == [
         f"{folder}: 1 folder can't be read, and what is there is left out: closed"
     ]

@@ -49,13 +49,13 @@ def test_the_scores_are_left_as_they_were() -> None:
     st.integers(1, 40 * 40 + 5),
     st.floats(0, 1e6),
 )
-def test_the_score_of_an_area_is_above_a_limit_where_so_many_pixels_are(
-    scores: np.ndarray, min_area: int, limit: float
+def test_the_score_of_an_area_is_above_a_threshold_where_so_many_pixels_are(
+    scores: np.ndarray, min_area: int, threshold: float
 ) -> None:
     anomaly_map, highest = draw_map(scores, 40), float(scores.max())
     score = score_area(anomaly_map, min_area, highest)
     assert score <= highest  # so a patch bound is a bound of it
     # Above the highest patch only rounding gets.
     cut = np.minimum(anomaly_map.astype(np.float64), highest)
-    assert (score > limit) == ((cut > limit).sum() >= min_area)
+    assert (score > threshold) == ((cut > threshold).sum() >= min_area)
     np.testing.assert_allclose(anomaly_map.max(), min(anomaly_map.max(), highest), rtol=1e-5)

@@ -35,7 +35,7 @@ def inspection(**changes: Any) -> Inspection:
     return Inspection(**{**fields, **changes})
 
 
-def test_the_score_as_a_share_of_the_limit() -> None:
+def test_the_score_as_a_share_of_the_threshold() -> None:
     assert inspection().share == 1.5
     assert inspection(score=2.0, decision=Decision.PASS).share == 1
 
@@ -57,7 +57,7 @@ def test_a_decision_that_contradicts_its_score_is_refused(decision: Decision, sc
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan")])
-def test_a_limit_that_is_none_is_refused(threshold: float) -> None:
+def test_a_threshold_that_is_none_is_refused(threshold: float) -> None:
     with pytest.raises(ValueError, match="threshold must be above 0"):
         inspection(threshold=threshold)
 

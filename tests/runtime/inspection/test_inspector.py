@@ -23,9 +23,9 @@ from softcore_runtime.bundle.bundle import (
     record_files,
     write_manifest,
 )
-from softcore_runtime.bundle.limit import revert_threshold, set_threshold
 from softcore_runtime.bundle.manifest import Grid, parse_manifest
 from softcore_runtime.bundle.threshold import Calibration
+from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.errors import (
     BundleCorruptError,
     BundleNotFoundError,
@@ -143,11 +143,11 @@ def test_every_decision_is_that_from_scratch_and_every_bound_holds(tiny_bundle: 
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_score_of_just_the_limit_passes_and_anything_above_fails(tiny_bundle: Path, seed: int) -> None:
+def test_a_score_of_just_the_threshold_passes_and_anything_above_fails(tiny_bundle: Path, seed: int) -> None:
     frame = np.random.default_rng(seed).integers(0, 256, (36, 36, 3), dtype=np.uint8)
     score = Inspector.load(tiny_bundle).inspect(frame).score
-    for limit, decision in ((score, Decision.PASS), (float(np.nextafter(score, 0)), Decision.FAIL)):
-        reseal(tiny_bundle, threshold=limit)
+    for threshold, decision in ((score, Decision.PASS), (float(np.nextafter(score, 0)), Decision.FAIL)):
+        reseal(tiny_bundle, threshold=threshold)
         inspector = Inspector.load(tiny_bundle)
         assert inspector.decide(frame).decision is decision
         assert inspector.inspect(frame).decision is decision
@@ -220,7 +220,7 @@ def test_scores_equal_those_from_scratch(tiny_bundle: Path, seed: int) -> None:
     assert found.decision is Decision.FAIL
 
 
-def test_scores_above_the_limit_are_exact_and_the_rest_stay_below(tiny_bundle: Path) -> None:
+def test_scores_above_the_threshold_are_exact_and_the_rest_stay_below(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle)
     frame = np.full((36, 36, 3), 110, np.uint8)
     frame[10:20, 10:20] = np.random.default_rng(1).integers(0, 256, (10, 10, 3))
@@ -374,7 +374,7 @@ def test_a_wrong_golden_score_fails_the_self_test(tiny_bundle: Path, off: float)
 def test_a_golden_score_within_rounding_passes(tiny_bundle: Path) -> None:
     golden = tiny_bundle / "golden/scores.json"
     frame, *others = json.loads(golden.read_text())
-    frame["score"] += 0.012  # a thousandth of the limit
+    frame["score"] += 0.012  # a thousandth of the threshold
     golden.write_text(json.dumps([frame, *others]))
     reseal(tiny_bundle)
     assert Inspector.load(tiny_bundle).run_self_test() == pytest.approx(1e-3, rel=0.01)
@@ -507,7 +507,7 @@ def test_another_engine_is_remarked_on(tiny_bundle: Path, learned: Engine, here:
     assert inspector.backbone.engine == here
     assert inspector.remark == (
         f"the bundle was learned with {learned} in fp32, here it runs with {here} in fp32: "
-        "calibrate its limit on this machine"
+        "calibrate its threshold on this machine"
     )
 
 
@@ -533,7 +533,7 @@ def test_a_cpu_without_bf16_is_remarked_on(tiny_bundle: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("engine", "off", "passes"),
     [
-        ("onnxruntime", 0.11, True), ("onnxruntime", 0.13, False),  # a hundredth of the limit
+        ("onnxruntime", 0.11, True), ("onnxruntime", 0.13, False),  # a hundredth of the threshold
         ("onnxruntime", -0.11, True), ("onnxruntime", -0.13, False),
         ("openvino", 1.15, True), ("openvino", 1.4, False),  # a tenth
         ("openvino", 13, False),  # a FAIL at export
@@ -553,8 +553,8 @@ def test_the_self_test_allows_for_another_precision(
             Inspector.load(tiny_bundle, engine="onnxruntime")
 
 
-def limit(path: Path, **fields: object) -> None:
-    """Give a bundle's limit further properties."""
+def threshold(path: Path, **fields: object) -> None:
+    """Give a bundle's threshold further properties."""
     manifest = parse_manifest((path / "manifest.json").read_bytes(), "m")
     threshold = manifest.threshold.model_copy(update=fields)
     write_manifest(path, manifest.model_copy(update={"threshold": threshold}))
@@ -562,7 +562,7 @@ def limit(path: Path, **fields: object) -> None:
 
 @pytest.mark.parametrize("min_area", [1, 40, 300, 1024])
 def test_an_area_decides_as_the_exhaustive_map_does(tiny_bundle: Path, min_area: int) -> None:
-    limit(tiny_bundle, value=2.5, min_area=min_area)
+    threshold(tiny_bundle, value=2.5, min_area=min_area)
     inspector = Inspector.load(tiny_bundle)
     decisions = set()
     for frame in draw_frames(40, seed=3):
@@ -579,11 +579,11 @@ def test_an_area_decides_as_the_exhaustive_map_does(tiny_bundle: Path, min_area:
     assert len(decisions) == 2 or min_area >= 300
 
 
-def test_between_two_limits_a_person_decides(tiny_bundle: Path) -> None:
+def test_between_two_thresholds_a_person_decides(tiny_bundle: Path) -> None:
     frames = draw_frames(60, seed=4)
     exact = [scores_from_scratch(tiny_bundle, frame).max() for frame in frames]
     low, high = np.quantile(exact, [0.3, 0.7])
-    limit(tiny_bundle, value=float(low), fail_above=float(high))
+    threshold(tiny_bundle, value=float(low), fail_above=float(high))
     inspector = Inspector.load(tiny_bundle)
     decisions = []
     for frame, score in zip(frames, exact, strict=True):
@@ -615,7 +615,7 @@ def test_what_a_mask_leaves_out_is_not_inspected(tiny_bundle: Path, bad_frame: n
         assert (seen.patch_scores[ignored] == 0).all()
 
 
-def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame(
+def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame(
     tiny_bundle: Path, bad_frame: np.ndarray
 ) -> None:
     inspector = Inspector.load(tiny_bundle)
@@ -634,7 +634,7 @@ def test_a_limit_that_is_set_meanwhile_holds_from_the_next_frame(
     assert inspector.decide(bad_frame).decision is Decision.FAIL
 
 
-def test_a_manifest_that_goes_bad_is_told_once_and_the_limit_stays(
+def test_a_manifest_that_goes_bad_is_told_once_and_the_threshold_stays(
     tiny_bundle: Path, bad_frame: np.ndarray
 ) -> None:
     inspector = Inspector.load(tiny_bundle)
@@ -648,7 +648,7 @@ def test_a_manifest_that_goes_bad_is_told_once_and_the_limit_stays(
     with pytest.raises(BundleNotFoundError):
         inspector.refresh()
     (tiny_bundle / "manifest.json").write_bytes(whole)
-    assert not inspector.refresh()  # it is the same limit again
+    assert not inspector.refresh()  # it is the same threshold again
 
 
 def test_another_export_in_its_place_is_told(tiny_bundle: Path) -> None:
@@ -660,20 +660,20 @@ def test_another_export_in_its_place_is_told(tiny_bundle: Path) -> None:
     assert inspector.manifest.threshold.value == 12
 
 
-def test_a_limit_calibrated_on_another_engine_is_remarked_on(tiny_bundle: Path) -> None:
+def test_a_threshold_calibrated_on_another_engine_is_remarked_on(tiny_bundle: Path) -> None:
     calibration = Calibration(
         objective="value", parameters={}, promise="", confidence=0.95, overkill=None, escape=None,
         source="pictures", good_sha256=None, bad_sha256=None, engine="onnxruntime", provider="cpu",
         precision="int8", created=datetime(2026, 1, 1, tzinfo=timezone.utc), tool="",
     )  # fmt: skip
-    limit(tiny_bundle, calibration=calibration)
+    threshold(tiny_bundle, calibration=calibration)
     assert Inspector.load(tiny_bundle, engine="onnxruntime").remark == (
-        "the limit was calibrated with onnxruntime in int8, here it runs with onnxruntime in fp32: "
-        "calibrate its limit on this machine"
+        "the threshold was calibrated with onnxruntime in int8, here it runs with onnxruntime in fp32: "
+        "calibrate its threshold on this machine"
     )
 
 
-def test_a_limit_that_is_set_while_a_bundle_loads_holds(
+def test_a_threshold_that_is_set_while_a_bundle_loads_holds(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the manifest was read, before the inspector is there."""
@@ -733,9 +733,9 @@ def test_a_threshold_by_which_nothing_can_fail_is_refused_wherever_it_comes_from
     )
     with pytest.raises(SelfTestError, match=rf"{fault}.*; set another threshold with softcore-calibrate"):
         Inspector.load(tiny_bundle)
-    inspector = Inspector.load(tiny_bundle, any_limit=True)  # to set another
-    assert inspector.explain_limit(exported.threshold) is None
-    found = inspector.explain_limit(threshold)
+    inspector = Inspector.load(tiny_bundle, any_threshold=True)  # to set another
+    assert inspector.explain_threshold(exported.threshold) is None
+    found = inspector.explain_threshold(threshold)
     assert found
     assert re.match(fault, found)
     assert serving.outdated

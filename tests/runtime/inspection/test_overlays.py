@@ -10,7 +10,7 @@ from softcore_runtime.inspection.overlays import colour, outline, split_overlay
 
 
 def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float = 2.0) -> Inspection:
-    """An inspection whose patch scores are `shares` of the limit."""
+    """An inspection whose patch scores are `shares` of the threshold."""
     scores = np.float32(threshold) * shares.astype(np.float32)
     score = float(scores.max())
     return Inspection(
@@ -30,11 +30,11 @@ def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float 
     )
 
 
-def panels(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def panels(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Take an overlay apart: head line, frame, map."""
-    width = picture.shape[1] // 2
-    bar = max(28, picture.shape[1] // 20)
-    return picture[:bar], picture[bar:, :width], picture[bar:, width:]
+    width = image.shape[1] // 2
+    bar = max(28, image.shape[1] // 20)
+    return image[:bar], image[bar:, :width], image[bar:, width:]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_every_frame_comes_to_a_readable_size(height: int, width: int) -> None:
     assert left.shape[1] / left.shape[0] == pytest.approx(width / height, rel=0.1)
 
 
-def test_the_region_above_the_limit_is_outlined_where_it_lies() -> None:
+def test_the_region_above_the_threshold_is_outlined_where_it_lies() -> None:
     shares = np.zeros((28, 28))
     shares[4:8, 18:24] = 1.5
     frame = np.full((320, 320), 100, np.uint8)
@@ -78,7 +78,7 @@ def test_an_outline_stands_out_in_grey_on_any_ground() -> None:
         assert np.ptp(left) > 200
 
 
-def test_a_lone_patch_just_above_the_limit_is_outlined() -> None:
+def test_a_lone_patch_just_above_the_threshold_is_outlined() -> None:
     shares = np.full((28, 28), 0.1)
     shares[13, 13] = 1.001
     drawn = overlay(np.full((320, 320), 100, np.uint8), inspection_of(320, 320, shares))
@@ -137,6 +137,6 @@ def test_its_panels_can_be_drawn_alone_and_taken_apart(height: int, width: int) 
     for one, other in zip(split_overlay(overlay(frame, inspection)), alone, strict=True):
         np.testing.assert_array_equal(one, other)
     small = outline(frame, inspection, 160), colour(frame, inspection, 160)
-    for picture in small:
-        assert max(picture.shape[:2]) == 160
-        assert picture.shape[1] / picture.shape[0] == pytest.approx(width / height, rel=0.1)
+    for image in small:
+        assert max(image.shape[:2]) == 160
+        assert image.shape[1] / image.shape[0] == pytest.approx(width / height, rel=0.1)

@@ -26,7 +26,7 @@ def test_a_bundle_is_prepared_on_a_machine_without_a_gpu(tiny_bundle: Path) -> N
 def test_another_score_is_reported_and_another_decision_refused(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit is 12: a network that computes otherwise may not change sides, not even by a little."""
+    """The threshold is 12: a network that computes otherwise may not change sides, not even by a little."""
     said = {"good.png": (11.9, 11.99)}
     monkeypatch.setattr(
         Inspector, "repeat_golden", lambda _: tuple(Repeated(n, a, b, 12.0) for n, (a, b) in said.items())
@@ -80,7 +80,7 @@ def test_the_search_that_was_measured_to_be_faster_serves_from_then_on(
         assert (ours.decision, ours.score) == (theirs.decision, theirs.score)
 
 
-def test_repeated_frames_are_compared_in_units_of_the_score_or_the_limit() -> None:
+def test_repeated_frames_are_compared_in_units_of_the_score_or_the_threshold() -> None:
     repeated = (Repeated("a", 1.0, 1.1, 2.0), Repeated("b", 4.0, 3.9, 2.0), Repeated("c", 2.1, 1.9, 2.0))
     assert [one.difference for one in repeated] == pytest.approx([0.05, 0.025, 0.2 / 2.1])
     assert largest_difference(repeated) == pytest.approx(0.2 / 2.1)

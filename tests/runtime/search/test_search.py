@@ -27,7 +27,7 @@ class Draw:
     frames: np.ndarray  # [F, P, d], of one camera
     hints: np.ndarray  # [P, h]
     index: HnswIndex
-    limits: list[float]
+    thresholds: list[float]
 
     @property
     def search(self) -> Search:
@@ -89,59 +89,59 @@ def draws(draw: st.DrawFn) -> Draw:
     found = Draw(bank, weights, frames, hints, index, [])
     highest = found.scores.max(axis=1)
     for value in (*highest, np.median(found.scores), scale * draw(st.floats(0.3, 3))):
-        found.limits += [value, np.nextafter(value, -np.inf), np.nextafter(value, np.inf)]
-    found.limits = [limit for limit in found.limits if limit > 0]
+        found.thresholds += [value, np.nextafter(value, -np.inf), np.nextafter(value, np.inf)]
+    found.thresholds = [threshold for threshold in found.thresholds if threshold > 0]
     return found
 
 
 @settings(max_examples=200, deadline=None)
 @given(draws())
 def test_the_decision_is_that_of_an_exhaustive_search_to_the_last_bit(draw: Draw) -> None:
-    """At every limit, the scores themselves and their neighbours in float64 among them."""
-    for limit in draw.limits:
+    """At every threshold, the scores themselves and their neighbours in float64 among them."""
+    for threshold in draw.thresholds:
         search = draw.search  # so that the frames come one after the other, with the last one's hints
         for patches, scores in zip(draw.frames, draw.scores, strict=True):
-            assert search.decide(patches, limit).above == (scores.max() > limit)
-            assert search.inspect(patches, limit)[0].above == (scores.max() > limit)
+            assert search.decide(patches, threshold).above == (scores.max() > threshold)
+            assert search.inspect(patches, threshold)[0].above == (scores.max() > threshold)
 
 
 @settings(max_examples=150, deadline=None)
 @given(draws())
 def test_a_bound_is_one(draw: Draw) -> None:
-    for limit in draw.limits:
+    for threshold in draw.thresholds:
         search = draw.search
         for patches, scores in zip(draw.frames, draw.scores, strict=True):
-            found, highest = search.decide(patches, limit), scores.max()
+            found, highest = search.decide(patches, threshold), scores.max()
             if found.bound is Bound.EXACT:
                 assert found.score == highest
             elif found.bound is Bound.UPPER:
-                assert highest <= found.score <= limit
+                assert highest <= found.score <= threshold
             else:
-                assert limit < found.score <= highest
+                assert threshold < found.score <= highest
 
 
 @settings(max_examples=150, deadline=None)
 @given(draws())
-def test_a_map_is_exact_above_the_limit_and_at_its_highest(draw: Draw) -> None:
-    for limit in draw.limits[::3]:
+def test_a_map_is_exact_above_the_threshold_and_at_its_highest(draw: Draw) -> None:
+    for threshold in draw.thresholds[::3]:
         search = draw.search
         for patches, scores in zip(draw.frames, draw.scores, strict=True):
-            found, patch_scores = search.inspect(patches, limit)
+            found, patch_scores = search.inspect(patches, threshold)
             assert found.bound is Bound.EXACT
             assert found.score == scores.max()
             assert patch_scores.dtype == np.float32
             rounded = np.minimum(scores, FLOAT32_MAX).astype(np.float32)
             assert patch_scores.max() == rounded.max()
             # Not only those that came out above it: also those that should have.
-            above = (patch_scores.astype(np.float64) > limit) | (scores > limit)
+            above = (patch_scores.astype(np.float64) > threshold) | (scores > threshold)
             np.testing.assert_array_equal(patch_scores[above], rounded[above])
 
 
 @settings(max_examples=100, deadline=None)
 @given(draws())
-def test_below_the_limit_a_map_holds_distances_to_entries(draw: Draw) -> None:
+def test_below_the_threshold_a_map_holds_distances_to_entries(draw: Draw) -> None:
     """Every score, exact or not, is the weighted distance to some entry of the bank."""
-    found, patch_scores = draw.search.inspect(draw.frames[0], draw.limits[0] if draw.limits else 1.0)
+    found, patch_scores = draw.search.inspect(draw.frames[0], draw.thresholds[0] if draw.thresholds else 1.0)
     candidates = draw.weights * cdist(draw.frames[0].astype(float), draw.bank.astype(float))
     candidates = np.minimum(candidates, FLOAT32_MAX)
     nearest = candidates[np.arange(len(patch_scores)), abs(candidates - patch_scores[:, None]).argmin(1)]
@@ -174,15 +174,15 @@ def test_each_stage_takes_what_the_one_before_left() -> None:
     hints[60:] = 499  # no use
     patches = np.concatenate([bank[:90] + np.float32(0.01), bank[:10] + np.float32(30)])
     search = search_of(bank, hints=hints)
-    found, patch_scores = search.inspect(patches, limit=0.1)
+    found, patch_scores = search.inspect(patches, threshold=0.1)
     assert stages(found) == (60, 30, 10)
     assert (patch_scores > 0.1).sum() == 10
     # What served is tried first: the index isn't needed any more.
-    assert stages(search.inspect(patches, limit=0.1)[0]) == (90, 0, 10)
+    assert stages(search.inspect(patches, threshold=0.1)[0]) == (90, 0, 10)
     # Another camera has seen nothing yet.
-    assert stages(search.inspect(patches, limit=0.1, camera=1)[0]) == (60, 30, 10)
-    # A decision stops at the first patch that is above the limit.
-    found = search.decide(patches, limit=0.1)
+    assert stages(search.inspect(patches, threshold=0.1, camera=1)[0]) == (60, 30, 10)
+    # A decision stops at the first patch that is above the threshold.
+    found = search.decide(patches, threshold=0.1)
     assert stages(found) == (90, 0, 1)
     assert found.above
 
@@ -191,15 +191,15 @@ def test_a_fail_may_stop_before_the_worst_patch_and_says_so() -> None:
     """The hints of two patches are so bad that they seem worse than the third."""
     bank = np.float32([[0], [100]])
     search = search_of(bank, hints=np.int32([[1], [1], [0]]))
-    found = search.decide(np.float32([[10], [5], [40]]), limit=1.0)
+    found = search.decide(np.float32([[10], [5], [40]]), threshold=1.0)
     assert (found.above, found.score, found.bound) == (True, 10, Bound.LOWER)
-    assert search.inspect(np.float32([[10], [5], [40]]), limit=1.0)[0].score == 40
+    assert search.inspect(np.float32([[10], [5], [40]]), threshold=1.0)[0].score == 40
 
 
 def test_a_good_frame_that_the_hints_certify_is_searched_no_further() -> None:
     bank = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     search = search_of(bank, hints=np.arange(50, dtype=np.int32)[:, None])
-    found = search.decide(bank + np.float32(0.01), limit=0.1)
+    found = search.decide(bank + np.float32(0.01), threshold=0.1)
     assert stages(found) == (50, 0, 0)
     assert not found.above
     assert found.bound is Bound.UPPER
@@ -210,16 +210,16 @@ def test_a_defect_does_not_spoil_the_last_frames_entries() -> None:
     bank = rng.normal(size=(200, 4)).astype(np.float32)
     search = search_of(bank, positions=20)
     good = bank[:20] + np.float32(0.01)
-    search.inspect(good, limit=0.1)
-    assert stages(search.decide(good, limit=0.1)) == (20, 0, 0)
-    search.inspect(good + np.float32(9), limit=0.1)
-    assert stages(search.decide(good, limit=0.1)) == (20, 0, 0)
+    search.inspect(good, threshold=0.1)
+    assert stages(search.decide(good, threshold=0.1)) == (20, 0, 0)
+    search.inspect(good + np.float32(9), threshold=0.1)
+    assert stages(search.decide(good, threshold=0.1)) == (20, 0, 0)
 
 
 def test_a_heavy_entry_elsewhere_makes_the_search_exact_not_wrong() -> None:
     """W bounds every weight, so one heavy entry costs time for all patches; their scores stay their own."""
     bank = np.float32([[0, 0], [100, 100]])
-    found = search_of(bank, np.float32([1, 1000])).decide(np.float32([[0.5, 0]]), limit=1.0)
+    found = search_of(bank, np.float32([1, 1000])).decide(np.float32([[0.5, 0]]), threshold=1.0)
     assert stages(found) == (0, 0, 1)
     assert found.score == 0.5
 
@@ -227,7 +227,7 @@ def test_a_heavy_entry_elsewhere_makes_the_search_exact_not_wrong() -> None:
 def test_an_entry_of_the_bank_is_at_distance_zero() -> None:
     """Without cancellation: ||p||^2 - 2 p.m + ||m||^2 would leave a remainder at such lengths."""
     bank = (1000 + np.random.default_rng(0).normal(size=(50, 64))).astype(np.float32)
-    found, patch_scores = search_of(bank, positions=50).inspect(bank, limit=1e-3)
+    found, patch_scores = search_of(bank, positions=50).inspect(bank, threshold=1e-3)
     assert found.score == 0
     np.testing.assert_array_equal(patch_scores, 0)
 
@@ -244,7 +244,7 @@ def test_a_frame_without_numbers_is_refused_not_passed(method: str, spoiled: flo
     assert not search.decide(bank, 1.0).above  # and does no harm to the next
 
 
-def test_a_limit_below_zero_fails_everything() -> None:
+def test_a_threshold_below_zero_fails_everything() -> None:
     bank = np.zeros((3, 2), np.float32)
     assert search_of(bank).decide(bank[:1], -1.0).above
     assert not search_of(bank).decide(bank[:1], 0.0).above

@@ -12,7 +12,7 @@ export function element(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make a picture of one of the symbols in index.html. */
+/** Make an image of one of the symbols in index.html. */
 export function symbol(name, look) {
   const made = document.createElementNS(SVG, "svg");
   made.setAttribute("class", look);

@@ -1,8 +1,8 @@
-// Focus: the camera's newest picture and how sharp it is, while somebody turns the lens.
+// Focus: the camera's newest image and how sharp it is, while somebody turns the lens.
 import { $, element, set, write } from "./elements.js";
 import { read } from "./line.js";
-import { line } from "./news.js";
-import { Stage } from "./picture.js";
+import { line } from "./event_stream.js";
+import { Stage } from "./image.js";
 import { precise, say } from "./words.js";
 
 const PACE = 200; // milliseconds

@@ -1,9 +1,9 @@
-// Live: the decision that is read from five metres, the last part's picture, the counts of the shift.
+// Live: the decision that is read from five metres, the last part's image, the counts of the shift.
 import { $, draw, element, set, symbol, write } from "./elements.js";
-import { camera, line, news, parts } from "./news.js";
+import { camera, line, eventStream, parts } from "./event_stream.js";
 import { openPart } from "./part.js";
-import { locate, Stage } from "./picture.js";
-import * as strip from "./strip.js";
+import { locate, Stage } from "./image.js";
+import * as partHistory from "./history.js";
 import * as trend from "./trend.js";
 import { age, because, call, clock, count, fixed, hour, kind, percent, say, share } from "./words.js";
 
@@ -14,8 +14,8 @@ const KEPT = "softcore.live";
 
 const view = $("live");
 const chosen = { shown: "overlay", which: "every", ...JSON.parse(localStorage.getItem(KEPT) ?? "{}") };
-const stage = new Stage($("stage"), tellPictured);
-let pictured = null; // the part whose picture is seen
+const stage = new Stage($("stage"), describeShown);
+let displayed = null; // the part whose image is seen
 let held = { part: null, until: 0 };
 let later = null;
 let due = false;
@@ -25,7 +25,7 @@ for (const input of view.querySelectorAll("input[type=radio]")) {
   input.addEventListener("change", () => {
     chosen[input.name] = input.value;
     localStorage.setItem(KEPT, JSON.stringify(chosen));
-    showPicture();
+    showImage();
   });
 }
 
@@ -47,7 +47,7 @@ function decide() {
   return { part: held.part, since: list.length - 1 - place };
 }
 
-news.addEventListener("decision", ({ detail }) => {
+eventStream.addEventListener("decision", ({ detail }) => {
   if (detail.camera === line.camera && detail.decision !== "PASS") held = { part: detail, until: performance.now() + HOLD };
 });
 
@@ -57,7 +57,7 @@ function showBand() {
   set($("band"), "data-decision", decision);
   draw($("band").firstElementChild, part ? `shape-${decision}` : "");
   write($("word"), say(`decision.${decision}`));
-  let aside = part && part.share !== null ? [fixed(part.share, 2), say("live.limit")] : ["", ""];
+  let aside = part && part.share !== null ? [fixed(part.share, 2), say("live.threshold")] : ["", ""];
   const seconds = part ? Date.now() / 1000 - part.decided_at / 1e9 : 0;
   if (seconds > OLD) aside[1] = say("live.ago", { age: age(seconds) });
   if (since > 0) aside = [`+${since}`, say("decision.PASS")]; // since this fault
@@ -78,17 +78,17 @@ function fit() {
   $("band").style.setProperty("--tallest", most((size) => size.actualBoundingBoxAscent)); // an Ü is taller
 }
 
-// --- The picture -------------------------------------------------------------------------------------
+// --- The image -------------------------------------------------------------------------------------
 
-function showPicture() {
+function showImage() {
   const list = parts();
   const part = chosen.which === "faults" ? list.findLast((one) => one.decision !== "PASS") : list.at(-1);
   if (!part) {
-    stage.show(null, "", say(chosen.which === "faults" && list.length ? "live.no-fault" : "live.no-picture"));
+    stage.show(null, "", say(chosen.which === "faults" && list.length ? "live.no-fault" : "live.no-image"));
     return;
   }
   const alt = `${say(`decision.${part.decision}`)} ${call(part)}`;
-  stage.show(locate(part, chosen.shown), alt, because(part) ?? say("live.no-picture"), part);
+  stage.show(locate(part, chosen.shown), alt, because(part) ?? say("live.no-image"), part);
 }
 
 const caption = $("enlarge").querySelector(".caption");
@@ -96,24 +96,24 @@ const sign = symbol("", "shape");
 const told = element("span");
 caption.append(sign, told);
 
-function tellPictured(part) {
-  pictured = part;
+function describeShown(part) {
+  displayed = part;
   $("enlarge").disabled = part === null;
   caption.hidden = part === null;
   if (part === null) return;
   set(caption, "data-decision", part.decision);
   draw(sign, `shape-${part.decision}`);
-  const why = share(part) || (part.picture && kind(part)); // without a picture it is told in its place
+  const why = share(part) || (part.picture && kind(part)); // without an image it is told in its place
   const words = [say(`decision.${part.decision}`), why, clock(part.triggered_at), call(part)];
   write(told, words.filter(Boolean).join(" · "));
 }
 
 $("enlarge").addEventListener("click", () => {
   const newest = [...parts()].reverse();
-  const place = newest.indexOf(pictured);
+  const place = newest.indexOf(displayed);
   if (place >= 0) openPart(newest, place);
 });
-strip.onChoice(openPart);
+partHistory.onChoice(openPart);
 
 // --- The counts --------------------------------------------------------------------------------------
 
@@ -153,22 +153,22 @@ function show() {
     due = false;
     showBand();
     if (view.hidden) return;
-    showPicture();
+    showImage();
     showCounts();
-    strip.show(parts());
+    partHistory.show(parts());
     trend.show(parts());
   });
 }
 
 export const enter = show;
-for (const change of ["decision", "status", "camera"]) news.addEventListener(change, show);
-news.addEventListener("age", () => {
+for (const change of ["decision", "status", "camera"]) eventStream.addEventListener(change, show);
+eventStream.addEventListener("age", () => {
   const last = parts().at(-1);
   if (last && camera()) showBand();
 });
 document.addEventListener("language", () => {
   fit();
-  tellPictured(pictured);
+  describeShown(displayed);
   show();
 });
 document.addEventListener("theme", trend.recolour);

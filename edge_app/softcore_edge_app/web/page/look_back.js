@@ -1,9 +1,9 @@
 // Look back: the ledger's parts by time, decision, product, score and mark, a page at a time.
 import { $, draw, element, report, symbol } from "./elements.js";
 import { read } from "./line.js";
-import { line, news } from "./news.js";
+import { line, eventStream } from "./event_stream.js";
 import { openPart } from "./part.js";
-import { locate } from "./picture.js";
+import { locate } from "./image.js";
 import { call, kind, moment, say, share } from "./words.js";
 
 const PAGE = 12;
@@ -113,12 +113,12 @@ function tile(row, place, list) {
   const shape = symbol("", "shape");
   draw(shape, `shape-${row.decision}`);
   const url = locate(row, "thumbnail");
-  const picture = url ? element("img", { src: url, alt: "", loading: "lazy" }) : element("span", { class: "blank" }, say("live.no-picture"));
+  const image = url ? element("img", { src: url, alt: "", loading: "lazy" }) : element("span", { class: "blank" }, say("live.no-image"));
   const words = [share(row) || kind(row), moment(row.triggered_at), call(row)];
   const button = element(
     "button",
     { type: "button", "data-decision": row.decision, "aria-haspopup": "dialog" },
-    picture,
+    image,
     element("span", { class: "told" }, element("b", {}, shape, say(`decision.${row.decision}`)), ...words.map((word) => element("span", {}, word))),
   );
   if (row.mark) button.append(element("span", { class: "marked" }, say(`marked.${row.mark}`)));
@@ -147,7 +147,7 @@ $("newer").addEventListener("click", () => {
   cursors.pop();
   search(cursors.at(-1));
 });
-news.addEventListener("note", ({ detail }) => {
+eventStream.addEventListener("note", ({ detail }) => {
   if (detail.kind !== "mark" || !fresh) return;
   rows = rows.map((row) => (row.trigger === detail.subject ? { ...row, mark: detail.after } : row));
   show();

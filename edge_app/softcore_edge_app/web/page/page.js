@@ -1,11 +1,11 @@
-// The operator's page: its views, keys and colours. What the line says comes from news.js.
+// The operator's page: its views, keys and colours. What the line says comes from event_stream.js.
 import { $, element, set, write } from "./elements.js";
 import "./focus.js";
-import "./lamps.js";
-import { refresh } from "./limit.js";
+import "./status_bar.js";
+import { refresh } from "./threshold.js";
 import * as live from "./live.js";
 import * as lookBack from "./look_back.js";
-import { camera, choose, line, news, open, silence, stale } from "./news.js";
+import { camera, choose, line, eventStream, open, silence, stale } from "./event_stream.js";
 import * as reports from "./reports.js";
 import * as setUp from "./set_up.js";
 import { preferred, say, speak } from "./words.js";
@@ -39,7 +39,7 @@ for (const button of document.querySelectorAll("[data-view]")) {
 }
 addEventListener("hashchange", show);
 
-// --- Cameras, and how old the news is ----------------------------------------------------------------
+// --- Cameras, and how old the eventStream is ----------------------------------------------------------------
 
 function showCameras() {
   const { cameras } = line.status;
@@ -68,11 +68,11 @@ function showAge() {
   if (old) write($("stale"), seconds === null ? say("stale.never") : say("stale", { seconds: Math.floor(seconds) }));
 }
 
-for (const kind of ["status", "camera"]) news.addEventListener(kind, () => line.status && showCameras());
-news.addEventListener("camera", title);
-news.addEventListener("age", showAge);
+for (const kind of ["status", "camera"]) eventStream.addEventListener(kind, () => line.status && showCameras());
+eventStream.addEventListener("camera", title);
+eventStream.addEventListener("age", showAge);
 let first = true;
-news.addEventListener("status", () => {
+eventStream.addEventListener("status", () => {
   if (first) show(); // there is something to look back at, or set up
   first = false;
 });

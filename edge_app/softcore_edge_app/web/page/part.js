@@ -1,8 +1,8 @@
 // Part: one decision, large, with its numbers and the mark that says it was wrong.
 import { $, draw, element, report, set, write } from "./elements.js";
 import { change, read } from "./line.js";
-import { line, news } from "./news.js";
-import { locate, Stage } from "./picture.js";
+import { line, eventStream } from "./event_stream.js";
+import { locate, Stage } from "./image.js";
 import { because, call, fixed, moment, precise, say, share } from "./words.js";
 
 const dialog = $("part");
@@ -25,7 +25,7 @@ async function show() {
   if (!line.status?.ledger) return;
   const part = list[place];
   try {
-    // Whether it was marked, and still has a picture, the ledger knows.
+    // Whether it was marked, and still has an image, the ledger knows.
     const row = await read(`api/decisions/${encodeURIComponent(part.trigger)}`);
     if (list[place] !== part) return;
     list = list.with(place, { ...part, ...row });
@@ -61,7 +61,7 @@ function paint() {
     input.checked = input.value === kind;
     input.disabled = !part.picture || (input.value !== "frame" && part.x === null);
   }
-  stage.show(locate(part, part.x === null ? "frame" : kind), `${decision} ${call(part)}`, say("live.no-picture"), part.trigger);
+  stage.show(locate(part, part.x === null ? "frame" : kind), `${decision} ${call(part)}`, say("live.no-image"), part.trigger);
   $("part-numbers").replaceChildren(
     ...Object.entries(ROWS).flatMap(([name, tell]) => {
       const told = tell(part);
@@ -120,7 +120,7 @@ for (const button of dialog.querySelectorAll("[data-mark]")) {
     }
   });
 }
-news.addEventListener("note", ({ detail }) => {
+eventStream.addEventListener("note", ({ detail }) => {
   if (detail.kind !== "mark" || list[place]?.mark === detail.after) return;
   remember(detail.subject, detail.after);
 });

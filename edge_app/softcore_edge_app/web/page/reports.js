@@ -3,7 +3,7 @@ import { $, element, report } from "./elements.js";
 import { download, read } from "./line.js";
 import { countShift, DECISIONS } from "./live.js";
 import { span } from "./look_back.js";
-import { line, news } from "./news.js";
+import { line, eventStream } from "./event_stream.js";
 import { count, language, moment, percent, precise, say } from "./words.js";
 
 const view = $("reports");
@@ -85,8 +85,8 @@ function tell({ at, kind, camera, subject, before, after, by }) {
 
 $("notes-older").addEventListener("click", () => showNotes(next));
 $("notes-newest").addEventListener("click", () => showNotes());
-news.addEventListener("note", () => !view.hidden && $("notes-newest").disabled && showNotes());
-for (const kind of ["status", "camera"]) news.addEventListener(kind, showShift);
+eventStream.addEventListener("note", () => !view.hidden && $("notes-newest").disabled && showNotes());
+for (const kind of ["status", "camera"]) eventStream.addEventListener(kind, showShift);
 
 export function enter() {
   build();

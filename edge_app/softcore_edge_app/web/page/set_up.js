@@ -1,8 +1,8 @@
 // Set up: start and stop, a trigger, the recipe; all with the token, and in the ledger.
 import { $, element, report, set, write } from "./elements.js";
-import { showLimit } from "./limit.js";
+import { showThreshold } from "./threshold.js";
 import { change, lock, unlock, unlocked } from "./line.js";
-import { camera, line, news } from "./news.js";
+import { camera, line, eventStream } from "./event_stream.js";
 import { attempt, sure } from "./question.js";
 import { say } from "./words.js";
 
@@ -36,7 +36,7 @@ function show() {
     report($("trigger-state"), say(!external ? "trigger.itself" : one.running ? "trigger.external" : "trigger.stopped"));
   }
   showRecipes(one);
-  showLimit(one);
+  showThreshold(one);
 }
 
 function showRecipes({ recipe, recipes }) {
@@ -82,7 +82,7 @@ $("recipes").addEventListener("click", async ({ target }) => {
 
 export const enter = show;
 for (const kind of ["status", "camera"]) {
-  news.addEventListener(kind, () => {
+  eventStream.addEventListener(kind, () => {
     if (kind === "camera") for (const id of ["trigger-state", "recipe-state"]) report($(id), "");
     show();
   });

@@ -1,9 +1,9 @@
-// Trend: the scores of the last parts as shares of the limit, with the limit drawn in.
+// Trend: the scores of the last parts as shares of the threshold, with the threshold drawn in.
 import { $, set } from "./elements.js";
 import { fixed, say } from "./words.js";
 
 const MOST = 120; // parts
-const TOP = 3; // x limit; what lies above is drawn at the edge
+const TOP = 3; // x threshold; what lies above is drawn at the edge
 const canvas = $("trend").querySelector("canvas");
 const ctx = canvas.getContext("2d");
 let colours = null;

@@ -50,7 +50,7 @@ export const hour = (nanoseconds) => format(Intl.DateTimeFormat, MINUTES).format
 export const clock = (nanoseconds) => format(Intl.DateTimeFormat, SECONDS).format(date(nanoseconds));
 export const moment = (nanoseconds) => format(Intl.DateTimeFormat, { ...DAY, ...SECONDS }).format(date(nanoseconds));
 
-/** A part's score in units of the limit, with what the number is a bound of. */
+/** A part's score in units of the threshold, with what the number is a bound of. */
 export function share(part) {
   if (part.share === null) return "";
   const key = part.bound === "upper" || part.bound === "lower" ? `share.${part.bound}` : "share";

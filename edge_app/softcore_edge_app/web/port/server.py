@@ -139,8 +139,8 @@ class WebServer:
     def publish(self, decided: Decided) -> None:
         """Take a decision for the listeners; from any thread, returns at once, and never raises."""
         self._shelf.keep(decided)
-        picture = decided.frame is not None and decided.frame.picture is not None
-        self._events.publish(decided, self._shift.count(decided), picture=picture)
+        image = decided.frame is not None and decided.frame.image is not None
+        self._events.publish(decided, self._shift.count(decided), image=image)
 
     def publish_note(self, note: Note) -> None:
         """Take a note for the listeners; as `publish`."""

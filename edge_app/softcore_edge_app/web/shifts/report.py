@@ -32,14 +32,14 @@ from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.shelf import Kind, NoPictureError, Shelf
+from softcore_edge_app.web.shelf import Kind, NoImageError, Shelf
 from softcore_edge_app.web.shifts.catalogue import Language, say
 from softcore_edge_app.web.shifts.shift import Shift
 
 __all__ = ["THIRDS", "make_report", "render_page", "render_table"]
 
 _PATIENCE = 60.0  # seconds that its figures may take
-_PASSES = 50  # parts among which one with a picture is looked for, to draw the regions on
+_PASSES = 50  # parts among which one with an image is looked for, to draw the regions on
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
 _WORDS: dict[tuple[str, str | None], str] = {  # of what a note tells
     ("running", "true"): "run.start",
@@ -53,7 +53,7 @@ THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right"
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture in a page: its data URL, and its width as a multiple of its height."""
+    """An image in a page: its data URL, and its width as a multiple of its height."""
 
     url: str
     aspect: float
@@ -119,7 +119,7 @@ def render_page(
 
     Args:
         figures: what it tells.
-        show: gives a part's picture; None where there is none.
+        show: gives a part's image; None where there is none.
         passed: of each camera some good parts, one of which the regions are drawn on.
         language: of its texts; names and reasons stay as they are.
     """
@@ -139,7 +139,7 @@ def render_page(
         grounds=grounds,
         pareto={camera: _sum_regions(figures, camera) for camera in figures.cameras},
         hours=_list_hours(figures),
-        limits=_list_limits(figures),
+        thresholds=_list_thresholds(figures),
         worst=[(part, show(part, "thumbnail")) for part in figures.worst],
         time=partial(_tell_time, form="%Y-%m-%d %H:%M:%S", zone=None),
         made=time.time_ns(),
@@ -166,8 +166,8 @@ def _list_figures(figures: Figures) -> Iterator[tuple[object, ...]]:
             yield "share", camera, decision, counts[decision] / counts.total()
         for region, count in _sum_regions(figures, camera):
             yield "region", camera, region, count
-    for (camera, category, threshold, fail_above), count in _list_limits(figures):
-        yield "parts by limit", camera, f"{category} {threshold!r} to {fail_above!r}", count
+    for (camera, category, threshold, fail_above), count in _list_thresholds(figures):
+        yield "parts by threshold", camera, f"{category} {threshold!r} to {fail_above!r}", count
     for hour, by_decision in _list_hours(figures):
         for decision, count in by_decision.items():
             yield "parts by hour", "", f"{_tell_time(hour)} {decision}", count
@@ -202,12 +202,12 @@ def _list_hours(figures: Figures) -> list[tuple[int, dict[Decision, int]]]:
     return [(hour * 3600 * 10**9, hours[hour]) for hour in sorted(hours)]
 
 
-def _list_limits(figures: Figures) -> list[tuple[tuple[str, str, float, float], int]]:
-    limits: dict[tuple[str, str, float, float], int] = {}
+def _list_thresholds(figures: Figures) -> list[tuple[tuple[str, str, float, float], int]]:
+    thresholds: dict[tuple[str, str, float, float], int] = {}
     for group in figures.groups:
         key = group.camera, group.category, group.threshold, group.fail_above
-        limits[key] = limits.get(key, 0) + group.parts
-    return sorted(limits.items())
+        thresholds[key] = thresholds.get(key, 0) + group.parts
+    return sorted(thresholds.items())
 
 
 def _show(shelf: Shelf, part: Part, kind: Kind) -> Shown | None:
@@ -217,7 +217,7 @@ def _show(shelf: Shelf, part: Part, kind: Kind) -> Shown | None:
     try:
         drawn = shelf.recall(entry.trigger, kind) or shelf.draw(entry.trigger, kind)
         drawn = drawn or shelf.fetch(entry, kind)
-    except NoPictureError:
+    except NoImageError:
         return None
     height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]
     return Shown(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)

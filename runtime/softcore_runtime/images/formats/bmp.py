@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.bounds import check_size
 from softcore_runtime.images.decoder import decode
 
 __all__ = ["decode_bmp"]
 
-_DAMAGED = "not a picture, or a damaged one"
+_DAMAGED = "not an image, or a damaged one"
 _PLAIN, _RLE8, _RLE4, _FIELDS, _ALPHA_FIELDS = 0, 1, 2, 3, 6
 _HEAD, _OLD = 40, 12  # bytes of the usual head, and of OS/2's
 _FIVE, _SIX = (0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)  # red, green and blue of 16 bits
@@ -37,19 +37,19 @@ def decode_bmp(data: bytes) -> NDArray[np.generic]:
     """Decode a BMP: BGR uint8 `[H, W, 3]`.
 
     Raises:
-        PictureError: it is damaged, or of a kind that isn't read.
+        ImageError: it is damaged, or of a kind that isn't read.
         UsageError: as `check_size`.
     """
     head = _read_head(data)
     check_size(head.width, head.height)
     if head.compression in (_RLE8, _RLE4):
         _check_runs(data, head)
-    picture = decode(data)
+    image = decode(data)
     if head.depth == 16:
         # OpenCV leaves the low bits 0, so that white would be 248.
         fills = np.array([5, 6 if head.masks == _SIX else 5, 5])
-        picture = np.asarray(picture | (picture >> fills), np.uint8)
-    return picture
+        image = np.asarray(image | (image >> fills), np.uint8)
+    return image
 
 
 def _read_head(data: bytes) -> _Head:
@@ -59,17 +59,17 @@ def _read_head(data: bytes) -> _Head:
             width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
             return _Head(width, height, depth, _PLAIN, (), offset)
         if size < _HEAD:
-            raise PictureError(_DAMAGED)
+            raise ImageError(_DAMAGED)
         width, height, _, depth, compression = struct.unpack_from("<iiHHI", data, 18)
         masks: tuple[int, ...] = ()
         if compression in (_FIELDS, _ALPHA_FIELDS):
             masks = struct.unpack_from("<III", data, 54)
     except struct.error as error:
-        raise PictureError(_DAMAGED) from error
+        raise ImageError(_DAMAGED) from error
     head = _Head(width, abs(height), depth, compression, masks, offset)
     if masks and not _knows_masks(head, size):
         bits = ", ".join(str(bin(mask).count("1")) for mask in masks)
-        raise PictureError(
+        raise ImageError(
             f"a BMP whose colours have {bits} bits of {depth} can't be read; save it with 24 bits a pixel"
         )
     return head
@@ -87,7 +87,7 @@ def _check_runs(data: bytes, head: _Head) -> None:
     at, covered, wanted = head.offset, 0, head.width * head.height
     while covered < wanted:
         if at + 2 > len(data):
-            raise PictureError("the picture is cut off")
+            raise ImageError("the image is cut off")
         count, value = data[at], data[at + 1]
         at += 2
         if count:
@@ -97,4 +97,4 @@ def _check_runs(data: bytes, head: _Head) -> None:
             size = value if head.compression == _RLE8 else (value + 1) // 2
             at += size + size % 2
         elif value == 2 or (value == 0 and covered % head.width) or value == 1:
-            raise PictureError("the image is damaged and can't be read (some of its pixels are missing)")
+            raise ImageError("the image is damaged and can't be read (some of its pixels are missing)")

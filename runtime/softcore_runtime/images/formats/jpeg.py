@@ -9,7 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.bounds import check_size
 from softcore_runtime.images.formats.orientation import find_orientation
 
@@ -20,7 +20,7 @@ _START, _END, _SCAN, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the others are tables
 _RESTARTS = frozenset({0, *range(0xD0, 0xD8)})  # what follows 0xFF within coded data
 _NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # may also be a filling 0xFF, and a restart behind it
-_CUT_OFF = "the picture is cut off"
+_CUT_OFF = "the image is cut off"
 _MOST_SCANS = 100  # a progressive image has some ten; each more costs as much time as the whole image
 _MOST_DECODED = 4_000_000_000  # pixels in all scans: 200 megapixels in 20 of them
 _EXIF = b"Exif\0\0"
@@ -43,7 +43,7 @@ def examine_jpeg(data: bytes) -> Jpeg:
     """Walk the markers of the first image.
 
     Raises:
-        PictureError: it is cut off or damaged, or has too many pixels.
+        ImageError: it is cut off or damaged, or has too many pixels.
         UsageError: as `check_size`.
     """
     at, orientation, scans, pixels = 2, 1, 0, 0
@@ -51,19 +51,19 @@ def examine_jpeg(data: bytes) -> Jpeg:
         marker, at = _read_marker(data, at)
         if marker == _END:
             if not scans:
-                raise PictureError("not a picture, or a damaged one")
+                raise ImageError("not an image, or a damaged one")
             return Jpeg(at, orientation)
         if marker == _START:
-            raise PictureError("the image is damaged and can't be read (another one begins within it)")
+            raise ImageError("the image is damaged and can't be read (another one begins within it)")
         if at + 2 > len(data):
-            raise PictureError(_CUT_OFF)
+            raise ImageError(_CUT_OFF)
         (length,) = struct.unpack_from(">H", data, at)
         content, at = data[at + 2 : at + length], at + length
         if at > len(data):
-            raise PictureError(_CUT_OFF)
+            raise ImageError(_CUT_OFF)
         if marker in _FRAMES:
             if pixels or len(content) < 5:
-                raise PictureError("not a picture, or a damaged one")
+                raise ImageError("not an image, or a damaged one")
             height, width = struct.unpack_from(">HH", content, 1)
             check_size(width, height)
             pixels = width * height
@@ -72,7 +72,7 @@ def examine_jpeg(data: bytes) -> Jpeg:
         elif marker == _SCAN:
             scans += 1
             if not pixels or scans > _MOST_SCANS or scans * pixels > _MOST_DECODED:
-                raise PictureError("not a picture, or a damaged one")
+                raise ImageError("not an image, or a damaged one")
             at = _skip_coded(data, at)
 
 
@@ -83,7 +83,7 @@ def _skip_coded(data: bytes, at: int) -> int:
         if marker not in _RESTARTS:
             return found.start()
         at = after
-    raise PictureError(_CUT_OFF)
+    raise ImageError(_CUT_OFF)
 
 
 def _read_marker(data: bytes, at: int) -> tuple[int, int]:
@@ -92,7 +92,7 @@ def _read_marker(data: bytes, at: int) -> tuple[int, int]:
     while data[at : at + 1] == b"\xff":
         at += 1
     if at >= len(data):
-        raise PictureError(_CUT_OFF)
+        raise ImageError(_CUT_OFF)
     if at == start:
-        raise PictureError("the image is damaged and can't be read (a marker is missing)")
+        raise ImageError("the image is damaged and can't be read (a marker is missing)")
     return data[at], at + 1

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.formats.tiff_directory import read_directories
 
 __all__ = ["apply_orientation", "find_orientation"]
@@ -21,14 +21,14 @@ def find_orientation(exif: bytes | memoryview) -> int:
     try:
         first = next(read_directories(bytes(exif)), None)
         values = first.integers(_TAG) if first else ()
-    except PictureError:  # it says nothing of the pixels
+    except ImageError:  # it says nothing of the pixels
         return 1
     return values[0] if values and 1 <= values[0] <= 8 else 1
 
 
-def apply_orientation(picture: NDArray[_Any], orientation: int) -> NDArray[_Any]:
+def apply_orientation(image: NDArray[_Any], orientation: int) -> NDArray[_Any]:
     """Turn an image `[H, W, ...]` upright: `[H, W, ...]`, or from orientation 5 on `[W, H, ...]`."""
-    turned: NDArray[Any] = picture
+    turned: NDArray[Any] = image
     if orientation >= 5:
         turned = turned.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):  # upside down

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.bounds import check_size
 from softcore_runtime.images.decoder import decode
 from softcore_runtime.images.depth import FULL, stretch
@@ -96,7 +96,7 @@ def decode_tiff(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     a PNG.
 
     Raises:
-        PictureError: it is damaged, has several pages, or is of a kind that isn't read.
+        ImageError: it is damaged, has several pages, or is of a kind that isn't read.
         UsageError: as `check_size`.
     """
     tiff = _examine(data)
@@ -104,21 +104,21 @@ def decode_tiff(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     compression = page.integer(_COMPRESSION, 1)
     if compression not in _COMPRESSIONS_READ:
         name = _COMPRESSIONS.get(compression, f"kind {compression}")
-        raise PictureError(f"a TIFF compressed as {name} can't be read; convert it to .png")
+        raise ImageError(f"a TIFF compressed as {name} can't be read; convert it to .png")
     if tiff.photometric != _YCBCR and compression not in _FAX:
         check_chunks(page, tiff.bits, compression)
     changed = {_ORIENTATION: (1,)}
     if tiff.alpha == _UNASSOCIATED and tiff.bits == 8:
         changed[_EXTRA] = (0,)  # or libtiff multiplies the colours by it
     if tiff.separate and tiff.bits > 8:
-        picture = _decode_channels(tiff)
+        image = _decode_channels(tiff)
     elif page.integer(_ORIENTATION, 1) == 1 and len(changed) == 1:
-        picture = decode(data)
+        image = decode(data)
     else:
-        picture = decode(page.rewrite(changed))
+        image = decode(page.rewrite(changed))
     if tiff.bits > 8:
-        picture = _bring_to_range(picture, tiff, white)
-    return apply_orientation(picture, page.integer(_ORIENTATION, 1))
+        image = _bring_to_range(image, tiff, white)
+    return apply_orientation(image, page.integer(_ORIENTATION, 1))
 
 
 def _examine(data: bytes) -> _Tiff:
@@ -127,26 +127,26 @@ def _examine(data: bytes) -> _Tiff:
     _check_sizes(page)
     samples, photometric = page.integer(_SAMPLES, 1), page.integer(_PHOTOMETRIC, -1)
     if name := _NAMED_COLOURS.get(photometric):
-        raise PictureError(f"a TIFF of {name} can't be read; convert it to .png")
+        raise ImageError(f"a TIFF of {name} can't be read; convert it to .png")
     if photometric not in _COLOURS:
-        raise PictureError("the TIFF is damaged and can't be read (it doesn't say what its numbers mean)")
+        raise ImageError("the TIFF is damaged and can't be read (it doesn't say what its numbers mean)")
     extra = samples - _COLOURS[photometric]
     if extra not in (0, 1) or (extra and photometric in (_PALETTE, _CMYK, _YCBCR)):
-        raise PictureError(f"a TIFF of {samples} channels can't be read; save it as grey or RGB")
+        raise ImageError(f"a TIFF of {samples} channels can't be read; save it as grey or RGB")
     bits = _find_bits(page, samples)
     separate = samples > 1 and page.integer(_PLANAR, _PLAIN) == _SEPARATE
     grey = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
     if bits > 8 and (photometric in (_PALETTE, _CMYK, _YCBCR) or (grey and extra)):
         kind = {_PALETTE: "palette", _CMYK: "CMYK", _YCBCR: "YCbCr"}.get(photometric, "alpha channel")
-        raise PictureError(f"a TIFF of {bits} bits with {kind} can't be read; save it as grey or RGB")
+        raise ImageError(f"a TIFF of {bits} bits with {kind} can't be read; save it as grey or RGB")
     if separate and (bits not in (8, _DEEP) or grey):
-        raise PictureError("a TIFF of such separate channels can't be read; save it with interleaved ones")
+        raise ImageError("a TIFF of such separate channels can't be read; save it with interleaved ones")
     if photometric == _CMYK and page.integer(_INKS, 1) != 1:
-        raise PictureError("a TIFF of inks other than CMYK can't be read; save it as grey or RGB")
+        raise ImageError("a TIFF of inks other than CMYK can't be read; save it as grey or RGB")
     alpha = page.integer(_EXTRA, 0) if extra else None
     if alpha == _ASSOCIATED:
         # How much of the colours it took can't be told rightly from few bits.
-        raise PictureError(
+        raise ImageError(
             "a TIFF whose alpha channel is premultiplied can't be read; save it without an alpha channel"
         )
     return _Tiff(page, bits, photometric, separate, alpha, _find_white(page) if bits == _DEEP else None)
@@ -156,13 +156,13 @@ def _find_page(data: bytes) -> Directory:
     """Give the only page; thumbnails and masks, which follow it, aren't counted."""
     pages = list(read_directories(data))
     if not pages:
-        raise PictureError("the TIFF is damaged and can't be read (it has no page)")
+        raise ImageError("the TIFF is damaged and can't be read (it has no page)")
     full = [page for page in pages if not page.integer(_SUBFILE, 0) & (_REDUCED | _MASK)]
     count = max(len(full), _count_stacked(pages[0]))
     if count > 1:
-        raise PictureError(f"a TIFF of {count:,} pages can't be read; save each as a file of its own")
+        raise ImageError(f"a TIFF of {count:,} pages can't be read; save each as a file of its own")
     if not full or full[0] is not pages[0]:
-        raise PictureError("a TIFF whose first page is a thumbnail can't be read; convert it to .png")
+        raise ImageError("a TIFF whose first page is a thumbnail can't be read; convert it to .png")
     return pages[0]
 
 
@@ -189,16 +189,16 @@ def _find_bits(page: Directory, samples: int) -> int:
     bits = page.integers(_BITS) or (1,)
     bits = bits[:samples] if len(bits) > 1 else bits * samples
     if len(set(bits)) > 1 or len(bits) < samples:
-        raise PictureError(f"a TIFF whose channels have {bits} bits can't be read; save it with 8 or 16")
+        raise ImageError(f"a TIFF whose channels have {bits} bits can't be read; save it with 8 or 16")
     for form in page.integers(_FORMAT):
         if form in _FORMATS:
             name = f" (float{bits[0]})" if form == 3 else ""
-            raise PictureError(
+            raise ImageError(
                 f"a TIFF of {_FORMATS[form]}{name} can't be read, for nothing says which of them is white; "
                 "save it with 8 or 16 bits"
             )
     if bits[0] not in (1, 8, *range(9, _DEEP + 1)) or (bits[0] < 8 and samples > 1):
-        raise PictureError(f"a TIFF of {bits[0]} bits a sample can't be read; save it with 8 or 16")
+        raise ImageError(f"a TIFF of {bits[0]} bits a sample can't be read; save it with 8 or 16")
     return bits[0]
 
 
@@ -231,17 +231,17 @@ def _decode_channels(tiff: _Tiff) -> NDArray[np.generic]:
     return np.dstack(channels[::-1])
 
 
-def _bring_to_range(picture: NDArray[np.generic], tiff: _Tiff, white: int) -> NDArray[np.uint16]:
-    """Let 0 be black and 65535 white: uint16 as `picture`."""
-    if picture.dtype != np.uint16:
-        raise PictureError(f"a TIFF of {tiff.bits} bits a sample can't be read; save it with 8 or 16")
-    deep = picture.astype(np.uint16, copy=False)
+def _bring_to_range(image: NDArray[np.generic], tiff: _Tiff, white: int) -> NDArray[np.uint16]:
+    """Let 0 be black and 65535 white: uint16 as `image`."""
+    if image.dtype != np.uint16:
+        raise ImageError(f"a TIFF of {tiff.bits} bits a sample can't be read; save it with 8 or 16")
+    deep = image.astype(np.uint16, copy=False)
     if tiff.bits < _DEEP:  # OpenCV moves these up
         white = ((1 << tiff.bits) - 1) << (_DEEP - tiff.bits)
     elif tiff.white:
         white, highest = tiff.white, int(deep.max())
         if highest > white:
-            raise PictureError(
+            raise ImageError(
                 f"the TIFF can't be read: it holds {highest:,}, above the white that its MaxSampleValue "
                 f"gives ({white:,})"
             )

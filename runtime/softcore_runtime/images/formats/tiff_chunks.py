@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.decoder import decode_deep_grey
 from softcore_runtime.images.formats.tiff_directory import Directory
 
@@ -20,7 +20,7 @@ _STRIPS, _STRIP_BYTES, _PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT = 273, 279
 _TILES, _TILE_BYTES, _FORMAT, _ORIENTATION = 324, 325, 339, 274
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 1, 5, 8, 32946, 32773
 _SEPARATE = 2
-_MISSING = "the picture is cut off"
+_MISSING = "the image is cut off"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def find_chunks(page: Directory, bits: int) -> Chunks:
     """Find a page's chunks.
 
     Raises:
-        PictureError: some are missing, or lie outside the file.
+        ImageError: some are missing, or lie outside the file.
     """
     width, height = page.integer(_WIDTH, 0), page.integer(_HEIGHT, 0)
     samples = page.integer(_SAMPLES, 1)
@@ -63,15 +63,15 @@ def find_chunks(page: Directory, bits: int) -> Chunks:
         wide, rows = width, min(page.integer(_ROWS, height), height)
     places, lengths = (page.integers(tag) for tag in tags)
     if not rows or not wide:
-        raise PictureError("the TIFF is damaged and can't be read (it has no rows)")
+        raise ImageError("the TIFF is damaged and can't be read (it has no rows)")
     across = -(-width // wide)
     wanted = across * -(-height // rows) * planes
     if len(places) != wanted or len(lengths) != wanted:
-        raise PictureError(
+        raise ImageError(
             f"the TIFF is damaged and can't be read (it has {len(places):,} strips or tiles of {wanted:,})"
         )
     if any(place + length > len(page.data) for place, length in zip(places, lengths, strict=True)):
-        raise PictureError(_MISSING)
+        raise ImageError(_MISSING)
     row = -(-wide * bits * (samples // planes) // 8)
     return Chunks(tags, places, lengths, across, row, rows, planes)
 
@@ -80,12 +80,12 @@ def check_chunks(page: Directory, bits: int, compression: int) -> None:
     """Refuse a page of which something is missing or can't be decoded.
 
     Raises:
-        PictureError: so it is.
+        ImageError: so it is.
     """
     chunks = find_chunks(page, bits)
     if compression == _NONE:
         if any(length < size for length, size in zip(chunks.lengths, _find_sizes(page, chunks), strict=True)):
-            raise PictureError(_MISSING)
+            raise ImageError(_MISSING)
     elif compression in (_DEFLATE, _OLD_DEFLATE):
         _inflate(page, chunks)
     elif compression in (_LZW, _PACKBITS) and bits == 8 and chunks.row > 1:
@@ -111,9 +111,9 @@ def _inflate(page: Directory, chunks: Chunks) -> None:
             # One byte more than there should be, so that the end and its checksum are reached.
             found = len(inflater.decompress(view[place : place + length], size + 1))
         except zlib.error as error:
-            raise PictureError(f"the TIFF is damaged and can't be read ({error})") from error
+            raise ImageError(f"the TIFF is damaged and can't be read ({error})") from error
         if found < size or not (inflater.eof or found > size):
-            raise PictureError("the TIFF is damaged and can't be read (some of its pixels are missing)")
+            raise ImageError("the TIFF is damaged and can't be read (some of its pixels are missing)")
 
 
 def _decode_as_deep(page: Directory, chunks: Chunks) -> None:
@@ -137,7 +137,7 @@ def _decode_as_deep(page: Directory, chunks: Chunks) -> None:
         }
         try:
             decode_deep_grey(page.rewrite(grey, (280, 281, 320, 338, 340, 341)))
-        except PictureError as error:
-            raise PictureError(
+        except ImageError as error:
+            raise ImageError(
                 "the TIFF is damaged and can't be read (some of its pixels can't be decoded)"
             ) from error

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 
 __all__ = ["Directory", "Layout", "read_directories", "read_layout"]
 
@@ -45,12 +45,12 @@ class Layout:
         """Read numbers.
 
         Raises:
-            PictureError: they would lie outside the file.
+            ImageError: they would lie outside the file.
         """
         try:
             return struct.unpack_from(self.endian + form, data, at)
         except (OverflowError, struct.error) as error:
-            raise PictureError("the TIFF is damaged and can't be read (it is cut off)") from error
+            raise ImageError("the TIFF is damaged and can't be read (it is cut off)") from error
 
 
 @dataclass(frozen=True)
@@ -77,27 +77,23 @@ class Directory:
         """Give a tag's values; none where it isn't there.
 
         Raises:
-            PictureError: they are no whole numbers, or lie outside the file.
+            ImageError: they are no whole numbers, or lie outside the file.
         """
         entry = self._entries.get(tag)
         if entry is None:
             return ()
         if entry.kind not in _INTEGERS:
-            raise PictureError(
-                f"the TIFF is damaged and can't be read (its tag {tag} holds no whole numbers)"
-            )
+            raise ImageError(f"the TIFF is damaged and can't be read (its tag {tag} holds no whole numbers)")
         size, form = _INTEGERS[entry.kind]
         if entry.count * size > len(self.data):
-            raise PictureError(
-                f"the TIFF is damaged and can't be read (its tag {tag} leads outside the file)"
-            )
+            raise ImageError(f"the TIFF is damaged and can't be read (its tag {tag} leads outside the file)")
         return self.layout.unpack(self.data, f"{entry.count}{form}", entry.place)
 
     def integer(self, tag: int, default: int) -> int:
         """Give a tag's first value.
 
         Raises:
-            PictureError: as `integers`.
+            ImageError: as `integers`.
         """
         values = self.integers(tag)
         return values[0] if values else default
@@ -149,14 +145,14 @@ def read_layout(data: bytes) -> Layout:
     """Read the head of a file.
 
     Raises:
-        PictureError: it is no TIFF's.
+        ImageError: it is no TIFF's.
     """
     endian = {b"II": "<", b"MM": ">"}.get(data[:2])
     if endian is None or len(data) < 8:
-        raise PictureError("the TIFF is damaged and can't be read")
+        raise ImageError("the TIFF is damaged and can't be read")
     version = struct.unpack_from(endian + "H", data, 2)[0]
     if version not in (42, 43):
-        raise PictureError("the TIFF is damaged and can't be read")
+        raise ImageError("the TIFF is damaged and can't be read")
     return Layout(endian, version == 43)
 
 
@@ -164,7 +160,7 @@ def read_directories(data: bytes) -> Iterator[Directory]:
     """Read the pages' directories, one after the other.
 
     Raises:
-        PictureError: the file is damaged.
+        ImageError: the file is damaged.
     """
     layout = read_layout(data)
     row, counted = (20, "Q") if layout.big else (12, "H")
@@ -173,12 +169,12 @@ def read_directories(data: bytes) -> Iterator[Directory]:
     seen: set[int] = set()
     while at:
         if at in seen or len(seen) > _MOST_PAGES:
-            raise PictureError("the TIFF is damaged and can't be read (its pages run in a circle)")
+            raise ImageError("the TIFF is damaged and can't be read (its pages run in a circle)")
         seen.add(at)
         (count,) = layout.unpack(data, counted, at)
         start = at + struct.calcsize(counted)
         if start + count * row > len(data):
-            raise PictureError("the TIFF is damaged and can't be read (it is cut off)")
+            raise ImageError("the TIFF is damaged and can't be read (it is cut off)")
         entries: dict[int, _Entry] = {}
         for place in range(start, start + count * row, row):
             tag, kind, values = layout.unpack(data, "HH" + layout.offset, place)

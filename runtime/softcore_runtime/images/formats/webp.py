@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.bounds import check_size
 from softcore_runtime.images.formats.orientation import find_orientation
 
 __all__ = ["Webp", "examine_webp"]
 
-_DAMAGED = "not a picture, or a damaged one"
+_DAMAGED = "not an image, or a damaged one"
 _HEAD = 12  # bytes of "RIFF", the size and "WEBP"
 _ANIMATED = 2  # bit of a VP8X chunk
 _SIDE = 0x3FFF
@@ -34,20 +34,20 @@ def examine_webp(data: bytes) -> Webp:
     """Walk the chunks of a WebP.
 
     Raises:
-        PictureError: it is cut off, damaged, animated, or has too many pixels.
+        ImageError: it is cut off, damaged, animated, or has too many pixels.
         UsageError: as `check_size`.
     """
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
-        raise PictureError("the picture is cut off")
+        raise ImageError("the image is cut off")
     at, orientation, sized = _HEAD, 1, False
     while at + 8 <= end:
         name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         content = data[at + 8 : at + 8 + length]
         if at + 8 + length > end:
-            raise PictureError("the picture is cut off")
+            raise ImageError("the image is cut off")
         if name == b"VP8X" and content[:1] and content[0] & _ANIMATED:
-            raise PictureError("an animated WebP can't be read; save each frame as a file of its own")
+            raise ImageError("an animated WebP can't be read; save each frame as a file of its own")
         if name in (b"VP8X", b"VP8 ", b"VP8L"):
             check_size(*_read_size(name, content))
             sized = True
@@ -55,7 +55,7 @@ def examine_webp(data: bytes) -> Webp:
             orientation = find_orientation(content.removeprefix(b"Exif\0\0"))
         at += 8 + length + length % 2
     if not sized:
-        raise PictureError(_DAMAGED)
+        raise ImageError(_DAMAGED)
     return Webp(end, orientation)
 
 
@@ -69,5 +69,5 @@ def _read_size(name: bytes, content: bytes) -> tuple[int, int]:
             return width & _SIDE, height & _SIDE
         (packed,) = struct.unpack_from("<I", content, 1)
     except struct.error as error:
-        raise PictureError(_DAMAGED) from error
+        raise ImageError(_DAMAGED) from error
     return 1 + (packed & _SIDE), 1 + (packed >> 14 & _SIDE)

@@ -88,13 +88,13 @@ def test_no_more_connections_than_there_are_places(serve: Serve) -> None:
         assert first
 
 
-@pytest.mark.parametrize("limit", [64, 1024])
+@pytest.mark.parametrize("allowed", [64, 1024])
 def test_descriptors_are_left_for_the_rest_of_the_line(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, limit: int
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
     before = list_descriptors()
     used = len(before)
-    monkeypatch.setattr(module.resource, "getrlimit", lambda _which: (used + limit, used + limit))
+    monkeypatch.setattr(module.resource, "getrlimit", lambda _which: (used + allowed, used + allowed))
     server = serve()
     silent: list[socket.socket] = []
     try:
@@ -107,9 +107,9 @@ def test_descriptors_are_left_for_the_rest_of_the_line(
             silent.append(socket.socket(fileno=moved))
             silent[-1].connect((url.host, url.port))
         wait_for(lambda: answers(server))
-        kept = min(module._KEPT, (used + limit) // 4)
+        kept = min(module._KEPT, (used + allowed) // 4)
         low = [one for one in list_descriptors() - before if one < 5000]
-        assert max(low) < used + limit - kept // 2 + 4
+        assert max(low) < used + allowed - kept // 2 + 4
     finally:
         for one in silent:
             one.close()

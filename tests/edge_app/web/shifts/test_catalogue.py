@@ -8,7 +8,7 @@ from softcore_runtime import Decision
 
 
 def test_a_text_has_what_stands_for_its_names() -> None:
-    assert say("en", "share", share="1.5") == "1.5 \N{MULTIPLICATION SIGN} limit"
+    assert say("en", "share", share="1.5") == "1.5 \N{MULTIPLICATION SIGN} threshold"
     assert say("de", "share", share="{n}") == "{n} \N{MULTIPLICATION SIGN} Grenze"
 
 

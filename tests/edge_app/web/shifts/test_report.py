@@ -69,7 +69,7 @@ def test_a_page_to_take_away(stranger: httpx.Client) -> None:
         "PASSshareREVIEWshareFAILshareINVALIDshareall",
         "left4676.67 %00.00 %813.33 %610.00 %60",
         "upper right8100.00 %100.00 %",
-        "FAIL 1.50 \N{MULTIPLICATION SIGN} limit",
+        "FAIL 1.50 \N{MULTIPLICATION SIGN} threshold",
         "no new frame for 2.0 s (the camera is being reopened)",
     ):
         assert told.replace(" ", "") in words.replace(" ", ""), told
@@ -108,7 +108,7 @@ def test_a_table_for_a_spreadsheet(stranger: httpx.Client) -> None:
     assert found["region", "left", "upper right"] == "8"
     assert found["INVALID", "left", "camera"] == "6"
     assert found["worst part", "left", "part 6"] == "1.5"
-    assert found["parts by limit", "left", "pill 12.0 to 13.0"] == "60"
+    assert found["parts by threshold", "left", "pill 12.0 to 13.0"] == "60"
 
 
 def test_without_a_time_it_is_this_shift(stranger: httpx.Client) -> None:

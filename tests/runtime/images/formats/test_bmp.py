@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.image import decode_image
 
 from ..image_files import write_bmp
@@ -58,7 +58,7 @@ def test_32_bits_with_masks(head: int) -> None:
             wanted = [(rgb & mask) >> (mask.bit_length() - 8) for mask in reversed(masks)]
             np.testing.assert_array_equal(decode_image(other), np.dstack(wanted))
         else:
-            with pytest.raises(PictureError, match="8, 8, 8 bits of 32 can't be read"):
+            with pytest.raises(ImageError, match="8, 8, 8 bits of 32 can't be read"):
                 decode_image(other)
 
 
@@ -74,7 +74,7 @@ def test_32_bits_with_masks(head: int) -> None:
 def test_other_depths_are_refused(depth: int, masks: tuple[int, ...], said: str, head: int) -> None:
     data = write_bmp(WIDTH, HEIGHT, depth, draw_rows(depth), compression=3, masks=masks, head=head)
     with pytest.raises(
-        PictureError, match=f"^a BMP whose colours have {said} can't be read; save it with 24 bits"
+        ImageError, match=f"^a BMP whose colours have {said} can't be read; save it with 24 bits"
     ):
         decode_image(data)
 
@@ -102,13 +102,13 @@ def test_run_lengths() -> None:
     ],
 )
 def test_runs_that_leave_pixels_out_are_refused(runs: bytes, said: str) -> None:
-    with pytest.raises(PictureError, match=said):
+    with pytest.raises(ImageError, match=said):
         decode_image(write_bmp(WIDTH, HEIGHT, 8, runs, compression=1, palette=PALETTE))
 
 
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     bomb = write_bmp(30_000, 30_000, 8, b"\xff\1" * 100 + b"\0\1", compression=1, palette=PALETTE)
-    with pytest.raises(PictureError, match="30,000 x 30,000 pixels can't be read"):
+    with pytest.raises(ImageError, match="30,000 x 30,000 pixels can't be read"):
         decode_image(bomb)
 
 
@@ -122,5 +122,5 @@ def test_an_old_one() -> None:
     "data", [b"BM", b"BM" + bytes(60), write_bmp(0, 5, 24, b""), write_bmp(5, 5, 0, b"", compression=4)]
 )
 def test_what_is_none_is_refused(data: bytes) -> None:
-    with pytest.raises(PictureError, match=r"not a picture, or a damaged one|OpenCV can't decode it"):
+    with pytest.raises(ImageError, match=r"not an image, or a damaged one|OpenCV can't decode it"):
         decode_image(data)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from softcore_runtime import read_picture
-from softcore_runtime.errors import PictureError
+from softcore_runtime import read_image
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.image import decode_image
 
 KINDS = {
@@ -60,9 +60,9 @@ def test_damaged_ones_are_refused(jpeg: bytes) -> None:
         ("half an end", jpeg[:-2] + b"\xff\xff", "cut off"),
         ("two starts", b"\xff\xd8" + jpeg, "another one begins within it"),
         ("no marker", b"\xff\xd8\xff\xe0\0\2\0" + jpeg[2:], "a marker is missing"),
-        ("nothing", jpeg[:2] + b"\xff\xd9", "not a picture"),
+        ("nothing", jpeg[:2] + b"\xff\xd9", "not an image"),
     ):
-        with pytest.raises(PictureError, match=said):
+        with pytest.raises(ImageError, match=said):
             pytest.fail(f"{name}: {decode_image(damaged).shape}")
 
 
@@ -111,7 +111,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
     jpeg = encode()
     at = jpeg.index(b"\xff\xc0") + 5
     with pytest.raises(
-        PictureError, match=r"an image of 65,000 x 64,000 pixels can't be read: at most 200 mega"
+        ImageError, match=r"an image of 65,000 x 64,000 pixels can't be read: at most 200 mega"
     ):
         decode_image(jpeg[:at] + (64000).to_bytes(2, "big") + (65000).to_bytes(2, "big") + jpeg[at + 4 :])
 
@@ -119,11 +119,11 @@ def test_too_many_pixels_are_refused_before_they_are_decoded() -> None:
 def test_endless_scans_are_refused() -> None:
     jpeg = encode("progressive")
     at = jpeg.rindex(b"\xff\xda")
-    with pytest.raises(PictureError, match="not a picture, or a damaged one"):
+    with pytest.raises(ImageError, match="not an image, or a damaged one"):
         decode_image(jpeg[:at] + jpeg[at:-2] * 200 + jpeg[-2:])
     frame = jpeg.index(b"\xff\xc2") + 5
     large = jpeg[:frame] + (10_000).to_bytes(2, "big") + (20_000).to_bytes(2, "big") + jpeg[frame + 4 :]
-    with pytest.raises(PictureError, match="not a picture, or a damaged one"):
+    with pytest.raises(ImageError, match="not an image, or a damaged one"):
         decode_image(large[:at] + large[at:-2] * 20 + large[-2:])
 
 
@@ -133,10 +133,10 @@ def test_the_decoder_prints_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg[: len(jpeg) // 2] + b"\xff\xd9")
     code = f"""
 import ctypes, sys
-from softcore_runtime import PictureError, read_picture
+from softcore_runtime import ImageError, read_image
 try:
-    read_picture({str(tmp_path / "a.jpg")!r})
-except PictureError as error:
+    read_image({str(tmp_path / "a.jpg")!r})
+except ImageError as error:
     print(error)
 library = ctypes.CDLL(None)
 library.fputs(b"C still writes\\n", ctypes.c_void_p.in_dll(library, "stderr"))
@@ -157,10 +157,10 @@ def test_a_damaged_jpeg_is_an_image_or_an_error(place: int, change: bytes) -> No
     data[place % len(data) : place % len(data) + len(change)] = change
     try:
         assert decode_image(bytes(data)).ndim == 3
-    except PictureError as error:
+    except ImageError as error:
         assert str(error)  # noqa: PT017
 
 
 def test_a_photo_by_its_path(tmp_path: Path) -> None:
     (tmp_path / "a.jfif").write_bytes(encode())
-    assert read_picture(tmp_path / "a.jfif").shape == (160, 240, 3)
+    assert read_image(tmp_path / "a.jfif").shape == (160, 240, 3)

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.image import decode_image
 
 from ..image_files import write_chunk, write_png
@@ -65,14 +65,12 @@ def test_orientation_is_what_pillow_makes_of_it(orientation: int) -> None:
 def test_a_wrong_checksum_is_named() -> None:
     data = bytearray(write_png(WIDTH, HEIGHT, 8, 0, draw_rows(8, 0)))
     data[data.index(b"IDAT") + 30] ^= 1
-    with pytest.raises(
-        PictureError, match=r"damaged and can't be read \(the checksum of its IDAT is wrong\)"
-    ):
+    with pytest.raises(ImageError, match=r"damaged and can't be read \(the checksum of its IDAT is wrong\)"):
         decode_image(bytes(data))
 
 
 def test_pixels_that_are_missing_are_refused() -> None:
-    with pytest.raises(PictureError, match="not a picture, or a damaged one"):
+    with pytest.raises(ImageError, match="not an image, or a damaged one"):
         decode_image(write_png(WIDTH, HEIGHT, 8, 0, draw_rows(8, 0)[:-25]))
 
 
@@ -80,14 +78,14 @@ def test_an_animated_one_is_refused() -> None:
     stream = io.BytesIO()
     frames = [Image.new("RGB", (8, 5), (shade, 0, 0)) for shade in (1, 100, 200)]
     frames[0].save(stream, "png", save_all=True, append_images=frames[1:])
-    with pytest.raises(PictureError, match="a PNG of 3 frames can't be read; save each as a file of its own"):
+    with pytest.raises(ImageError, match="a PNG of 3 frames can't be read; save each as a file of its own"):
         decode_image(stream.getvalue())
 
 
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     bomb = write_png(30_000, 30_000, 1, 0, bytes(3751))
     with pytest.raises(
-        PictureError, match=r"30,000 x 30,000 pixels can't be read: at most 200 megapixels are \("
+        ImageError, match=r"30,000 x 30,000 pixels can't be read: at most 200 megapixels are \("
     ):
         decode_image(bomb)
 
@@ -103,5 +101,5 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     ],
 )
 def test_what_is_none_is_refused(data: bytes) -> None:
-    with pytest.raises(PictureError, match=r"cut off|not a picture"):
+    with pytest.raises(ImageError, match=r"cut off|not an image"):
         decode_image(data)

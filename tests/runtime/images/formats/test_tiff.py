@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.formats.tiff_directory import read_directories
 from softcore_runtime.images.image import decode_image
 
@@ -31,10 +31,10 @@ def flat(deep: np.ndarray) -> np.ndarray:
 def check(data: bytes, wanted: np.ndarray) -> None:
     """Compare with RGB or grey `[H, W, channels]`; twice, for what isn't set differs from read to read."""
     for _ in range(2):
-        picture = decode_image(data)
-        assert picture.dtype == wanted.dtype
+        image = decode_image(data)
+        assert image.dtype == wanted.dtype
         bgr = wanted[:, :, 2::-1] if wanted.shape[2] > 1 else np.repeat(wanted, 3, axis=2)
-        np.testing.assert_array_equal(picture, bgr)
+        np.testing.assert_array_equal(image, bgr)
 
 
 def with_alpha(pixels: np.ndarray, alpha: int) -> np.ndarray:
@@ -87,10 +87,10 @@ def test_fewer_bits_in_16_are_scaled_by_the_white_that_is_told(deep: np.ndarray)
     few = deep >> 4
     wanted = np.rint(few * (65535 / 4095)).astype(np.uint16)
     for separate in (False, True):
-        picture = decode_image(write_tiff(few, separate=separate), white=4095)
-        np.testing.assert_array_equal(picture, wanted[:, :, ::-1])
-    picture = decode_image(write_tiff(few[:, :, :1], photometric=0), white=4095)
-    np.testing.assert_array_equal(picture[:, :, 0], np.rint((4095 - few[:, :, 0]) * (65535 / 4095)))
+        image = decode_image(write_tiff(few, separate=separate), white=4095)
+        np.testing.assert_array_equal(image, wanted[:, :, ::-1])
+    image = decode_image(write_tiff(few[:, :, :1], photometric=0), white=4095)
+    np.testing.assert_array_equal(image[:, :, 0], np.rint((4095 - few[:, :, 0]) * (65535 / 4095)))
     # The file knows better, and what is above white is white.
     tagged = write_tiff(few >> 2, tags={281: (3, [1023] * 3)})
     np.testing.assert_array_equal(decode_image(tagged, white=4095), decode_image(tagged))
@@ -100,7 +100,7 @@ def test_fewer_bits_in_16_are_scaled_by_the_white_that_is_told(deep: np.ndarray)
 
 def test_a_max_sample_value_that_the_pixels_exceed_is_refused(deep: np.ndarray) -> None:
     with pytest.raises(
-        PictureError, match=r"holds 65,\d+, above the white that its MaxSampleValue gives \(4,095"
+        ImageError, match=r"holds 65,\d+, above the white that its MaxSampleValue gives \(4,095"
     ):
         decode_image(write_tiff(deep, tags={281: (3, [4095] * 3)}))
     check(write_tiff(deep, tags={281: (3, [65535] * 3)}), deep)
@@ -116,8 +116,8 @@ def test_packed_bits_span_the_full_range(bits: int) -> None:
         data = write_tiff(
             np.zeros((4, 8, 1), np.uint8), photometric=photometric, bits=bits, raw=packed.tobytes()
         )
-        picture = decode_image(data)[:, :, 0].astype(float)
-        np.testing.assert_allclose(picture, wanted * (65535 / ((1 << bits) - 1)), atol=0.51)
+        image = decode_image(data)[:, :, 0].astype(float)
+        np.testing.assert_allclose(image, wanted * (65535 / ((1 << bits) - 1)), atol=0.51)
 
 
 @pytest.mark.parametrize("alpha", [0, 7, 255])
@@ -160,7 +160,7 @@ def test_a_number_of_bits_for_each_channel_or_one_for_all(flat: np.ndarray, deep
     for pixels, bits in ((flat, 8), (deep, 16)):
         for noted in ([bits], [bits] * 4):
             check(write_tiff(pixels, bits=noted), pixels)
-        with pytest.raises(PictureError, match=r"channels have \(\d+, \d+, 8\) bits can't be read"):
+        with pytest.raises(ImageError, match=r"channels have \(\d+, \d+, 8\) bits can't be read"):
             decode_image(write_tiff(pixels, bits=[bits, 16 if bits == 8 else 8, 8]))
 
 
@@ -184,7 +184,7 @@ def test_a_number_of_bits_for_each_channel_or_one_for_all(flat: np.ndarray, deep
         ({"tags": {270: (2, [*b"ImageJ=1.54\nimages=12\nslices=12\n\0"])}}, "a TIFF of 12 pages"),
         ({"tags": {256: (4, [20_000]), 257: (4, [20_000])}}, "20,000 x 20,000 pixels can't be read"),
         ({"tags": {322: (4, [1 << 20]), 323: (4, [1 << 20]), 324: (4, [8])}}, "1,048,576 x 1,048,576 pixels"),
-        ({"tags": {256: (4, [0])}}, "not a picture"),
+        ({"tags": {256: (4, [0])}}, "not an image"),
         ({"tags": {256: (11, [3.5])}}, "its tag 256 holds no whole numbers"),
     ],
 )
@@ -192,7 +192,7 @@ def test_what_would_be_another_image_is_refused(
     deep: np.ndarray, flat: np.ndarray, options: dict, said: str
 ) -> None:
     for pixels in (deep, flat):
-        with pytest.raises(PictureError, match=said):
+        with pytest.raises(ImageError, match=said):
             decode_image(write_tiff(pixels, **options))
 
 
@@ -203,7 +203,7 @@ def test_thumbnails_and_masks_behind_the_image_are_passed_over(deep: np.ndarray)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_premultiplied_colours_are_refused(dtype: type) -> None:
     pixels = np.full((4, 6, 4), 9, dtype)
-    with pytest.raises(PictureError, match="whose alpha channel is premultiplied can't be read"):
+    with pytest.raises(ImageError, match="whose alpha channel is premultiplied can't be read"):
         decode_image(write_tiff(pixels, extra=[ASSOCIATED]))
 
 
@@ -218,7 +218,7 @@ def test_premultiplied_colours_are_refused(dtype: type) -> None:
     ],
 )
 def test_deep_kinds_that_opencv_takes_for_others_are_refused(channels: int, options: dict, said: str) -> None:
-    with pytest.raises(PictureError, match=said):
+    with pytest.raises(ImageError, match=said):
         decode_image(write_tiff(np.zeros((4, 6, channels), np.uint16), **options))
 
 
@@ -229,7 +229,7 @@ def test_few_bits_are_named(bits: int, photometric: int) -> None:
         np.zeros((8, 16, 1), np.uint8), photometric=photometric, bits=bits, raw=bytes(16 * bits)
     )
     with pytest.raises(
-        PictureError, match=f"^a TIFF of {bits} bits a sample can't be read; save it with 8 or 16$"
+        ImageError, match=f"^a TIFF of {bits} bits a sample can't be read; save it with 8 or 16$"
     ):
         decode_image(data)
 
@@ -257,7 +257,7 @@ def test_a_compression_that_opencv_may_take_for_black_is_named(
     flat: np.ndarray, deep: np.ndarray, compression: int, name: str
 ) -> None:
     for pixels in (flat, deep):
-        with pytest.raises(PictureError) as caught:
+        with pytest.raises(ImageError) as caught:
             decode_image(write_tiff(pixels, compression=compression))
         assert str(caught.value) == f"a TIFF compressed as {name} can't be read; convert it to .png"
 
@@ -294,20 +294,20 @@ def test_damaged_pixels_are_refused(photo: np.ndarray, compression: int, deep: b
     data = cv2.imencode(".tif", pixels, [name, compression])[1].tobytes()
     np.testing.assert_array_equal(decode_image(data), pixels if colour else np.dstack([pixels] * 3))
     middle = len(data) // 2
-    with pytest.raises(PictureError, match=r"damaged|not a picture"):
+    with pytest.raises(ImageError, match=r"damaged|not an image"):
         decode_image(data[:middle] + bytes(range(256)) + data[middle + 256 :])
 
 
 def test_missing_pixels_are_refused(flat: np.ndarray) -> None:
     data = write_tiff(flat, rows=5)
     (page,) = read_directories(data)
-    with pytest.raises(PictureError, match="cut off"):
+    with pytest.raises(ImageError, match="cut off"):
         decode_image(page.rewrite({279: (555, 555, 555, 555, 110)}))
-    with pytest.raises(PictureError, match="cut off"):
+    with pytest.raises(ImageError, match="cut off"):
         decode_image(page.rewrite({273: (8, 9, 10, 11, 1 << 20)}))
-    with pytest.raises(PictureError, match="it has 4 strips or tiles of 5"):
+    with pytest.raises(ImageError, match="it has 4 strips or tiles of 5"):
         decode_image(page.rewrite({273: page.integers(273)[:4]}))
-    with pytest.raises(PictureError, match="some of its pixels are missing"):
+    with pytest.raises(ImageError, match="some of its pixels are missing"):
         decode_image(write_tiff(flat, compression=8, raw=flat.tobytes()[:-9]))
 
 
@@ -315,14 +315,14 @@ def test_directories_that_run_in_a_circle_are_refused(flat: np.ndarray) -> None:
     data = bytearray(write_tiff(flat))
     at = int.from_bytes(data[4:8], "little")
     data[-4:] = at.to_bytes(4, "little")
-    with pytest.raises(PictureError, match="its pages run in a circle"):
+    with pytest.raises(ImageError, match="its pages run in a circle"):
         decode_image(bytes(data))
 
 
 def test_a_place_beyond_all_numbers_is_refused(flat: np.ndarray) -> None:
     data = bytearray(write_tiff(flat, big=True))
     data[8:16] = b"\xff" * 8
-    with pytest.raises(PictureError, match="it is cut off"):
+    with pytest.raises(ImageError, match="it is cut off"):
         decode_image(bytes(data))
 
 
@@ -343,8 +343,8 @@ def test_a_damaged_tiff_is_an_image_or_an_error(place: int, change: bytes, separ
     place = len(data) - 1 - place % 200 if place % 4 else place % len(data)
     data[place : place + len(change)] = change
     try:
-        picture = decode_image(bytes(data))
-    except PictureError as error:
+        image = decode_image(bytes(data))
+    except ImageError as error:
         assert str(error)  # noqa: PT017
     else:
-        assert picture.dtype in (np.uint8, np.uint16)
+        assert image.dtype in (np.uint8, np.uint16)

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
-from softcore_runtime.errors import PictureError
+from softcore_runtime.errors import ImageError
 from softcore_runtime.images.image import decode_image
 
 
@@ -48,15 +48,15 @@ def test_orientation_is_what_pillow_makes_of_it(photo: Image.Image, orientation:
 def test_a_cut_off_one_is_refused(photo: Image.Image) -> None:
     for data in (encode(photo, lossless=True), encode(photo)):
         for kept in (12, 20, len(data) // 2, len(data) - 1):
-            with pytest.raises(PictureError, match="the picture is cut off"):
+            with pytest.raises(ImageError, match="the image is cut off"):
                 decode_image(data[:kept])
-        with pytest.raises(PictureError, match="not a picture"):
+        with pytest.raises(ImageError, match="not an image"):
             decode_image(b"RIFF\x04\0\0\0WEBP")
 
 
 def test_an_animated_one_is_refused(photo: Image.Image) -> None:
     data = encode(photo, save_all=True, append_images=[photo.rotate(180)])
     with pytest.raises(
-        PictureError, match="an animated WebP can't be read; save each frame as a file of its own"
+        ImageError, match="an animated WebP can't be read; save each frame as a file of its own"
     ):
         decode_image(data)

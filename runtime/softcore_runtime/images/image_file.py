@@ -1,4 +1,4 @@
-"""Pictures: images from files and cameras of every kind as 8-bit BGR, alike in training and on the line."""
+"""Images: images from files and cameras of every kind as 8-bit BGR, alike in training and on the line."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from softcore_runtime.errors import FrameError, PictureError
+from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.bounds import check_file_size
 from softcore_runtime.images.depth import FULL, stretch
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.image import decode_image
-from softcore_runtime.images.image_folder import SUFFIXES, Listing, find_pictures, list_pictures
+from softcore_runtime.images.image_folder import SUFFIXES, Listing, find_images, list_images
 
 __all__ = [
     "SUFFIXES",
     "Listing",
     "check_frame",
-    "find_pictures",
-    "list_pictures",
+    "find_images",
+    "list_images",
     "read_file",
-    "read_picture",
+    "read_image",
     "to_bgr8",
 ]
 
 
-def read_picture(path: Path | str, white: int = FULL) -> NDArray[np.uint8]:
+def read_image(path: Path | str, white: int = FULL) -> NDArray[np.uint8]:
     """Read an image file.
 
     PNG, JPEG (CMYK too), BMP, TIFF and WebP; what it is the file's content says, not its name. Grey is
@@ -44,46 +44,46 @@ def read_picture(path: Path | str, white: int = FULL) -> NDArray[np.uint8]:
         uint8 BGR `[H, W, 3]`.
 
     Raises:
-        PictureError: the file is missing, is no image, is cut off or damaged, holds more images than one or
+        ImageError: the file is missing, is no image, is cut off or damaged, holds more images than one or
             more than 200 megapixels (see `softcore_runtime.images.bounds`), or is of a kind that would be
             decoded as another image than it is.
         UsageError: the environment variable SOFTCORE_MAX_MEGAPIXELS is no number.
 
     Example:
-        >>> image = read_picture(path / "golden" / "good.png")
+        >>> image = read_image(path / "golden" / "good.png")
         >>> image.shape, image.dtype
         ((48, 48, 3), dtype('uint8'))
-        >>> read_picture(Path("none.png"))
+        >>> read_image(Path("none.png"))
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.PictureError: none.png: can't be read (No such file or directory)
+        softcore_runtime.errors.ImageError: none.png: can't be read (No such file or directory)
     """
     path = Path(path)
     try:
         return to_bgr8(decode_image(read_file(path), white))
-    except (FrameError, PictureError) as error:
-        raise PictureError(f"{to_text(path)}: {error}") from error
+    except (FrameError, ImageError) as error:
+        raise ImageError(f"{to_text(path)}: {error}") from error
 
 
 def read_file(path: Path) -> bytes:
     """Read the bytes of an image's file.
 
     Raises:
-        PictureError: it can't be read, is empty or no regular file, or is larger than any image; without
+        ImageError: it can't be read, is empty or no regular file, or is larger than any image; without
             the path.
-        UsageError: as `read_picture`.
+        UsageError: as `read_image`.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise PictureError("can't be read (not a regular file)")
+                raise ImageError("can't be read (not a regular file)")
             check_file_size(status.st_size)
             data = file.read()
     except OSError as error:
-        raise PictureError(f"can't be read ({error.strerror})") from error
+        raise ImageError(f"can't be read ({error.strerror})") from error
     if not data:
-        raise PictureError("the file is empty")
+        raise ImageError("the file is empty")
     return data
 
 

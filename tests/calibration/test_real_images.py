@@ -1,4 +1,4 @@
-"""The promises on real scores: those of the magnetic tiles' 250 good and 69 bad test pictures."""
+"""The promises on real scores: those of the magnetic tiles' 250 good and 69 bad test images."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Scores, choose_limit
-from softcore_export.data.dataset import TrainingPictures
+from softcore_calibration.objectives import Scores, choose_threshold
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector
@@ -36,7 +36,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Inspector, Scoring
     settings = ExportSettings(
         backbone="resnet18", weights=WEIGHTS, coreset_ratio=0.02, precision="fp32", device="cpu"
     )
-    export(TrainingPictures.find(TILES / "train" / "good", 60), target, settings)
+    export(TrainingImages.find(TILES / "train" / "good", 60), target, settings)
     inspector = Inspector.load(target)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -46,14 +46,14 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Inspector, Scoring
 
 
 def split(good: np.ndarray, objective: Objective) -> np.ndarray:
-    """Overkill on the half that the limit wasn't chosen on, of random splits: [SPLITS]."""
+    """Overkill on the half that the threshold wasn't chosen on, of random splits: [SPLITS]."""
     rng = np.random.default_rng(0)
     found = []
     for _ in range(SPLITS):
         shuffled = rng.permutation(good)
         half, unseen = shuffled[: len(good) // 2], shuffled[len(good) // 2 :]
-        limit = choose_limit(objective, Scores(half, np.zeros(0))).value
-        found.append((unseen > limit).mean())
+        threshold = choose_threshold(objective, Scores(half, np.zeros(0))).value
+        found.append((unseen > threshold).mean())
     return np.array(found)
 
 
@@ -75,7 +75,7 @@ def test_overkill_stays_within_its_share_as_often_as_promised(
     good = np.array([one.score for one in scored[1].good])
     overkill = split(good, Objective("overkill", {"share": share}, confidence))
     assert (overkill <= share).mean() >= confidence
-    # The marginal limit would not have kept it.
+    # The marginal threshold would not have kept it.
     loose = split(good, Objective("overkill", {"share": share}))
     assert (loose <= share).mean() < 0.95
 
@@ -84,17 +84,17 @@ def test_overkill_stays_within_its_share_as_often_as_promised(
 def test_what_half_of_them_cannot_carry_is_refused(scored: tuple[Inspector, Scoring], share: float) -> None:
     good = np.array([one.score for one in scored[1].good])
     with pytest.raises(DataError, match="125 good images can't carry --max-overkill"):
-        choose_limit(Objective("overkill", {"share": share}, 0.95), Scores(good[:125], np.zeros(0)))
+        choose_threshold(Objective("overkill", {"share": share}, 0.95), Scores(good[:125], np.zeros(0)))
 
 
-def test_sound_pictures_raise_no_alarm(scored: tuple[Inspector, Scoring]) -> None:
+def test_sound_images_raise_no_alarm(scored: tuple[Inspector, Scoring]) -> None:
     inspector, scoring = scored
     training = read_training(inspector.bundle.path)
     found = calibrate(inspector, scoring, training, Objective("overkill", {"share": 0.05}))
     assert {doubt.kind for doubt in found.doubts} <= {"overlap", "drift"}
 
 
-def test_training_pictures_given_as_good_are_known_again(scored: tuple[Inspector, Scoring]) -> None:
+def test_training_images_given_as_good_are_known_again(scored: tuple[Inspector, Scoring]) -> None:
     inspector = scored[0]
     samples = find_samples([(TILES / "train" / "good" / name, False) for name in sorted(
         path.name for path in (TILES / "train" / "good").iterdir())[:40]])  # fmt: skip

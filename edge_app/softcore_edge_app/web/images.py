@@ -1,4 +1,4 @@
-"""Pictures: those of the line's parts, and what a camera sees just now."""
+"""Images: those of the line's parts, and what a camera sees just now."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from softcore_edge_app.pipeline.controls import SetUp
 from softcore_edge_app.web.forms import VIEWS, Camera, Responses, Word, problem
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.shelf import Kind, NoPictureError, Shelf, shrink
+from softcore_edge_app.web.shelf import Kind, NoImageError, Shelf, shrink
 
-__all__ = ["make_pictures"]
+__all__ = ["make_images"]
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-_LONGEST = 1280  # pixels of a picture to focus by: fine detail is what it is about
+_LONGEST = 1280  # pixels of an image to focus by: fine detail is what it is about
 _IMAGES: Responses = {200: {"content": {"image/jpeg": {}, "image/png": {}}}}
 _SHARPNESS = 2  # of a look
 
 
 class Focus(BaseModel):
-    """How sharp a camera's newest picture is, null where there is none, and the training pictures were."""
+    """How sharp a camera's newest image is, null where there is none, and the training images were."""
 
     sharpness: float | None
     lowest: float
     typical: float
 
 
-def make_pictures(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
-    """Make what shows pictures, to everybody who reaches the port."""
+def make_images(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
+    """Make what shows images, to everybody who reaches the port."""
     views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses=VIEWS)
     # One at a time: the inspection has the processors.
     limiter = CapacityLimiter(1)
 
     @views.get(
         "/pictures/{trigger}/{kind}",
-        responses={**_IMAGES, 404: problem("There is no such picture, and why.")},
+        responses={**_IMAGES, 404: problem("There is no such image, and why.")},
         response_class=Response,
     )
-    async def give_picture(trigger: Annotated[Word, Path()], kind: Kind) -> Response:
+    async def give_image(trigger: Annotated[Word, Path()], kind: Kind) -> Response:
         """A part's `frame` as PNG, its `overlay` (outlined), `map` or `thumbnail` as JPEG.
 
         The last 50 parts' are in memory, the others' in the archive, as far as it keeps them.
@@ -55,37 +55,37 @@ def make_pictures(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
             if drawn is None:
                 part = await reader.find(trigger) if reader.ledger else None
                 if part is None:
-                    raise NoPictureError("no such part is known (any more)")
+                    raise NoImageError("no such part is known (any more)")
                 drawn = await to_thread.run_sync(shelf.fetch, part.row.entry, kind, limiter=limiter)
-        except NoPictureError as error:
+        except NoImageError as error:
             raise HTTPException(404, str(error)) from None
         return Response(drawn, media_type=f"image/{'png' if kind == 'frame' else 'jpeg'}", headers=_FOREVER)
 
     @views.get("/focus", responses={409: problem("No such camera.")})
     def measure_focus(camera: Camera = None) -> Focus:
-        """How sharp a camera's newest picture is, decided on or not, for whoever turns its lens."""
+        """How sharp a camera's newest image is, decided on or not, for whoever turns its lens."""
         view = controls.look(camera)
         of_training = sorted(view.looks[:, _SHARPNESS].tolist())
-        now = None if view.picture is None else float(measure_look(view.picture)[_SHARPNESS])
+        now = None if view.image is None else float(measure_look(view.image)[_SHARPNESS])
         return Focus(sharpness=now, lowest=of_training[0], typical=of_training[len(of_training) // 2])
 
     @views.get(
         "/focus/picture",
         responses={
             200: {"content": {"image/jpeg": {}}},
-            404: problem("It has given no picture."),
+            404: problem("It has given no image."),
             409: problem("No such camera."),
         },
         response_class=Response,
     )
     async def give_newest(camera: Camera = None) -> Response:
-        """A camera's newest picture as JPEG."""
-        picture = controls.look(camera).picture
-        if picture is None:
-            raise HTTPException(404, "the camera has given no picture yet")
+        """A camera's newest image as JPEG."""
+        image = controls.look(camera).image
+        if image is None:
+            raise HTTPException(404, "the camera has given no image yet")
 
         def draw() -> bytes:
-            return cv2.imencode(".jpg", shrink(picture, _LONGEST))[1].tobytes()
+            return cv2.imencode(".jpg", shrink(image, _LONGEST))[1].tobytes()
 
         return Response(await to_thread.run_sync(draw, limiter=limiter), media_type="image/jpeg")
 

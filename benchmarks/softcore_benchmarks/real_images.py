@@ -1,6 +1,6 @@
 """Export and inspect real categories: the accuracy and the export times that the README states.
 
-    python -m softcore_benchmarks.real_pictures --data DATASETS --weights resnet18.pth
+    python -m softcore_benchmarks.real_images --data DATASETS --weights resnet18.pth
 
 `DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Writes one JSON object a row to standard
 output; bundles go to a temporary folder.
@@ -16,13 +16,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector
 from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.bundle import bundle
-from softcore_runtime.images.pictures import read_picture
+from softcore_runtime.images.image_file import read_image
 
 from softcore_benchmarks.accuracy import measure
 from softcore_benchmarks.category import Category
@@ -50,26 +50,26 @@ def main() -> None:
     options = parser.parse_args()
     for needed in (options.weights, *(options.data / row[0] for row in ROWS)):
         if not needed.exists():
-            parser.error(f"{needed} is not here: name pictures and weights with --data and --weights")
+            parser.error(f"{needed} is not here: name images and weights with --data and --weights")
     for backbone in options.backbones:
         weights = options.weights if backbone == "resnet18" else None
-        for category, limit, method in ROWS:
+        for category, max_images, method in ROWS:
             for seed in range(options.seeds):
                 settings = ExportSettings.model_validate(
                     {"backbone": backbone, "weights": weights, **method, "seed": seed}
                 )
                 row: dict[str, object] = {"category": category, "backbone": backbone, **method, "seed": seed}
-                row |= _run(options.data / category, limit, settings)
+                row |= _run(options.data / category, max_images, settings)
                 print(json.dumps(row), flush=True)
 
 
-def _run(category: Path, limit: int | None, settings: ExportSettings) -> dict[str, object]:
-    pictures = TrainingPictures.find(category, limit)
+def _run(category: Path, max_images: int | None, settings: ExportSettings) -> dict[str, object]:
+    images = TrainingImages.find(category, max_images)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        done = export(pictures, Path(folder) / category.name, settings)
+        done = export(images, Path(folder) / category.name, settings)
         spent = time.perf_counter() - start
-        bare = _run_backbone_alone(done.path / bundle.BACKBONE, done.pictures, settings)
+        bare = _run_backbone_alone(done.path / bundle.BACKBONE, done.images, settings)
         accuracy = measure(Inspector.load(done.path), Category.find(category))
     return {
         **asdict(accuracy),
@@ -82,10 +82,10 @@ def _run(category: Path, limit: int | None, settings: ExportSettings) -> dict[st
     }
 
 
-def _run_backbone_alone(onnx: Path, pictures: list[Path], settings: ExportSettings) -> float:
-    """Time the bare network over the same pictures: the reference in the same process; median of three."""
+def _run_backbone_alone(onnx: Path, images: list[Path], settings: ExportSettings) -> float:
+    """Time the bare network over the same images: the reference in the same process; median of three."""
     backbone = OnnxBackbone(onnx)
-    crops = [settings.preprocessing.apply(read_picture(path)) for path in pictures]
+    crops = [settings.preprocessing.apply(read_image(path)) for path in images]
     times = []
     for _ in range(3):
         start = time.perf_counter()

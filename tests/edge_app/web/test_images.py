@@ -10,30 +10,30 @@ import httpx
 import numpy as np
 import pytest
 from softcore_edge_app.cameras.sources import Frame
-from softcore_edge_app.outputs.archive_record import OVERLAY, PICTURE, Kept
+from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.web import shelf as shelf_module
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shelf import KEPT, NoPictureError, Shelf
+from softcore_edge_app.web.shelf import KEPT, NoImageError, Shelf
 
 FAILED, PASSED, INVALID = (6, 55), (0, 50), (9, 59)  # of the archive, and of the memory
 
 
 def decode(answer: httpx.Response) -> np.ndarray:
     assert answer.status_code == 200, answer.text
-    picture = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
-    return np.asarray(picture)
+    image = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(image)
 
 
-def redness(picture: np.ndarray) -> float:
-    return float(np.abs(picture[:, :, 2].astype(int) - picture[:, :, 0]).max())
+def redness(image: np.ndarray) -> float:
+    return float(np.abs(image[:, :, 2].astype(int) - image[:, :, 0]).max())
 
 
 @pytest.mark.parametrize("number", FAILED + PASSED)
 def test_a_part_is_seen_in_each_way(stranger: httpx.Client, parts: list[Decided], number: int) -> None:
     frame = parts[number].frame
     assert frame
-    assert frame.picture is not None
+    assert frame.image is not None
 
     def see(kind: str) -> np.ndarray:
         answer = stranger.get(f"/api/pictures/t{number}/{kind}")
@@ -42,7 +42,7 @@ def test_a_part_is_seen_in_each_way(stranger: httpx.Client, parts: list[Decided]
         assert answer.headers["x-content-type-options"] == "nosniff"
         return decode(answer)
 
-    np.testing.assert_array_equal(see("frame"), frame.picture)
+    np.testing.assert_array_equal(see("frame"), frame.image)
     outlined, coloured, small = see("overlay"), see("map"), see("thumbnail")
     assert outlined.shape == coloured.shape == (240, 320, 3)
     assert small.shape == (120, 160, 3)
@@ -57,11 +57,11 @@ def test_a_part_is_seen_in_each_way(stranger: httpx.Client, parts: list[Decided]
 
 
 @pytest.mark.parametrize("number", INVALID)
-def test_of_a_part_without_a_picture_none_is_seen(stranger: httpx.Client, number: int) -> None:
+def test_of_a_part_without_a_image_none_is_seen(stranger: httpx.Client, number: int) -> None:
     for kind in ("frame", "overlay", "map", "thumbnail"):
         answer = stranger.get(f"/api/pictures/t{number}/{kind}")
         assert answer.status_code == 404
-        assert "picture" in answer.json()["detail"]
+        assert "image" in answer.json()["detail"]
         assert answer.headers["cache-control"] == "no-store"
 
 
@@ -99,10 +99,10 @@ def test_what_the_archive_has_lost_is_said(server: WebServer, stranger: httpx.Cl
     assert decode(stranger.get("/api/pictures/t3/overlay")).shape == (90, 120, 3)  # the frame, then
     answer = stranger.get("/api/pictures/t3/map")
     assert (answer.status_code, "it has no map" in answer.json()["detail"]) == (404, True)
-    kept.file(archive, PICTURE).write_bytes(b"")
+    kept.file(archive, IMAGE).write_bytes(b"")
     for kind in ("overlay", "thumbnail"):
         assert "can't be read" in stranger.get(f"/api/pictures/t3/{kind}").json()["detail"]
-    kept.file(archive, PICTURE).unlink()
+    kept.file(archive, IMAGE).unlink()
     answer = stranger.get("/api/pictures/t3/frame")
     assert "any more" in answer.json()["detail"]
     assert stranger.get("/api/decisions/t3").json()["picture"] is False
@@ -126,7 +126,7 @@ def test_the_last_parts_are_in_memory_with_a_ledger_or_without(
         assert decode(client.get(f"/api/pictures/t{KEPT + 4}/thumbnail")).shape == (60, 80, 3)
 
 
-def test_memory_is_bounded_by_what_pictures_take(
+def test_memory_is_bounded_by_what_images_take(
     decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shelf_module, "_MOST_BYTES", 100_000)
@@ -146,7 +146,7 @@ def test_memory_is_bounded_by_what_pictures_take(
     assert len(shelf._parts) == 1
 
 
-def test_a_picture_is_drawn_once(decide: Callable[..., Decided]) -> None:
+def test_a_image_is_drawn_once(decide: Callable[..., Decided]) -> None:
     shelf = Shelf(None)
     shelf.keep(make_part(decide, 1))
     assert shelf.recall("t1", "thumbnail") is None
@@ -154,9 +154,9 @@ def test_a_picture_is_drawn_once(decide: Callable[..., Decided]) -> None:
     assert shelf.recall("t1", "thumbnail") == drawn
     assert shelf.recall("t1", "overlay") is None
     assert shelf.draw("t2", "overlay") is None
-    with pytest.raises(NoPictureError, match="no map"):
+    with pytest.raises(NoImageError, match="no map"):
         shelf.draw("t1", "map")
-    with pytest.raises(NoPictureError, match="no archive"):
+    with pytest.raises(NoImageError, match="no archive"):
         shelf.fetch(decide(2).entry, "frame")
 
 
@@ -164,9 +164,9 @@ def test_the_focus(stranger: httpx.Client, line: Any) -> None:
     assert stranger.get("/api/focus").json() == {"sharpness": None, "lowest": 4.0, "typical": 5.0}
     assert stranger.get("/api/focus/picture").status_code == 404
     rng = np.random.default_rng(0)
-    line.picture = sharp = rng.integers(0, 255, (300, 2000, 3), np.uint8)
+    line.image = sharp = rng.integers(0, 255, (300, 2000, 3), np.uint8)
     first = stranger.get("/api/focus", params={"camera": "left"}).json()["sharpness"]
-    line.picture = cv2.GaussianBlur(sharp, (0, 0), 3)
+    line.image = cv2.GaussianBlur(sharp, (0, 0), 3)
     assert 0 < stranger.get("/api/focus").json()["sharpness"] < first / 5
     answer = stranger.get("/api/focus/picture", params={"camera": "left", "turn": 7})
     assert decode(answer).shape == (192, 1280, 3)

@@ -1,9 +1,9 @@
-// Picture: one place on the page where a part's picture is shown, without a flicker, and never more than it can carry.
+// Image: one place on the page where a part's image is shown, without a flicker, and never more than it can carry.
 import { write } from "./elements.js";
 
-const PAUSE = 250; // milliseconds between two pictures: nobody looks at more, and the line has better to do
+const PAUSE = 250; // milliseconds between two images: nobody looks at more, and the line has better to do
 
-/** Where a part's picture is; null where there is none of that kind. */
+/** Where a part's image is; null where there is none of that kind. */
 export function locate(part, kind) {
   if (!part.picture) return null;
   const there = kind === "map" && part.x === null ? "overlay" : kind;
@@ -18,14 +18,14 @@ export class Stage {
   #wanted = null;
   #busy = false;
 
-  /** `figure` has two images, and a place for what is said where there is no picture. */
+  /** `figure` has two images, and a place for what is said where there is no image. */
   constructor(figure, shown = () => {}) {
     [this.#front, this.#back] = figure.querySelectorAll("img");
     this.#without = figure.querySelector(".without");
     this.#shown = shown;
   }
 
-  /** Show a picture, as soon as the one before it is there; `url` null shows the words. */
+  /** Show an image, as soon as the one before it is there; `url` null shows the words. */
   show(url, alt, words, subject = null) {
     if (this.#wanted?.url === url && this.#wanted.words === words && this.#wanted.subject === subject) return;
     this.#wanted = { url, alt, words, subject };

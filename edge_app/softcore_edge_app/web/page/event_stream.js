@@ -1,17 +1,17 @@
-// News: the line's events and status, the last parts of each camera, and whether any of it still is news.
+// Event stream: the line's events and status, the last parts of each camera, and whether any of it is still new.
 import { permit, read } from "./line.js";
 import { Tally } from "./tally.js";
 
 export const KEPT = 200; // parts of each camera
-const POLL = 3000; // milliseconds; the lamps and rates, and the proof that the line is there
+const POLL = 3000; // milliseconds; the indicators and rates, and the proof that the line is there
 const PATIENCE = 5000;
 const STALE = 6; // seconds
 
-/** What is known of the line. `news` tells by events what of it is new: decision, status, note, camera, age. */
+/** What is known of the line. `eventStream` tells by events what of it is new: decision, status, note, camera, age. */
 export const line = { status: null, camera: null, tally: new Tally(), parts: new Map() };
-export const news = new EventTarget();
+export const eventStream = new EventTarget();
 
-const tell = (kind, detail = null) => news.dispatchEvent(new CustomEvent(kind, { detail }));
+const tell = (kind, detail = null) => eventStream.dispatchEvent(new CustomEvent(kind, { detail }));
 
 let source = null;
 let again = null;

@@ -1,4 +1,4 @@
-"""Limit: setting a bundle's threshold, the only thing of a bundle that changes after its export."""
+"""Threshold: setting a bundle's threshold, the only thing of a bundle that changes after its export."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, UsageError
 
-__all__ = ["explain_limit", "revert_threshold", "set_threshold"]
+__all__ = ["explain_threshold", "revert_threshold", "set_threshold"]
 
 _DRAFT = ".draft-"
 _UNPROVEN = 10  # times the highest score known, where no golden frame could be made to fail
 
 
-def explain_limit(threshold: Threshold, manifest: Manifest, golden: Iterable[float]) -> str | None:
+def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable[float]) -> str | None:
     """Say why a threshold can't be used with a bundle: no part could fail by it.
 
     One of a bundle's golden frames is spoiled on purpose, so that it fails at the threshold that the export
@@ -39,9 +39,9 @@ def explain_limit(threshold: Threshold, manifest: Manifest, golden: Iterable[flo
     Example:
         >>> scores = [golden.score for golden in inspector.bundle.golden]
         >>> threshold = Threshold(value=15, provisional=False, method="by hand")
-        >>> explain_limit(threshold, inspector.manifest, scores) is None
+        >>> explain_threshold(threshold, inspector.manifest, scores) is None
         True
-        >>> explain_limit(threshold.model_copy(update={"value": 1e9}), inspector.manifest, scores)
+        >>> explain_threshold(threshold.model_copy(update={"value": 1e9}), inspector.manifest, scores)
         'at a threshold of 1e+09 no golden frame fails (the highest score is ...), so a defect may pass, too'
     """
     side = manifest.preprocessing.crop
@@ -78,8 +78,8 @@ def set_threshold(
         the new manifest.
 
     Raises:
-        UsageError: no part could fail by the threshold (see `explain_limit`), the bundle can't be written,
-            or another process is setting its threshold.
+        UsageError: no part could fail by the threshold (see `explain_threshold`), the bundle can't be
+            written, or another process is setting its threshold.
         BundleError: the bundle isn't there any more, or another was exported in its place.
 
     Example:
@@ -91,7 +91,9 @@ def set_threshold(
     with _alone(path):
         manifest = read_manifest(path)
         if not manifest.same_export(exported):
-            raise BundleCorruptError(f"{path}: was exported anew while its limit was chosen; calibrate again")
+            raise BundleCorruptError(
+                f"{path}: was exported anew while its threshold was chosen; calibrate again"
+            )
         _check(path, threshold, manifest)
         files = dict(manifest.files)
         name = None
@@ -133,7 +135,7 @@ def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
     with _alone(path):
         manifest = read_manifest(path)
         if not manifest.history:
-            raise UsageError(f"{path}: no earlier limit to go back to; this one was set at export")
+            raise UsageError(f"{path}: no earlier threshold to go back to; this one was set at export")
         *history, threshold = manifest.history
         _check(path, threshold, manifest)
         new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
@@ -147,14 +149,14 @@ def _check(path: Path, threshold: Threshold, manifest: Manifest) -> None:
     Raises:
         UsageError: no part could fail by it.
     """
-    fault = explain_limit(threshold, manifest, [golden.score for golden in read_golden(path, manifest)])
+    fault = explain_threshold(threshold, manifest, [golden.score for golden in read_golden(path, manifest)])
     if fault:
         raise UsageError(f"{path}: {fault}; nothing was changed")
 
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Keep others from setting the bundle's limit; the lock ends with the process, whatever ends that."""
+    """Keep others from setting the bundle's threshold; the lock ends with the process, whatever ends that."""
     try:
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -163,7 +165,7 @@ def _alone(path: Path) -> Iterator[None]:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise UsageError(f"{path}: its limit is just being set by someone else; try again") from error
+        raise UsageError(f"{path}: its threshold is just being set by someone else; try again") from error
     finally:
         os.close(folder)
 

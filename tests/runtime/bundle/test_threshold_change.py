@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import pytest
 from softcore_runtime.bundle.bundle import read_bundle, read_manifest, read_mask, record_files, write_manifest
-from softcore_runtime.bundle.limit import revert_threshold, set_threshold
+from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.errors import BundleCorruptError, UsageError
 
 
-def test_a_limit_is_set_and_the_one_before_is_kept(tiny_bundle: Path) -> None:
+def test_a_threshold_is_set_and_the_one_before_is_kept(tiny_bundle: Path) -> None:
     exported = read_manifest(tiny_bundle)
     mode = (tiny_bundle / "manifest.json").stat().st_mode
     first = exported.threshold.model_copy(update={"value": 3.5, "provisional": False})
@@ -30,12 +30,12 @@ def test_a_limit_is_set_and_the_one_before_is_kept(tiny_bundle: Path) -> None:
     assert revert_threshold(tiny_bundle) == (second, first)
     assert revert_threshold(tiny_bundle) == (first, exported.threshold)
     assert read_manifest(tiny_bundle) == exported
-    with pytest.raises(UsageError, match="no earlier limit to go back to; this one was set at export"):
+    with pytest.raises(UsageError, match="no earlier threshold to go back to; this one was set at export"):
         revert_threshold(tiny_bundle)
     assert sorted(path.name for path in tiny_bundle.iterdir() if path.name.startswith(".")) == []
 
 
-def test_a_mask_is_sealed_and_goes_with_its_limit(tiny_bundle: Path) -> None:
+def test_a_mask_is_sealed_and_goes_with_its_threshold(tiny_bundle: Path) -> None:
     exported = read_manifest(tiny_bundle)
     masks = [cv2.imencode(".png", np.full((9, 9, 3), level, np.uint8))[1].tobytes() for level in (0, 1)]
     for mask in masks:
@@ -54,13 +54,13 @@ def test_a_mask_is_sealed_and_goes_with_its_limit(tiny_bundle: Path) -> None:
     with pytest.raises(BundleCorruptError, match=name):
         read_mask(tiny_bundle, manifest)
     with pytest.raises(BundleCorruptError, match=name):
-        read_bundle(tiny_bundle)  # as every file of a bundle, also those of earlier limits
+        read_bundle(tiny_bundle)  # as every file of a bundle, also those of earlier thresholds
 
 
-def test_two_cannot_set_a_limit_at_once(tiny_bundle: Path) -> None:
+def test_two_cannot_set_a_threshold_at_once(tiny_bundle: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from softcore_runtime.bundle import bundle, limit\n"
-        f"with limit._alone(Path({str(tiny_bundle)!r})): print('in', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from softcore_runtime.bundle import bundle, threshold_change\n"
+        f"with threshold_change._alone(Path({str(tiny_bundle)!r})): print('in', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script]
     manifest = read_manifest(tiny_bundle)
@@ -73,11 +73,11 @@ def test_two_cannot_set_a_limit_at_once(tiny_bundle: Path) -> None:
     set_threshold(tiny_bundle, manifest.threshold, manifest)
 
 
-def test_a_limit_for_another_export_is_refused(tiny_bundle: Path) -> None:
+def test_a_threshold_for_another_export_is_refused(tiny_bundle: Path) -> None:
     exported = read_manifest(tiny_bundle)
     np.save(tiny_bundle / "weights.npy", np.load(tiny_bundle / "weights.npy") * np.float32(2))
     write_manifest(tiny_bundle, exported.model_copy(update={"files": record_files(tiny_bundle)}))
-    with pytest.raises(BundleCorruptError, match="was exported anew while its limit was chosen"):
+    with pytest.raises(BundleCorruptError, match="was exported anew while its threshold was chosen"):
         set_threshold(tiny_bundle, exported.threshold, exported)
 
 
@@ -105,7 +105,7 @@ def test_a_bundle_that_cannot_be_written_stays_as_it_was(
 KILLS = """
 import json, os, signal, sys, time
 from pathlib import Path
-from softcore_runtime.bundle import bundle, limit
+from softcore_runtime.bundle import bundle, threshold_change
 
 path = Path(sys.argv[1])
 manifest = bundle.read_manifest(path)
@@ -118,10 +118,10 @@ for number in range(40):
         while True:
             os.read(orders, 1)
             new = manifest.threshold.model_copy(update={"value": 1.0 + number % 7})
-            limit.set_threshold(path, new, manifest, bytes([137, number % 5]))
+            threshold_change.set_threshold(path, new, manifest, bytes([137, number % 5]))
             os.write(report, b".")
             os.read(orders, 1)
-            limit.revert_threshold(path)
+            threshold_change.revert_threshold(path)
             os.write(report, b".")
     for _ in range(number % 4):
         os.write(order, b".")
@@ -138,8 +138,8 @@ print(json.dumps(found))
 """
 
 
-def test_killed_at_any_moment_the_old_limit_or_the_new_is_there_whole(tiny_bundle: Path) -> None:
-    """A process that sets a limit and takes it back is killed within a step, each round a little later."""
+def test_killed_at_any_moment_the_old_threshold_or_the_new_is_there_whole(tiny_bundle: Path) -> None:
+    """A process that sets a threshold and reverts it is killed within a step, each round a little later."""
     command = [sys.executable, "-c", KILLS, str(tiny_bundle)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

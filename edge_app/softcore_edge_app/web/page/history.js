@@ -1,15 +1,15 @@
-// Strip: the last 50 parts; a finger or the arrows choose one.
+// History: the last 50 parts; a finger or the arrows choose one.
 import { $, element, set, symbol, draw } from "./elements.js";
 import { clock, say, share } from "./words.js";
 
 export const LENGTH = 50;
-const strip = $("strip");
+const bar = $("history");
 const cells = Array.from({ length: LENGTH }, () => {
   const cell = element("span", { class: "none" });
   cell.append(symbol("", "shape"));
   return cell;
 });
-strip.append(...cells);
+bar.append(...cells);
 
 let list = []; // as it is drawn, the oldest first
 let newest = [];
@@ -42,9 +42,9 @@ function paint() {
 function point() {
   const part = list[at - (LENGTH - list.length)];
   cells.forEach((cell, place) => cell.classList.toggle("at", held && place === at));
-  set(strip, "aria-label", say("strip.label"));
-  set(strip, "aria-valuenow", String(at + 1));
-  set(strip, "aria-valuetext", part ? `${say(`decision.${part.decision}`)}, ${clock(part.triggered_at)}, ${share(part)}` : say("decision.none"));
+  set(bar, "aria-label", say("history.label"));
+  set(bar, "aria-valuenow", String(at + 1));
+  set(bar, "aria-valuetext", part ? `${say(`decision.${part.decision}`)}, ${clock(part.triggered_at)}, ${share(part)}` : say("decision.none"));
 }
 
 function hold(place) {
@@ -66,18 +66,18 @@ function open() {
 }
 
 const place = (event) => {
-  const { left, width } = strip.getBoundingClientRect();
+  const { left, width } = bar.getBoundingClientRect();
   return Math.floor(((event.clientX - left) / width) * LENGTH);
 };
-strip.addEventListener("pointerdown", (event) => {
-  strip.setPointerCapture(event.pointerId);
+bar.addEventListener("pointerdown", (event) => {
+  bar.setPointerCapture(event.pointerId);
   hold(place(event));
 });
-strip.addEventListener("pointermove", (event) => held && strip.hasPointerCapture(event.pointerId) && hold(place(event)));
-strip.addEventListener("pointerup", () => held && open());
-strip.addEventListener("pointercancel", release);
-strip.addEventListener("blur", release);
-strip.addEventListener("keydown", (event) => {
+bar.addEventListener("pointermove", (event) => held && bar.hasPointerCapture(event.pointerId) && hold(place(event)));
+bar.addEventListener("pointerup", () => held && open());
+bar.addEventListener("pointercancel", release);
+bar.addEventListener("blur", release);
+bar.addEventListener("keydown", (event) => {
   const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -LENGTH, End: LENGTH };
   if (event.key in steps) hold(at + steps[event.key]);
   else if (event.key === "Enter" || event.key === " ") open();

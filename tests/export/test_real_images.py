@@ -1,4 +1,4 @@
-"""What an engineer gets on real pictures with real ImageNet weights; skipped where those are absent."""
+"""What an engineer gets on real images with real ImageNet weights; skipped where those are absent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from softcore_export.data.dataset import TrainingPictures
+from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
-from softcore_runtime import Inspector, read_picture
-from softcore_runtime.images.pictures import find_pictures
+from softcore_runtime import Inspector, read_image
+from softcore_runtime.images.image_file import find_images
 
 SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
@@ -22,17 +22,17 @@ pytestmark = pytest.mark.skipif(
 
 
 def image_auroc(
-    category: str, out: Path, limit: int | None = None, *, every: int = 1, **settings: object
+    category: str, out: Path, max_images: int | None = None, *, every: int = 1, **settings: object
 ) -> float:
     folder = SHARED / "data" / category
     chosen = ExportSettings.model_validate(
         {"backbone": "resnet18", "weights": WEIGHTS, "engine": "onnxruntime", **settings}
     )
-    done = export(TrainingPictures.find(folder, limit), out / category, chosen)
+    done = export(TrainingImages.find(folder, max_images), out / category, chosen)
     assert done.manifest.index.recall >= 0.99
     inspector = Inspector.load(done.path)
-    paths = find_pictures(SHARED / "data" / category / "test")[::every]
-    scores = [inspector.inspect(read_picture(path)).score for path in paths]
+    paths = find_images(SHARED / "data" / category / "test")[::every]
+    scores = [inspector.inspect(read_image(path)).score for path in paths]
     assert np.isfinite(scores).all()
     return float(roc_auc_score([path.parent.name != "good" for path in paths], scores))
 
