@@ -22,7 +22,12 @@ from softcore_runtime.backends import backbones, ort
 from softcore_runtime.backends.devices import Device
 from softcore_runtime.bundle import bundle, manifest
 from softcore_runtime.bundle.threshold import Threshold
-from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_look, write_training
+from softcore_runtime.bundle.training import (
+    Training,
+    draw_thumbnail,
+    measure_image_statistics,
+    write_training,
+)
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.hnsw import HnswIndex
 
@@ -79,8 +84,10 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
     hints = np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T  # each position's own, of four images
     bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins, "hints": hints})
     thumbnails = np.stack([draw_thumbnail(crop) for crop in crops])
-    looks = np.stack([measure_look(frame.astype(np.uint8)) for frame in (*frames[1:], good_frame)])
-    write_training(path, Training(np.linspace(4, 10, 12), thumbnails, looks))
+    image_statistics = np.stack(
+        [measure_image_statistics(frame.astype(np.uint8)) for frame in (*frames[1:], good_frame)]
+    )
+    write_training(path, Training(np.linspace(4, 10, 12), thumbnails, image_statistics))
     HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(path / bundle.INDEX)
 
     spoiled = good_frame.copy()
@@ -96,12 +103,12 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 created=datetime(2026, 1, 1, tzinfo=timezone.utc),
                 tools={"softcore": "test"},
                 preprocessing=preprocessing,
-                backbone=manifest.Backbone(
+                backbone=manifest.BackboneRecord(
                     name="cell means", layers=(), weights_sha256=None, engine="onnxruntime", provider="cpu",
                     precision="fp32",
                 ),
                 grid=manifest.Grid(height=GRID, width=GRID),
-                bank=manifest.Bank(
+                bank=manifest.BankRecord(
                     n=len(bank), dim=3, discriminator="none", tau=0, k=6, ratio=1, sampler="greedy",
                     soft_weights=True, weight_max=float(weights.max()), seed=0,
                 ),
@@ -111,7 +118,7 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
                 agreement=None,
                 threshold=Threshold(value=12, provisional=True, method="by hand"),
                 history=(),
-                dataset=manifest.Dataset(images=12, skipped=0, fingerprint="0" * 64),
+                dataset=manifest.DatasetRecord(images=12, skipped=0, fingerprint="0" * 64),
                 files=bundle.record_files(path),
             ),
         )  # fmt: skip

@@ -142,18 +142,18 @@ def _list_tasks(category: Category, seeds: int) -> Iterator[_Task]:
 
 def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
     """Name row, measure and value of everything that is measured in a sandbox."""
-    judgement = box.judge()
-    suspect = judgement.images > 1
+    estimate = box.estimate()
+    suspect = estimate.images > 1
     if box.injected.any():
-        yield DEFAULT, "suspicion AUROC", auroc(box.injected, judgement.images.astype(np.float32))
+        yield DEFAULT, "suspicion AUROC", auroc(box.injected, estimate.images.astype(np.float32))
     yield DEFAULT, "injected", float(box.injected.sum())
     yield DEFAULT, "flagged bad", float((suspect & box.injected).sum())
     yield DEFAULT, "good", float((~box.injected).sum())
     yield DEFAULT, "flagged good", float((suspect & ~box.injected).sum())
     yield DEFAULT, "true share", float(box.injected.mean())
-    yield DEFAULT, "estimate", judgement.estimate.value
-    yield DEFAULT, "estimate low", judgement.estimate.low
-    yield DEFAULT, "estimate high", judgement.estimate.high
+    yield DEFAULT, "estimate", estimate.share.value
+    yield DEFAULT, "estimate low", estimate.share.low
+    yield DEFAULT, "estimate high", estimate.share.high
     if task.noise not in task.plan.noises:
         return
     for attempt in ATTEMPTS:
@@ -164,7 +164,7 @@ def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
             yield attempt.name, "overlap", overlap
             yield attempt.name, "no overlap", without
     if (task.noise, task.half, task.seed) == (_ANEW, HALVES[0], 0):
-        overlap, without = box.measure(box.draw_anew(judgement.kept))
+        overlap, without = box.measure(box.draw_anew(estimate.kept))
         yield "drawn anew", "overlap", overlap
         yield "drawn anew", "no overlap", without
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from softcore_export.contamination.suspicion import judge
+from softcore_export.contamination.estimate import estimate_contamination
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
 from softcore_runtime.cli.command_line import Parser, run
@@ -76,12 +76,12 @@ def draw(
     dirty = np.arange(len(features)) >= len(train)
     positions, dim = train.shape[1:]
     side = round(positions**0.5)
-    judgement = judge(features, (side, side), _CPU)
+    estimate = estimate_contamination(features, (side, side), _CPU)
     left = np.ones(len(bad), np.bool_)
     left[injected] = False
     kept = {
-        "patchcore": np.ones(judgement.patches.shape, np.bool_),
-        "default": judgement.kept,
+        "patchcore": np.ones(estimate.patches.shape, np.bool_),
+        "default": estimate.kept,
         "oracle": np.repeat(~dirty[:, None], positions, axis=1),
     }
     measured: dict[str, float] = {}
@@ -96,16 +96,16 @@ def draw(
             rest = auroc(bad[left], scores[left]) if bad[left].any() else float("nan")
             values = auroc(bad, scores), rest
         measured[name], measured[f"{name}, no overlap"] = values
-    found = judgement.images > 1
+    found = estimate.images > 1
     if dirty.any():
-        measured["ranking"] = auroc(dirty, np.asarray(judgement.images, np.float32))
+        measured["ranking"] = auroc(dirty, np.asarray(estimate.images, np.float32))
         measured["flagged"] = float(found[dirty].mean())
-    estimate = judgement.estimate
+    share = estimate.share
     return measured | {
         "overkill": float(found[~dirty].mean()),
-        "estimate": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
+        "estimate": share.value,
+        "low": share.low,
+        "high": share.high,
         "truth": float(dirty.mean()),
     }
 

@@ -33,7 +33,7 @@ _BEGIN = """async () => {
   eventStream.addEventListener("decision", ({ detail }) => window.soak.came.add(detail.seq));
 }"""
 # Lost are decisions between the first and the last that came; off is what the counts are beside the line's.
-_LOOK = """async () => {
+_POLL = """async () => {
   const { line, came } = window.soak;
   const sum = (counts) => Object.values(counts).reduce((total, n) => total + n, 0);
   const { shift } = await (await fetch("api/status")).json();
@@ -101,7 +101,7 @@ def soak(url: str, seconds: float) -> tuple[Look, Look]:
 
 
 def _look(page: Page, session: CDPSession, start: float) -> Look:
-    counted = page.evaluate(_LOOK)
+    counted = page.evaluate(_POLL)
     session.send("HeapProfiler.collectGarbage")
     found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
     return Look(

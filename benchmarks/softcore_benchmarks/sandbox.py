@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_export.contamination.suspicion import Judgement, Rule, decide
+from softcore_export.contamination.estimate import ContaminationEstimate, Rule, estimate_from
 from softcore_export.memory_bank import comparison
 from softcore_export.memory_bank.comparison import Comparison
 from softcore_export.memory_bank.coreset import draw_axes, draw_coreset
@@ -103,7 +103,7 @@ class Sandbox:
         tested = np.ascontiguousarray(data.test[:, ::7])
         self._key = f"{data.name}-{noise:g}-{half}-{seed}-{_digest(sample, tested, data.ratio)}"
         self._folder = folder
-        self._judgements: dict[Rule, Judgement] = {}
+        self._estimates: dict[Rule, ContaminationEstimate] = {}
 
     @property
     def size(self) -> int:
@@ -169,16 +169,16 @@ class Sandbox:
 
         return np.asarray(self._keep(discriminator, compute)["factors"], np.float64)
 
-    def judge(self, rule: Rule | None = None) -> Judgement:
+    def estimate(self, rule: Rule | None = None) -> ContaminationEstimate:
         """Judge the training images by `rule`, the default if there is none."""
         rule = rule or Rule()
-        if rule not in self._judgements:
+        if rule not in self._estimates:
             # Rules with the same window differ only in what they make of the same comparison.
-            self._judgements[rule] = decide(self.compare(rule), rule)
-        return self._judgements[rule]
+            self._estimates[rule] = estimate_from(self.compare(rule), rule)
+        return self._estimates[rule]
 
     def compare(self, rule: Rule) -> Comparison:
-        """Compare the training images as `judge` does, or remember it."""
+        """Compare the training images as `estimate_contamination` does, or remember it."""
         constants = (rule.window, rule.references, rule.share)
 
         def compute() -> Arrays:

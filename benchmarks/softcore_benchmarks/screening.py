@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from softcore_export.contamination.suspicion import Rule
+from softcore_export.contamination.estimate import Rule
 from softcore_export.memory_bank.discriminator import denoise, soft_weights
 
 from softcore_benchmarks.sandbox import Sandbox
@@ -100,11 +100,11 @@ def _leave_out_patches(box: Sandbox, quantile: float) -> NDArray[np.float32]:
 
 
 def _leave_out_whole(box: Sandbox) -> NDArray[np.float32]:
-    return box.score(_whole(box, box.judge().images > 1))
+    return box.score(_whole(box, box.estimate().images > 1))
 
 
-def _judge(box: Sandbox, rule: Rule) -> NDArray[np.float32]:
-    return box.score(box.judge(rule).kept)
+def _estimate(box: Sandbox, rule: Rule) -> NDArray[np.float32]:
+    return box.score(box.estimate(rule).kept)
 
 
 def _of_images(lengths: Lengths) -> NDArray[np.float64]:
@@ -234,19 +234,19 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "The default without defects in company: the nearest image, and Benjamini and Hochberg (1995), "
         "alone.",
         _COMPARED,
-        partial(_judge, rule=Rule(company=0.0)),
+        partial(_estimate, rule=Rule(company=0.0)),
     ),
     Attempt(
         "window 1",
         "The default without a window: a patch's like is looked for at its own position.",
         _COMPARED,
-        partial(_judge, rule=Rule(window=1)),
+        partial(_estimate, rule=Rule(window=1)),
     ),
     Attempt(
         "window 9",
         "The default with a window of 9 positions.",
         _COMPARED,
-        partial(_judge, rule=Rule(window=9)),
+        partial(_estimate, rule=Rule(window=9)),
         slow=True,
     ),
     *(
@@ -255,7 +255,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
             f"The default with one share of good images put up with where they stand alone, {share:g}, "
             "whether many are left out or few.",
             _COMPARED,
-            partial(_judge, rule=Rule(clear=share, doubtful=share)),
+            partial(_estimate, rule=Rule(clear=share, doubtful=share)),
         )
         for share in (0.3, 0.4, 0.5, 0.6)
     ),
@@ -264,7 +264,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
             f"stretch {stretch:g}",
             f"The default with another upper tail, {stretch:g} times as wide as a normal distribution's.",
             _COMPARED,
-            partial(_judge, rule=Rule(stretch=stretch)),
+            partial(_estimate, rule=Rule(stretch=stretch)),
         )
         for stretch in (1.1, 1.25, 1.4)
         if stretch != Rule().stretch
@@ -274,15 +274,15 @@ ATTEMPTS: tuple[Attempt, ...] = (
             f"company {company:g}",
             f"The default with another share put up with where they have company, {company:g}.",
             _COMPARED,
-            partial(_judge, rule=Rule(company=company)),
+            partial(_estimate, rule=Rule(company=company)),
         )
         for company in (0.05, 0.1, 0.3, 0.5)
         if company != Rule().company
     ),
     Attempt(
         DEFAULT,
-        "`softcore_export.contamination.suspicion` as `--discriminator auto` has it.",
+        "`softcore_export.contamination.estimate` as `--discriminator auto` has it.",
         "Kept.",
-        partial(_judge, rule=Rule()),
+        partial(_estimate, rule=Rule()),
     ),
 )

@@ -19,8 +19,13 @@ from softcore_runtime.bundle.training import QUANTITIES, Training
 
 from softcore_calibration.bounds import measure_rate
 from softcore_calibration.data.scoring import Scored, Scoring
+from softcore_calibration.data_warnings import (
+    DataWarning,
+    find_data_warnings,
+    refuse_swapped,
+    warn_of_compression,
+)
 from softcore_calibration.demands import demand_enough, demand_good
-from softcore_calibration.doubts import Doubt, doubt_compression, doubt_images, refuse_swapped
 from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Chosen, Scores, choose_threshold, count_wrong
 
@@ -64,7 +69,7 @@ class Findings:
     bad: list[Scored]
     scores: Scores
     training: Training
-    doubts: list[Doubt]
+    data_warnings: list[DataWarning]
     auroc: float | None
     average_precision: float | None
     defect_rate: float
@@ -132,14 +137,14 @@ def calibrate(
     manifest = inspector.manifest
     bad = np.array([scored.score for scored in scoring.bad])
     good = np.array([scored.score for scored in scoring.good])
-    doubts = doubt_images(scoring, training)
-    if doubt := doubt_compression(scoring.good or scoring.bad, manifest.dataset.traces):
-        doubts.append(doubt)
+    data_warnings = find_data_warnings(scoring, training)
+    if data_warning := warn_of_compression(scoring.good or scoring.bad, manifest.dataset.traces):
+        data_warnings.append(data_warning)
     if not len(good):
         demand_good(masked=masked, min_area=manifest.threshold.min_area)
         good = training.scores
-        doubts.append(
-            Doubt(
+        data_warnings.append(
+            DataWarning(
                 "training",
                 f"no good images were given: the scores of {len(good)} training images stand in, each "
                 "against the bank without its own entries, those that are suspect left out. New parts of a "
@@ -147,7 +152,7 @@ def calibrate(
             )
         )
     scores = Scores(good, bad)
-    refuse_swapped(scores, doubts)
+    refuse_swapped(scores, data_warnings)
     demand_enough(objective, len(good), len(bad), stand_in=not scoring.good)
     chosen = choose_threshold(objective, scores)
     confidence = objective.confidence or CONFIDENCE
@@ -180,8 +185,8 @@ def calibrate(
         calibration=calibration,
     )
     if escape > len(scores.bad) / 2:
-        doubts.append(
-            Doubt(
+        data_warnings.append(
+            DataWarning(
                 "useless",
                 "at this threshold most of the bad images pass; ask for more overkill, or see "
                 "what --cost-escape and --cost-overkill choose",
@@ -198,7 +203,7 @@ def calibrate(
         bad=scoring.bad,
         scores=scores,
         training=training,
-        doubts=doubts,
+        data_warnings=data_warnings,
         auroc=auroc,
         average_precision=average_precision,
         defect_rate=defect_rate,
@@ -228,8 +233,11 @@ def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
     """Measure where the images of good parts lie that pass, as the line's will; None of too few."""
     if not passing:
         return None
-    looks = np.array([scored.look for scored in passing])
-    values = {"score": [scored.score for scored in passing], **dict(zip(QUANTITIES, looks.T, strict=True))}
+    image_statistics = np.array([scored.image_statistics for scored in passing])
+    values = {
+        "score": [scored.score for scored in passing],
+        **dict(zip(QUANTITIES, image_statistics.T, strict=True)),
+    }
     found = {name: measure_baseline(some) for name, some in values.items()}
     return {name: baseline for name, baseline in found.items() if baseline} or None
 

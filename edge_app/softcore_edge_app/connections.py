@@ -14,8 +14,8 @@ from softcore_edge_app.health.drift import Drift, Reference, find_references
 from softcore_edge_app.health.systemd import Watchdog
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.pipeline.assembly import is_live
-from softcore_edge_app.pipeline.desk import Desk
-from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
+from softcore_edge_app.pipeline.operator_service import OperatorService
 
 __all__ = ["Connections"]
 
@@ -34,7 +34,7 @@ class Connections:
         MissingLibraryError: what it needs is not installed.
     """
 
-    def __init__(self, station: Station, configuration: Configuration) -> None:
+    def __init__(self, station: InspectionStation, configuration: Configuration) -> None:
         self._starts: list[Callable[[], None]] = []
         self._closes: list[Callable[[], None]] = []
         self._web: Any = None
@@ -67,7 +67,7 @@ class Connections:
             station.add_listener(metrics.count)
             web = WebServer(
                 configuration.http,
-                Desk(station),
+                OperatorService(station),
                 metrics.render,
                 ledger=configuration.ledger,
                 archive=configuration.archive.folder if configuration.archive else None,
@@ -113,19 +113,19 @@ class Connections:
         self._starts.append(connection.start)
         self._closes.append(connection.close)
 
-    def _keep(self, station: Station, archive: Archive) -> None:
+    def _keep(self, station: InspectionStation, archive: Archive) -> None:
         station.add_listener(archive.keep)
         station.add_alarms(lambda: [archive.fault] if archive.fault else [])
         self._closes.append(lambda: archive.close(_ARCHIVING))
 
 
-def _find_traces(station: Station, camera: str, bundle: str) -> Traces | None:
-    manifest = station.lines[camera].recipes.current.inspector.manifest
-    return manifest.dataset.traces if station.book.seal(manifest) == bundle else None
+def _find_traces(station: InspectionStation, camera: str, bundle: str) -> Traces | None:
+    manifest = station.pipelines[camera].recipes.current.inspector.manifest
+    return manifest.dataset.traces if station.writer.seal(manifest) == bundle else None
 
 
-def _find(station: Station, camera: str, bundle: str) -> Mapping[str, Reference] | None:
-    recipe = station.lines[camera].recipes.current
-    if station.book.seal(recipe.inspector.manifest) != bundle:
+def _find(station: InspectionStation, camera: str, bundle: str) -> Mapping[str, Reference] | None:
+    recipe = station.pipelines[camera].recipes.current
+    if station.writer.seal(recipe.inspector.manifest) != bundle:
         return None
     return find_references(recipe.inspector, recipe.baselines)

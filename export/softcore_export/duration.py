@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import describe_seconds, say
 
 from softcore_export.backbone.network import Network
-from softcore_export.contamination.suspicion import Rule
+from softcore_export.contamination.estimate import Rule
 from softcore_export.memory_bank.coreset import PROJECTION
 from softcore_export.settings import ExportSettings
 

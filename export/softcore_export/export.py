@@ -18,11 +18,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime import Bundle, Inspector
-from softcore_runtime.backends.devices import ENGINES
+from softcore_runtime.backends.devices import ENGINE_FOLDER
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle import bundle
-from softcore_runtime.bundle.manifest import Agreement, Bank, Dataset, Grid, Manifest
-from softcore_runtime.bundle.manifest import Backbone as BackboneRecord
+from softcore_runtime.bundle.manifest import (
+    Agreement,
+    BackboneRecord,
+    BankRecord,
+    DatasetRecord,
+    Grid,
+    Manifest,
+)
 from softcore_runtime.bundle.training import Training, write_training
 from softcore_runtime.cli.progress import end_bars, say, track
 from softcore_runtime.errors import UsageError
@@ -35,8 +41,8 @@ from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
 from softcore_export.backbone.network import Network, open_network
 from softcore_export.contamination.choices import FILE as CHOICES
 from softcore_export.contamination.choices import Choices, write_choices
-from softcore_export.contamination.contamination import Contamination, Judged, write_contamination
-from softcore_export.contamination.suspicion import Judgement, judge
+from softcore_export.contamination.contamination import Contamination, ImageRecord, write_contamination
+from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.data.bit_depth import find_depth
 from softcore_export.data.dataset import TrainingImages, find_labelled
 from softcore_export.data.features import extract
@@ -48,8 +54,8 @@ from softcore_export.memory_bank.leave_one_out import leave_one_out, score_other
 from softcore_export.memory_bank.threshold import provisional_threshold
 from softcore_export.report.report import Facts, write_report
 from softcore_export.settings import ExportSettings
+from softcore_export.staging_directory import scratch, staging_directory
 from softcore_export.train import MemoryBank, fit
-from softcore_export.workplace import scratch, workplace
 
 __all__ = ["Export", "Prepared", "build", "export", "prepare", "settle"]
 
@@ -68,7 +74,7 @@ class Prepared:
         network: its ONNX file, opened.
         features: float32 `[N, P, d]`, mapped from disk.
         plain_features: float32 `[N, P, d']`, of the plain FP32 network, where another one ships.
-        judgement: what is suspect in the images.
+        estimate: what is suspect in the images.
         seconds: wall time of each stage.
 
     Example:
@@ -84,7 +90,7 @@ class Prepared:
     network: Network
     features: NDArray[np.float32]
     plain_features: NDArray[np.float32] | None
-    judgement: Judgement
+    estimate: ContaminationEstimate
     seconds: dict[str, float]
 
     def __repr__(self) -> str:
@@ -128,13 +134,13 @@ class Prepared:
         seconds = dict(self.seconds)
         device = _choose_device(self.settings.device)
         with _timed(seconds, "suspicion"):
-            judgement = judge(self.plain_features, self.grid, device, self.settings.seed)
+            estimate = estimate_contamination(self.plain_features, self.grid, device, self.settings.seed)
         return replace(
             self,
             network=self.network.in_fp32(),
             features=self.plain_features,
             plain_features=None,
-            judgement=judgement,
+            estimate=estimate,
             seconds=seconds,
         )
 
@@ -236,7 +242,7 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
 
     Example:
         >>> with prepare(TrainingImages.find(discs / "disc"), target, small) as prepared:
-        ...     prepared.features.shape, int(prepared.judgement.images.argmax())
+        ...     prepared.features.shape, int(prepared.estimate.images.argmax())
         ((12, 64, 203), 5)
     """
     device = _choose_device(settings.device)
@@ -266,9 +272,9 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
 
         with _timed(seconds, "suspicion"):
             side = math.isqrt(features.shape[1])
-            judgement = judge(features, (side, side), device, settings.seed)
+            estimate = estimate_contamination(features, (side, side), device, settings.seed)
 
-        yield Prepared(images, settings, loaded, network, features, plain_features, judgement, seconds)
+        yield Prepared(images, settings, loaded, network, features, plain_features, estimate, seconds)
 
 
 def settle(prepared: Prepared, target: Path, choices: Choices) -> tuple[Prepared, Export]:
@@ -326,15 +332,15 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
         'disc'
     """
     images, settings, features = prepared.images, prepared.settings, prepared.features
-    backbone, judgement = prepared.network.backbone, prepared.judgement
+    backbone, estimate = prepared.network.backbone, prepared.estimate
     grid = prepared.grid
     device = _choose_device(settings.device)
     seconds = dict(prepared.seconds)
 
-    with workplace(target) as place:
+    with staging_directory(target) as place:
         with _timed(seconds, "memory bank"):
             overrule = partial(choices.apply, digests=images.digests, grid=grid)
-            learned = fit(features, grid, settings, device, judgement, overrule)
+            learned = fit(features, grid, settings, device, estimate, overrule)
 
         with _timed(seconds, "index"):
             held_back = _hold_back(features, learned, grid[1], settings.seed)
@@ -344,7 +350,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             owners = learned.origins[:, 0]
             left_out = leave_one_out(features, learned.bank, owners, device)
             scores = left_out.scores(learned.weights)
-            contamination = _tell(images, judgement, learned.kept)
+            contamination = _tell(images, estimate, learned.kept)
             trusted = _trust(prepared, learned, choices)
             threshold = provisional_threshold(scores, trusted)
 
@@ -366,7 +372,8 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             write_contamination(place, contamination)
             write_choices(place / CHOICES, choices)
             write_training(
-                place, Training(scores[trusted], np.stack(images.thumbnails), np.stack(images.looks))
+                place,
+                Training(scores[trusted], np.stack(images.thumbnails), np.stack(images.image_statistics)),
             )
             manifest = Manifest(
                 category=target.name,
@@ -382,7 +389,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                     precision=backbone.precision,
                 ),
                 grid=Grid(height=grid[0], width=grid[1]),
-                bank=Bank(
+                bank=BankRecord(
                     n=len(learned.bank),
                     dim=learned.bank.shape[1],
                     discriminator=settings.discriminator,
@@ -400,7 +407,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                 agreement=agreement,
                 threshold=threshold,
                 history=(),
-                dataset=Dataset(
+                dataset=DatasetRecord(
                     images=len(images.read),
                     skipped=len(images.skipped),
                     fingerprint=images.fingerprint(),
@@ -430,7 +437,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
                 paths=list(images.read),
                 digests=list(images.digests),
                 skipped=list(images.skipped),
-                patch_suspicion=judgement.patches,
+                patch_suspicion=estimate.patches,
                 kept=learned.kept,
                 origins=learned.origins,
                 scores=scores,
@@ -440,7 +447,7 @@ def build(prepared: Prepared, target: Path, choices: Choices) -> Export:
             manifest = manifest.model_copy(update={"files": bundle.record_files(place)})
             bundle.write_manifest(place, manifest)
             if backbone.engines:  # for this machine's GPU
-                shutil.copytree(backbone.engines, place / ENGINES / backbone.engines.name)
+                shutil.copytree(backbone.engines, place / ENGINE_FOLDER / backbone.engines.name)
             # What ships has been read back, verified and tested.
             Inspector.load(place, engine=backbone.engine, provider=backbone.provider)
 
@@ -490,20 +497,20 @@ def _compare(
     )
 
 
-def _tell(images: TrainingImages, judgement: Judgement, kept: NDArray[np.bool_]) -> Contamination:
+def _tell(images: TrainingImages, estimate: ContaminationEstimate, kept: NDArray[np.bool_]) -> Contamination:
     """Put down who is suspect, the most suspect first, and what was left out of each."""
     decisions = np.where(kept.all(axis=1), "kept", "patches excluded")
     decisions[~kept.any(axis=1)] = "picture excluded"
     return Contamination(
-        estimate=judgement.estimate,
+        estimate=estimate.share,
         images=tuple(
-            Judged(
+            ImageRecord(
                 path=to_text(images.read[i].relative_to(images.folder).as_posix()),
                 sha256=images.digests[i],
-                suspicion=round(float(judgement.images[i]), 6),
+                suspicion=round(float(estimate.images[i]), 6),
                 decision=decisions[i],
             )
-            for i in np.argsort(-judgement.images, kind="stable")
+            for i in np.argsort(-estimate.images, kind="stable")
         ),
         copies=images.copies(),
     )
@@ -556,7 +563,7 @@ def _hold_back(
 
 def _trust(prepared: Prepared, learned: MemoryBank, choices: Choices) -> NDArray[np.bool_]:
     """Say which images may set the threshold, bool `[N]`: what a person kept, and of the rest the good."""
-    suspicion = prepared.judgement.images
+    suspicion = prepared.estimate.images
     if prepared.settings.discriminator == "auto":
         trusted = np.asarray(suspicion <= 1)
     else:  # a fixed share is thrown away, of the images too

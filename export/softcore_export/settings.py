@@ -18,7 +18,7 @@ class ExportSettings(BaseModel):
         backbone: a torchvision classification network, or `filterbank`.
         weights: a torchvision state dict; None takes torchvision's own.
         layers: the layers whose features are joined, finest first; empty takes the backbone's usual two.
-        discriminator: how patches are judged: `auto` (see `softcore_export.contamination.suspicion`); by the
+        discriminator: how patches are judged: `auto` (see `softcore_export.contamination.estimate`); by the
             paper, with lof_k, tau and soft_weights, `lof` (local outlier factor), `nearest` (distance to the
             nearest other) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
         lof_k: neighbours of the local outlier factor, equations 4 to 6.

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError
 
-from softcore_export.contamination.suspicion import Judgement, judge
+from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.memory_bank.coreset import draw_coreset, draw_random
 from softcore_export.memory_bank.discriminator import denoise, outlier_factors, soft_weights
 from softcore_export.settings import ExportSettings
@@ -64,7 +64,7 @@ def fit(
     grid: tuple[int, int],
     settings: ExportSettings,
     device: torch.device,
-    judgement: Judgement | None = None,
+    estimate: ContaminationEstimate | None = None,
     overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
 ) -> MemoryBank:
     """Learn a memory bank: judge the patches, leave out the outliers, draw the coreset, keep soft weights.
@@ -76,7 +76,8 @@ def fit(
         grid: (H, W).
         settings: see `ExportSettings`.
         device: of the discriminator and the coreset.
-        judgement: what `judge` says of these features, where it is known already; only `auto` needs it.
+        estimate: what `estimate_contamination` says of these features, where it is known already; only `auto`
+            needs it.
         overrule: given which patches are kept, bool `[N, P]`, says which a person wants kept.
 
     Returns:
@@ -101,9 +102,9 @@ def fit(
         factors = np.ones((n_images, positions))
         kept = np.ones((n_images, positions), np.bool_)
     elif settings.discriminator == "auto":  # among the images that can be trusted, as many as it takes
-        judgement = judgement or judge(features, grid, device, settings.seed)
-        factors = judgement.patches.astype(np.float64)  # [N, P]
-        kept = judgement.kept  # [N, P]
+        estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
+        factors = estimate.patches.astype(np.float64)  # [N, P]
+        kept = estimate.kept  # [N, P]
     else:  # the paper: among the patches at the same position, the share tau
         factors = outlier_factors(features, settings.discriminator, settings.lof_k, device)  # [N, P]
         kept = denoise(factors, settings.tau)  # [N, P]

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist, mahalanobis
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from softcore_benchmarks.cflow import Environment
 from softcore_benchmarks.methods import LOF_KS, METHODS, TAUS, Images, Task
-from softcore_export.contamination.suspicion import judge
+from softcore_export.contamination.estimate import estimate_contamination
 from softcore_export.settings import ExportSettings
 
 SIDE, DIM, CROP = 4, 10, 32
@@ -129,7 +129,7 @@ def test_softcore(discriminator: str, train: Images, test: Images) -> None:
 
 def test_softcore_by_itself(train: Images, test: Images) -> None:
     """It leaves out what is judged suspect, not a share that it is told, and weighs nothing."""
-    kept = judge(train.features, (SIDE, SIDE), torch.device("cpu")).kept
+    kept = estimate_contamination(train.features, (SIDE, SIDE), torch.device("cpu")).kept
     assert 0 < (~kept).sum() < kept.size / 2
     expected = score(test, train.features[kept])
     np.testing.assert_allclose(run("softcore-auto", train, test)["SoftCore"], expected, rtol=1e-5)

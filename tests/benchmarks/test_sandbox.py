@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from softcore_benchmarks.category import Category
 from softcore_benchmarks.feature_store import Network
 from softcore_benchmarks.sandbox import HALVES, DataSet, Sandbox, enough_defects, load_dataset
-from softcore_export.contamination.suspicion import Rule, judge
+from softcore_export.contamination.estimate import Rule, estimate_contamination
 from softcore_export.memory_bank.discriminator import outlier_factors
 
 
@@ -87,18 +87,18 @@ def test_factors_and_judgements_are_the_real_ones(box: Sandbox) -> None:
     cpu = torch.device("cpu")
     assert_array_equal(box.factors("nearest"), outlier_factors(box.features, "nearest", 6, cpu))
     for rule in (Rule(), Rule(window=1), Rule(stretch=1.4), Rule(company=0.0)):
-        expected = judge(box.features, (4, 4), cpu, 0, rule)
+        expected = estimate_contamination(box.features, (4, 4), cpu, 0, rule)
         for _ in range(2):
-            assert_array_equal(box.judge(rule).kept, expected.kept)
-            assert_array_equal(box.judge(rule).images, expected.images)
+            assert_array_equal(box.estimate(rule).kept, expected.kept)
+            assert_array_equal(box.estimate(rule).images, expected.images)
 
 
 def test_what_takes_long_is_found_again(data: DataSet, box: Sandbox, tmp_path: Path) -> None:
-    first = box.score(box.judge().kept)
+    first = box.score(box.estimate().kept)
     times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert times
     again = Sandbox(data, 0.25, "tune", 0, tmp_path)
-    assert_array_equal(again.score(again.judge().kept), first)
+    assert_array_equal(again.score(again.estimate().kept), first)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
     other = DataSet(data.name, data.train + 1, data.test, data.bad, data.paths, data.ratio)
     Sandbox(other, 0.25, "tune", 0, tmp_path).score()  # of other features

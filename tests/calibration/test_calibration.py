@@ -17,7 +17,7 @@ from softcore_calibration.objective import Objective
 from softcore_calibration.objectives import Scores
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.baseline import measure_baseline
-from softcore_runtime.bundle.training import measure_look, read_training
+from softcore_runtime.bundle.training import measure_image_statistics, read_training
 from softcore_runtime.errors import DataError, UsageError
 
 
@@ -65,11 +65,13 @@ def test_the_bundle_learns_where_good_parts_that_pass_lie(inspector: Inspector, 
     assert len(passing) == 39
     assert found.calibration.baselines == {
         "score": measure_baseline([s.score for s in passing]),
-        "brightness": measure_baseline([s.look[0] for s in passing]),
-        "contrast": measure_baseline([s.look[1] for s in passing]),
-        "sharpness": measure_baseline([s.look[2] for s in passing]),
+        "brightness": measure_baseline([s.image_statistics[0] for s in passing]),
+        "contrast": measure_baseline([s.image_statistics[1] for s in passing]),
+        "sharpness": measure_baseline([s.image_statistics[2] for s in passing]),
     }
-    np.testing.assert_array_equal(passing[0].look, measure_look(read_image(passing[0].path)))
+    np.testing.assert_array_equal(
+        passing[0].image_statistics, measure_image_statistics(read_image(passing[0].path))
+    )
     again = score(inspector, (category, None))
     assert again.cached == 64
     assert (
@@ -87,7 +89,7 @@ def test_without_good_images_the_training_images_stand_in(inspector: Inspector) 
     assert found.calibration.baselines is None
     assert found.calibration.good_sha256 is None
     assert found.calibration.escape is None
-    assert any("training images stand in" in str(doubt) for doubt in found.doubts)
+    assert any("training images stand in" in str(data_warning) for data_warning in found.data_warnings)
     lines = "\n".join(describe_findings(found))
     assert "calibrated on its training images" in lines
     assert "escape     unknown: no bad images were given" in lines
@@ -95,7 +97,7 @@ def test_without_good_images_the_training_images_stand_in(inspector: Inspector) 
         calibrate(inspector, Scoring(), training, Objective())
     with pytest.raises(DataError, match="good images are needed"):
         calibrate(inspector, Scoring(), training, OVERKILL, masked=True)
-    inspector.rehearse(inspector.manifest.threshold.model_copy(update={"min_area": 5}))
+    inspector.override_threshold(inspector.manifest.threshold.model_copy(update={"min_area": 5}))
     with pytest.raises(DataError, match="good images are needed"):
         calibrate(inspector, Scoring(), training, OVERKILL)
 
@@ -105,7 +107,7 @@ def test_one_bad_image_says_how_little_it_says(inspector: Inspector, category: P
     found = calibrate(inspector, scoring, read_training(inspector.bundle.path), OVERKILL)
     assert found.calibration.escape is not None
     assert (found.calibration.escape.low, found.calibration.escape.high) == (0, pytest.approx(0.975))
-    assert any("1 bad image" in str(doubt) for doubt in found.doubts)
+    assert any("1 bad image" in str(data_warning) for data_warning in found.data_warnings)
 
 
 def test_a_threshold_that_lets_most_pass_is_said_to(inspector: Inspector, category: Path) -> None:
@@ -113,7 +115,7 @@ def test_a_threshold_that_lets_most_pass_is_said_to(inspector: Inspector, catego
     training = read_training(inspector.bundle.path)
     for value, told in ((1e3, True), (1.0, False)):
         found = calibrate(inspector, scoring, training, Objective("value", {"value": value}))
-        assert any(doubt.kind == "useless" for doubt in found.doubts) is told
+        assert any(data_warning.kind == "useless" for data_warning in found.data_warnings) is told
 
 
 def test_swapped_classes_are_noticed(inspector: Inspector, category: Path) -> None:

@@ -91,7 +91,7 @@ def test_sound_images_raise_no_alarm(scored: tuple[Inspector, Scoring]) -> None:
     inspector, scoring = scored
     training = read_training(inspector.bundle.path)
     found = calibrate(inspector, scoring, training, Objective("overkill", {"share": 0.05}))
-    assert {doubt.kind for doubt in found.doubts} <= {"overlap", "drift"}
+    assert {data_warning.kind for data_warning in found.data_warnings} <= {"overlap", "drift"}
 
 
 def test_training_images_given_as_good_are_known_again(scored: tuple[Inspector, Scoring]) -> None:
@@ -103,5 +103,5 @@ def test_training_images_given_as_good_are_known_again(scored: tuple[Inspector, 
     found = calibrate(
         inspector, scoring, read_training(inspector.bundle.path), Objective("value", {"value": 1.0})
     )
-    near = next(doubt for doubt in found.doubts if doubt.kind == "near")
+    near = next(data_warning for data_warning in found.data_warnings if data_warning.kind == "near")
     assert len(near.names) == 40

@@ -23,7 +23,15 @@ from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.ledger.layout import FORMAT, TABLES
 from softcore_edge_app.ledger.ledger import Change, Ledger
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.outputs.modbus_map import CODES, COUNT, OURS, Orders, Requests, Signals, Words
+from softcore_edge_app.outputs.modbus_map import (
+    CODES,
+    COUNT,
+    OURS,
+    InputCoils,
+    InputRegisters,
+    OutputCoils,
+    OutputRegisters,
+)
 from softcore_edge_app.outputs.mqtt_health import OFFLINE
 from softcore_runtime import Decision
 from softcore_runtime.bundle.manifest import FORMAT_VERSION, Manifest, parse_manifest
@@ -271,15 +279,17 @@ def test_ledger_page_describes_the_seal(ledger: Path) -> None:
 def test_plc_tells_of_every_coil_and_register() -> None:
     coils, registers = (read_map(kind) for kind in ("coil", "register"))
     assert coils.keys() == registers.keys() == set(range(COUNT))
-    requests = [name.upper() for name in Requests.__annotations__]
-    signals = [COILS.get(name, name.upper()) for name in Signals.__annotations__]
+    requests = [name.upper() for name in InputCoils.__annotations__]
+    signals = [COILS.get(name, name.upper()) for name in OutputCoils.__annotations__]
     assert [coils[number] for number in range(len(requests))] == requests
     assert [coils[number] for number in range(OURS, COUNT)] == signals
     orders = dict.fromkeys(registers[number] for number in range(3))
     assert list(orders) == ["TRIGGER_PART", "RECIPE_WANTED"]
-    assert len(orders) == len(Orders.__annotations__)
+    assert len(orders) == len(InputRegisters.__annotations__)
     words = dict.fromkeys(registers[number] for number in range(OURS, COUNT))
-    assert list(words) == [REGISTERS.get(name, f"RESULT_{name.upper()}") for name in Words.__annotations__]
+    assert list(words) == [
+        REGISTERS.get(name, f"RESULT_{name.upper()}") for name in OutputRegisters.__annotations__
+    ]
     codes = ", ".join(f"{code} {decision}" for decision, code in CODES.items())
     assert f"| {codes}; 0: no result is here |" in read("plc.md")
 

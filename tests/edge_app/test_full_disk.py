@@ -16,7 +16,7 @@ import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.cli.service_command import _write
-from softcore_edge_app.delivery.marks import Marks
+from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, verify_ledger
 from softcore_edge_app.outputs.archive_record import Kept, write_sidecar
 from softcore_edge_app.verdict import decide
@@ -111,7 +111,7 @@ def test_no_half_labelled_image_is_left(
 
 def test_marks_that_can_not_be_kept_are_told_once(small_disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
     disk = fill(small_disk(100_000))
-    marks = Marks(disk / "line.ledger", "id")
+    marks = DeliveryOffsets(disk / "line.ledger", "id")
     for row in range(3):
         marks.write("receiver", row)
         assert marks.read("receiver") is None

@@ -1,6 +1,6 @@
 """Driver: writes a bundle again and again, each time in a process that kills itself one step later.
 
-Run by `test_workplace.py` as a process of its own, which has one thread and may therefore fork.
+Run by `test_staging_directory.py` as a process of its own, which has one thread and may therefore fork.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from softcore_export.workplace import workplace
+from softcore_export.staging_directory import staging_directory
 from softcore_runtime.bundle import folder_swap
 
 OLD, NEW, NEXT = "old", "new", "next"
@@ -34,7 +34,7 @@ def read(target: Path) -> str:
 
 
 def replace(target: Path, content: str) -> None:
-    with workplace(target) as place:
+    with staging_directory(target) as place:
         write(place, content)
 
 

@@ -32,7 +32,7 @@ from softcore_export.settings import ExportSettings
 from softcore_runtime import Decision, Inspector, UsageError, read_bundle, read_image
 from softcore_runtime.backends.openvino import computes_in_bf16
 from softcore_runtime.bundle import bundle
-from softcore_runtime.bundle.training import draw_thumbnail, measure_look, read_training
+from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics, read_training
 from softcore_runtime.errors import DataError, ExportError, SelfTestError
 from torch import nn
 
@@ -134,8 +134,8 @@ def test_weights_and_entries_are_scikit_learns(exported: Export, discs: Path) ->
     n, positions, _ = features.shape
     factors = np.empty((n, positions))
     for position in range(positions):
-        judge = LocalOutlierFactor(n_neighbors=6).fit(features[:, position].astype(float))
-        factors[:, position] = -judge.negative_outlier_factor_
+        oracle = LocalOutlierFactor(n_neighbors=6).fit(features[:, position].astype(float))
+        factors[:, position] = -oracle.negative_outlier_factor_
 
     learned = read_bundle(exported.path)
     image, row, column = learned.origins.T
@@ -503,7 +503,8 @@ def test_a_failed_gate_leaves_the_old_bundle(
 
 STAGES = [
     "export.load_backbone", "backbone.network.write_onnx", "backbone.network.check_parity",
-    "export.extract", "export.judge", "export.fit", "export.build_index", "export.leave_one_out",
+    "export.extract", "export.estimate_contamination", "export.fit", "export.build_index",
+    "export.leave_one_out",
     "export.provisional_threshold", "export.learn_hints", "export.Manifest", "export.choose_golden",
     "export.write_report",
 ]  # fmt: skip
@@ -565,12 +566,12 @@ def test_what_calibration_needs_of_the_training_images_is_kept(exported: Export)
     trusted = np.sort(exported.scores)[: len(training.scores)]
     np.testing.assert_array_equal(np.sort(training.scores), trusted)
     assert training.scores.max() == threshold
-    kept = zip(exported.images, training.thumbnails, training.looks, strict=True)
+    kept = zip(exported.images, training.thumbnails, training.image_statistics, strict=True)
     for path, thumbnail, look in kept:
         image = read_image(path)
         crop = exported.manifest.preprocessing.apply(image)
         np.testing.assert_array_equal(draw_thumbnail(crop), thumbnail)
-        np.testing.assert_array_equal(measure_look(image), look)
+        np.testing.assert_array_equal(measure_image_statistics(image), look)
 
 
 def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import LocalOutlierFactor
-from softcore_export.contamination.suspicion import judge
+from softcore_export.contamination.estimate import estimate_contamination
 from softcore_export.settings import ExportSettings
 from softcore_export.train import MemoryBank, fit
 from softcore_runtime.errors import DataError
@@ -32,8 +32,8 @@ def learn_from_scratch(features: np.ndarray, tau: float, ratio: float, first: in
     n, positions, dim = features.shape
     factors = np.empty((n, positions))
     for position in range(positions):
-        judge = LocalOutlierFactor(n_neighbors=6).fit(features[:, position].astype(float))
-        factors[:, position] = -judge.negative_outlier_factor_
+        oracle = LocalOutlierFactor(n_neighbors=6).fit(features[:, position].astype(float))
+        factors[:, position] = -oracle.negative_outlier_factor_
     out = sorted(range(n * positions), key=lambda i: factors.flat[i])[
         n * positions - int(tau * n * positions) :
     ]
@@ -89,11 +89,11 @@ def test_without_a_discriminator_it_is_patchcore(features: np.ndarray) -> None:
 
 def test_by_default_what_is_suspect_stays_out(features: np.ndarray) -> None:
     learned = fit(features, (H, W), ExportSettings(coreset_ratio=1), CPU)
-    judgement = judge(features, (H, W), CPU)
-    np.testing.assert_array_equal(learned.kept, judgement.kept)
-    np.testing.assert_array_equal(learned.factors, judgement.patches.astype(float))
+    estimate = estimate_contamination(features, (H, W), CPU)
+    np.testing.assert_array_equal(learned.kept, estimate.kept)
+    np.testing.assert_array_equal(learned.factors, estimate.patches.astype(float))
     np.testing.assert_array_equal(learned.weights, 1)
-    known = fit(features, (H, W), ExportSettings(coreset_ratio=1), CPU, judgement)
+    known = fit(features, (H, W), ExportSettings(coreset_ratio=1), CPU, estimate)
     np.testing.assert_array_equal(known.origins, learned.origins)
 
 

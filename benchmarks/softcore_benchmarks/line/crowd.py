@@ -22,7 +22,7 @@ from urllib.request import urlopen
 
 import numpy as np
 from softcore_edge_app.configuration.options import HttpOptions
-from softcore_edge_app.pipeline.controls import SetUp, Status
+from softcore_edge_app.pipeline.controls import OperatorControls, Status
 from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import SoftCoreError
@@ -51,7 +51,7 @@ def measure_crowd(clients: int, questions: int) -> dict[str, dict[str, float]]:
     """Measure, for each kind of client, how long questions about health take: milliseconds."""
     found = {}
     for kind in ("nobody", *REQUESTS):
-        server = WebServer(HttpOptions(port=0), cast(SetUp, _Idle()), lambda: (b"", ""))
+        server = WebServer(HttpOptions(port=0), cast(OperatorControls, _Idle()), lambda: (b"", ""))
         server.start()
         try:
             with _hold(server.url, kind, 0 if kind == "nobody" else clients):

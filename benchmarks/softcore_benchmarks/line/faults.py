@@ -246,7 +246,8 @@ def _compare_broker(rows: list[Row], decisions: dict[str, dict[str, Any]]) -> It
 def _compare_plc(rows: list[Row], rig: Rig) -> Iterator[str]:
     entered = [(int(row.entry.part), str(row.entry.decision)) for row in rows if row.entry.camera == "right"]
     told = [
-        (words.part, decision) for words, decision in zip(rig.plc.results, rig.plc.decisions, strict=True)
+        (registers.part, decision)
+        for registers, decision in zip(rig.plc.results, rig.plc.decisions, strict=True)
     ]
     if told != entered:
         yield f"the PLC has {len(told)} results, and the ledger {len(entered)}, or others"

@@ -97,7 +97,7 @@ def _compare(rig: Rig, losses: Losses) -> None:
     entered = {row.entry.trigger: str(row.entry.decision) for row in rows}
     parts = {int(row.entry.part): str(row.entry.decision) for row in rows if row.entry.camera == "right"}
     told = {trigger: one["decision"] for trigger, one in rig.watcher.decisions.items()}
-    results = [words.part for words in rig.plc.results]
+    results = [registers.part for registers in rig.plc.results]
     taken = dict(zip(results, rig.plc.decisions, strict=True))
     lines = (rig.folder / "out").read_text().splitlines(keepends=True)
     whole = [json.loads(line) for line in lines if line.endswith("}\n") and line.startswith("{")]

@@ -25,10 +25,10 @@ from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.configuration.options import CameraOptions, Configuration, HttpOptions
 from softcore_edge_app.connections import Connections
 from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
-from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
-from softcore_edge_app.pipeline.station import Station
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.cli.command_line import Parser, run
@@ -68,11 +68,13 @@ def _run_line(
     bundle: Path, images: list[NDArray[np.uint8]], folder: Path, pages: int, *, unchecked: bool
 ) -> Iterator[list[float]]:
     """Let a line decide as fast as it can, and give the times in seconds of its decisions, as they come."""
-    station = Station(Bookkeeper(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
+    station = InspectionStation(LedgerWriter(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
     recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
     options = CameraOptions(source="memory")
-    line = Line("camera", 0, _Memory(images), recipes, options, "run", station.call_clerk, fast=True)
-    station.add_line(line)
+    line = CameraPipeline(
+        "camera", 0, _Memory(images), recipes, options, "run", station.wake_publisher, fast=True
+    )
+    station.add_pipeline(line)
     published: list[float] = []
     station.add_listener(lambda _: published.append(time.perf_counter()))
     connections = Connections(station, Configuration(source="memory", http=HttpOptions(port=0)))

@@ -14,7 +14,13 @@ from typing import Any
 from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
-from softcore_edge_app.outputs.modbus_map import COUNT, Orders, Requests, Signals, Words
+from softcore_edge_app.outputs.modbus_map import (
+    COUNT,
+    InputCoils,
+    InputRegisters,
+    OutputCoils,
+    OutputRegisters,
+)
 
 TRIGGER, RESULT_ACK = 0, 1
 PART, RECIPE = 0, 2
@@ -56,7 +62,7 @@ class Plc:
     registers: int = 0
     silent: bool = False
     acknowledging: bool = True
-    results: list[Words] = field(default_factory=list)
+    results: list[OutputRegisters] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
     repeats: int = 0
     acknowledged: list[int] = field(default_factory=list)
@@ -102,24 +108,24 @@ class Plc:
             self.numbers[:] = [0] * len(self.numbers)
 
     @property
-    def signals(self) -> Signals:
+    def signals(self) -> OutputCoils:
         """What SoftCore signals."""
-        return Signals.unpack(self.bits[self.coils : self.coils + COUNT])
+        return OutputCoils.unpack(self.bits[self.coils : self.coils + COUNT])
 
     @property
-    def words(self) -> Words:
+    def words(self) -> OutputRegisters:
         """What SoftCore's registers say."""
-        return Words.unpack(self.numbers[self.registers : self.registers + COUNT])
+        return OutputRegisters.unpack(self.numbers[self.registers : self.registers + COUNT])
 
     @property
-    def requests(self) -> Requests:
+    def requests(self) -> InputCoils:
         """What the program asks."""
-        return Requests.unpack(self.bits[self.coils :])
+        return InputCoils.unpack(self.bits[self.coils :])
 
     @property
-    def orders(self) -> Orders:
+    def orders(self) -> InputRegisters:
         """What the program orders."""
-        return Orders.unpack(self.numbers[self.registers :])
+        return InputRegisters.unpack(self.numbers[self.registers :])
 
     def want(self, recipe: int) -> None:
         """Ask for a recipe."""

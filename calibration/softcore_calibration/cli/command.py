@@ -34,10 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
-    order = check_order(options)
+    request = check_order(options)
     if options.revert:
-        return _revert(order.bundle)
-    samples, wanted, mask = order.samples, order.objective, order.mask
+        return _revert(request.bundle)
+    samples, wanted, mask = request.samples, request.objective, request.mask
     for line in samples.layouts:
         _say(line)
     for line in samples.omitted:
@@ -45,7 +45,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     # Only now, for it takes a second: --help and mistakes in the options are answered at once.
     from softcore_calibration.demands import demand_enough, demand_good
 
-    training = read_training(order.bundle)
+    training = read_training(request.bundle)
 
     def demand(good: int | None, bad: int | None) -> None:
         """Refuse what so many images are too few for; without good ones the training images stand in."""
@@ -72,7 +72,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         from softcore_calibration.report.page import serve_page
 
     inspector = Inspector.load(
-        order.bundle,
+        request.bundle,
         engine=options.engine,
         provider=options.provider,
         threads=options.threads,
@@ -81,7 +81,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     exported = inspector.manifest
     first = (*exported.history, exported.threshold)[0]
     plain = first.model_copy(update={"min_area": options.min_area, "mask": None, "fail_above": None})
-    inspector.rehearse(plain, None if options.mask is None else read_image(options.mask))
+    inspector.override_threshold(plain, None if options.mask is None else read_image(options.mask))
     with open_cache(inspector, mask) as cache:
         scoring = score_samples(inspector, samples, cache, samples.count)
     wanting = not scoring.good and any(not defective for _, defective in samples.files)
@@ -96,13 +96,13 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     def find(objective: Objective) -> Findings:
         found = calibrate(inspector, scoring, training, objective, rate, masked=mask is not None)
         if fault := inspector.explain_threshold(found.threshold):
-            raise UsageError(f"{order.bundle}: {fault}; nothing was changed")
+            raise UsageError(f"{request.bundle}: {fault}; nothing was changed")
         return replace(found, manifest=exported)
 
     def use(findings: Findings) -> Findings:
         nonlocal exported
         before = exported
-        exported = set_threshold(order.bundle, findings.threshold, before, mask)
+        exported = set_threshold(request.bundle, findings.threshold, before, mask)
         return replace(findings, manifest=before)
 
     findings = find(wanted)
@@ -123,9 +123,9 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     else:
         jump = describe_jump(exported.threshold, findings.threshold)
         if jump and not options.yes and wanted.kind != "value":  # who names a threshold has said which
-            confirm(order.bundle, jump)
+            confirm(request.bundle, jump)
         use(findings)
-        print(f"  bundle     {manifest_path(order.bundle)} has the threshold; --revert goes back")
+        print(f"  bundle     {manifest_path(request.bundle)} has the threshold; --revert goes back")
     return 0
 
 

@@ -19,11 +19,11 @@ from softcore_calibration.cli.options import check_numbers, list_given, list_pla
 from softcore_calibration.data.samples import Samples, find_samples
 from softcore_calibration.objective import Objective
 
-__all__ = ["Order", "check_order"]
+__all__ = ["CalibrationRequest", "check_order"]
 
 
 @dataclass(frozen=True)
-class Order:
+class CalibrationRequest:
     """A calibration that nothing is known to stand in the way of.
 
     Attributes:
@@ -39,7 +39,7 @@ class Order:
     mask: bytes | None
 
 
-def check_order(options: argparse.Namespace) -> Order:
+def check_order(options: argparse.Namespace) -> CalibrationRequest:
     """Take the options, and refuse what can be refused at once.
 
     Raises:
@@ -66,7 +66,7 @@ def check_order(options: argparse.Namespace) -> Order:
             check_choice(options.engine, options.provider)
         with attempt():
             samples = find_samples(list_places(options))
-    return Order(bundle, samples, objective, mask)
+    return CalibrationRequest(bundle, samples, objective, mask)
 
 
 def _check_combinations(options: argparse.Namespace) -> None:

@@ -28,8 +28,8 @@ def describe_findings(findings: Findings) -> Iterator[str]:
     if findings.auroc is not None:
         yield f"  classes    AUROC {findings.auroc:.4f}, average precision {findings.average_precision:.4f}"
     yield f"  expect     {_expect(findings)}"
-    for doubt in findings.doubts:
-        yield f"  warning    {doubt}"
+    for data_warning in findings.data_warnings:
+        yield f"  warning    {data_warning}"
 
 
 def _tell(rate: Rate | None, kind: str, confidence: float) -> str:

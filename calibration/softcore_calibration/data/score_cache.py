@@ -39,7 +39,9 @@ class ScoreCache:
         ).fetchone()
         return found and (float(found[0]), float(found[1]), bytes(found[2]), bytes(found[3]))
 
-    def put(self, digest: str, score: float, spread: float, thumbnail: bytes, look: bytes) -> None:
+    def put(
+        self, digest: str, score: float, spread: float, thumbnail: bytes, image_statistics: bytes
+    ) -> None:
         """Keep an image's score; kept even if this process is killed right after."""
         with (
             contextlib.suppress(sqlite3.OperationalError),
@@ -47,7 +49,7 @@ class ScoreCache:
         ):  # a full disk costs time, no score
             self._database.execute(
                 "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)",
-                (self._scorer, digest, score, spread, thumbnail, look),
+                (self._scorer, digest, score, spread, thumbnail, image_statistics),
             )
 
 

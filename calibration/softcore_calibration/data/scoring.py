@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import FrameError, ImageError, Inspector, read_image
-from softcore_runtime.bundle.training import draw_thumbnail, measure_look
+from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics
 from softcore_runtime.cli.progress import track
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.file_names import to_text
@@ -30,7 +30,7 @@ class Scored:
         score: the exact score, as `Inspector.inspect` gives it.
         spread: the share of its patches above the threshold that the export set.
         thumbnail: uint8 `[32, 32]`.
-        look: float64 `[3]`, see `measure_look`.
+        image_statistics: float64 `[3]`, see `measure_image_statistics`.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Scored:
     score: float
     spread: float
     thumbnail: NDArray[np.uint8]
-    look: NDArray[np.float64]
+    image_statistics: NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ def score_samples(
             scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
             continue
         # The same pixels in another file give the same score, look and thumbnail, to the last bit.
-        shown = scored.score, scored.look.tobytes(), scored.thumbnail.tobytes()
+        shown = scored.score, scored.image_statistics.tobytes(), scored.thumbnail.tobytes()
         if first is None and shown not in seen:
             seen[sample.digest] = seen[shown] = scored
             (scoring.bad if sample.defective else scoring.good).append(scored)
@@ -117,15 +117,17 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
     known = cache.get(sample.digest)
     if known:
         scoring.cached += 1
-        score, spread, small, looks = known
+        score, spread, small, stored = known
         thumbnail = np.frombuffer(small, np.uint8).reshape(32, 32)
-        look = np.frombuffer(looks, np.float64)
+        image_statistics = np.frombuffer(stored, np.float64)
     else:
         image = sample.read(inspector.manifest.preprocessing.white)
         inspection = inspector.inspect(image)
         # Exact, for patch scores are wherever they are above the threshold.
         score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())
         thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(image))
-        look = measure_look(image)
-        cache.put(sample.digest, score, spread, thumbnail.tobytes(), look.tobytes())
-    return Scored(sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, look)
+        image_statistics = measure_image_statistics(image)
+        cache.put(sample.digest, score, spread, thumbnail.tobytes(), image_statistics.tobytes())
+    return Scored(
+        sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, image_statistics
+    )

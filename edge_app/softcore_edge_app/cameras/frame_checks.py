@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.bundle.training import Training, measure_look
+from softcore_runtime.bundle.training import Training, measure_image_statistics
 from softcore_runtime.images.preprocessing import SMALLEST_SIDE
 
 __all__ = ["FrameChecks"]
@@ -25,7 +25,7 @@ class FrameChecks:
     """
 
     def __init__(self, training: Training) -> None:
-        low, high = training.looks.min(axis=0), training.looks.max(axis=0)
+        low, high = training.image_statistics.min(axis=0), training.image_statistics.max(axis=0)
         self._darkest, self._brightest = low[0], high[0]
         self._least_contrast, self._least_sharpness = low[1], low[2]
 
@@ -39,7 +39,7 @@ class FrameChecks:
         """
         if min(frame.shape[:2]) < SMALLEST_SIDE:
             return None
-        brightness, contrast, sharpness = measure_look(frame)
+        brightness, contrast, sharpness = measure_image_statistics(frame)
         if brightness < _DARK * self._darkest:
             return (
                 f"too dark: its mean grey level is {brightness:.0f}, that of the darkest training image "

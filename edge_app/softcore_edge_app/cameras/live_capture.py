@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_edge_app.cameras.capture import Capture
-from softcore_edge_app.cameras.live_reader import LiveReader, Shot
+from softcore_edge_app.cameras.live_reader import CapturedFrame, LiveReader
 from softcore_edge_app.cameras.sources import Frame
 
 __all__ = ["LiveCapture"]
@@ -66,17 +66,17 @@ class LiveCapture:
     @property
     def fault(self) -> str | None:
         """Why it gives no image of a part just now, in plain words; None where it does."""
-        shot = self._reader.newest
-        if shot is None:
+        captured = self._reader.newest
+        if captured is None:
             return self._tell_silence(time.monotonic() - self._last) if self._opened else None
-        silent = time.monotonic() - shot.taken
-        return self._tell_silence(silent) if silent > self._patience else self._find_fault(shot)
+        silent = time.monotonic() - captured.taken
+        return self._tell_silence(silent) if silent > self._patience else self._find_fault(captured)
 
     @property
     def newest(self) -> NDArray[np.uint8] | None:
         """The newest image, taken or not; None before the first and after the end."""
-        shot = self._reader.newest
-        return None if shot is None else shot.image
+        captured = self._reader.newest
+        return None if captured is None else captured.image
 
     def open(self) -> bool:
         """Open it, and tell whether it is live: an address may serve a recorded video.
@@ -112,13 +112,13 @@ class LiveCapture:
         """
         since += self._latency
         until = min(until, since + self._patience)
-        shot = self._reader.wait(self._seen, until - time.monotonic())
-        while shot and shot.taken < since:
-            self._note(shot, used=False)
-            shot = self._reader.wait(self._seen, until - time.monotonic())
-        if shot is None:
+        captured = self._reader.wait(self._seen, until - time.monotonic())
+        while captured and captured.taken < since:
+            self._note(captured, used=False)
+            captured = self._reader.wait(self._seen, until - time.monotonic())
+        if captured is None:
             return self._miss(number, time.monotonic())
-        return self._give(number, shot)
+        return self._give(number, captured)
 
     def read_frames(self) -> Generator[Frame, None, None]:
         """Open it and give its newest frame, each at most once, until the generator is closed.
@@ -143,14 +143,16 @@ class LiveCapture:
     def _follow(self) -> Generator[Frame, None, None]:
         number, told = 0, self._last
         while True:
-            shot = self._reader.wait(self._seen, max(self._last, told) + self._patience - time.monotonic())
+            captured = self._reader.wait(
+                self._seen, max(self._last, told) + self._patience - time.monotonic()
+            )
             now = time.monotonic()
             number += 1
-            if shot and now - shot.taken <= self._patience:
-                yield self._give(number, shot)
+            if captured and now - captured.taken <= self._patience:
+                yield self._give(number, captured)
             else:
-                if shot:
-                    self._note(shot, used=False)
+                if captured:
+                    self._note(captured, used=False)
                 told = now
                 yield self._miss(number, now)
 
@@ -166,12 +168,12 @@ class LiveCapture:
             required=self._required,
         )
 
-    def _give(self, number: int, shot: Shot) -> Frame:
-        self._note(shot, used=True)
+    def _give(self, number: int, captured: CapturedFrame) -> Frame:
+        self._note(captured, used=True)
         name = f"{self.label}#{number}"
-        if fault := self._find_fault(shot):
-            return Frame(number, name, reason=fault, taken=shot.taken)
-        return Frame(number, name, image=shot.image, taken=shot.taken)
+        if fault := self._find_fault(captured):
+            return Frame(number, name, reason=fault, taken=captured.taken)
+        return Frame(number, name, image=captured.image, taken=captured.taken)
 
     def _miss(self, number: int, now: float) -> Frame:
         return Frame(number, f"{self.label}#{number}", reason=self._tell_silence(now - self._last))
@@ -180,17 +182,17 @@ class LiveCapture:
         refused = f": {self._reader.refused}" if self._reader.refused else ""
         return f"no new frame for {seconds:.1f} s (the {self._kind} is being reopened){refused}"
 
-    def _note(self, shot: Shot, *, used: bool) -> None:
-        self._passed_over += shot.sequence - self._seen - used
-        self._seen, self._last = shot.sequence, shot.taken
+    def _note(self, captured: CapturedFrame, *, used: bool) -> None:
+        self._passed_over += captured.sequence - self._seen - used
+        self._seen, self._last = captured.sequence, captured.taken
 
-    def _find_fault(self, shot: Shot) -> str | None:
-        still = shot.taken - shot.still_since
+    def _find_fault(self, captured: CapturedFrame) -> str | None:
+        still = captured.taken - captured.still_since
         if still > self._frozen_after:
             return f"the image has not changed for {still:.1f} s"
-        if _is_black(shot.image):
+        if _is_black(captured.image):
             return "the image is black"
-        shape, first = shot.image.shape, self._reader.shape
+        shape, first = captured.image.shape, self._reader.shape
         if first is not None and shape != first:  # the part would have another scale
             return f"the image has {_describe_shape(shape)}, and at the start it had {_describe_shape(first)}"
         return None

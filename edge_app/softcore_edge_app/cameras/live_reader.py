@@ -17,7 +17,7 @@ from softcore_runtime import SourceError
 from softcore_edge_app.cameras.capture import count_promised, open_capture, read_next
 from softcore_edge_app.cameras.devices import identify_device
 
-__all__ = ["LiveReader", "Shot"]
+__all__ = ["CapturedFrame", "LiveReader"]
 
 _OPENING = 6.0  # seconds for OpenCV to open a source or to give a frame; some cameras need three
 # A stream is opened again in less: FFmpeg opens one at a time in a process, so an attempt that an address
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Shot:
+class CapturedFrame:
     """A frame of a live source.
 
     Attributes:
@@ -95,8 +95,8 @@ class LiveReader:
         self._changed = threading.Condition()  # guards all that follows
         self._connections: list[_Connection] = []
         self._current: _Connection | None = None
-        self._shot: Shot | None = None
-        self._dialled = 0.0
+        self._shot: CapturedFrame | None = None
+        self._connected = 0.0
         self._limit = self._needed = 0.0
         self._attempts = 0
         self._pause = _FIRST_PAUSE
@@ -112,7 +112,7 @@ class LiveReader:
         # A thread that comes back from OpenCV while Python takes itself down aborts the process.
         atexit.register(self.stop)
         with self._changed:
-            first = self._dial()
+            first = self._connect()
             self._changed.wait_for(lambda: self._shot or first.ended or self._closed, 2 * _OPENING + 1)
             if first.recorded:
                 return False
@@ -126,11 +126,11 @@ class LiveReader:
             return True
 
     @property
-    def newest(self) -> Shot | None:
+    def newest(self) -> CapturedFrame | None:
         """The newest frame; None before the first and after the end."""
         return self._shot
 
-    def wait(self, after: int, seconds: float) -> Shot | None:
+    def wait(self, after: int, seconds: float) -> CapturedFrame | None:
         """Give the newest frame as soon as its sequence number exceeds `after`.
 
         None if none comes in time, or the source is left meanwhile.
@@ -167,13 +167,13 @@ class LiveReader:
                 connection.leave = True
             self._changed.notify_all()
 
-    def _dial(self) -> _Connection:
+    def _connect(self) -> _Connection:
         short = self.kind == "stream" and self._attempts % _FULL
         self._limit = min(max(_OPENING_AGAIN, 2 * self._needed), _OPENING) if short else _OPENING
         self._attempts += 1
         connection = _Connection(self, self._limit)
         self._connections.append(connection)
-        self._dialled = connection.began
+        self._connected = connection.began
         connection.start()
         return connection
 
@@ -185,19 +185,19 @@ class LiveReader:
                     self._changed.wait(due)
                     continue
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-                self._dial()
+                self._connect()
 
     def _due(self) -> float:
         """Say when to open the source once more, in seconds of the monotonic clock."""
         self._connections = [connection for connection in self._connections if not connection.ended]
-        soonest = self._dialled + self._pause
+        soonest = self._connected + self._pause
         if not self._connections:
             return soonest
         youngest = self._connections[-1]
         if len(self._connections) >= _MANY:
-            return self._dialled + _RARELY
+            return self._connected + _RARELY
         if youngest.opened is None:
-            return self._dialled + self._limit + _GRACE
+            return self._connected + self._limit + _GRACE
         taken = self._shot.taken if self._shot else 0.0
         return max(taken + max(self._patience, self._second), youngest.opened + self._second, soonest)
 
@@ -219,7 +219,7 @@ class LiveReader:
             last = self._shot
             still = last is not None and _same(last.image, image)
             still_since = last.still_since if last and still else taken
-            self._shot = Shot(image, last.sequence + 1 if last else 1, taken, still_since)
+            self._shot = CapturedFrame(image, last.sequence + 1 if last else 1, taken, still_since)
             # A driver that repeats itself is often cured by a new beginning.
             connection.leave = taken - max(still_since, connection.began) > self._frozen_after
             self._changed.notify_all()

@@ -30,7 +30,7 @@ from softcore_edge_app.health.memory import limit_arenas
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_edge_app.outputs.printer import Printer
 from softcore_edge_app.pipeline.assembly import assemble, is_live
-from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.replay import replay_command
 from softcore_edge_app.tally import Tally
 
@@ -102,10 +102,10 @@ def _work(options: argparse.Namespace) -> None:
         overlays=overlays,
         lossless=not is_live(station),
         on_error=station.fail,
-        cameras=tuple(station.lines),
+        cameras=tuple(station.pipelines),
     )
     tally, start = Tally(), time.perf_counter()
-    tallies = {name: Tally() for name in station.lines}
+    tallies = {name: Tally() for name in station.pipelines}
     station.add_listener(lambda decided: tally.add(decided.verdict))
     station.add_listener(lambda decided: tallies[decided.entry.camera].add(decided.verdict))
     station.add_listener(printer.print)
@@ -128,14 +128,14 @@ def _work(options: argparse.Namespace) -> None:
         raise SourceError(f"no frame could be decided: {tally.total} INVALID")
 
 
-def _stay(station: Station, url: str) -> None:
+def _stay(station: InspectionStation, url: str) -> None:
     """Keep the page for who wants to look at it: recordings are gone through in a moment."""
     _log.info("all frames were gone through; the page stays at %s until Ctrl-C", url)
     with suppress(KeyboardInterrupt):
         station.wait_for_fault()
 
 
-def _end(station: Station, connections: Connections, printer: Printer) -> None:
+def _end(station: InspectionStation, connections: Connections, printer: Printer) -> None:
     """Bring all to its end, whoever asks for it again meanwhile: it takes a second at most."""
     before = [signal.signal(which, signal.SIG_IGN) for which in _ENDING]
     try:
@@ -149,7 +149,7 @@ def _end(station: Station, connections: Connections, printer: Printer) -> None:
 
 
 def _summarise(
-    station: Station,
+    station: InspectionStation,
     printer: Printer,
     overlays: OverlayFolder | None,
     tally: Tally,
@@ -157,7 +157,7 @@ def _summarise(
     seconds: float,
 ) -> None:
     lines = tally.describe(seconds)
-    for name, line in station.lines.items():
+    for name, line in station.pipelines.items():
         inspector = line.recipes.current.inspector
         threshold, path = inspector.manifest.threshold, inspector.bundle.path
         of_camera = [
@@ -168,7 +168,7 @@ def _summarise(
             line.source.remark,
         ]
         before = ""
-        if len(station.lines) > 1:
+        if len(station.pipelines) > 1:
             before, counts = f"{name}: ", tallies[name].describe(seconds)[0]
             of_camera.insert(0, counts)
         lines.extend(f"{before}{told}" for told in of_camera if told)
@@ -176,8 +176,8 @@ def _summarise(
         lines.append(f"{overlays.saved} overlays in {overlays.path}")
     if printer.left_out:
         lines.append(f"{printer.left_out} lines were left out: standard output was read too slowly")
-    if station.book.remark:
-        lines.append(station.book.remark)
+    if station.writer.remark:
+        lines.append(station.writer.remark)
     print("\n".join(lines), file=sys.stderr)
 
 

@@ -12,7 +12,7 @@ __all__ = ["Output", "OutputStatus"]
 
 
 class Output(Protocol):
-    """Somewhere that decisions go; a courier of its own brings them, in the ledger's order.
+    """Somewhere that decisions go; a worker of its own brings them, in the ledger's order.
 
     Attributes:
         name: what its mark in the ledger's deliveries and its counters are called; never changes.
@@ -35,7 +35,7 @@ class Output(Protocol):
             following: those that are asked for next; they may be sent on ahead.
 
         Raises:
-            OutputError: the receiver doesn't have it yet. The courier asks again with the same entry, and
+            OutputError: the receiver doesn't have it yet. The worker asks again with the same entry, and
                 that call goes on where this one was: nothing is sent twice that may still arrive.
         """
         ...

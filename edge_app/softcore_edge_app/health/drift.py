@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from softcore_runtime import Bound, Decision, Inspector
 from softcore_runtime.bundle.baseline import Baseline, measure_baseline, take_logarithm
 from softcore_runtime.bundle.threshold import Calibration
-from softcore_runtime.bundle.training import QUANTITIES, measure_look
+from softcore_runtime.bundle.training import QUANTITIES, measure_image_statistics
 
 from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace, ShareChart
@@ -115,7 +115,9 @@ class Drift:
         if entry.decision is Decision.PASS and exact and entry.score is not None:
             values["score"] = entry.score
         if watch.parts % _EVERY == 1 and decided.frame is not None and decided.frame.image is not None:
-            values.update(zip(QUANTITIES, measure_look(decided.frame.image).tolist(), strict=True))
+            values.update(
+                zip(QUANTITIES, measure_image_statistics(decided.frame.image).tolist(), strict=True)
+            )
         with self._lock:
             for quantity, value in values.items():
                 watch.add(quantity, value)
@@ -217,7 +219,7 @@ def _describe(camera: str, watch: _Watch) -> list[Deviation]:
     return [Deviation(camera, watch.category, *one) for one in found]
 
 
-def find_references(inspector: Inspector, looks: Mapping[str, Baseline]) -> dict[str, Reference]:
+def find_references(inspector: Inspector, baselines: Mapping[str, Baseline]) -> dict[str, Reference]:
     """Find what a bundle knows of good parts, by quantity; reads nothing from the disk.
 
     The calibration's good images tell; of the threshold, or of the last one before it for which scores meant
@@ -226,10 +228,10 @@ def find_references(inspector: Inspector, looks: Mapping[str, Baseline]) -> dict
 
     Args:
         inspector: which has it open.
-        looks: the baselines of its training images, see `Recipe.baselines`.
+        baselines: the baselines of its training images, see `Recipe.baselines`.
     """
     manifest, backbone = inspector.manifest, inspector.backbone
-    found = {quantity: Reference(baseline, "in training") for quantity, baseline in looks.items()}
+    found = {quantity: Reference(baseline, "in training") for quantity, baseline in baselines.items()}
     now = manifest.threshold
     for threshold in (now, *reversed(manifest.history)):
         calibration = threshold.calibration

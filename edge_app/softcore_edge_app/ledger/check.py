@@ -151,11 +151,11 @@ def _verify(path: Path, seal: Seal | None, noted: str | None, tail: int | None =
         if where:
             fault = replace(fault, detail=f"{fault}; {where}") if fault else Fault(Flaw.DAMAGED, None, where)
     rows, notes = walk.rows, walk.notes
-    unproven = None if seal or fault else _find_doubt(path, heads)
+    unproven = None if seal or fault else _find_warning(path, heads)
     return Verification(rows.count, rows.head, seal is not None, fault, notes.count, notes.head, unproven)
 
 
-def _find_doubt(path: Path, heads: Heads | None) -> str | None:
+def _find_warning(path: Path, heads: Heads | None) -> str | None:
     """Say why nothing proves how many rows a ledger without a seal must have."""
     name = head_path(path).name
     if heads is None:

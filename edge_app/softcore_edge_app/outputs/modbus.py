@@ -14,7 +14,7 @@ from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.ledger.origin import find_origin
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.modbus_client import ModbusClient
-from softcore_edge_app.outputs.modbus_map import Orders, Requests, Signals, Words
+from softcore_edge_app.outputs.modbus_map import InputCoils, InputRegisters, OutputCoils, OutputRegisters
 from softcore_edge_app.pipeline.controls import CameraStatus, Controls
 
 try:
@@ -25,7 +25,7 @@ except ImportError as error:  # pragma: no cover - seen by the imports' test in 
 __all__ = ["PlcLink"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two attempts to reach the PLC
-_LOOK = 0.05  # seconds from one look at the line, and at what the PLC orders, to the next
+_POLL = 0.05  # seconds from one look at the line, and at what the PLC orders, to the next
 _HEARTBEAT = 0.5  # seconds
 _PATIENCE = 0.3  # seconds that one delivery waits for its acknowledgement
 _JOINING = 0.8  # seconds
@@ -54,12 +54,12 @@ class PlcLink:
         self._fault: str | None = f"{self._plc.label} was not reached yet"
         self._changed = threading.Condition()  # guards the next two
         self._entry: Entry | None = None  # the one to be delivered
-        self._taken: Words | None = None  # the last result that the PLC took
+        self._taken: OutputRegisters | None = None  # the last result that the PLC took
         # All that follows is the thread's own: what the PLC is to have in our part of the map, ...
-        self._signals, self._words = Signals(), Words()
+        self._signals, self._words = OutputCoils(), OutputRegisters()
         self._adopted = False  # ... once it is known what an earlier run has left there,
-        self._orders = Orders(0, 0)
-        self._there: Words | None = None  # what our registers hold; None if that isn't known,
+        self._orders = InputRegisters(0, 0)
+        self._there: OutputRegisters | None = None  # what our registers hold; None if that isn't known,
         self._looked = 0.0
         self._numbered = last_part != "0"  # whether the PLC numbers its parts, as far as is known,
         self._part: int | None = None  # the part whose trigger was taken last,
@@ -154,7 +154,7 @@ class PlcLink:
         requests, signals = self._plc.read_coils()
         orders, words = self._plc.read_registers()
         if not signals.tells(words):  # never raised, or the PLC has lost it
-            signals = Signals(trigger_ack=signals.trigger_ack)
+            signals = OutputCoils(trigger_ack=signals.trigger_ack)
         elif not signals.result_valid:
             self._take(words)
         self._signals, self._words = signals, words
@@ -170,7 +170,7 @@ class PlcLink:
         lost = there != self._signals
         fresh = requests.trigger and not self._signals.trigger_ack
         now = time.monotonic()
-        if self._there is None or lost or fresh or now - self._looked >= _LOOK:
+        if self._there is None or lost or fresh or now - self._looked >= _POLL:
             self._orders, self._there = self._plc.read_registers()
             self._looked = now
             self._look()
@@ -184,7 +184,7 @@ class PlcLink:
         if self._signals != there:
             self._plc.write_coils(self._signals)
 
-    def _answer_trigger(self, requests: Requests, there: Signals) -> None:
+    def _answer_trigger(self, requests: InputCoils, there: OutputCoils) -> None:
         if not requests.trigger:
             self._part = None
             self._signals = replace(self._signals, trigger_ack=False, trigger_refused=False)
@@ -204,7 +204,7 @@ class PlcLink:
         self._part, self._answered, self._numbered = part, False, part > 0
         self._signals = replace(self._signals, trigger_ack=True, busy=True)
 
-    def _answer_result(self, requests: Requests) -> None:
+    def _answer_result(self, requests: InputCoils) -> None:
         if self._signals.result_valid:
             if requests.result_ack:
                 self._take(self._words)
@@ -225,7 +225,7 @@ class PlcLink:
             toggle=self._words.sequence % 2 == 1,
         )
 
-    def _take(self, words: Words) -> None:
+    def _take(self, words: OutputRegisters) -> None:
         """Note that the PLC has a result."""
         # A PLC that doesn't number its parts calls them all 0: that says nothing about this one.
         self._answered = self._answered or 0 < words.part == self._part

@@ -9,7 +9,14 @@ from softcore_runtime import OutputError
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import ModbusOptions
-from softcore_edge_app.outputs.modbus_map import COUNT, OURS, Orders, Requests, Signals, Words
+from softcore_edge_app.outputs.modbus_map import (
+    COUNT,
+    OURS,
+    InputCoils,
+    InputRegisters,
+    OutputCoils,
+    OutputRegisters,
+)
 
 try:
     from pymodbus import ModbusException
@@ -40,7 +47,7 @@ class ModbusClient:
             options.host, port=options.port, timeout=options.timeout, retries=0, name="softcore"
         )
 
-    def read_coils(self) -> tuple[Requests, Signals]:
+    def read_coils(self) -> tuple[InputCoils, OutputCoils]:
         """Read what the PLC asks, and our own signals as they are there."""
         first = self._options.coils
         what = f"reading coils {first} to {first + COUNT - 1}"
@@ -48,9 +55,9 @@ class ModbusClient:
             what, lambda: self._client.read_coils(first, count=COUNT, device_id=self._options.unit)
         ).bits[:COUNT]
         self._check(what, len(coils))
-        return Requests.unpack(coils), Signals.unpack(coils)
+        return InputCoils.unpack(coils), OutputCoils.unpack(coils)
 
-    def read_registers(self) -> tuple[Orders, Words]:
+    def read_registers(self) -> tuple[InputRegisters, OutputRegisters]:
         """Read what the PLC orders, and our own registers as they are there."""
         first = self._options.registers
         what = f"reading registers {first} to {first + COUNT - 1}"
@@ -59,9 +66,9 @@ class ModbusClient:
             lambda: self._client.read_holding_registers(first, count=COUNT, device_id=self._options.unit),
         ).registers
         self._check(what, len(registers))
-        return Orders.unpack(registers), Words.unpack(registers)
+        return InputRegisters.unpack(registers), OutputRegisters.unpack(registers)
 
-    def write_coils(self, signals: Signals) -> None:
+    def write_coils(self, signals: OutputCoils) -> None:
         """Write all our coils at once."""
         first = self._options.coils + OURS
         self._request(
@@ -69,7 +76,7 @@ class ModbusClient:
             lambda: self._client.write_coils(first, signals.pack(), device_id=self._options.unit),
         )
 
-    def write_registers(self, words: Words) -> None:
+    def write_registers(self, words: OutputRegisters) -> None:
         """Write all our registers at once."""
         first = self._options.registers + OURS
         self._request(

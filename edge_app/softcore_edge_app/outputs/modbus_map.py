@@ -12,7 +12,16 @@ from softcore_runtime import Decision
 from softcore_edge_app.ledger.origin import find_origin
 from softcore_edge_app.ledger.row import Entry
 
-__all__ = ["CODES", "COUNT", "OURS", "Orders", "Requests", "Signals", "Words", "number_part"]
+__all__ = [
+    "CODES",
+    "COUNT",
+    "OURS",
+    "InputCoils",
+    "InputRegisters",
+    "OutputCoils",
+    "OutputRegisters",
+    "number_part",
+]
 
 OURS = 8  # the first coil and the first register that SoftCore writes; those before are the PLC's
 COUNT = 20  # coils in all, and registers in all
@@ -23,7 +32,7 @@ _PLC_LAYOUT, _OUR_LAYOUT = ">IH", ">IHHHQHI"  # the high word of a number comes 
 
 
 @dataclass(frozen=True)
-class Requests:
+class InputCoils:
     """The PLC's coils, from the first on.
 
     Attributes:
@@ -35,13 +44,13 @@ class Requests:
     result_ack: bool
 
     @classmethod
-    def unpack(cls, coils: Sequence[bool]) -> Requests:
+    def unpack(cls, coils: Sequence[bool]) -> InputCoils:
         """Read them from all the coils."""
         return cls(*coils[:2])
 
 
 @dataclass(frozen=True)
-class Signals:
+class OutputCoils:
     """SoftCore's coils, in their order from `OURS` on.
 
     Attributes:
@@ -70,7 +79,7 @@ class Signals:
     trigger_refused: bool = False
 
     @classmethod
-    def unpack(cls, coils: Sequence[bool]) -> Signals:
+    def unpack(cls, coils: Sequence[bool]) -> OutputCoils:
         """Read them from all the coils."""
         return cls(*coils[OURS:COUNT])
 
@@ -78,7 +87,7 @@ class Signals:
         """Give the coils from `OURS` on."""
         return list(astuple(self))
 
-    def tells(self, words: Words) -> bool:
+    def tells(self, words: OutputRegisters) -> bool:
         """Whether they are as they were when the result in the registers was raised."""
         decision = [self.passed, self.failed, self.review, self.invalid]
         wanted = [words.code == code for code in CODES.values()]
@@ -86,7 +95,7 @@ class Signals:
 
 
 @dataclass(frozen=True)
-class Orders:
+class InputRegisters:
     """The PLC's registers, from the first on.
 
     Attributes:
@@ -98,13 +107,13 @@ class Orders:
     recipe: int
 
     @classmethod
-    def unpack(cls, registers: Sequence[int]) -> Orders:
+    def unpack(cls, registers: Sequence[int]) -> InputRegisters:
         """Read them from all the registers."""
         return cls(*struct.unpack_from(_PLC_LAYOUT, _join(registers)))
 
 
 @dataclass(frozen=True)
-class Words:
+class OutputRegisters:
     """SoftCore's registers, in their order from `OURS` on.
 
     Attributes:
@@ -126,7 +135,7 @@ class Words:
     decisions: int = 0
 
     @classmethod
-    def unpack(cls, registers: Sequence[int]) -> Words:
+    def unpack(cls, registers: Sequence[int]) -> OutputRegisters:
         """Read them from all the registers."""
         return cls(*struct.unpack(_OUR_LAYOUT, _join(registers[OURS:COUNT])))
 
@@ -134,10 +143,10 @@ class Words:
         """Give the registers from `OURS` on."""
         return list(struct.unpack(f">{COUNT - OURS}H", struct.pack(_OUR_LAYOUT, *astuple(self))))
 
-    def follow(self, entry: Entry) -> Words:
+    def follow(self, entry: Entry) -> OutputRegisters:
         """Put the next result in; one that is there already keeps its sequence number."""
         key = _derive_key(entry)
-        return Words(
+        return OutputRegisters(
             part=number_part(entry),
             sequence=self.sequence if key == self.key else (self.sequence + 1) % _UINT16,
             code=CODES[entry.decision],

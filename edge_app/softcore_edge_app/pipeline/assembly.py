@@ -15,15 +15,15 @@ from softcore_edge_app.cameras.sources import Images, Source
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.configuration.overlaps import find_overlaps
 from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
-from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
-from softcore_edge_app.pipeline.station import Station
 
 __all__ = ["assemble", "is_live"]
 
 
-def assemble(configuration: Configuration) -> Station:
+def assemble(configuration: Configuration) -> InspectionStation:
     """Open all that a line needs: sources are looked at, bundles loaded and tested, the ledger opened.
 
     Raises:
@@ -49,17 +49,17 @@ def assemble(configuration: Configuration) -> Station:
         if isinstance(source, Images):
             source.follow_white(partial(_find_white, recipes[name]))
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
-    station, run = Station(Bookkeeper(ledger)), secrets.token_hex(8)
+    station, run = InspectionStation(LedgerWriter(ledger)), secrets.token_hex(8)
     for number, (name, options) in enumerate(cameras.items()):
-        station.add_line(
-            Line(
+        station.add_pipeline(
+            CameraPipeline(
                 name,
                 number,
                 sources[name],
                 recipes[name],
                 options,
                 f"{run}-{number + 1}" if configuration.cameras else run,
-                station.call_clerk,
+                station.wake_publisher,
                 fast=configuration.fast,
                 frames=configuration.frames,
             )
@@ -67,9 +67,9 @@ def assemble(configuration: Configuration) -> Station:
     return station
 
 
-def is_live(station: Station) -> bool:
+def is_live(station: InspectionStation) -> bool:
     """Tell whether parts pass while nobody waits for them: whether any camera is live."""
-    return any(isinstance(line.source, LiveCapture) for line in station.lines.values())
+    return any(isinstance(pipeline.source, LiveCapture) for pipeline in station.pipelines.values())
 
 
 def _choose_source(options: CameraOptions, *, required: bool) -> Source:

@@ -13,7 +13,7 @@ from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.origin import Origin
 
-__all__ = ["CameraStatus", "Controls", "SetUp", "Status", "View"]
+__all__ = ["CameraStatus", "Controls", "OperatorControls", "Status", "View"]
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,15 @@ class View:
 
     Attributes:
         image: uint8 BGR `[H, W, 3]`, its newest one; None where there is none.
-        looks: of the training images of the bundle in use, float64 `[N, 3]`, see `measure_look`.
+        image_statistics: of the training images of the bundle in use, float64 `[N, 3]`, see
+            `measure_image_statistics`.
     """
 
     image: NDArray[np.uint8] | None
-    looks: NDArray[np.float64]
+    image_statistics: NDArray[np.float64]
 
 
-class SetUp(Controls, Protocol):
+class OperatorControls(Controls, Protocol):
     """A running line, as a person sees it who sets it up.
 
     Whatever is changed is noted in the ledger first. All of it raises UsageError where there is no such
@@ -171,6 +172,6 @@ class SetUp(Controls, Protocol):
         """
         ...
 
-    def look(self, camera: str | None) -> View:
+    def view(self, camera: str | None) -> View:
         """Give what a camera sees, decided on or not."""
         ...

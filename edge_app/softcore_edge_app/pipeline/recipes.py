@@ -22,7 +22,7 @@ from softcore_edge_app.verdict import Verdict, decide
 
 __all__ = ["Recipe", "Recipes"]
 
-_LOOK = 0.1  # seconds between two looks whether the line ends
+_POLL = 0.1  # seconds between two looks whether the line ends
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class Recipe:
         name: what it is switched to with.
         inspector: what decides.
         checks: what no part can look like; None where everything is inspected.
-        looks: of the N training images, float64 `[N, 3]`, see `measure_look`.
-        baselines: of those looks, by quantity; none where there are too few training images.
+        image_statistics: of the N training images, float64 `[N, 3]`, see `measure_image_statistics`.
+        baselines: of those statistics, by quantity; none where there are too few training images.
     """
 
     name: str
     inspector: Inspector
     checks: FrameChecks | None
-    looks: NDArray[np.float64]
+    image_statistics: NDArray[np.float64]
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     _deciding: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -60,9 +60,9 @@ class Recipe:
         Args:
             leaves: whether not to wait any longer for a decision that is being made: it may hang.
         """
-        if not self.inspector.outdated:
+        if not self.inspector.is_stale:
             return
-        while not self._deciding.acquire(timeout=_LOOK):
+        while not self._deciding.acquire(timeout=_POLL):
             if leaves():
                 return
         try:
@@ -127,6 +127,6 @@ class Recipes:
         path = self._paths[name]
         inspector, training = self._load(path), read_training(path)
         checks = None if self._unchecked else FrameChecks(training)
-        measured = zip(QUANTITIES, map(measure_baseline, training.looks.T), strict=True)
+        measured = zip(QUANTITIES, map(measure_baseline, training.image_statistics.T), strict=True)
         baselines = {quantity: baseline for quantity, baseline in measured if baseline}
-        return Recipe(name, inspector, checks, training.looks, baselines)
+        return Recipe(name, inspector, checks, training.image_statistics, baselines)

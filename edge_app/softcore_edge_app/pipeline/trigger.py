@@ -86,7 +86,7 @@ class Trigger:
             return True
 
     def revoke(self, verdict: Verdict) -> None:
-        """Put another decision in the place of one that was not published; for the clerk alone."""
+        """Replace a decision that was not published; for the decision publisher alone."""
         self.verdict, self.inspection = verdict, None
 
     def tell_time(self) -> int:

@@ -128,7 +128,7 @@ class TriggerQueue:
                 before = self.waiting - 1
                 self.refuse(trigger, f"too many triggers: {before} wait, and it would come too late")
             elif frame is None and trigger.deadline is not None:
-                self._wake()  # the clerk, to note the deadline
+                self._wake()  # the publisher, to note the deadline
             return trigger
 
     def settle(
@@ -221,7 +221,7 @@ class TriggerQueue:
             return ran
 
     def wait_for_room(self, ahead: int) -> bool:
-        """Wait until fewer than `ahead` wait for their decision, and the clerk keeps up.
+        """Wait until fewer than `ahead` wait for their decision, and the publisher keeps up.
 
         Returns:
             False once the end has come.

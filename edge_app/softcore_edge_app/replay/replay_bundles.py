@@ -81,7 +81,7 @@ class ReplayBundles:
         inspector, checks = self._load(revision.path, entry.engine, entry.provider)
         manifest = revision.manifest
         if self._holds.get(inspector) is not manifest:
-            inspector.rehearse(manifest.threshold, read_mask(revision.path, manifest))
+            inspector.override_threshold(manifest.threshold, read_mask(revision.path, manifest))
             self._holds[inspector] = manifest
         then = _name_computer(entry.engine, entry.provider, entry.precision)
         backbone = inspector.backbone

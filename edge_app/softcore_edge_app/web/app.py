@@ -16,12 +16,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.forms import MOST_BYTES, VIEWS, problem
 from softcore_edge_app.web.guard import TOKEN_HEADER, Guard, refuse_body
+from softcore_edge_app.web.history_api import make_look_back, make_marks
+from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.images import make_images
-from softcore_edge_app.web.look_back import make_look_back, make_marks
+from softcore_edge_app.web.ledger_queries import LedgerQueries
+from softcore_edge_app.web.operator_api import make_preview, make_set_up, run_in_threads
 from softcore_edge_app.web.page import add_page
-from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.set_up import make_preview, make_set_up, run_in_threads
-from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shifts.report import make_report
 from softcore_edge_app.web.status import LineStatus, make_status
 
@@ -34,7 +34,7 @@ def make_web_app(
     status: LineStatus,
     metrics_render: Callable[[], tuple[bytes, str]],
     events: Events,
-    shelf: Shelf,
+    cache: ImageCache,
     *,
     hosts: list[str],
     token: str | None,
@@ -45,7 +45,7 @@ def make_web_app(
         status: how the line is, and the line.
         metrics_render: gives the metrics and their content type.
         events: the decisions and notes.
-        shelf: the parts' images.
+        cache: the parts' images.
         hosts: the names that the app answers to.
         token: what whoever changes something must show; None lets nobody.
     """
@@ -64,21 +64,21 @@ def make_web_app(
     async def describe_api() -> dict[str, Any]:
         return app.openapi()
 
-    controls, reader = status.controls, Reader(status.ledger, events.ended)
+    controls, queries = status.controls, LedgerQueries(status.ledger, events.ended)
     in_thread = run_in_threads(events.ended)
     app.include_router(make_status(status))
     app.include_router(_make_streams(metrics_render, events))
-    app.include_router(make_look_back(reader, shelf))
-    app.include_router(make_images(shelf, reader, controls))
-    app.include_router(make_preview(controls, reader, shelf))
-    app.include_router(make_report(reader, shelf, status.shift))
+    app.include_router(make_look_back(queries, cache))
+    app.include_router(make_images(cache, queries, controls))
+    app.include_router(make_preview(controls, queries, cache))
+    app.include_router(make_report(queries, cache, status.shift))
     # `Guard` asks for the token; what is said of it here is for the schema.
     shown = [
         Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
         Security(HTTPBearer(auto_error=False)),
     ]
     app.include_router(make_set_up(controls, in_thread), dependencies=shown)
-    app.include_router(make_marks(reader, controls, in_thread), dependencies=shown)
+    app.include_router(make_marks(queries, controls, in_thread), dependencies=shown)
     add_page(app)
     return app
 

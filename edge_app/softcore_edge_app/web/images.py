@@ -8,13 +8,13 @@ import cv2
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Path, Response
 from pydantic import BaseModel
-from softcore_runtime.bundle.training import measure_look
+from softcore_runtime.bundle.training import measure_image_statistics
 
-from softcore_edge_app.pipeline.controls import SetUp
+from softcore_edge_app.pipeline.controls import OperatorControls
 from softcore_edge_app.web.forms import VIEWS, Camera, Responses, Word, problem
 from softcore_edge_app.web.guard import refuse_body
-from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.shelf import Kind, NoImageError, Shelf, shrink
+from softcore_edge_app.web.image_cache import ImageCache, Kind, NoImageError, shrink
+from softcore_edge_app.web.ledger_queries import LedgerQueries
 
 __all__ = ["make_images"]
 
@@ -32,7 +32,7 @@ class Focus(BaseModel):
     typical: float
 
 
-def make_images(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
+def make_images(cache: ImageCache, queries: LedgerQueries, controls: OperatorControls) -> APIRouter:
     """Make what shows images, to everybody who reaches the port."""
     views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses=VIEWS)
     # One at a time: the inspection has the processors.
@@ -48,15 +48,15 @@ def make_images(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
 
         The last 50 parts' are in memory, the others' in the archive, as far as it keeps them.
         """
-        drawn = shelf.recall(trigger, kind)
+        drawn = cache.recall(trigger, kind)
         try:
             if drawn is None:
-                drawn = await to_thread.run_sync(shelf.draw, trigger, kind, limiter=limiter)
+                drawn = await to_thread.run_sync(cache.draw, trigger, kind, limiter=limiter)
             if drawn is None:
-                part = await reader.find(trigger) if reader.ledger else None
+                part = await queries.find(trigger) if queries.ledger else None
                 if part is None:
                     raise NoImageError("no such part is known (any more)")
-                drawn = await to_thread.run_sync(shelf.fetch, part.row.entry, kind, limiter=limiter)
+                drawn = await to_thread.run_sync(cache.fetch, part.row.entry, kind, limiter=limiter)
         except NoImageError as error:
             raise HTTPException(404, str(error)) from None
         return Response(drawn, media_type=f"image/{'png' if kind == 'frame' else 'jpeg'}", headers=_FOREVER)
@@ -64,9 +64,9 @@ def make_images(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
     @views.get("/focus", responses={409: problem("No such camera.")})
     def measure_focus(camera: Camera = None) -> Focus:
         """How sharp a camera's newest image is, decided on or not, for whoever turns its lens."""
-        view = controls.look(camera)
-        of_training = sorted(view.looks[:, _SHARPNESS].tolist())
-        now = None if view.image is None else float(measure_look(view.image)[_SHARPNESS])
+        view = controls.view(camera)
+        of_training = sorted(view.image_statistics[:, _SHARPNESS].tolist())
+        now = None if view.image is None else float(measure_image_statistics(view.image)[_SHARPNESS])
         return Focus(sharpness=now, lowest=of_training[0], typical=of_training[len(of_training) // 2])
 
     @views.get(
@@ -80,7 +80,7 @@ def make_images(shelf: Shelf, reader: Reader, controls: SetUp) -> APIRouter:
     )
     async def give_newest(camera: Camera = None) -> Response:
         """A camera's newest image as JPEG."""
-        image = controls.look(camera).image
+        image = controls.view(camera).image
         if image is None:
             raise HTTPException(404, "the camera has given no image yet")
 

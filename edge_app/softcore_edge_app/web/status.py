@@ -14,7 +14,7 @@ from softcore_runtime.cli.local_page import Answer
 
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift import Deviation
-from softcore_edge_app.pipeline.controls import CameraStatus, SetUp, Status
+from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls, Status
 from softcore_edge_app.web.forms import VIEWS
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.shifts.shift import Shift, ShiftReport
@@ -74,7 +74,7 @@ class LineStatus:
         find_fault: says what is wrong with the archive, or None.
     """
 
-    controls: SetUp
+    controls: OperatorControls
     shift: Shift
     token: bool
     ledger: Path | None = None

@@ -12,7 +12,7 @@ from softcore_runtime.cli.command_line import run
 from softcore_runtime.folders.copies import list_pairs
 
 from softcore_export.cli.options import build_parser
-from softcore_export.cli.preflight import Order, check_order
+from softcore_export.cli.preflight import ExportRequest, check_order
 from softcore_export.data.dataset import TrainingImages
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    order = check_order(options)
-    images = order.images or _draw(order)
-    _announce(images, order)
+    request = check_order(options)
+    images = request.images or _draw(request)
+    _announce(images, request)
     # Only now, for they take seconds: --help and mistakes are answered at once.
     from softcore_export.contamination.choices import choices_path, read_choices
     from softcore_export.export import export, prepare
@@ -40,7 +40,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.review:  # a web server takes its time to load
         from softcore_export.review.review import review
 
-    target = order.target
+    target = request.target
     if options.review:
         exports: list[Export] = []
 
@@ -49,24 +49,24 @@ def _export(options: argparse.Namespace) -> int:
             threshold, bank = done.manifest.threshold, done.manifest.bank
             _say(f"  exported   {done.path}: threshold {threshold.value:.4g}, {bank.n:,} entries")
 
-        with prepare(images, target, order.settings) as prepared:
+        with prepare(images, target, request.settings) as prepared:
             review(prepared, target, note, _say)
         for done in exports:  # the last one, if there was any
             _report(done)
     else:
-        _report(export(images, target, order.settings, read_choices(choices_path(target))))
+        _report(export(images, target, request.settings, read_choices(choices_path(target))))
     return 0
 
 
-def _draw(order: Order) -> TrainingImages:
+def _draw(request: ExportRequest) -> TrainingImages:
     from softcore_export.data.procedural_pill import draw_category
 
-    _say(f"drawing {order.folder}")
-    draw_category(order.folder, seed=order.settings.seed)
-    return TrainingImages.find(order.folder, order.max_images)
+    _say(f"drawing {request.folder}")
+    draw_category(request.folder, seed=request.settings.seed)
+    return TrainingImages.find(request.folder, request.max_images)
 
 
-def _announce(images: TrainingImages, order: Order) -> None:
+def _announce(images: TrainingImages, request: ExportRequest) -> None:
     """Say what is there, and what of it may not be meant."""
     from softcore_export.data.survey import survey
 
@@ -80,9 +80,9 @@ def _announce(images: TrainingImages, order: Order) -> None:
         )
     if len(images.paths) < _FEW:
         _say(f"warning: that is few; {_FEW} or more give a threshold that means something")
-    for line in (*images.omitted, *survey(images.paths).describe(order.settings.preprocessing)):
+    for line in (*images.omitted, *survey(images.paths).describe(request.settings.preprocessing)):
         _say(f"warning: {line}")
-    if labelled := order.labelled:
+    if labelled := request.labelled:
         bad = sum(defective for _, defective in labelled.images)
         layout = f" ({labelled.layout})" if labelled.layout else ""
         _say(f"{len(labelled.images) - bad:,} good and {bad:,} bad images in {labelled.folder}{layout}")

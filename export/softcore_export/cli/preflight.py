@@ -24,15 +24,15 @@ from softcore_export.data.dataset import (
     find_labelled,
 )
 from softcore_export.settings import ExportSettings
-from softcore_export.workplace import check_target
+from softcore_export.staging_directory import check_target
 
-__all__ = ["Order", "check_order"]
+__all__ = ["ExportRequest", "check_order"]
 
 _STATE_DICTS = (b"PK", b"\x80")  # how torch's files begin: a zip archive, or a pickle of the older ones
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportRequest:
     """An export that nothing is known to stand in the way of.
 
     Attributes:
@@ -52,7 +52,7 @@ class Order:
     target: Path
 
 
-def check_order(options: argparse.Namespace) -> Order:
+def check_order(options: argparse.Namespace) -> ExportRequest:
     """Take the options, and refuse what can be refused at once.
 
     Raises:
@@ -89,7 +89,7 @@ def check_order(options: argparse.Namespace) -> Order:
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
-    return Order(settings, folder, images, max_images, labelled, target)
+    return ExportRequest(settings, folder, images, max_images, labelled, target)
 
 
 def _check_category(name: str, target: Path) -> None:

@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from softcore_runtime.errors import BundleCorruptError
 
-__all__ = ["FILE", "Contamination", "Copy", "Estimate", "Judged", "read_contamination", "write_contamination"]
+__all__ = [
+    "FILE",
+    "Contamination",
+    "Copy",
+    "Estimate",
+    "ImageRecord",
+    "read_contamination",
+    "write_contamination",
+]
 
 FILE = "contamination.json"
 
@@ -33,7 +41,7 @@ class Estimate(_Record):
         return self
 
 
-class Judged(_Record):
+class ImageRecord(_Record):
     """A training image.
 
     Attributes:
@@ -68,7 +76,7 @@ class Contamination(_Record):
     """All of the file; `images` has the most suspect first."""
 
     estimate: Estimate
-    images: tuple[Judged, ...]
+    images: tuple[ImageRecord, ...]
     copies: tuple[Copy, ...] = ()
 
     @property

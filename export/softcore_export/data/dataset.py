@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.bundle.training import draw_thumbnail, measure_look
+from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics
 from softcore_runtime.cli.command_line import suggest
 from softcore_runtime.errors import DataError, FrameError, ImageError, UsageError
 from softcore_runtime.folders.copies import find_copies, hash_pixels
@@ -49,7 +49,7 @@ class TrainingImages:
     digests: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     thumbnails: list[NDArray[np.uint8]] = field(default_factory=list)
-    looks: list[NDArray[np.float64]] = field(default_factory=list)
+    image_statistics: list[NDArray[np.float64]] = field(default_factory=list)
     traces: list[NDArray[np.float64] | None] = field(default_factory=list)
     grains: list[NDArray[np.int8]] = field(default_factory=list)
 
@@ -87,7 +87,14 @@ class TrainingImages:
         Raises:
             DataError: at the end, if fewer than `FEWEST` could be read.
         """
-        for known in (self.read, self.digests, self.skipped, self.thumbnails, self.looks, self.grains):
+        for known in (
+            self.read,
+            self.digests,
+            self.skipped,
+            self.thumbnails,
+            self.image_statistics,
+            self.grains,
+        ):
             known.clear()
         self.traces.clear()
         self.redrawn.clear()
@@ -109,7 +116,7 @@ class TrainingImages:
             self.read.append(path)
             self.digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
             self.thumbnails.append(draw_thumbnail(crop))
-            self.looks.append(measure_look(image))
+            self.image_statistics.append(measure_image_statistics(image))
             self.traces.append(measure_traces(image))
             self.grains.append(extract_grain(image))
             yield crop

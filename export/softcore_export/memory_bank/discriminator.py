@@ -53,13 +53,13 @@ def outlier_factors(
     """
     n, positions, dim = features.shape
     k = max(1, min(k, n - 1))
-    judge = DISCRIMINATORS[discriminator]
+    measure = DISCRIMINATORS[discriminator]
     step = max(1, _CHUNK // (n * max(n, dim, k * dim // 8)))
     factors = np.empty((n, positions))
     for start in track(range(0, positions, step), "outlier factors"):
         chunk = np.ascontiguousarray(features[:, start : start + step].swapaxes(0, 1))  # [c, N, d]
         x = torch.from_numpy(chunk).to(device, torch.float64)
-        factors[:, start : start + step] = judge(x, k).cpu().numpy().T
+        factors[:, start : start + step] = measure(x, k).cpu().numpy().T
     return factors
 
 

@@ -17,7 +17,7 @@ from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.contamination.choices import Choices, choices_path
-from softcore_export.contamination.contamination import Contamination, Judged
+from softcore_export.contamination.contamination import Contamination, ImageRecord
 from softcore_export.report.heat_map import encode, heat_image, lay_heat, resize
 
 __all__ = ["FILE", "Facts", "render_report", "write_report"]
@@ -78,7 +78,7 @@ class Facts:
             )
         if len(self.digests) != n:
             raise ValueError(f"digests must be [N] = [{n}], not [{len(self.digests)}]")
-        if sorted(self.names) != sorted(judged.path for judged in self.contamination.images):
+        if sorted(self.names) != sorted(record.path for record in self.contamination.images):
             raise ValueError("contamination must judge just the images in paths")
 
     @property
@@ -89,7 +89,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class _Suspect:
-    judged: Judged
+    record: ImageRecord
     chosen: bool
     why: str
     missing: str
@@ -126,15 +126,15 @@ def write_report(folder: Path, facts: Facts) -> None:
 def _render(facts: Facts, size: int) -> str:
     manifest, images, names = facts.manifest, facts.contamination.images, facts.names
     rows = {name: row for row, name in enumerate(names)}
-    suspicion = np.array([judged.suspicion for judged in images])
-    order = np.array([rows[judged.path] for judged in images])
+    suspicion = np.array([record.suspicion for record in images])
+    order = np.array([rows[record.path] for record in images])
     suspect = np.zeros(len(names), np.bool_)
     suspect[order] = suspicion > 1
     shares = facts.scores / manifest.threshold.value
     worth_showing = [
-        judged
-        for place, judged in enumerate(images)
-        if place < _LEAST or judged.suspicion > 1 or facts.digests[rows[judged.path]] in facts.choices.images
+        record
+        for place, record in enumerate(images)
+        if place < _LEAST or record.suspicion > 1 or facts.digests[rows[record.path]] in facts.choices.images
     ]
     entries = np.bincount(facts.origins[:, 0], minlength=len(names))  # [N]
     most = np.argsort(-entries, kind="stable")[:_LEAST]
@@ -153,7 +153,7 @@ def _render(facts: Facts, size: int) -> str:
         few=_FEW,
         choices_file=choices_path(Path(manifest.category)).name,
         chosen=sum(digest in facts.choices.images for digest in facts.digests),
-        suspects=[_show(facts, rows[judged.path], judged) for judged in worth_showing[:_SHOWN]],
+        suspects=[_show(facts, rows[record.path], record) for record in worth_showing[:_SHOWN]],
         suspect_count=int(suspect.sum()),
         unshown=len(worth_showing[_SHOWN:]),
         excluded=int((~facts.kept).sum()),
@@ -178,16 +178,16 @@ def _render(facts: Facts, size: int) -> str:
     return to_text(page)  # a folder's name may be no text
 
 
-def _show(facts: Facts, row: int, judged: Judged) -> _Suspect:
+def _show(facts: Facts, row: int, record: ImageRecord) -> _Suspect:
     grid = (facts.manifest.grid.height, facts.manifest.grid.width)
     chosen = facts.digests[row] in facts.choices.images
-    why = _explain(facts, row, judged.suspicion)
+    why = _explain(facts, row, record.suspicion)
     seen = _read(facts.paths[row], facts.manifest.preprocessing)
     if isinstance(seen, str):
-        return _Suspect(judged, chosen, why, missing=seen)
+        return _Suspect(record, chosen, why, missing=seen)
     suspicion, kept = facts.patch_suspicion[row].reshape(grid), facts.kept[row].reshape(grid)
     heat = encode(resize(heat_image(seen[1], suspicion, kept), _THUMBNAIL))
-    return _Suspect(judged, chosen, why, "", encode(resize(seen[1], _THUMBNAIL)), heat)
+    return _Suspect(record, chosen, why, "", encode(resize(seen[1], _THUMBNAIL)), heat)
 
 
 def _explain(facts: Facts, row: int, suspicion: float) -> str:

@@ -88,7 +88,7 @@ def review_app(session: Session) -> FastAPI:
             grid=session.prepared.grid,
             files=sum(len(subject.names) for subject in session.subjects.values()),
             contents=len(session.subjects),
-            estimate=session.prepared.judgement.estimate,
+            estimate=session.prepared.estimate.share,
         )
 
     @app.get("/review.{kind}")

@@ -140,14 +140,14 @@ class Session:
             with contextlib.suppress(Exception):  # the choices must outlive even a fault of ours
                 self.export()
 
-    def ask(self, order: Literal["export", "finish"]) -> bool:
+    def ask(self, request: Literal["export", "finish"]) -> bool:
         """Ask `work` for an export or the end; False while an export is running."""
         with self._lock:
             if self.running_since is not None:
                 return False
-            if order == "export":
+            if request == "export":
                 self.running_since = time.monotonic()
-            self._orders.put(order)
+            self._orders.put(request)
         return True
 
     def choose(self, digest: str, choice: Choice | None) -> None:
@@ -171,7 +171,7 @@ class Session:
     def patches(self, digest: str) -> NDArray[np.float32]:
         """Give the suspicion of each patch, float32 `[H, W]`."""
         rows = self.subjects[digest].rows
-        patches: NDArray[np.float32] = self.prepared.judgement.patches[rows].max(axis=0)
+        patches: NDArray[np.float32] = self.prepared.estimate.patches[rows].max(axis=0)
         return patches.reshape(self.prepared.grid)
 
     def kept(self, digest: str) -> NDArray[np.bool_]:
@@ -228,7 +228,7 @@ class Session:
 def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
     """List the contents of the images by their SHA-256, the most suspect first."""
     images, rows = prepared.images, dict[str, list[int]]()
-    for row in np.argsort(-prepared.judgement.images, kind="stable").tolist():
+    for row in np.argsort(-prepared.estimate.images, kind="stable").tolist():
         rows.setdefault(images.digests[row], []).append(row)
     names = {path: [to_text(path.relative_to(images.folder).as_posix())] for path in images.read}
     for copy, original in {**images.repeated, **images.redrawn}.items():  # which are learned once
@@ -237,7 +237,7 @@ def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
         digest: _Subject(
             own,
             [name for row in own for name in names[images.read[row]]],
-            float(prepared.judgement.images[own[0]]),
+            float(prepared.estimate.images[own[0]]),
         )
         for digest, own in rows.items()
     }

@@ -32,7 +32,7 @@ from softcore_runtime.record import Record, Sha256
 from softcore_runtime.regular_file import hash_file, read_regular
 
 __all__ = [
-    "ENGINES",
+    "ENGINE_FOLDER",
     "Build",
     "Device",
     "SearchTimes",
@@ -45,7 +45,7 @@ __all__ = [
     "read_search_times",
 ]
 
-ENGINES = "engines"  # in the bundle's folder
+ENGINE_FOLDER = "engines"  # in the bundle's folder
 _MADE, _SEARCH = "made.json", "search.json"
 _LARGEST = 2**20  # bytes of either
 _DRIVER = "libcuda.so.1"
@@ -172,7 +172,7 @@ def find_missing(library: Path) -> list[str]:
 
 def find_engines(bundle: Path, build: Build) -> Path | None:
     """Find the folder of engines that were built as `build` says, whole; None where there is none."""
-    folder = bundle / ENGINES / build.key
+    folder = bundle / ENGINE_FOLDER / build.key
     try:
         made = _Made.model_validate_json(read_regular(folder / _MADE, _LARGEST)[0])
         whole = made.files == _hash_engines(folder) != {}
@@ -189,7 +189,7 @@ def keep_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
         ProviderError: the block left no engines there.
         UsageError: the bundle can't be written.
     """
-    root = bundle / ENGINES
+    root = bundle / ENGINE_FOLDER
     draft = None
     try:
         root.mkdir(exist_ok=True)
@@ -215,7 +215,7 @@ def keep_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
 def read_search_times(bundle: Path, device: Device, onnxruntime: str, bank: str) -> SearchTimes | None:
     """Read what was measured on this very machine for this very bank; None where nothing was."""
     try:
-        times = SearchTimes.model_validate_json(read_regular(bundle / ENGINES / _SEARCH, _LARGEST)[0])
+        times = SearchTimes.model_validate_json(read_regular(bundle / ENGINE_FOLDER / _SEARCH, _LARGEST)[0])
     except (OSError, ValidationError):
         return None
     asked = {"device": str(device), "onnxruntime": onnxruntime, "bank": bank}
@@ -228,7 +228,7 @@ def keep_search_times(bundle: Path, times: SearchTimes) -> None:
     Raises:
         UsageError: the bundle can't be written.
     """
-    file = bundle / ENGINES / _SEARCH
+    file = bundle / ENGINE_FOLDER / _SEARCH
     try:
         file.parent.mkdir(exist_ok=True)
         file.write_text(times.model_dump_json(indent=2) + "\n")

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from softcore_runtime.backends.devices import ENGINES
+from softcore_runtime.backends.devices import ENGINE_FOLDER
 from softcore_runtime.bundle import training
 from softcore_runtime.bundle.array_file import parse_array
 from softcore_runtime.bundle.files import read_file, verify_file
@@ -72,7 +72,7 @@ _REQUIRED = (
     _SCORES,
     training.SCORES,
     training.THUMBNAILS,
-    training.LOOKS,
+    training.STATISTICS,
     *(f"{name}.npy" for name in _ARRAYS),
 )
 _IN_MEMORY = {BACKBONE, _SCORES, *(f"{name}.npy" for name in _ARRAYS)}
@@ -338,7 +338,7 @@ def record_files(path: Path) -> dict[str, FileRecord]:
     files = sorted(
         file
         for file in path.rglob("*")
-        if file.is_file() and file.name != _MANIFEST and file.relative_to(path).parts[0] != ENGINES
+        if file.is_file() and file.name != _MANIFEST and file.relative_to(path).parts[0] != ENGINE_FOLDER
     )
     return {
         file.relative_to(path).as_posix(): FileRecord(sha256=hash_file(file), bytes=file.stat().st_size)

@@ -22,9 +22,9 @@ from softcore_runtime.record import Record, Sha256
 __all__ = [
     "FORMAT_VERSION",
     "Agreement",
-    "Backbone",
-    "Bank",
-    "Dataset",
+    "BackboneRecord",
+    "BankRecord",
+    "DatasetRecord",
     "FileRecord",
     "Grid",
     "HintsRecord",
@@ -50,7 +50,7 @@ def _check_name(name: str) -> str:
 FileName = Annotated[str, AfterValidator(_check_name)]
 
 
-class Backbone(Record):
+class BackboneRecord(Record):
     """The network in `backbone.onnx`, and what computed the memory bank's features with it."""
 
     name: str = Field(description="the network's name, as for `softcore-export --backbone`")
@@ -72,7 +72,7 @@ class Grid(Record):
     width: int = Field(gt=0, le=4096, description="columns of the grid")
 
 
-class Bank(Record):
+class BankRecord(Record):
     """The memory bank in `bank.npy` `[n, d]` and how it was drawn (`docs/explanation/method.md`)."""
 
     n: int = Field(gt=0, lt=2**31, description="number of entries")
@@ -125,7 +125,7 @@ class Agreement(Record):
     auroc_fp32: float | None = Field(ge=0, le=1, description="image AUROC on the labelled images in FP32")
 
 
-class Dataset(Record):
+class DatasetRecord(Record):
     """What the bundle was trained on."""
 
     images: int = Field(alias="pictures", gt=0, description="number of training images")
@@ -161,9 +161,9 @@ class Manifest(Record):
     created: datetime = Field(description="when it was exported")
     tools: dict[str, str] = Field(description="the libraries that made it, each with its version")
     preprocessing: Preprocessing = Field(description="how a frame is brought to the network's input")
-    backbone: Backbone = Field(description="the network")
+    backbone: BackboneRecord = Field(description="the network")
     grid: Grid = Field(description="the grid of patches")
-    bank: Bank = Field(description="the memory bank")
+    bank: BankRecord = Field(description="the memory bank")
     index: IndexRecord = Field(description="the HNSW index")
     hints: HintsRecord = Field(description="the hints")
     parity: Parity = Field(description="`backbone.onnx` compared with torch")
@@ -177,7 +177,7 @@ class Manifest(Record):
         max_length=1000,
         description="why no golden frame fails at the threshold that the export set; null where one does",
     )
-    dataset: Dataset = Field(description="the training images")
+    dataset: DatasetRecord = Field(description="the training images")
     files: dict[FileName, FileRecord] = Field(
         max_length=10_000, description="every other file of the bundle, by its relative path"
     )

@@ -23,22 +23,22 @@ from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.images.image_file import check_frame, to_bgr8
 
 __all__ = [
-    "LOOKS",
     "QUANTITIES",
     "SCORES",
+    "STATISTICS",
     "THUMBNAILS",
     "Training",
     "draw_thumbnail",
-    "measure_look",
+    "measure_image_statistics",
     "most_bytes",
     "read_training",
     "write_training",
 ]
 
-SCORES, THUMBNAILS, LOOKS = (f"training/{name}.npy" for name in ("scores", "thumbnails", "looks"))
-QUANTITIES = ("brightness", "contrast", "sharpness")  # of a look, in this order
+SCORES, THUMBNAILS, STATISTICS = (f"training/{name}.npy" for name in ("scores", "thumbnails", "looks"))
+QUANTITIES = ("brightness", "contrast", "sharpness")  # of image statistics, in this order
 _SIDE = 32
-_ENOUGH = 256  # pixels of the shorter side, from which a look is measured
+_ENOUGH = 256  # pixels of the shorter side, from which they are measured
 _BAND = 2**16  # pixels
 _LARGEST = 2**30  # bytes of a file, whatever the bundle's manifest says
 
@@ -50,12 +50,12 @@ class Training:
     Attributes:
         scores: float64 `[T]`, T <= N, leave-one-image-out, of the images that aren't suspect.
         thumbnails: uint8 `[N, 32, 32]`.
-        looks: float64 `[N, 3]`, see `measure_look`.
+        image_statistics: float64 `[N, 3]`, see `measure_image_statistics`.
     """
 
     scores: NDArray[np.float64]
     thumbnails: NDArray[np.uint8]
-    looks: NDArray[np.float64]
+    image_statistics: NDArray[np.float64]
 
     def __post_init__(self) -> None:
         if self.scores.ndim != 1 or self.scores.dtype != np.float64 or not np.isfinite(self.scores).all():
@@ -63,8 +63,12 @@ class Training:
         if self.thumbnails.shape[1:] != (_SIDE, _SIDE) or self.thumbnails.dtype != np.uint8:
             raise ValueError(f"thumbnails must be uint8 [N, {_SIDE}, {_SIDE}]")
         shape = (len(self.thumbnails), 3)
-        if self.looks.shape != shape or self.looks.dtype != np.float64 or not np.isfinite(self.looks).all():
-            raise ValueError(f"looks must be finite float64 {list(shape)}")
+        if (
+            self.image_statistics.shape != shape
+            or self.image_statistics.dtype != np.float64
+            or not np.isfinite(self.image_statistics).all()
+        ):
+            raise ValueError(f"image statistics must be finite float64 {list(shape)}")
 
 
 def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -73,7 +77,7 @@ def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def measure_look(frame: NDArray[np.generic]) -> NDArray[np.float64]:
+def measure_image_statistics(frame: NDArray[np.generic]) -> NDArray[np.float64]:
     """Measure how a frame looks: its brightness, contrast and sharpness, float64 `[3]`.
 
     Mean and standard deviation of its grey levels, and the standard deviation of their Laplacian. Of a large
@@ -110,7 +114,7 @@ def write_training(path: Path, training: Training) -> None:
     (path / SCORES).parent.mkdir(exist_ok=True)
     np.save(path / SCORES, training.scores, allow_pickle=False)
     np.save(path / THUMBNAILS, training.thumbnails, allow_pickle=False)
-    np.save(path / LOOKS, training.looks, allow_pickle=False)
+    np.save(path / STATISTICS, training.image_statistics, allow_pickle=False)
 
 
 def read_training(path: Path) -> Training:
@@ -120,7 +124,7 @@ def read_training(path: Path) -> Training:
         BundleCorruptError: a file is missing or holds something else.
     """
     try:
-        return Training(*(read_array(path / name, _LARGEST) for name in (SCORES, THUMBNAILS, LOOKS)))
+        return Training(*(read_array(path / name, _LARGEST) for name in (SCORES, THUMBNAILS, STATISTICS)))
     except ValueError as error:
         raise BundleCorruptError(f"{(path / SCORES).parent}: {error}") from error
 
@@ -130,5 +134,5 @@ def most_bytes(images: int) -> dict[str, int]:
     return {
         SCORES: HEADER + 8 * images,
         THUMBNAILS: HEADER + _SIDE**2 * images,
-        LOOKS: HEADER + 8 * len(QUANTITIES) * images,
+        STATISTICS: HEADER + 8 * len(QUANTITIES) * images,
     }

@@ -75,7 +75,7 @@ def _decode(data: bytes | memoryview, flags: int) -> NDArray[np.generic]:
 def _keep_words() -> Iterator[list[str]]:
     """Keep what C code prints on standard error in the block; its lines are in the list afterwards."""
     words: list[str] = []
-    ear = _open_ear()
+    ear = _open_listener()
     if ear is None:
         yield words
         return
@@ -92,7 +92,7 @@ def _keep_words() -> Iterator[list[str]]:
             os.write(2, "".join(f"{line}\n" for line in others).encode(errors="surrogateescape"))
 
 
-class _Ear:
+class _WarningListener:
     """A file in memory for C's `stderr` to point to."""
 
     def __init__(self) -> None:
@@ -115,9 +115,9 @@ class _Ear:
 
 
 @functools.cache
-def _open_ear() -> _Ear | None:
+def _open_listener() -> _WarningListener | None:
     """Open the file once for the process; None on a system whose C library has no such variable."""
     try:
-        return _Ear()
+        return _WarningListener()
     except (AttributeError, OSError, ValueError):
         return None

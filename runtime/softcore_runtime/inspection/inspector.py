@@ -29,8 +29,7 @@ from softcore_runtime.bundle.bundle import (
     read_manifest,
     read_mask,
 )
-from softcore_runtime.bundle.manifest import Backbone as BackboneRecord
-from softcore_runtime.bundle.manifest import Manifest
+from softcore_runtime.bundle.manifest import BackboneRecord, Manifest
 from softcore_runtime.bundle.threshold import Calibration, Threshold
 from softcore_runtime.bundle.threshold_change import explain_threshold
 from softcore_runtime.decision import Bound, Decision
@@ -76,7 +75,7 @@ class Inspector:
         self._seen = bundle.stamp
         # Of each golden frame its score here and those of its patches, float32 [P], once they are known.
         self._golden: list[tuple[float, NDArray[np.float32]]] = []
-        self._take_up(bundle.manifest, read_mask(bundle.path, bundle.manifest))
+        self._use_manifest(bundle.manifest, read_mask(bundle.path, bundle.manifest))
 
     def __repr__(self) -> str:
         here, manifest = self._backbone, self._manifest
@@ -294,7 +293,7 @@ class Inspector:
         """
         return self._inspect(frames, range(len(frames))) if len(frames) else []
 
-    def rehearse(self, threshold: Threshold, mask: NDArray[np.uint8] | None = None) -> None:
+    def override_threshold(self, threshold: Threshold, mask: NDArray[np.uint8] | None = None) -> None:
         """Use another threshold in this inspector alone, as a calibration does before it writes one.
 
         Args:
@@ -319,7 +318,7 @@ class Inspector:
         if mask is not None:
             grid = (self._manifest.grid.height, self._manifest.grid.width)
             check_mask(mask, self._manifest.preprocessing, grid)
-        self._take_up(self._manifest.model_copy(update={"threshold": threshold}), mask)
+        self._use_manifest(self._manifest.model_copy(update={"threshold": threshold}), mask)
 
     def explain_threshold(self, threshold: Threshold) -> str | None:
         """Say why a threshold can't be used: no golden frame would fail by it.
@@ -349,7 +348,7 @@ class Inspector:
         return explain_threshold(threshold, self._manifest, scores)
 
     @property
-    def outdated(self) -> bool:
+    def is_stale(self) -> bool:
         """Whether the manifest was written since, so that `refresh` has something to do; a look at one file.
 
         Example:
@@ -390,7 +389,7 @@ class Inspector:
         if fault:
             raise SelfTestError(f"{self._bundle.path}: {fault}; the earlier threshold stays in use")
         old = self._manifest.threshold
-        self._take_up(manifest, read_mask(self._bundle.path, manifest))
+        self._use_manifest(manifest, read_mask(self._bundle.path, manifest))
         return manifest.threshold != old
 
     def run_self_test(self) -> float:
@@ -553,7 +552,7 @@ class Inspector:
             frame=frame,
         )
 
-    def _take_up(self, manifest: Manifest, mask: NDArray[np.uint8] | None) -> None:
+    def _use_manifest(self, manifest: Manifest, mask: NDArray[np.uint8] | None) -> None:
         """Let a manifest's threshold hold from the next frame on."""
         ignored = None
         if mask is not None:

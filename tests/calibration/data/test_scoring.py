@@ -56,7 +56,7 @@ def test_a_changed_image_is_scored_anew(inspector: Inspector, category: Path, tm
 def test_whatever_changes_a_score_changes_the_scorer(inspector: Inspector, tiny_bundle: Path) -> None:
     seen = {describe_scorer(inspector, None), describe_scorer(inspector, b"mask")}
     threshold = inspector.manifest.threshold
-    inspector.rehearse(threshold.model_copy(update={"min_area": 7}))
+    inspector.override_threshold(threshold.model_copy(update={"min_area": 7}))
     seen.add(describe_scorer(inspector, None))
     seen.add(describe_scorer(Inspector.load(tiny_bundle, engine="openvino"), None))
     assert len(seen) == 4

@@ -177,8 +177,10 @@ def test_a_name_stays_a_name(inspector: Inspector, find: Find) -> None:
         2:
     ]
     unread = [f"{NASTY}: damaged", odd]
-    doubts = [replace(found.doubts[0], names=(NASTY, odd)), *found.doubts[1:]]
-    page = render_report(replace(found, bad=bad, unread=unread, doubts=doubts), inspector, "token")
+    data_warnings = [replace(found.data_warnings[0], names=(NASTY, odd)), *found.data_warnings[1:]]
+    page = render_report(
+        replace(found, bad=bad, unread=unread, data_warnings=data_warnings), inspector, "token"
+    )
     page.encode()  # no half characters are left
     parsed = Elements(page)
     assert [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_runtime import FrameError, read_image
-from softcore_runtime.bundle.training import Training, measure_look
+from softcore_runtime.bundle.training import Training, measure_image_statistics
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 RNG = np.random.default_rng(0)
@@ -22,8 +22,8 @@ def draw_parts(count: int) -> list[np.ndarray]:
 
 
 def learn(frames: list[np.ndarray]) -> FrameChecks:
-    looks = np.stack([measure_look(frame) for frame in frames])
-    return FrameChecks(Training(np.ones(1), np.zeros((len(frames), 32, 32), np.uint8), looks))
+    image_statistics = np.stack([measure_image_statistics(frame) for frame in frames])
+    return FrameChecks(Training(np.ones(1), np.zeros((len(frames), 32, 32), np.uint8), image_statistics))
 
 
 SPOILED = {

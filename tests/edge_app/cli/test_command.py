@@ -21,7 +21,7 @@ import pytest
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
-from softcore_edge_app.pipeline import assembly, bookkeeper
+from softcore_edge_app.pipeline import assembly, ledger_writer
 from softcore_edge_app.pipeline import recipes as recipes_module
 from softcore_runtime import Inspector, LedgerError, SourceError, read_bundle, read_image
 from softcore_runtime.bundle import bundle, threshold_change
@@ -653,7 +653,7 @@ def test_a_disk_that_stays_full_is_told_in_the_summary(
             raise LedgerError(f"{self.path}: database or disk is full")
 
     monkeypatch.setattr(Ledger, "append_all", refuse)
-    monkeypatch.setattr(bookkeeper, "_OWED", 4)
+    monkeypatch.setattr(ledger_writer, "_OWED", 4)
     assert main([str(tiny_bundle), "--source", str(shades), "--ledger", "line.ledger"]) == 3
     out, err = capsys.readouterr()
     assert out.count("INVALID") == out.count("the ledger can't be written (database or disk is full)") == 6

@@ -41,7 +41,7 @@ def encode(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image)[1], cv2.IMREAD_COLOR))
 
 
-def feed(watch: CompressionWatch, make_decided: Any, images: list[np.ndarray], **fields: Any) -> None:
+def decision_log(watch: CompressionWatch, make_decided: Any, images: list[np.ndarray], **fields: Any) -> None:
     for image in images:
         watch.add(
             make_decided(9.0, image=image, **fields)
@@ -53,9 +53,9 @@ def test_the_first_images_tell_and_the_log_says_it_once(
 ) -> None:
     watch = CompressionWatch(lambda _camera, _bundle: known)
     jpegs = [encode(draw(seed)) for seed in range(20, 60)]
-    feed(watch, make_decided, jpegs[: ENOUGH - 1])
+    decision_log(watch, make_decided, jpegs[: ENOUGH - 1])
     assert watch.list_alarms() == []
-    feed(watch, make_decided, jpegs[ENOUGH - 1 :])
+    decision_log(watch, make_decided, jpegs[ENOUGH - 1 :])
     assert watch.list_alarms() == [SAID]
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [SAID]
 
@@ -64,7 +64,7 @@ def test_images_that_come_the_same_way_are_no_alarm_nor_what_was_not_looked_at(
     draw: Draw, known: Traces, make_decided: Any
 ) -> None:
     watch = CompressionWatch(lambda _camera, _bundle: known)
-    feed(watch, make_decided, [draw(seed) for seed in range(20, 60)])
+    decision_log(watch, make_decided, [draw(seed) for seed in range(20, 60)])
     for _ in range(10):
         watch.add(make_decided(None, reason="late", image=encode(draw(0))))
         watch.add(make_decided(1.0))
@@ -77,7 +77,7 @@ def test_a_camera_that_is_set_to_another_format_while_the_line_runs(
     watch = CompressionWatch(lambda _camera, _bundle: known)
     plain = [draw(seed) for seed in range(20, 220)]
     for images, alarms in ((plain, []), ([encode(image) for image in plain], [SAID]), (plain, [])):
-        feed(watch, make_decided, images)
+        decision_log(watch, make_decided, images)
         assert watch.list_alarms() == alarms
 
 
@@ -92,10 +92,10 @@ def test_each_camera_and_bundle_is_compared_with_its_own(
 
     watch = CompressionWatch(find)
     jpegs = [encode(draw(seed)) for seed in range(20, 26)]
-    feed(watch, make_decided, jpegs)
-    feed(watch, make_decided, [draw(seed) for seed in range(6)], camera="side")
+    decision_log(watch, make_decided, jpegs)
+    decision_log(watch, make_decided, [draw(seed) for seed in range(6)], camera="side")
     assert watch.list_alarms() == [SAID]
-    feed(watch, make_decided, jpegs, bundle="b2")
+    decision_log(watch, make_decided, jpegs, bundle="b2")
     assert watch.list_alarms() == []
     assert asked == [("front", "b1"), ("side", "b1"), ("front", "b2")]
 

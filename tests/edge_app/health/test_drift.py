@@ -28,7 +28,7 @@ def knowing(options: DriftOptions = OPTIONS) -> Drift:
     return Drift(options, lambda _camera, bundle: CALIBRATED if bundle == "b1" else {})
 
 
-def feed(drift: Drift, make_decided: Any, scores: Any, **fields: Any) -> None:
+def decision_log(drift: Drift, make_decided: Any, scores: Any, **fields: Any) -> None:
     for score in scores:
         drift.add(make_decided(float(score), **fields))
 
@@ -40,12 +40,12 @@ def charted(drift: Drift) -> list[Deviation]:
 
 def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> None:
     drift, rng = knowing(), np.random.default_rng(0)
-    feed(drift, make_decided, np.exp(rng.normal(0, 0.1, 1000)))
+    decision_log(drift, make_decided, np.exp(rng.normal(0, 0.1, 1000)))
     assert drift.list_alarms() == []
     assert {(d.quantity, d.pace, d.when) for d in charted(drift)} == {
         ("score", "fast", "at calibration"), ("score", "slow", "at calibration"),
     }  # fmt: skip
-    feed(drift, make_decided, np.full(3000, 1.12))
+    decision_log(drift, make_decided, np.full(3000, 1.12))
     assert (
         "front, pill: scores of good parts are 12% higher than at calibration (slow alarm)"
         in drift.list_alarms()
@@ -54,11 +54,11 @@ def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> 
 
 def test_what_a_bundle_does_not_know_is_learned_from_the_first_parts(make_decided: Any) -> None:
     drift, rng = knowing(), np.random.default_rng(0)
-    feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 99)), bundle="b2")
+    decision_log(drift, make_decided, np.exp(rng.normal(-1, 0.1, 99)), bundle="b2")
     assert charted(drift) == []
-    feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 1000)), bundle="b2")
+    decision_log(drift, make_decided, np.exp(rng.normal(-1, 0.1, 1000)), bundle="b2")
     assert drift.list_alarms() == []
-    feed(drift, make_decided, np.exp(rng.normal(-1.3, 0.1, 40)), bundle="b2")
+    decision_log(drift, make_decided, np.exp(rng.normal(-1.3, 0.1, 40)), bundle="b2")
     assert any(
         "lower than for the first 100 that were measured (fast alarm)" in alarm
         for alarm in drift.list_alarms()
@@ -68,10 +68,10 @@ def test_what_a_bundle_does_not_know_is_learned_from_the_first_parts(make_decide
 def test_parts_from_before_a_switch_are_not_taken_for_others(make_decided: Any) -> None:
     inuse = {"b1"}
     drift = Drift(OPTIONS, lambda _camera, bundle: CALIBRATED if bundle in inuse else None)
-    feed(drift, make_decided, [1.0], bundle="b0")
+    decision_log(drift, make_decided, [1.0], bundle="b0")
     assert drift.describe() == []
     inuse.add("b0")
-    feed(drift, make_decided, [1.0], bundle="b0")
+    decision_log(drift, make_decided, [1.0], bundle="b0")
     assert {deviation.when for deviation in charted(drift)} == {"at calibration"}
 
 
@@ -90,28 +90,28 @@ def test_only_good_parts_with_exact_scores_count(make_decided: Any) -> None:
 
 def test_cameras_and_bundles_are_apart_and_a_recipe_that_comes_back_goes_on(make_decided: Any) -> None:
     drift = knowing()
-    feed(drift, make_decided, np.full(1000, 1.5))
-    feed(drift, make_decided, np.full(1000, 1.0), camera="side")
+    decision_log(drift, make_decided, np.full(1000, 1.5))
+    decision_log(drift, make_decided, np.full(1000, 1.0), camera="side")
     assert drift.list_alarms()
     assert all(alarm.startswith("front, pill: ") for alarm in drift.list_alarms())
-    feed(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new threshold
+    decision_log(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new threshold
     assert drift.list_alarms() == []
-    feed(drift, make_decided, [1.5])
+    decision_log(drift, make_decided, [1.5])
     assert any("50% higher" in alarm for alarm in drift.list_alarms())
 
 
 def test_a_lamp_that_fades(make_decided: Any, good_frame: np.ndarray) -> None:
     drift, rng = knowing(DriftOptions(learn=40)), np.random.default_rng(0)
 
-    def look(light: float) -> np.ndarray:
+    def view(light: float) -> np.ndarray:
         noisy = light * good_frame + rng.normal(0, 2, good_frame.shape)
         return np.clip(noisy, 0, 255).astype(np.uint8)
 
     for _ in range(600):
-        drift.add(make_decided(1.0, image=look(1.0)))
+        drift.add(make_decided(1.0, image=view(1.0)))
     assert drift.list_alarms() == []
     for _ in range(600):
-        drift.add(make_decided(1.0, image=look(0.8)))
+        drift.add(make_decided(1.0, image=view(0.8)))
     assert any("brightness of the images is 20% lower" in alarm for alarm in drift.list_alarms())
 
 
@@ -120,9 +120,9 @@ def test_good_parts_that_all_fail_are_an_alarm_on_standard_error(
 ) -> None:
     """The score of a part that fails says nothing of good parts; that all of them fail does."""
     drift = knowing()
-    feed(drift, make_decided, np.full(30, 1.0))
+    decision_log(drift, make_decided, np.full(30, 1.0))
     assert caplog.messages == []
-    feed(drift, make_decided, np.full(90, 2.1))
+    decision_log(drift, make_decided, np.full(90, 2.1))
     assert drift.list_alarms() == [
         f"front, pill: {share} of the latest parts are FAIL, usually 10% at most ({pace} alarm)"
         for share, pace in (("100%", "fast"), ("30%", "slow"))
@@ -133,7 +133,7 @@ def test_good_parts_that_all_fail_are_an_alarm_on_standard_error(
     ]
     caplog.clear()
     caplog.set_level("INFO")
-    feed(drift, make_decided, np.full(2000, 1.0))
+    decision_log(drift, make_decided, np.full(2000, 1.0))
     assert drift.list_alarms() == []
     assert caplog.messages == [
         f"front, pill: the {pace} alarm of fail_share has ended" for pace in ("fast", "slow")
@@ -156,7 +156,7 @@ def test_images_that_darken_are_an_alarm_whatever_the_decision(
 def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray) -> None:
     drift = knowing()
     for number in range(300):
-        feed(drift, make_decided, [1.0], bundle=f"b{number}")
+        decision_log(drift, make_decided, [1.0], bundle=f"b{number}")
     assert len(drift._watches) == drift_module._KEPT
     decided = make_decided(1.0, bundle="learns", image=good_frame)
     for _ in range(1000):
@@ -177,20 +177,22 @@ def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
     )  # fmt: skip
     before = inspector.manifest.threshold
 
-    def rehearse(**changes: Any) -> dict[str, Reference]:
-        inspector.rehearse(before.model_copy(update=changes))
+    def override_threshold(**changes: Any) -> dict[str, Reference]:
+        inspector.override_threshold(before.model_copy(update=changes))
         return find_references(inspector, {})
 
     known = {name: Reference(baseline, "at calibration") for name, baseline in baselines.items()}
-    assert rehearse(calibration=calibration) == known
+    assert override_threshold(calibration=calibration) == known
     other = calibration.model_copy(update={"precision": "int8"})
-    assert rehearse(calibration=other) == {"brightness": known["brightness"]}
+    assert override_threshold(calibration=other) == {"brightness": known["brightness"]}
 
 
 def test_training_images_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training = read_training(tiny_bundle)
     more = replace(
-        training, thumbnails=training.thumbnails.repeat(3, axis=0), looks=training.looks.repeat(3, axis=0)
+        training,
+        thumbnails=training.thumbnails.repeat(3, axis=0),
+        image_statistics=training.image_statistics.repeat(3, axis=0),
     )
     monkeypatch.setattr(recipes, "read_training", lambda _path: more)
     recipe = Recipes({"tiny": tiny_bundle}, Inspector.load).current

@@ -60,7 +60,7 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["softcore", "softcore_edge_app.pipeline.line", "softcore_runtime.backends.ort"]
+    "name", ["softcore", "softcore_edge_app.pipeline.camera_pipeline", "softcore_runtime.backends.ort"]
 )
 def test_all_of_ours_are_heard_from_info_up(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("text")

@@ -79,7 +79,7 @@ def fill(disk: Path) -> None:
             pass
 
 
-def look(folder: Path) -> set[Kept]:
+def view(folder: Path) -> set[Kept]:
     return {kept for found in list_kept(folder) for kept in found}
 
 
@@ -122,7 +122,7 @@ def test_of_an_invalid_there_is_what_there_was(
     folder = tmp_path / "archive"
     files = {
         kept: {suffix for suffix in (IMAGE, OVERLAY, SIDECAR) if kept.file(folder, suffix).exists()}
-        for kept in look(folder)
+        for kept in view(folder)
     }
     # An overlay says PASS, which isn't what was decided.
     assert files == {Kept.place(unseen.entry): {SIDECAR}, Kept.place(late.entry): {SIDECAR, IMAGE}}
@@ -148,7 +148,7 @@ def test_a_share_of_pass_is_kept_and_always_the_same(
                 time.sleep(0.01)
             archive.keep(part)
         archive.close(PATIENCE)
-        found.append(look(tmp_path / name))
+        found.append(view(tmp_path / name))
         assert archive.kept == len(found[-1])
         assert archive.dropped == 0
     assert least <= len(found[0]) <= most
@@ -184,7 +184,7 @@ def test_what_comes_too_fast_is_counted_and_said_once(
         archive.keep(part)
     archive.close(PATIENCE)
     assert archive.kept + archive.dropped == 201
-    assert len(look(tmp_path / "archive")) == archive.kept
+    assert len(view(tmp_path / "archive")) == archive.kept
     assert sum("faster than they can be written" in line for line in caplog.messages) == 1
 
 
@@ -247,15 +247,15 @@ def test_quotas_hold_for_what_was_there_too(
     for part in (old, *parts):
         archive.keep(part)
     archive.close(PATIENCE)
-    assert len(look(folder)) == 11
+    assert len(view(folder)) == 11
     (folder / "notes.txt").write_text("mine")
     size = sum(next(iter([found.get(Kept.place(parts[0].entry), 0)])) for found in list_kept(folder))
     archive = start(max_gigabytes=6.5 * size / 1e9, max_days=30)
-    wait_for(lambda: len(look(folder)) == 6)
+    wait_for(lambda: len(view(folder)) == 6)
     new = make(bad_frame)
     archive.keep(new)
     archive.close(PATIENCE)
-    assert look(folder) == {Kept.place(part.entry) for part in (*parts[5:], new)}
+    assert view(folder) == {Kept.place(part.entry) for part in (*parts[5:], new)}
     assert (folder / "notes.txt").read_text() == "mine"
     assert not (folder / Kept.place(old.entry).moment[:10]).exists()
 
@@ -284,20 +284,20 @@ def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
     failed = make(bad_frame)
     assert keep(failed)
     assert (archive.dropped, archive.fault) == (0, None)
-    there = look(folder)
+    there = view(folder)
     assert Kept.place(failed.entry) in there
     assert Kept.place(passed[0].entry) not in there
     assert Kept.place(passed[-1].entry) in there
     while keep(make(bad_frame)):
         pass
-    assert not [kept for kept in look(folder) if kept.decision is Decision.PASS]
+    assert not [kept for kept in view(folder) if kept.decision is Decision.PASS]
     assert archive.fault == (
         f"archive {folder}: can't be written (No space left on device); parts are not kept until it can"
     )
-    before = look(folder)
+    before = view(folder)
     for _ in range(5):
         assert not keep(make(bad_frame))
-    assert look(folder) == before
+    assert view(folder) == before
     assert not list(folder.glob(".*"))
     assert all(kept.file(folder, SIDECAR).exists() for kept in before)
     os.truncate(disk / "filler", (disk / "filler").stat().st_size - 4096)
@@ -351,7 +351,7 @@ def test_a_clock_that_jumps_a_year_makes_nothing_old(
     archive.keep(make(bad_frame, at=ahead))
     wait_for(lambda: archive.kept == 2)
     archive.close(PATIENCE)
-    assert len(look(tmp_path / "archive")) == 2
+    assert len(view(tmp_path / "archive")) == 2
 
 
 def test_what_cannot_be_removed_is_said_until_it_can(
@@ -376,7 +376,7 @@ def test_what_cannot_be_removed_is_said_until_it_can(
     sidecar.rmdir()
     archive.keep(make(bad_frame))
     wait_for(lambda: archive.fault is None)
-    assert len(look(tmp_path / "archive")) == 2
+    assert len(view(tmp_path / "archive")) == 2
     assert len(caplog.messages) == 2
 
 

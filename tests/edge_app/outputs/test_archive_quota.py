@@ -27,7 +27,7 @@ def put(folder: Path, number: int, decision: Decision, at: int, blocks: int = 1)
     return kept
 
 
-def look(folder: Path) -> set[Kept]:
+def view(folder: Path) -> set[Kept]:
     return {kept for found in list_kept(folder) for kept in found}
 
 
@@ -75,17 +75,17 @@ def test_what_stays_is_what_a_simple_model_keeps(
             quota.trim(now)
             if done:  # before, nothing may go: the oldest may not be known yet
                 trim()
-            assert look(folder) == set(model)
+            assert view(folder) == set(model)
         for _ in scan:
             pass
         quota.trim(now)
         trim()
-        assert look(folder) == set(model)
+        assert view(folder) == set(model)
         for part in after:
             quota.enter(add(part), (part[2] + 1) * BLOCK)
             quota.trim(now)
             trim()
-            assert look(folder) == set(model)
+            assert view(folder) == set(model)
         assert quota.bytes == BLOCK * sum(model.values())
 
 
@@ -96,11 +96,11 @@ def test_room_is_made_of_the_oldest_pass_alone(tmp_path: Path) -> None:
     for _ in quota.scan():
         pass
     assert quota.make_room(3 * BLOCK)
-    assert look(tmp_path) == {old, passed[0]}
+    assert view(tmp_path) == {old, passed[0]}
     assert quota.make_room(3 * BLOCK)
-    assert look(tmp_path) == {old}
+    assert view(tmp_path) == {old}
     assert not quota.make_room(3 * BLOCK)
-    assert look(tmp_path) == {old}
+    assert view(tmp_path) == {old}
     assert quota.bytes == 2 * BLOCK
 
 

@@ -16,7 +16,7 @@ from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.ledger.origin import Origin, find_origin, make_trigger_id
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.modbus import PlcLink
-from softcore_edge_app.outputs.modbus_map import Signals, Words, number_part
+from softcore_edge_app.outputs.modbus_map import OutputCoils, OutputRegisters, number_part
 from softcore_edge_app.pipeline.controls import CameraStatus, Status
 from softcore_runtime import BundleCorruptError, Decision, OutputError, UsageError
 
@@ -38,7 +38,7 @@ def enter(number: int, part: str, camera: str = "top", by: Origin | None = "modb
 
 
 class Line:
-    """Decides at once, keeps what it decided, and has a courier bring it to the newest link."""
+    """Decides at once, keeps what it decided, and has a worker bring it to the newest link."""
 
     def __init__(self, port: int, **options: object) -> None:
         self.options = ModbusOptions(host="127.0.0.1", port=port, poll=0.001, **options)
@@ -54,7 +54,7 @@ class Line:
         )
         self.links: list[PlcLink] = []
         self._closing = threading.Event()
-        self._courier = threading.Thread(target=self._bring)
+        self._worker = threading.Thread(target=self._bring)
 
     def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
         if self.refusal:
@@ -81,14 +81,14 @@ class Line:
         parts = [entry.part for entry in self.entries if find_origin(entry.trigger) == "modbus"]
         self.links.append(PlcLink(self.options, self, last_part=parts[-1] if parts else None))
         self.links[-1].start()
-        if self._courier.ident is None:
-            self._courier.start()
+        if self._worker.ident is None:
+            self._worker.start()
         return self.links[-1]
 
     def close(self) -> None:
         self._closing.set()
-        if self._courier.ident is not None:
-            self._courier.join()
+        if self._worker.ident is not None:
+            self._worker.join()
         for link in self.links:
             link.close()
             link._thread.join()
@@ -132,7 +132,7 @@ def check(plc: Plc, line: Line, parts: int, before: int = 0) -> None:
 
 
 def test_packs_numbers_as_modbus_has_them() -> None:
-    words = Words(
+    words = OutputRegisters(
         part=4_000_000_000, sequence=65535, code=4, score=1, key=2**64 - 2, recipe=3, decisions=70_000
     )
     registers = words.pack()
@@ -141,20 +141,22 @@ def test_packs_numbers_as_modbus_has_them() -> None:
     assert ModbusClientMixin.convert_from_registers(registers[5:9], TYPES.UINT64) == words.key
     assert registers[9] == 3
     assert ModbusClientMixin.convert_from_registers(registers[10:12], TYPES.UINT32) == words.decisions
-    assert Words.unpack([0] * 8 + registers) == words
+    assert OutputRegisters.unpack([0] * 8 + registers) == words
 
 
 def test_puts_a_result_into_registers() -> None:
-    first = Words(sequence=65535, recipe=2, decisions=9).follow(enter(1, "17"))
+    first = OutputRegisters(sequence=65535, recipe=2, decisions=9).follow(enter(1, "17"))
     assert (first.part, first.sequence, first.code, first.score) == (17, 0, 2, 250)
     assert (first.recipe, first.decisions) == (2, 9)
     assert first.follow(enter(1, "17")).sequence == 0  # the same result again
     assert first.follow(enter(2, "17")).sequence == 1
     assert first.hold(enter(1, "17"))
     assert not first.hold(enter(2, "17"))
-    assert Words().follow(enter(3, "x")).score == 65535  # INVALID has no score and must not look good
-    assert Words().follow(replace(enter(1, "x"), score=1e9)).score == 65535
-    assert Words().follow(replace(enter(1, "x"), threshold=0)).score == 65535
+    assert (
+        OutputRegisters().follow(enter(3, "x")).score == 65535
+    )  # INVALID has no score and must not look good
+    assert OutputRegisters().follow(replace(enter(1, "x"), score=1e9)).score == 65535
+    assert OutputRegisters().follow(replace(enter(1, "x"), threshold=0)).score == 65535
 
 
 @pytest.mark.parametrize(
@@ -626,9 +628,9 @@ def test_names_the_library_that_is_missing(library: str) -> None:
 
 
 def test_signals_that_tell_nothing() -> None:
-    words = Words().follow(enter(1, "1"))
-    raised = Signals(failed=True, toggle=True)
+    words = OutputRegisters().follow(enter(1, "1"))
+    raised = OutputCoils(failed=True, toggle=True)
     assert raised.tells(words)
-    assert not Signals(failed=True).tells(words)
-    assert not Signals(failed=True, invalid=True, toggle=True).tells(words)
-    assert not Signals().tells(Words())
+    assert not OutputCoils(failed=True).tells(words)
+    assert not OutputCoils(failed=True, invalid=True, toggle=True).tells(words)
+    assert not OutputCoils().tells(OutputRegisters())

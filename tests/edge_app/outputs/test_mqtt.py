@@ -160,7 +160,7 @@ def make_entry(number: int = 1, camera: str = "left") -> Entry:
 
 
 def bring(output: MqttOutput, entry: Entry) -> int:
-    """Deliver as a courier does; gives the number of attempts."""
+    """Deliver as a worker does; gives the number of attempts."""
     attempts = 1
     ends = time.monotonic() + WAIT
     while not take(output, entry):

@@ -15,7 +15,7 @@ from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import decide
 from softcore_runtime import Inspector
 
-from ..delivery.test_courier import entry
+from ..delivery.test_worker import entry
 
 
 @pytest.fixture

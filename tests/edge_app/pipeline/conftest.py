@@ -13,10 +13,10 @@ import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
-from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
-from softcore_edge_app.pipeline.station import Station
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import Inspector
 
@@ -47,7 +47,7 @@ class Gate:
         assert self.open.wait(60)
 
 
-Build = Callable[..., Station]
+Build = Callable[..., InspectionStation]
 
 
 @pytest.fixture
@@ -61,20 +61,22 @@ def build(
     tiny_bundle: Path, good_frame: np.ndarray, decided: list[Decided], tmp_path: Path
 ) -> Iterator[Build]:
     """Build a station of one camera, or of several by name, that ends with the test."""
-    stations: list[Station] = []
+    stations: list[InspectionStation] = []
 
-    def build(*names: str, source: Any = None, ledger: str | None = "line.ledger", **options: Any) -> Station:
+    def build(
+        *names: str, source: Any = None, ledger: str | None = "line.ledger", **options: Any
+    ) -> InspectionStation:
         more = {key: options.pop(key) for key in ("fast", "frames", "unchecked") if key in options}
         bundles = options.pop("bundles", {"tiny": tiny_bundle})
-        book = Bookkeeper(Ledger.open(tmp_path / ledger) if ledger else None)
-        station = Station(book)
+        writer = LedgerWriter(Ledger.open(tmp_path / ledger) if ledger else None)
+        station = InspectionStation(writer)
         given = CameraOptions(source="somewhere", **{"trigger": "external", **options})
         for number, name in enumerate(names or ("left",)):
             recipes = Recipes(bundles, Inspector.load, unchecked=more.get("unchecked", False))
-            station.add_line(
-                Line(
+            station.add_pipeline(
+                CameraPipeline(
                     name, number, source or Endless(good_frame), recipes, given, f"run-{name}",
-                    station.call_clerk, fast=more.get("fast", False), frames=more.get("frames"),
+                    station.wake_publisher, fast=more.get("fast", False), frames=more.get("frames"),
                 )
             )  # fmt: skip
         station.add_listener(decided.append)

@@ -11,16 +11,16 @@ from queue import Queue, SimpleQueue
 from typing import Any
 
 from softcore_edge_app.configuration.options import DriftOptions
-from softcore_edge_app.delivery.courier import Courier
-from softcore_edge_app.delivery.feed import OWED, Feed
-from softcore_edge_app.delivery.marks import Marks
+from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
+from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
+from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
 from softcore_edge_app.health.drift import Drift
 from softcore_edge_app.health.metrics import Metrics
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
 from softcore_edge_app.web.events import Events
-from softcore_edge_app.web.shelf import Shelf
+from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.shifts.shift import Shift
 from softcore_runtime import Decision
 
@@ -85,13 +85,13 @@ class Receiver:
 def test_of_all_listeners() -> None:
     shift, events = Shift(), Events()
     drift, metrics = Drift(DriftOptions(), lambda *_: {}), Metrics(None)  # type: ignore[arg-type]
-    shelf = Shelf(None)
+    cache = ImageCache(None)
     listeners: dict[Callable[[Decided], object], tuple[Any, int]] = {
         shift.count: (shift, SOME),
         lambda decided: events.publish(decided, 1, image=False): (events, 2000),
         drift.add: (drift, SOME + 4 * 200),
         metrics.count: (metrics, SOME),
-        shelf.keep: (shelf, 1000),
+        cache.keep: (cache, 1000),
     }
     for decided in make_decided():
         for listener in listeners:
@@ -102,13 +102,17 @@ def test_of_all_listeners() -> None:
 
 def test_of_an_output_while_no_part_can_be_entered(tmp_path: Path) -> None:
     """As long as the ledger's disk is full, parts are brought ahead of it."""
-    feed, marks, receiver = Feed(tmp_path / "no.ledger", 0), Marks(tmp_path / "no.ledger", "1"), Receiver()
-    courier = Courier(receiver, feed, marks)
+    decision_log, marks, receiver = (
+        DecisionLog(tmp_path / "no.ledger", 0),
+        DeliveryOffsets(tmp_path / "no.ledger", "1"),
+        Receiver(),
+    )
+    worker = DeliveryWorker(receiver, decision_log, marks)
     entries = make_entries(Decision.INVALID)
     while batch := list(islice(entries, 1000)):
-        feed.add([], batch)
-        courier.bring_next()
+        decision_log.add([], batch)
+        worker.bring_next()
     marks.close()
     assert receiver.taken == PARTS
-    assert count_held(courier) <= 3 * OWED + SOME  # 2 of them its own, 1 of the feed
-    assert count_held(feed) <= OWED + SOME
+    assert count_held(worker) <= 3 * OWED + SOME  # 2 of them its own, 1 of the decision log
+    assert count_held(decision_log) <= OWED + SOME

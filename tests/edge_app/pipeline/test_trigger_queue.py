@@ -24,7 +24,7 @@ def recipe(tiny_bundle: Path) -> Recipe:
 
 
 class Woken:
-    """A queue, and how often it called for the clerk."""
+    """A queue, and how often it woke the publisher."""
 
     def __init__(
         self, *, capacity: int = CAPACITY, deadline: float | None = DEADLINE, last: int | None = None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.queries.invalid_kinds import INVALID_KINDS, find_kind
 from softcore_runtime import FrameError
-from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_look
+from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_image_statistics
 from softcore_runtime.images.image_file import to_bgr8
 from softcore_runtime.images.preprocessing import Preprocessing
 
@@ -44,7 +44,9 @@ def test_every_reason_has_its_kind(reason: str | None, kind: str) -> None:
 
 def test_what_frame_checks_find_has_its_kind(good_frame: np.ndarray) -> None:
     noise = np.random.default_rng(0).integers(80, 140, (64, 64, 3), dtype=np.uint8)
-    checks = FrameChecks(Training(np.ones(1), draw_thumbnail(noise)[None], measure_look(noise)[None]))
+    checks = FrameChecks(
+        Training(np.ones(1), draw_thumbnail(noise)[None], measure_image_statistics(noise)[None])
+    )
     frames = {
         "dark": noise // 20,
         "bright": np.full_like(noise, 255),

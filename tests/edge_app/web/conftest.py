@@ -133,7 +133,7 @@ class FakeLine:
             raise UsageError(f"there is no camera {camera}; there are: left")
         self.asked.append(("running", running, camera, by))
 
-    def look(self, camera: str | None) -> View:
+    def view(self, camera: str | None) -> View:
         if camera not in (None, "left"):
             raise UsageError(f"there is no camera {camera}; there are: left")
         return View(self.image, np.array([[90.0, 20.0, 4.0], [91.0, 21.0, 6.0], [92.0, 22.0, 5.0]]))

@@ -12,9 +12,9 @@ import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.web import shelf as shelf_module
+from softcore_edge_app.web import image_cache as cache_module
+from softcore_edge_app.web.image_cache import KEPT, ImageCache, NoImageError
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shelf import KEPT, NoImageError, Shelf
 
 FAILED, PASSED, INVALID = (6, 55), (0, 50), (9, 59)  # of the archive, and of the memory
 
@@ -92,7 +92,7 @@ def test_there_is_no_way_to_other_files(stranger: httpx.Client, path: str, statu
 
 
 def test_what_the_archive_has_lost_is_said(server: WebServer, stranger: httpx.Client, parts: Any) -> None:
-    archive = server._shelf._archive
+    archive = server._cache._archive
     kept = Kept.place(parts[3].entry)
     assert archive
     kept.file(archive, OVERLAY).unlink()
@@ -129,35 +129,35 @@ def test_the_last_parts_are_in_memory_with_a_ledger_or_without(
 def test_memory_is_bounded_by_what_images_take(
     decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf_module, "_MOST_BYTES", 100_000)
-    shelf = Shelf(None)
+    monkeypatch.setattr(cache_module, "_MOST_BYTES", 100_000)
+    cache = ImageCache(None)
     for number in range(20):
-        shelf.keep(make_part(decide, number))
-        assert shelf._size <= 100_000
-    kept = [number for number in range(20) if shelf.has(decide(number).entry)]
+        cache.keep(make_part(decide, number))
+        assert cache._size <= 100_000
+    kept = [number for number in range(20) if cache.has(decide(number).entry)]
     assert kept == [*range(14, 20)]  # of 14 400 bytes each
     for number in kept:  # what is drawn counts, too
-        if shelf.draw(f"t{number}", "frame") is None:
+        if cache.draw(f"t{number}", "frame") is None:
             break
-    assert shelf._size == sum(part.size for part in shelf._parts.values()) <= 100_000
+    assert cache._size == sum(part.size for part in cache._parts.values()) <= 100_000
     huge = make_part(decide, 30, (500, 500, 3))
-    shelf.keep(huge)
-    assert shelf.draw("t30", "thumbnail")
-    assert len(shelf._parts) == 1
+    cache.keep(huge)
+    assert cache.draw("t30", "thumbnail")
+    assert len(cache._parts) == 1
 
 
 def test_a_image_is_drawn_once(decide: Callable[..., Decided]) -> None:
-    shelf = Shelf(None)
-    shelf.keep(make_part(decide, 1))
-    assert shelf.recall("t1", "thumbnail") is None
-    drawn = shelf.draw("t1", "thumbnail")
-    assert shelf.recall("t1", "thumbnail") == drawn
-    assert shelf.recall("t1", "overlay") is None
-    assert shelf.draw("t2", "overlay") is None
+    cache = ImageCache(None)
+    cache.keep(make_part(decide, 1))
+    assert cache.recall("t1", "thumbnail") is None
+    drawn = cache.draw("t1", "thumbnail")
+    assert cache.recall("t1", "thumbnail") == drawn
+    assert cache.recall("t1", "overlay") is None
+    assert cache.draw("t2", "overlay") is None
     with pytest.raises(NoImageError, match="no map"):
-        shelf.draw("t1", "map")
+        cache.draw("t1", "map")
     with pytest.raises(NoImageError, match="no archive"):
-        shelf.fetch(decide(2).entry, "frame")
+        cache.fetch(decide(2).entry, "frame")
 
 
 def test_the_focus(stranger: httpx.Client, line: Any) -> None:
@@ -178,7 +178,7 @@ def test_the_focus(stranger: httpx.Client, line: Any) -> None:
 
 
 def test_the_archive_is_only_read(server: WebServer, stranger: httpx.Client) -> None:
-    archive = server._shelf._archive
+    archive = server._cache._archive
     assert archive
 
     def list_files() -> set[Path]:

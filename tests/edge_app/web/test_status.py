@@ -168,12 +168,12 @@ def test_who_listens_is_told_what_changes(
     looked = threading.Semaphore(0)
     describe = type(line).describe
 
-    def look(self: Any) -> Any:
+    def view(self: Any) -> Any:
         looked.release()
         return describe(self)
 
-    monkeypatch.setattr(server_module, "_LOOK", 0.02)
-    monkeypatch.setattr(type(line), "describe", look)
+    monkeypatch.setattr(server_module, "_POLL", 0.02)
+    monkeypatch.setattr(type(line), "describe", view)
     server = serve()
     listener = Listener(server.url, 4)
     listener.start()
@@ -203,7 +203,7 @@ def test_nobody_looks_where_nobody_listens(
 ) -> None:
     asked: list[int] = []
     describe = type(line).describe
-    monkeypatch.setattr(server_module, "_LOOK", 0.001)
+    monkeypatch.setattr(server_module, "_POLL", 0.001)
     monkeypatch.setattr(type(line), "describe", lambda self: (asked.append(1), describe(self))[1])
     server = serve()
     for _ in range(20):

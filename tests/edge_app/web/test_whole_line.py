@@ -16,13 +16,13 @@ from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
-from softcore_edge_app.pipeline.desk import Desk
-from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.camera_pipeline import Line
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
+from softcore_edge_app.pipeline.operator_service import OperatorService
 from softcore_edge_app.pipeline.recipes import Recipes
-from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.reader import Reader
 from softcore_runtime import Inspector, LedgerError
 
 from .conftest import METRICS, TOKEN
@@ -47,15 +47,16 @@ def port(
     tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray, token_file: Path, tmp_path: Path
 ) -> Iterator[WebServer]:
     ledger = Ledger.open(tmp_path / "line.ledger")
-    station = Station(Bookkeeper(ledger))
+    station = InspectionStation(LedgerWriter(ledger))
     recipes = Recipes({"tiny": tiny_bundle}, Inspector.load)
     options = CameraOptions(source="x", trigger="external", deadline=60, queue=1000)
-    station.add_line(
-        Line("left", 0, Turns(good_frame, bad_frame), recipes, options, "run", station.call_clerk)
+    station.add_pipeline(
+        Line("left", 0, Turns(good_frame, bad_frame), recipes, options, "run", station.wake_publisher)
     )
     archive = Archive(ArchiveOptions(folder=tmp_path / "archive", pass_share=1.0))
     server = WebServer(
-        HttpOptions(port=0, token_file=token_file), Desk(station), lambda: METRICS, ledger=ledger.path,
+        HttpOptions(port=0, token_file=token_file), OperatorService(station), lambda: METRICS,
+        ledger=ledger.path,
         archive=tmp_path / "archive", find_fault=lambda: archive.fault,
     )  # fmt: skip
     for listener in (archive.keep, server.publish):
@@ -177,8 +178,8 @@ def test_a_line_ends_at_once_whatever_is_being_asked(
         endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
         return connection.execute(endless).fetchone()
 
-    monkeypatch.setattr("softcore_edge_app.web.look_back.read_parts", ask_for_ever)
-    monkeypatch.setattr(Reader.ask, "__defaults__", (3600.0,))
+    monkeypatch.setattr("softcore_edge_app.web.history_api.read_parts", ask_for_ever)
+    monkeypatch.setattr(LedgerQueries.ask, "__defaults__", (3600.0,))
     threads: list[threading.Thread] = []
 
     def ask() -> None:

@@ -10,7 +10,7 @@ from softcore_export.contamination.contamination import (
     Contamination,
     Copy,
     Estimate,
-    Judged,
+    ImageRecord,
     read_contamination,
     write_contamination,
 )
@@ -19,7 +19,7 @@ from softcore_runtime.errors import BundleCorruptError
 SHA = "ab" * 32
 SOME = Contamination(
     estimate=Estimate(value=0.1, low=0.02, high=0.3),
-    images=(Judged(path="good/ä 1.png", sha256=SHA, suspicion=2.5, decision="patches excluded"),),
+    images=(ImageRecord(path="good/ä 1.png", sha256=SHA, suspicion=2.5, decision="patches excluded"),),
 )
 
 

@@ -22,11 +22,11 @@ def sklearns_factors(features: np.ndarray, k: int) -> np.ndarray:
     """Outlier factors `[N, P]` as scikit-learn has them, position by position."""
     columns = []
     for position in range(features.shape[1]):
-        judge = LocalOutlierFactor(n_neighbors=k)
+        oracle = LocalOutlierFactor(n_neighbors=k)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "n_neighbors is greater than the number of samples"
-            judge.fit(features[:, position].astype(np.float64))
-        columns.append(-judge.negative_outlier_factor_)
+            oracle.fit(features[:, position].astype(np.float64))
+        columns.append(-oracle.negative_outlier_factor_)
     return np.stack(columns, axis=1)
 
 

@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 import pytest
 from softcore_export.contamination.choices import Choice, Choices
-from softcore_export.contamination.contamination import Contamination, Estimate, Judged
+from softcore_export.contamination.contamination import Contamination, Estimate, ImageRecord
 from softcore_export.report.report import FILE, Facts, render_report, write_report
 from softcore_runtime.bundle.manifest import (
     Agreement,
-    Backbone,
-    Bank,
-    Dataset,
+    BackboneRecord,
+    BankRecord,
+    DatasetRecord,
     FileRecord,
     Grid,
     HintsRecord,
@@ -116,7 +116,7 @@ def make_facts(tmp_path: Path) -> MakeFacts:
             "contamination": Contamination(
                 estimate=Estimate(value=0.032, low=0.011, high=0.074),
                 images=tuple(
-                    Judged(
+                    ImageRecord(
                         path=names[i],
                         sha256=digests[i],
                         suspicion=suspicion[i],
@@ -147,12 +147,12 @@ def manifest(n: int, **changes: Any) -> Manifest:
         created=datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc),
         tools={"softcore": "0.1.0", "numpy": "2.0.1"},
         preprocessing=Preprocessing(resize=64, crop=48),
-        backbone=Backbone(
+        backbone=BackboneRecord(
             name="resnet18", layers=("layer2", "layer3"), weights_sha256="ab" * 32,
             engine="openvino", provider="cpu", precision="bf16",
         ),
         grid=Grid(height=H, width=W),
-        bank=Bank(
+        bank=BankRecord(
             n=20, dim=384, discriminator="auto", tau=0.15, k=6, ratio=0.1, sampler="greedy",
             soft_weights=True, weight_max=1.07, seed=7,
         ),
@@ -162,7 +162,7 @@ def manifest(n: int, **changes: Any) -> Manifest:
         agreement=Agreement(held_back=60, flipped=1, labelled=0, auroc=None, auroc_fp32=None),
         threshold=Threshold(value=1.25, provisional=True, method="highest score of the rest"),
         history=(),
-        dataset=Dataset(images=n, skipped=0, fingerprint="cd" * 32),
+        dataset=DatasetRecord(images=n, skipped=0, fingerprint="cd" * 32),
         files={},
     ).model_copy(update=changes)  # fmt: skip
 

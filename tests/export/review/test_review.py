@@ -174,13 +174,13 @@ def test_the_cards_are_the_images_most_suspect_first(prepared: Prepared, target:
         ]
         done = page.exports[0]
     shares = [card["suspicion"] for card in everything["cards"]]
-    assert shares == sorted(prepared.judgement.images.tolist(), reverse=True)
+    assert shares == sorted(prepared.estimate.images.tolist(), reverse=True)
     assert everything["cards"][0]["names"] == ["05.png"]
     assert suspects["cards"] == [card for card in everything["cards"] if card["suspicion"] > 1]
     for card in everything["cards"]:
         row = int(card["names"][0][:2])
         assert card["sha256"] == prepared.images.digests[row]
-        above = np.argwhere((prepared.judgement.patches[row] > 1).reshape(8, 8))
+        above = np.argwhere((prepared.estimate.patches[row] > 1).reshape(8, 8))
         assert card["marks"] == above.tolist()
         out = int((~done.kept[row]).sum())
         assert card["did"] == (f"excluded {out} of its 64 patches" if out else "used all of it")
@@ -188,7 +188,7 @@ def test_the_cards_are_the_images_most_suspect_first(prepared: Prepared, target:
 
 def test_the_images_are_shown_as_the_network_sees_them(prepared: Prepared, target: Path) -> None:
     crop = prepared.settings.preprocessing.apply(read_image(prepared.images.read[BAD]))
-    patches = prepared.judgement.patches[BAD].reshape(8, 8)
+    patches = prepared.estimate.patches[BAD].reshape(8, 8)
     with reviewing(prepared, target) as page:
         path = f"/images/{prepared.images.digests[BAD]}"
         shown, heat = (page.client.get(f"{path}/{kind}.jpg") for kind in ("crop", "heat"))

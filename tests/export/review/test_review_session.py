@@ -109,7 +109,7 @@ def test_features_are_computed_once(
     discs: Path, small: ExportSettings, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    for name in ("load_backbone", "extract", "judge"):
+    for name in ("load_backbone", "extract", "estimate_contamination"):
         real = getattr(export_module, name)
 
         def spy(*given: Any, _real: Any = real, _name: str = name) -> Any:
@@ -124,7 +124,7 @@ def test_features_are_computed_once(
         review.choose(BAD, Choice(action="keep"))
         review.session.export()
     assert len(review.exports) == 3
-    assert calls == ["load_backbone", "extract", "judge"]
+    assert calls == ["load_backbone", "extract", "estimate_contamination"]
 
 
 def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from scipy.ndimage import laplace
 from softcore_runtime.bundle.training import (
-    LOOKS,
     SCORES,
+    STATISTICS,
     Training,
     draw_thumbnail,
-    measure_look,
+    measure_image_statistics,
     read_training,
     write_training,
 )
@@ -26,7 +26,7 @@ def test_it_comes_back_as_it_was(tmp_path: Path) -> None:
     found = read_training(tmp_path)
     np.testing.assert_array_equal(found.scores, training.scores)
     np.testing.assert_array_equal(found.thumbnails, training.thumbnails)
-    np.testing.assert_array_equal(found.looks, training.looks)
+    np.testing.assert_array_equal(found.image_statistics, training.image_statistics)
 
 
 def test_a_thumbnail_is_the_mean_of_each_cell() -> None:
@@ -66,7 +66,7 @@ def test_other_things_are_refused(tmp_path: Path, array: np.ndarray) -> None:
 @pytest.mark.parametrize("array", [np.zeros((3, 2)), np.zeros((2, 3)), np.full((3, 3), np.inf)])
 def test_looks_belong_to_the_images(tmp_path: Path, array: np.ndarray) -> None:
     write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8), np.zeros((3, 3))))
-    np.save(tmp_path / LOOKS, array)
+    np.save(tmp_path / STATISTICS, array)
     with pytest.raises(BundleCorruptError, match="looks must be finite float64"):
         read_training(tmp_path)
 
@@ -75,11 +75,14 @@ def test_a_look_is_brightness_contrast_and_sharpness() -> None:
     frame = np.random.default_rng(3).integers(0, 256, (120, 200, 3), dtype=np.uint8)
     grey = np.asarray(Image.fromarray(frame[:, :, ::-1]).convert("L"), np.float64)
     edges = laplace(grey, mode="mirror")
-    np.testing.assert_allclose(measure_look(frame), [grey.mean(), grey.std(), edges.std()], rtol=5e-3)
-    one = np.full((3000, 2000, 3), 77, np.uint8)
-    np.testing.assert_array_equal(measure_look(one), [77, 0, 0])
     np.testing.assert_allclose(
-        measure_look(frame[:, :, 0]), measure_look(np.repeat(frame[:, :, :1], 3, axis=2))
+        measure_image_statistics(frame), [grey.mean(), grey.std(), edges.std()], rtol=5e-3
+    )
+    one = np.full((3000, 2000, 3), 77, np.uint8)
+    np.testing.assert_array_equal(measure_image_statistics(one), [77, 0, 0])
+    np.testing.assert_allclose(
+        measure_image_statistics(frame[:, :, 0]),
+        measure_image_statistics(np.repeat(frame[:, :, :1], 3, axis=2)),
     )
 
 
@@ -90,7 +93,7 @@ def test_a_blurred_frame_is_less_sharp_at_any_size(side: int) -> None:
     sharp = 100 + 60 * (np.sin(x) * np.cos(y) > 0) + rng.normal(0, 3, (side, side))
     frame = np.repeat(np.clip(sharp, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
     blurred = cv2.GaussianBlur(frame, (0, 0), side / 60)
-    assert measure_look(np.asarray(blurred))[2] < 0.3 * measure_look(frame)[2]
+    assert measure_image_statistics(np.asarray(blurred))[2] < 0.3 * measure_image_statistics(frame)[2]
 
 
 @pytest.mark.parametrize(("height", "width"), [(600, 1100), (523, 1300), (2590, 1943)])
@@ -103,9 +106,9 @@ def test_a_look_is_of_every_so_manieth_pixel(height: int, width: int) -> None:
         (frame[:, :, ::-1], thin[:, :, ::-1]),
         (frame[:, :, 0], thin[:, :, 0]),
     ):
-        np.testing.assert_array_equal(measure_look(image), measure_look(part.copy()))
+        np.testing.assert_array_equal(measure_image_statistics(image), measure_image_statistics(part.copy()))
     deep = (frame.astype(np.uint16) << 8) | frame
-    np.testing.assert_array_equal(measure_look(deep), measure_look(thin))
+    np.testing.assert_array_equal(measure_image_statistics(deep), measure_image_statistics(thin))
 
 
 @pytest.mark.parametrize(
@@ -114,4 +117,4 @@ def test_a_look_is_of_every_so_manieth_pixel(height: int, width: int) -> None:
 )
 def test_what_is_no_image_has_no_look(frame: np.ndarray) -> None:
     with pytest.raises(FrameError, match="a frame must be"):
-        measure_look(frame)
+        measure_image_statistics(frame)

@@ -47,7 +47,7 @@ def test_where_the_warnings_cannot_be_heard_images_are_decoded_all_the_same(
     jpeg: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a system whose C library has no variable `stderr`."""
-    monkeypatch.setattr(decoder, "_open_ear", lambda: None)
+    monkeypatch.setattr(decoder, "_open_listener", lambda: None)
     assert decode(jpeg).shape == (90, 120, 3)
     with pytest.raises(ImageError, match="not an image"):
         decode(b"text")

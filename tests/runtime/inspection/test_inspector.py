@@ -687,10 +687,10 @@ def test_a_threshold_that_is_set_while_a_bundle_loads_holds(
     monkeypatch.setattr("softcore_runtime.search.index_choice.HnswIndex.load", load)
     inspector = Inspector.load(tiny_bundle)
     assert inspector.manifest.threshold.value == 12
-    assert inspector.outdated
+    assert inspector.is_stale
     assert inspector.refresh()
     assert inspector.manifest.threshold.value == 15
-    assert not inspector.outdated
+    assert not inspector.is_stale
 
 
 def test_a_bundle_that_is_cut_short_while_it_inspects_decides_on(
@@ -738,7 +738,7 @@ def test_a_threshold_by_which_nothing_can_fail_is_refused_wherever_it_comes_from
     found = inspector.explain_threshold(threshold)
     assert found
     assert re.match(fault, found)
-    assert serving.outdated
+    assert serving.is_stale
     with pytest.raises(SelfTestError, match=rf"{fault}.*; the earlier threshold stays in use"):
         serving.refresh()
     assert serving.manifest.threshold == exported.threshold
@@ -777,7 +777,7 @@ def test_an_area_larger_than_the_map_is_not_rehearsed(tiny_bundle: Path) -> None
     inspector = Inspector.load(tiny_bundle)
     threshold = inspector.manifest.threshold.model_copy(update={"min_area": 1025})
     with pytest.raises(UsageError, match="an area of 1,025 pixels is more than the anomaly map's 32 x 32"):
-        inspector.rehearse(threshold)
+        inspector.override_threshold(threshold)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

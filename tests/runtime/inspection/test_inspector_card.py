@@ -21,7 +21,7 @@ def test_an_inspector_prints_in_one_line(tiny_bundle: Path) -> None:
         f"Inspector('{tiny_bundle}', category='tiny', threshold=12 (provisional), bank=768x3, "
         "network='cell means, onnxruntime in fp32')"
     )
-    inspector.rehearse(Threshold(value=13.5, provisional=False, method="by hand"))
+    inspector.override_threshold(Threshold(value=13.5, provisional=False, method="by hand"))
     assert "threshold=13.5, bank" in repr(inspector)
 
 
@@ -46,13 +46,15 @@ def test_a_notebook_shows_the_bundle_and_its_golden_frames(tiny_bundle: Path) ->
     }
     assert re.findall(r'alt="(good.png, score [\d.]+)" width="120" height="120"', shown)
 
-    inspector.rehearse(Threshold(value=13, provisional=False, method="at most <1 %>", fail_above=14))
+    inspector.override_threshold(
+        Threshold(value=13, provisional=False, method="at most <1 %>", fail_above=14)
+    )
     assert rows(inspector._repr_html_())["threshold"] == "13, FAIL above 14: at most &lt;1 %&gt;"
 
 
 def test_a_notebook_shows_how_many_training_images_are_suspect_or_unread(tiny_bundle: Path) -> None:
     known = read_training(tiny_bundle)
-    write_training(tiny_bundle, Training(known.scores[:9], known.thumbnails, known.looks))
+    write_training(tiny_bundle, Training(known.scores[:9], known.thumbnails, known.image_statistics))
     was = bundle.read_manifest(tiny_bundle)
     dataset = was.dataset.model_copy(update={"skipped": 2})
     files = bundle.record_files(tiny_bundle)

@@ -16,7 +16,7 @@ from softcore_runtime.missing_library import explain_import
 from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.health.drift import Deviation
 from softcore_edge_app.ledger.note import Note
-from softcore_edge_app.pipeline.controls import SetUp
+from softcore_edge_app.pipeline.controls import OperatorControls
 from softcore_edge_app.pipeline.trigger import Decided
 
 try:
@@ -28,12 +28,12 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import Events
 from softcore_edge_app.web.guard import list_hosts
-from softcore_edge_app.web.look_back import describe_note
+from softcore_edge_app.web.history_api import describe_note
+from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.port.acceptor import Acceptor
 from softcore_edge_app.web.port.connection import Connection
 from softcore_edge_app.web.port.listener import listen
 from softcore_edge_app.web.port.token_file import take_token
-from softcore_edge_app.web.shelf import Shelf
 from softcore_edge_app.web.shifts.shift import Shift
 from softcore_edge_app.web.status import LineStatus, pick_health
 
@@ -42,7 +42,7 @@ __all__ = ["WebServer"]
 _LOG = logging.getLogger("softcore_edge_app.web")
 _GRACE = 0.15  # seconds for what is being answered when the server ends
 _END_WITHIN = 0.5  # seconds
-_LOOK = 1.0  # seconds between two looks whether the status is news
+_POLL = 1.0  # seconds between two looks whether the status is news
 
 
 class WebServer:
@@ -67,7 +67,7 @@ class WebServer:
     def __init__(
         self,
         options: HttpOptions,
-        controls: SetUp,
+        controls: OperatorControls,
         metrics_render: Callable[[], tuple[bytes, str]],
         *,
         ledger: Path | None = None,
@@ -77,7 +77,7 @@ class WebServer:
     ) -> None:
         token = None if options.token_file is None else take_token(options.token_file)
         self._options = options
-        self._events, self._shelf, self._shift = Events(), Shelf(archive), Shift()
+        self._events, self._cache, self._shift = Events(), ImageCache(archive), Shift()
         self._status = LineStatus(
             controls,
             self._shift,
@@ -88,7 +88,7 @@ class WebServer:
             find_fault,
         )
         app = make_web_app(
-            self._status, metrics_render, self._events, self._shelf, hosts=list_hosts(options), token=token
+            self._status, metrics_render, self._events, self._cache, hosts=list_hosts(options), token=token
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -138,7 +138,7 @@ class WebServer:
 
     def publish(self, decided: Decided) -> None:
         """Take a decision for the listeners; from any thread, returns at once, and never raises."""
-        self._shelf.keep(decided)
+        self._cache.keep(decided)
         image = decided.frame is not None and decided.frame.image is not None
         self._events.publish(decided, self._shift.count(decided), image=image)
 
@@ -193,4 +193,4 @@ class WebServer:
                 if last is not None and health != last:
                     self._events.tell("status", report)
                 last = health
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL)

@@ -31,8 +31,8 @@ from softcore_edge_app.queries.formulas import defuse_formula
 from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
 from softcore_edge_app.web.guard import refuse_body
-from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.shelf import Kind, NoImageError, Shelf
+from softcore_edge_app.web.image_cache import ImageCache, Kind, NoImageError
+from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.shifts.catalogue import Language, say
 from softcore_edge_app.web.shifts.shift import Shift
 
@@ -62,7 +62,7 @@ class Shown:
 Show = Callable[[Part, Kind], Shown | None]
 
 
-def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
+def make_report(queries: LedgerQueries, cache: ImageCache, shift: Shift) -> APIRouter:
     """Make what sums a time up, for everybody who reaches the port."""
     views = APIRouter(
         prefix="/api",
@@ -86,11 +86,11 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
         begin = shift.since if begin is None else begin
         end = time.time_ns() if end is None else min(end, time.time_ns())
-        figures = await reader.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
+        figures = await queries.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
         if form == "csv":
             content = render_table(figures)
         else:
-            passed = await reader.ask(
+            passed = await queries.ask(
                 lambda connection: {
                     camera: read_parts(
                         connection, Filter(camera=camera, decision="PASS", since=begin), _PASSES
@@ -100,7 +100,7 @@ def make_report(reader: Reader, shelf: Shelf, shift: Shift) -> APIRouter:
             )
             parts = {camera: excerpt.parts for camera, excerpt in passed.items()}
             content = await to_thread.run_sync(
-                render_page, figures, partial(_show, shelf), parts, language, limiter=limiter
+                render_page, figures, partial(_show, cache), parts, language, limiter=limiter
             )
         name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
         return Response(
@@ -210,13 +210,13 @@ def _list_thresholds(figures: Figures) -> list[tuple[tuple[str, str, float, floa
     return sorted(thresholds.items())
 
 
-def _show(shelf: Shelf, part: Part, kind: Kind) -> Shown | None:
+def _show(cache: ImageCache, part: Part, kind: Kind) -> Shown | None:
     entry = part.row.entry
-    if not shelf.has(entry):
+    if not cache.has(entry):
         return None
     try:
-        drawn = shelf.recall(entry.trigger, kind) or shelf.draw(entry.trigger, kind)
-        drawn = drawn or shelf.fetch(entry, kind)
+        drawn = cache.recall(entry.trigger, kind) or cache.draw(entry.trigger, kind)
+        drawn = drawn or cache.fetch(entry, kind)
     except NoImageError:
         return None
     height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]

@@ -61,14 +61,14 @@ class Shift:
     def since(self) -> int:
         """When it began, in nanoseconds of UTC since 1970."""
         with self._turn:
-            self._turn_over()
+            self._read_next()
             return self._since
 
     def count(self, decided: Decided) -> int:
         """Count a decision, and give its number from 1 on."""
         entry, second = decided.entry, int(time.monotonic())
         with self._turn:
-            self._turn_over()
+            self._read_next()
             self._seq += 1
             self._counts.setdefault(entry.camera, Counter())[entry.decision] += 1
             recent = self._recent.setdefault(entry.camera, deque(maxlen=_MINUTE + 1))
@@ -83,7 +83,7 @@ class Shift:
         now = time.monotonic()
         minutes = min(max(now - self._started, _SHORTEST), _MINUTE) / _MINUTE
         with self._turn:
-            self._turn_over()
+            self._read_next()
             cameras = {
                 name: {
                     "counts": _fill(self._counts.get(name, Counter())),
@@ -100,7 +100,7 @@ class Shift:
                 "cameras": cameras,
             }
 
-    def _turn_over(self) -> None:
+    def _read_next(self) -> None:
         now = time.time_ns()
         if now >= self._ends:
             # The last midnight, though the clock may have been set over several.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes
 from softcore_edge_app.pipeline.trigger import Trigger
 from softcore_edge_app.verdict import decide
@@ -32,9 +32,9 @@ def make(recipe: Recipe, number: int, image: np.ndarray) -> Trigger:
 
 
 def test_a_fault_is_located_in_the_frame(recipe: Recipe, bad_frame: np.ndarray, tmp_path: Path) -> None:
-    book = Bookkeeper(Ledger.open(tmp_path / "a"))
-    (entered,), (row,) = book.enter([make(recipe, 1, bad_frame)])
-    book.close()
+    writer = LedgerWriter(Ledger.open(tmp_path / "a"))
+    (entered,), (row,) = writer.enter([make(recipe, 1, bad_frame)])
+    writer.close()
     entry = entered.entry
     assert row.entry == entry
     assert entry.x is not None
@@ -48,37 +48,37 @@ def test_a_fault_is_located_in_the_frame(recipe: Recipe, bad_frame: np.ndarray, 
 def test_without_a_ledger_decisions_are_published_without_a_number(
     recipe: Recipe, good_frame: np.ndarray
 ) -> None:
-    book = Bookkeeper(None)
-    (entered,), rows = book.enter([make(recipe, 1, good_frame)])
+    writer = LedgerWriter(None)
+    (entered,), rows = writer.enter([make(recipe, 1, good_frame)])
     assert (entered.number, rows, entered.verdict.trigger) == (None, [], None)
     assert entered.entry.decision is Decision.PASS
-    assert book.remark is None
-    book.close()
+    assert writer.remark is None
+    writer.close()
 
 
 def test_a_batch_is_entered_whole_or_not_at_all(
     recipe: Recipe, good_frame: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book = Bookkeeper(Ledger.open(tmp_path / "a"))
+    writer = LedgerWriter(Ledger.open(tmp_path / "a"))
     real = Ledger.append_all
 
     def refuse(self: Ledger, _entries: object) -> None:
         raise LedgerError(f"{self.path}: database or disk is full")
 
     monkeypatch.setattr(Ledger, "append_all", refuse)
-    published, rows = book.enter([make(recipe, number, good_frame) for number in (1, 2)])
+    published, rows = writer.enter([make(recipe, number, good_frame) for number in (1, 2)])
     assert rows == []
     assert [(one.number, str(one.entry.decision)) for one in published] == [(None, "INVALID")] * 2
-    assert book.fault == "the ledger can't be written (database or disk is full)"
+    assert writer.fault == "the ledger can't be written (database or disk is full)"
     monkeypatch.setattr(Ledger, "append_all", real)
-    published, rows = book.enter([make(recipe, 3, good_frame)])
+    published, rows = writer.enter([make(recipe, 3, good_frame)])
     assert [row.entry.trigger for row in rows] == ["run-1", "run-2", "run-3"]
     assert [one.number for one in published] == [3]
-    assert book.fault is None
-    book.close()
+    assert writer.fault is None
+    writer.close()
 
 
 def test_a_trigger_without_a_decision_is_no_entry(recipe: Recipe) -> None:
     undecided = Trigger("run-1", "left", 1, "part", recipe, 0.0, 0)
     with pytest.raises(ValueError, match="has no decision"):
-        Bookkeeper(None).enter([undecided])
+        LedgerWriter(None).enter([undecided])

@@ -1,4 +1,4 @@
-"""Bookkeeper: enters decisions in the ledger, and lets none be published that isn't in it."""
+"""Ledger writer: enters decisions in the ledger, and lets none be published that isn't in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row, Un
 from softcore_edge_app.pipeline.entered import Entered, correct, describe, invalidate
 from softcore_edge_app.pipeline.trigger import Trigger
 
-__all__ = ["Bookkeeper", "Entered"]
+__all__ = ["Entered", "LedgerWriter"]
 
 _OWED = 10_000  # entries that wait for the disk: minutes of a fast line, and some megabytes
 _AT_ONCE = 100  # of them with one batch: a millisecond or two
@@ -25,7 +25,7 @@ _AT_ONCE = 100  # of them with one batch: a millisecond or two
 _log = logging.getLogger(__name__)
 
 
-class Bookkeeper:
+class LedgerWriter:
     """Enters decisions before they are published, in one thread; notes of changes come from any.
 
     The ledger may hold decisions that were not published, where the process was killed between the two; every

@@ -1,4 +1,4 @@
-"""Feed: what outputs read, each at its own pace: the ledger's rows, and what could not be entered."""
+"""Decision log: what outputs read, each at its own pace: the ledger's rows, and what could not be entered."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.ledger import Entry, Row
 
-__all__ = ["OWED", "Feed"]
+__all__ = ["OWED", "DecisionLog"]
 
 _RECENT = 1000  # rows in memory: an output that is up never reads the disk
 OWED = 10_000  # decisions that could not be entered: no more of them may be entered later
 _AT_ONCE = 100
 
 
-class Feed:
+class DecisionLog:
     """The decisions that were published, for any number of readers.
 
     Args:

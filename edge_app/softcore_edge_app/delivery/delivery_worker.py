@@ -1,4 +1,4 @@
-"""Courier: brings one output every decision of the ledger, in order, however long it takes."""
+"""Delivery worker: brings one output every decision of the ledger, in order, however long it takes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from collections.abc import Sequence
 from softcore_runtime import LedgerError, OutputError
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
 
-from softcore_edge_app.delivery.feed import OWED, Feed
-from softcore_edge_app.delivery.marks import Marks
+from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
+from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.output import Output, OutputStatus
 from softcore_edge_app.ledger.row import Entry
 
-__all__ = ["Courier"]
+__all__ = ["DeliveryWorker"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between two attempts
 # Of the triggers that were brought before they were entered only so many may be entered later: those that are
 # owed, and as many that were entered and have not been read yet.
 _AHEAD = 2 * OWED
-_LOOK = 0.5  # seconds after which a courier looks by itself how its output is, and whether there is something
+_POLL = 0.5  # seconds after which a worker looks by itself how its output is, and whether there is something
 _SETTLING = 2.0  # seconds that an output's own fault lasts until it is said: a connection takes its time
 
 _log = logging.getLogger(__name__)
 
 
-class Courier:
+class DeliveryWorker:
     """A thread that brings an output what is in the ledger past its mark, and later what comes.
 
     It also watches whether the output would take anything: a PLC that was never reached is a fault before the
@@ -37,23 +37,23 @@ class Courier:
 
     Args:
         output: who gets it.
-        feed: what there is.
-        marks: how far it got.
+        decision_log: what there is.
+        offsets: how far it got.
     """
 
-    def __init__(self, output: Output, feed: Feed, marks: Marks) -> None:
+    def __init__(self, output: Output, decision_log: DecisionLog, offsets: DeliveryOffsets) -> None:
         self.output = output
         self.delivered = self.failures = 0
         self.fault: str | None = None
-        self._feed, self._marks = feed, marks
-        mark = marks.read(output.name)
-        self._mark = feed.last if mark is None else min(mark, feed.last)
-        marks.write(output.name, self._mark)
+        self._decision_log, self._offsets = decision_log, offsets
+        offset = offsets.read(output.name)
+        self._offset = decision_log.last if offset is None else min(offset, decision_log.last)
+        offsets.write(output.name, self._offset)
         self._ahead: OrderedDict[str, None] = OrderedDict()  # triggers brought before they were entered
         self._faulty_since: float | None = None  # of the output's own fault
         self._said = False  # whether a fault was said, and its end was not
         self._until: float | None = None
-        self._thread = threading.Thread(target=self._run, name=f"{output.name} courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{output.name} delivery", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -62,7 +62,7 @@ class Courier:
     def stop(self, until: float) -> None:
         """Bring what there is until a time of the monotonic clock; the rest is left for the next start."""
         self._until = until
-        self._feed.wake()
+        self._decision_log.wake()
 
     def join(self, seconds: float) -> None:
         """Wait for the thread's end."""
@@ -77,11 +77,11 @@ class Courier:
     @property
     def backlog(self) -> int:
         """How many decisions it has not brought yet."""
-        return max(self._feed.last - self._mark, 0)
+        return max(self._decision_log.last - self._offset, 0)
 
     def _run(self) -> None:
         while True:
-            version, ending = self._feed.version, self._until is not None
+            version, ending = self._decision_log.version, self._until is not None
             try:
                 if self.bring_next():
                     continue
@@ -93,11 +93,11 @@ class Courier:
             if ending:
                 return
             self._watch()
-            self._feed.wait(version, _LOOK)
+            self._decision_log.wait(version, _POLL)
 
     def bring_next(self) -> bool:
         """Bring what there is just now, and say whether there was anything."""
-        rows = self._feed.read(self._mark)
+        rows = self._decision_log.read(self._offset)
         entries = [row.entry for row in rows]
         for place, row in enumerate(rows, 1):
             if row.entry.trigger in self._ahead:
@@ -105,11 +105,13 @@ class Courier:
             else:
                 following = [entry for entry in entries[place:] if entry.trigger not in self._ahead]
                 self._bring(row.entry, following)
-            self._mark = row.number
-            self._marks.write(self.output.name, row.number)
+            self._offset = row.number
+            self._offsets.write(self.output.name, row.number)
         if rows:
             return True
-        unentered = [entry for entry in self._feed.read_unentered() if entry.trigger not in self._ahead]
+        unentered = [
+            entry for entry in self._decision_log.read_unentered() if entry.trigger not in self._ahead
+        ]
         for entry in unentered:
             self._bring(entry, ())
             self._ahead[entry.trigger] = None

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from softcore_calibration.data.scoring import Scored, Scoring
-from softcore_calibration.doubts import (
-    Doubt,
-    doubt_compression,
-    doubt_images,
+from softcore_calibration.data_warnings import (
+    DataWarning,
+    find_data_warnings,
     find_near_duplicates,
     refuse_swapped,
+    warn_of_compression,
 )
 from softcore_calibration.objectives import Scores
 from softcore_runtime.bundle.training import Training
@@ -35,22 +35,30 @@ def training() -> Training:
     return Training(rng.normal(5, 0.5, 30), parts, np.ones((30, 3)))
 
 
-def doubts(training: Training, **fields: list[object]) -> dict[str, Doubt]:
-    return {doubt.kind: doubt for doubt in doubt_images(Scoring(**fields), training)}  # type: ignore[arg-type]
+def data_warnings(training: Training, **fields: list[object]) -> dict[str, DataWarning]:
+    return {
+        data_warning.kind: data_warning for data_warning in find_data_warnings(Scoring(**fields), training)
+    }  # type: ignore[arg-type]
 
 
 def test_sound_images_raise_none(training: Training) -> None:
     rng = np.random.default_rng(2)
     good: list[object] = [image(f"g{i}", score) for i, score in enumerate(rng.normal(5, 0.5, 50))]
     bad: list[object] = [image(f"b{i}", score) for i, score in enumerate(rng.normal(20, 2, 50))]
-    assert doubts(training, good=good, bad=bad) == {}
+    assert data_warnings(training, good=good, bad=bad) == {}
 
 
 def test_each_doubt_has_its_words(training: Training) -> None:
     good: list[object] = [image(f"g{i}", 9 + i / 100) for i in range(30)]
     good.append(image("alien", 12, spread=0.6))
-    found = doubts(training, good=good, bad=[image("b", 9.1)], unread=["x: broken"], repeated=["y", "z"],
-                   contradicted=["w"])  # fmt: skip
+    found = data_warnings(
+        training,
+        good=good,
+        bad=[image("b", 9.1)],
+        unread=["x: broken"],
+        repeated=["y", "z"],
+        contradicted=["w"],
+    )
     assert str(found["unread"]) == "1 image could not be read, left out: x: broken"
     assert str(found["repeated"]) == "2 images with the content of another, not counted: y, z"
     assert found["contradicted"].names == ("w",)
@@ -61,7 +69,7 @@ def test_each_doubt_has_its_words(training: Training) -> None:
 
 
 def test_long_lists_are_cut() -> None:
-    assert str(Doubt("k", "these", tuple("abcdefg"))) == "these: a, b, c, d, e and 2 more"
+    assert str(DataWarning("k", "these", tuple("abcdefg"))) == "these: a, b, c, d, e and 2 more"
 
 
 def test_a_copy_of_a_training_image_is_known_again(training: Training) -> None:
@@ -83,7 +91,7 @@ def test_swapped_classes_are_refused() -> None:
     with pytest.raises(DataError, match="the wrong way round"):
         refuse_swapped(Scores(high, low[:1]))
     with pytest.raises(DataError, match=r"the wrong way round\? \(it is another product: a\)"):
-        refuse_swapped(Scores(high, low), [Doubt("strange", "it is another product", ("a",))])
+        refuse_swapped(Scores(high, low), [DataWarning("strange", "it is another product", ("a",))])
     refuse_swapped(Scores(low, low))  # hopeless, but not swapped
     refuse_swapped(Scores(low, np.zeros(0)))
 
@@ -100,9 +108,9 @@ def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path:
             assert cv2.imwrite(str(path), pixels)
             some.append(image(str(path), 1.0))
     known = summarize_traces([measure_traces(cv2.imread(one.name)) for one in scored[".png"][:20]])
-    assert doubt_compression(scored[".png"][20:], known) is None
+    assert warn_of_compression(scored[".png"][20:], known) is None
     scored[".jpg"][0].path.unlink()  # read_again tells of it; here it is one fewer
-    found = doubt_compression(scored[".jpg"], known)
+    found = warn_of_compression(scored[".jpg"], known)
     assert found is not None
     assert found.kind == "compression"
     assert str(found) == (
@@ -110,5 +118,5 @@ def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path:
         "how the line's come? Scores may be higher for that; train and calibrate on images that come the way "
         "the line's do"
     )
-    assert doubt_compression([], known) is None
-    assert doubt_compression(scored[".jpg"], None) is None
+    assert warn_of_compression([], known) is None
+    assert warn_of_compression(scored[".jpg"], None) is None

@@ -17,7 +17,13 @@ from softcore_runtime.images.traces import Traces
 from softcore_calibration.data.scoring import Scored, Scoring, read_again
 from softcore_calibration.objectives import Scores
 
-__all__ = ["Doubt", "doubt_compression", "doubt_images", "find_near_duplicates", "refuse_swapped"]
+__all__ = [
+    "DataWarning",
+    "find_data_warnings",
+    "find_near_duplicates",
+    "refuse_swapped",
+    "warn_of_compression",
+]
 
 _SURE = 0.001  # p, of a difference that is told
 _FAR = 1.25  # times, of medians that are told to differ
@@ -28,7 +34,7 @@ _LOOKED_AT = 12  # images, for traces of compression
 
 
 @dataclass(frozen=True)
-class Doubt:
+class DataWarning:
     """One thing to know: `words` for a person, the `names` of the images it is about."""
 
     kind: str
@@ -41,7 +47,7 @@ class Doubt:
         return f"{self.words}: {shown}{more}" if self.names else self.words
 
 
-def doubt_images(scoring: Scoring, training: Training) -> list[Doubt]:
+def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning]:
     """Look for what would make a threshold mislead.
 
     Args:
@@ -49,10 +55,10 @@ def doubt_images(scoring: Scoring, training: Training) -> list[Doubt]:
         training: what the bundle knows of its training images.
     """
     scores = Scores(*(np.array([s.score for s in some]) for some in (scoring.good, scoring.bad)))
-    found: list[Doubt] = []
+    found: list[DataWarning] = []
 
     def tell(kind: str, words: str, names: Sequence[str] = ()) -> None:
-        found.append(Doubt(kind, words, tuple(names)))
+        found.append(DataWarning(kind, words, tuple(names)))
 
     if scoring.unread:
         tell("unread", f"{_count(scoring.unread)} could not be read, left out", scoring.unread)
@@ -113,7 +119,7 @@ def doubt_images(scoring: Scoring, training: Training) -> list[Doubt]:
     return found
 
 
-def doubt_compression(scored: Sequence[Scored], known: Traces | None) -> Doubt | None:
+def warn_of_compression(scored: Sequence[Scored], known: Traces | None) -> DataWarning | None:
     """Look whether images came another way than the training images: as JPEG or video, or smoothed.
 
     Args:
@@ -132,14 +138,14 @@ def doubt_compression(scored: Sequence[Scored], known: Traces | None) -> Doubt |
     found = compare_traces(known, traces)
     if found is None:
         return None
-    return Doubt(
+    return DataWarning(
         "compression",
         f"the images {found}: is that how the line's come? Scores may be higher for that; train and "
         "calibrate on images that come the way the line's do",
     )
 
 
-def refuse_swapped(scores: Scores, doubts: Sequence[Doubt] = ()) -> None:
+def refuse_swapped(scores: Scores, data_warnings: Sequence[DataWarning] = ()) -> None:
     """Refuse classes that were given the wrong way round.
 
     Raises:
@@ -149,7 +155,9 @@ def refuse_swapped(scores: Scores, doubts: Sequence[Doubt] = ()) -> None:
         return
     test = mannwhitneyu(scores.bad, scores.good, alternative="less")
     auroc = float(test.statistic) / (len(scores.good) * len(scores.bad))
-    strange = "".join(f" ({doubt})" for doubt in doubts if doubt.kind == "strange")
+    strange = "".join(
+        f" ({data_warning})" for data_warning in data_warnings if data_warning.kind == "strange"
+    )
     if auroc < 0.5 and (float(test.pvalue) < _SURE or (auroc == 0 and len(scores.good) > 1)):
         raise DataError(
             f"the images given as good score higher than those given as bad (AUROC {auroc:.3f}): "

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from softcore_export.workplace import check_target, workplace
+from softcore_export.staging_directory import check_target, staging_directory
 from softcore_runtime.bundle import folder_swap
 from softcore_runtime.errors import ExportError, UsageError
 
@@ -31,7 +31,7 @@ def write_bundle_at(place: Path, content: str) -> None:
 
 def leave(target: Path, kind: type[BaseException], *also: Path) -> None:
     """Begin a bundle, put files elsewhere too, and be interrupted."""
-    with workplace(target) as place:
+    with staging_directory(target) as place:
         write_bundle(place, "half")
         for path in also:
             path.touch()
@@ -49,7 +49,7 @@ def old(tmp_path: Path) -> Path:
 
 def test_the_bundle_appears_whole_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "a" / "b" / "pill"
-    with workplace(target) as place:
+    with staging_directory(target) as place:
         assert place.parent == target.parent  # one file system, or it couldn't be renamed
         assert place.name.startswith(".")
         write_bundle(place, "new")
@@ -60,7 +60,7 @@ def test_the_bundle_appears_whole_at_the_end(tmp_path: Path) -> None:
 
 
 def test_a_replacement_is_whole(old: Path, snapshot: Snapshot) -> None:
-    with workplace(old) as place:
+    with staging_directory(old) as place:
         write_bundle(place, "new")
         assert (old / "manifest.json").read_text() == "old"
     assert snapshot(old.parent) == {
@@ -126,7 +126,7 @@ def test_a_move_in_two_steps_that_fails_half_way_is_undone(
         raise kind(errno.EIO, "no more", str(self))
 
     def make() -> None:
-        with workplace(old) as place:
+        with staging_directory(old) as place:
             write_bundle(place, "new")
             monkeypatch.setattr(Path, "rename", fail)
 
@@ -141,7 +141,7 @@ def test_a_move_in_two_steps_that_fails_half_way_is_undone(
 
 def test_a_process_killed_at_any_step_leaves_a_whole_bundle(tmp_path: Path) -> None:
     """And the next export leaves nothing else; with an exchange in one step, and without."""
-    driver = Path(__file__).parent / "kill_workplace.py"
+    driver = Path(__file__).parent / "kill_staging_directory.py"
     done = subprocess.run([sys.executable, driver, tmp_path], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     counts, faults = json.loads(done.stdout)
@@ -160,9 +160,9 @@ def test_what_a_killed_export_left_is_removed_by_the_next(old: Path) -> None:
 
 
 def test_an_export_leaves_another_one_alone_that_is_still_running(old: Path) -> None:
-    with workplace(old) as first:
+    with staging_directory(old) as first:
         write_bundle(first, "first")
-        with workplace(old) as second:
+        with staging_directory(old) as second:
             write_bundle(second, "second")
         assert (old / "manifest.json").read_text() == "second"
         assert (first / "manifest.json").read_text() == "first"
@@ -190,7 +190,7 @@ def test_an_interruption_while_the_old_bundle_is_deleted_leaves_the_new(
         remove(path, ignore_errors)
 
     monkeypatch.setattr(shutil, "rmtree", interrupt)
-    with pytest.raises(KeyboardInterrupt), workplace(old) as place:
+    with pytest.raises(KeyboardInterrupt), staging_directory(old) as place:
         write_bundle(place, "new")
     assert [path.name for path in old.parent.iterdir()] == ["pill"]
     assert (old / "manifest.json").read_text() == "new"
@@ -202,7 +202,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("precious")
     for name in ("folder", "file", "link"):
         with pytest.raises(UsageError, match=rf"{name}: is there already and is not a bundle"):
-            workplace(tmp_path / name).__enter__()
+            staging_directory(tmp_path / name).__enter__()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "link"]
     assert (tmp_path / "file").read_text() == "precious"
 
@@ -211,7 +211,7 @@ def test_what_is_no_bundle_is_never_replaced(tmp_path: Path) -> None:
 def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path, below: str) -> None:
     (tmp_path / "bundles").write_text("a file")
     with pytest.raises(UsageError, match=r"bundles.*: can't be written"):
-        workplace(tmp_path / "bundles" / below).__enter__()
+        staging_directory(tmp_path / "bundles" / below).__enter__()
     assert (tmp_path / "bundles").read_text() == "a file"
 
 
@@ -219,7 +219,7 @@ def test_a_disk_that_takes_no_writes_is_named(small_disk: Callable[..., Path]) -
     disk = small_disk(1 << 20, "ro")
     for target in (disk / "pill", disk / "a" / "b" / "pill"):
         with pytest.raises(UsageError, match=r"disk.*: can't be written \(Read-only file system"):
-            workplace(target).__enter__()
+            staging_directory(target).__enter__()
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_disk_that_takes_no_writes_is_named(small_disk: Callable[..., Path]) -
 )
 def test_a_failed_write_names_the_place(tmp_path: Path, error: OSError) -> None:
     """Errors of write() name no file, and numpy's carry no number either."""
-    with pytest.raises(ExportError) as raised, workplace(tmp_path / "a" / "pill"):
+    with pytest.raises(ExportError) as raised, staging_directory(tmp_path / "a" / "pill"):
         raise error
     assert str(tmp_path / "a") in str(raised.value)
     assert (error.strerror or str(error)) in str(raised.value)
@@ -235,7 +235,7 @@ def test_a_failed_write_names_the_place(tmp_path: Path, error: OSError) -> None:
 
 
 def test_an_error_that_names_its_file_is_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="elsewhere"), workplace(tmp_path / "pill"):
+    with pytest.raises(FileNotFoundError, match="elsewhere"), staging_directory(tmp_path / "pill"):
         (tmp_path / "elsewhere").read_bytes()
 
 

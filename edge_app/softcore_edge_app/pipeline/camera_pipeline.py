@@ -1,4 +1,4 @@
-"""Line: one camera, and the threads that give each of its triggers one decision, in order and in time."""
+"""Camera pipeline: the threads that give each trigger of a camera one decision, in order and in time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from softcore_edge_app.cameras.live_capture import LiveCapture
 from softcore_edge_app.cameras.sources import Frame, Source
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.origin import Origin
+from softcore_edge_app.pipeline.frame_grabber import open_grabber
 from softcore_edge_app.pipeline.pace import Pace
 from softcore_edge_app.pipeline.recipes import Recipes
-from softcore_edge_app.pipeline.shutter import open_shutter
 from softcore_edge_app.pipeline.trigger import Trigger, check_part
 from softcore_edge_app.pipeline.trigger_queue import TriggerQueue
 from softcore_edge_app.verdict import examine
 
-__all__ = ["Line"]
+__all__ = ["CameraPipeline"]
 
 _AHEAD = 2  # frames of a recording that are read while one is inspected
 _QUEUED = 0.001  # seconds; what waits no longer is inspected however long that may take
@@ -34,12 +34,12 @@ _STUCK = 10.0  # seconds that an inspection may take; a real one takes well unde
 _log = logging.getLogger(__name__)
 
 
-class Line:
+class CameraPipeline:
     """One camera's parts: a trigger goes in, its one decision comes out.
 
-    The *shutter*, a thread, takes a frame for each trigger and looks at it; the *inspection*, another,
-    decides on it, while the shutter sees to the next. What has its decision is collected by the clerk, who
-    also settles what is late: so a camera or a network that hangs holds up no decision.
+    The *frame grabber*, a thread, takes a frame for each trigger and looks at it; the *inspection*, another,
+    decides on it, while the frame grabber sees to the next. What has its decision is collected by the
+    publisher, which also settles what is late: so a camera or a network that hangs holds up no decision.
 
     Args:
         name: the camera's.
@@ -86,7 +86,7 @@ class Line:
         # Parts of a recording wait for their turn; those in front of a camera don't.
         self._ticks = options.trigger == "interval" and self._live
         work = self._answer if self._ticks or options.trigger == "external" else self._follow
-        self._shutter = threading.Thread(target=self._guard, args=[work], name=f"{name} shutter")
+        self._grabber = threading.Thread(target=self._guard, args=[work], name=f"{name} frame grabber")
         self._inspection = threading.Thread(
             target=self._guard, args=[self._inspect_all], name=f"{name} inspection", daemon=True
         )
@@ -95,7 +95,7 @@ class Line:
     def start(self) -> None:
         """Begin; a camera that can't be opened at all ends the line with an `error`."""
         self._inspection.start()
-        self._shutter.start()
+        self._grabber.start()
         if self._ticks:
             self._clock.start()
 
@@ -148,7 +148,7 @@ class Line:
     @property
     def ended(self) -> bool:
         """Whether there will be no more triggers, and all have been collected."""
-        return not self._shutter.is_alive() and self._shutter.ident is not None and self.queue.empty
+        return not self._grabber.is_alive() and self._grabber.ident is not None and self.queue.empty
 
     def stop(self, until: float) -> None:
         """Take no more triggers; those that have no decision at `until` become INVALID. Returns at once."""
@@ -163,7 +163,7 @@ class Line:
         """Wait for the threads to end; one that hangs in a library is left to the process's end."""
         self._to_inspect.put(None)
         until = time.monotonic() + seconds
-        for thread in (self._shutter, self._clock, self._inspection):
+        for thread in (self._grabber, self._clock, self._inspection):
             if thread.ident is not None:
                 thread.join(max(until - time.monotonic(), 0.01))
 
@@ -207,7 +207,7 @@ class Line:
 
     def _answer(self) -> None:
         """Take a frame for each trigger, in their order."""
-        with open_shutter(self.source) as take:
+        with open_grabber(self.source) as take:
             while (trigger := self._to_take.get()) is not None:
                 began = time.monotonic()
                 waited = began - trigger.at

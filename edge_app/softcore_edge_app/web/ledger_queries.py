@@ -1,4 +1,4 @@
-"""Reader: asks the ledger for the port, beside the line that writes it and never in its way."""
+"""Ledger queries: ask the ledger for the port, beside the line that writes it and never in its way."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from softcore_runtime import LedgerError
 from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.queries.excerpt import Part, find_part
 
-__all__ = ["NO_LEDGER", "Reader"]
+__all__ = ["NO_LEDGER", "LedgerQueries"]
 
 NO_LEDGER = "this needs a ledger (--ledger FILE)"
 _AT_ONCE = 2  # questions; more wait, so that the inspection has its processors
 _PATIENCE = 10.0  # seconds that an answer may take
-_LOOK = 200_000  # steps of SQLite's between two looks whether it has taken too long: some milliseconds
+_POLL = 200_000  # steps of SQLite's between two looks whether it has taken too long: some milliseconds
 _KEPT = 5_000  # triggers whose rows are known
 
 _Answer = TypeVar("_Answer")
 
 
-class Reader:
+class LedgerQueries:
     """Answers questions on the ledger, each in a thread and a connection of its own.
 
     Args:
@@ -92,7 +92,7 @@ class Reader:
 
         try:
             with closing(connect_to_read(ledger)) as connection:
-                connection.set_progress_handler(give_up, _LOOK)
+                connection.set_progress_handler(give_up, _POLL)
                 connection.execute("BEGIN")
                 return question(connection)
         except (sqlite3.Error, TypeError, ValueError) as error:

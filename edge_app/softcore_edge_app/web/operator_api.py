@@ -1,4 +1,4 @@
-"""Set up: what a person changes in a running line, or tries before; the former needs the token."""
+"""Operator API: what a person changes in a running line, or tries before; the former needs the token."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from softcore_runtime import UsageError
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.cli.local_page import Answer
 
-from softcore_edge_app.pipeline.controls import CameraStatus, SetUp
+from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls
 from softcore_edge_app.queries.excerpt import Filter, read_parts
 from softcore_edge_app.web.forms import COMMANDS, VIEWS, Asker, Camera, Responses, Wanted, Word, problem
 from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.image_cache import ImageCache
+from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.part import PartReport, describe_part
 from softcore_edge_app.web.preview import preview_threshold
-from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.shelf import Shelf
 
 __all__ = ["InThread", "make_preview", "make_set_up", "run_in_threads"]
 
@@ -146,7 +146,7 @@ def run_in_threads(ended: asyncio.Event) -> InThread:
     return run
 
 
-def make_set_up(controls: SetUp, in_thread: InThread) -> APIRouter:
+def make_set_up(controls: OperatorControls, in_thread: InThread) -> APIRouter:
     """Make what changes something."""
     ends: Responses = {503: problem("The line ended meanwhile.")}
     commands = APIRouter(prefix="/api", responses={**COMMANDS, **ends})
@@ -192,7 +192,7 @@ def make_set_up(controls: SetUp, in_thread: InThread) -> APIRouter:
     return commands
 
 
-def make_preview(controls: SetUp, reader: Reader, shelf: Shelf) -> APIRouter:
+def make_preview(controls: OperatorControls, queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     """Make what tries a threshold on the parts that were inspected."""
     views = APIRouter(
         prefix="/api",
@@ -212,14 +212,14 @@ def make_preview(controls: SetUp, reader: Reader, shelf: Shelf) -> APIRouter:
         _check_order(value, fail_above)
         threshold = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
         inspected = Filter(camera=chosen.name, category=chosen.category, min_share=0.0)
-        found = await reader.ask(partial(read_parts, wanted=inspected, limit=parts))
+        found = await queries.ask(partial(read_parts, wanted=inspected, limit=parts))
         preview = preview_threshold(found.parts, threshold)
         shown = preview.changed[:_SHOWN]
-        reader.remember(shown)
+        queries.remember(shown)
         return Answer(
             {
                 **vars(preview),
-                "changed": [describe_part(part, image=shelf.has(part.row.entry)) for part in shown],
+                "changed": [describe_part(part, image=cache.has(part.row.entry)) for part in shown],
             }
         )
 
@@ -231,7 +231,7 @@ def _check_order(value: float, fail_above: float | None) -> None:
         raise UsageError(f"fail_above ({fail_above:g}) must not be below value ({value:g})")
 
 
-def _find_camera(controls: SetUp, name: str | None) -> CameraStatus:
+def _find_camera(controls: OperatorControls, name: str | None) -> CameraStatus:
     cameras = controls.describe().cameras
     if name is None and len(cameras) == 1:
         return cameras[0]

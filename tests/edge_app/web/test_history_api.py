@@ -12,7 +12,7 @@ import pytest
 from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.web import reader
+from softcore_edge_app.web import ledger_queries
 from softcore_edge_app.web.port.server import WebServer
 
 from .conftest import SECOND, START
@@ -184,9 +184,9 @@ def test_a_ledger_that_can_not_be_read_is_said(line: Any, tmp_path: Path, token_
 def test_an_answer_that_takes_too_long_is_broken_off(
     stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "_LOOK", 1)
+    monkeypatch.setattr(ledger_queries, "_POLL", 1)
     clock = SimpleNamespace(monotonic=iter(range(0, 10**9, 60)).__next__)  # of the reader, not of the server
-    monkeypatch.setattr(reader, "time", clock)
+    monkeypatch.setattr(ledger_queries, "time", clock)
     answer = stranger.get("/api/decisions", params={"camera": "none"})
     assert (answer.status_code, answer.json()["detail"]) == (
         409,

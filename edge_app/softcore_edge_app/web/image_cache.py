@@ -1,4 +1,4 @@
-"""Shelf: the images of the last parts in memory, those of others from the archive, drawn when asked for."""
+"""Image cache: images of the last parts from memory, of others from the archive, drawn on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 
-__all__ = ["KEPT", "Kind", "NoImageError", "Shelf", "shrink"]
+__all__ = ["KEPT", "ImageCache", "Kind", "NoImageError", "shrink"]
 
 Kind = Literal["frame", "overlay", "map", "thumbnail"]
 
@@ -35,7 +35,7 @@ class NoImageError(LookupError):
 
 
 @dataclass(eq=False)
-class _Shelved:
+class _CachedImage:
     """A part, and what was drawn of it."""
 
     decided: Decided
@@ -44,7 +44,7 @@ class _Shelved:
     drawn: dict[Kind, bytes] = field(default_factory=dict)
 
 
-class Shelf:
+class ImageCache:
     """Keeps the last parts, and draws: `frame` as PNG, the rest as JPEG.
 
     `overlay` is the frame with an outline of what lies above the threshold, `map` that in the colours of its
@@ -57,7 +57,7 @@ class Shelf:
     def __init__(self, archive: Path | None) -> None:
         self._archive = archive
         self._turn = threading.Lock()
-        self._parts: OrderedDict[str, _Shelved] = OrderedDict()
+        self._parts: OrderedDict[str, _CachedImage] = OrderedDict()
         self._size = 0
 
     def keep(self, decided: Decided) -> None:
@@ -67,23 +67,23 @@ class Shelf:
         if decided.inspection:
             size += decided.inspection.anomaly_map.nbytes + decided.inspection.patch_scores.nbytes
         with self._turn:
-            self._parts[decided.entry.trigger] = _Shelved(decided, image, size)
+            self._parts[decided.entry.trigger] = _CachedImage(decided, image, size)
             self._size += size
             self._trim()
 
     def has(self, entry: Entry) -> bool:
         """Tell whether there is an image of a part."""
         with self._turn:
-            shelved = self._parts.get(entry.trigger)
-        if shelved:
-            return shelved.image is not None
+            cached = self._parts.get(entry.trigger)
+        if cached:
+            return cached.image is not None
         return self._archive is not None and Kept.place(entry).file(self._archive, IMAGE).is_file()
 
     def recall(self, trigger: str, kind: Kind) -> bytes | None:
         """Give what was drawn already."""
         with self._turn:
-            shelved = self._parts.get(trigger)
-            return shelved.drawn.get(kind) if shelved else None
+            cached = self._parts.get(trigger)
+            return cached.drawn.get(kind) if cached else None
 
     def draw(self, trigger: str, kind: Kind) -> bytes | None:
         """Draw a part that is kept; None where it isn't any more.
@@ -92,14 +92,14 @@ class Shelf:
             NoImageError: of that part there is none.
         """
         with self._turn:
-            shelved = self._parts.get(trigger)
-        if shelved is None:
+            cached = self._parts.get(trigger)
+        if cached is None:
             return None
-        drawn = _draw(shelved, kind)
+        drawn = _draw(cached, kind)
         with self._turn:
             if trigger in self._parts:
-                shelved.drawn[kind] = drawn
-                shelved.size += len(drawn)
+                cached.drawn[kind] = drawn
+                cached.size += len(drawn)
                 self._size += len(drawn)
                 self._trim()
         return drawn
@@ -133,8 +133,8 @@ class Shelf:
             self._size -= self._parts.popitem(last=False)[1].size
 
 
-def _draw(shelved: _Shelved, kind: Kind) -> bytes:
-    image, inspection = shelved.image, shelved.decided.inspection
+def _draw(cached: _CachedImage, kind: Kind) -> bytes:
+    image, inspection = cached.image, cached.decided.inspection
     if image is None:
         raise NoImageError("no image was taken of it")
     if kind == "frame":

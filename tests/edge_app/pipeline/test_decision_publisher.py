@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from softcore_edge_app.delivery.feed import Feed
+from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.ledger import head as ledger_head
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.ledger import Entry, Ledger, verify_ledger
-from softcore_edge_app.pipeline import clerk as clerk_module
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
-from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.pipeline import decision_publisher as publisher_module
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.trigger import Decided, Trigger
 from softcore_edge_app.queries.excerpt import Filter, find_part, read_parts
 from softcore_runtime import LedgerError
@@ -46,16 +46,16 @@ class Disk:
         steps: what happens in the step of those three, and in those that follow.
     """
 
-    def __init__(self, station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, station: InspectionStation, monkeypatch: pytest.MonkeyPatch) -> None:
         self.triggers: list[Trigger] = []
         self.steps: list[Step] = []
         self.station = station
         self._reached, self._go = threading.Event(), threading.Event()
-        enter, append_all = Bookkeeper.enter, Ledger.append_all
+        enter, append_all = LedgerWriter.enter, Ledger.append_all
 
-        def note_and_enter(book: Bookkeeper, triggers: list[Trigger]) -> Any:
+        def note_and_enter(writer: LedgerWriter, triggers: list[Trigger]) -> Any:
             self.triggers = triggers
-            return enter(book, triggers)
+            return enter(writer, triggers)
 
         def append(ledger: Ledger, entries: Any) -> Any:
             if not self._reached.is_set():
@@ -66,7 +66,7 @@ class Disk:
                 self.steps.pop(0)(self.triggers)
             return append_all(ledger, entries)
 
-        monkeypatch.setattr(Bookkeeper, "enter", note_and_enter)
+        monkeypatch.setattr(LedgerWriter, "enter", note_and_enter)
         monkeypatch.setattr(Ledger, "append_all", append)
 
     def enter_three(self, *steps: Step) -> list[str]:
@@ -169,10 +169,10 @@ def test_a_correction_that_can_not_be_entered_is_published_and_entered_first(
     wait_until(lambda: len(receiver.got) == 4)
     assert [one.number for one in decided[1:]] == [None, None, 4]
     assert disk.station.describe().ledger_fault == "the ledger can't be written (disk I/O error)"
-    feed = disk.station._feed
-    assert feed
-    feed._recent.clear()
-    assert [row.number for row in feed.read(0)] == [1, 4]
+    decision_log = disk.station._decision_log
+    assert decision_log
+    decision_log._recent.clear()
+    assert [row.number for row in decision_log.read(0)] == [1, 4]
     asked.append(disk.station.trigger())
     wait_until(lambda: len(decided) == 5)
     assert str(decided[4].entry.decision) == "INVALID"
@@ -188,7 +188,7 @@ def test_a_correction_that_can_not_be_entered_is_published_and_entered_first(
         (asked[4], "PASS", None),
     ]  # fmt: skip
     # After a restart all is read from the disk.
-    assert [row.number for row in Feed(path, len(rows)).read(0)] == [1, 4, 5, 6, 7, 8]
+    assert [row.number for row in DecisionLog(path, len(rows)).read(0)] == [1, 4, 5, 6, 7, 8]
     with open_ledger(path) as connection:
         assert [part.row.number for part in read_parts(connection, Filter(), 99).parts] == [8, 7, 6, 5, 4, 1]
         found = find_part(connection, asked[0], row=2)
@@ -202,18 +202,18 @@ def test_an_output_gets_nothing_that_is_not_published_yet(
     """Though it reads the ledger, where rows are for a moment that will be corrected."""
     seen: list[list[int]] = []
 
-    def look(triggers: list[Trigger]) -> None:
-        feed = disk.station._feed
-        assert feed
-        with feed._changed:
-            recent = list(feed._recent)
-            feed._recent.clear()
-        seen.append([row.number for row in feed.read(0)])
-        with feed._changed:
-            feed._recent.extend(recent)
+    def view(triggers: list[Trigger]) -> None:
+        decision_log = disk.station._decision_log
+        assert decision_log
+        with decision_log._changed:
+            recent = list(decision_log._recent)
+            decision_log._recent.clear()
+        seen.append([row.number for row in decision_log.read(0)])
+        with decision_log._changed:
+            decision_log._recent.extend(recent)
         assert triggers
 
-    disk.enter_three(let_pass(0), look)
+    disk.enter_three(let_pass(0), view)
     wait_until(lambda: len(decided) == 4)
     assert seen == [[1]]
     wait_until(lambda: len(receiver.got) == 4)
@@ -249,14 +249,14 @@ def test_what_can_not_be_proven_is_corrected(
 def test_without_a_ledger_too_late_is_invalid_as_well(
     build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enter = Bookkeeper.enter
+    enter = LedgerWriter.enter
 
-    def enter_late(book: Bookkeeper, triggers: list[Trigger]) -> Any:
-        done = enter(book, triggers)
+    def enter_late(writer: LedgerWriter, triggers: list[Trigger]) -> Any:
+        done = enter(writer, triggers)
         let_pass(0)(triggers)
         return done
 
-    monkeypatch.setattr(Bookkeeper, "enter", enter_late)
+    monkeypatch.setattr(LedgerWriter, "enter", enter_late)
     station = build(ledger=None, deadline=60)
     station.start()
     station.trigger()
@@ -267,7 +267,7 @@ def test_without_a_ledger_too_late_is_invalid_as_well(
 def test_a_ledger_that_is_gone_is_told_before_the_next_part(
     build: Build, decided: list[Decided], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clerk_module, "_IDLE", 0.02)
+    monkeypatch.setattr(publisher_module, "_IDLE", 0.02)
     station, path = build(deadline=60), tmp_path / "line.ledger"
     station.start()
     station.trigger()
@@ -290,9 +290,9 @@ def test_a_slow_flush_leaves_time_to_decide(build: Build, decided: list[Decided]
     """Else what comes after a stall would be late before it is decided on, for many parts."""
     station = build(deadline=60)
     station.start()
-    clerk = station._clerk
-    assert clerk
-    clerk._margin = 10_000.0  # as after a stall of a day
+    publisher = station._publisher
+    assert publisher
+    publisher._margin = 10_000.0  # as after a stall of a day
     station.trigger()
     wait_until(lambda: decided)
-    assert clerk._margin == 30
+    assert publisher._margin == 30

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.delivery import courier as courier_module
-from softcore_edge_app.delivery.courier import Courier
-from softcore_edge_app.delivery.feed import Feed
-from softcore_edge_app.delivery.marks import Marks
+from softcore_edge_app.delivery import delivery_worker as worker_module
+from softcore_edge_app.delivery.decision_log import DecisionLog
+from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
+from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
 from softcore_edge_app.ledger.ledger import Entry, Ledger
 from softcore_runtime import Decision, OutputError
 
@@ -50,43 +50,43 @@ class Receiver:
         self.got.append(entry.trigger)
 
 
-class Station:
-    """A ledger, its feed, and couriers for it."""
+class InspectionStation:
+    """A ledger, its decision log, and workers for it."""
 
     def __init__(self, path: Path) -> None:
         self.ledger = Ledger.open(path)
-        self.feed = Feed(path, self.ledger.rows)
-        self.marks = Marks(path, self.ledger.id)
-        self.couriers: list[Courier] = []
+        self.decision_log = DecisionLog(path, self.ledger.rows)
+        self.offsets = DeliveryOffsets(path, self.ledger.id)
+        self.workers: list[DeliveryWorker] = []
         self.open = True
 
-    def send(self, receiver: Receiver) -> Courier:
-        courier = Courier(receiver, self.feed, self.marks)
-        courier.start()
-        self.couriers.append(courier)
-        return courier
+    def send(self, receiver: Receiver) -> DeliveryWorker:
+        worker = DeliveryWorker(receiver, self.decision_log, self.offsets)
+        worker.start()
+        self.workers.append(worker)
+        return worker
 
     def enter(self, *entries: Entry) -> None:
-        self.feed.add(self.ledger.append_all(entries), [])
+        self.decision_log.add(self.ledger.append_all(entries), [])
 
     def end(self, seconds: float = 5.0) -> None:
         if not self.open:
             return
         self.open = False
-        for courier in self.couriers:
-            courier.stop(time.monotonic() + seconds)
-        for courier in self.couriers:
-            courier.join(30)
-        self.marks.close()
+        for worker in self.workers:
+            worker.stop(time.monotonic() + seconds)
+        for worker in self.workers:
+            worker.join(30)
+        self.offsets.close()
         self.ledger.close()
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[..., Station]]:
-    stations: list[Station] = []
+def begin(tmp_path: Path) -> Iterator[Callable[..., InspectionStation]]:
+    stations: list[InspectionStation] = []
 
-    def begin(name: str = "line.ledger") -> Station:
-        stations.append(Station(tmp_path / name))
+    def begin(name: str = "line.ledger") -> InspectionStation:
+        stations.append(InspectionStation(tmp_path / name))
         return stations[-1]
 
     yield begin
@@ -94,48 +94,50 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Station]]:
         station.end(0)
 
 
-def test_everything_is_brought_once_and_in_order(begin: Callable[..., Station]) -> None:
+def test_everything_is_brought_once_and_in_order(begin: Callable[..., InspectionStation]) -> None:
     station, receiver = begin(), Receiver()
-    courier = station.send(receiver)
+    worker = station.send(receiver)
     for number in range(250):
         station.enter(entry(number))
     wait_until(lambda: len(receiver.got) == 250)
     station.end()
     assert receiver.got == [f"t{number}" for number in range(250)]
-    assert (courier.status.delivered, courier.status.backlog, courier.status.fault) == (250, 0, None)
+    assert (worker.status.delivered, worker.status.backlog, worker.status.fault) == (250, 0, None)
 
 
 @pytest.mark.parametrize("error", [OutputError, RuntimeError])
-def test_what_fails_is_tried_again_and_told(begin: Callable[..., Station], error: type[Exception]) -> None:
+def test_what_fails_is_tried_again_and_told(
+    begin: Callable[..., InspectionStation], error: type[Exception]
+) -> None:
     station, receiver = begin(), Receiver()
     receiver.refusals, receiver.error = 10**9, error
-    courier = station.send(receiver)
+    worker = station.send(receiver)
     station.enter(*(entry(number) for number in range(5)))
-    wait_until(lambda: courier.fault)
-    assert "not now" in str(courier.status.fault)
-    assert (courier.status.backlog, courier.status.failures) == (5, 1)
+    wait_until(lambda: worker.fault)
+    assert "not now" in str(worker.status.fault)
+    assert (worker.status.backlog, worker.status.failures) == (5, 1)
     receiver.refusals = 1
     wait_until(lambda: len(receiver.got) == 5)
-    wait_until(lambda: courier.fault is None)
+    wait_until(lambda: worker.fault is None)
     assert receiver.got == [f"t{number}" for number in range(5)]
 
 
 def test_an_output_that_would_take_nothing_is_a_fault_before_there_is_anything_to_take(
-    begin: Callable[..., Station], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    begin: Callable[..., InspectionStation], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert courier_module._SETTLING + 2 * courier_module._LOOK < 5
-    monkeypatch.setattr(courier_module, "_LOOK", 0.01)
-    monkeypatch.setattr(courier_module, "_SETTLING", 0.1)
+    assert worker_module._SETTLING + 2 * worker_module._POLL < 5
+    monkeypatch.setattr(worker_module, "_POLL", 0.01)
+    monkeypatch.setattr(worker_module, "_SETTLING", 0.1)
     caplog.set_level("INFO")
     station, receiver = begin(), Receiver()
     receiver.fault = "the PLC was not reached yet"
-    courier = station.send(receiver)
-    assert courier.status.fault == "the PLC was not reached yet"
+    worker = station.send(receiver)
+    assert worker.status.fault == "the PLC was not reached yet"
     wait_until(lambda: "receiver: takes no decisions (the PLC was not reached yet)" in caplog.text)
-    assert (courier.status.failures, courier.status.backlog) == (0, 0)
+    assert (worker.status.failures, worker.status.backlog) == (0, 0)
     receiver.fault = None
     wait_until(lambda: "receiver: takes decisions again" in caplog.text)
-    assert courier.status.fault is None
+    assert worker.status.fault is None
     receiver.fault = "the PLC does not answer"  # no part comes: nobody else would notice
     wait_until(lambda: "takes no decisions (the PLC does not answer)" in caplog.text)
     time.sleep(0.2)
@@ -145,7 +147,7 @@ def test_an_output_that_would_take_nothing_is_a_fault_before_there_is_anything_t
     wait_until(lambda: caplog.text.count("takes decisions again") == 2)
 
 
-def test_what_was_left_is_brought_at_the_next_start(begin: Callable[..., Station]) -> None:
+def test_what_was_left_is_brought_at_the_next_start(begin: Callable[..., InspectionStation]) -> None:
     station, receiver = begin(), Receiver()
     station.send(receiver)
     station.enter(entry(0), entry(1))
@@ -161,7 +163,7 @@ def test_what_was_left_is_brought_at_the_next_start(begin: Callable[..., Station
     assert receiver.got == [f"t{number}" for number in range(301)]
 
 
-def test_one_that_is_new_gets_what_comes_from_here_on(begin: Callable[..., Station]) -> None:
+def test_one_that_is_new_gets_what_comes_from_here_on(begin: Callable[..., InspectionStation]) -> None:
     station, receiver = begin(), Receiver()
     station.enter(entry(0), entry(1))
     station.send(receiver)
@@ -170,7 +172,9 @@ def test_one_that_is_new_gets_what_comes_from_here_on(begin: Callable[..., Stati
     assert receiver.got == ["t2"]
 
 
-def test_a_mark_of_another_ledger_does_not_count(begin: Callable[..., Station], tmp_path: Path) -> None:
+def test_a_mark_of_another_ledger_does_not_count(
+    begin: Callable[..., InspectionStation], tmp_path: Path
+) -> None:
     station, receiver = begin(), Receiver()
     station.send(receiver)
     station.enter(*(entry(number) for number in range(9)))
@@ -184,28 +188,32 @@ def test_a_mark_of_another_ledger_does_not_count(begin: Callable[..., Station], 
     wait_until(lambda: receiver.got[-1] == "t100")
 
 
-def test_what_cannot_be_entered_is_brought_and_not_again_once_it_is(begin: Callable[..., Station]) -> None:
+def test_what_cannot_be_entered_is_brought_and_not_again_once_it_is(
+    begin: Callable[..., InspectionStation],
+) -> None:
     station, receiver = begin(), Receiver()
     station.send(receiver)
     station.enter(entry(0))
     owed = [entry(1, "INVALID"), entry(2, "INVALID")]
-    station.feed.add([], owed)
+    station.decision_log.add([], owed)
     wait_until(lambda: len(receiver.got) == 3)
     receiver.refusals = 3
-    station.feed.add([], [entry(3, "INVALID")])  # entered while it is on its way
+    station.decision_log.add([], [entry(3, "INVALID")])  # entered while it is on its way
     station.enter(*owed, entry(3, "INVALID"), entry(4))
     wait_until(lambda: len(receiver.got) == 5)
     station.end()
     assert receiver.got == [f"t{number}" for number in range(5)]
 
 
-def test_marks_that_cannot_be_kept_stop_nothing(begin: Callable[..., Station], tmp_path: Path) -> None:
+def test_marks_that_cannot_be_kept_stop_nothing(
+    begin: Callable[..., InspectionStation], tmp_path: Path
+) -> None:
     (tmp_path / "line.ledger.deliveries").mkdir()
     station, receiver = begin(), Receiver()
     station.send(receiver)
     station.enter(entry(0))
     wait_until(lambda: receiver.got)
-    assert station.marks.read("receiver") is None
+    assert station.offsets.read("receiver") is None
 
 
 NUMBERS = iter(range(10**9))
@@ -217,7 +225,9 @@ NUMBERS = iter(range(10**9))
         st.sampled_from(["enter", "enter many", "owe", "refuse", "restart"]), min_size=1, max_size=12
     )
 )
-def test_whatever_fails_each_is_brought_once(begin: Callable[..., Station], steps: list[str]) -> None:
+def test_whatever_fails_each_is_brought_once(
+    begin: Callable[..., InspectionStation], steps: list[str]
+) -> None:
     name = f"{next(NUMBERS)}.ledger"
     station, receiver, sent = begin(name), Receiver(), 0
     station.send(receiver)
@@ -237,7 +247,7 @@ def test_whatever_fails_each_is_brought_once(begin: Callable[..., Station], step
             owed = []
         elif step == "owe":
             owed += (new := make(1, "INVALID"))
-            station.feed.add([], new)
+            station.decision_log.add([], new)
         elif step == "refuse":
             receiver.refusals += 2
         else:
@@ -253,11 +263,15 @@ def test_whatever_fails_each_is_brought_once(begin: Callable[..., Station], step
     assert receiver.got == [f"t{number}" for number in range(sent)]
 
 
-def test_the_disk_is_read_only_for_what_memory_lacks(begin: Callable[..., Station], monkeypatch: Any) -> None:
+def test_the_disk_is_read_only_for_what_memory_lacks(
+    begin: Callable[..., InspectionStation], monkeypatch: Any
+) -> None:
     station = begin()
     station.enter(*(entry(number) for number in range(1200)))
-    assert [row.number for row in station.feed.read(0)] == [*range(1, 101)]  # from the ledger
-    assert [row.entry.trigger for row in station.feed.read(1150)] == [f"t{n}" for n in range(1150, 1200)]
-    monkeypatch.setattr("softcore_edge_app.delivery.feed.connect_to_read", None)
-    assert len(station.feed.read(1100)) == 100
-    assert station.feed.read(1200) == []
+    assert [row.number for row in station.decision_log.read(0)] == [*range(1, 101)]  # from the ledger
+    assert [row.entry.trigger for row in station.decision_log.read(1150)] == [
+        f"t{n}" for n in range(1150, 1200)
+    ]
+    monkeypatch.setattr("softcore_edge_app.delivery.decision_log.connect_to_read", None)
+    assert len(station.decision_log.read(1100)) == 100
+    assert station.decision_log.read(1200) == []

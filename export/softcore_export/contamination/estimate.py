@@ -1,4 +1,4 @@
-"""Suspicion: which training images look defective, where, and how many there are, without being told.
+"""Contamination estimate: which training images look defective, where, and how many there are.
 
 A defect among the training images shows in one of two ways. A rare one stands *alone*: some of its patches
 have no like in any other image. A common one has *company* of its own kind, but the many images without
@@ -35,26 +35,26 @@ from scipy import stats
 from softcore_export.contamination.contamination import Estimate
 from softcore_export.memory_bank.comparison import Comparison, compare
 
-__all__ = ["Judgement", "Rule", "decide", "judge"]
+__all__ = ["ContaminationEstimate", "Rule", "estimate_contamination", "estimate_from"]
 
 _FLOOR = 0.1  # of a usual length: shorter ones are of images that were taken or saved twice
 _LEAST_SPREAD = 0.02  # of the logarithms: among images that are all but equal, 2 % more is no sign
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly move them
 _LEAST_TOP = 3  # patches that speak for an image on a coarse grid: one alone is a lottery
 _NOTHING = 1e-12  # a length that can't be divided by
-_ROUNDS = 6  # an image left out no longer vouches for others; it seldom takes more than three
+_ROUNDS = 6  # an image left out no longer confirms others; it seldom takes more than three
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The constants of `judge`, the same for every product; tuned in `softcore_benchmarks.denoising`.
+    """The constants of `estimate_contamination`, tuned in `softcore_benchmarks.denoising`.
 
     Attributes:
         window: side of the square of positions in which a patch's like is looked for.
         references: images that others are compared with, at most (a random choice of them).
         share: of the images that a defect with company must be far from.
         top: share of an image's patches that speak for it: a small defect touches few.
-        clear: the share of good images among those left out that is put up with, where they stand alone.
+        clear: the share of good images among those left out that is accepted, where they stand alone.
         doubtful: the same, where many are left out: it costs more to keep a defect then than a good image.
         many: from which share of all images on.
         company: the same as `clear`, where they have company.
@@ -77,18 +77,18 @@ class Rule:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class ContaminationEstimate:
     """What is suspect among the training images.
 
     Attributes:
         patches: float32 `[N, P]`; 1 is the threshold.
         images: float64 `[N]`; 1 is the threshold.
-        estimate: the share of defective images.
+        share: the share of defective images.
     """
 
     patches: NDArray[np.float32]
     images: NDArray[np.float64]
-    estimate: Estimate
+    share: Estimate
 
     def __post_init__(self) -> None:
         if self.patches.ndim != 2 or self.images.shape != self.patches.shape[:1]:
@@ -103,14 +103,14 @@ class Judgement:
         return ~((self.patches > 1) & (self.images > 1)[:, None])
 
 
-def judge(
+def estimate_contamination(
     features: NDArray[np.float32],
     grid: tuple[int, int],
     device: torch.device,
     seed: int = 0,
     rule: Rule | None = None,
-) -> Judgement:
-    """Judge training images that may be dirty; nothing is told about how dirty.
+) -> ContaminationEstimate:
+    """Estimate the contamination of training images that may be dirty; nothing is told about how dirty.
 
     Args:
         features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
@@ -121,11 +121,11 @@ def judge(
     """
     rule = rule or Rule()
     compared = compare(features, grid, device, seed, rule.window, rule.references, rule.share)
-    return decide(compared, rule)
+    return estimate_from(compared, rule)
 
 
-def decide(compared: Comparison, rule: Rule) -> Judgement:
-    """Judge training images by how far their patches are from the other images."""
+def estimate_from(compared: Comparison, rule: Rule) -> ContaminationEstimate:
+    """Estimate it from how far their patches are from the other images."""
     near, who, far = compared.near, compared.who, compared.far
     top = min(max(_LEAST_TOP, round(rule.top * far.shape[1])), far.shape[1])
 
@@ -136,27 +136,27 @@ def decide(compared: Comparison, rule: Rule) -> Judgement:
     sought = np.argpartition(far, -top, axis=1)[:, -top:]
     circle = np.take_along_axis(distant[who[:, :, : rule.circle]].mean(axis=2), sought, axis=1).mean(axis=1)
     all_over = (far > np.quantile(far, rule.patches)).mean(axis=1) > 0.5
-    gang = distant & (circle > 0.5) & ~all_over
+    cluster = distant & (circle > 0.5) & ~all_over
 
-    # Defects alone. Who is left out vouches for nobody, which may expose another.
-    out = gang
+    # Defects alone. Who is left out confirms no other, which may expose another.
+    out = cluster
     share, seen = rule.clear, [out]
     for _ in range(_ROUNDS):
         lengths = _nearest_of(near, who, out)  # [N, P]
         rare = _departure(_of_image(lengths, top))  # [N]
-        if len(seen) == 1 and (gang | _beyond(rare, share, rule.stretch)).mean() >= rule.many:
+        if len(seen) == 1 and (cluster | _beyond(rare, share, rule.stretch)).mean() >= rule.many:
             share = rule.doubtful
-        out = gang | _beyond(rare, share, rule.stretch)
+        out = cluster | _beyond(rare, share, rule.stretch)
         if any((out == before).all() for before in seen):
             break
         seen.append(out)
 
-    return Judgement(
+    return ContaminationEstimate(
         patches=_share(
             lengths, float(np.quantile(lengths[~out] if not out.all() else lengths, rule.patches))
         ),
         images=_scale(rare, out, rule),
-        estimate=_estimate(rare, gang, out, rule),
+        share=_estimate(rare, cluster, out, rule),
     )
 
 
@@ -219,7 +219,7 @@ def _scale(departures: NDArray[np.float64], out: NDArray[np.bool_], rule: Rule) 
 
 
 def _estimate(
-    departures: NDArray[np.float64], gang: NDArray[np.bool_], out: NDArray[np.bool_], rule: Rule
+    departures: NDArray[np.float64], cluster: NDArray[np.bool_], out: NDArray[np.bool_], rule: Rule
 ) -> Estimate:
     """Estimate the share of defective images.
 
@@ -228,13 +228,13 @@ def _estimate(
     with Clopper and Pearson's bound for the sample (95 %).
     """
     n = len(departures)
-    value = float(gang.sum())
-    alone = np.sort(departures[out & ~gang])[::-1]
+    value = float(cluster.sum())
+    alone = np.sort(departures[out & ~cluster])[::-1]
     if len(alone):
         chance = _chance(alone, rule.stretch)  # at each of them as the cut
         beyond = np.arange(1, len(alone) + 1) - chance * (n - value)
         value += float((beyond / (1 - chance)).max(initial=0))
-    clear = int((gang | (out & _beyond(departures, 0.05, rule.stretch))).sum())
+    clear = int((cluster | (out & _beyond(departures, 0.05, rule.stretch))).sum())
     low = stats.binomtest(clear, n).proportion_ci(0.95).low
     high = stats.binomtest(int(out.sum()), n).proportion_ci(0.95).high
     share = value / n

@@ -1,4 +1,4 @@
-"""Clerk: enters the decisions of all lines in the ledger, in order and in time, and publishes them."""
+"""Decision publisher: enters the decisions of all cameras in the ledger, in order, and publishes them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 
 from softcore_runtime import Decision
 
-from softcore_edge_app.delivery.feed import Feed
+from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.pipeline.bookkeeper import Bookkeeper
+from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.entered import Entered
-from softcore_edge_app.pipeline.line import Line
+from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.trigger import Decided, Trigger
 from softcore_edge_app.verdict import refuse
 
-__all__ = ["Clerk", "Listener"]
+__all__ = ["DecisionPublisher", "Listener"]
 
 Listener = Callable[[Decided], None]
 
@@ -28,7 +28,7 @@ _STUCK = 10.0  # seconds that a flush of the disk may take
 _log = logging.getLogger(__name__)
 
 
-class Clerk:
+class DecisionPublisher:
     """A thread that turns decisions into published ones.
 
     It takes what has its decision, all lines' in one step of the ledger, so that a slow disk costs time but
@@ -36,31 +36,36 @@ class Clerk:
     outputs.
 
     Args:
-        lines: whose triggers.
-        book: enters them.
-        feed: what outputs read; None where there are none.
+        pipelines: whose triggers.
+        writer: enters them.
+        decision_log: what outputs read; None where there are none.
         listeners: told of each decision, in order; they return at once.
         on_error: called where no decision can be entered or published any more.
     """
 
     def __init__(
         self,
-        lines: Sequence[Line],
-        book: Bookkeeper,
-        feed: Feed | None,
+        pipelines: Sequence[CameraPipeline],
+        writer: LedgerWriter,
+        decision_log: DecisionLog | None,
         listeners: Sequence[Listener],
         on_error: Callable[[BaseException], None],
     ) -> None:
-        self._lines, self._book, self._feed, self._listeners = lines, book, feed, listeners
+        self._pipelines, self._writer, self._decision_log, self._listeners = (
+            pipelines,
+            writer,
+            decision_log,
+            listeners,
+        )
         self._on_error = on_error
         self._called = threading.Event()
         self._ending = False
         self._margin = _LEAST_MARGIN
         self._busy_since: float | None = None
         # However slow the disk was just now, some of the time before a deadline is left for the inspection.
-        deadlines = [line.queue.deadline for line in lines if line.queue.deadline is not None]
+        deadlines = [pipeline.queue.deadline for pipeline in pipelines if pipeline.queue.deadline is not None]
         self._most_margin = 0.5 * min(deadlines, default=0.0)
-        self._thread = threading.Thread(target=self._run, name="clerk", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="decision publisher", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -95,20 +100,24 @@ class Clerk:
                 wait = _IDLE if due is None else max(due - self._margin - time.monotonic(), 0)
                 if not self._called.wait(min(wait, _IDLE)) and wait >= _IDLE:
                     self._look_after()
-        except Exception as error:  # nothing goes on without a clerk: the process ends, and is started anew
+        except (
+            Exception
+        ) as error:  # nothing goes on without a publisher: the process ends, and is started anew
             _log.exception("no decision can be entered any more")
             self._on_error(error)
 
     def _work(self) -> float | None:
         """Publish what can be, and say when something will be late."""
         ahead = time.monotonic() + self._margin
-        dues = [line.queue.expire(ahead) for line in self._lines]
-        collected = [(line, trigger) for line in self._lines for trigger in line.queue.collect()]
+        dues = [pipeline.queue.expire(ahead) for pipeline in self._pipelines]
+        collected = [
+            (pipeline, trigger) for pipeline in self._pipelines for trigger in pipeline.queue.collect()
+        ]
         if collected:
             self._publish(collected)
         return min((due for due in dues if due is not None), default=None)
 
-    def _publish(self, collected: list[tuple[Line, Trigger]]) -> None:
+    def _publish(self, collected: list[tuple[CameraPipeline, Trigger]]) -> None:
         triggers = [trigger for _, trigger in collected]
         self._busy_since = began = time.monotonic()
         for trigger in triggers:
@@ -119,26 +128,26 @@ class Clerk:
         self._margin = max(min(usual, self._most_margin), _LEAST_MARGIN)
         entered, rows = self._correct_late(triggers, entered, rows)
         self._busy_since, now = None, time.monotonic()
-        if self._feed:
-            self._feed.add(rows, [one.entry for one in entered if one.number is None])
-        for (line, trigger), one in zip(collected, entered, strict=True):
-            line.decisions += 1
+        if self._decision_log:
+            self._decision_log.add(rows, [one.entry for one in entered if one.number is None])
+        for (pipeline, trigger), one in zip(collected, entered, strict=True):
+            pipeline.decisions += 1
             stages = {**trigger.stages, "ledger": now - began, "total": now - trigger.at}
             valid = one.verdict.decision is not Decision.INVALID
             inspection = trigger.inspection if valid else None
             self._tell(Decided(one.entry, one.verdict, trigger.frame, inspection, stages, one.number))
-        if not self._book.fault:
+        if not self._writer.fault:
             self._look_after()
 
     def _enter(self, triggers: list[Trigger]) -> tuple[list[Entered], list[Row]]:
         """Enter decisions; what can't be made an entry of is INVALID."""
         try:
-            return self._book.enter(triggers)
+            return self._writer.enter(triggers)
         except Exception as error:
             _log.exception("internal error on entering decisions")
             for trigger in triggers:
                 _revoke(trigger, f"internal error: {type(error).__name__}: {error}")
-            return self._book.enter(triggers)
+            return self._writer.enter(triggers)
 
     def _correct_late(
         self, triggers: list[Trigger], entered: list[Entered], rows: list[Row]
@@ -148,7 +157,7 @@ class Clerk:
         To enter that takes a flush, too, after which others may be late.
         """
         while any(reasons := [_find_lateness(*pair) for pair in zip(triggers, entered, strict=True)]):
-            entered, more = self._book.correct(triggers, entered, reasons)
+            entered, more = self._writer.correct(triggers, entered, reasons)
             rows = [*rows, *more]
         corrected = {
             entry.corrects for entry in [*(row.entry for row in rows), *(one.entry for one in entered)]
@@ -157,10 +166,10 @@ class Clerk:
 
     def _look_after(self) -> None:
         self._busy_since = time.monotonic()
-        rows = self._book.look_after()
+        rows = self._writer.look_after()
         self._busy_since = None
-        if rows and self._feed:
-            self._feed.add(rows, [])
+        if rows and self._decision_log:
+            self._decision_log.add(rows, [])
 
     def _tell(self, decided: Decided) -> None:
         for listener in self._listeners:

@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from softcore_export.contamination import suspicion
+from softcore_export.contamination import estimate as module
 from softcore_export.contamination.contamination import Estimate
-from softcore_export.contamination.suspicion import Judgement, Rule, judge
+from softcore_export.contamination.estimate import ContaminationEstimate, Rule, estimate_contamination
 
 CPU = torch.device("cpu")
 GRID = (6, 7)  # not square, or rows and columns could be mixed up
@@ -38,13 +38,13 @@ def spoil(features: np.ndarray, rows: range, alike: bool, size: float = 8) -> np
 def test_defects_are_found_alone_and_in_company(bad: int, alike: bool) -> None:
     """Alike ones vouch for each other, which the nearest image alone can't see."""
     features = spoil(draw(60 + bad), range(60, 60 + bad), alike)
-    judged = judge(features, GRID, CPU)
+    judged = estimate_contamination(features, GRID, CPU)
     found = judged.images > 1
     assert found[60:].all()
     assert found[:60].sum() <= Rule().doubtful * found.sum()
     assert judged.images[60:].min() > judged.images[:60].max()
-    assert judged.estimate.value == pytest.approx(bad / (60 + bad), abs=0.05)
-    assert judged.estimate.low <= bad / (60 + bad) <= judged.estimate.high
+    assert judged.share.value == pytest.approx(bad / (60 + bad), abs=0.05)
+    assert judged.share.low <= bad / (60 + bad) <= judged.share.high
     # The defects' own patches are out, and little else.
     assert (judged.patches[60:].max(axis=1) > 1).all()
     assert (~judged.kept).sum() <= 2 * bad + 0.1 * P * found.sum()
@@ -54,10 +54,10 @@ def test_defects_are_found_alone_and_in_company(bad: int, alike: bool) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_clean_images_stay(seed: int) -> None:
-    judged = judge(draw(80, seed), GRID, CPU)
+    judged = estimate_contamination(draw(80, seed), GRID, CPU)
     assert (judged.images > 1).sum() <= 1
-    assert judged.estimate.value < 0.02
-    assert judged.estimate.low == 0
+    assert judged.share.value < 0.02
+    assert judged.share.low == 0
 
 
 def test_a_part_that_is_displaced_is_no_defect() -> None:
@@ -67,15 +67,15 @@ def test_a_part_that_is_displaced_is_no_defect() -> None:
     features = np.asarray(rng.normal(size=(40, 1, D)) * 0.5 + rng.normal(size=(40, P, D)), np.float32)
     features[:, 2 * GRID[1] + 3] += mark
     features[0, [2 * GRID[1] + 3, 3 * GRID[1] + 3]] = features[0, [3 * GRID[1] + 3, 2 * GRID[1] + 3]]
-    assert judge(features, GRID, CPU).images[0] <= 1
-    assert judge(features, GRID, CPU, rule=Rule(window=1)).images[0] > 1
+    assert estimate_contamination(features, GRID, CPU).images[0] <= 1
+    assert estimate_contamination(features, GRID, CPU, rule=Rule(window=1)).images[0] > 1
 
 
 @pytest.mark.parametrize("copies", [2, 10, 40])
 def test_images_taken_twice_accuse_nobody(copies: int) -> None:
     features = draw(60)
     features[:copies] = features[0]
-    judged = judge(features, GRID, CPU)
+    judged = estimate_contamination(features, GRID, CPU)
     assert np.isfinite(judged.images).all()
     assert np.isfinite(judged.patches).all()
     assert (judged.images[copies:] > 1).mean() <= 0.05
@@ -84,16 +84,19 @@ def test_images_taken_twice_accuse_nobody(copies: int) -> None:
 @pytest.mark.parametrize("n", [2, 3, 8])
 @pytest.mark.parametrize("value", [0.0, 5.0])
 def test_equal_images_and_few_are_no_trouble(n: int, value: float) -> None:
-    judged = judge(np.full((n, P, D), value, np.float32), GRID, CPU)
+    judged = estimate_contamination(np.full((n, P, D), value, np.float32), GRID, CPU)
     assert judged.kept.all()
     assert np.isfinite(judged.images).all()
-    assert judged.estimate.value == 0
-    assert judge(draw(n), GRID, CPU).images.shape == (n,)
+    assert judged.share.value == 0
+    assert estimate_contamination(draw(n), GRID, CPU).images.shape == (n,)
 
 
 def test_the_same_seed_judges_the_same() -> None:
     features = spoil(draw(40), range(3), alike=False)
-    one, other = judge(features, GRID, CPU, seed=4), judge(features, GRID, CPU, seed=4)
+    one, other = (
+        estimate_contamination(features, GRID, CPU, seed=4),
+        estimate_contamination(features, GRID, CPU, seed=4),
+    )
     np.testing.assert_array_equal(one.images, other.images)
     np.testing.assert_array_equal(one.patches, other.patches)
 
@@ -102,8 +105,8 @@ def test_the_same_seed_judges_the_same() -> None:
 @given(scale=st.floats(1e-3, 1e3), shift=st.floats(-10, 10), seed=st.integers(0, 100))
 def test_units_do_not_matter(scale: float, shift: float, seed: int) -> None:
     features = spoil(draw(24, seed), range(2), alike=False)
-    plain = judge(features, GRID, CPU)
-    other = judge(np.asarray(scale * features + scale * shift, np.float32), GRID, CPU)
+    plain = estimate_contamination(features, GRID, CPU)
+    other = estimate_contamination(np.asarray(scale * features + scale * shift, np.float32), GRID, CPU)
     np.testing.assert_allclose(other.images, plain.images, rtol=1e-2, atol=1e-2)
 
 
@@ -116,7 +119,7 @@ def test_the_scale_keeps_order_and_the_threshold_is_one(departures: list[float],
     z = np.array(departures)
     cut = data.draw(st.sampled_from([*departures, 99.0]))
     out = z >= cut
-    scaled = suspicion._scale(z, out, Rule())
+    scaled = module._scale(z, out, Rule())
     assert (scaled[out] > 1).all()
     assert (scaled[~out] <= 1).all()
     assert (scaled >= 0).all()
@@ -128,14 +131,14 @@ def test_the_cut_is_scipys() -> None:
 
     z = np.array([-1.0, 0.2, 0.5, 3.5, 4.5])
     adjusted = stats.false_discovery_control(stats.norm.sf(z / 1.3))
-    np.testing.assert_array_equal(suspicion._beyond(z, 0.3, 1.3), adjusted <= 0.3)
-    assert suspicion._beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
+    np.testing.assert_array_equal(module._beyond(z, 0.3, 1.3), adjusted <= 0.3)
+    assert module._beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
 
 
 def test_only_suspect_patches_of_suspect_images_go() -> None:
-    judgement = Judgement(
+    estimate = ContaminationEstimate(
         np.array([[2, 0.5], [2, 0.5]], np.float32), np.array([1.5, 1.0]), Estimate(value=0, low=0, high=1)
     )
-    assert judgement.kept.tolist() == [[False, True], [True, True]]
+    assert estimate.kept.tolist() == [[False, True], [True, True]]
     with pytest.raises(ValueError, match=r"\[2, 2\] and \[3\]"):
-        Judgement(judgement.patches, np.zeros(3), judgement.estimate)
+        ContaminationEstimate(estimate.patches, np.zeros(3), estimate.share)

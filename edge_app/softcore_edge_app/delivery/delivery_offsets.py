@@ -1,4 +1,4 @@
-"""Marks: how far each output has taken a ledger's rows, kept beside the ledger.
+"""Delivery offsets: how far each output has taken a ledger's rows, kept beside the ledger.
 
 A mark isn't flushed to the disk: after a power cut an output may get again what it had, by the same
 trigger and part. The ledger itself is never changed by a delivery.
@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["Marks"]
+__all__ = ["DeliveryOffsets"]
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS marks (output TEXT PRIMARY KEY, ledger TEXT NOT NULL, row INTEGER NOT NULL)"
@@ -21,7 +21,7 @@ _TABLE = (
 _log = logging.getLogger(__name__)
 
 
-class Marks:
+class DeliveryOffsets:
     """The marks of a ledger's outputs. Where they can't be kept, that is said once and delivery goes on.
 
     Args:

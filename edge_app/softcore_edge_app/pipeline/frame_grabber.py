@@ -1,4 +1,4 @@
-"""Shutter: takes a frame for each trigger, of a camera the first that shows its moment."""
+"""Frame grabber: takes a frame for each trigger, of a camera the first that shows its moment."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from softcore_edge_app.cameras.live_capture import LiveCapture
 from softcore_edge_app.cameras.sources import Frame, Source
 from softcore_edge_app.pipeline.trigger import Trigger
 
-__all__ = ["open_shutter"]
+__all__ = ["open_grabber"]
 
 Take = Callable[[Trigger], Frame]
 
 
 @contextmanager
-def open_shutter(source: Source) -> Iterator[Take]:
+def open_grabber(source: Source) -> Iterator[Take]:
     """Open a source, and give what takes its frames; of a recording each trigger gets the next one.
 
     Raises:
@@ -24,20 +24,20 @@ def open_shutter(source: Source) -> Iterator[Take]:
     """
     if isinstance(source, LiveCapture) and source.open():
         try:
-            yield partial(_shoot, source)
+            yield partial(_grab, source)
         finally:
             source.close()
     else:
         with closing(source.read_frames()) as frames:
-            yield partial(_turn_over, frames)
+            yield partial(_read_next, frames)
 
 
-def _shoot(camera: LiveCapture, trigger: Trigger) -> Frame:
+def _grab(camera: LiveCapture, trigger: Trigger) -> Frame:
     until = float("inf") if trigger.deadline is None else trigger.deadline
     return camera.take(trigger.number, trigger.at, until)
 
 
-def _turn_over(frames: Iterator[Frame], trigger: Trigger) -> Frame:
+def _read_next(frames: Iterator[Frame], trigger: Trigger) -> Frame:
     frame = next(frames, None)
     if frame is None:
         return Frame(trigger.number, f"#{trigger.number}", reason="the recording has come to its end")

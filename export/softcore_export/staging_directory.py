@@ -11,7 +11,7 @@ from pathlib import Path
 from softcore_runtime.bundle.folder_swap import flush_folder, hold, make_draft, remove_left, restore, swap
 from softcore_runtime.errors import ExportError, UsageError
 
-__all__ = ["check_target", "scratch", "workplace"]
+__all__ = ["check_target", "scratch", "staging_directory"]
 
 
 def check_target(target: Path) -> None:
@@ -61,7 +61,7 @@ def scratch(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def workplace(target: Path) -> Iterator[Path]:
+def staging_directory(target: Path) -> Iterator[Path]:
     """Give a new folder beside `target`; put it in the place of `target` at the end, see `swap`.
 
     If the block is left by an error or an interruption the folder is removed, and an earlier `target` stays

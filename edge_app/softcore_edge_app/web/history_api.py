@@ -1,4 +1,4 @@
-"""Look back: the ledger's parts and notes, and what a person calls a part."""
+"""History API: the ledger's parts and notes, and what a person calls a part."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from softcore_runtime import Decision
 from softcore_runtime.cli.local_page import Answer
 
 from softcore_edge_app.ledger.note import Kind, Note
-from softcore_edge_app.pipeline.controls import SetUp
+from softcore_edge_app.pipeline.controls import OperatorControls
 from softcore_edge_app.queries.excerpt import Filter, Part, read_notes, read_parts
 from softcore_edge_app.web.forms import (
     COMMANDS,
@@ -26,9 +26,9 @@ from softcore_edge_app.web.forms import (
     to_nanoseconds,
 )
 from softcore_edge_app.web.guard import refuse_body
+from softcore_edge_app.web.image_cache import ImageCache
+from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.part import PartReport, describe_part
-from softcore_edge_app.web.reader import Reader
-from softcore_edge_app.web.shelf import Shelf
 
 __all__ = ["describe_note", "make_look_back", "make_marks"]
 
@@ -82,12 +82,12 @@ class Marked(BaseModel):
     note: int = Field(ge=1)
 
 
-def make_look_back(reader: Reader, shelf: Shelf) -> APIRouter:
+def make_look_back(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     """Make what looks into the ledger, for everybody who reaches the port."""
     views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses={**VIEWS, **_NO_LEDGER})
 
     def describe(part: Part) -> dict[str, Any]:
-        return describe_part(part, image=shelf.has(part.row.entry))
+        return describe_part(part, image=cache.has(part.row.entry))
 
     @views.get("/decisions", response_model=Parts)
     async def list_decisions(
@@ -114,8 +114,8 @@ def make_look_back(reader: Reader, shelf: Shelf) -> APIRouter:
             max_share=max_share,
             marked=marked,
         )
-        found = await reader.ask(partial(read_parts, wanted=wanted, limit=limit, before=before))
-        reader.remember(found.parts)
+        found = await queries.ask(partial(read_parts, wanted=wanted, limit=limit, before=before))
+        queries.remember(found.parts)
         return Answer({"rows": [describe(part) for part in found.parts], "next": found.following})
 
     @views.get(
@@ -123,25 +123,27 @@ def make_look_back(reader: Reader, shelf: Shelf) -> APIRouter:
     )
     async def give_decision(trigger: Annotated[Word, Path()]) -> Response:
         """One part of the last million."""
-        return Answer(describe(await find_part(reader, trigger)))
+        return Answer(describe(await find_part(queries, trigger)))
 
     @views.get("/notes", response_model=Notes)
     async def list_notes(limit: _Limit = 50, before: _Before = None) -> Response:
         """What was changed in the line, and which parts a person called good or bad; the newest first."""
-        notes, following = await reader.ask(partial(read_notes, limit=limit, before=before))
+        notes, following = await queries.ask(partial(read_notes, limit=limit, before=before))
         return Answer({"notes": [describe_note(note) for note in notes], "next": following})
 
     return views
 
 
-def make_marks(reader: Reader, controls: SetUp, in_thread: Callable[..., Any]) -> APIRouter:
+def make_marks(
+    queries: LedgerQueries, controls: OperatorControls, in_thread: Callable[..., Any]
+) -> APIRouter:
     """Make what marks parts."""
     commands = APIRouter(prefix="/api", responses=COMMANDS)
 
     @commands.post("/marks", responses={404: problem("There is no such part.")})
     async def mark_part(wanted: WantedMark, by: Asker) -> Marked:
         """Call a part good or bad, whatever was decided on it; kept in the ledger as a note."""
-        part = await find_part(reader, wanted.trigger)
+        part = await find_part(queries, wanted.trigger)
         entry = part.row.entry
         note: Note = await in_thread(
             controls.note_mark, entry.trigger, entry.camera, part.mark, wanted.mark, by
@@ -151,9 +153,9 @@ def make_marks(reader: Reader, controls: SetUp, in_thread: Callable[..., Any]) -
     return commands
 
 
-async def find_part(reader: Reader, trigger: str) -> Part:
+async def find_part(queries: LedgerQueries, trigger: str) -> Part:
     """Find a part, or answer with 404."""
-    part = await reader.find(trigger)
+    part = await queries.find(trigger)
     if part is None:
         raise HTTPException(404, "no part of that trigger is among the ledger's last million rows")
     return part

@@ -20,12 +20,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.configuration.options import ModbusOptions
-from softcore_edge_app.delivery import courier as courier_module
+from softcore_edge_app.delivery import delivery_worker as worker_module
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.modbus import PlcLink
-from softcore_edge_app.pipeline import line as line_module
+from softcore_edge_app.pipeline import camera_pipeline as line_module
 from softcore_edge_app.pipeline import recipes as recipes_module
-from softcore_edge_app.pipeline.station import Station
+from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import BundleError, Decision, Inspector, LedgerError, SourceError, UsageError
 
@@ -197,7 +197,7 @@ def test_a_clock_that_is_set_takes_nothing_from_a_decision(
 def test_what_could_not_be_entered_in_time_is_invalid(
     build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The decision is there in time, and the disk holds up the first and the clerk, who takes the second."""
+    """The decision is there in time; the disk delays the first, and the publisher, which takes the second."""
     slow, append_all = [0.6], Ledger.append_all
 
     def append_slowly(self: Ledger, entries: Any) -> Any:
@@ -287,7 +287,7 @@ def test_a_broken_listener_takes_nothing_from_the_others(build: Build, decided: 
 def test_what_cannot_be_made_an_entry_of_is_invalid(
     build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And what can be is not held up by it, nor the clerk ended."""
+    """And what can be is not held up by it, nor does the publisher end."""
     real, faults = Ledger.append_all, [ValueError("no such thing")]
 
     def append_all(self: Ledger, entries: Any) -> Any:
@@ -350,8 +350,8 @@ def test_the_clerk_is_called_without_any_lock(build: Build) -> None:
     """Whoever settles a trigger may hold its line's lock, and another thread that of another line."""
     station = build("left", "right")
     station.start()
-    with station.lines["left"].queue.changed, station.lines["right"].queue.changed:
-        calling = threading.Thread(target=station.call_clerk, daemon=True)
+    with station.pipelines["left"].queue.changed, station.pipelines["right"].queue.changed:
+        calling = threading.Thread(target=station.wake_publisher, daemon=True)
         calling.start()
         calling.join(30)
         assert not calling.is_alive()
@@ -420,7 +420,7 @@ def test_cameras_share_a_network_and_keep_their_own_order(
     build: Build, decided: list[Decided], tmp_path: Path
 ) -> None:
     station = build("left", "right", queue=100, deadline=60)
-    inspectors = [line.recipes.current.inspector for line in station.lines.values()]
+    inspectors = [pipeline.recipes.current.inspector for pipeline in station.pipelines.values()]
     assert inspectors[0] is not inspectors[1]
     assert inspectors[0].backbone is inspectors[1].backbone
     station.start()
@@ -516,7 +516,7 @@ def test_a_recipe_holds_from_the_next_trigger_on(
     station.start()
     station.trigger()
     wait_until(gate.reached.is_set)
-    before = station.lines["left"].recipes.current
+    before = station.pipelines["left"].recipes.current
     gate.open.set()  # the new bundle's self-test is an inspection, too
     station.switch_recipe("strict")
     station.trigger()
@@ -572,8 +572,8 @@ def test_what_hangs_is_told(build: Build, gate: Gate, monkeypatch: pytest.Monkey
 def test_a_plc_that_was_never_reached_is_not_healthy(
     build: Build, answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(courier_module, "_LOOK", 0.05)
-    monkeypatch.setattr(courier_module, "_SETTLING", 0.3)
+    monkeypatch.setattr(worker_module, "_POLL", 0.05)
+    monkeypatch.setattr(worker_module, "_SETTLING", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         if answer is None:
@@ -613,7 +613,7 @@ def test_outputs_need_a_ledger(build: Build) -> None:
 def test_a_ledger_that_cannot_be_written_is_told(
     build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    station: Station = build()
+    station: InspectionStation = build()
     station.start()
     real = Ledger.append_all
 
@@ -630,6 +630,6 @@ def test_a_ledger_that_cannot_be_written_is_told(
     wait_until(lambda: len(decided) == 4)
     assert station.describe().ledger_fault is None
     station.stop()
-    assert station.book.ledger
-    with Ledger.open(station.book.ledger.path) as ledger:
+    assert station.writer.ledger
+    with Ledger.open(station.writer.ledger.path) as ledger:
         assert [row.entry.trigger for row in ledger] == asked

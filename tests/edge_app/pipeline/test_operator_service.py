@@ -14,7 +14,7 @@ import pytest
 from softcore_edge_app.cameras.live_capture import LiveCapture
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.ledger.ledger import Ledger, Note, verify_ledger
-from softcore_edge_app.pipeline.desk import Desk
+from softcore_edge_app.pipeline.operator_service import OperatorService
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import BundleError, Decision, LedgerError, UsageError
 from softcore_runtime.bundle import bundle
@@ -58,12 +58,12 @@ def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
     told: list[Note] = []
     station.add_note_listener(told.append)
     station.start()
-    desk = Desk(station)
-    desk.trigger()
+    service = OperatorService(station)
+    service.trigger()
     wait_until(lambda: len(decided) == 1)
     score = decided[0].entry.score
     assert score
-    old, new = desk.change_threshold(1.2 * score, 1.5 * score, None, "page")
+    old, new = service.change_threshold(1.2 * score, 1.5 * score, None, "page")
     assert (old.value, old.provisional) == (12.0, True)
     assert (new.value, new.fail_above, new.provisional, new.calibration) == (
         1.2 * score,
@@ -73,7 +73,7 @@ def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
     )
     assert new.method == "set on the page"
     assert station.describe().cameras[0].threshold == 1.2 * score
-    desk.trigger()
+    service.trigger()
     wait_until(lambda: len(decided) == 2)
     assert [str(one.entry.decision) for one in decided] == ["FAIL", "PASS"]
     assert decided[1].entry.threshold == 1.2 * score
@@ -95,20 +95,20 @@ def test_a_threshold_that_is_set_during_a_decision_holds_from_the_next_on(
     gate.open.clear()
     station = build(deadline=60)
     station.start()
-    line = station.lines["left"]
-    before = station.book.seal(line.recipes.current.inspector.manifest)
+    pipeline = station.pipelines["left"]
+    before = station.writer.seal(pipeline.recipes.current.inspector.manifest)
     station.trigger()
     assert gate.reached.wait(60)
     with ThreadPoolExecutor() as pool:
-        setting = pool.submit(Desk(station).change_threshold, 11.0, None, None, "page")
-        wait_until(lambda: line.recipes.current.inspector.outdated)
-        station.trigger()  # its shutter sees the threshold, too
+        setting = pool.submit(OperatorService(station).change_threshold, 11.0, None, None, "page")
+        wait_until(lambda: pipeline.recipes.current.inspector.is_stale)
+        station.trigger()  # its frame grabber sees the threshold, too
         time.sleep(0.3)
         assert not setting.done()
         gate.open.set()
         setting.result(60)
     wait_until(lambda: len(decided) == 2)
-    after = station.book.seal(line.recipes.current.inspector.manifest)
+    after = station.writer.seal(pipeline.recipes.current.inspector.manifest)
     assert before != after
     assert [(one.entry.threshold, one.entry.bundle) for one in decided] == [(12.0, before), (11.0, after)]
 
@@ -139,7 +139,7 @@ def test_the_line_ends_though_an_inspection_hangs_and_a_threshold_was_set(
     time.sleep(0.05)
     station.stop()
     assert [str(one.entry.decision) for one in decided] == ["INVALID", "INVALID"]
-    wait_until(lambda: "left shutter" not in {thread.name for thread in threading.enumerate()}, 5)
+    wait_until(lambda: "left frame grabber" not in {thread.name for thread in threading.enumerate()}, 5)
     gate.open.set()
 
 
@@ -150,7 +150,7 @@ def test_a_threshold_keeps_the_mask_and_the_area(build: Build, tiny_bundle: Path
     png = cv2.imencode(".png", mask)[1].tobytes()
     threshold_module.set_threshold(tiny_bundle, before, bundle.read_manifest(tiny_bundle), png)
     station = build()
-    _, new = Desk(station).change_threshold(11, None, None, "page")
+    _, new = OperatorService(station).change_threshold(11, None, None, "page")
     assert (new.min_area, new.fail_above) == (3, None)
     assert new.mask
     assert (tiny_bundle / new.mask).read_bytes() == png
@@ -161,17 +161,17 @@ def test_what_can_not_be_noted_is_not_done(
 ) -> None:
     strict = Path(shutil.copytree(tiny_bundle, tiny_bundle.with_name("strict")))
     station = build(bundles={"tiny": tiny_bundle, "strict": strict})
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
     break_ledger(monkeypatch)
     with pytest.raises(LedgerError, match="full"):
-        desk.change_threshold(3.5, None, None, "page")
+        service.change_threshold(3.5, None, None, "page")
     with pytest.raises(LedgerError, match="full"):
-        desk.switch_recipe("strict", by="page")
+        service.switch_recipe("strict", by="page")
     with pytest.raises(LedgerError, match="full"):
-        desk.set_running(False, None, "page")
+        service.set_running(False, None, "page")
     with pytest.raises(LedgerError, match="full"):
-        desk.note_mark("run-left-1", "left", None, "good", "page")
+        service.note_mark("run-left-1", "left", None, "good", "page")
     camera = station.describe().cameras[0]
     assert (camera.threshold, camera.recipe, camera.running) == (12.0, "tiny", True)
     assert bundle.read_manifest(tiny_bundle).threshold.value == 12.0
@@ -188,7 +188,7 @@ def test_a_threshold_by_which_nothing_fails_is_neither_noted_nor_set(
     with pytest.raises(
         UsageError, match=r"tiny: at a threshold of 1e\+\d+ no golden frame fails .* nothing was"
     ):
-        Desk(station).change_threshold(value, fail_above, None, "http")
+        OperatorService(station).change_threshold(value, fail_above, None, "http")
     station.stop()
     assert bundle.read_manifest(tiny_bundle).threshold.value == 12.0
     assert notes(tmp_path) == []
@@ -202,7 +202,7 @@ def test_a_threshold_by_whose_area_nothing_fails_is_neither_noted_nor_set(
     threshold_module.set_threshold(tiny_bundle, area, exported)
     station = build()
     with pytest.raises(UsageError, match="at a threshold of 100 over 900 pixels no golden frame fails"):
-        Desk(station).change_threshold(100.0, None, None, "http")
+        OperatorService(station).change_threshold(100.0, None, None, "http")
     station.stop()
     assert bundle.read_manifest(tiny_bundle).threshold == area
     assert notes(tmp_path) == []
@@ -212,17 +212,17 @@ def test_what_was_noted_and_can_not_be_done_is_taken_back(
     build: Build, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     station = build()
-    desk = Desk(station)
+    service = OperatorService(station)
 
     def refuse(*_given: Any) -> None:
         raise UsageError("manifest.json: can't be written (Read-only file system)")
 
-    monkeypatch.setattr("softcore_edge_app.pipeline.desk.set_threshold", refuse)
+    monkeypatch.setattr("softcore_edge_app.pipeline.operator_service.set_threshold", refuse)
     with pytest.raises(UsageError, match="Read-only"):
-        desk.change_threshold(3.5, None, None, "http")
+        service.change_threshold(3.5, None, None, "http")
     break_ledger(monkeypatch, at=2)
     with pytest.raises(UsageError, match="Read-only"):
-        desk.change_threshold(4.5, None, None, "http")
+        service.change_threshold(4.5, None, None, "http")
     assert "can't be taken back" in caplog.text
     station.stop()
     monkeypatch.undo()
@@ -235,17 +235,17 @@ def test_what_was_noted_and_can_not_be_done_is_taken_back(
 
 def test_without_a_ledger_nothing_is_set_up_and_work_goes_on(build: Build, decided: list[Decided]) -> None:
     station = build(ledger=None)
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
     for change in (
-        lambda: desk.change_threshold(3.5, None, None, "page"),
-        lambda: desk.switch_recipe("tiny", by="page"),
-        lambda: desk.set_running(False, None, "page"),
-        lambda: desk.note_mark("x", "left", None, "good", "page"),
+        lambda: service.change_threshold(3.5, None, None, "page"),
+        lambda: service.switch_recipe("tiny", by="page"),
+        lambda: service.set_running(False, None, "page"),
+        lambda: service.note_mark("x", "left", None, "good", "page"),
     ):
         with pytest.raises(UsageError, match=NO_LEDGER):
             change()
-    assert desk.trigger_by_hand(None, "7", "page") == "run-left-1-page"
+    assert service.trigger_by_hand(None, "7", "page") == "run-left-1-page"
     wait_until(lambda: len(decided) == 1)
     assert station.describe().cameras[0].running
 
@@ -272,21 +272,21 @@ def test_what_is_triggered_while_the_line_is_stopped_is_invalid_at_once(
     build: Build, decided: list[Decided], tmp_path: Path
 ) -> None:
     station = build("left", "right", deadline=60)
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
     with pytest.raises(UsageError, match="name a camera"):
-        desk.set_running(False, None, "page")
+        service.set_running(False, None, "page")
     for _ in range(2):  # the second time there is nothing to be changed
-        desk.set_running(False, "left", "page")
+        service.set_running(False, "left", "page")
     assert not station.describe().ready
-    asked = [desk.trigger("left") for _ in range(3)]
+    asked = [service.trigger("left") for _ in range(3)]
     wait_until(lambda: len(decided) == 3)
     assert {one.entry.reason for one in decided} == {"the line was stopped on the page"}
     assert {one.entry.decision for one in decided} == {Decision.INVALID}
-    asked.append(desk.trigger("right"))
-    desk.set_running(True, "left", "page")
+    asked.append(service.trigger("right"))
+    service.set_running(True, "left", "page")
     assert station.describe().ready
-    asked.append(desk.trigger("left"))
+    asked.append(service.trigger("left"))
     wait_until(lambda: len(decided) == 5)
     assert [str(one.entry.decision) for one in decided[3:]] == ["PASS", "PASS"]
     station.stop()
@@ -304,11 +304,11 @@ def test_a_camera_that_goes_by_itself_pauses(
 ) -> None:
     """And the line ends in the middle of a pause."""
     station = build(trigger="auto", source=Endless(good_frame))
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
     wait_until(lambda: len(decided) > 3)
-    desk.set_running(False, None, "page")
-    wait_until(lambda: station.lines["left"].queue.waiting == 0)
+    service.set_running(False, None, "page")
+    wait_until(lambda: station.pipelines["left"].queue.waiting == 0)
     settled, quiet = -1, 0
     while quiet < 20:  # what was under way comes to its end
         quiet = quiet + 1 if settled == len(decided) else 0
@@ -318,7 +318,7 @@ def test_a_camera_that_goes_by_itself_pauses(
     triggered = [one.entry.trigger for one in decided]
     assert triggered == [f"run-left-{number}" for number in range(1, settled + 1)]
     if not stopped:
-        desk.set_running(True, None, "page")
+        service.set_running(True, None, "page")
         wait_until(lambda: len(decided) > settled + 3)
     station.stop()
     status = station.describe().cameras[0]
@@ -360,11 +360,11 @@ def test_a_live_camera_pauses_and_goes_on_with_a_new_image(
     interval = 0.005 if trigger == "interval" else None
     camera = Still(good_frame)
     station = build(trigger=trigger, interval=interval, source=camera, deadline=60, queue=9_999)
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
     wait_until(lambda: len(decided) > 3)
-    desk.set_running(False, None, "page")
-    wait_until(lambda: station.lines["left"].queue.waiting == 0)
+    service.set_running(False, None, "page")
+    wait_until(lambda: station.pipelines["left"].queue.waiting == 0)
     settled, quiet = -1, 0
     while quiet < 20:
         quiet = quiet + 1 if settled == (len(decided), camera.given) else 0
@@ -372,7 +372,7 @@ def test_a_live_camera_pauses_and_goes_on_with_a_new_image(
         time.sleep(0.01)
     halted, given = settled
     assert given - halted <= 1
-    desk.set_running(True, None, "page")
+    service.set_running(True, None, "page")
     wait_until(lambda: len(decided) > halted + 3)
     assert decided[halted].entry.name == f"still#{given + 1}"  # and not one of before the halt
     assert {one.entry.decision for one in decided} == {Decision.PASS}
@@ -384,16 +384,16 @@ def test_a_live_camera_pauses_and_goes_on_with_a_new_image(
 
 def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_path: Path) -> None:
     station = build()
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
-    desk.trigger(None, "of the PLC", "modbus")
-    assert desk.trigger_by_hand(None, "7", "page") == "run-left-2-page"
-    desk.trigger_by_hand("left", None, "page")
+    service.trigger(None, "of the PLC", "modbus")
+    assert service.trigger_by_hand(None, "7", "page") == "run-left-2-page"
+    service.trigger_by_hand("left", None, "page")
     wait_until(lambda: len(decided) == 3)
-    station.book.fault = "the ledger can't be written (full)"
+    station.writer.fault = "the ledger can't be written (full)"
     with pytest.raises(LedgerError, match="nothing was triggered"):
-        desk.trigger_by_hand(None, None, "page")
-    station.book.fault = None
+        service.trigger_by_hand(None, None, "page")
+    station.writer.fault = None
     assert station.describe().cameras[0].triggers == 3
     station.stop()
     assert notes(tmp_path) == [
@@ -404,32 +404,32 @@ def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_pa
 
 def test_what_a_camera_sees(build: Build, decided: list[Decided], good_frame: np.ndarray) -> None:
     station = build()
-    desk = Desk(station)
-    assert desk.look(None).image is None
-    assert desk.look("left").looks.shape == (12, 3)
+    service = OperatorService(station)
+    assert service.view(None).image is None
+    assert service.view("left").image_statistics.shape == (12, 3)
     station.start()
-    desk.trigger()
+    service.trigger()
     wait_until(lambda: len(decided) == 1)
-    np.testing.assert_array_equal(desk.look(None).image, good_frame)
+    np.testing.assert_array_equal(service.view(None).image, good_frame)
     with pytest.raises(UsageError, match="no camera 'up'"):
-        desk.look("up")
+        service.view("up")
 
 
 def test_changes_from_many_threads_are_all_noted_between_the_decisions(
     build: Build, decided: list[Decided], tmp_path: Path
 ) -> None:
     station = build(queue=10_000, deadline=60)
-    desk = Desk(station)
+    service = OperatorService(station)
     station.start()
 
     def change(thread: int) -> None:
         for number in range(10):
-            desk.note_mark(f"t{number}", "left", None, "good", f"{thread}")
+            service.note_mark(f"t{number}", "left", None, "good", f"{thread}")
 
     threads = [threading.Thread(target=change, args=[number]) for number in range(3)]
     for thread in threads:
         thread.start()
-    asked = [desk.trigger() for _ in range(100)]
+    asked = [service.trigger() for _ in range(100)]
     for thread in threads:
         thread.join()
     wait_until(lambda: len(decided) == 100)
