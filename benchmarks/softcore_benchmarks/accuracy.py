@@ -46,7 +46,7 @@ def measure(inspector: Inspector, category: Category) -> Accuracy:
     if category.has_masks:
         preprocessing = inspector.manifest.preprocessing
         masks = np.stack([category.read_mask(path, preprocessing) for path in category.test])
-        maps = np.stack([inspection.anomaly_map for inspection in inspections])
+        maps = np.stack([np.asarray(inspection.anomaly_map) for inspection in inspections])
         pixel_auroc, region = auroc(masks, maps), aupro(masks, maps)
     return Accuracy(
         good=int((~bad).sum()),

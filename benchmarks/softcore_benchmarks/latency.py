@@ -224,9 +224,9 @@ def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, f
     counted: dict[str, dict[str, float]] = {}
     for kind, images in (("good", frames.good), ("bad", frames.bad)):
         for method in (inspector.decide, inspector.inspect):
-            rulings = [method(image) for image in images]
+            results = [method(image) for image in images]
             counted[f"{kind}, {method.__name__}"] = {
-                stage: float(np.mean([getattr(one, stage) for one in rulings]))
+                stage: float(np.mean([getattr(one, stage) for one in results]))
                 for stage in ("certified_by_hint", "by_hnsw", "exact")
             }
     return counted

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import Bound, Decision, FrameError, Inspection, Inspector
+from softcore_runtime import Bound, Decision, FrameError, InspectionResult, Inspector
 from softcore_runtime.bundle.threshold import Threshold
 
 from softcore_edge_app.cameras.frame_checks import FrameChecks
@@ -80,7 +80,7 @@ def examine(frame: Frame, checks: FrameChecks | None) -> str | None:
 
 def decide(
     inspector: Inspector, frame: Frame, fault: str | None = None, *, fast: bool = False, camera: int = 0
-) -> tuple[Verdict, Inspection | None]:
+) -> tuple[Verdict, InspectionResult | None]:
     """Decide on a frame of a camera (they count from 0), with its inspection unless `fast`.
 
     One that has a `fault` (see `examine`), or can't be read, is INVALID, without an inspection.
@@ -119,23 +119,23 @@ def refuse(threshold: Threshold, number: int, name: str, reason: str | None) -> 
 
 def _inspect(
     inspector: Inspector, frame: Frame, image: NDArray[np.uint8], fast: bool, camera: int
-) -> tuple[Verdict, Inspection | None]:
-    ruling = inspector.decide(image, camera) if fast else inspector.inspect(image, camera)
+) -> tuple[Verdict, InspectionResult | None]:
+    result = inspector.decide(image, camera) if fast else inspector.inspect(image, camera)
     verdict = Verdict(
         frame=frame.number,
         name=frame.name,
-        decision=ruling.decision,
-        score=ruling.score,
-        bound=str(ruling.bound),
-        threshold=ruling.threshold,
-        fail_above=ruling.fail_above,
-        share=ruling.share,
-        milliseconds=ruling.milliseconds,
-        certified_by_hint=ruling.certified_by_hint,
-        by_hnsw=ruling.by_hnsw,
-        exact=ruling.exact,
+        decision=result.decision,
+        score=result.score,
+        bound=str(result.bound),
+        threshold=result.threshold,
+        fail_above=result.fail_above,
+        share=result.share,
+        milliseconds=result.milliseconds,
+        certified_by_hint=result.certified_by_hint,
+        by_hnsw=result.by_hnsw,
+        exact=result.exact,
     )
-    return verdict, ruling if isinstance(ruling, Inspection) else None
+    return verdict, None if result.anomaly_map is None else result
 
 
 def format_json(verdict: Verdict) -> str:

@@ -4,11 +4,11 @@ Example:
     >>> from softcore_runtime import Inspector, overlay
     >>> inspector = Inspector.load(path)  # the folder of a bundle
     >>> inspector.decide(frame)  # uint8 BGR [H, W, 3]: PASS or FAIL, as soon as that is certain
-    Ruling(PASS, score<=..., <=0... x threshold, ... ms)
-    >>> inspection = inspector.inspect(bad_frame)  # with the exact score and the anomaly map
-    >>> inspection
-    Inspection(FAIL, score=..., ... x threshold, map 32x32, ... ms)
-    >>> image = overlay(bad_frame, inspection)
+    InspectionResult(PASS, score<=..., <=0... x threshold, ... ms)
+    >>> result = inspector.inspect(bad_frame)  # with the exact score and the anomaly map
+    >>> result
+    InspectionResult(FAIL, score=..., ... x threshold, map 32x32, ... ms)
+    >>> image = overlay(bad_frame, result)
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     )
     from softcore_runtime.images.image_file import read_image
     from softcore_runtime.images.preprocessing import Preprocessing, Window
-    from softcore_runtime.inspection.inspection import Inspection, Ruling
     from softcore_runtime.inspection.inspector import Inspector
     from softcore_runtime.inspection.overlays import overlay
+    from softcore_runtime.inspection.result import InspectionResult
 
 __all__ = [
     "Bound",
@@ -64,7 +64,7 @@ __all__ = [
     "ExportError",
     "FrameError",
     "ImageError",
-    "Inspection",
+    "InspectionResult",
     "Inspector",
     "LedgerError",
     "Manifest",
@@ -72,7 +72,6 @@ __all__ = [
     "OutputError",
     "Preprocessing",
     "ProviderError",
-    "Ruling",
     "SelfTestError",
     "SoftCoreError",
     "SourceError",
@@ -97,7 +96,7 @@ _HOMES = {
     "Decision": "decision",
     "ExportError": "errors",
     "FrameError": "errors",
-    "Inspection": "inspection.inspection",
+    "InspectionResult": "inspection.result",
     "Inspector": "inspection.inspector",
     "LedgerError": "errors",
     "Manifest": "bundle.manifest",
@@ -106,7 +105,6 @@ _HOMES = {
     "ImageError": "errors",
     "Preprocessing": "images.preprocessing",
     "ProviderError": "errors",
-    "Ruling": "inspection.inspection",
     "SelfTestError": "errors",
     "SoftCoreError": "errors",
     "SourceError": "errors",

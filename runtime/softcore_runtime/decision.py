@@ -36,7 +36,7 @@ class Decision(str, Enum):
 
 
 class Bound(str, Enum):
-    """How a ruling's `score` relates to the highest patch score of its frame.
+    """How a result's `score` relates to the highest patch score of its frame.
 
     Attributes:
         EXACT: it is the highest patch score.

@@ -44,10 +44,10 @@ def test_fast_decides_the_same_without_an_inspection(
         frame = Frame(number, "x", image=image)
         verdict, inspection = decide(fast, frame, fast=True)
         assert inspection is None
-        ruling = plain.decide(image)
-        assert (verdict.score, verdict.bound) == (ruling.score, ruling.bound.value)
+        result = plain.decide(image)
+        assert (verdict.score, verdict.bound) == (result.score, result.bound.value)
         assert (verdict.certified_by_hint, verdict.by_hnsw, verdict.exact) == (
-            ruling.certified_by_hint, ruling.by_hnsw, ruling.exact,
+            result.certified_by_hint, result.by_hnsw, result.exact,
         )  # fmt: skip
         assert verdict.share == verdict.score / 12
         slow = decide(thorough, frame)[0]

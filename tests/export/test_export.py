@@ -199,9 +199,9 @@ def test_hints_are_entries_that_serve_good_parts(exported: Export, discs: Path, 
 
     inspector = Inspector.load(exported.path, self_test=False)
     for seed in range(200, 204):
-        ruling = inspector.decide(draw_disc(seed), camera=seed)  # which has seen no frame before
-        assert ruling.decision is Decision.PASS
-        assert ruling.certified_by_hint > 32
+        result = inspector.decide(draw_disc(seed), camera=seed)  # which has seen no frame before
+        assert result.decision is Decision.PASS
+        assert result.certified_by_hint > 32
 
 
 def test_deciding_is_inspecting(exported: Export, draw_disc: Draw) -> None:
@@ -209,10 +209,10 @@ def test_deciding_is_inspecting(exported: Export, draw_disc: Draw) -> None:
     decisions = []
     for seed in range(300, 320):
         frame = draw_disc(seed, spot=seed % 3 == 0)
-        ruling, inspection = fast.decide(frame), thorough.inspect(frame)
-        assert ruling.decision is inspection.decision
-        assert ruling.score >= inspection.score if ruling.decision is Decision.PASS else True
-        decisions.append(ruling.decision)
+        result, inspection = fast.decide(frame), thorough.inspect(frame)
+        assert result.decision is inspection.decision
+        assert result.score >= inspection.score if result.decision is Decision.PASS else True
+        decisions.append(result.decision)
     assert set(decisions) == {Decision.PASS, Decision.FAIL}
 
 

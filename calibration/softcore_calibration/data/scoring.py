@@ -122,9 +122,10 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
         image_statistics = np.frombuffer(stored, np.float64)
     else:
         image = sample.read(inspector.manifest.preprocessing.white)
-        inspection = inspector.inspect(image)
-        # Exact, for patch scores are wherever they are above the threshold.
-        score, spread = inspection.score, float((inspection.patch_scores > inspection.threshold).mean())
+        result = inspector.inspect(image)
+        # Patch scores are exact wherever they are above the threshold, so this share is, too.
+        above = np.asarray(result.patch_scores) > result.threshold
+        score, spread = result.score, float(above.mean())
         thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(image))
         image_statistics = measure_image_statistics(image)
         cache.put(sample.digest, score, spread, thumbnail.tobytes(), image_statistics.tobytes())

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import cv2
-from softcore_runtime import Inspection, UsageError, overlay
+from softcore_runtime import InspectionResult, UsageError, overlay
 
 from softcore_edge_app.cameras.sources import Frame
 
@@ -36,7 +36,7 @@ class OverlayFolder:
                 f"--save-overlays {path}: not a folder to write to ({error.strerror})"
             ) from error
 
-    def save(self, frame: Frame, inspection: Inspection) -> Path:
+    def save(self, frame: Frame, inspection: InspectionResult) -> Path:
         """Draw and write one overlay, `000012_NAME_FAIL.png`.
 
         Raises:

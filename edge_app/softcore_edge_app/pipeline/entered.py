@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from softcore_runtime import Decision, Inspection
+from softcore_runtime import Decision, InspectionResult
 
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.ledger.row import Entry
@@ -100,11 +100,14 @@ def correct(one: Entered, reason: str, trigger: Trigger) -> Entered:
     return replace(invalid, entry=entry)
 
 
-def _locate(inspection: Inspection | None, frame: Frame | None) -> tuple[float | None, float | None]:
+def _locate(inspection: InspectionResult | None, frame: Frame | None) -> tuple[float | None, float | None]:
     """Say where in a frame the highest patch score lies, as shares of its width and height."""
     if inspection is None or frame is None or frame.image is None:
         return None, None
-    scores, window = inspection.patch_scores, inspection.window
+    scores = inspection.patch_scores
+    if scores is None:
+        return None, None
+    window = inspection.window
     row, column = np.unravel_index(int(scores.argmax()), scores.shape)
     height, width = frame.image.shape[:2]
     x = window.x + (int(column) + 0.5) / scores.shape[1] * window.width

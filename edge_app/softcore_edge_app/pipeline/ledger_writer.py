@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -11,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from softcore_runtime import LedgerError, UsageError
-from softcore_runtime.bundle.manifest import Manifest, dump_manifest
+from softcore_runtime.bundle.manifest import Manifest, seal_of
 
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row, UnprovenError
 from softcore_edge_app.pipeline.entered import Entered, correct, describe, invalidate
@@ -230,7 +229,7 @@ class LedgerWriter:
         """Give the seal of the manifest that decided, whatever its file holds by now."""
         known = self._seals.get(id(manifest))
         if known is None:
-            seal = str(json.loads(dump_manifest(manifest))["seal"])
+            seal = seal_of(manifest)
             self._seals = dict(list(self._seals.items())[-15:])  # cameras, and their thresholds of just now
             known = self._seals[id(manifest)] = manifest, seal
         return known[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import BundleError, Inspection, Inspector, SoftCoreError, UsageError
+from softcore_runtime import BundleError, InspectionResult, Inspector, SoftCoreError, UsageError
 from softcore_runtime.bundle.baseline import Baseline, measure_baseline
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.training import QUANTITIES, read_training
@@ -48,7 +48,7 @@ class Recipe:
 
     def decide(
         self, frame: Frame, fault: str | None, *, fast: bool = False, camera: int = 0
-    ) -> tuple[Verdict, Manifest, Inspection | None]:
+    ) -> tuple[Verdict, Manifest, InspectionResult | None]:
         """Decide on a frame, see `verdict.decide`; with the manifest whose threshold held from end to end."""
         with self._deciding:
             verdict, inspection = decide(self.inspector, frame, fault, fast=fast, camera=camera)

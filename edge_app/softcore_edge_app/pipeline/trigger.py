@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from softcore_runtime import Inspection, UsageError
+from softcore_runtime import InspectionResult, UsageError
 from softcore_runtime.bundle.manifest import Manifest
 
 from softcore_edge_app.cameras.sources import Frame
@@ -68,11 +68,13 @@ class Trigger:
     fault: str | None = None
     verdict: Verdict | None = None
     manifest: Manifest | None = None
-    inspection: Inspection | None = None
+    inspection: InspectionResult | None = None
     stages: dict[str, float] = field(default_factory=dict)
     _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def settle(self, verdict: Verdict, manifest: Manifest, inspection: Inspection | None = None) -> bool:
+    def settle(
+        self, verdict: Verdict, manifest: Manifest, inspection: InspectionResult | None = None
+    ) -> bool:
         """Give it its decision, unless it has one: the first counts. Arguments as the attributes.
 
         Returns:
@@ -126,6 +128,6 @@ class Decided:
     entry: Entry
     verdict: Verdict
     frame: Frame | None
-    inspection: Inspection | None
+    inspection: InspectionResult | None
     stages: Mapping[str, float]
     number: int | None = None

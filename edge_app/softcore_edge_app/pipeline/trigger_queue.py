@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from softcore_runtime import Inspection
+from softcore_runtime import InspectionResult
 from softcore_runtime.bundle.manifest import Manifest
 
 from softcore_edge_app.cameras.sources import Frame
@@ -132,7 +132,11 @@ class TriggerQueue:
             return trigger
 
     def settle(
-        self, trigger: Trigger, verdict: Verdict, manifest: Manifest, inspection: Inspection | None = None
+        self,
+        trigger: Trigger,
+        verdict: Verdict,
+        manifest: Manifest,
+        inspection: InspectionResult | None = None,
     ) -> None:
         """Give a trigger its decision, unless it has one; arguments as the attributes of `Trigger`."""
         if not trigger.settle(verdict, manifest, inspection):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Literal
 from softcore_runtime import Inspector, MissingLibraryError, ProviderError
 from softcore_runtime.backends.engine import ENGINES, PROVIDERS, Engine, Provider
 from softcore_runtime.bundle.bundle import read_manifest, read_mask
-from softcore_runtime.bundle.manifest import Manifest, dump_manifest
+from softcore_runtime.bundle.manifest import Manifest, seal_of
 from softcore_runtime.bundle.training import read_training
 
 from softcore_edge_app.cameras.frame_checks import FrameChecks
@@ -66,8 +65,7 @@ class ReplayBundles:
         self._holds: dict[Inspector, Manifest] = {}
         for path in paths:
             for manifest in _list_manifests(read_manifest(path)):
-                seal = str(json.loads(dump_manifest(manifest))["seal"])
-                self._revisions[seal] = _Revision(path, manifest)
+                self._revisions[seal_of(manifest)] = _Revision(path, manifest)
 
     def prepare(self, entry: Entry) -> Decider | None:
         """Let the bundle and threshold that decided on a part decide again; None where they aren't here.

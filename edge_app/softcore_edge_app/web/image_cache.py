@@ -65,7 +65,8 @@ class ImageCache:
         image = decided.frame.image if decided.frame else None
         size = 0 if image is None else image.nbytes
         if decided.inspection:
-            size += decided.inspection.anomaly_map.nbytes + decided.inspection.patch_scores.nbytes
+            maps = decided.inspection.anomaly_map, decided.inspection.patch_scores
+            size += sum(one.nbytes for one in maps if one is not None)
         with self._turn:
             self._parts[decided.entry.trigger] = _CachedImage(decided, image, size)
             self._size += size

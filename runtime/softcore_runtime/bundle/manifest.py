@@ -33,6 +33,7 @@ __all__ = [
     "Parity",
     "dump_manifest",
     "parse_manifest",
+    "seal_of",
 ]
 
 FORMAT_VERSION: Final = 3
@@ -216,10 +217,27 @@ def dump_manifest(manifest: Manifest) -> bytes:
     The seal is the SHA-256 of the document itself with 64 zeros in the seal's place, so that a changed
     byte in the manifest (a threshold, say) is found like one in any other file.
     """
-    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True)}
-    unsealed = (json.dumps(document, indent=2) + "\n").encode()
+    unsealed = _unsealed(manifest)
     seal = hashlib.sha256(unsealed).hexdigest()
     return unsealed.replace(_UNSEALED.encode(), seal.encode(), 1)
+
+
+def seal_of(manifest: Manifest) -> str:
+    """Return the seal of a manifest as `dump_manifest` writes it: SHA-256, 64 digits of hex.
+
+    Takes about a millisecond. The `seal` of an `Inspector` is that of its manifest.
+
+    Example:
+        >>> seal = seal_of(inspector.manifest)
+        >>> len(seal), seal == inspector.decide(frame).seal
+        (64, True)
+    """
+    return hashlib.sha256(_unsealed(manifest)).hexdigest()
+
+
+def _unsealed(manifest: Manifest) -> bytes:
+    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True)}
+    return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:

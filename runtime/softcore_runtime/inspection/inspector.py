@@ -29,15 +29,15 @@ from softcore_runtime.bundle.bundle import (
     read_manifest,
     read_mask,
 )
-from softcore_runtime.bundle.manifest import BackboneRecord, Manifest
+from softcore_runtime.bundle.manifest import BackboneRecord, Manifest, seal_of
 from softcore_runtime.bundle.threshold import Calibration, Threshold
 from softcore_runtime.bundle.threshold_change import explain_threshold
 from softcore_runtime.decision import Bound, Decision
 from softcore_runtime.errors import BundleCorruptError, SelfTestError, UsageError
 from softcore_runtime.images.mask import check_mask, find_ignored
 from softcore_runtime.inspection.anomaly_map import draw_map, score_area
-from softcore_runtime.inspection.inspection import Inspection, Ruling
 from softcore_runtime.inspection.inspector_card import show_inspector
+from softcore_runtime.inspection.result import InspectionResult
 from softcore_runtime.inspection.self_test import Repeated, largest_difference
 from softcore_runtime.regular_file import stamp_file
 from softcore_runtime.search.index_choice import choose_index, measure_indexes
@@ -172,6 +172,16 @@ class Inspector:
         return self._manifest
 
     @property
+    def seal(self) -> str:
+        """The seal of `manifest`, SHA-256 in hex; each result has that of the manifest that decided.
+
+        Example:
+            >>> inspector.seal == inspector.inspect(frame).seal
+            True
+        """
+        return self._seal
+
+    @property
     def backbone(self) -> Backbone:
         """The network in use.
 
@@ -212,25 +222,25 @@ class Inspector:
         now = describe_backbone(here.engine, here.provider, here.precision)
         return f"the {what} with {then}, here it runs with {now}: calibrate its threshold on this machine"
 
-    def decide(self, frame: NDArray[np.generic], camera: int = 0) -> Ruling:
+    def decide(self, frame: NDArray[np.generic], camera: int = 0) -> InspectionResult:
         """Decide on one frame, as soon as the decision is certain.
 
         Args:
             frame: uint8 or uint16, BGR `[H, W, 3]`, BGRA `[H, W, 4]` or grey `[H, W]`; 16 bits are taken as
-                full range. No side is shorter than 8 pixels. The ruling keeps a reference to it.
+                full range. No side is shorter than 8 pixels. The result keeps a reference to it.
             camera: whose frame it is, from 0: the entries that certified its last frame are compared first.
 
         Returns:
-            the decision, and what is known of the score: see `Ruling`.
+            the decision, and what is known of the score: see `InspectionResult`.
 
         Raises:
             FrameError: the frame has another dtype or shape, or is too small.
 
         Example:
             >>> inspector.decide(frame)
-            Ruling(PASS, ...)
+            InspectionResult(PASS, ...)
             >>> inspector.decide(bad_frame)
-            Ruling(FAIL, score..., ... x threshold, ... ms)
+            InspectionResult(FAIL, score..., ... x threshold, ... ms)
             >>> inspector.decide(frame[:4])
             Traceback (most recent call last):
                 ...
@@ -238,7 +248,7 @@ class Inspector:
         """
         return self._decide([frame], [camera])[0]
 
-    def inspect(self, frame: NDArray[np.generic], camera: int = 0) -> Inspection:
+    def inspect(self, frame: NDArray[np.generic], camera: int = 0) -> InspectionResult:
         """Decide on one frame, with its exact score and its whole anomaly map.
 
         Args:
@@ -246,49 +256,49 @@ class Inspector:
             camera: as for `decide`.
 
         Returns:
-            the same decision as `decide`, the exact score and the map: see `Inspection`.
+            the same decision as `decide`, the exact score and the map: see `InspectionResult`.
 
         Raises:
             FrameError: as `decide`.
 
         Example:
             >>> inspector.inspect(bad_frame)
-            Inspection(FAIL, score=..., ... x threshold, map 32x32, ... ms)
+            InspectionResult(FAIL, score=..., ... x threshold, map 32x32, ... ms)
         """
         return self._inspect([frame], [camera])[0]
 
-    def decide_batch(self, frames: Sequence[NDArray[np.generic]]) -> list[Ruling]:
+    def decide_batch(self, frames: Sequence[NDArray[np.generic]]) -> list[InspectionResult]:
         """Decide on one frame of each of several cameras, in one run of the network.
 
         Args:
             frames: one of each camera, camera 0 first; each as for `decide`, of whatever size.
 
         Returns:
-            a ruling for each frame, in the same order; `[]` for no frames.
+            a result for each frame, in the same order; `[]` for no frames.
 
         Raises:
             FrameError: as `decide`, for the first frame that is wrong; then none is decided on.
 
         Example:
-            >>> [str(ruling.decision) for ruling in inspector.decide_batch([frame, bad_frame])]
+            >>> [str(result.decision) for result in inspector.decide_batch([frame, bad_frame])]
             ['PASS', 'FAIL']
         """
         return self._decide(frames, range(len(frames))) if len(frames) else []
 
-    def inspect_batch(self, frames: Sequence[NDArray[np.generic]]) -> list[Inspection]:
+    def inspect_batch(self, frames: Sequence[NDArray[np.generic]]) -> list[InspectionResult]:
         """Decide on one frame of each of several cameras, with their maps, in one run of the network.
 
         Args:
             frames: as for `decide_batch`.
 
         Returns:
-            an inspection for each frame, in the same order; `[]` for no frames.
+            a result for each frame, in the same order; `[]` for no frames.
 
         Raises:
             FrameError: as `decide_batch`.
 
         Example:
-            >>> [inspection.anomaly_map.shape for inspection in inspector.inspect_batch([frame, bad_frame])]
+            >>> [result.anomaly_map.shape for result in inspector.inspect_batch([frame, bad_frame])]
             [(32, 32), (32, 32)]
         """
         return self._inspect(frames, range(len(frames))) if len(frames) else []
@@ -306,7 +316,7 @@ class Inspector:
 
         Example:
             >>> from softcore_runtime.bundle.threshold import Threshold
-            >>> inspector.rehearse(Threshold(value=1000, provisional=True, method="to see what passes"))
+            >>> inspector.override_threshold(Threshold(value=1000, provisional=True, method="a trial"))
             >>> print(inspector.decide(bad_frame).decision)
             PASS
         """
@@ -352,7 +362,7 @@ class Inspector:
         """Whether the manifest was written since, so that `refresh` has something to do; a look at one file.
 
         Example:
-            >>> inspector.outdated
+            >>> inspector.is_stale
             False
         """
         return stamp_file(manifest_path(self._bundle.path)) != self._seen
@@ -465,14 +475,18 @@ class Inspector:
             threshold = self._exported_threshold()
             return measure_indexes(self._bundle, self._backbone, frames, threshold, threads)
 
-    def _decide(self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]) -> list[Ruling]:
+    def _decide(
+        self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]
+    ) -> list[InspectionResult]:
         start = time.perf_counter()
         with self._turn:
             patches = self._watch(self._features(frames))
-            threshold = self._manifest.threshold
+            threshold, seal = self._manifest.threshold, self._seal
             found = [self._settle(p, threshold, c) for p, c in zip(patches, cameras, strict=True)]
         spent = (time.perf_counter() - start) / len(frames)
-        return [self._rule(frame, one, threshold, spent) for frame, one in zip(frames, found, strict=True)]
+        return [
+            self._result(frame, one, threshold, seal, spent) for frame, one in zip(frames, found, strict=True)
+        ]
 
     def _settle(self, patches: NDArray[np.float32], threshold: Threshold, camera: int) -> Found:
         """Find out, of patches float32 `[P, d]`, as much as the decision needs."""
@@ -486,17 +500,17 @@ class Inspector:
         higher = self._search.decide(patches, threshold.fail_above, camera)
         return higher if higher.above else self._search.inspect(patches, threshold.fail_above, camera)[0]
 
-    def _inspect(self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]) -> list[Inspection]:
+    def _inspect(
+        self, frames: Sequence[NDArray[np.generic]], cameras: Sequence[int]
+    ) -> list[InspectionResult]:
         start = time.perf_counter()
         with self._turn:
             patches = self._watch(self._features(frames))
-            threshold = self._manifest.threshold
+            threshold, seal = self._manifest.threshold, self._seal
             found = [self._measure(p, threshold, c) for p, c in zip(patches, cameras, strict=True)]
         spent = (time.perf_counter() - start) / len(frames)
         return [
-            Inspection(
-                **vars(self._rule(frame, one, threshold, spent)), patch_scores=scores, anomaly_map=anomaly_map
-            )
+            self._result(frame, one, threshold, seal, spent, scores, anomaly_map)
             for frame, (one, scores, anomaly_map) in zip(frames, found, strict=True)
         ]
 
@@ -534,10 +548,19 @@ class Inspector:
             self._patches = np.empty(shape, np.float32)
         return self._backbone.features(crops[0][None] if len(crops) == 1 else np.stack(crops), self._patches)
 
-    def _rule(self, frame: NDArray[np.generic], found: Found, threshold: Threshold, seconds: float) -> Ruling:
+    def _result(
+        self,
+        frame: NDArray[np.generic],
+        found: Found,
+        threshold: Threshold,
+        seal: str,
+        seconds: float,
+        patch_scores: NDArray[np.float32] | None = None,
+        anomaly_map: NDArray[np.float32] | None = None,
+    ) -> InspectionResult:
         # The score of a FAIL that stopped at the first proof may be a bound from below.
         decision = Decision.FAIL if found.bound is Bound.LOWER else threshold.decide(found.score)
-        return Ruling(
+        return InspectionResult(
             decision=decision,
             score=found.score,
             bound=found.bound,
@@ -549,6 +572,9 @@ class Inspector:
             exact=found.exact,
             milliseconds=1000 * seconds,
             provider=self._backbone.provider,
+            seal=seal,
+            patch_scores=patch_scores,
+            anomaly_map=anomaly_map,
             frame=frame,
         )
 
@@ -558,8 +584,9 @@ class Inspector:
         if mask is not None:
             grid = (manifest.grid.height, manifest.grid.width)
             ignored = np.flatnonzero(find_ignored(mask, manifest.preprocessing, grid))
+        seal = seal_of(manifest)
         with self._turn:
-            self._manifest, self._ignored = manifest, ignored
+            self._manifest, self._seal, self._ignored = manifest, seal, ignored
             if ignored is not None:
                 hints = self._bundle.hints[ignored]
                 first = hints[:, 0] if hints.shape[1] else np.zeros(len(ignored), np.int32)

@@ -25,7 +25,7 @@ _FROM, _TO = 0.7, 1.6  # shares of the threshold where the colour begins and whe
 
 
 class Inspected(Protocol):
-    """What is drawn of an `Inspection`, whose attributes these are."""
+    """What is drawn of an `InspectionResult`, whose attributes these are."""
 
     @property
     def decision(self) -> Decision:
@@ -48,8 +48,8 @@ class Inspected(Protocol):
         ...
 
     @property
-    def patch_scores(self) -> NDArray[np.float32]:
-        """float32 `[H, W]`."""
+    def patch_scores(self) -> NDArray[np.float32] | None:
+        """float32 `[H, W]`; what has none can't be drawn."""
         ...
 
 
@@ -63,13 +63,14 @@ def overlay(frame: NDArray[np.generic], inspection: Inspected) -> NDArray[np.uin
 
     Args:
         frame: the frame that was inspected, as for `Inspector.inspect`.
-        inspection: the `Inspection` of it.
+        inspection: the result of `Inspector.inspect` on it.
 
     Returns:
         uint8 BGR `[h, 2 w, 3]`; w pixels are those of the frame, brought to 320 to 1600 of its longer side.
 
     Raises:
         FrameError: `frame` is no frame (see `softcore_runtime.images.image_file.to_bgr8`).
+        ValueError: `inspection` has no patch scores: it is of `Inspector.decide`.
 
     Example:
         >>> drawn = overlay(bad_frame, inspector.inspect(bad_frame))
@@ -182,13 +183,15 @@ def bring_to_size(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
 
 def _lay_over(inspection: Inspected, frame: tuple[int, ...], image: tuple[int, ...]) -> NDArray[np.float32]:
     """Lay the scores, as shares of the threshold, over an image of `[h, w]`: that, NaN outside the window."""
-    window = inspection.window
+    window, scores = inspection.window, inspection.patch_scores
+    if scores is None:
+        raise ValueError("a result of decide() has no map to draw; inspect() gives one")
     height, width = image
     down, across = height / frame[0], width / frame[1]
     top, bottom = round(window.y * down), round((window.y + window.height) * down)
     left, right = round(window.x * across), round((window.x + window.width) * across)
     size = (max(1, right - left), max(1, bottom - top))
-    shares = inspection.patch_scores / np.float32(inspection.threshold)
+    shares = scores / np.float32(inspection.threshold)
     inside = cv2.resize(shares, size, interpolation=cv2.INTER_LINEAR)
     if inspection.decision is not Decision.PASS and not (inside > 1).any():
         # A lone patch just above the threshold drowns between its neighbours: show its whole cell.

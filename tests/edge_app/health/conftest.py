@@ -14,7 +14,7 @@ from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.controls import CameraStatus, Status
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
-from softcore_runtime import Bound, Decision, Inspection
+from softcore_runtime import Bound, Decision, InspectionResult
 from softcore_runtime.images.preprocessing import Window
 
 MakeDecided = Callable[..., Decided]
@@ -82,7 +82,7 @@ def make_decided() -> MakeDecided:
         )  # fmt: skip
         inspection = None
         if score is not None and exact:
-            inspection = Inspection(
+            inspection = InspectionResult(
                 decision,
                 score,
                 Bound.EXACT,
@@ -93,9 +93,10 @@ def make_decided() -> MakeDecided:
                 0,
                 0,
                 1.0,
-                grid,
-                grid,
                 provider="cpu",
+                seal="0" * 64,
+                patch_scores=grid,
+                anomaly_map=grid,
             )
         frame = None if image is None else Frame(1, "n", image=image)
         return Decided(entry, verdict, frame, inspection, {"inspection": 0.004, "total": 0.02})

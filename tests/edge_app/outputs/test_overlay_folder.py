@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.sources import Frame
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
-from softcore_runtime import Inspection, Inspector, UsageError, overlay, read_image
+from softcore_runtime import InspectionResult, Inspector, UsageError, overlay, read_image
 
 
 @pytest.fixture
-def inspection(tiny_bundle: Path, bad_frame: np.ndarray) -> Inspection:
+def inspection(tiny_bundle: Path, bad_frame: np.ndarray) -> InspectionResult:
     return Inspector.load(tiny_bundle).inspect(bad_frame)
 
 
 def test_an_overlay_is_the_runtimes_image(
-    tmp_path: Path, bad_frame: np.ndarray, inspection: Inspection
+    tmp_path: Path, bad_frame: np.ndarray, inspection: InspectionResult
 ) -> None:
     folder = OverlayFolder(tmp_path / "new" / "overlays")
     path = folder.save(Frame(12, "scratch/7.png", image=bad_frame), inspection)
@@ -37,7 +37,7 @@ def test_an_overlay_is_the_runtimes_image(
     ],
 )
 def test_names_are_safe(
-    tmp_path: Path, bad_frame: np.ndarray, inspection: Inspection, name: str, expected: str
+    tmp_path: Path, bad_frame: np.ndarray, inspection: InspectionResult, name: str, expected: str
 ) -> None:
     path = OverlayFolder(tmp_path).save(Frame(1, name, image=bad_frame), inspection)
     assert path.parent == tmp_path
@@ -45,7 +45,7 @@ def test_names_are_safe(
 
 
 def test_a_full_disk_is_an_error_with_a_place(
-    tmp_path: Path, bad_frame: np.ndarray, inspection: Inspection
+    tmp_path: Path, bad_frame: np.ndarray, inspection: InspectionResult
 ) -> None:
     folder = OverlayFolder(tmp_path)
     target = tmp_path / "000001_x_FAIL.png"
@@ -58,7 +58,7 @@ def test_a_full_disk_is_an_error_with_a_place(
     assert folder.saved == 0
 
 
-def test_a_frame_without_a_image_has_no_overlay(tmp_path: Path, inspection: Inspection) -> None:
+def test_a_frame_without_a_image_has_no_overlay(tmp_path: Path, inspection: InspectionResult) -> None:
     with pytest.raises(ValueError, match="frame 3"):
         OverlayFolder(tmp_path).save(Frame(3, "x", reason="cut off"), inspection)
 

@@ -27,7 +27,7 @@ from softcore_edge_app.pipeline.controls import CameraStatus, Status, View
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
 from softcore_edge_app.web.port.server import WebServer
-from softcore_runtime import Bound, Decision, Inspection
+from softcore_runtime import Bound, Decision, InspectionResult
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, UsageError
 from softcore_runtime.images.preprocessing import Window
@@ -77,14 +77,14 @@ def make_decided(number: int, **fields: Any) -> Decided:
     return Decided(entry=entry, verdict=verdict, frame=None, inspection=None, stages={})
 
 
-def inspect(decision: str) -> Inspection:
+def inspect(decision: str) -> InspectionResult:
     """An inspection of 18 or 6, by a threshold of 12, that saw something to the upper right."""
     scores = np.full((8, 8), 3.0, np.float32)
     scores[1:3, 5:7] = 18.0 if decision == "FAIL" else 6.0
-    return Inspection(
+    return InspectionResult(
         decision=Decision(decision), score=float(scores.max()), bound=Bound.EXACT, threshold=12.0,
         fail_above=13.0, window=Window(x=0, y=0, width=120, height=90), certified_by_hint=0, by_hnsw=0,
-        exact=64, milliseconds=4.5, provider="cpu", patch_scores=scores,
+        exact=64, milliseconds=4.5, provider="cpu", seal="0" * 64, patch_scores=scores,
         anomaly_map=np.zeros((32, 32), np.float32),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from softcore_runtime.bundle.manifest import (
     Manifest,
     dump_manifest,
     parse_manifest,
+    seal_of,
 )
 from softcore_runtime.errors import BundleCorruptError, BundleError, BundleTooNewError
 
@@ -32,6 +33,7 @@ def test_round_trip(data: bytes) -> None:
     manifest = parse_manifest(data, "m")
     assert dump_manifest(manifest) == data
     assert parse_manifest(dump_manifest(manifest), "m") == manifest
+    assert seal_of(manifest) == json.loads(data)["seal"]
     assert manifest.format_version == FORMAT_VERSION
     assert manifest.threshold.value == 12
 

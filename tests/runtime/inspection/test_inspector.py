@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from scipy.spatial.distance import cdist
-from softcore_runtime import Bound, Decision, Inspection, Inspector, Ruling
+from softcore_runtime import Bound, Decision, InspectionResult, Inspector
 from softcore_runtime.backends.engine import ENGINES, Engine, Precision
 from softcore_runtime.bundle.bundle import (
     read_bundle,
@@ -72,10 +72,10 @@ def draw_frames(count: int, seed: int = 0) -> list[np.ndarray]:
     return frames
 
 
-def counts(ruling: Ruling) -> tuple[object, ...]:
-    """All of a ruling but its time and place."""
+def counts(result: InspectionResult) -> tuple[object, ...]:
+    """All of a result but its time and place."""
     return (
-        ruling.decision, ruling.score, ruling.bound, ruling.certified_by_hint, ruling.by_hnsw, ruling.exact
+        result.decision, result.score, result.bound, result.certified_by_hint, result.by_hnsw, result.exact
     )  # fmt: skip
 
 
@@ -122,23 +122,23 @@ def test_every_decision_is_that_from_scratch_and_every_bound_holds(tiny_bundle: 
     for frame in draw_frames(300):
         score = float(scores_from_scratch(tiny_bundle, frame).max())
         expected = Decision.FAIL if score > 12 else Decision.PASS
-        ruling, inspection = fast.decide(frame), thorough.inspect(frame)
-        assert ruling.decision is inspection.decision is expected
+        result, inspection = fast.decide(frame), thorough.inspect(frame)
+        assert result.decision is inspection.decision is expected
         assert inspection.score == pytest.approx(score, rel=1e-12)
         assert inspection.bound is Bound.EXACT
-        assert ruling.threshold == 12
-        assert ruling.window == inspection.window
-        if ruling.bound is Bound.EXACT:
-            assert ruling.score == inspection.score
-        elif ruling.decision is Decision.PASS:
-            assert ruling.bound is Bound.UPPER
-            assert inspection.score <= ruling.score <= 12
+        assert result.threshold == 12
+        assert result.window == inspection.window
+        if result.bound is Bound.EXACT:
+            assert result.score == inspection.score
+        elif result.decision is Decision.PASS:
+            assert result.bound is Bound.UPPER
+            assert inspection.score <= result.score <= 12
         else:
-            assert ruling.bound is Bound.LOWER
-            assert 12 < ruling.score <= inspection.score
-        settled = ruling.certified_by_hint + ruling.by_hnsw + ruling.exact
-        assert settled == 64 if ruling.decision is Decision.PASS else 0 < settled <= 64
-        seen.add((ruling.decision, ruling.bound))
+            assert result.bound is Bound.LOWER
+            assert 12 < result.score <= inspection.score
+        settled = result.certified_by_hint + result.by_hnsw + result.exact
+        assert settled == 64 if result.decision is Decision.PASS else 0 < settled <= 64
+        seen.add((result.decision, result.bound))
     assert len(seen) >= 3  # PASS by certificate, FAIL by first proof, and scores that came out
 
 
@@ -162,8 +162,8 @@ def test_a_batch_is_one_frame_of_each_camera(tiny_bundle: Path) -> None:
     for five in (frames[:5], frames[5:]):
         one_by_one = [single.decide(frame, camera) for camera, frame in enumerate(five)]
         at_once = batched.decide_batch(five)
-        assert [counts(ruling) for ruling in at_once] == [counts(ruling) for ruling in one_by_one]
-        assert [ruling.window for ruling in at_once] == [ruling.window for ruling in one_by_one]
+        assert [counts(result) for result in at_once] == [counts(result) for result in one_by_one]
+        assert [result.window for result in at_once] == [result.window for result in one_by_one]
     single, batched = (Inspector.load(tiny_bundle, threads=1) for _ in range(2))
     for five in (frames[:5], frames[5:]):
         drawn = [single.inspect(frame, camera) for camera, frame in enumerate(five)]
@@ -180,9 +180,9 @@ def test_a_batch_may_have_one_frame_or_none_but_no_wrong_one(
     inspector = Inspector.load(tiny_bundle)
     assert inspector.decide_batch([]) == []
     assert inspector.inspect_batch([]) == []
-    (ruling,) = inspector.decide_batch([good_frame])
-    assert ruling.decision is Decision.PASS
-    assert ruling.milliseconds > 0
+    (result,) = inspector.decide_batch([good_frame])
+    assert result.decision is Decision.PASS
+    assert result.milliseconds > 0
     for call in (inspector.decide_batch, inspector.inspect_batch):
         with pytest.raises(FrameError, match="too small"):
             call([good_frame, good_frame[:4]])
@@ -193,14 +193,14 @@ def test_cameras_keep_apart(tiny_bundle: Path) -> None:
     frames, others = draw_frames(40, seed=1), draw_frames(40, seed=2)
 
     def serve(camera: int | None) -> list[tuple[object, ...]]:
-        """The rulings on `frames` at camera 0, each after one of `others` at this camera."""
+        """The results on `frames` at camera 0, each after one of `others` at this camera."""
         inspector = Inspector.load(tiny_bundle, self_test=False, threads=1)
-        rulings = []
+        results = []
         for frame, other in zip(frames, others, strict=True):
             if camera is not None:
                 inspector.decide(other, camera)
-            rulings.append(counts(inspector.decide(frame)))
-        return rulings
+            results.append(counts(inspector.decide(frame)))
+        return results
 
     assert serve(1) == serve(None)
     assert serve(0) != serve(None)
@@ -263,8 +263,8 @@ def test_useless_helpers_cost_time_but_no_decision(
         assert decided_now.decision is decided.decision is inspected_now.decision is inspected.decision
         assert inspected_now.score == inspected.score
 
-    def count(rulings: list[tuple[Ruling, Inspection]], stage: str) -> int:
-        return sum(getattr(ruling, stage) for ruling, _ in rulings)
+    def count(results: list[tuple[InspectionResult, InspectionResult]], stage: str) -> int:
+        return sum(getattr(result, stage) for result, _ in results)
 
     assert count(spoiled, more) > count(found, more)
     assert count(spoiled, less) < count(found, less)
@@ -349,7 +349,7 @@ def test_threads_may_share_a_camera(tiny_bundle: Path) -> None:
     serial = [(inspector.inspect(frame).score, inspector.decide(frame).decision) for frame in frames]
     with ThreadPoolExecutor(2) as pool:
         scores = [found.score for found in pool.map(inspector.inspect, frames)]
-        decisions = [ruling.decision for ruling in pool.map(inspector.decide, frames)]
+        decisions = [result.decision for result in pool.map(inspector.decide, frames)]
     assert list(zip(scores, decisions, strict=True)) == serial
 
 
@@ -796,3 +796,30 @@ def test_a_network_with_a_damaged_name_or_number_is_one_line(
     with pytest.raises(BundleCorruptError, match=r"^[^\n]+$"):
         Inspector.load(tiny_bundle, engine=engine)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_result_has_the_seal_of_the_threshold_that_decided(
+    tiny_bundle: Path, good_frame: np.ndarray
+) -> None:
+    """However the threshold is changed meanwhile: each seal belongs to one threshold."""
+    inspector = Inspector.load(tiny_bundle, threads=1)
+    assert inspector.seal == json.loads((tiny_bundle / "manifest.json").read_bytes())["seal"]
+    exported = inspector.manifest.threshold
+    thresholds = [exported, exported.model_copy(update={"value": 15.0})]
+    seals = {}
+    for threshold in thresholds:
+        inspector.override_threshold(threshold)
+        seals[threshold.value] = inspector.seal
+    assert len(set(seals.values())) == 2
+
+    def alternate() -> None:
+        for number in range(50):
+            inspector.override_threshold(thresholds[number % 2])
+
+    with ThreadPoolExecutor(1) as pool:
+        changing = pool.submit(alternate)
+        results = []
+        while not changing.done():
+            results += [inspector.decide(good_frame), inspector.inspect(good_frame)]
+        changing.result()
+    assert all(result.seal == seals[result.threshold] for result in results)

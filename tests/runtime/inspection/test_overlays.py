@@ -5,15 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_runtime import Bound, Decision, Inspection, Inspector, Preprocessing, overlay
+from softcore_runtime import Bound, Decision, InspectionResult, Inspector, Preprocessing, overlay
 from softcore_runtime.inspection.overlays import colour, outline, split_overlay
 
 
-def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float = 2.0) -> Inspection:
+def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float = 2.0) -> InspectionResult:
     """An inspection whose patch scores are `shares` of the threshold."""
     scores = np.float32(threshold) * shares.astype(np.float32)
     score = float(scores.max())
-    return Inspection(
+    return InspectionResult(
         decision=Decision.FAIL if score > threshold else Decision.PASS,
         score=score,
         bound=Bound.EXACT,
@@ -27,6 +27,7 @@ def inspection_of(height: int, width: int, shares: np.ndarray, threshold: float 
         exact=0,
         milliseconds=1.0,
         provider="cpu",
+        seal="0" * 64,
     )
 
 
@@ -140,3 +141,10 @@ def test_its_panels_can_be_drawn_alone_and_taken_apart(height: int, width: int) 
     for image in small:
         assert max(image.shape[:2]) == 160
         assert image.shape[1] / image.shape[0] == pytest.approx(width / height, rel=0.1)
+
+
+def test_a_result_without_a_map_cannot_be_drawn(tiny_bundle: Path, good_frame: np.ndarray) -> None:
+    decided = Inspector.load(tiny_bundle, self_test=False).decide(good_frame)
+    for draw in (overlay, outline, colour):
+        with pytest.raises(ValueError, match="no map to draw"):
+            draw(good_frame, decided)

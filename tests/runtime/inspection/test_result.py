@@ -11,10 +11,10 @@ import pytest
 from softcore_runtime import FrameError, Inspector
 from softcore_runtime.decision import Bound, Decision
 from softcore_runtime.images.preprocessing import Window
-from softcore_runtime.inspection.inspection import Inspection, Ruling
+from softcore_runtime.inspection.result import InspectionResult
 
 
-def inspection(**changes: Any) -> Inspection:
+def inspected(**changes: Any) -> InspectionResult:
     scores = np.zeros((4, 5), np.float32)
     scores[1, 2] = changes.get("score", 3)
     fields: dict[str, Any] = {
@@ -31,13 +31,14 @@ def inspection(**changes: Any) -> Inspection:
         "exact": 1,
         "milliseconds": 1.0,
         "provider": "cpu",
+        "seal": "5ea1" * 16,
     }
-    return Inspection(**{**fields, **changes})
+    return InspectionResult(**{**fields, **changes})
 
 
 def test_the_score_as_a_share_of_the_threshold() -> None:
-    assert inspection().share == 1.5
-    assert inspection(score=2.0, decision=Decision.PASS).share == 1
+    assert inspected().share == 1.5
+    assert inspected(score=2.0, decision=Decision.PASS).share == 1
 
 
 @pytest.mark.parametrize(
@@ -53,13 +54,13 @@ def test_the_score_as_a_share_of_the_threshold() -> None:
 )
 def test_a_decision_that_contradicts_its_score_is_refused(decision: Decision, score: float) -> None:
     with pytest.raises(ValueError, match=f"{decision} contradicts score"):
-        inspection(decision=decision, score=score)
+        inspected(decision=decision, score=score)
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan")])
 def test_a_threshold_that_is_none_is_refused(threshold: float) -> None:
     with pytest.raises(ValueError, match="threshold must be above 0"):
-        inspection(threshold=threshold)
+        inspected(threshold=threshold)
 
 
 @pytest.mark.parametrize("name", ["patch_scores", "anomaly_map"])
@@ -69,7 +70,7 @@ def test_a_threshold_that_is_none_is_refused(threshold: float) -> None:
 )
 def test_arrays_of_another_kind_are_refused(name: str, array: np.ndarray) -> None:
     with pytest.raises(ValueError, match=rf"{name} must be float32 \[H, W\]"):
-        inspection(**{name: array})
+        inspected(**{name: array})
 
 
 def test_a_decision_is_its_word() -> None:
@@ -78,33 +79,40 @@ def test_a_decision_is_its_word() -> None:
     assert list(Decision) == ["PASS", "REVIEW", "FAIL", "INVALID"]
 
 
-def test_a_ruling_may_rest_on_a_bound_but_an_inspection_may_not() -> None:
-    fields = {
-        name: value
-        for name, value in vars(inspection()).items()
-        if name not in ("patch_scores", "anomaly_map")
-    }
-    at_least = Ruling(**{**fields, "bound": Bound.LOWER})
+def decided(**changes: Any) -> InspectionResult:
+    """A result without a map, as `decide` returns it."""
+    return inspected(patch_scores=None, anomaly_map=None, **changes)
+
+
+def test_a_score_may_be_a_bound_but_not_with_a_map() -> None:
+    at_least = decided(bound=Bound.LOWER)
     assert (at_least.share, str(at_least.bound)) == (1.5, "lower")
-    at_most = Ruling(**{**fields, "bound": Bound.UPPER, "score": 2.0, "decision": Decision.PASS})
+    at_most = decided(bound=Bound.UPPER, score=2.0, decision=Decision.PASS)
     assert (at_most.share, str(at_most.bound)) == (1, "upper")
     with pytest.raises(ValueError, match="PASS contradicts score"):
-        Ruling(**{**fields, "bound": Bound.UPPER, "decision": Decision.PASS})
+        decided(bound=Bound.UPPER, decision=Decision.PASS)
     for bound in (Bound.UPPER, Bound.LOWER):
         with pytest.raises(ValueError, match=f"must be exact, not a bound \\({bound}\\)"):
-            inspection(bound=bound)
+            inspected(bound=bound)
 
 
-def ruling(**changes: Any) -> Ruling:
-    fields = {field.name: getattr(inspection(), field.name) for field in dataclasses.fields(Ruling)}
-    return Ruling(**{**fields, **changes})
+@pytest.mark.parametrize("name", ["patch_scores", "anomaly_map"])
+def test_one_map_without_the_other_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is missing"):
+        inspected(**{name: None})
+
+
+@pytest.mark.parametrize("seal", ["", "0" * 63, "0" * 65, "G" * 64, "A" * 64])
+def test_what_is_no_seal_is_refused(seal: str) -> None:
+    with pytest.raises(ValueError, match="seal must be a SHA-256 in hex"):
+        inspected(seal=seal)
 
 
 def test_it_prints_in_one_line_without_its_arrays() -> None:
-    assert repr(inspection()) == "Inspection(FAIL, score=3, 1.50 x threshold, map 32x32, 1.0 ms)"
-    assert repr(ruling(bound=Bound.LOWER)) == "Ruling(FAIL, score>=3, >=1.50 x threshold, 1.0 ms)"
-    passed = ruling(bound=Bound.UPPER, score=1.23456, decision=Decision.PASS)
-    assert repr(passed) == "Ruling(PASS, score<=1.235, <=0.62 x threshold, 1.0 ms)"
+    assert repr(inspected()) == "InspectionResult(FAIL, score=3, 1.50 x threshold, map 32x32, 1.0 ms)"
+    assert repr(decided(bound=Bound.LOWER)) == "InspectionResult(FAIL, score>=3, >=1.50 x threshold, 1.0 ms)"
+    passed = decided(bound=Bound.UPPER, score=1.23456, decision=Decision.PASS)
+    assert repr(passed) == "InspectionResult(PASS, score<=1.235, <=0.62 x threshold, 1.0 ms)"
     assert str(passed) == repr(passed)
 
 
@@ -117,24 +125,24 @@ def test_it_knows_the_very_frame_and_lets_go_of_it(tiny_bundle: Path, good_frame
     without = [dataclasses.replace(result, frame=None) for result in kept]
     del frame, kept
     assert there() is None  # not even the inspector has it
-    assert [type(result) for result in without] == [Inspection, Ruling, Inspection, Inspection]
+    assert [result.anomaly_map is None for result in without] == [False, True, False, False]
 
 
 def test_results_are_compared_by_identity() -> None:
-    one = inspection()
+    one = inspected()
     assert one == one
-    assert one != inspection()
-    assert len({one, inspection()}) == 2
+    assert one != inspected()
+    assert len({one, inspected()}) == 2
 
 
 def test_no_frame_is_refused() -> None:
     with pytest.raises(FrameError, match="uint8 or uint16, not float64"):
-        inspection(frame=np.zeros((32, 32)))
+        inspected(frame=np.zeros((32, 32)))
 
 
 def test_a_notebook_shows_frame_and_map_with_the_decision_as_word_and_colour() -> None:
     frame = np.full((240, 320, 3), 90, np.uint8)
-    shown = inspection(frame=frame)._repr_html_()
+    shown = inspected(frame=frame)._repr_html_()
     assert re.findall(r'alt="([^"]+)" width="(\d+)" height="(\d+)"', shown) == [
         ("frame", "320", "240"),
         ("anomaly map", "320", "240"),
@@ -146,11 +154,11 @@ def test_a_notebook_shows_frame_and_map_with_the_decision_as_word_and_colour() -
 
 def test_a_notebook_shows_what_there_is_without_a_map_or_a_frame() -> None:
     frame = np.zeros((64, 48), np.uint16)
-    decided = ruling(frame=frame, bound=Bound.LOWER)._repr_html_()
-    assert re.findall(r'alt="([^"]+)"', decided) == ["frame"]
-    assert "at least 3<" in decided
-    assert "none; inspect() draws it" in decided
-    assert "<img" not in inspection()._repr_html_()
-    grey = inspection(score=2.5, decision=Decision.REVIEW, fail_above=2.75)._repr_html_()
+    shown = decided(frame=frame, bound=Bound.LOWER)._repr_html_()
+    assert re.findall(r'alt="([^"]+)"', shown) == ["frame"]
+    assert "at least 3<" in shown
+    assert "none; inspect() draws it" in shown
+    assert "<img" not in inspected()._repr_html_()
+    grey = inspected(score=2.5, decision=Decision.REVIEW, fail_above=2.75)._repr_html_()
     assert ">REVIEW<" in grey
     assert "2, FAIL above 2.75" in grey
