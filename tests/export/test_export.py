@@ -285,7 +285,7 @@ def test_by_default_it_is_the_fastest_that_this_machine_has(
     assert manifest.agreement.auroc is None
     inspector = Inspector.load(done.path)
     assert inspector.remark is None
-    assert inspector.run_self_test() == 0  # the very same libraries
+    assert inspector.golden.check() == 0  # the very same libraries
     assert manifest.threshold.value == pytest.approx(exported.manifest.threshold.value, rel=0.05)
     # What was learned is what ships, not the plain network beside it.
     crops = [

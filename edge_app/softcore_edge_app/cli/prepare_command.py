@@ -58,8 +58,8 @@ def _describe(done: Preparation) -> Iterator[str]:
     if backbone.engines:
         yield f"engines    {backbone.engines}, open after {done.seconds:.1f} s"
     yield (
-        f"parity     {len(done.repeated)} of {len(done.repeated)} golden frames are decided as at export; "
-        f"largest relative difference {largest_difference(done.repeated):.1e}"
+        f"parity     {len(done.golden)} of {len(done.golden)} golden frames are decided as at export; "
+        f"largest relative difference {largest_difference(done.golden):.1e}"
     )
     if done.search:
         faster = "GPU" if done.search.graph < done.search.hnsw else "host"

@@ -119,7 +119,7 @@ def _report(done: Export) -> None:
     backbone, hints, agreement = manifest.backbone, manifest.hints, manifest.agreement
     print(f"  hints      {hints.count} a position, which leave {hints.left_open:.1f} patches a frame open")
     print(
-        f"  network    {describe_backbone(backbone.engine, backbone.provider, backbone.precision)}; "
+        f"  network    {describe_backbone(backbone)}; "
         f"in fp32 within {manifest.parity.max_relative:.1e} of torch"
     )
     if agreement:

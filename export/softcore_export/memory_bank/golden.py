@@ -13,7 +13,7 @@ from softcore_runtime.images.image_file import read_image
 
 __all__ = ["CLEAR", "Golden", "choose_golden", "spoil"]
 
-CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `Inspector.run_self_test`
+CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `GoldenFrames.check`
 _LONGEST = 1024  # pixels; a bundle is small, whatever the camera
 _FIELDS = 6  # of a chequered square's side
 _SHARES = (1 / 6, 1 / 3, 2 / 3, 1)  # of the shorter side

@@ -16,11 +16,13 @@ __all__ = [
     "ENGINES",
     "PROVIDERS",
     "Backbone",
+    "Computer",
     "Engine",
     "Index",
     "Precision",
     "Provider",
     "choose_engine",
+    "compute_alike",
     "describe_backbone",
 ]
 
@@ -31,6 +33,25 @@ Provider = Literal["tensorrt", "cuda", "cpu"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)  # the faster first
 ENGINES: tuple[Engine, ...] = get_args(Engine)  # the faster on a CPU first (`softcore_benchmarks.latency`)
 _NAMES = {"openvino": ("OpenVINO", "openvino"), "onnxruntime": ("ONNX Runtime", "cpu")}  # and their extras
+
+
+class Computer(Protocol):
+    """What computed, or computes: a `Backbone`, or the record of one in a manifest."""
+
+    @property
+    def engine(self) -> Engine:
+        """The library."""
+        ...
+
+    @property
+    def provider(self) -> Provider:
+        """The part of it that computes."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """The precision that it computes in."""
+        ...
 
 
 class Index(Protocol):
@@ -96,6 +117,12 @@ def choose_engine(wanted: Engine | Literal["auto"] = "auto", favourite: Engine |
     return engine
 
 
-def describe_backbone(engine: Engine, provider: Provider, precision: Precision) -> str:
-    """Say in words what computes."""
-    return f"{engine} in {precision}" if provider == "cpu" else f"{engine} on {provider} in {precision}"
+def compute_alike(one: Computer, other: Computer) -> bool:
+    """Return whether two have the same engine, provider and precision, so that their scores are the same."""
+    return (one.engine, one.provider, one.precision) == (other.engine, other.provider, other.precision)
+
+
+def describe_backbone(one: Computer) -> str:
+    """Return engine, provider and precision in words."""
+    where = "" if one.provider == "cpu" else f" on {one.provider}"
+    return f"{one.engine}{where} in {one.precision}"

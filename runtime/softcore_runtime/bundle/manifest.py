@@ -183,6 +183,16 @@ class Manifest(Record):
         max_length=10_000, description="every other file of the bundle, by its relative path"
     )
 
+    @property
+    def exported_threshold(self) -> Threshold:
+        """The threshold that the export set.
+
+        Example:
+            >>> inspector.manifest.exported_threshold.value
+            12.0
+        """
+        return (*self.history, self.threshold)[0]
+
     def same_export(self, other: Manifest) -> bool:
         """Tell whether all but the threshold is the same, so that scores of the one are scores of the other.
 

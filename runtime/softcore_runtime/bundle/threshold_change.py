@@ -50,7 +50,7 @@ def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable
     highest = max(golden, default=0.0)
     most = highest
     if manifest.golden_note is not None:
-        most = _UNPROVEN * max(highest, (*manifest.history, manifest.threshold)[0].value)
+        most = _UNPROVEN * max(highest, manifest.exported_threshold.value)
     if threshold.upper < most:
         return None
     area = "" if threshold.min_area is None else f" over {threshold.min_area:,} pixels"

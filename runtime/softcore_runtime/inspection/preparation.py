@@ -11,7 +11,8 @@ from softcore_runtime.backends.devices import SearchTimes
 from softcore_runtime.backends.engine import Engine, Provider
 from softcore_runtime.errors import SelfTestError
 from softcore_runtime.inspection.inspector import Inspector
-from softcore_runtime.inspection.self_test import Repeated, count_flipped, largest_difference
+from softcore_runtime.inspection.self_test import GoldenScore, count_flipped, largest_difference
+from softcore_runtime.search.index_choice import measure_indexes
 
 __all__ = ["Preparation", "prepare"]
 
@@ -22,13 +23,13 @@ class Preparation:
 
     Attributes:
         inspector: with the provider that will serve.
-        repeated: the golden frames' scores here and at export.
-        search: how long the search takes on GPU and host; None on a CPU.
-        seconds: that opening the network took; minutes, where TensorRT had to build its engines.
+        golden: the golden frames' scores here and at export.
+        search: times of the search on GPU and host; None on a CPU.
+        seconds: time to open the network; minutes, where TensorRT had to build its engines.
     """
 
     inspector: Inspector
-    repeated: tuple[Repeated, ...]
+    golden: tuple[GoldenScore, ...]
     search: SearchTimes | None
     seconds: float
 
@@ -59,13 +60,13 @@ def prepare(
         path, engine=engine, provider=provider, threads=threads, self_test=False, build=True
     )
     seconds = time.perf_counter() - began
-    repeated = inspector.repeat_golden()
-    if flipped := count_flipped(repeated):
-        worst = max((one for one in repeated if one.flipped), key=lambda one: one.difference)
+    golden = inspector.golden.compare()
+    if flipped := count_flipped(golden):
+        worst = max((one for one in golden if one.flipped), key=lambda one: one.difference)
         raise SelfTestError(
-            f"{path}: {inspector.network} decides {flipped} of {len(repeated)} golden frames otherwise than "
+            f"{path}: {inspector.network} decides {flipped} of {len(golden)} golden frames otherwise than "
             f"the export did ({worst.file} scores {worst.here:.6g} here, {worst.exported:.6g} there; the "
-            f"largest relative difference is {largest_difference(repeated):.1e}); take another --provider, "
+            f"largest relative difference is {largest_difference(golden):.1e}); take another --provider, "
             "or export in the precision that will serve"
         )
     if fault := inspector.explain_threshold(inspector.manifest.threshold):
@@ -74,7 +75,16 @@ def prepare(
         )
     return Preparation(
         inspector=inspector,
-        repeated=repeated,
-        search=inspector.measure_search(threads),
+        golden=golden,
+        search=_measure_search(inspector, threads),
         seconds=seconds,
     )
+
+
+def _measure_search(inspector: Inspector, threads: int | None) -> SearchTimes | None:
+    """Measure, on the golden frames, whether the bank is searched faster on the GPU, and record it."""
+    bundle, backbone = inspector.bundle, inspector.backbone
+    apply = bundle.manifest.preprocessing.apply
+    frames = [backbone.features(apply(bundle.read_golden(golden))[None])[0] for golden in bundle.golden]
+    threshold = bundle.manifest.exported_threshold.value
+    return measure_indexes(bundle, backbone, frames, threshold, threads)

@@ -37,7 +37,7 @@ from softcore_runtime.decision import Bound
 from softcore_runtime.errors import FrameError
 from softcore_runtime.search.exhaustive import UNIT, ExhaustiveSearch
 
-__all__ = ["Found", "Search"]
+__all__ = ["Search", "SearchResult"]
 
 _EVERYWHERE = 4  # hints that every patch of a map is compared with
 _WORST = 2  # patches asked about first: on a defective part one of the worst settles the matter
@@ -50,7 +50,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What a search found out about one frame.
 
     Attributes:
@@ -159,7 +159,7 @@ class Search:
         self._squares = np.empty(positions, np.float32)
         self._all = np.arange(positions)
 
-    def decide(self, patches: NDArray[np.float32], threshold: float, camera: int = 0) -> Found:
+    def decide(self, patches: NDArray[np.float32], threshold: float, camera: int = 0) -> SearchResult:
         """Say whether the highest score of a frame's patches is above a threshold, and no more.
 
         Stops as soon as that is certain. The score is the highest one, exactly, where that is known by then;
@@ -192,7 +192,7 @@ class Search:
 
     def inspect(
         self, patches: NDArray[np.float32], threshold: float, camera: int = 0
-    ) -> tuple[Found, NDArray[np.float32]]:
+    ) -> tuple[SearchResult, NDArray[np.float32]]:
         """Score every patch of a frame: s(p) = w(m*) ||p - m*||, m* the nearest entry to p.
 
         A score is exact wherever it could exceed `threshold`, and so is the highest of all; elsewhere m* is
@@ -232,7 +232,9 @@ class Search:
         scores = np.where(frame.exact, frame.scores, self._weights[frame.entries] * distances)
         return self._tell(frame), np.minimum(scores, _LARGEST).astype(np.float32)
 
-    def score(self, patches: NDArray[np.float32], threshold: float) -> tuple[Found, NDArray[np.float32]]:
+    def score(
+        self, patches: NDArray[np.float32], threshold: float
+    ) -> tuple[SearchResult, NDArray[np.float32]]:
         """Score every one of patches float32 `[P, d]` exactly, by an exhaustive search; see `inspect`."""
         frame = self._start(patches, threshold, 0)
         self._ask_everyone(frame, self._all)
@@ -352,7 +354,7 @@ class Search:
         entries[rows] = frame.entries[rows]
         vectors[rows] = self._bank[entries[rows]]
 
-    def _tell(self, frame: _Frame) -> Found:
+    def _tell(self, frame: _Frame) -> SearchResult:
         above = frame.highest > frame.threshold
         # Bounds grow with the square, and what is NaN stays NaN: that of the greatest is the greatest.
         rest = frame.squares[~frame.exact]
@@ -364,7 +366,7 @@ class Search:
         else:
             score, bound = min(least, frame.threshold), Bound.UPPER
         certified = frame.squares <= frame.reach
-        return Found(
+        return SearchResult(
             above=above,
             score=score,
             bound=bound,

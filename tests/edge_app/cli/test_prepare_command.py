@@ -11,7 +11,7 @@ from softcore_runtime import Inspector
 from softcore_runtime.backends.devices import Device, SearchTimes
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.inspection.preparation import Preparation
-from softcore_runtime.inspection.self_test import Repeated
+from softcore_runtime.inspection.self_test import GoldenFrames, GoldenScore
 
 
 def test_a_bundle_is_prepared_and_what_was_compared_is_said(
@@ -35,7 +35,7 @@ def test_a_missing_provider_is_one_line(tiny_bundle: Path, capsys: pytest.Captur
 def test_another_decision_than_the_export_s_is_a_fault_of_the_bundle(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Inspector, "repeat_golden", lambda _: (Repeated("good.png", 11.0, 13.0, 12.0),))
+    monkeypatch.setattr(GoldenFrames, "compare", lambda _: (GoldenScore("good.png", 11.0, 13.0, 12.0),))
     assert main(["prepare", str(tiny_bundle), "--provider", "cpu"]) == 3
     out, err = capsys.readouterr()
     assert out == ""
@@ -57,7 +57,7 @@ def test_engines_and_search_are_said_where_there_is_a_gpu(
     inspector.backbone.engines = tiny_bundle / "engines/0123456789abcdef"
     times = SearchTimes(device=str(device), onnxruntime="1", bank="ab" * 32, hnsw=2.0, graph=graph)
     said = list(
-        prepare_command._describe(Preparation(inspector, inspector.repeat_golden(), times, seconds=143.2))
+        prepare_command._describe(Preparation(inspector, inspector.golden.compare(), times, seconds=143.2))
     )
     assert said[0] == "device     Orin (8.7, driver 12.6)"
     assert said[1] == f"engines    {tiny_bundle}/engines/0123456789abcdef, open after 143.2 s"

@@ -354,7 +354,7 @@ def test_threads_may_share_a_camera(tiny_bundle: Path) -> None:
 
 
 def test_the_self_test_reports_how_far_it_was_off(tiny_bundle: Path) -> None:
-    assert Inspector.load(tiny_bundle).run_self_test() == pytest.approx(0, abs=1e-6)
+    assert Inspector.load(tiny_bundle).golden.check() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("off", [0.4, -0.4, 100])
@@ -368,7 +368,7 @@ def test_a_wrong_golden_score_fails_the_self_test(tiny_bundle: Path, off: float)
         Inspector.load(tiny_bundle)
     inspector = Inspector.load(tiny_bundle, self_test=False)
     with pytest.raises(SelfTestError):
-        inspector.run_self_test()
+        inspector.golden.check()
 
 
 def test_a_golden_score_within_rounding_passes(tiny_bundle: Path) -> None:
@@ -377,7 +377,7 @@ def test_a_golden_score_within_rounding_passes(tiny_bundle: Path) -> None:
     frame["score"] += 0.012  # a thousandth of the threshold
     golden.write_text(json.dumps([frame, *others]))
     reseal(tiny_bundle)
-    assert Inspector.load(tiny_bundle).run_self_test() == pytest.approx(1e-3, rel=0.01)
+    assert Inspector.load(tiny_bundle).golden.check() == pytest.approx(1e-3, rel=0.01)
 
 
 def test_no_bundle(tmp_path: Path) -> None:
@@ -546,7 +546,7 @@ def test_the_self_test_allows_for_another_precision(
     claim(tiny_bundle, engine, "fp32" if engine == "onnxruntime" else "bf16")
     spoil_golden(tiny_bundle, off)
     if passes:
-        worst = Inspector.load(tiny_bundle, engine="onnxruntime").run_self_test()
+        worst = Inspector.load(tiny_bundle, engine="onnxruntime").golden.check()
         assert worst == pytest.approx(abs(off) / 12, rel=0.01)
     else:
         with pytest.raises(SelfTestError, match=r"good\.png scores"):
@@ -823,3 +823,37 @@ def test_a_result_has_the_seal_of_the_threshold_that_decided(
             results += [inspector.decide(good_frame), inspector.inspect(good_frame)]
         changing.result()
     assert all(result.seal == seals[result.threshold] for result in results)
+
+
+def test_a_batch_names_the_camera_of_each_frame(tiny_bundle: Path) -> None:
+    """Each camera has last-frame hints of its own, however many there are and in whatever order."""
+    frames = draw_frames(24, seed=8)
+    cameras = [5, 0, 2, 5, 7, 2, 0, 5]
+    single, batched = Inspector.load(tiny_bundle), Inspector.load(tiny_bundle)
+    for start in range(0, len(frames), len(cameras)):
+        some = frames[start : start + len(cameras)]
+        pairs = list(zip(some, cameras, strict=True))
+        one_by_one = [single.decide(frame, camera) for frame, camera in pairs]
+        assert [counts(one) for one in batched.decide_batch(some, cameras)] == [
+            counts(one) for one in one_by_one
+        ]
+        drawn = [single.inspect(frame, camera) for frame, camera in pairs]
+        assert [counts(one) for one in batched.inspect_batch(some, cameras)] == [counts(one) for one in drawn]
+
+
+def test_a_batch_that_grows_and_shrinks_decides_the_same(tiny_bundle: Path) -> None:
+    frames = draw_frames(9, seed=9)
+    inspector = Inspector.load(tiny_bundle)
+    expected = [inspector.inspect(frame).score for frame in frames]
+    for size in (1, 3, 2, 9, 1):
+        assert [one.score for one in inspector.inspect_batch(frames[:size])] == expected[:size]
+
+
+@pytest.mark.parametrize("cameras", [[], [0], [0, 1, 2]])
+def test_a_batch_of_another_number_of_cameras_is_refused(
+    tiny_bundle: Path, good_frame: np.ndarray, cameras: list[int]
+) -> None:
+    inspector = Inspector.load(tiny_bundle, self_test=False)
+    for method in (inspector.decide_batch, inspector.inspect_batch):
+        with pytest.raises(ValueError, match=f"2 frames of {len(cameras)} cameras"):
+            method([good_frame, good_frame], cameras)

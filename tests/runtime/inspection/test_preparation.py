@@ -10,7 +10,7 @@ from softcore_runtime.backends.devices import Device, read_search_times
 from softcore_runtime.backends.ort import OnnxBackbone, OnnxIndex
 from softcore_runtime.errors import ProviderError, SelfTestError
 from softcore_runtime.inspection.preparation import prepare
-from softcore_runtime.inspection.self_test import Repeated, count_flipped, largest_difference
+from softcore_runtime.inspection.self_test import GoldenFrames, GoldenScore, count_flipped, largest_difference
 from softcore_runtime.search.hnsw import HnswIndex
 
 
@@ -18,8 +18,8 @@ def test_a_bundle_is_prepared_on_a_machine_without_a_gpu(tiny_bundle: Path) -> N
     done = prepare(tiny_bundle, provider="cpu")
     assert done.inspector.backbone.provider == "cpu"
     assert done.search is None
-    assert [one.file for one in done.repeated] == ["good.png", "spoiled.png"]
-    assert largest_difference(done.repeated) < 1e-5
+    assert [one.file for one in done.golden] == ["good.png", "spoiled.png"]
+    assert largest_difference(done.golden) < 1e-5
     assert not (tiny_bundle / "engines").exists()
 
 
@@ -29,10 +29,10 @@ def test_another_score_is_reported_and_another_decision_refused(
     """The threshold is 12: a network that computes otherwise may not change sides, not even by a little."""
     said = {"good.png": (11.9, 11.99)}
     monkeypatch.setattr(
-        Inspector, "repeat_golden", lambda _: tuple(Repeated(n, a, b, 12.0) for n, (a, b) in said.items())
+        GoldenFrames, "compare", lambda _: tuple(GoldenScore(n, a, b, 12.0) for n, (a, b) in said.items())
     )
     done = prepare(tiny_bundle, provider="cpu")
-    assert largest_difference(done.repeated) == pytest.approx(0.09 / 12)
+    assert largest_difference(done.golden) == pytest.approx(0.09 / 12)
     said["bad.png"] = (12.1, 11.99)
     with pytest.raises(
         SelfTestError, match=r"decides 1 of 2 golden frames otherwise .*bad\.png scores 11\.99"
@@ -64,7 +64,9 @@ def test_the_search_that_was_measured_to_be_faster_serves_from_then_on(
     monkeypatch.setattr(OnnxBackbone, "open_index", claim_gpu)
     monkeypatch.setattr(OnnxBackbone, "device", property(lambda _: device, lambda *_: None), raising=False)
     monkeypatch.setattr(OnnxBackbone, "_try", lambda *_: None)
-    assert isinstance(Inspector.load(tiny_bundle)._search._index, HnswIndex)  # nothing was measured yet
+    assert isinstance(
+        Inspector.load(tiny_bundle)._scorer._search._index, HnswIndex
+    )  # nothing was measured yet
     done = prepare(tiny_bundle, provider="cpu")
     assert done.search
     assert min(done.search.graph, done.search.hnsw) > 0
@@ -74,18 +76,22 @@ def test_the_search_that_was_measured_to_be_faster_serves_from_then_on(
     )
     file.write_text(json.dumps({**json.loads(file.read_text()), "graph": graph, "hnsw": hnsw}))
     inspector = Inspector.load(tiny_bundle)
-    assert isinstance(inspector._search._index, index)
+    assert isinstance(inspector._scorer._search._index, index)
     for frame in (good_frame, bad_frame):
         ours, theirs = inspector.inspect(frame), plain.inspect(frame)
         assert (ours.decision, ours.score) == (theirs.decision, theirs.score)
 
 
 def test_repeated_frames_are_compared_in_units_of_the_score_or_the_threshold() -> None:
-    repeated = (Repeated("a", 1.0, 1.1, 2.0), Repeated("b", 4.0, 3.9, 2.0), Repeated("c", 2.1, 1.9, 2.0))
+    repeated = (
+        GoldenScore("a", 1.0, 1.1, 2.0),
+        GoldenScore("b", 4.0, 3.9, 2.0),
+        GoldenScore("c", 2.1, 1.9, 2.0),
+    )
     assert [one.difference for one in repeated] == pytest.approx([0.05, 0.025, 0.2 / 2.1])
     assert largest_difference(repeated) == pytest.approx(0.2 / 2.1)
     assert [one.flipped for one in repeated] == [False, False, True]
     assert count_flipped(repeated) == 1
     assert (largest_difference(()), count_flipped(())) == (0, 0)
-    assert repeated[2].clear(0.01)
-    assert not repeated[2].clear(0.1)
+    assert repeated[2].is_clear(0.01)
+    assert not repeated[2].is_clear(0.1)

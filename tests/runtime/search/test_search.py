@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 from softcore_runtime.decision import Bound
 from softcore_runtime.errors import FrameError
 from softcore_runtime.search.hnsw import HnswIndex
-from softcore_runtime.search.search import Found, Search
+from softcore_runtime.search.search import Search, SearchResult
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -163,7 +163,7 @@ def search_of(
     )
 
 
-def stages(found: Found) -> tuple[int, int, int]:
+def stages(found: SearchResult) -> tuple[int, int, int]:
     return found.by_hint, found.by_hnsw, found.exact
 
 

@@ -1,0 +1,104 @@
+"""Active manifest: the manifest in use, with what follows from its threshold, replaced as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_runtime.backends.engine import Backbone, compute_alike, describe_backbone
+from softcore_runtime.bundle.bundle import Bundle, read_mask
+from softcore_runtime.bundle.manifest import Manifest, seal_of
+from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.errors import UsageError
+from softcore_runtime.images.mask import check_mask, find_ignored
+
+__all__ = ["ActiveManifest", "check_override", "explain_difference"]
+
+
+@dataclass(frozen=True, eq=False)
+class ActiveManifest:
+    """A manifest, its seal, and the mask of its threshold on the feature grid.
+
+    Attributes:
+        manifest: the manifest.
+        seal: its seal, SHA-256 in hex.
+        ignored: int64 `[i]`, the positions of the grid that the mask leaves out; None without a mask.
+        replacements: float32 `[i, d]`, an entry of the memory bank for each of these; its score is 0.
+    """
+
+    manifest: Manifest
+    seal: str
+    ignored: NDArray[np.int64] | None = None
+    replacements: NDArray[np.float32] | None = None
+
+    @classmethod
+    def read(cls, bundle: Bundle, manifest: Manifest) -> ActiveManifest:
+        """Prepare a manifest of a bundle for use, with the mask of its threshold from the bundle's folder.
+
+        Raises:
+            BundleCorruptError: the mask is missing, or was changed.
+            UsageError: it leaves nothing to inspect.
+        """
+        return cls.prepare(bundle, manifest, read_mask(bundle.path, manifest))
+
+    @classmethod
+    def prepare(cls, bundle: Bundle, manifest: Manifest, mask: NDArray[np.uint8] | None) -> ActiveManifest:
+        """Prepare a manifest of a bundle for use.
+
+        Args:
+            bundle: the bundle.
+            manifest: the bundle's, or one with another threshold.
+            mask: uint8 BGR `[h, w, 3]`, white where nothing is inspected; None inspects all.
+        """
+        if mask is None:
+            return cls(manifest, seal_of(manifest))
+        grid = (manifest.grid.height, manifest.grid.width)
+        ignored = np.flatnonzero(find_ignored(mask, manifest.preprocessing, grid))
+        return cls(manifest, seal_of(manifest), ignored, bundle.bank[bundle.hints[ignored, 0]])
+
+    def apply_mask(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Replace the patches that the mask leaves out, in place.
+
+        Args:
+            patches: float32 `[B, P, d]`.
+
+        Returns:
+            the same array.
+        """
+        if self.ignored is not None:
+            patches[:, self.ignored] = self.replacements
+        return patches
+
+
+def check_override(manifest: Manifest, threshold: Threshold, mask: NDArray[np.uint8] | None) -> None:
+    """Check a threshold and a mask that are to be used instead of the bundle's.
+
+    Raises:
+        UsageError: the mask leaves nothing to inspect or nothing out, or `min_area` is more than the whole
+            anomaly map.
+    """
+    side = manifest.preprocessing.crop
+    if threshold.min_area is not None and threshold.min_area > side**2:
+        raise UsageError(
+            f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {side} x {side}"
+        )
+    if mask is not None:
+        check_mask(mask, manifest.preprocessing, (manifest.grid.height, manifest.grid.width))
+
+
+def explain_difference(manifest: Manifest, backbone: Backbone) -> str | None:
+    """Say that this machine computes otherwise than what the threshold rests on; None if it computes alike.
+
+    Args:
+        manifest: with the threshold in use.
+        backbone: what computes here.
+    """
+    calibration = manifest.threshold.calibration
+    learned = calibration or manifest.backbone
+    if compute_alike(learned, backbone):
+        return None
+    what = "threshold was calibrated" if calibration else "bundle was learned"
+    then, now = describe_backbone(learned), describe_backbone(backbone)
+    return f"the {what} with {then}, here it runs with {now}: calibrate its threshold on this machine"
