@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from softcore_runtime.cli.command_line import Parser
 
-__all__ = ["find_parser", "list_subcommands", "render_command", "render_shared_options"]
+__all__ = ["find_parser", "render_command", "render_shared_options"]
 
 _MODULES = {
     "softcore-calibrate": "softcore_calibration.cli.command",
@@ -23,47 +23,23 @@ _WIDTH = "100"  # of a usage, in characters
 _TITLES = {"positional arguments": "Arguments", "options": "Options"}
 
 
-class _Caught(BaseException):
-    """Carries a parser out of a command that was about to use it."""
-
-
-def find_parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def find_parser(words: Sequence[str]) -> Parser:
     """Find the parser of a command such as `softcore-edge ledger verify`.
 
     Raises:
         LookupError: there is no such command.
     """
     command, *rest = words
-
-    def catch(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        raise _Caught(parser)
-
-    main = importlib.import_module(_MODULES[command]).main
-    with patch.object(Parser, "parse_args", catch):
-        try:
-            main(rest)
-        except SystemExit as error:
-            raise LookupError(f"there is no command `{' '.join(words)}`") from error
-        except _Caught as caught:
-            parser: argparse.ArgumentParser = caught.args[0]
-    for word in words[len(parser.prog.split()) :]:
-        parser = list_subcommands(parser).get(word, parser)
-    if parser.prog.split() != list(words):
-        raise LookupError(f"there is no command `{' '.join(words)}`, only `{parser.prog}`")
+    parser: Parser = importlib.import_module(_MODULES[command]).build_parser()
+    for number, word in enumerate(rest, 1):
+        if word not in parser.commands:
+            raise LookupError(f"there is no command `{' '.join(words[: number + 1])}`")
+        parser = parser.commands[word]
     return parser
 
 
-def list_subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """List the parsers below a parser by name."""
-    found: dict[str, argparse.ArgumentParser] = {}
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            found.update(action.choices)
-    return found
-
-
 def render_command(words: Sequence[str]) -> str:
-    """Describe a command and those below it; the heading of the command itself is the page's."""
+    """Describe a command and, unless it works without them, those below it; its heading is the page's."""
     return "\n".join(_render(find_parser(words)))
 
 
@@ -73,7 +49,7 @@ def render_shared_options() -> str:
     return "\n".join(_render_table([action for action in actions if action.dest in _SHARED]))
 
 
-def _render(parser: argparse.ArgumentParser, level: int = 3) -> Iterator[str]:
+def _render(parser: Parser, level: int = 3) -> Iterator[str]:
     yield from (_escape(paragraph) + "\n" for paragraph in (parser.description or "").split("\n\n"))
     yield from ("```text", _format_usage(parser), "```", "")
     for group in parser._action_groups:
@@ -88,9 +64,10 @@ def _render(parser: argparse.ArgumentParser, level: int = 3) -> Iterator[str]:
             yield from ([_escape(group.description), ""] if group.description else [])
             yield from _render_table(actions)
             yield ""
-    for name, below in list_subcommands(parser).items():
-        yield f"{'#' * level} {below.prog if below.prog.endswith(name) else name}\n"
-        yield from _render(below, level + 1)
+    if parser.parts == [parser]:  # else its commands have headings of their own on the page
+        for below in parser.commands.values():
+            yield f"{'#' * level} {below.prog}\n"
+            yield from _render(below, level + 1)
     yield from _render_epilog(parser.epilog or "")
 
 

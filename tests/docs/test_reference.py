@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -35,6 +34,7 @@ from softcore_edge_app.outputs.modbus_map import (
 from softcore_edge_app.outputs.mqtt_health import OFFLINE
 from softcore_runtime import Decision
 from softcore_runtime.bundle.manifest import FORMAT_VERSION, Manifest, parse_manifest
+from softcore_runtime.cli.command_line import Parser
 
 from .pages import read_blocks
 
@@ -81,21 +81,14 @@ def list_names(section: str) -> list[str]:
     return [name.split()[0] for row in rows for name in re.findall(r"`([^`]+)`", row)]
 
 
-def list_commands(hooks: Mapping[str, ModuleType]) -> dict[str, argparse.ArgumentParser]:
-    """Every command there is, with the sub-commands that the commands' own help tells of."""
-    commands = hooks["commands"]
-    found: dict[str, argparse.ArgumentParser] = {}
-    for command in COMMANDS:
-        parser = commands.find_parser([command])
-        below = dict.fromkeys(re.findall(rf"^ +{command} ([\w-]+)  ?", parser.epilog or "", re.MULTILINE))
-        waiting = [parser]
-        for name in below:
-            with suppress(LookupError):  # a bundle's name in an example
-                waiting.append(commands.find_parser([command, name]))
-        while waiting:
-            parser = waiting.pop()
-            found[parser.prog] = parser
-            waiting.extend(commands.list_subcommands(parser).values())
+def list_commands(hooks: Mapping[str, ModuleType]) -> dict[str, Parser]:
+    """Every command there is, with those below it."""
+    waiting = [hooks["commands"].find_parser([command]) for command in COMMANDS]
+    found: dict[str, Parser] = {}
+    while waiting:
+        parser = waiting.pop()
+        found[parser.prog] = parser
+        waiting.extend(parser.commands.values())
     return found
 
 

@@ -1,17 +1,15 @@
-"""Options: what `softcore-calibrate` can be told."""
+"""Options: what `softcore-calibrate` takes."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from softcore_runtime.backends.engine import ENGINES, PROVIDERS
-from softcore_runtime.cli.checks import MistakesError
 from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.cli.numbers import read_count, read_percent, read_positive, read_share
+from softcore_runtime.cli.option_groups import add_engine_options
 from softcore_runtime.errors import UsageError
 
 from softcore_calibration.confirmation import FACTOR
@@ -20,7 +18,6 @@ from softcore_calibration.objective import Objective
 __all__ = [
     "DEFECTS",
     "build_parser",
-    "check_numbers",
     "list_given",
     "list_places",
     "read_objective",
@@ -50,8 +47,8 @@ exit codes:
   70   a fault of SoftCore itself
   130  interrupted (Ctrl-C, SIGTERM); the bundle is as it was"""
 
-_OVERKILL = 0.01  # the objective where none is named
-DEFECTS = 0.01  # the share of defective parts that counts are told for where none is named
+_OVERKILL = 0.01  # the objective if none is named
+DEFECTS = 0.01  # the share of defective parts that expected counts are given for, unless one is named
 
 
 def build_parser() -> Parser:
@@ -80,49 +77,53 @@ def build_parser() -> Parser:
     )
     objective = parser.add_argument_group(f"objective (one; default --max-overkill {_OVERKILL})")
     objective.add_argument(
-        "--max-overkill", type=_share, metavar="A", help="at most the share A of good parts fails"
+        "--max-overkill", type=read_share, metavar="A", help="at most the share A of good parts fails"
     )
     objective.add_argument(
         "--max-escape",
-        type=_share,
+        type=read_share,
         metavar="B",
         help="at most the share B of bad parts passes; with --max-overkill and --review-band both hold",
     )
-    objective.add_argument("--cost-escape", type=_positive, metavar="X", help="an escape costs X ...")
+    objective.add_argument("--cost-escape", type=read_positive, metavar="X", help="an escape costs X ...")
     objective.add_argument(
-        "--cost-overkill", type=_positive, metavar="Y", help="... and an overkill Y: least cost"
+        "--cost-overkill", type=read_positive, metavar="Y", help="... and an overkill Y: least cost"
     )
     objective.add_argument("--f1", action="store_true", help="the highest F1 score")
     objective.add_argument("--youden", action="store_true", help="the highest Youden index")
-    objective.add_argument("--percentile", type=_percent, metavar="Q", help="Q %% of the good images pass")
-    objective.add_argument("--value", type=_positive, metavar="T", help="this very threshold")
+    objective.add_argument(
+        "--percentile", type=read_percent, metavar="Q", help="Q %% of the good images pass"
+    )
+    objective.add_argument("--value", type=read_positive, metavar="T", help="this very threshold")
     objective.add_argument(
         "--confidence",
-        type=_share,
+        type=read_share,
         metavar="C",
         help="keep the promise of --max-overkill or --max-escape with this confidence over samples, not only "
         "on average; also that of the intervals that are told (0.95)",
     )
     objective.add_argument(
-        "--defect-rate", type=_share, metavar="R", help=f"share of defective parts on the line ({DEFECTS})"
+        "--defect-rate",
+        type=read_share,
+        metavar="R",
+        help=f"share of defective parts on the line ({DEFECTS})",
     )
     threshold = parser.add_argument_group("threshold")
     threshold.add_argument(
         "--review-band",
         nargs="?",
-        type=_share,
+        type=read_share,
         const=0.0,
         metavar="W",
         help="a grey zone whose parts go to a person (REVIEW): of the share W on either side of the "
-        "threshold, "
-        "or without W from the --max-escape threshold to the --max-overkill threshold",
+        "threshold, or without W from the --max-escape threshold to the --max-overkill threshold",
     )
     threshold.add_argument(
         "--mask", type=Path, metavar="IMAGE", help="inspect nothing where this image of a frame is white"
     )
     threshold.add_argument(
         "--min-area",
-        type=_whole,
+        type=read_count,
         metavar="N",
         help="fail only where N pixels of the anomaly map (of crop x crop) are above the threshold",
     )
@@ -140,24 +141,17 @@ def build_parser() -> Parser:
     result.add_argument("--dry-run", action="store_true", help="change nothing")
     result.add_argument("--revert", action="store_true", help="go back to the threshold before this one")
     speed = parser.add_argument_group("speed")
-    speed.add_argument(
-        "--engine",
-        choices=("auto", *ENGINES),
-        default="auto",
-        help="what runs the network; take the line's (auto)",
+    add_engine_options(
+        speed,
+        engine="what runs the network; take the line's (auto)",
+        provider="what computes; take the line's (auto: the first that can here)",
     )
-    speed.add_argument(
-        "--provider",
-        choices=("auto", *PROVIDERS),
-        default="auto",
-        help="what computes; take the line's (auto: the first that can here)",
-    )
-    speed.add_argument("--threads", type=_whole, metavar="N", help="of network and index (all)")
+    speed.add_argument("--threads", type=read_count, metavar="N", help="of network and index (all)")
     return parser
 
 
 def read_objective(options: argparse.Namespace) -> Objective:
-    """Find the one objective among the options.
+    """Return the objective that the options ask for.
 
     Raises:
         UsageError: there are two, or a part of one is missing.
@@ -181,8 +175,7 @@ def read_objective(options: argparse.Namespace) -> Objective:
         if zone != 0:
             raise UsageError(
                 "--max-overkill and --max-escape: one threshold seldom keeps both; add --review-band, and "
-                "what "
-                "lies between their two thresholds goes to a person"
+                "what lies between their two thresholds goes to a person"
             )
         both = {"overkill": options.max_overkill, "escape": options.max_escape}
         return Objective("band", both, confidence)
@@ -212,7 +205,7 @@ def read_objective(options: argparse.Namespace) -> Objective:
 
 
 def list_places(options: argparse.Namespace) -> list[tuple[Path, bool | None]]:
-    """List the places of images, each with what they are; None where it says that itself."""
+    """List the places of images, each with whether they are bad; None if the place says that itself."""
     return [
         *((path, False) for path in options.good),
         *((path, True) for path in options.bad),
@@ -220,24 +213,8 @@ def list_places(options: argparse.Namespace) -> list[tuple[Path, bool | None]]:
     ]
 
 
-def check_numbers(options: argparse.Namespace) -> None:
-    """Refuse options that are no such numbers.
-
-    Raises:
-        MistakesError: some aren't; all of them are told.
-    """
-    wrong = {name: value for name, value in vars(options).items() if isinstance(value, _Wrong)}
-    if wrong:
-        raise MistakesError(
-            [
-                f"--{name.replace('_', '-')} {value.given}: must be {value.wanted}"
-                for name, value in wrong.items()
-            ]
-        )
-
-
 def list_given(options: argparse.Namespace) -> list[str]:
-    """Name the options that aren't as they are by default, sorted; without the bundle."""
+    """Return the names of the options that differ from their defaults, sorted; without the bundle."""
     usual = vars(build_parser().parse_args([str(options.bundle)]))
     return sorted(
         f"--{name.replace('_', '-')}" for name, value in vars(options).items() if value != usual.get(name)
@@ -245,7 +222,7 @@ def list_given(options: argparse.Namespace) -> list[str]:
 
 
 def rewrite_command(arguments: Sequence[str], changes: Mapping[str, str]) -> str:
-    """Write the command with other values of some options, to be typed as it is.
+    """Write the command with other values of some options, so that it can be typed as it is.
 
     Example:
         >>> rewrite_command(["pill", "--good", "my parts"], {"--max-overkill": "0.034"})
@@ -263,35 +240,3 @@ def rewrite_command(arguments: Sequence[str], changes: Mapping[str, str]) -> str
     end = words.index("--") if "--" in words else len(words)
     words[end:end] = [word for pair in rest.items() for word in pair]
     return shlex.join(["softcore-calibrate", *words])
-
-
-@dataclass(frozen=True)
-class _Wrong:
-    """What was given for a number, and what is wanted: kept until all mistakes are told at once."""
-
-    given: str
-    wanted: str
-
-
-def _share(text: str) -> float | _Wrong:
-    return _number(text, 0, 1, "above 0 and below 1")
-
-
-def _percent(text: str) -> float | _Wrong:
-    return _number(text, 0, 100, "above 0 and below 100")
-
-
-def _positive(text: str) -> float | _Wrong:
-    return _number(text, 0, float(np.finfo(np.float32).max), "above 0")
-
-
-def _whole(text: str) -> int | _Wrong:
-    return int(text) if text.isdecimal() and int(text) else _Wrong(text, "a whole number from 1 up")
-
-
-def _number(text: str, low: float, high: float, words: str) -> float | _Wrong:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    return value if low < value < high else _Wrong(text, f"a number {words}")

@@ -1,4 +1,4 @@
-"""Preflight: everything about a calibration that can be refused before anything is loaded or scored."""
+"""Preflight: the checks of a calibration that need no bundle loaded and no image scored."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from softcore_runtime.backends.backbones import check_choice
 from softcore_runtime.bundle.bundle import manifest_path, read_manifest
 from softcore_runtime.cli.bundle_choice import choose_bundle
 from softcore_runtime.cli.checks import gather_mistakes
+from softcore_runtime.cli.numbers import check_numbers
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.image_file import read_image
 
-from softcore_calibration.cli.options import check_numbers, list_given, list_places, read_objective
+from softcore_calibration.cli.options import list_given, list_places, read_objective
 from softcore_calibration.data.samples import Samples, find_samples
 from softcore_calibration.objective import Objective
 
@@ -24,7 +25,7 @@ __all__ = ["CalibrationRequest", "check_order"]
 
 @dataclass(frozen=True)
 class CalibrationRequest:
-    """A calibration that nothing is known to stand in the way of.
+    """A calibration whose options passed all checks.
 
     Attributes:
         bundle: its folder.
@@ -40,11 +41,11 @@ class CalibrationRequest:
 
 
 def check_order(options: argparse.Namespace) -> CalibrationRequest:
-    """Take the options, and refuse what can be refused at once.
+    """Check the options, and return what they ask for.
 
     Raises:
-        UsageError: all of a user's mistakes that were found.
-        SoftCoreError: there is but one fault, and it is of another kind (no bundle, no images).
+        UsageError: mistakes of the user, all that were found.
+        SoftCoreError: there is only one fault, of another kind (no bundle, no images).
     """
     objective, samples, mask = Objective(), Samples([], [], []), None
     with gather_mistakes() as attempt:

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.cli.command_line import suggest
+from softcore_runtime.cli.suggestion import suggest
 from softcore_runtime.errors import DataError, ImageError, UsageError
 from softcore_runtime.folders.labelled_folder import find_class_part, find_test_part
 from softcore_runtime.images.depth import FULL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from softcore_edge_app.cameras.source_choice import is_address
+from softcore_edge_app.cameras.addresses import is_address
 from softcore_edge_app.configuration.combinations import Place
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.configuration.overlaps import list_cameras

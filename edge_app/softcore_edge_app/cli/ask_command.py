@@ -1,4 +1,4 @@
-"""Ask command: `softcore-edge ask`, which asks a running line, triggers it, or switches its recipe."""
+"""Ask command: `softcore-edge ask`, which queries a running line, triggers it, or switches its recipe."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import argparse
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from softcore_runtime import SourceError, UsageError
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser
 
 from softcore_edge_app.configuration.configuration import read_configuration
 from softcore_edge_app.configuration.options import HttpOptions
 
-__all__ = ["main"]
+__all__ = ["add_command"]
 
 _DESCRIPTION = """\
 Ask a running line over its HTTP port. The answer goes to standard output, as JSON."""
@@ -30,16 +29,14 @@ examples:
 exit codes:
   0  answered, 2  a mistake in the command, or the line refuses it, 3  no line answers"""
 
-_PATIENCE = 120.0  # seconds: a recipe is loaded and tested meanwhile
+_TIMEOUT = 120.0  # seconds, in which a recipe is loaded and tested
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-edge ask` and return its exit code."""
-    return run(_build_parser(), _work, arguments)
-
-
-def _build_parser() -> Parser:
-    parser = Parser("softcore-edge ask", _DESCRIPTION, _EPILOG)
+def add_command(commands: Parser) -> None:
+    """Add `ask` to the commands of `softcore-edge`."""
+    parser = commands.add_command(
+        "ask", "ask a running line, trigger it, switch its recipe", _DESCRIPTION, _EPILOG, work=_work
+    )
     parser.add_argument("what", choices=("status", "trigger", "recipe"), help="what to ask")
     parser.add_argument("name", nargs="?", metavar="RECIPE", help="the recipe to switch to")
     parser.add_argument("--camera", metavar="NAME", help="which one, where there are several")
@@ -48,7 +45,6 @@ def _build_parser() -> Parser:
     where.add_argument("--config", type=Path, metavar="FILE", help="the line's own configuration")
     where.add_argument("--url", metavar="URL", help="(default: http://127.0.0.1:8765)")
     where.add_argument("--token-file", type=Path, metavar="FILE", help="holds the token that changes need")
-    return parser
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -62,7 +58,9 @@ def _work(options: argparse.Namespace) -> None:
     wanted = {"recipe": options.name, "camera": options.camera, "part": options.part}
     body = {key: value for key, value in wanted.items() if value is not None}
     token = _read_token(options.token_file or http.token_file)
-    answer = _ask(f"{url.rstrip('/')}/api/{options.what}", None if options.what == "status" else body, token)
+    answer = _request(
+        f"{url.rstrip('/')}/api/{options.what}", None if options.what == "status" else body, token
+    )
     print(json.dumps(answer, indent=2))
 
 
@@ -73,14 +71,14 @@ def _read_token(file: Path | None) -> str | None:
         raise UsageError(f"--token-file {file}: can't be read ({error})") from error
 
 
-def _ask(url: str, body: dict[str, Any] | None, token: str | None) -> Any:
+def _request(url: str, body: dict[str, Any] | None, token: str | None) -> Any:
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = None if body is None else json.dumps(body).encode()
     try:
-        request = urllib.request.Request(url, data, headers)  # noqa: S310 - the scheme was looked at
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+        request = urllib.request.Request(url, data, headers)  # noqa: S310 - the scheme was checked
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
             return json.loads(answer.read())
     except urllib.error.HTTPError as error:
         raise UsageError(f"{url}: {_explain(error)}") from error

@@ -1,4 +1,4 @@
-"""Check command: `softcore-edge check`, which finds all that is wrong with a configuration file."""
+"""Check command: `softcore-edge check`, which finds all mistakes of a configuration file."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser
 
 from softcore_edge_app.cli.advice import give_advice
 from softcore_edge_app.cli.preflight import find_absences
 from softcore_edge_app.configuration.configuration import describe_configuration, review_configuration
 from softcore_edge_app.configuration.mistakes import ConfigurationError, Reading
 
-__all__ = ["build_parser", "main"]
+__all__ = ["add_command"]
 
 _DESCRIPTION = """\
 Check a configuration file: its keys and values, and whether what it names is here (bundles, sources,
@@ -33,32 +33,27 @@ exit codes:
   0  nothing is wrong, whatever is warned of
   2  something is"""
 
-
 _log = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-edge check` and return its exit code."""
-    return run(build_parser(), _work, arguments)
-
-
-def build_parser() -> Parser:
-    """Build the command's parser."""
-    parser = Parser("softcore-edge check", _DESCRIPTION, _EPILOG)
+def add_command(commands: Parser) -> None:
+    """Add `check` to the commands of `softcore-edge`."""
+    parser = commands.add_command(
+        "check", "check a configuration, open nothing", _DESCRIPTION, _EPILOG, work=_work
+    )
     parser.add_argument("config", type=Path, metavar="FILE", help="a TOML file, as for --config")
     parser.add_argument(
         "--keys-only",
         action="store_true",
         help="check keys and values alone, not whether what they name is here: for a file of another machine",
     )
-    return parser
 
 
 def _work(options: argparse.Namespace) -> None:
     reading = review_configuration(options.config)
     for line in describe_configuration(reading.configuration):
         print(line)
-    sys.stdout.flush()  # before what is said of it, where both go to one place
+    sys.stdout.flush()  # before the mistakes, if both go to the same place
     for place, advice in give_advice(reading.configuration):
         _log.warning("%s: %s: %s", options.config, ".".join(place), advice)
     mistakes = [str(mistake) for mistake in reading.mistakes]
@@ -70,7 +65,7 @@ def _work(options: argparse.Namespace) -> None:
 
 def _describe_absences(reading: Reading) -> Iterator[str]:
     for place, error in find_absences(reading.configuration, wrong=reading.wrong):
-        # The key says it in a file, where on the command line it was the option.
+        # On the command line the option names what is wrong, in a file the key does.
         what = re.sub(
             rf"^(--{re.escape(place[-1].replace('_', '-'))}|{re.escape('.'.join(place))}|http):? ",
             "",

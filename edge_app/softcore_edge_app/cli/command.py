@@ -1,4 +1,4 @@
-"""Command: `softcore-edge`, a decision for every frame of a camera, a video or a folder of images."""
+"""Command: `softcore-edge`, which decides on every frame of a camera, a video or a folder of images."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import takewhile
 
 from softcore_runtime import BundleNotFoundError, SourceError
 from softcore_runtime.cli.bundle_choice import choose_bundle, is_bundle, list_bundles
-from softcore_runtime.cli.command_line import find_nearest, run
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.suggestion import find_nearest
 
-from softcore_edge_app.cli import ask_command, check_command, prepare_command, service_command
-from softcore_edge_app.cli import ledger_command as ledger_command
+from softcore_edge_app.cli import (
+    ask_command,
+    check_command,
+    ledger_command,
+    prepare_command,
+    service_command,
+)
 from softcore_edge_app.cli.advice import give_advice
-from softcore_edge_app.cli.command_options import build_parser, gather_options
+from softcore_edge_app.cli.command_options import build_line_parser, gather_options
 from softcore_edge_app.cli.preflight import require_presence
 from softcore_edge_app.configuration.configuration import configure
 from softcore_edge_app.configuration.mistakes import ConfigurationError
@@ -34,10 +39,18 @@ from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.replay import replay_command
 from softcore_edge_app.tally import Tally
 
-__all__ = ["main"]
+__all__ = ["build_parser", "main"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PRINTING = 0.2  # seconds for the lines that wait at the end
+_PRINTING = 0.2  # seconds in which lines that wait at the end are printed
+_COMMANDS = (  # in the order of the help
+    check_command,
+    ledger_command,
+    prepare_command,
+    replay_command,
+    ask_command,
+    service_command,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -45,28 +58,34 @@ _log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-edge` and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    leading = list(takewhile("--debug".__eq__, arguments))  # before a command, too
-    name, *rest = [*arguments[len(leading) :], ""]
-    if other := _OTHERS.get(name):
-        return other([*leading, *rest[:-1]])
     parser = build_parser()
-    if meant := _find_meant(name):
-        parser.error(f"{name}: no command and no bundle of this name; did you mean {meant}?")
-    return run(parser, _work, arguments)
+    first = next((word for word in arguments if word != "--debug"), "")
+    if first not in parser.commands and (meant := _find_meant(first, parser.commands)):
+        parser.error(f"{first}: no command and no bundle of this name; did you mean {meant}?")
+    return run(parser, arguments=arguments)
 
 
-def _find_meant(name: str) -> str | None:
-    """Find the command that was meant by what would be taken for a bundle; None where it may well be one."""
+def build_parser() -> Parser:
+    """Build the parser of `softcore-edge`, with those of its commands."""
+    parser = build_line_parser()
+    parser.set_defaults(work=_work)
+    for command in _COMMANDS:
+        command.add_command(parser)
+    return parser
+
+
+def _find_meant(name: str, known: Iterable[str]) -> str | None:
+    """Return the command that a mistyped word means; None if the word may be a bundle."""
     if not name or name.startswith("-") or is_bundle(name):
         return None
-    commands = {one: f"softcore-edge {one}" for one in _OTHERS}
+    commands = {one: f"softcore-edge {one}" for one in known}
     commands |= {end: f"the command softcore-{end}" for end in ("calibrate", "export")}
     near = find_nearest(name, [*commands, *list_bundles()])
     return commands.get(near) if near else None
 
 
 def _configure(options: argparse.Namespace) -> Configuration:
-    """Make the configuration; where there are mistakes in it a bundle that isn't there is told with them."""
+    """Make the configuration; with its mistakes, a bundle that doesn't exist is reported."""
     try:
         return configure(options.config, gather_options(options))
     except ConfigurationError as error:
@@ -81,7 +100,7 @@ def _configure(options: argparse.Namespace) -> Configuration:
 
 def _work(options: argparse.Namespace) -> None:
     limit_arenas()
-    # What was mistyped or isn't there is said before a bundle is loaded, which takes seconds.
+    # Mistakes are reported before a bundle is loaded, which takes seconds.
     line = _configure(options)
     configure_logs(line.log)
     for place, advice in give_advice(line):
@@ -94,7 +113,7 @@ def _work(options: argparse.Namespace) -> None:
     except BaseException:
         station.stop()
         raise
-    # Python has no standard output at all where it was started with a closed one.
+    # Python has no standard output if it was started with a closed one.
     colour = sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     printer = Printer(
         json=line.json_lines,
@@ -117,9 +136,9 @@ def _work(options: argparse.Namespace) -> None:
             _log.info("page %s", connections.url)
         station.wait()
         if connections.url and line.frames is None:
-            _stay(station, connections.url)
-    finally:  # also after Ctrl-C or a fault: what was decided stands
-        _end(station, connections, printer)
+            _keep_page(station, connections.url)
+    finally:  # also after Ctrl-C or a fault: decisions stay valid
+        _stop(station, connections, printer)
         if tally.total:
             _summarise(station, printer, overlays, tally, tallies, time.perf_counter() - start)
     if printer.error:
@@ -128,15 +147,15 @@ def _work(options: argparse.Namespace) -> None:
         raise SourceError(f"no frame could be decided: {tally.total} INVALID")
 
 
-def _stay(station: InspectionStation, url: str) -> None:
-    """Keep the page for who wants to look at it: recordings are gone through in a moment."""
+def _keep_page(station: InspectionStation, url: str) -> None:
+    """Keep serving the page after recordings, which are inspected in a moment, until Ctrl-C."""
     _log.info("all frames were gone through; the page stays at %s until Ctrl-C", url)
     with suppress(KeyboardInterrupt):
         station.wait_for_fault()
 
 
-def _end(station: InspectionStation, connections: Connections, printer: Printer) -> None:
-    """Bring all to its end, whoever asks for it again meanwhile: it takes a second at most."""
+def _stop(station: InspectionStation, connections: Connections, printer: Printer) -> None:
+    """Stop everything; further signals are ignored meanwhile, for a second at most."""
     before = [signal.signal(which, signal.SIG_IGN) for which in _ENDING]
     try:
         connections.say_ending()
@@ -179,13 +198,3 @@ def _summarise(
     if station.writer.remark:
         lines.append(station.writer.remark)
     print("\n".join(lines), file=sys.stderr)
-
-
-_OTHERS: dict[str, Callable[[Sequence[str]], int]] = {
-    "ask": ask_command.main,
-    "check": check_command.main,
-    "install-service": service_command.main,
-    "ledger": ledger_command.main,
-    "prepare": prepare_command.main,
-    "replay": replay_command.main,
-}

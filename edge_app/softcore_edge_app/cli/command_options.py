@@ -1,4 +1,4 @@
-"""Command options: what `softcore-edge` takes, and the configuration's keys that it becomes."""
+"""Command options: the options of `softcore-edge`, and the configuration's keys that they become."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from softcore_runtime import UsageError
-from softcore_runtime.backends.engine import ENGINES, PROVIDERS
 from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.cli.numbers import parse_count
+from softcore_runtime.cli.option_groups import add_engine_options
 
 from softcore_edge_app.configuration.configuration import merge, parse_setting
 from softcore_edge_app.configuration.options import Configuration
 
-__all__ = ["build_parser", "gather_options"]
+__all__ = ["build_line_parser", "gather_options"]
 
 _KEYS = {field.alias or name for name, field in Configuration.model_fields.items()}
 
@@ -47,9 +48,9 @@ exit codes:
   130  interrupted; the summary is still written"""
 
 
-def build_parser() -> Parser:
-    """Build the command's parser."""
-    parser = Parser("softcore-edge", _DESCRIPTION, _EPILOG)
+def build_line_parser() -> Parser:
+    """Build the parser of `softcore-edge` with what it takes to run a line; its commands are still to add."""
+    parser = Parser("softcore-edge", _DESCRIPTION, _EPILOG, works_alone=True)
     parser.add_argument(
         "bundle",
         nargs="?",
@@ -78,7 +79,7 @@ def build_parser() -> Parser:
         help="enter every decision in FILE before its line is written; one that can't be entered is INVALID",
     )
     parser.add_argument("--json", action="store_true", default=None, help="write one JSON object a frame")
-    parser.add_argument("--frames", type=_positive, metavar="N", help="stop after N frames")
+    parser.add_argument("--frames", type=parse_count, metavar="N", help="stop after N frames")
     parser.add_argument(
         "--unchecked",
         action="store_true",
@@ -144,24 +145,21 @@ def build_parser() -> Parser:
         default=None,
         help="only decide, as exactly as always: no map, no overlays, and scores may be bounds (<=, >=)",
     )
-    speed.add_argument(
-        "--engine",
-        choices=("auto", *ENGINES),
-        help="what runs the network (auto: what the bundle was learned with, or else what is installed)",
+    add_engine_options(
+        speed,
+        engine="what runs the network (auto: what the bundle was learned with, or else what is installed)",
+        provider="what computes (auto: the first of these that can here; the summary says why not the "
+        "others)",
+        default=None,
     )
     speed.add_argument(
-        "--provider",
-        choices=("auto", *PROVIDERS),
-        help="what computes (auto: the first of these that can here; the summary says why not the others)",
-    )
-    speed.add_argument(
-        "--threads", type=_positive, metavar="N", help="threads of network and index (default: all)"
+        "--threads", type=parse_count, metavar="N", help="threads of network and index (default: all)"
     )
     return parser
 
 
 def gather_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Make the configuration's keys of the command's options."""
+    """Return the configuration's keys that the options of the command set."""
     given = {key: value for key, value in vars(options).items() if key in _KEYS and value is not None}
     if options.recipes:
         given["recipes"] = dict(options.recipes)
@@ -182,15 +180,15 @@ def _recipe(text: str) -> tuple[str, str]:
 
 
 def _address(text: str) -> dict[str, Any]:
-    """Read HOST or HOST:PORT; of an IPv6 address in brackets, as in a URL."""
+    """Read HOST or HOST:PORT; an IPv6 address with a port is in brackets, as in a URL."""
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         return {"host": text.strip("[]")}
-    return {"host": host.strip("[]"), "port": _positive(port)}
+    return {"host": host.strip("[]"), "port": parse_count(port)}
 
 
 def _port(text: str) -> dict[str, Any]:
-    return {"port": _positive(text)} if text.isdecimal() else _address(text)
+    return {"port": parse_count(text)} if text.isdecimal() else _address(text)
 
 
 def _archive(text: str) -> dict[str, Any]:
@@ -202,9 +200,3 @@ def _setting(text: str) -> dict[str, Any]:
         return parse_setting(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)

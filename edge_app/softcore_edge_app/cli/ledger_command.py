@@ -1,22 +1,22 @@
-"""Command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, labels images by it."""
+"""Ledger command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, labels images."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
 from softcore_runtime import Decision, LedgerError
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser
 
 from softcore_edge_app.ledger.ledger import Verification, verify_ledger
 from softcore_edge_app.queries.export import Choice, export_ledger
 from softcore_edge_app.queries.labels import export_labels
 from softcore_edge_app.queries.stats import describe_ledger
 
-__all__ = ["build_parser", "main"]
+__all__ = ["add_command"]
 
 _UNPROVABLE = 4  # exit code
 
@@ -60,26 +60,19 @@ Copy the archived images of the parts that a person marked on the page to OUT/go
 softcore-calibrate."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-edge ledger` and return its exit code."""
-    return run(build_parser(), lambda options: options.work(options), arguments)
-
-
-def build_parser() -> Parser:
-    """Build the parser of `softcore-edge ledger`, with one below it for each of its commands."""
-    parser = Parser("softcore-edge ledger", _DESCRIPTION, _EPILOG)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+def add_command(commands: Parser) -> None:
+    """Add `ledger`, with its own commands, to the commands of `softcore-edge`."""
+    parser = commands.add_command("ledger", "verify, export and sum up a ledger", _DESCRIPTION, _EPILOG)
 
     def add(
         name: str, work: Callable[[argparse.Namespace], int | None], title: str, text: str, example: str
     ) -> Parser:
         epilog = f"examples:\n{example}\n\n{_VERIFY_CODES if name == 'verify' else _CODES}"
-        command = commands.add_parser(name, help=title, description=text, epilog=epilog)
+        command = parser.add_command(name, title, text, epilog, work=work)
         command.add_argument("ledger", type=Path, metavar="FILE", help="the ledger")
         command.add_argument(
             "--head", type=_hash, metavar="HASH", help="a head noted elsewhere, to be found in it"
         )
-        command.set_defaults(work=work)
         return command
 
     add(
@@ -129,7 +122,6 @@ def build_parser() -> Parser:
     )
     labels.add_argument("--out", type=Path, metavar="DIR", required=True, help="a folder for the copies")
     labels.add_argument("--category", metavar="NAME", help="of which parts, where several are marked")
-    return parser
 
 
 def _verify_only(options: argparse.Namespace) -> int:
@@ -190,7 +182,7 @@ def _hash(text: str) -> str:
 
 
 def _time(text: str) -> int:
-    """Read a time in ISO 8601, UTC where it doesn't say; in nanoseconds since 1970."""
+    """Read a time in ISO 8601, UTC if it names no zone, as nanoseconds since 1970."""
     try:
         time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:

@@ -24,8 +24,7 @@ from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.cli.bundle_choice import choose_bundle
 
 from softcore_edge_app.cameras.devices import find_device
-from softcore_edge_app.cameras.live_capture import LiveCapture
-from softcore_edge_app.cameras.source_choice import choose_camera, choose_source
+from softcore_edge_app.cameras.registry import make_source
 from softcore_edge_app.configuration.combinations import Place
 from softcore_edge_app.configuration.mistakes import ConfigurationError
 from softcore_edge_app.configuration.options import CameraOptions, Configuration, MqttOptions
@@ -84,22 +83,22 @@ def _look_everywhere(configuration: Configuration, closely: bool) -> Iterator[Ab
 def _check_source(place: Place, camera: CameraOptions, closely: bool) -> Iterator[Absence]:
     if camera.camera is not None:
         place, device = (*place, "camera"), camera.camera
-        fault = _try(lambda: choose_camera(device, camera))
+        fault = _try(lambda: make_source(camera))
         if closely:
             fault = fault or _try(lambda: find_device(device))
     elif camera.source is None:
         return
     else:
-        place, text = (*place, "source"), camera.source
-        fault = _try(lambda: _look_at(text, camera) if closely else choose_source(text, camera))
+        place = (*place, "source")
+        fault = _try(lambda: _look_at(camera) if closely else make_source(camera))
     if fault:
         yield place, fault
 
 
-def _look_at(text: str, camera: CameraOptions) -> None:
+def _look_at(camera: CameraOptions) -> None:
     """Read of a recording what shows that it is one; of what is live nothing."""
-    source = choose_source(text, camera)
-    if isinstance(source, LiveCapture):
+    source = make_source(camera)
+    if source.live:
         return
     reasons = []
     with closing(source.read_frames()) as frames:

@@ -1,4 +1,4 @@
-"""Prepare command: `softcore-edge prepare`, which makes a bundle ready for the very machine it serves on."""
+"""Prepare command: `softcore-edge prepare`, which makes a bundle ready for this machine."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from softcore_runtime.backends.engine import ENGINES, PROVIDERS
 from softcore_runtime.cli.bundle_choice import choose_bundle
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.cli.option_groups import add_engine_options
 from softcore_runtime.inspection.preparation import Preparation, prepare
 from softcore_runtime.inspection.self_test import largest_difference
 
-__all__ = ["main"]
+__all__ = ["add_command"]
 
 _DESCRIPTION = """\
 Make a bundle ready for this machine, once: let TensorRT build its engines for the GPU that is here (minutes;
@@ -29,22 +29,18 @@ exit codes:
   golden frame is decided otherwise"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-edge prepare` and return its exit code."""
-    return run(_build_parser(), _work, arguments)
-
-
-def _build_parser() -> Parser:
-    parser = Parser("softcore-edge prepare", _DESCRIPTION, _EPILOG)
+def add_command(commands: Parser) -> None:
+    """Add `prepare` to the commands of `softcore-edge`."""
+    parser = commands.add_command(
+        "prepare", "make a bundle ready for this machine's GPU, once", _DESCRIPTION, _EPILOG, work=_work
+    )
     parser.add_argument("bundle", nargs="?", metavar="BUNDLE", help="as for softcore-edge")
-    parser.add_argument("--provider", choices=("auto", *PROVIDERS), default="auto", help="what will compute")
-    parser.add_argument("--engine", choices=("auto", *ENGINES), default="auto", help="what runs the network")
-    return parser
+    add_engine_options(parser, engine="what runs the network", provider="what will compute")
 
 
 def _work(options: argparse.Namespace) -> None:
     path = choose_bundle(options.bundle)
-    with _progress(f"preparing {path}"):
+    with _count_seconds(f"preparing {path}"):
         done = prepare(path, engine=options.engine, provider=options.provider)
     print(f"{path}: {done.inspector.network}")
     for line in _describe(done):
@@ -72,8 +68,8 @@ def _describe(done: Preparation) -> Iterator[str]:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[None]:
-    """Count the seconds on standard error while the block works; TensorRT itself tells nothing."""
+def _count_seconds(what: str) -> Iterator[None]:
+    """Count the seconds on standard error while the block runs; TensorRT reports no progress."""
     start, done = time.monotonic(), threading.Event()
     shown = sys.stderr is not None and sys.stderr.isatty()
 

@@ -1,4 +1,4 @@
-"""Service command: `softcore-edge install-service`, which makes a line a service of the machine."""
+"""Service command: `softcore-edge install-service`, which makes a line a service of systemd."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser
 from softcore_runtime.errors import SoftCoreError, UsageError
 
 from softcore_edge_app.configuration.configuration import read_configuration
@@ -26,7 +26,7 @@ from softcore_edge_app.health.service_unit import (
     render_unit,
 )
 
-__all__ = ["main"]
+__all__ = ["add_command"]
 
 _DESCRIPTION = """\
 Write a systemd service that runs a line: started with the machine, and again whenever it ends or hangs.
@@ -46,13 +46,11 @@ _HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 _HIDDEN = (Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - named to be refused
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-edge install-service` and return its exit code."""
-    return run(_build_parser(), _work, arguments)
-
-
-def _build_parser() -> Parser:
-    parser = Parser("softcore-edge install-service", _DESCRIPTION, _EPILOG)
+def add_command(commands: Parser) -> None:
+    """Add `install-service` to the commands of `softcore-edge`."""
+    parser = commands.add_command(
+        "install-service", "make a line a service of this machine", _DESCRIPTION, _EPILOG, work=_work
+    )
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the line's TOML file")
     parser.add_argument(
         "--name", type=_name, default="edge", metavar="NAME", help="of softcore-NAME.service (default: edge)"
@@ -66,7 +64,6 @@ def _build_parser() -> Parser:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--print", action="store_true", help="only print the unit")
     what.add_argument("--now", action="store_true", help="enable and start it, too")
-    return parser
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -131,7 +128,7 @@ def _find_program() -> Path:
 
 
 def _find_writable(configuration: Configuration) -> Iterable[Path]:
-    """Name what lies outside the service's own folder: ledger, images, and bundles, which take thresholds."""
+    """List the folders to write to outside the service's own: of ledger, images, and bundles (thresholds)."""
     places = {configuration.ledger.parent} if configuration.ledger else set()
     places |= {configuration.save_overlays} if configuration.save_overlays else set()
     places |= {configuration.archive.folder} if configuration.archive else set()
@@ -141,7 +138,7 @@ def _find_writable(configuration: Configuration) -> Iterable[Path]:
 
 
 def _place(path: Path, root: Path | None) -> Path:
-    """Give the path as the system under `root` will have it."""
+    """Return the path in the system under `root`."""
     return Path("/") / path.relative_to(root) if root and path.is_relative_to(root) else path
 
 
@@ -150,7 +147,7 @@ def _lies_in(path: Path, folders: Iterable[Path]) -> bool:
 
 
 def _write(file: Path, content: str) -> None:
-    """Write in one step: systemd may read at any moment."""
+    """Write in one step, because systemd may read at any moment."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from softcore_runtime.cli.command_line import find_nearest
+from softcore_runtime.cli.suggestion import find_nearest
 
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
 

@@ -11,7 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from softcore_runtime.cli.command_line import find_nearest
+from softcore_runtime.cli.numbers import describe_range
+from softcore_runtime.cli.suggestion import find_nearest
 from softcore_runtime.errors import UsageError
 
 from softcore_edge_app.configuration.combinations import Place, find_clashes
@@ -153,7 +154,7 @@ def _explain(place: Place, details: ErrorDetails, wrong: set[Place]) -> str | No
         near = find_nearest(value, choices) if isinstance(value, str) else None
         meant = f"; did you mean {near}?" if near else ""
         return f"must be {', '.join(choices[:-1])} or {choices[-1]}, not {_show(value)}{meant}"
-    bounds = _describe_bounds(field)
+    bounds = describe_range(field) if field else ""
     if kind.startswith(_BOUNDS):
         return f"must be {bounds}, not {_show(value)}"
     for beginning, words in _TYPES.items():
@@ -248,21 +249,6 @@ def _list_choices(kind: Any) -> Iterator[str]:
     else:
         for inner in get_args(kind):
             yield from _list_choices(inner)
-
-
-def _describe_bounds(field: FieldInfo | None) -> str:
-    """Say from where to where a number may be: "from 1 to 10000", "above 0 and at most 60", "from 1"."""
-    bounds = {
-        name: getattr(data, name)
-        for data in (field.metadata if field else ())
-        for name in ("ge", "gt", "le")
-        if getattr(data, name, None) is not None
-    }
-    if "ge" in bounds:
-        return f"from {bounds['ge']:g}" + (f" to {bounds['le']:g}" if "le" in bounds else " up")
-    if "gt" in bounds:
-        return f"above {bounds['gt']:g}" + (f" and at most {bounds['le']:g}" if "le" in bounds else "")
-    return ""
 
 
 def _show(value: Any) -> str:

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from softcore_runtime import UsageError
-from softcore_runtime.cli.command_line import find_nearest
+from softcore_runtime.cli.suggestion import find_nearest
 
-from softcore_edge_app.cameras.live_capture import LiveCapture
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
@@ -207,11 +206,10 @@ class InspectionStation:
 def _describe(pipeline: CameraPipeline, writer: LedgerWriter) -> CameraStatus:
     recipe = pipeline.recipes.current
     manifest = recipe.inspector.manifest
-    live = pipeline.source if isinstance(pipeline.source, LiveCapture) else None
     return CameraStatus(
         name=pipeline.name,
-        fault=live.fault if live else None,
-        reopened=live.reopened if live else 0,
+        fault=pipeline.source.fault,
+        reopened=pipeline.source.reopened,
         recipe=recipe.name,
         recipes=pipeline.recipes.names,
         category=manifest.category,
@@ -223,7 +221,7 @@ def _describe(pipeline: CameraPipeline, writer: LedgerWriter) -> CameraStatus:
         triggers=pipeline.queue.count,
         decisions=pipeline.decisions,
         running=pipeline.queue.running,
-        live=live is not None,
+        live=pipeline.source.live,
         trigger=pipeline.options.trigger,
         latency=pipeline.options.latency,
     )

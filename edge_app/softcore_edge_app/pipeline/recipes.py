@@ -14,10 +14,10 @@ from softcore_runtime import BundleError, InspectionResult, Inspector, SoftCoreE
 from softcore_runtime.bundle.baseline import Baseline, measure_baseline
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.training import QUANTITIES, read_training
-from softcore_runtime.cli.command_line import find_nearest
+from softcore_runtime.cli.suggestion import find_nearest
 
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.verdict import Verdict, decide
 
 __all__ = ["Recipe", "Recipes"]

@@ -12,7 +12,8 @@ from pathlib import Path
 from softcore_runtime import BundleError, UsageError
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.cli.bundle_choice import BUNDLES, choose_bundle
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.cli.numbers import parse_count
 from softcore_runtime.cli.progress import track
 
 from softcore_edge_app.outputs.archive_record import list_kept
@@ -21,7 +22,7 @@ from softcore_edge_app.replay.replay_bundles import ReplayBundles
 from softcore_edge_app.replay.replay_records import Recorded, read_archive, read_ledger
 from softcore_edge_app.verdict import printable
 
-__all__ = ["main"]
+__all__ = ["add_command"]
 
 _DESCRIPTION = """\
 Make recorded decisions again, from the images in an archive, and compare: the decision must be the same,
@@ -44,13 +45,11 @@ exit codes:
 _DIFFERENT = 3
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-edge replay` and return its exit code."""
-    return run(_build_parser(), _work, arguments)
-
-
-def _build_parser() -> Parser:
-    parser = Parser("softcore-edge replay", _DESCRIPTION, _EPILOG)
+def add_command(commands: Parser) -> None:
+    """Add `replay` to the commands of `softcore-edge`."""
+    parser = commands.add_command(
+        "replay", "make recorded decisions again, and compare", _DESCRIPTION, _EPILOG, work=_work
+    )
     parser.add_argument(
         "recorded", type=Path, metavar="LEDGER_OR_FOLDER", help="a ledger, or an archive's folder"
     )
@@ -67,11 +66,10 @@ def _build_parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="write one JSON object a recorded decision")
     parser.add_argument(
         "--threads",
-        type=_positive,
+        type=parse_count,
         metavar="N",
         help="threads of network and index, as on the line (default: all)",
     )
-    return parser
 
 
 def _work(options: argparse.Namespace) -> int:
@@ -169,9 +167,3 @@ def _summarise(outcomes: Counter[Outcome], remarks: Counter[tuple[Outcome, str]]
     if not outcomes.total() - outcomes[Outcome.NOT_REPLAYED]:
         lines.append("nothing could be compared")
     print("\n".join(lines), file=sys.stderr)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
-from softcore_runtime.cli.command_line import suggest
+from softcore_runtime.cli.suggestion import suggest
 from softcore_runtime.errors import MissingLibraryError, UsageError
 
 __all__ = ["FILTERBANK", "check_backbone", "demand_known", "list_networks"]

@@ -1,17 +1,16 @@
-"""Options: what `softcore-export` can be told."""
+"""Options: what `softcore-export` takes."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any, get_args
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from softcore_runtime.backends.engine import ENGINES, PROVIDERS
 from softcore_runtime.cli.checks import MistakesError
 from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.cli.numbers import describe_range, is_whole
+from softcore_runtime.cli.option_groups import add_engine_options
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 
@@ -76,17 +75,10 @@ def build_parser() -> Parser:
     )
     network.add_argument("--layers", nargs="+", default=[], metavar="LAYER", help="default: layer2 layer3")
 
-    network.add_argument(
-        "--engine",
-        choices=("auto", *ENGINES),
-        default="auto",
-        help="what runs the network, now and on the line (auto: the fastest that is installed)",
-    )
-    network.add_argument(
-        "--provider",
-        choices=("auto", *PROVIDERS),
-        default="auto",
-        help="what it computes on (auto: cuda where that can compute, else cpu)",
+    add_engine_options(
+        network,
+        engine="what runs the network, now and on the line (auto: the fastest that is installed)",
+        provider="what it computes on (auto: cuda where that can compute, else cpu)",
     )
     network.add_argument(
         "--tensorrt",
@@ -156,15 +148,15 @@ def build_parser() -> Parser:
 
 
 def name_backbone(options: argparse.Namespace) -> str:
-    """Name the backbone that is wanted."""
+    """Return the name of the backbone that the options ask for."""
     return options.backbone or ("filterbank" if options.demo else "wide_resnet50_2")
 
 
 def read_settings(options: argparse.Namespace) -> ExportSettings:
-    """Take the settings from the options.
+    """Return the settings that the options ask for.
 
     Raises:
-        UsageError: numbers that make no sense; all of them are told.
+        UsageError: numbers are out of range; all of them are reported.
     """
     try:
         return ExportSettings.model_validate(
@@ -194,7 +186,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
 
 
 def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
-    """Take `--max-images`; None where it isn't given.
+    """Return the number of `--max-images`; None if it isn't given.
 
     Raises:
         UsageError: it is no whole number, or below the `fewest` images that an export needs.
@@ -209,30 +201,11 @@ def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
 
 
 def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
-    """Say in our words what is wrong with a number."""
+    """Describe what is wrong with a number."""
     *_, name = mistake["loc"]
-    if name == "preprocessing":  # the one mistake that two options make together
+    if name == "preprocessing":  # the only mistake that two options make together
         return f"--crop {options.crop}: must not exceed --resize ({options.resize})"
     model = Preprocessing if name in Preprocessing.model_fields else ExportSettings
-    wanted = _describe(model.model_fields[str(name)])
+    field = model.model_fields[str(name)]
+    wanted = f"a {'whole number' if is_whole(field) else 'number'} {describe_range(field)}".rstrip()
     return f"--{str(name).replace('_', '-')} {mistake['input']}: must be {wanted}"
-
-
-def _describe(field: FieldInfo) -> str:
-    """Say what numbers a setting may have: "a whole number from 32 to 4096"."""
-    kind = "a whole number" if int in (field.annotation, *get_args(field.annotation)) else "a number"
-    bounds: dict[str, Any] = {
-        name: getattr(bound, name)
-        for bound in field.metadata
-        for name in ("ge", "gt", "le", "lt")
-        if hasattr(bound, name)
-    }
-    words = [kind]
-    if "ge" in bounds and "le" in bounds:
-        return f"{kind} from {bounds['ge']} to {bounds['le']}"
-    if "ge" in bounds:
-        words.append(f"from {bounds['ge']} up")
-    if "gt" in bounds:
-        words.append(f"above {bounds['gt']}")
-    ends = [f"{text} {bounds[name]}" for name, text in (("le", "at most"), ("lt", "below")) if name in bounds]
-    return " ".join(words) + "".join(f" and {end}" for end in ends)

@@ -1,4 +1,4 @@
-"""Preflight: everything about an export that can be refused before torch is loaded, which takes seconds."""
+"""Preflight: the checks of an export that need no torch, whose import takes seconds."""
 
 from __future__ import annotations
 
@@ -16,31 +16,26 @@ from softcore_export.backbone.capability import check_device, check_precision
 from softcore_export.backbone.catalogue import FILTERBANK, check_backbone
 from softcore_export.cli.options import name_backbone, read_max_images, read_settings
 from softcore_export.contamination.choices import choices_path, read_choices
-from softcore_export.data.dataset import (
-    FEWEST,
-    LabelledImages,
-    TrainingImages,
-    find_category,
-    find_labelled,
-)
+from softcore_export.data.dataset import FEWEST, TrainingImages, find_category
+from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
 from softcore_export.staging_directory import check_target
 
 __all__ = ["ExportRequest", "check_order"]
 
-_STATE_DICTS = (b"PK", b"\x80")  # how torch's files begin: a zip archive, or a pickle of the older ones
+_STATE_DICTS = (b"PK", b"\x80")  # first bytes of torch's files: a zip archive, or a pickle in older ones
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """An export that nothing is known to stand in the way of.
+    """An export whose options passed all checks.
 
     Attributes:
         settings: how to train.
         folder: of the category, ROOT/CATEGORY.
-        images: the training images; None where they are to be drawn first.
-        max_images: how many of them are used at most.
-        labelled: the labelled images; None where none are given.
+        images: the training images; None if they are to be drawn first.
+        max_images: largest number of them that is used; None for all.
+        labelled: the labelled images; None if none are given.
         target: the bundle's folder.
     """
 
@@ -53,11 +48,11 @@ class ExportRequest:
 
 
 def check_order(options: argparse.Namespace) -> ExportRequest:
-    """Take the options, and refuse what can be refused at once.
+    """Check the options, and return what they ask for.
 
     Raises:
-        UsageError: all of a user's mistakes that were found.
-        SoftCoreError: there is but one fault, and it is of another kind (too few images).
+        UsageError: mistakes of the user, all that were found.
+        SoftCoreError: there is only one fault, of another kind (too few images).
     """
     root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
     folder, target = root / options.category, options.out / options.category
@@ -95,7 +90,7 @@ def check_order(options: argparse.Namespace) -> ExportRequest:
 def _check_category(name: str, target: Path) -> None:
     if not name or name != Path(name).name or name.startswith("."):
         raise UsageError(f"--category {name!r}: must be a plain name")
-    if to_text(target) != str(target):  # which neither a manifest nor ONNX's checker takes
+    if to_text(target) != str(target):  # neither a manifest nor ONNX's checker takes such a path
         raise UsageError(
             f"{to_text(target)}: a bundle's path must be UTF-8; rename the folder, or choose --out"
         )

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from softcore_runtime.bundle.folder_swap import list_replaced, restore
-from softcore_runtime.cli.command_line import suggest
+from softcore_runtime.cli.suggestion import suggest
 from softcore_runtime.errors import BundleNotFoundError, UsageError
 
 __all__ = ["BUNDLES", "VARIABLE", "choose_bundle", "is_bundle", "list_bundles"]

@@ -3,8 +3,9 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from softcore_calibration.cli.options import build_parser, check_numbers, list_given, rewrite_command
+from softcore_calibration.cli.options import build_parser, list_given, rewrite_command
 from softcore_runtime.cli.checks import MistakesError
+from softcore_runtime.cli.numbers import check_numbers
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from softcore_edge_app.cli.ask_command import main
+from softcore_edge_app.cli.command import main
 from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.pipeline.controls import CameraStatus, Status
 from softcore_edge_app.web.port.server import WebServer
@@ -61,11 +61,11 @@ def file(line: Line, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_running_line_answers(line: Line, file: Path, capsys: Capsys) -> None:
-    assert main(["status", "--config", str(file)]) == 0
+    assert main(["ask", "status", "--config", str(file)]) == 0
     assert json.loads(capsys.readouterr().out)["cameras"][0]["recipe"] == "pill"
-    assert main(["trigger", "--camera", "left", "--part", "7", "--config", str(file)]) == 0
+    assert main(["ask", "trigger", "--camera", "left", "--part", "7", "--config", str(file)]) == 0
     assert json.loads(capsys.readouterr().out)["trigger"] == "run-1"
-    assert main(["recipe", "pill", "--config", str(file)]) == 0
+    assert main(["ask", "recipe", "pill", "--config", str(file)]) == 0
     assert line.asked == [("trigger", "left", "7"), ("recipe", None, "pill")]
 
 
@@ -73,7 +73,7 @@ def test_a_running_line_answers(line: Line, file: Path, capsys: Capsys) -> None:
     ("recipe", "said"), [("bad", "refused: bundles/bad: changed"), ("none", "refused: no recipe 'none'")]
 )
 def test_what_the_line_refuses_is_one_line(file: Path, recipe: str, said: str, capsys: Capsys) -> None:
-    assert main(["recipe", recipe, "--config", str(file)]) == 2
+    assert main(["ask", "recipe", recipe, "--config", str(file)]) == 2
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
@@ -82,16 +82,16 @@ def test_what_the_line_refuses_is_one_line(file: Path, recipe: str, said: str, c
 def test_without_the_token_nothing_is_changed(line: Line, file: Path, tmp_path: Path, capsys: Capsys) -> None:
     other = tmp_path / "other"
     other.write_text("x" * 20)
-    assert main(["trigger", "--config", str(file), "--token-file", str(other)]) == 2
+    assert main(["ask", "trigger", "--config", str(file), "--token-file", str(other)]) == 2
     assert "refused" in capsys.readouterr().err
     assert line.asked == []
 
 
 def test_mistakes(tmp_path: Path, capsys: Capsys) -> None:
-    assert main(["status", "--url", "http://127.0.0.1:1"]) == 3
+    assert main(["ask", "status", "--url", "http://127.0.0.1:1"]) == 3
     assert "no line answers" in capsys.readouterr().err
-    assert main(["recipe"]) == 2
-    assert main(["status", "x"]) == 2
-    assert main(["status", "--url", "file:///etc/passwd"]) == 2
-    assert main(["status", "--token-file", str(tmp_path / "none")]) == 2
+    assert main(["ask", "recipe"]) == 2
+    assert main(["ask", "status", "x"]) == 2
+    assert main(["ask", "status", "--url", "file:///etc/passwd"]) == 2
+    assert main(["ask", "status", "--token-file", str(tmp_path / "none")]) == 2
     assert capsys.readouterr().err.count("\n") == 4

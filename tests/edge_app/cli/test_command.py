@@ -18,12 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.cli.command import main
+from softcore_edge_app.cli.command import build_parser, main
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.pipeline import assembly, ledger_writer
 from softcore_edge_app.pipeline import recipes as recipes_module
-from softcore_runtime import Inspector, LedgerError, SourceError, read_bundle, read_image
+from softcore_runtime import Inspector, LedgerError, SourceError, UsageError, read_bundle, read_image
 from softcore_runtime.bundle import bundle, threshold_change
 from softcore_runtime.bundle.threshold import Threshold
 
@@ -739,3 +739,70 @@ def test_a_wrong_file_is_one_line(tiny_bundle: Path, capsys: Capsys) -> None:
     for command in (["check", "line.toml"], [str(tiny_bundle), "--config", "line.toml"]):
         assert main(command) == 2
         assert "line.toml: cammera: no such key; did you mean camera?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--debug", "ledger", "verify", "gone.ledger"],
+        ["ledger", "--debug", "verify", "gone.ledger"],
+        ["ledger", "verify", "--debug", "gone.ledger"],
+        ["ledger", "verify", "gone.ledger", "--debug"],
+    ],
+)
+def test_debug_may_stand_before_a_command_and_after_it(arguments: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"gone\.ledger"):
+        main(arguments)
+
+
+@pytest.mark.parametrize("name", ["led", "ledger-1", "checks", "ledger"])
+def test_a_bundle_may_be_called_like_a_command(
+    tiny_bundle: Path, parts: Path, capsys: Capsys, name: str
+) -> None:
+    shutil.copytree(tiny_bundle, name)
+    given = f"./{name}" if name == "ledger" else name
+    source = ["--source", str(parts / "a_good.png")]
+    assert main([given, *source]) == 0
+    assert main([*source, given]) == 0
+    assert main(["--debug", given, *source]) == 0
+    assert f"bundle {name}, threshold 12" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["chekc", "line.toml"],
+            "chekc: no command and no bundle of this name; did you mean softcore-edge check?",
+        ),
+        (
+            ["--debug", "ledgr"],
+            "ledgr: no command and no bundle of this name; did you mean softcore-edge ledger?",
+        ),
+        (
+            ["export"],
+            "export: no command and no bundle of this name; did you mean the command softcore-export?",
+        ),
+        (["ledger", "verfy", "x"], "did you mean verify?"),
+        (["check", "--camera", "0"], "unknown option --camera"),
+        (["ask", "state"], "did you mean status?"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(
+    capsys: Capsys, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert said in err
+
+
+def test_the_help_names_every_command(capsys: Capsys) -> None:
+    for arguments in (["--help"], ["--debug", "-h"]):
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        assert left.value.code == 0
+        told = re.findall(r"^  softcore-edge ([a-z-]+) .*  \w", capsys.readouterr().out, re.MULTILINE)
+        assert set(build_parser().commands) <= set(told)

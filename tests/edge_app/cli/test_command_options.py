@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from softcore_edge_app.cli.command_options import build_parser, gather_options
+from softcore_edge_app.cli.command_options import build_line_parser, gather_options
 from softcore_edge_app.configuration.configuration import configure
 
 
 def gather(*arguments: str) -> dict[str, Any]:
-    return gather_options(build_parser().parse_args(arguments))
+    return gather_options(build_line_parser().parse_args(arguments))
 
 
 def test_what_is_not_given_is_left_open() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from softcore_edge_app.cli import service_command
-from softcore_edge_app.cli.service_command import main
+from softcore_edge_app.cli.command import main
 
 Capture = pytest.CaptureFixture[str]
 
@@ -32,7 +32,7 @@ def _installed_in_opt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def install(config: Path, root: Path, *more: str) -> int:
-    return main([str(config), "--name", "line1", "--root", str(root), *more])
+    return main(["install-service", str(config), "--name", "line1", "--root", str(root), *more])
 
 
 def unit(root: Path) -> Path:
@@ -126,13 +126,13 @@ def test_what_a_service_can_not_see_is_refused(capsys: Capture, monkeypatch: pyt
         config = Path(folder) / "line1.toml"
         config.write_text("camera = 0\n")
         monkeypatch.setattr(service_command, "_find_program", lambda: Path("/opt/softcore/bin/softcore-edge"))
-        assert main([str(config), "--print"]) == 2
+        assert main(["install-service", str(config), "--print"]) == 2
         assert "a service has a /tmp of its own" in capsys.readouterr().err
         monkeypatch.setattr(service_command, "_find_program", lambda: Path("/home/anna/v/bin/softcore-edge"))
         monkeypatch.setattr(service_command, "_HIDDEN", ())
-        assert main([str(config), "--print"]) == 2
+        assert main(["install-service", str(config), "--print"]) == 2
         assert "lies in a home, which a service doesn't see" in capsys.readouterr().err
-        assert main([str(config), "--print", "--user", "anna"]) == 0
+        assert main(["install-service", str(config), "--print", "--user", "anna"]) == 0
         out = capsys.readouterr().out
         assert "User=anna\n" in out
         assert "ProtectHome=read-only\n" in out
@@ -151,14 +151,14 @@ def test_now_runs_the_steps_and_says_what_failed(
     for name in ("systemctl", "systemd-sysusers"):
         (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{called}"\n')
         (tools / name).chmod(0o755)
-    assert main([str(config), "--name", "line1", "--now"]) == 0
+    assert main(["install-service", str(config), "--name", "line1", "--now"]) == 0
     assert called.read_text().splitlines() == [
         f"systemd-sysusers {tmp_path}/softcore.conf",
         "systemctl daemon-reload",
         "systemctl enable --now softcore-line1.service",
     ]
     (tools / "systemctl").write_text("#!/bin/sh\necho 'Access denied' >&2\nexit 1\n")
-    assert main([str(config), "--name", "line1", "--now"]) == 3
+    assert main(["install-service", str(config), "--name", "line1", "--now"]) == 3
     assert "systemctl daemon-reload: Access denied" in capsys.readouterr().err
 
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.cli.command import main
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, SIDECAR, Kept
 from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.replay.replay_command import main
 from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.bundle import read_manifest
@@ -61,7 +61,7 @@ def parts(
 
 
 def run(capsys: Capsys, *arguments: object) -> tuple[int, str, str]:
-    code = main([*map(str, arguments)])
+    code = main(["replay", *map(str, arguments)])
     out, err = capsys.readouterr()
     return code, out, re.sub(r"^replay  .*\n", "", err, flags=re.MULTILINE)  # how long it took
 
@@ -204,7 +204,7 @@ def test_a_damaged_ledger_is_not_replayed(tmp_path: Path, capsys: Capsys) -> Non
 )
 def test_mistakes_are_one_line(capsys: Capsys, arguments: list[str], words: str) -> None:
     try:
-        code = main(arguments)
+        code = main(["replay", *arguments])
     except SystemExit as end:
         code = int(str(end.code))
     out, err = capsys.readouterr()

@@ -20,11 +20,9 @@ from softcore_runtime import errors
 from softcore_runtime.cli.command_line import (
     INTERRUPTED,
     Parser,
-    find_nearest,
     run,
     silence_opencv,
     start,
-    suggest,
 )
 from softcore_runtime.missing_library import explain_import
 
@@ -250,50 +248,44 @@ def test_an_unknown_option_comes_before_the_argument_that_is_missing_for_it(
 
 def commands() -> Parser:
     with_commands = parser()
-    of = with_commands.add_subparsers(dest="what", metavar="WHAT")
-    verify = of.add_parser("verify")
+    verify = with_commands.add_command("verify", "", "", work=lambda options: int(options.head))
     verify.add_argument("--head")
-    of.add_parser("export")
+    within = with_commands.add_command("export", "", "")
+    within.add_command("all", "", "", work=raising(errors.DataError("nothing")))
     return with_commands
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["verfy"], "softcore-try: argument COMMAND: invalid choice: 'verfy'"),
         (["verfy"], "did you mean verify?"),
-        (["verify", "--haed", "1"], "unknown option --haed; did you mean --head?"),
-        (["--goood", "yes", "verify"], "unknown option --goood; did you mean --good?"),
+        (["verify", "--haed", "1"], "softcore-try verify: unknown option --haed; did you mean --head?"),
+        (["verify", "--goood", "yes"], "softcore-try verify: unknown option --goood (try"),
+        (["--goood", "yes", "verify"], "softcore-try: unknown option --goood; did you mean --good?"),
+        (["export", "al"], "did you mean all?"),
     ],
 )
 def test_commands_of_a_command_are_known_too(
     arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        run(commands(), lambda _: 0, arguments)
+        run(commands(), arguments=arguments)
     assert caught.value.code == 2
     assert said in only_line(capfd)
-    assert run(commands(), lambda options: int(options.head), ["verify", "--head", "7"]) == 7
 
 
-@pytest.mark.parametrize(
-    ("given", "known", "nearest"),
-    [
-        ("chekc", ["ask", "check", "replay"], "check"),
-        ("smal", ["large", "small"], "small"),
-        ("resnet19", ["resnet101", "resnet18", "resnet34"], "resnet18"),
-        ("hots", ["host", "port"], "host"),
-        ("Save_Overlays", ["save-overlays"], "save-overlays"),
-        ("--sav", ["--save-overlays", "--source", "--serve"], "--save-overlays"),
-        ("--cost", ["--cost-overkill", "--cost-escape"], "--cost-escape"),
-        ("-", ["--source"], None),
-        ("pill", ["ask", "check"], None),
-        ("", ["ask"], None),
-        ("ask", [], None),
-    ],
-)
-def test_the_nearest_name(given: str, known: list[str], nearest: str | None) -> None:
-    assert find_nearest(given, known) == nearest
-    assert suggest(given, known) == (f"; did you mean {nearest}?" if nearest else "")
+def test_the_command_that_was_chosen_does_its_work(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(commands(), arguments=["verify", "--head", "7"]) == 7
+    assert run(commands(), arguments=["--k", "3", "export", "all"]) == 3
+    assert only_line(capfd) == "softcore-try export: nothing"
+    for arguments in (
+        ["--debug", "export", "all"],
+        ["export", "--debug", "all"],
+        ["export", "all", "--debug"],
+    ):
+        with pytest.raises(errors.DataError):
+            run(commands(), arguments=arguments)
 
 
 @pytest.fixture
