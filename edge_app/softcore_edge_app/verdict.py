@@ -12,7 +12,7 @@ from softcore_runtime import Bound, Decision, FrameError, InspectionResult, Insp
 from softcore_runtime.bundle.threshold import Threshold
 
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 
 __all__ = ["Verdict", "decide", "examine", "format_json", "format_line", "printable", "refuse"]
 

@@ -175,8 +175,8 @@ class SourceError(SoftCoreError):
     """A camera, video or stream that can't be opened, or that failed.
 
     Example:
-        >>> from softcore_edge_app.cameras.sources import Images
-        >>> Images(folder)
+        >>> from softcore_edge_app.cameras.image_source import ImageSource
+        >>> ImageSource(folder)
         Traceback (most recent call last):
             ...
         softcore_runtime.errors.SourceError: .../empty: ...

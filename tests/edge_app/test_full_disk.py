@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.cli.service_command import _write
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets

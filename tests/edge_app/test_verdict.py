@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.verdict import Verdict, decide, format_json, format_line, printable
 from softcore_runtime import Decision, Inspector
 

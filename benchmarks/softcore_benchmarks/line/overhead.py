@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import CameraOptions, Configuration, HttpOptions
 from softcore_edge_app.connections import Connections
 from softcore_edge_app.ledger.ledger import Ledger
@@ -50,10 +50,8 @@ _LINES = {  # open pages, and whether what no part can look like is inspected, t
 _SECONDS = 2.0  # of each turn
 
 
-class _Memory:
+class _Memory(Recording):
     """A source of frames that are in memory."""
-
-    remark: str | None = None
 
     def __init__(self, images: list[NDArray[np.uint8]]) -> None:
         self._images = images

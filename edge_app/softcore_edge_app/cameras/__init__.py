@@ -1,1 +1,1 @@
-"""Cameras: where frames come from, and whether they can show a part."""
+"""Cameras: the sources of frames, and checks of whether a frame can show a part."""

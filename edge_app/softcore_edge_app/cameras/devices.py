@@ -1,4 +1,4 @@
-"""Devices: whether a camera's device is there, and which camera it is, without opening it."""
+"""Devices: finds a camera's device, and which camera it is, without opening it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLASS = Path("/sys/class/video4linux")
 
 
 def find_device(camera: str) -> None:
-    """Look for the device of a camera's index (`0`) or path (`/dev/video0`); a pipeline has none.
+    """Check that the device of a camera's index (`0`) or path (`/dev/video0`) is there; a pipeline has none.
 
     Raises:
         SourceError: there is none, or this user may not open it.
@@ -35,9 +35,9 @@ def find_device(camera: str) -> None:
 
 
 def identify_device(camera: int | str) -> str | None:
-    """Say which camera a device is, by its name and its serial number; None where Linux doesn't tell.
+    """Return which camera a device is: its name, and its serial number if any; None if Linux doesn't say.
 
-    `/dev/video0` is another one after two were plugged in again in another order.
+    `/dev/video0` is another camera after two were plugged in again in another order.
     """
     path = _DEV / f"video{camera}" if isinstance(camera, int) or camera.isdecimal() else Path(camera)
     try:
@@ -46,7 +46,7 @@ def identify_device(camera: int | str) -> str | None:
         device = (folder / "device").resolve()
     except OSError:
         return None
-    for place in (device, device.parent):  # of USB the interface, and the device that has it
+    for place in (device, device.parent):  # for USB the interface, and the device that has it
         with suppress(OSError):
             return f"{name}, serial number {(place / 'serial').read_text(errors='replace').strip()}"
     return name

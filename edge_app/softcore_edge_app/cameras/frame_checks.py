@@ -1,4 +1,4 @@
-"""Frame checks: whether a frame can show a part at all, judged by how the training images look."""
+"""Frame checks: whether a frame can show a part at all, by comparison with the training images."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _WHITE = 255.0
 
 
 class FrameChecks:
-    """Finds what no part can look like: a dark, glaring, empty or blurred image.
+    """Finds frames that can't show a part: dark, glaring, empty or blurred images.
 
-    The bounds lie well outside all that was seen in training, so that an odd part is still inspected: what
-    they refuse is a lamp that failed, a lid on the lens, a lens out of focus.
+    The bounds lie well outside all that was seen in training, so that an odd part is still inspected: they
+    refuse a lamp that failed, a lid on the lens, a lens out of focus.
 
     Args:
-        training: what the bundle knows of its training images.
+        training: the bundle's measurements of its training images.
     """
 
     def __init__(self, training: Training) -> None:
@@ -30,9 +30,12 @@ class FrameChecks:
         self._least_contrast, self._least_sharpness = low[1], low[2]
 
     def find_fault(self, frame: NDArray[np.generic]) -> str | None:
-        """Say why a frame, as for `Inspector.decide`, can't show a part; None where it can.
+        """Return why a frame can't show a part; None if it can.
 
-        One that is too small is left to the inspector to refuse.
+        A frame that is too small is left to the inspector to refuse.
+
+        Args:
+            frame: as for `Inspector.decide`.
 
         Raises:
             FrameError: the frame is no image.

@@ -1,4 +1,4 @@
-"""Live reader: threads that hold the newest frame of a live source and open it again when it fails."""
+"""Live reader: threads that grab a camera's frames, keep the newest one, and reconnect when it fails."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import SourceError
 
-from softcore_edge_app.cameras.capture import count_promised, open_capture, read_next
-from softcore_edge_app.cameras.devices import identify_device
+from softcore_edge_app.cameras.camera import Camera, Connection
 
 __all__ = ["CapturedFrame", "LiveReader"]
 
-_OPENING = 6.0  # seconds for OpenCV to open a source or to give a frame; some cameras need three
+_OPENING = 6.0  # seconds for a library to open a camera or to give a frame; some cameras need three
 # A stream is opened again in less: FFmpeg opens one at a time in a process, so an attempt that an address
 # left unanswered would keep the next one from a camera that is back. Every eighth has all the time, for a
 # camera that has become slower.
@@ -39,13 +36,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class CapturedFrame:
-    """A frame of a live source.
+    """A frame of a live camera.
 
     Attributes:
         image: uint8 BGR `[H, W, 3]`.
-        sequence: counts the source's frames from 1, also those that nobody asked for.
-        taken: when it came, in seconds of the monotonic clock.
-        still_since: when the first of the frames came that have had these very bytes ever since.
+        sequence: counts the camera's frames from 1, also those that were never used.
+        taken: when it arrived, in seconds of the monotonic clock.
+        still_since: when the first of the frames arrived that have had these very bytes ever since.
     """
 
     image: NDArray[np.uint8]
@@ -55,69 +52,60 @@ class CapturedFrame:
 
 
 class LiveReader:
-    """Holds the newest frame of a live source, whatever becomes of the source.
+    """Keeps the newest frame of a live camera, whatever becomes of the camera.
 
-    Each connection is a thread that opens the source and reads until it fails; the watchdog, a thread too,
-    starts the next one. OpenCV may block, so nothing ever waits for a connection: beside one that is
-    silent another is tried, and the one that gives a frame first makes the others leave.
+    Each connection has a grabber, a thread that opens the camera and reads until it fails; the watchdog, a
+    thread too, starts the next one. A library may block, so nothing ever waits for a grabber: beside one
+    that is silent another is started, and the one that gives a frame first makes the others leave.
 
     Args:
-        target: what VideoCapture takes.
-        label: its name in messages.
-        kind: "camera", "stream" or "pipeline".
-        backend: the only one of OpenCV's backends to try.
-        patience: seconds without a frame after which a connection is taken for silent.
-        frozen_after: seconds of the same image after which the source is opened again.
-        properties: what to set at each opening, by OpenCV's numbers.
+        camera: opens the camera.
+        patience: seconds without a frame after which a connection counts as silent.
+        frozen_after: seconds of the same image after which the camera is opened again.
         required: whether it must be there at the start; else it is waited for.
+
+    Attributes:
+        reopened: number of reconnections.
+        refused: why the camera that is there now isn't opened, or None.
+        shape: of the first image; None before it.
     """
 
-    def __init__(
-        self,
-        target: int | str,
-        label: str,
-        kind: str,
-        *,
-        backend: int,
-        patience: float,
-        frozen_after: float,
-        properties: Mapping[int, float],
-        required: bool,
-    ) -> None:
-        self.label, self.kind = label, kind
+    def __init__(self, camera: Camera, *, patience: float, frozen_after: float, required: bool) -> None:
+        self.camera = camera
         self.reopened = 0
-        self.refused: str | None = None  # why what is there just now isn't opened
-        self.shape: tuple[int, ...] | None = None  # of the first image
+        self.refused: str | None = None
+        self.shape: tuple[int, ...] | None = None
         self._identity: str | None = None
-        self._target, self._backend, self._properties = target, backend, properties
         self._patience, self._frozen_after, self._required = patience, frozen_after, required
-        self._second = _SECOND_STREAM if kind == "stream" else _SECOND_DEVICE
+        self._second = _SECOND_STREAM if camera.kind == "stream" else _SECOND_DEVICE
         self._changed = threading.Condition()  # guards all that follows
-        self._connections: list[_Connection] = []
-        self._current: _Connection | None = None
-        self._shot: CapturedFrame | None = None
-        self._connected = 0.0
-        self._limit = self._needed = 0.0
+        self._grabbers: list[_Grabber] = []
+        self._current: _Grabber | None = None  # the one that gives frames
+        self._frame: CapturedFrame | None = None
+        self._attempted = 0.0  # when the last grabber was started
+        self._limit = 0.0  # seconds that it may take to open the camera
+        self._slowest = 0.0  # seconds that the slowest opening took
         self._attempts = 0
         self._pause = _FIRST_PAUSE
         self._closed = False
-        self._watchdog = threading.Thread(target=self._watch, name=f"{label} watchdog", daemon=True)
+        self._watchdog = threading.Thread(target=self._watch, name=f"{camera.label} watchdog", daemon=True)
 
     def start(self) -> bool:
-        """Open the source, and tell whether it is live; a recorded video is left to who reads it whole.
+        """Open the camera, and return whether it is live; a recorded video is left to `Camera.recording`.
 
         Raises:
             SourceError: it is required, and can't be opened or gives no frame.
         """
-        # A thread that comes back from OpenCV while Python takes itself down aborts the process.
+        # A thread that comes back from a library while Python takes itself down aborts the process.
         atexit.register(self.stop)
         with self._changed:
-            first = self._connect()
-            self._changed.wait_for(lambda: self._shot or first.ended or self._closed, 2 * _OPENING + 1)
+            first = self._start_grabber()
+            self._changed.wait_for(lambda: self._frame or first.ended or self._closed, 2 * _OPENING + 1)
             if first.recorded:
                 return False
-            if not self._shot:
-                fault = first.fault or SourceError(f"{self.label}: the {self.kind} does not answer")
+            if not self._frame:
+                label, kind = self.camera.label, self.camera.kind
+                fault = first.fault or SourceError(f"{label}: the {kind} does not answer")
                 if self._required:
                     raise fault
                 if not self._closed:
@@ -127,139 +115,134 @@ class LiveReader:
 
     @property
     def newest(self) -> CapturedFrame | None:
-        """The newest frame; None before the first and after the end."""
-        return self._shot
+        """Newest frame; None before the first and after the end."""
+        return self._frame
 
     def wait(self, after: int, seconds: float) -> CapturedFrame | None:
-        """Give the newest frame as soon as its sequence number exceeds `after`.
+        """Return the newest frame as soon as its sequence number exceeds `after`.
 
-        None if none comes in time, or the source is left meanwhile.
+        None if none comes in time, or the camera is left meanwhile.
 
         Args:
-            after: the last sequence number that was seen.
+            after: the sequence number of the last frame that was used.
             seconds: how long to wait.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._closed or (self._shot and self._shot.sequence > after), max(seconds, 0)
+                lambda: self._closed or (self._frame and self._frame.sequence > after), max(seconds, 0)
             )
-            return self._shot if self._shot and self._shot.sequence > after else None
+            return self._frame if self._frame and self._frame.sequence > after else None
 
     def stop(self) -> None:
-        """Leave the source, within a second; a thread that OpenCV holds longer ends when it is let go."""
+        """Leave the camera, within a second; a thread that a library holds longer ends once it is let go."""
         atexit.unregister(self.stop)
         self.leave()
         with self._changed:
-            threads: list[threading.Thread] = list(self._connections)
+            threads: list[threading.Thread] = list(self._grabbers)
         if self._watchdog.ident is not None:
             threads.append(self._watchdog)
         until = time.monotonic() + _JOINING
         for thread in threads:
             thread.join(max(until - time.monotonic(), 0))
         with self._changed:
-            self._shot = None
+            self._frame = None
 
     def leave(self) -> None:
-        """Begin to leave the source; returns at once, and who waits for a frame gets none."""
+        """Begin to leave the camera; returns at once, and whatever waits for a frame gets none."""
         with self._changed:
             self._closed = True
-            for connection in self._connections:
-                connection.leave = True
+            for grabber in self._grabbers:
+                grabber.leaving = True
             self._changed.notify_all()
 
-    def _connect(self) -> _Connection:
-        short = self.kind == "stream" and self._attempts % _FULL
-        self._limit = min(max(_OPENING_AGAIN, 2 * self._needed), _OPENING) if short else _OPENING
+    def _start_grabber(self) -> _Grabber:
+        short = self.camera.kind == "stream" and self._attempts % _FULL
+        self._limit = min(max(_OPENING_AGAIN, 2 * self._slowest), _OPENING) if short else _OPENING
         self._attempts += 1
-        connection = _Connection(self, self._limit)
-        self._connections.append(connection)
-        self._connected = connection.began
-        connection.start()
-        return connection
+        grabber = _Grabber(self, self._limit)
+        self._grabbers.append(grabber)
+        self._attempted = grabber.began
+        grabber.start()
+        return grabber
 
     def _watch(self) -> None:
         with self._changed:
             while not self._closed:
-                due = self._due() - time.monotonic()
+                due = self._find_next_attempt() - time.monotonic()
                 if due > 0:
                     self._changed.wait(due)
                     continue
                 self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-                self._connect()
+                self._start_grabber()
 
-    def _due(self) -> float:
-        """Say when to open the source once more, in seconds of the monotonic clock."""
-        self._connections = [connection for connection in self._connections if not connection.ended]
-        soonest = self._connected + self._pause
-        if not self._connections:
+    def _find_next_attempt(self) -> float:
+        """Return when to open the camera once more, in seconds of the monotonic clock."""
+        self._grabbers = [grabber for grabber in self._grabbers if not grabber.ended]
+        soonest = self._attempted + self._pause
+        if not self._grabbers:
             return soonest
-        youngest = self._connections[-1]
-        if len(self._connections) >= _MANY:
-            return self._connected + _RARELY
+        youngest = self._grabbers[-1]
+        if len(self._grabbers) >= _MANY:
+            return self._attempted + _RARELY
         if youngest.opened is None:
-            return self._connected + self._limit + _GRACE
-        taken = self._shot.taken if self._shot else 0.0
+            return self._attempted + self._limit + _GRACE
+        taken = self._frame.taken if self._frame else 0.0
         return max(taken + max(self._patience, self._second), youngest.opened + self._second, soonest)
 
-    def take(self, connection: _Connection, image: NDArray[np.uint8]) -> None:
-        """Let a connection's image be the newest, unless another one was faster."""
-        taken = time.monotonic()
-        with self._changed:
-            if connection.leave or self._is_stale(connection, taken):
-                return
-            if connection is not self._current:
-                self.reopened += self._current is not None
-                self._current = connection
-                for other in self._connections:
-                    other.leave = other is not connection
-            self._attempts = 1
-            self.shape = self.shape or image.shape
-            if taken - connection.began > _LONGEST_PAUSE:  # one that dies at once must not be hurried
-                self._pause = _FIRST_PAUSE
-            last = self._shot
-            still = last is not None and _same(last.image, image)
-            still_since = last.still_since if last and still else taken
-            self._shot = CapturedFrame(image, last.sequence + 1 if last else 1, taken, still_since)
-            # A driver that repeats itself is often cured by a new beginning.
-            connection.leave = taken - max(still_since, connection.began) > self._frozen_after
-            self._changed.notify_all()
-
-    def _is_stale(self, connection: _Connection, taken: float) -> bool:
-        """Tell whether what comes after a silence may have waited in a buffer, and show a part of long ago.
-
-        That is so where the network, the sender or this process (SIGSTOP, a laptop's lid) stood still. A
-        stream is opened anew; of a device, which would take seconds, some images are left out.
-        """
-        if self._shot and connection is self._current and taken - connection.heard > self._patience:
-            connection.stale = _BUFFERED
-        connection.heard = taken
-        if connection.stale and self.kind != "camera":
-            connection.leave = True
-        stale, connection.stale = connection.stale > 0, max(connection.stale - 1, 0)
-        return stale
-
-    def end(self, connection: _Connection, fault: SourceError | None) -> None:
-        """Learn that a connection has released its capture."""
-        with self._changed:
-            connection.ended, connection.fault = True, fault
-            self._changed.notify_all()
-
-    def open(self, limit: float) -> cv2.VideoCapture:
-        """Open the source once, in `limit` seconds if OpenCV heeds that.
+    def connect(self, limit: float) -> Connection:
+        """Open the camera once, in `limit` seconds if its library obeys that; called by a grabber.
 
         Raises:
             SourceError: it can't be opened, or is another camera than the first time.
         """
         start = time.monotonic()
-        if self.kind == "camera":
-            self._require_same(identify_device(self._target))
-        capture = open_capture(
-            self._target, self.label, self.kind, backend=self._backend, opening=limit, reading=_OPENING
-        )
-        for name, value in self._properties.items():
-            capture.set(name, value)  # drivers that can't do it say False, some that can do as well
-        self._needed = max(self._needed, time.monotonic() - start)
-        return capture
+        self._require_same(self.camera.identify())
+        connection = self.camera.connect(limit, _OPENING)
+        self._slowest = max(self._slowest, time.monotonic() - start)
+        return connection
+
+    def add(self, grabber: _Grabber, image: NDArray[np.uint8]) -> None:
+        """Make a grabber's image the newest frame, unless another grabber was faster."""
+        taken = time.monotonic()
+        with self._changed:
+            if grabber.leaving or self._is_outdated(grabber, taken):
+                return
+            if grabber is not self._current:
+                self.reopened += self._current is not None
+                self._current = grabber
+                for other in self._grabbers:
+                    other.leaving = other is not grabber
+            self._attempts = 1
+            self.shape = self.shape or image.shape
+            if taken - grabber.began > _LONGEST_PAUSE:  # one that dies at once must not be hurried
+                self._pause = _FIRST_PAUSE
+            last = self._frame
+            still = last is not None and _are_equal(last.image, image)
+            still_since = last.still_since if last and still else taken
+            self._frame = CapturedFrame(image, last.sequence + 1 if last else 1, taken, still_since)
+            # A driver that repeats itself is often cured by a reconnection.
+            grabber.leaving = taken - max(still_since, grabber.began) > self._frozen_after
+            self._changed.notify_all()
+
+    def remove(self, grabber: _Grabber, fault: SourceError | None) -> None:
+        """Note that a grabber has closed its connection, and why."""
+        with self._changed:
+            grabber.ended, grabber.fault = True, fault
+            self._changed.notify_all()
+
+    def _is_outdated(self, grabber: _Grabber, taken: float) -> bool:
+        """Return whether an image after a silence may have waited in a buffer, and show a part of long ago.
+
+        That is so if the network, the sender or this process (SIGSTOP, a laptop's lid) stood still. A
+        stream is opened anew; of a device, which would take seconds, some images are left out.
+        """
+        if self._frame and grabber is self._current and taken - grabber.last_image_at > self._patience:
+            grabber.outdated = _BUFFERED
+        grabber.last_image_at = taken
+        if grabber.outdated and self.camera.kind != "camera":
+            grabber.leaving = True
+        outdated, grabber.outdated = grabber.outdated > 0, max(grabber.outdated - 1, 0)
+        return outdated
 
     def _require_same(self, identity: str | None) -> None:
         before, self._identity = self._identity, self._identity or identity
@@ -268,52 +251,63 @@ class LiveReader:
             return
         fault = f"another camera has its name now ({identity}; at the start {before})"
         if self.refused is None:
-            _log.error("%s: %s", self.label, fault)
+            _log.error("%s: %s", self.camera.label, fault)
         self.refused = fault
-        raise SourceError(f"{self.label}: {fault}")
+        raise SourceError(f"{self.camera.label}: {fault}")
 
 
-class _Connection(threading.Thread):
-    """One opening of the source: reads until it fails or is to leave, then releases the capture."""
+class _Grabber(threading.Thread):
+    """One connection to the camera: reads until it fails or is told to leave, then closes it.
+
+    Attributes:
+        began: when it was started, in seconds of the monotonic clock.
+        opened: when the camera was open, likewise; None before.
+        leaving: whether it is to end.
+        ended: whether it has closed its connection.
+        recorded: whether the camera proved to be a recorded video.
+        last_image_at: when its last image came.
+        outdated: number of images that it may yet give from a buffer.
+        fault: why it ended, if it failed.
+    """
 
     def __init__(self, reader: LiveReader, limit: float) -> None:
-        super().__init__(name=f"{reader.label} reader", daemon=True)
+        super().__init__(name=f"{reader.camera.label} reader", daemon=True)
         self.began = time.monotonic()
         self.opened: float | None = None
-        self.leave = self.ended = self.recorded = False
-        self.heard = 0.0  # when its last image came
-        self.stale = 0  # images that it may yet give from a buffer
+        self.leaving = self.ended = self.recorded = False
+        self.last_image_at = 0.0
+        self.outdated = 0
         self.fault: SourceError | None = None
         self._reader, self._limit = reader, limit
 
     def run(self) -> None:
         fault = None
         try:
-            self._read()
+            self._grab()
         except SourceError as error:
             fault = error
         finally:
-            self._reader.end(self, fault)
+            self._reader.remove(self, fault)
 
-    def _read(self) -> None:
+    def _grab(self) -> None:
         reader, number = self._reader, 0
-        capture = reader.open(self._limit)
+        connection = reader.connect(self._limit)
         self.opened = time.monotonic()
         try:
-            self.recorded = reader.kind == "stream" and count_promised(capture) > 0
+            self.recorded = connection.recorded
             if self.recorded:
                 return
-            while not self.leave:
-                image = read_next(capture, reader.label, reader.kind)
+            while not self.leaving:
+                image = connection.read()
                 if image is None:
                     what = f"stopped after frame {number}" if number else "was opened but gave no frame"
-                    raise SourceError(f"{reader.label}: the {reader.kind} {what}")
+                    raise SourceError(f"{reader.camera.label}: the {reader.camera.kind} {what}")
                 number += 1
-                reader.take(self, image)
+                reader.add(self, image)
         finally:
-            capture.release()
+            connection.release()
 
 
-def _same(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Compare two images; a sample of their pixels settles it for nearly all that differ."""
+def _are_equal(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Compare two images; a sample of their pixels decides for nearly all that differ."""
     return np.array_equal(one[::16, ::16], other[::16, ::16]) and np.array_equal(one, other)

@@ -1,4 +1,4 @@
-"""Pipelines: GStreamer's, as OpenCV takes them, and the ready-made one for CSI cameras on a Jetson."""
+"""Pipelines: GStreamer pipelines as OpenCV takes them, and the one for a Jetson's CSI cameras."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ import re
 import cv2
 from softcore_runtime import UsageError
 
-__all__ = ["build_csi_pipeline", "complete_pipeline", "is_pipeline", "require_gstreamer"]
+__all__ = ["build_csi_pipeline", "complete_pipeline", "require_gstreamer"]
 
-# The newest frame only, as fast as it comes: what waits in a pipeline is old when it is inspected.
+# The newest frame alone, as fast as it comes: what waits in a pipeline is old when it is inspected.
 _SINK = "videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
 _CSI = {"width": 1920, "height": 1080, "fps": 30}  # a mode that Jetson's usual sensors all have
 
 
-def is_pipeline(text: str) -> bool:
-    """Tell whether it is a GStreamer pipeline: `gst://...`, or elements joined by ` ! `."""
-    return text.lower().startswith("gst://") or " ! " in text
-
-
 def complete_pipeline(text: str) -> str:
-    """Take off `gst://` and add the sink that OpenCV reads from where there is none.
+    """Remove `gst://`, and add the sink that OpenCV reads from if there is none.
 
     Raises:
         UsageError: there is nothing after `gst://`.
@@ -41,7 +36,7 @@ def build_csi_pipeline(address: str) -> tuple[int, str]:
         UsageError: it is no such address.
     """
     match = re.fullmatch(r"csi://(\d+)(?:\?(.+))?", address, re.IGNORECASE | re.ASCII)
-    settings = [re.fullmatch(r"(\w+)=(\d+)", part, re.ASCII) for part in _split(match and match[2])]
+    settings = [re.fullmatch(r"(\w+)=(\d+)", part, re.ASCII) for part in _split_query(match and match[2])]
     given = {setting[1]: int(setting[2]) for setting in settings if setting}
     if not match or None in settings or not given.keys() <= _CSI.keys() or 0 in given.values():
         raise UsageError(
@@ -55,10 +50,10 @@ def build_csi_pipeline(address: str) -> tuple[int, str]:
 
 
 def require_gstreamer(text: str) -> None:
-    """Refuse a pipeline where OpenCV can't run it.
+    """Refuse a pipeline if OpenCV can't run it.
 
     Args:
-        text: what was asked for, without secrets.
+        text: the pipeline's name in messages, without secrets.
 
     Raises:
         UsageError: this OpenCV was built without GStreamer.
@@ -71,5 +66,5 @@ def require_gstreamer(text: str) -> None:
         )
 
 
-def _split(query: str | None) -> list[str]:
+def _split_query(query: str | None) -> list[str]:
     return query.split("&") if query else []

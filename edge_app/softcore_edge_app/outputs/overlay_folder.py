@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 from softcore_runtime import InspectionResult, UsageError, overlay
 
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 
 __all__ = ["OverlayFolder"]
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from softcore_runtime import Inspector
 from softcore_runtime.cli.bundle_choice import choose_bundle
 
-from softcore_edge_app.cameras.live_capture import LiveCapture
-from softcore_edge_app.cameras.source_choice import choose_camera, choose_source, hide_password
-from softcore_edge_app.cameras.sources import Images, Source
+from softcore_edge_app.cameras.addresses import hide_password
+from softcore_edge_app.cameras.registry import make_source
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.configuration.overlaps import find_overlaps
 from softcore_edge_app.ledger.ledger import Ledger
@@ -34,7 +33,7 @@ def assemble(configuration: Configuration) -> InspectionStation:
     """
     cameras = configuration.cameras or {_name_camera(configuration): configuration}
     # One of several that is switched off must not keep the others from their parts.
-    sources = {name: _choose_source(options, required=len(cameras) == 1) for name, options in cameras.items()}
+    sources = {name: make_source(options, required=len(cameras) == 1) for name, options in cameras.items()}
     paths = {name: _choose_bundles(options) for name, options in cameras.items()}
     for _, error in find_overlaps(configuration):
         raise error
@@ -46,8 +45,7 @@ def assemble(configuration: Configuration) -> InspectionStation:
     )
     recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
     for name, source in sources.items():
-        if isinstance(source, Images):
-            source.follow_white(partial(_find_white, recipes[name]))
+        source.follow_white(partial(_find_white, recipes[name]))
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None
     station, run = InspectionStation(LedgerWriter(ledger)), secrets.token_hex(8)
     for number, (name, options) in enumerate(cameras.items()):
@@ -69,13 +67,7 @@ def assemble(configuration: Configuration) -> InspectionStation:
 
 def is_live(station: InspectionStation) -> bool:
     """Tell whether parts pass while nobody waits for them: whether any camera is live."""
-    return any(isinstance(pipeline.source, LiveCapture) for pipeline in station.pipelines.values())
-
-
-def _choose_source(options: CameraOptions, *, required: bool) -> Source:
-    if options.camera is not None:
-        return choose_camera(options.camera, options, required=required)
-    return choose_source(options.source or "", options, required=required)
+    return any(pipeline.source.live for pipeline in station.pipelines.values())
 
 
 def _find_white(recipes: Recipes) -> int:

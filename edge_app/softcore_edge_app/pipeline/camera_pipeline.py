@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import UsageError
 
-from softcore_edge_app.cameras.live_capture import LiveCapture
-from softcore_edge_app.cameras.sources import Frame, Source
+from softcore_edge_app.cameras.frame_source import Frame, FrameSource
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.pipeline.frame_grabber import open_grabber
@@ -62,7 +61,7 @@ class CameraPipeline:
         self,
         name: str,
         number: int,
-        source: Source,
+        source: FrameSource,
         recipes: Recipes,
         options: CameraOptions,
         run: str,
@@ -76,7 +75,7 @@ class CameraPipeline:
         self.decisions = 0
         self.error: BaseException | None = None
         self._number, self._wake, self._fast = number, wake, fast
-        self._live = isinstance(source, LiveCapture)
+        self._live = source.live
         self._accepts = options.trigger == "external"
         self._to_take: SimpleQueue[Trigger | None] = SimpleQueue()
         self._to_inspect = _Frames(options.queue)
@@ -134,7 +133,7 @@ class CameraPipeline:
     @property
     def image(self) -> NDArray[np.uint8] | None:
         """The newest image, decided on or not: of a recording the last one that was taken."""
-        newest = self.source.newest if isinstance(self.source, LiveCapture) else None
+        newest = self.source.newest
         return self._shown if newest is None else newest
 
     @property
@@ -156,8 +155,7 @@ class CameraPipeline:
             self._accepts = False
             self.queue.close(until)
         self._to_take.put(None)
-        if isinstance(self.source, LiveCapture):
-            self.source.leave()
+        self.source.leave()
 
     def join(self, seconds: float) -> None:
         """Wait for the threads to end; one that hangs in a library is left to the process's end."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from softcore_runtime import Decision, InspectionResult
 
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.trigger import Trigger
 from softcore_edge_app.verdict import Verdict

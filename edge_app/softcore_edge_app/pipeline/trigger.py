@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from softcore_runtime import InspectionResult, UsageError
 from softcore_runtime.bundle.manifest import Manifest
 
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.recipes import Recipe
 from softcore_edge_app.verdict import Verdict

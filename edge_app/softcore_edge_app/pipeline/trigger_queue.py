@@ -11,7 +11,7 @@ from collections.abc import Callable
 from softcore_runtime import InspectionResult
 from softcore_runtime.bundle.manifest import Manifest
 
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.origin import Origin, make_trigger_id
 from softcore_edge_app.pipeline.pace import Pace
 from softcore_edge_app.pipeline.recipes import Recipe

@@ -8,7 +8,7 @@ from enum import Enum
 
 from softcore_runtime import Bound, Decision, ImageError, read_image
 
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.replay.replay_bundles import Decider, ReplayBundles

@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import cv2
 import pytest
-from softcore_edge_app.cameras.pipelines import (
-    build_csi_pipeline,
-    complete_pipeline,
-    is_pipeline,
-    require_gstreamer,
-)
+from softcore_edge_app.cameras.addresses import is_pipeline
+from softcore_edge_app.cameras.pipelines import build_csi_pipeline, complete_pipeline, require_gstreamer
 from softcore_runtime import UsageError
 
 NEWEST = "appsink drop=true max-buffers=1 sync=false"

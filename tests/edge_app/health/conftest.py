@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.controls import CameraStatus, Status

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, SIDECAR, Kept, list_kept, read_sidecar

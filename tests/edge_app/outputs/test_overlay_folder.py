@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_runtime import InspectionResult, Inspector, UsageError, overlay, read_image
 

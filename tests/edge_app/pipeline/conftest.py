@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
@@ -21,10 +21,8 @@ from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import Inspector
 
 
-class Endless:
+class Endless(Recording):
     """A source that gives an image whenever one is asked for."""
-
-    remark: str | None = None
 
     def __init__(self, image: np.ndarray) -> None:
         self.image = image

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.delivery import delivery_worker as worker_module
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes

@@ -11,8 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.live_capture import LiveCapture
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.cameras.live_source import LiveSource
+from softcore_edge_app.cameras.opencv_camera import OpenCvCamera
 from softcore_edge_app.ledger.ledger import Ledger, Note, verify_ledger
 from softcore_edge_app.pipeline.operator_service import OperatorService
 from softcore_edge_app.pipeline.trigger import Decided
@@ -327,16 +328,16 @@ def test_a_camera_that_goes_by_itself_pauses(
     assert names == [f"frame {number}" for number in range(1, len(decided) + 1)]  # no image was left out
 
 
-class Still(LiveCapture):
+class Still(LiveSource):
     """A camera that has an image whenever one is wanted; `given` counts them."""
 
     def __init__(self, image: np.ndarray) -> None:
-        super().__init__(0, "still", "camera")
+        super().__init__(OpenCvCamera(0, "still", "camera"))
         self.image, self.given = image, 0
         self._left = threading.Event()
 
-    def open(self) -> bool:
-        return True
+    def open(self) -> None:
+        pass
 
     def leave(self) -> None:
         self._left.set()

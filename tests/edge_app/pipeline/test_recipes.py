@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_runtime import BundleError, Decision, Inspector, UsageError
 from softcore_runtime.bundle.bundle import read_manifest, record_files, write_manifest

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes
 from softcore_edge_app.pipeline.trigger import Trigger
 from softcore_edge_app.pipeline.trigger_queue import TriggerQueue

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from softcore_calibration.cli.command import main as calibrate
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger

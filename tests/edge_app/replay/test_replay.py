@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.archive_record import ArchivedImage, write_sidecar
 from softcore_edge_app.replay.replay import Outcome, Repeated, repeat

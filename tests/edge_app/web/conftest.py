@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions, HttpOptions
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.ledger import Ledger

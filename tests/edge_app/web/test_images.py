@@ -9,7 +9,7 @@ import cv2
 import httpx
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.web import image_cache as cache_module

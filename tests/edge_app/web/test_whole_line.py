@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.archive import Archive
@@ -29,10 +29,8 @@ from .conftest import METRICS, TOKEN
 from .test_events import Listener
 
 
-class Turns:
+class Turns(Recording):
     """A source of good and bad frames in turn."""
-
-    remark: str | None = None
 
     def __init__(self, *images: np.ndarray) -> None:
         self._images = images

@@ -1,80 +1,36 @@
-"""Sources: what frames come from, and the frames of an image file or a folder of images."""
+"""Image source: the frames of an image file or of a folder of images."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from softcore_runtime import ImageError, SourceError, UsageError, read_image
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.image_folder import SUFFIXES, list_images
 
-__all__ = ["Frame", "Images", "Source", "is_image"]
+from softcore_edge_app.cameras.frame_source import Frame, Recording
+
+__all__ = ["ImageSource", "is_image"]
 
 _log = logging.getLogger(__name__)
 
 _VIDEOS = frozenset({".avi", ".mkv", ".mov", ".mp4"})
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """One frame, or the reason why there is none: a frame that can't be read still counts.
-
-    Attributes:
-        number: counts from 1.
-        name: says where the frame comes from; unique within a source.
-        image: uint8 BGR `[H, W, 3]`, or None.
-        reason: why there is no image, or None.
-        taken: when a live source gave it, in seconds of the monotonic clock; None for recordings.
-    """
-
-    number: int
-    name: str
-    image: NDArray[np.uint8] | None = None
-    reason: str | None = None
-    taken: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.image is None) == (self.reason is None):
-            raise ValueError(f"frame {self.number}: needs either an image or the reason why there is none")
-
-
-class Source(Protocol):
-    """Something that gives frames, one after the other.
-
-    Attributes:
-        remark: what a person should know about the frames once they have ended, or None.
-    """
-
-    remark: str | None
-
-    def read_frames(self) -> Generator[Frame, None, None]:
-        """Open the source and give its frames; closing the generator releases the source.
-
-        Raises:
-            SourceError: the source can't be opened, gives no frame, or fails midway.
-        """
-        ...
-
-
-class Images:
+class ImageSource(Recording):
     """An image file, or all images under a folder in the order of their paths.
 
-    A symbolic link that leads nowhere counts as an image that can't be read. What else looks like images
-    and isn't taken is said in a warning when the source is opened.
+    A symbolic link that leads nowhere counts as an image that can't be read. A warning at the opening names
+    what else looks like images and isn't used.
 
     Raises:
         UsageError: the folder can't be listed.
         SourceError: there is no image under the folder.
     """
-
-    remark: str | None = None
 
     def __init__(self, path: Path) -> None:
         self._white: Callable[[], int] = lambda: FULL
@@ -94,9 +50,9 @@ class Images:
                 f"there is no {self._paths[0].readlink()}"
             )
 
-    def follow_white(self, tell: Callable[[], int]) -> None:
-        """Let a bundle tell what is white in images of 16 bits, each time one is read."""
-        self._white = tell
+    def follow_white(self, white: Callable[[], int]) -> None:
+        """Scale images of 16 bits by `white()`, the grey level that is white, called for each image."""
+        self._white = white
 
     def read_frames(self) -> Generator[Frame, None, None]:
         """Read the images; one that can't be read is a frame with a reason."""
@@ -112,7 +68,7 @@ class Images:
 
 
 def _list_images(folder: Path) -> tuple[list[Path], list[str]]:
-    """List the images, and say what isn't taken, in lines."""
+    """Return the images, and lines that describe what isn't used."""
     listing = list_images(folder)
     dangling = [path for path in listing.dangling if is_image(path)]
     others = replace(listing, dangling=[path for path in listing.dangling if not is_image(path)])
@@ -120,7 +76,7 @@ def _list_images(folder: Path) -> tuple[list[Path], list[str]]:
 
 
 def _describe_lack(folder: Path) -> str:
-    """Say what there is instead of images, as far as it shows what was meant."""
+    """Describe what is in a folder instead of images, as far as it shows what was meant."""
     wanted = f"no images here or in its folders ({', '.join(sorted(SUFFIXES))})"
     names = sorted(path.name for path in folder.iterdir())
     if not names:
@@ -134,5 +90,5 @@ def _describe_lack(folder: Path) -> str:
 
 
 def is_image(path: Path) -> bool:
-    """Tell, by its suffix, whether a file is an image rather than a video."""
+    """Return whether a file is an image rather than a video, by its suffix."""
     return path.suffix.lower() in SUFFIXES

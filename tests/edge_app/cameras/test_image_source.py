@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.sources import Frame, Images, is_image
+from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.cameras.image_source import ImageSource, is_image
 from softcore_runtime import SourceError
 
 
@@ -20,7 +21,7 @@ def write_png(path: Path, frame: np.ndarray) -> Path:
 def test_folder_comes_in_the_order_of_its_paths(tmp_path: Path, good_frame: np.ndarray) -> None:
     for name in ("b/2.png", "c.png", "a.png", "b/10.png"):
         write_png(tmp_path / name, good_frame)
-    frames = list(Images(tmp_path).read_frames())
+    frames = list(ImageSource(tmp_path).read_frames())
     assert [(frame.number, frame.name) for frame in frames] == [
         (1, "a.png"), (2, "b/10.png"), (3, "b/2.png"), (4, "c.png"),
     ]  # fmt: skip
@@ -29,7 +30,7 @@ def test_folder_comes_in_the_order_of_its_paths(tmp_path: Path, good_frame: np.n
 
 def test_one_image_is_named_after_its_file(tmp_path: Path, good_frame: np.ndarray) -> None:
     write_png(tmp_path / "other.png", good_frame)
-    frames = list(Images(write_png(tmp_path / "one.png", good_frame)).read_frames())
+    frames = list(ImageSource(write_png(tmp_path / "one.png", good_frame)).read_frames())
     assert [frame.name for frame in frames] == ["one.png"]
 
 
@@ -38,7 +39,7 @@ def test_unreadable_images_keep_their_place(tmp_path: Path, good_frame: np.ndarr
     (tmp_path / "a.png").write_text("no image")
     (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "c.png").touch()
-    frames = list(Images(tmp_path).read_frames())
+    frames = list(ImageSource(tmp_path).read_frames())
     assert [frame.image is None for frame in frames] == [True, True, True, False]
     reasons = [frame.reason or "" for frame in frames]
     assert reasons[2] == "the file is empty"  # without the path, which the name already gives
@@ -48,7 +49,7 @@ def test_unreadable_images_keep_their_place(tmp_path: Path, good_frame: np.ndarr
 def test_a_image_that_vanishes_is_a_frame_with_a_reason(tmp_path: Path, good_frame: np.ndarray) -> None:
     for name in ("a.png", "b.png"):
         write_png(tmp_path / name, good_frame)
-    frames = Images(tmp_path).read_frames()
+    frames = ImageSource(tmp_path).read_frames()
     assert next(frames).reason is None
     (tmp_path / "b.png").unlink()
     last = next(frames)
@@ -59,7 +60,7 @@ def test_a_image_that_vanishes_is_a_frame_with_a_reason(tmp_path: Path, good_fra
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
     with pytest.raises(SourceError, match=r"no images here or in its folders .*\.png"):
-        Images(tmp_path)
+        ImageSource(tmp_path)
 
 
 @pytest.mark.parametrize("image", [None, np.zeros((8, 8, 3), np.uint8)])
@@ -77,7 +78,7 @@ def test_images_are_told_by_their_suffix(name: str, expected: bool) -> None:
 
 def test_the_folder_is_listed_once(tmp_path: Path, good_frame: np.ndarray) -> None:
     write_png(tmp_path / "a.png", good_frame)
-    source = Images(tmp_path)
+    source = ImageSource(tmp_path)
     shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
     assert len(list(source.read_frames())) == 1
 
@@ -93,7 +94,7 @@ def test_what_is_not_taken_is_said_when_the_source_is_opened(
     (folder / "c.heic").touch()
     (folder / "d.png").symlink_to("nowhere")
     (folder / "lost").symlink_to("nowhere")
-    frames = list(Images(folder).read_frames())
+    frames = list(ImageSource(folder).read_frames())
     assert [frame.name for frame in frames] == ["a.png", "d.png", "disk/b.png"]
     assert [frame.image is None for frame in frames] == [False, True, False]
     assert [record.getMessage() for record in caplog.records] == [
@@ -108,21 +109,21 @@ def test_only_what_is_not_taken(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"no images here .*; 1 image of a kind that is not read is left out"
     ):
-        Images(tmp_path)
+        ImageSource(tmp_path)
 
 
 def test_a_name_that_is_no_text(tmp_path: Path, good_frame: np.ndarray) -> None:
     for name in (b"gr\xfcn.png", b"w\xfcst.png"):
         write_png(tmp_path / os.fsdecode(name), good_frame)
     (tmp_path / os.fsdecode(b"w\xfcst.png")).write_bytes(b"no image")
-    first, second = Images(tmp_path).read_frames()
+    first, second = ImageSource(tmp_path).read_frames()
     assert first.image is not None
     assert second.reason == "not an image, or a damaged one"
 
 
 def test_what_is_white_is_told_by_the_bundle_in_use(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "a.png"), np.full((9, 9), 4095, np.uint16))
-    source, white = Images(tmp_path), [65535]
+    source, white = ImageSource(tmp_path), [65535]
     source.follow_white(lambda: white[0])
     (dark,) = source.read_frames()
     white[0] = 4095
@@ -134,5 +135,5 @@ def test_what_is_white_is_told_by_the_bundle_in_use(tmp_path: Path) -> None:
 
 def test_several_pages_are_no_frame(tmp_path: Path, good_frame: np.ndarray) -> None:
     cv2.imwritemulti(str(tmp_path / "a.tif"), [good_frame, good_frame])
-    (frame,) = Images(tmp_path).read_frames()
+    (frame,) = ImageSource(tmp_path).read_frames()
     assert frame.reason == "a TIFF of 2 pages can't be read; save each as a file of its own"

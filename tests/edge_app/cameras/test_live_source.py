@@ -20,9 +20,10 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from softcore_edge_app.cameras import devices, live_reader
-from softcore_edge_app.cameras.live_capture import LiveCapture
-from softcore_edge_app.cameras.sources import Frame
+from softcore_edge_app.cameras import devices, live_reader, opencv_camera
+from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.cameras.live_source import LiveSource
+from softcore_edge_app.cameras.opencv_camera import OpenCvCamera
 from softcore_runtime import SourceError
 
 PERIOD = 0.02  # seconds between two frames of the stream
@@ -152,12 +153,15 @@ def follow(
     *,
     required: bool = True,
     latency: float = 0.0,
-) -> LiveCapture:
-    return LiveCapture(
-        address, "line", "stream",
-        backend=cv2.CAP_FFMPEG, patience=patience, frozen_after=frozen_after, latency=latency,
-        required=required,
+) -> LiveSource:
+    return LiveSource(
+        OpenCvCamera(address, "line", "stream", backend=cv2.CAP_FFMPEG),
+        patience=patience, frozen_after=frozen_after, latency=latency, required=required,
     )  # fmt: skip
+
+
+def connect(target: int | str = 0, patience: float = 0.5) -> LiveSource:
+    return LiveSource(OpenCvCamera(target, "line", "camera"), patience=patience)
 
 
 def skip_to(
@@ -367,7 +371,7 @@ def test_a_camera_that_says_nothing_can_be_left_before_it_is_there(
             with pytest.raises(SourceError, match="the stream does not answer"):
                 opening.result(10)
         else:
-            assert opening.result(10)
+            opening.result(10)
         capture.close()
         assert time.monotonic() - start < 1.5
     assert not caplog.records
@@ -396,8 +400,10 @@ def test_closing_takes_less_than_a_second(sender: Sender, mode: str) -> None:
 def test_a_program_ends_although_its_source_is_blocked(sender: Sender) -> None:
     code = """if True:
         import sys, cv2
-        from softcore_edge_app.cameras.live_capture import LiveCapture
-        source = LiveCapture(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG, patience=0.5)
+        from softcore_edge_app.cameras.live_source import LiveSource
+        from softcore_edge_app.cameras.opencv_camera import OpenCvCamera
+        camera = OpenCvCamera(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG)
+        source = LiveSource(camera, patience=0.5)
         frames = source.read_frames()
         print(next(frames).reason, flush=True)
         while next(frames).reason is None: pass
@@ -416,8 +422,10 @@ def test_a_program_ends_although_its_source_is_blocked(sender: Sender) -> None:
 def test_a_program_ends_although_it_forgot_to_close_its_source(sender: Sender) -> None:
     code = """if True:
         import sys, cv2
-        from softcore_edge_app.cameras.live_capture import LiveCapture
-        frames = LiveCapture(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG).read_frames()
+        from softcore_edge_app.cameras.live_source import LiveSource
+        from softcore_edge_app.cameras.opencv_camera import OpenCvCamera
+        camera = OpenCvCamera(sys.argv[1], "line", "stream", backend=cv2.CAP_FFMPEG)
+        frames = LiveSource(camera).read_frames()
         next(frames)
         sys.modules["keep"] = frames
         """
@@ -476,9 +484,14 @@ def test_a_recorded_video_at_an_address_is_gone_through_like_a_file(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         capture = follow(f"http://127.0.0.1:{server.server_port}/line.avi")
         frames = list(capture.read_frames())
+        capture.open()
+        taken = [capture.take(number, time.monotonic(), float("inf")) for number in range(1, 8)]
+        capture.close()
         server.shutdown()
     assert [frame.name for frame in frames] == [f"line#{number}" for number in range(1, 7)]
     assert all(map(is_image, frames))
+    assert [frame.name for frame in taken[:-1]] == [frame.name for frame in frames]
+    assert taken[-1].reason == "the recording has come to its end"
     assert capture.remark is None
 
 
@@ -550,7 +563,7 @@ def fail() -> bool:
 def test_a_camera_that_dies_is_opened_again(monkeypatch: pytest.MonkeyPatch, end: Callable[[], bool]) -> None:
     first, second = Camera(3, end), Camera(10**6, fail)
     plug_in(monkeypatch, first, second)
-    frames = LiveCapture(0, "line", "camera", patience=0.5).read_frames()
+    frames = connect().read_frames()
     skip_to(frames, lambda _frame: second.frames < 10**6 - 5)
     assert first.released.is_set()
     assert first.settings == {cv2.CAP_PROP_BUFFERSIZE: 1}
@@ -565,7 +578,7 @@ def test_a_camera_that_never_returns_is_left_behind(monkeypatch: pytest.MonkeyPa
     let_go = threading.Event()
     stuck, other = Camera(3, let_go.wait), Camera(10**6, fail)
     plug_in(monkeypatch, stuck, other)
-    with closing(LiveCapture(0, "line", "camera", patience=0.5).read_frames()) as frames:
+    with closing(connect().read_frames()) as frames:
         _, before = skip_to(frames, is_silent)
         assert len(before) <= 3
         skip_to(frames, is_image)
@@ -591,7 +604,7 @@ def test_what_a_device_had_buffered_is_left_out(monkeypatch: pytest.MonkeyPatch)
             return True, image
 
     plug_in(monkeypatch, Numbered(10**6, fail))
-    with closing(LiveCapture(0, "line", "camera", patience=0.3).read_frames()) as frames:
+    with closing(connect(patience=0.3).read_frames()) as frames:
         taken, _ = skip_to(frames, lambda frame: frame.image is not None and frame.image[0, 0, 0] > 9)
     assert taken.image is not None
     assert taken.image[0, 0, 0] >= 14  # 10 to 13 waited
@@ -612,7 +625,7 @@ def test_another_camera_of_the_same_name_is_not_opened(
         return fail()
 
     plug_in(monkeypatch, Camera(3, unplug), Camera(10**6, fail))
-    capture = LiveCapture(0, "line", "camera", patience=0.5)
+    capture = connect()
     with closing(capture.read_frames()) as frames:
         told = "another camera has its name now (right eye; at the start left eye)"
         refused, _ = skip_to(frames, lambda frame: frame.reason and told in frame.reason)
@@ -647,7 +660,7 @@ def test_a_camera_without_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     camera = Camera(0, lambda: False)
     plug_in(monkeypatch, camera)
     with pytest.raises(SourceError, match=r"^line: the camera was opened but gave no frame$"):
-        next(LiveCapture(0, "line", "camera").read_frames())
+        next(connect().read_frames())
     assert camera.released.is_set()
 
 
@@ -655,7 +668,7 @@ def test_a_camera_without_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -
 def test_an_absent_camera_is_an_error_at_once(target: int | str) -> None:
     start = time.monotonic()
     with pytest.raises(SourceError, match=r"^line: (this camera can't be opened|no such camera)"):
-        next(LiveCapture(target, "line", "camera").read_frames())
+        next(connect(target).read_frames())
     assert time.monotonic() - start < 3
 
 
@@ -694,7 +707,7 @@ def test_a_stream_of_ffmpeg_is_back_soon_after_its_sender(monkeypatch: pytest.Mo
 
 def test_each_trigger_gets_the_first_frame_that_came_after_it(sender: Sender) -> None:
     camera = follow(sender.address, patience=5)
-    assert camera.open()
+    camera.open()
     try:
         since, numbers = [], []
         for number in range(1, 20):
@@ -718,7 +731,7 @@ def test_a_trigger_gets_the_frame_that_shows_its_moment_however_far_a_stream_is_
     """What comes at once shows the part before, half a second ago."""
     sender.delay = 0.5
     camera = follow(sender.address, patience=5, latency=sender.delay)
-    assert camera.open()
+    camera.open()
     try:
         for number in (1, 2):
             since = time.monotonic()
@@ -733,7 +746,7 @@ def test_a_trigger_gets_the_frame_that_shows_its_moment_however_far_a_stream_is_
 def test_what_waited_in_a_buffer_is_not_taken(sender: Sender) -> None:
     """After a network or a process that stood still, a trigger would get a frame of the parts before."""
     camera = follow(sender.address, patience=0.3)
-    assert camera.open()
+    camera.open()
     try:
         assert is_image(camera.take(1, time.monotonic(), float("inf")))
         sender.mode = "stall"
@@ -750,7 +763,7 @@ def test_what_waited_in_a_buffer_is_not_taken(sender: Sender) -> None:
 
 def test_the_patience_for_a_frame_begins_when_it_should_come(sender: Sender) -> None:
     camera = follow(sender.address, patience=0.2, latency=0.5)
-    assert camera.open()
+    camera.open()
     try:
         assert is_image(camera.take(1, time.monotonic(), float("inf")))
     finally:
@@ -759,7 +772,7 @@ def test_the_patience_for_a_frame_begins_when_it_should_come(sender: Sender) -> 
 
 def test_triggers_of_one_moment_get_frames_of_their_own(sender: Sender) -> None:
     camera = follow(sender.address, patience=5)
-    assert camera.open()
+    camera.open()
     try:
         now = time.monotonic()
         numbers = [read_number(camera.take(number, now, float("inf"))) for number in range(1, 6)]
@@ -770,7 +783,7 @@ def test_triggers_of_one_moment_get_frames_of_their_own(sender: Sender) -> None:
 
 def test_a_trigger_without_a_frame_in_time_has_the_reason(sender: Sender) -> None:
     camera = follow(sender.address, patience=5)
-    assert camera.open()
+    camera.open()
     try:
         camera.take(1, time.monotonic(), float("inf"))
         assert camera.fault is None
@@ -788,7 +801,7 @@ def test_a_trigger_without_a_frame_in_time_has_the_reason(sender: Sender) -> Non
 
 def test_who_waits_is_let_go_when_the_camera_is_left(sender: Sender) -> None:
     camera = follow(sender.address, patience=60)
-    assert camera.open()
+    camera.open()
     sender.mode = "block"
     time.sleep(0.2)
     threading.Timer(0.2, camera.leave).start()
@@ -813,14 +826,13 @@ def test_properties_are_set_at_each_opening(sender: Sender, monkeypatch: pytest.
         def __getattr__(self, name: str) -> Any:
             return getattr(self._real, name)
 
-    open_capture = live_reader.open_capture
+    open_capture = opencv_camera.open_capture
     monkeypatch.setattr(
-        live_reader, "open_capture", lambda *given, **more: Capture(open_capture(*given, **more))
+        opencv_camera, "open_capture", lambda *given, **more: Capture(open_capture(*given, **more))
     )
     wanted = {cv2.CAP_PROP_EXPOSURE: -6.0, cv2.CAP_PROP_GAIN: 4.0}
-    camera = LiveCapture(
-        sender.address, "line", "stream", backend=cv2.CAP_FFMPEG, patience=0.5, properties=wanted
-    )
+    opened = OpenCvCamera(sender.address, "line", "stream", backend=cv2.CAP_FFMPEG, properties=wanted)
+    camera = LiveSource(opened, patience=0.5)
     with closing(camera.read_frames()) as frames:
         next(frames)
         sender.mode = "end"
