@@ -17,8 +17,8 @@ import numpy as np
 from softcore_runtime import Decision, Inspector, read_image
 from tqdm import tqdm
 
-from softcore_benchmarks.category import Category
-from softcore_benchmarks.metrics import aupro, auroc
+from softcore_benchmarks.data.category import Category
+from softcore_benchmarks.measuring.metrics import aupro, auroc
 
 
 @dataclass(frozen=True)

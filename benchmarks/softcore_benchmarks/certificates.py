@@ -31,7 +31,7 @@ from softcore_runtime.search.hnsw import HnswIndex
 from softcore_runtime.search.search import Search
 from tqdm import tqdm
 
-from softcore_benchmarks.category import Category, find_categories
+from softcore_benchmarks.data.category import Category, find_categories
 
 __all__ = ["compare", "exhaustive_scores"]
 

@@ -34,18 +34,18 @@ from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import UsageError
 from softcore_runtime.search.hnsw import HnswIndex
 
-from softcore_benchmarks.anomalib_patchcore import (
+from softcore_benchmarks.baselines.anomalib_patchcore import (
     FORMS,
     AnomalibPatchcore,
     Form,
     PatchcoreSettings,
     image_auroc,
 )
-from softcore_benchmarks.anomalib_process import PYTHON
-from softcore_benchmarks.category import Category
-from softcore_benchmarks.interleaving import Times, calm_threads, interleave
+from softcore_benchmarks.baselines.anomalib_process import PYTHON
+from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.latency_report import Measured, write_report
-from softcore_benchmarks.machine import describe_machine
+from softcore_benchmarks.measuring.interleaving import Times, calm_threads, interleave
+from softcore_benchmarks.measuring.machine import describe_machine
 
 NETWORKS = (  # engine and precision
     ("openvino", "bf16"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from softcore_benchmarks.interleaving import Times
+from softcore_benchmarks.measuring.interleaving import Times
 
 __all__ = ["Measured", "write_report"]
 

@@ -23,17 +23,18 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 from tqdm import tqdm
 
-from softcore_benchmarks import cells, cflow
-from softcore_benchmarks.anomalib_process import PYTHON
-from softcore_benchmarks.category import Category, find_categories
-from softcore_benchmarks.cells import Ground
-from softcore_benchmarks.feature_store import Network, load_features
-from softcore_benchmarks.figures import draw_figures, embed_coresets, plot_embedding
-from softcore_benchmarks.methods import METHODS, SWEEPS, Images
-from softcore_benchmarks.noise import NOISES
-from softcore_benchmarks.published import MVTEC_AD
-from softcore_benchmarks.report import write_report
-from softcore_benchmarks.tables import list_figures, list_tables
+from softcore_benchmarks.baselines import cflow
+from softcore_benchmarks.baselines.anomalib_process import PYTHON
+from softcore_benchmarks.data.category import Category, find_categories
+from softcore_benchmarks.data.feature_store import Network, load_features
+from softcore_benchmarks.protocol import cells
+from softcore_benchmarks.protocol.cells import Ground
+from softcore_benchmarks.protocol.figures import draw_figures, embed_coresets, plot_embedding
+from softcore_benchmarks.protocol.methods import METHODS, SWEEPS, Images
+from softcore_benchmarks.protocol.noise import NOISES
+from softcore_benchmarks.protocol.published import MVTEC_AD
+from softcore_benchmarks.protocol.report import write_report
+from softcore_benchmarks.protocol.tables import list_figures, list_tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from softcore_runtime.bundle import bundle
 from softcore_runtime.images.image_file import read_image
 
 from softcore_benchmarks.accuracy import measure
-from softcore_benchmarks.category import Category
+from softcore_benchmarks.data.category import Category
 
 SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"

@@ -38,9 +38,9 @@ from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.search import Search
 
-from softcore_benchmarks.category import Category
-from softcore_benchmarks.interleaving import Times, calm_threads, interleave
-from softcore_benchmarks.machine import describe_machine
+from softcore_benchmarks.data.category import Category
+from softcore_benchmarks.measuring.interleaving import Times, calm_threads, interleave
+from softcore_benchmarks.measuring.machine import describe_machine
 
 SIZES = (1_000, 5_000, 20_000, 80_000)
 CAMERAS = (1, 2, 4)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from softcore_benchmarks.category import Category
-from softcore_benchmarks.cells import Ground
-from softcore_benchmarks.cflow import Environment
-from softcore_benchmarks.feature_store import Network, load_features
-from softcore_benchmarks.methods import Images
+from softcore_benchmarks.baselines.cflow import Environment
+from softcore_benchmarks.data.category import Category
+from softcore_benchmarks.data.feature_store import Network, load_features
+from softcore_benchmarks.protocol.cells import Ground
+from softcore_benchmarks.protocol.methods import Images
 from softcore_export.settings import ExportSettings
 from softcore_runtime.images.preprocessing import Preprocessing
 

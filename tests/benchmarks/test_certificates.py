@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from softcore_benchmarks import certificates
-from softcore_benchmarks.category import Category
 from softcore_benchmarks.certificates import LIMITS, compare, exhaustive_scores
+from softcore_benchmarks.data.category import Category
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from softcore_benchmarks import latency
-from softcore_benchmarks.anomalib_patchcore import FORMS
-from softcore_benchmarks.category import Category
+from softcore_benchmarks.baselines.anomalib_patchcore import FORMS
+from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.latency import Frames, Rival, _time, _watch_edge
 from softcore_runtime import Inspector
 

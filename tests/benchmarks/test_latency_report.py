@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from softcore_benchmarks.interleaving import Times
 from softcore_benchmarks.latency_report import Measured, write_report
+from softcore_benchmarks.measuring.interleaving import Times
 
 GOOD = {
     "a fp32: bare network": Times(10.0, 11.0, 1.0),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from softcore_benchmarks import cells, paper
+from softcore_benchmarks import paper
+from softcore_benchmarks.protocol import cells
 from softcore_runtime.cli.command_line import INTERRUPTED
 
 METHODS = ["patchcore", "padim-star-denoised-padim", "softcore-lof", "lof-k-3", "lof-tau-0.3"]

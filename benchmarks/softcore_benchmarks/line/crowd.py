@@ -28,7 +28,7 @@ from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.errors import SoftCoreError
 
 from softcore_benchmarks.line.results import tell_results
-from softcore_benchmarks.machine import describe_machine
+from softcore_benchmarks.measuring.machine import describe_machine
 
 __all__ = ["main", "measure_crowd"]
 

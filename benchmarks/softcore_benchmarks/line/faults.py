@@ -35,10 +35,10 @@ from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
-from softcore_benchmarks.line.load import load
 from softcore_benchmarks.line.results import tell_results
-from softcore_benchmarks.line.rig import Plan, Rig
-from softcore_benchmarks.line.stream import FAULTS, Stream
+from softcore_benchmarks.line.rig.load import load
+from softcore_benchmarks.line.rig.rig import Plan, Rig
+from softcore_benchmarks.line.rig.stream import FAULTS, Stream
 
 __all__ = ["Findings", "inflict", "main"]
 

@@ -25,10 +25,10 @@ from softcore_runtime import read_image
 from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
-from softcore_benchmarks.line.load import load
 from softcore_benchmarks.line.pages import browse
 from softcore_benchmarks.line.results import tell_results
-from softcore_benchmarks.line.rig import Plan, Rig
+from softcore_benchmarks.line.rig.load import load
+from softcore_benchmarks.line.rig.rig import Plan, Rig
 
 __all__ = ["Growth", "main", "measure_growth"]
 

@@ -27,7 +27,7 @@ from softcore_runtime.cli.command_line import Parser, run
 from tqdm import tqdm
 
 from softcore_benchmarks.line.results import tell_results
-from softcore_benchmarks.line.rig import Plan, Rig
+from softcore_benchmarks.line.rig.rig import Plan, Rig
 
 __all__ = ["Losses", "kill_again_and_again", "main"]
 

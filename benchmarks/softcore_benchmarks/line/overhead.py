@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from softcore_benchmarks.line.pages import browse
 from softcore_benchmarks.line.results import tell_results
-from softcore_benchmarks.machine import describe_machine
+from softcore_benchmarks.measuring.machine import describe_machine
 
 __all__ = ["main", "measure_overhead"]
 

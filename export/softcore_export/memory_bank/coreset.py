@@ -26,7 +26,7 @@ def draw_coreset(
 
     Every next entry is the kept patch farthest from all chosen ones, in a random projection to at most
     `PROJECTION` dimensions. Its axes are orthonormal, which distorts distances less than plain Gaussian
-    ones do (`softcore_benchmarks.projection`). Repeatable for a seed on one machine.
+    ones do (`softcore_benchmarks.research.projection`). Repeatable for a seed on one machine.
 
     Args:
         features: float32 `[N, P, d]`; may be mapped from disk.

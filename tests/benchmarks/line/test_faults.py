@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_benchmarks.line.broker import find_mosquitto
 from softcore_benchmarks.line.faults import inflict
-from softcore_benchmarks.line.rig import Plan, Rig
+from softcore_benchmarks.line.rig.broker import find_mosquitto
+from softcore_benchmarks.line.rig.rig import Plan, Rig
 
 pytestmark = pytest.mark.skipif(
     not find_mosquitto() or not shutil.which("ffmpeg"),

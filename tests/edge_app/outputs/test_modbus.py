@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
-from softcore_benchmarks.line.plc import Plc
+from softcore_benchmarks.line.rig.plc import Plc
 from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.ledger.origin import Origin, find_origin, make_trigger_id
 from softcore_edge_app.ledger.row import Entry

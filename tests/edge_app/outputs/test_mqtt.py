@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from pydantic import ValidationError
-from softcore_benchmarks.line.broker import Broker, find_mosquitto
+from softcore_benchmarks.line.rig.broker import Broker, find_mosquitto
 from softcore_edge_app.configuration.options import MqttOptions
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.row import Entry

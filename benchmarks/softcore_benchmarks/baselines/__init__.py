@@ -1,0 +1,1 @@
+"""Baselines: the methods that SoftCore is measured beside."""

@@ -1,0 +1,1 @@
+"""Rig: cameras, a broker and a PLC around a `softcore-edge` process."""

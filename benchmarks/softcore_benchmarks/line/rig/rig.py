@@ -1,0 +1,201 @@
+"""Rig: a `softcore-edge` process with two cameras, a broker and a PLC, all of them real."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from softcore_benchmarks.line.rig.broker import Broker
+from softcore_benchmarks.line.rig.plc import Plc
+from softcore_benchmarks.line.rig.stream import Stream
+from softcore_benchmarks.line.rig.watcher import Watcher
+
+__all__ = ["Plan", "Rig"]
+
+_WAIT = 120  # seconds for a start
+
+_CONFIGURATION = """\
+ledger = "{folder}/line.ledger"
+log = "json"
+engine = "{engine}"
+
+[cameras.left]
+source = "{left}"
+recipes = {{ first = "{first}", second = "{second}" }}
+trigger = "external"
+deadline = {deadline}
+queue = {queue}
+frozen_after = 0.5
+
+[cameras.right]
+source = "{right}"
+bundle = "{first}"
+trigger = "external"
+deadline = {deadline}
+queue = {queue}
+frozen_after = 0.5
+
+[mqtt]
+host = "127.0.0.1"
+port = {broker}
+
+[modbus]
+host = "127.0.0.1"
+port = {plc}
+camera = "right"
+poll = 0.002
+
+[http]
+port = {port}
+token_file = "{folder}/token"
+
+[archive]
+folder = "{archive}"
+max_gigabytes = 0.05
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a rig is made of.
+
+    Attributes:
+        first, second: two bundles of one product.
+        image: what is in front of the cameras, uint8 BGR `[H, W, 3]`.
+        rate: frames a second.
+        archive: where images are kept.
+        engine: as for `softcore-edge`.
+        deadline: seconds.
+        queue: triggers.
+    """
+
+    first: Path
+    second: Path
+    image: NDArray[np.uint8]
+    rate: int
+    archive: Path
+    engine: str = "auto"
+    deadline: float = 1.0
+    queue: int = 16
+
+
+class Rig:
+    """A context manager that starts it all and ends it.
+
+    Args:
+        folder: an empty one; the ledger, the log and the decisions' lines lie in it.
+        plan: of what.
+    """
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        self.token = secrets.token_hex(16)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Rig:
+        folder, plan = self.folder, self.plan
+        with ExitStack() as stack:
+            self.left = Stream(folder / "left", plan.image, plan.rate)
+            stack.callback(self.left.close)
+            self.right = Stream(folder / "right", plan.image, plan.rate)
+            stack.callback(self.right.close)
+            self.broker = stack.enter_context(Broker(folder / "broker"))
+            self.watcher = Watcher(self.broker.port)
+            stack.callback(self.watcher.close)
+            self.plc = Plc(scan=0.001, window=3)
+            self.plc.start()
+            stack.callback(self.plc.stop)
+            token = folder / "token"
+            token.touch(0o600)
+            token.write_text(self.token)
+            (folder / "line.toml").write_text(
+                _CONFIGURATION.format(
+                    folder=folder, left=self.left.address, right=self.right.address, first=plan.first,
+                    second=plan.second, broker=self.broker.port, plc=self.plc.port, port=self.port,
+                    archive=plan.archive, engine=plan.engine, deadline=plan.deadline, queue=plan.queue,
+                )
+            )  # fmt: skip
+            stack.callback(self.kill)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def start(self) -> float:
+        """Start the line, and return after how many seconds it was ready.
+
+        Raises:
+            TimeoutError: it isn't.
+        """
+        command = [
+            str(Path(sys.executable).with_name("softcore-edge")),
+            "--config",
+            f"{self.folder}/line.toml",
+        ]
+        began = time.monotonic()
+        with (self.folder / "out").open("ab") as out, (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=out, stderr=log)
+        while not self.ask("readyz"):
+            process = self.process
+            if process is None or process.poll() is not None or time.monotonic() > began + _WAIT:
+                raise TimeoutError(f"the line doesn't start: {self.log[-2000:]}")
+            time.sleep(0.02)
+        return time.monotonic() - began
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the line over HTTP; None where it doesn't answer, or refuses."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", data, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own address
+                return json.loads(answer.read())
+        except OSError:
+            return None
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> float:
+        """End the line by a signal, and return how many seconds that took."""
+        if self.process is None:
+            return 0.0
+        began, process = time.monotonic(), self.process
+        process.send_signal(how)
+        process.wait(60)
+        self.process = None
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """End the line by SIGKILL."""
+        self.end(signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        """The line's process, which was started."""
+        if self.process is None:
+            raise RuntimeError("the line wasn't started")
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """All that the line said on standard error."""
+        return (self.folder / "log").read_text(errors="replace")

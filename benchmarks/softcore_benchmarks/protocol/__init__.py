@@ -1,0 +1,1 @@
+"""Protocol: the paper's noise, methods, tables and figures."""

@@ -1,0 +1,205 @@
+"""Figures: the paper's plots, from finished cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.manifold import TSNE
+from softcore_export.train import fit
+from softcore_runtime.cli.progress import hide_bars
+
+from softcore_benchmarks.protocol.cells import Ground
+from softcore_benchmarks.protocol.methods import TAUS
+
+__all__ = ["Embedding", "draw_figures", "embed_coresets", "plot_embedding"]
+
+_MOST_PANELS = 4  # with more categories, their average
+_LINES = {
+    # row: colour (safe for colour-blind readers), marker
+    "PatchCore": ("#4d4d4d", "o"),
+    "PaDiM": ("#b3b3b3", "s"),
+    "CFLOW": ("#8c6bb1", "D"),
+    "PaDiM*-denoised PatchCore": ("#e69f00", "^"),
+    "SoftCore-nearest": ("#56b4e9", "v"),
+    "SoftCore-gaussian": ("#009e73", "P"),
+    "SoftCore-lof": ("#d55e00", "*"),
+}
+_SHOWN = 2000  # entries of a coreset in the embedding
+_STYLE: dict[Any, Any] = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 9,
+    "savefig.dpi": 130,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Two coresets of the same dirty images, in the plane.
+
+    Attributes:
+        points: float32 `[n, 2]` by row's name.
+        noisy: bool `[n]` by row's name: the entry was cut out of a defect.
+    """
+
+    points: dict[str, NDArray[np.float32]]
+    noisy: dict[str, NDArray[np.bool_]]
+
+
+def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tuple[str, Path]]:
+    """Draw what there is data for; return titles and files."""
+    made = []
+    for old in folder.glob("figure-[3467].png"):
+        old.unlink()
+    with mpl.rc_context(_STYLE):
+        for number, scenario, value, name in (
+            (3, "overlap", "image_auroc", "Image AUROC"),
+            (6, "no overlap", "image_auroc", "Image AUROC"),
+            (7, "overlap", "pixel_auroc", "Pixel AUROC"),
+        ):
+            image = _plot_by_noise(figures, scenario, value, name)
+            if image:
+                title = f"Figure {number}: {name} against noise, {scenario}"
+                made.append((title, _save(image, folder / f"figure-{number}.png")))
+        image = _plot_by_tau(figures, noise)
+        if image:
+            title = f"Figure 4: Image AUROC of SoftCore-lof against tau, noise {noise:g}"
+            made.insert(1, (title, _save(image, folder / "figure-4.png")))
+    return made
+
+
+def embed_coresets(ground: Ground, noise: float, rows: Iterable[tuple[str, str]]) -> Embedding:
+    """Lay coresets out in the plane by t-SNE, all in one (van der Maaten and Hinton, 2008).
+
+    Args:
+        ground: a category.
+        noise: defects in training.
+        rows: names, and the discriminator of each.
+    """
+    train, drawn = ground.dirty(noise)
+    side = round(train.features.shape[1] ** 0.5)
+    noisy_cells = _noisy_cells(ground, drawn, side)
+    rng = np.random.default_rng(0)
+    banks, noisy = [], {}
+    for row, discriminator in rows:
+        settings = ground.settings.model_copy(update={"discriminator": discriminator})
+        with hide_bars():
+            learned = fit(train.features, (side, side), settings, torch.device("cpu"))
+        some = np.sort(rng.permutation(len(learned.bank))[:_SHOWN])
+        image, at_row, at_column = learned.origins[some].T
+        banks.append(learned.bank[some])
+        noisy[row] = noisy_cells[image, at_row * side + at_column]
+    plane = TSNE(init="pca", random_state=0).fit_transform(np.concatenate(banks))
+    parts = np.split(plane, np.cumsum([len(bank) for bank in banks])[:-1])
+    return Embedding(dict(zip(noisy, parts, strict=True)), noisy)
+
+
+def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
+    """Draw one panel a coreset, entries out of defects on top in red."""
+    with mpl.rc_context(_STYLE):
+        image, panels = plt.subplots(
+            1, len(embedding.points), figsize=(9, 4.4), sharex=True, sharey=True, layout="constrained"
+        )
+        for panel, (row, points) in zip(np.atleast_1d(panels), embedding.points.items(), strict=True):
+            noisy = embedding.noisy[row]
+            panel.scatter(*points[~noisy].T, s=3, c="#bdbdbd", linewidths=0, label="of good parts")
+            panel.scatter(*points[noisy].T, s=9, c="#d62728", linewidths=0, label="of defects")
+            panel.set_title(f"{row}: {int(noisy.sum())} of {len(noisy)} entries are of defects")
+            panel.set_xticks([])
+            panel.set_yticks([])
+        panel.legend(markerscale=3, frameon=False, loc="lower right")
+        image.suptitle(caption, fontsize=9)
+        _save(image, file)
+
+
+def _noisy_cells(ground: Ground, drawn: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
+    """Name the training patches of a defect: those under its mask; without masks, all of its image."""
+    cells = np.zeros((len(ground.train) + len(drawn), side * side), np.bool_)
+    for place, row in enumerate(drawn, len(ground.train)):
+        if ground.masks is None:
+            cells[place] = True
+        else:
+            mask = ground.masks[row].astype(np.float32)
+            cells[place] = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA).ravel() > 0
+    return cells
+
+
+def _plot_by_noise(figures: pd.DataFrame, scenario: str, value: str, name: str) -> Figure | None:
+    wanted = figures[(figures["scenario"] == scenario) & figures["row"].isin(list(_LINES))].dropna(
+        subset=value
+    )
+    if wanted["noise"].nunique() < 2:
+        return None
+    panels = _panels(wanted)
+    image, axes = _subplots(len(panels))
+    for axis, (title, part) in zip(axes, panels, strict=True):
+        for row, (colour, marker) in _LINES.items():
+            line = part[part["row"] == row].groupby("noise")[value].mean()
+            if len(line):
+                axis.plot(line.index, line, color=colour, marker=marker, markersize=5, label=row)
+        axis.set_title(title)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel(name)
+    image.supxlabel("defects per good training image", fontsize=9)
+    _add_legend(image, axes)
+    return image
+
+
+def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
+    taus = {f"LOF, tau = {tau}": tau for tau in TAUS}
+    wanted = figures[(figures["noise"] == noise) & figures["row"].isin(list(taus))]
+    if wanted.empty:
+        return None
+    panels = _panels(wanted)
+    image, axes = _subplots(len(panels))
+    for axis, (title, part) in zip(axes, panels, strict=True):
+        for scenario, style in (("overlap", "-"), ("no overlap", "--")):
+            found = part[part["scenario"] == scenario].dropna(subset="image_auroc")
+            line = found.assign(tau=found["row"].map(taus)).groupby("tau")["image_auroc"].mean()
+            axis.plot(line.index, line, style, color="#d55e00", marker="o", markersize=4, label=scenario)
+        axis.set_title(title)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("Image AUROC")
+    image.supxlabel("tau: the share of patches that is thrown away", fontsize=9)
+    _add_legend(image, axes)
+    return image
+
+
+def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
+    """Give each category a panel; if there are many, one panel for their average."""
+    parts = [(str(name), part) for name, part in figures.groupby("category", sort=False)]
+    return parts if len(parts) <= _MOST_PANELS else [(f"average of {len(parts)} categories", figures)]
+
+
+def _subplots(n: int) -> tuple[Figure, list[Axes]]:
+    image, axes = plt.subplots(1, n, figsize=(4 * n + 0.8, 4.2), squeeze=False, layout="constrained")
+    return image, list(axes[0])
+
+
+def _add_legend(image: Figure, axes: Iterable[Axes]) -> None:
+    """Name every line once, over the panels; a category may lack some."""
+    named: dict[str, Any] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        named |= dict(zip(map(str, labels), handles, strict=True))
+    columns = 2 if image.get_figwidth() < 6 else 4
+    image.legend(list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False)
+
+
+def _save(image: Figure, file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image.savefig(file)
+    plt.close(image)
+    return file

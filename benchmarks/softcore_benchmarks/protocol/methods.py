@@ -1,0 +1,218 @@
+"""Methods: the rows of the paper's tables, each from the same features to patch scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_export.settings import ExportSettings
+from softcore_export.train import fit
+from softcore_runtime.cli.progress import hide_bars
+from softcore_runtime.inspection.anomaly_map import draw_map
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
+
+from softcore_benchmarks.baselines import cflow
+from softcore_benchmarks.baselines.padim import Padim
+
+__all__ = [
+    "LOF_KS",
+    "METHODS",
+    "PADIM_STAR",
+    "SWEEPS",
+    "TAUS",
+    "Images",
+    "Method",
+    "Scores",
+    "Task",
+]
+
+LOF_KS = (3, 4, 5, 6, 7, 8, 9)
+SWEEPS = ("lof-k-", "lof-tau-")  # methods of these names vary one setting, and are run at one noise only
+TAUS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+PADIM_STAR = "PaDiM*"  # with ResNet-18, whatever the others' backbone
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What a method is given of n images.
+
+    Attributes:
+        features: float32 `[n, P, d]`, of the run's backbone.
+        resnet18: float32 `[n, P, d']`, of ResNet-18; the same array where that is the run's backbone.
+        crops: uint8 BGR `[n, crop, crop, 3]`.
+    """
+
+    features: NDArray[np.float32]
+    resnet18: NDArray[np.float32]
+    crops: NDArray[np.uint8]
+
+    def take(self, rows: NDArray[np.int64]) -> Images:
+        """Copy some of them."""
+        features = self.features[rows]
+        same = self.resnet18 is self.features
+        return Images(features, features if same else self.resnet18[rows], self.crops[rows])
+
+    def join(self, others: Images) -> Images:
+        """Put others after these."""
+        features = np.concatenate([self.features, others.features])
+        same = self.resnet18 is self.features
+        resnet18 = features if same else np.concatenate([self.resnet18, others.resnet18])
+        return Images(features, resnet18, np.concatenate([self.crops, others.crops]))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Training images and how to train on them.
+
+    Attributes:
+        train: the training images, defects among them.
+        settings: coreset ratio, tau, k and seed; a method overrides what makes it another one.
+        cflow: how CFLOW is run.
+    """
+
+    train: Images
+    settings: ExportSettings
+    cflow: cflow.Environment
+
+    @property
+    def crop(self) -> int:
+        """Pixels of a crop's side."""
+        return int(self.train.crops.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A row's answers.
+
+    Attributes:
+        images: float32 `[M]`, higher for a defect.
+        draw_maps: draws the anomaly maps, float32 `[M, crop, crop]`; only pixel-level figures need them.
+    """
+
+    images: NDArray[np.float32]
+    draw_maps: Callable[[], NDArray[np.float32]]
+
+
+Scorer = Callable[[Images], dict[str, Scores]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One training, and the rows that come of it.
+
+    Attributes:
+        rows: names in the tables.
+        fit: learns from a task and returns what scores test images, row by row.
+        needs_cflow: whether CFLOW's own environment must be there.
+    """
+
+    rows: tuple[str, ...]
+    fit: Callable[[Task], Scorer]
+    needs_cflow: bool = False
+
+
+def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
+    """Fit SoftCore, or PatchCore with discriminator `none`; rows are without soft weights, then with."""
+    chosen = ExportSettings.model_validate(task.settings.model_dump() | settings)
+    positions, dim = task.train.features.shape[1:]
+    side = round(positions**0.5)
+    with hide_bars():
+        learned = fit(task.train.features, (side, side), chosen, torch.device("cpu"))
+
+    def score(test: Images) -> dict[str, Scores]:
+        entries, distances = ExhaustiveSearch(learned.bank).nearest(test.features.reshape(-1, dim))
+        plain = distances.astype(np.float32).reshape(len(test), positions)
+        soft = learned.weights[entries].reshape(plain.shape) * plain
+        return {
+            row: Scores(patches.max(axis=1), partial(_draw_maps, patches, task.crop))
+            for row, patches in zip(rows, (plain, soft), strict=False)
+        }
+
+    return score
+
+
+def _bank(*rows: str, **settings: object) -> Method:
+    return Method(rows, lambda task: _fit_bank(task, rows, **settings))
+
+
+def _fit_padim(row: str, train: NDArray[np.float32], crop: int, star: bool) -> Scorer:
+    """Fit PaDiM; its image score is the highest of the smoothed map, as in the authors' code."""
+    learned = Padim.fit(train)
+
+    def score(test: Images) -> dict[str, Scores]:
+        maps = _draw_maps(learned.score(test.resnet18 if star else test.features), crop)
+        return {row: Scores(maps.max(axis=(1, 2)), lambda: maps)}
+
+    return score
+
+
+def _padim(row: str, star: bool) -> Method:
+    return Method(
+        (row,),
+        lambda task: _fit_padim(row, task.train.resnet18 if star else task.train.features, task.crop, star),
+    )
+
+
+def _fit_cflow(task: Task, row: str) -> Scorer:
+    learned = cflow.Cflow.fit(task.cflow, task.train.crops, task.settings.seed)
+
+    def score(test: Images) -> dict[str, Scores]:
+        maps = learned.score(test.crops)
+        return {row: Scores(maps.max(axis=(1, 2)), lambda: maps)}
+
+    return score
+
+
+def _denoised(method: Method, row: str) -> Method:
+    """Put image-level denoising before a method: leave out the share tau that PaDiM* scores highest."""
+
+    def fit_rest(task: Task) -> Scorer:
+        judge = _fit_padim(PADIM_STAR, task.train.resnet18, task.crop, star=True)
+        scores = judge(task.train)[PADIM_STAR].images
+        keep = len(scores) - int(task.settings.tau * len(scores))
+        rest = np.sort(np.argsort(scores, kind="stable")[:keep])
+        learned = method.fit(Task(task.train.take(rest), task.settings, task.cflow))
+        return lambda test: {row: next(iter(learned(test).values()))}
+
+    return Method((row,), fit_rest, method.needs_cflow)
+
+
+def _draw_maps(patches: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
+    """Draw anomaly maps `[M, crop, crop]` of patch scores `[M, P]`."""
+    side = round(patches.shape[1] ** 0.5)
+    return np.stack([draw_map(image.reshape(side, side), crop) for image in patches])
+
+
+def _softcore(name: str, **settings: object) -> Method:
+    return _bank(f"{name}, no weights", name, **settings)
+
+
+_PATCHCORE = _bank("PatchCore", discriminator="none")
+_PADIM = _padim("PaDiM", star=False)
+_CFLOW = Method(("CFLOW",), lambda task: _fit_cflow(task, "CFLOW"), needs_cflow=True)
+
+METHODS: dict[str, Method] = {
+    "patchcore": _PATCHCORE,
+    "patchcore-random": _bank(
+        "PatchCore-1 %-random", discriminator="none", sampler="random", coreset_ratio=0.01
+    ),
+    "padim": _PADIM,
+    "padim-star": _padim(PADIM_STAR, star=True),
+    "padim-star-denoised-padim": _denoised(_PADIM, "PaDiM*-denoised PaDiM"),
+    "padim-star-denoised-patchcore": _denoised(_PATCHCORE, "PaDiM*-denoised PatchCore"),
+    "softcore-auto": _bank("SoftCore", discriminator="auto"),
+    "softcore-nearest": _softcore("SoftCore-nearest", discriminator="nearest"),
+    "softcore-gaussian": _softcore("SoftCore-gaussian", discriminator="gaussian"),
+    "softcore-lof": _softcore("SoftCore-lof", discriminator="lof"),
+    **{f"lof-k-{k}": _softcore(f"LOF, k = {k}", discriminator="lof", lof_k=k) for k in LOF_KS},
+    **{f"lof-tau-{tau}": _softcore(f"LOF, tau = {tau}", discriminator="lof", tau=tau) for tau in TAUS},
+    "cflow": _CFLOW,
+    "padim-star-denoised-cflow": _denoised(_CFLOW, "PaDiM*-denoised CFLOW"),
+}

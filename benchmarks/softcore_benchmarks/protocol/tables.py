@@ -1,0 +1,276 @@
+"""Tables: the paper's, from finished cells, as data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from softcore_benchmarks.protocol import published
+from softcore_benchmarks.protocol.cells import Cell
+from softcore_benchmarks.protocol.methods import LOF_KS, METHODS, SWEEPS
+from softcore_benchmarks.protocol.noise import SCENARIOS
+
+__all__ = ["CLEAN", "ROWS", "Table", "list_figures", "list_tables"]
+
+CLEAN = "clean"
+AVERAGE = "average"
+GAP = "gap to clean"
+# The rows of the main tables, in order: the baselines, then ours.
+ROWS = tuple(
+    row
+    for name in ("patchcore", "patchcore-random", "padim", "padim-star", "cflow", *METHODS)
+    if not name.startswith(SWEEPS)
+    for row in METHODS[name].rows
+)
+ROWS = tuple(dict.fromkeys(ROWS))
+_DENOISED = (
+    *("PaDiM", "PaDiM*-denoised PaDiM", "CFLOW", "PaDiM*-denoised CFLOW"),
+    *("PatchCore", "PaDiM*-denoised PatchCore", "SoftCore-lof"),
+)
+_ABLATION = (
+    ("PatchCore", "none", "-"),
+    *((f"SoftCore-{name}, no weights", name, "no") for name in ("nearest", "gaussian", "lof")),
+    *((f"SoftCore-{name}", name, "yes") for name in ("nearest", "gaussian", "lof")),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of the paper.
+
+    Attributes:
+        name: of its file.
+        title: what it shows.
+        frame: a column an attribute; figures as floats, NaN where nothing was computed.
+    """
+
+    name: str
+    title: str
+    frame: pd.DataFrame
+
+
+def list_figures(cells: Iterable[Cell]) -> pd.DataFrame:
+    """Lay all cells out, one line a category, noise, row and scenario."""
+    lines = [
+        {
+            "category": cell.category,
+            "noise": cell.noise,
+            "method": cell.method,
+            "row": row,
+            "scenario": scenario,
+            **figures.model_dump(),
+            "trained_on": cell.trained_on,
+            "defects": cell.defects,
+            "fit_seconds": cell.fit_seconds,
+            "score_seconds": cell.score_seconds,
+            "backbone_seconds": cell.backbone_seconds,
+        }
+        for cell in cells
+        for row, scenarios in cell.figures.items()
+        for scenario, figures in scenarios.items()
+    ]
+    frame: pd.DataFrame = pd.DataFrame(lines)
+    return frame
+
+
+def list_tables(cells: list[Cell], noise: float) -> list[Table]:
+    """Make the paper's tables at a noise, and one of all noises a category."""
+    figures = list_figures(cells)
+    categories = list(dict.fromkeys(figures["category"]))
+    at = f"noise {noise:g}"
+    tables = [
+        *_by_category(figures, noise, "image_auroc", ROWS, "1", f"Image AUROC, {at}"),
+        _pixel_summary(figures, noise, categories),
+        _ablation(figures, noise, categories),
+        _neighbours(figures, noise, categories),
+        *_by_category(figures, noise, "pixel_auroc", ROWS, "5", f"Pixel AUROC, {at}"),
+        *_by_category(
+            figures, noise, "aupro", ROWS, "5-aupro", f"AUPRO (to a false positive rate of 0.3), {at}"
+        ),
+        _denoising(
+            figures,
+            noise,
+            "image_auroc",
+            "6",
+            f"Image-level against patch-level denoising, image AUROC, {at}",
+        ),
+        _denoising(
+            figures,
+            noise,
+            "pixel_auroc",
+            "7",
+            f"Image-level against patch-level denoising, pixel AUROC, {at}",
+        ),
+        _times(figures, noise, categories),
+    ]
+    for category in categories:
+        tables += [
+            _by_noise(figures, category, scenario, "image_auroc", "Image AUROC") for scenario in SCENARIOS
+        ]
+    paper = _beside_the_paper(cells, figures)
+    return [*tables, *paper]
+
+
+def _pick(
+    figures: pd.DataFrame, value: str, noise: float, scenario: str, rows: Iterable[str]
+) -> pd.DataFrame:
+    """Lay one figure out: rows by categories."""
+    wanted = figures[(figures["noise"] == noise) & (figures["scenario"] == scenario)]
+    laid: pd.DataFrame = wanted.pivot_table(index="row", columns="category", values=value, dropna=False)
+    columns = [name for name in dict.fromkeys(figures["category"]) if name in laid]
+    ordered: pd.DataFrame = laid.reindex(index=list(rows), columns=columns)
+    return ordered
+
+
+def _by_category(
+    figures: pd.DataFrame, noise: float, value: str, rows: Iterable[str], number: str, title: str
+) -> list[Table]:
+    clean = _pick(figures, value, 0.0, SCENARIOS[1], rows).dropna(axis="columns", how="all")
+    if clean.empty:
+        return []
+    tables = []
+    for scenario in (CLEAN, *SCENARIOS):
+        frame = (
+            clean if scenario == CLEAN else _pick(figures, value, noise, scenario, rows).reindex_like(clean)
+        )
+        both = frame.notna() & clean.notna()
+        average = frame.mean(axis=1).where(frame.notna().all(axis=1))
+        gap = (frame - clean).where(both).mean(axis=1).where(both.all(axis=1))
+        frame = frame.assign(**{AVERAGE: average})
+        if scenario != CLEAN:
+            frame = frame.assign(**{GAP: gap})
+        shown = f"{title}, {scenario}" if scenario != CLEAN else title.rsplit(",", 1)[0] + ", clean"
+        tables.append(Table(f"{number}-{scenario.replace(' ', '-')}", shown, _with_index(frame, "method")))
+    return tables
+
+
+def _pixel_summary(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
+    columns = {}
+    for value, short in (("pixel_auroc", "pixel AUROC"), ("aupro", "AUPRO")):
+        clean = _pick(figures, value, 0.0, SCENARIOS[1], ROWS).mean(axis=1)
+        columns[f"{short}, clean"] = clean
+        for scenario in SCENARIOS:
+            mean = _pick(figures, value, noise, scenario, ROWS).mean(axis=1)
+            columns[f"{short}, {scenario}"] = mean
+            columns[f"{short}, {scenario}, gap"] = mean - clean
+    masked = [
+        name for name in categories if figures[figures["category"] == name]["pixel_auroc"].notna().any()
+    ]
+    title = (
+        f"Pixel level, noise {noise:g}, average over {', '.join(masked) or 'no category: there are no masks'}"
+    )
+    return Table("2-pixel", title, _with_index(pd.DataFrame(columns), "method"))
+
+
+def _ablation(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
+    rows = [row for row, _, _ in _ABLATION]
+    clean = _pick(figures, "image_auroc", 0.0, SCENARIOS[1], rows)
+    dirty = _pick(figures, "image_auroc", noise, SCENARIOS[1], rows)
+    frame = pd.DataFrame(
+        {
+            "discriminator": [name for _, name, _ in _ABLATION],
+            "soft weights": [soft for *_, soft in _ABLATION],
+        }
+    )
+    for category in categories:
+        frame[f"{category}, clean"] = clean[category].to_numpy()
+        frame[f"{category}, overlap"] = dirty[category].to_numpy() if category in dirty else float("nan")
+    return Table("3-ablation", f"Discriminator and soft weights, image AUROC, noise {noise:g}", frame)
+
+
+def _neighbours(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
+    rows = [f"LOF, k = {k}" for k in LOF_KS]
+    frame = pd.DataFrame({"k": LOF_KS})
+    for scenario in SCENARIOS:
+        picked = _pick(figures, "image_auroc", noise, scenario, rows)
+        for category in categories:
+            values = picked[category].to_numpy() if category in picked else float("nan")
+            frame[f"{category}, {scenario}"] = values
+    return Table("4-neighbours", f"LOF's k, with soft weights, image AUROC, noise {noise:g}", frame)
+
+
+def _denoising(figures: pd.DataFrame, noise: float, value: str, number: str, title: str) -> Table:
+    columns = {}
+    for scenario in SCENARIOS:
+        picked = _pick(figures, value, noise, scenario, _DENOISED)
+        for category in picked:
+            if picked[category].notna().any():
+                columns[f"{category}, {scenario}"] = picked[category]
+    frame = pd.DataFrame(columns, index=pd.Index(_DENOISED))
+    return Table(f"{number}-denoising", title, _with_index(frame, "method"))
+
+
+def _times(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
+    """Say how long training and inference take; as multiples of the network's time too, for busy machines."""
+    lines = []
+    wanted = figures[(figures["noise"] == noise) & ~figures["method"].str.startswith(SWEEPS)]
+    for method in METHODS:
+        for category in categories:
+            found = wanted[(wanted["method"] == method) & (wanted["category"] == category)]
+            if not len(found):
+                continue
+            first = found.iloc[0]
+            network = first["backbone_seconds"]
+            lines.append(
+                {
+                    "method": METHODS[method].rows[-1],
+                    "category": category,
+                    "network, ms an image": 1e3 * network,
+                    "training, s": first["fit_seconds"] + first["trained_on"] * network,
+                    "training / network": first["fit_seconds"] / (first["trained_on"] * network) + 1,
+                    "inference, ms an image": 1e3 * (first["score_seconds"] + network),
+                    "inference / network": first["score_seconds"] / network + 1,
+                }
+            )
+    return Table(
+        "8-times", f"Times, noise {noise:g}; memory banks are searched exhaustively", pd.DataFrame(lines)
+    )
+
+
+def _by_noise(figures: pd.DataFrame, category: str, scenario: str, value: str, short: str) -> Table:
+    wanted = figures[(figures["category"] == category) & (figures["scenario"] == scenario)]
+    frame = wanted.pivot_table(index="row", columns="noise", values=value, dropna=False).reindex(list(ROWS))
+    frame.columns = [f"noise {noise:g}" for noise in frame.columns]
+    name = f"all-noises-{category}-{scenario.replace(' ', '-')}"
+    return Table(name, f"{short} of {category} at every noise, {scenario}", _with_index(frame, "method"))
+
+
+def _beside_the_paper(cells: list[Cell], figures: pd.DataFrame) -> list[Table]:
+    """Put the paper's own figures beside ours, where the data are MVTec AD's."""
+    tables = []
+    if set(figures["category"]) >= published.MVTEC_AD:
+        ours = figures[figures["category"].isin(published.MVTEC_AD) & (figures["noise"] == published.NOISE)]
+        means = ours.groupby(["row", "scenario"])[["image_auroc", "pixel_auroc"]].mean()
+        lines = [
+            {
+                "method": row,
+                "scenario": scenario,
+                "image AUROC, ours": means["image_auroc"].get((row, scenario)),
+                "image AUROC, paper": image,
+                "pixel AUROC, ours": means["pixel_auroc"].get((row, scenario)),
+                "pixel AUROC, paper": pixel,
+            }
+            for (row, scenario), (image, pixel) in published.AVERAGES.items()
+        ]
+        tables.append(
+            Table("paper-mvtec-ad", "MVTec AD, noise 0.1: ours beside the paper's", pd.DataFrame(lines))
+        )
+    screw = {(cell.trained_on - cell.defects, *cell.tested_on) for cell in cells if cell.category == "screw"}
+    if published.SCREW_IMAGES in screw:
+        found = figures[(figures["category"] == "screw") & (figures["noise"] == published.NOISE)]
+        ours = found.pivot_table(index="row", columns="scenario", values="image_auroc", dropna=False)
+        ours = ours.reindex(index=list(published.SCREW), columns=list(SCENARIOS))
+        frame = pd.DataFrame({"method": list(published.SCREW)})
+        for place, scenario in enumerate(SCENARIOS):
+            frame[f"{scenario}, ours"] = ours[scenario].to_numpy()
+            frame[f"{scenario}, paper"] = [pair[place] for pair in published.SCREW.values()]
+        title = "MVTec AD's screw, noise 0.1, image AUROC: ours beside the paper's (Wide ResNet-50)"
+        tables.append(Table("paper-screw", title, frame))
+    return tables
+
+
+def _with_index(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    named: pd.DataFrame = frame.rename_axis(index=name, columns=None).reset_index()
+    return named

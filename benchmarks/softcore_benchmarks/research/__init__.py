@@ -1,0 +1,1 @@
+"""Research: what was tried before a default was chosen."""

@@ -1,0 +1,182 @@
+"""What was tried to find defective training images without being told how many there are.
+
+    python -m softcore_benchmarks.research.denoising --data DATASETS --weights resnet18.pth --out benchmarks
+
+`DATASETS` holds `pill`, `magnetic_tile` and `screw` in MVTec AD's layout (or others); three more are drawn.
+Every rule of `screening.py` is tried on each in a sandbox (`sandbox.py`), and DENOISING.md with
+results/denoising.csv is written into --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.progress import hide_bars, track
+from softcore_runtime.errors import UsageError
+from softcore_runtime.images.preprocessing import Preprocessing
+
+from softcore_benchmarks.data.category import Category, find_categories
+from softcore_benchmarks.data.drawn import DRAWN, draw_datasets
+from softcore_benchmarks.data.feature_store import Network
+from softcore_benchmarks.measuring.metrics import auroc
+from softcore_benchmarks.research.denoising_report import write_report
+from softcore_benchmarks.research.sandbox import HALVES, DataSet, Sandbox, enough_defects, load_dataset
+from softcore_benchmarks.research.screening import ATTEMPTS, DEFAULT, ORACLE, PATCHCORE
+
+__all__ = ["main"]
+
+SEEDS = 2  # draws of noise in each half
+_SLOW = 0.1  # noise up to which slow rules are tried
+_ANEW = 0.1  # the noise at which the sandbox is compared with a coreset drawn anew
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a data set is used.
+
+    Attributes:
+        ratio: of the coreset.
+        max_images: training images at most; all, if None.
+        noises: at which all rules are tried, where there are defects enough.
+        once: those of them with one draw, since more would take long or hardly differ.
+        judged: noises at which the images are only judged.
+    """
+
+    ratio: float = 0.1
+    max_images: int | None = None
+    noises: tuple[float, ...] = (0.0, 0.1)
+    once: tuple[float, ...] = (0.0,)
+    judged: tuple[float, ...] = ()
+
+
+_MANY = Plan(noises=(0.0, 0.1, 0.4), once=(0.0, 0.4))
+PLANS: dict[str, Plan] = {
+    "pill": Plan(noises=(0.0, 0.1, 0.4), judged=(0.2,)),
+    # Half of its defects don't suffice for a noise of 0.4.
+    "magnetic_tile": Plan(ratio=0.02, max_images=300, noises=(0.0, 0.1, 0.3), once=(0.0, 0.3)),
+    "screw": Plan(ratio=0.02),
+    **dict.fromkeys(DRAWN, _MANY),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    category: Category
+    plan: Plan
+    noise: float
+    half: str
+    seed: int
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, try every rule, and write the report."""
+    return run(_parser(), _work, arguments)
+
+
+def _parser() -> Parser:
+    parser = Parser("python -m softcore_benchmarks.research.denoising", __doc__ or "")
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="a folder of categories in MVTec AD's layout")
+    add("--categories", nargs="+", metavar="NAME", help=f"default: all of --data, {', '.join(DRAWN)}")
+    add("--out", type=Path, default=Path("benchmarks"), help="for DENOISING.md (default: %(default)s)")
+    add("--work", type=Path, help="features and more, which can be deleted afterwards (default: OUT/work)")
+    add("--backbone", default="resnet18", help="a network of torchvision (default: %(default)s)")
+    add("--weights", type=Path, help="its state dict (default: torchvision's own, downloaded)")
+    add("--resize", type=int, default=256)
+    add("--crop", type=int, default=224)
+    add("--seeds", type=int, default=SEEDS, help="draws of noise in each half (default: %(default)s)")
+    return parser
+
+
+def _work(options: argparse.Namespace) -> None:
+    if options.weights and not options.weights.is_file():
+        raise UsageError(f"--weights {options.weights}: no such file")
+    if options.seeds < 1:
+        raise UsageError(f"--seeds {options.seeds}: at least 1 is needed")
+    work = options.work or options.out / "work"
+    categories = _find_categories(options, work)
+    preprocessing = Preprocessing(resize=options.resize, crop=options.crop)
+    network = Network.load(options.backbone, options.weights, preprocessing, work / "networks")
+    tasks = [task for category in categories for task in _list_tasks(category, options.seeds)]
+    found = []
+    data: DataSet | None = None
+    for task in track(tasks, "draws"):
+        with hide_bars():
+            if data is None or data.name != task.category.name:
+                data = load_dataset(task.category, network, work, task.plan.ratio)
+            box = Sandbox(data, task.noise, task.half, task.seed, work / "denoising")
+            for row, measure, value in _measure(box, task):
+                found.append((data.name, task.noise, task.half, task.seed, row, measure, value))
+    columns = ["data", "noise", "half", "seed", "row", "measure", "value"]
+    described = [_describe(category) for category in categories]
+    print(write_report(options.out, pd.DataFrame(found, columns=columns), described))
+
+
+def _find_categories(options: argparse.Namespace, work: Path) -> list[Category]:
+    names: list[str] | None = options.categories
+    real = None if names is None else [name for name in names if name not in DRAWN]
+    folders = find_categories(options.data, real) if real is None or real else []
+    folders += draw_datasets(work / "drawn", names)
+    found = [Category.find(folder, PLANS.get(folder.name, Plan()).max_images) for folder in folders]
+    order = list(PLANS)
+    return sorted(found, key=lambda each: order.index(each.name) if each.name in order else len(order))
+
+
+def _list_tasks(category: Category, seeds: int) -> Iterator[_Task]:
+    plan = PLANS.get(category.name, Plan())
+    for noise in sorted({*plan.noises, *plan.judged}):
+        if not enough_defects(category, noise):
+            print(f"{category.name}: not enough defects for noise {noise:g}", file=sys.stderr)
+            continue
+        for half in HALVES if noise else HALVES[:1]:  # without noise they are the same
+            for seed in range(1 if noise in plan.once else seeds):
+                yield _Task(category, plan, noise, half, seed)
+
+
+def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
+    """Name row, measure and value of everything that is measured in a sandbox."""
+    estimate = box.estimate()
+    suspect = estimate.images > 1
+    if box.injected.any():
+        yield DEFAULT, "suspicion AUROC", auroc(box.injected, estimate.images.astype(np.float32))
+    yield DEFAULT, "injected", float(box.injected.sum())
+    yield DEFAULT, "flagged bad", float((suspect & box.injected).sum())
+    yield DEFAULT, "good", float((~box.injected).sum())
+    yield DEFAULT, "flagged good", float((suspect & ~box.injected).sum())
+    yield DEFAULT, "true share", float(box.injected.mean())
+    yield DEFAULT, "estimate", estimate.share.value
+    yield DEFAULT, "estimate low", estimate.share.low
+    yield DEFAULT, "estimate high", estimate.share.high
+    if task.noise not in task.plan.noises:
+        return
+    for attempt in ATTEMPTS:
+        skipped = attempt.slow and (task.seed > 0 or task.noise > _SLOW)
+        screened = task.half == HALVES[0] and not skipped
+        if screened or attempt.name in (PATCHCORE, ORACLE, DEFAULT):
+            overlap, without = box.measure(attempt.score(box))
+            yield attempt.name, "overlap", overlap
+            yield attempt.name, "no overlap", without
+    if (task.noise, task.half, task.seed) == (_ANEW, HALVES[0], 0):
+        overlap, without = box.measure(box.draw_anew(estimate.kept))
+        yield "drawn anew", "overlap", overlap
+        yield "drawn anew", "no overlap", without
+
+
+def _describe(category: Category) -> str:
+    plan = PLANS.get(category.name, Plan())
+    bad = int(category.bad.sum())
+    return (
+        f"* {category.name}: {len(category.train)} training images, {len(category.bad) - bad} good and "
+        f"{bad} bad test images, coreset ratio {plan.ratio:g}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,264 @@
+"""Sandbox: one coreset of all training patches, from which any rule can leave entries out at once.
+
+A coreset is drawn from all patches of dirty training images, and for each test patch its nearest
+`NEIGHBOURS` entries are remembered. What a rule leaves out is then masked, instead of drawing anew. Features
+are projected to 128 dimensions. What takes long is kept in a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_export.contamination import comparison
+from softcore_export.contamination.comparison import Comparison
+from softcore_export.contamination.estimate import ContaminationEstimate, EstimateParameters, estimate_from
+from softcore_export.memory_bank.coreset import draw_axes, draw_coreset
+from softcore_export.memory_bank.discriminator import outlier_factors
+from softcore_runtime.cli.progress import hide_bars
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
+
+from softcore_benchmarks.data.category import Category
+from softcore_benchmarks.data.feature_store import Network, load_features
+from softcore_benchmarks.measuring.metrics import auroc
+from softcore_benchmarks.protocol.noise import draw_noise
+
+__all__ = ["HALVES", "NEIGHBOURS", "DataSet", "Sandbox", "enough_defects", "load_dataset"]
+
+HALVES = ("tune", "confirm")  # of the defects: the even and the odd ones by path
+NEIGHBOURS = 24  # entries remembered for a test patch
+_BEYOND = 1.02  # where all of them are left out: the distance to the last, and a little more
+_CPU = torch.device("cpu")
+_LOF_K = 6  # as `ExportSettings` has it
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A category's projected features.
+
+    Attributes:
+        name: the category's.
+        train: float32 `[N, P, d]`, good images, d <= 128.
+        test: float32 `[M, P, d]`.
+        bad: which test images show a defect, bool `[M]`.
+        paths: of the test images, `[M]`, sorted.
+        ratio: entries of the coreset as a share of all training patches.
+    """
+
+    name: str
+    train: NDArray[np.float32]
+    test: NDArray[np.float32]
+    bad: NDArray[np.bool_]
+    paths: tuple[Path, ...]
+    ratio: float
+
+    def list_defects(self, half: str) -> NDArray[np.int64]:
+        """Name the test images of one of `HALVES` of the defects, int64 `[k]`."""
+        return np.flatnonzero(self.bad)[HALVES.index(half) :: len(HALVES)]
+
+
+def load_dataset(category: Category, network: Network, folder: Path, ratio: float) -> DataSet:
+    """Load the features of a category, or compute them, and project them."""
+    found = load_features(category, network, folder / "features")
+    dim = found.train.shape[2]
+    axes = draw_axes(dim, np.random.default_rng(0))
+    # Lengths stay about as long as without the projection; the Gaussian discriminator depends on that.
+    axes *= np.float32((dim / axes.shape[1]) ** 0.5)
+    train, test = (np.stack([image @ axes for image in each]) for each in (found.train, found.test))
+    return DataSet(category.name, train, test, category.bad, category.test, ratio)
+
+
+def enough_defects(category: Category, noise: float) -> bool:
+    """Tell whether each of `HALVES` of a category's defects is enough for this noise."""
+    return round(noise * len(category.train)) <= int(category.bad.sum()) // len(HALVES)
+
+
+class Sandbox:
+    """Dirty training images, and what a rule on them does to the scores of the test images.
+
+    Attributes:
+        data: the data set.
+        features: float32 `[N, P, d]`: its good training images, then the injected defects.
+        injected: which are those, bool `[N]`.
+        drawn: which test images they are, int64 `[k]`.
+    """
+
+    def __init__(self, data: DataSet, noise: float, half: str, seed: int, folder: Path) -> None:
+        there = data.list_defects(half)
+        paths = draw_noise([data.paths[row] for row in there], len(data.train), noise, seed)
+        self.data = data
+        self.drawn = np.array([data.paths.index(path) for path in paths], np.int64)
+        self.features = np.concatenate([data.train, data.test[self.drawn]])
+        self.injected = np.arange(len(self.features)) >= len(data.train)
+        sample = np.ascontiguousarray(self.features[:, ::7])
+        tested = np.ascontiguousarray(data.test[:, ::7])
+        self._key = f"{data.name}-{noise:g}-{half}-{seed}-{_digest(sample, tested, data.ratio)}"
+        self._folder = folder
+        self._estimates: dict[EstimateParameters, ContaminationEstimate] = {}
+
+    @property
+    def size(self) -> int:
+        """Entries that a coreset should have."""
+        patches = self.features.shape[0] * self.features.shape[1]
+        wanted: int = round(self.data.ratio * patches)
+        return max(1, wanted)
+
+    @cached_property
+    def entries(self) -> NDArray[np.int64]:
+        """The coreset of all training patches, int64 `[n]`, flat indices into `[N * P]`."""
+
+        def draw() -> Arrays:
+            everything = np.ones(self.features.shape[:2], np.bool_)
+            with hide_bars():
+                return {"entries": draw_coreset(self.features, everything, self.size, 0, _CPU)}
+
+        return np.asarray(self._keep("coreset", draw)["entries"], np.int64)
+
+    @cached_property
+    def lists(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The nearest entries of each test patch, ascending: distances and entries, both `[M, P, k]`."""
+
+        def find() -> Arrays:
+            bank, squares, middle = self._bank()
+            k = min(NEIGHBOURS, len(bank))
+            distances = np.empty((*self.data.test.shape[:2], k), np.float32)
+            chosen = np.empty(distances.shape, np.int32)
+            for row, image in enumerate(self.data.test):
+                x = torch.from_numpy(image) - middle
+                apart, which = torch.addmm(squares, x, bank.T, alpha=-2).topk(k, dim=1, largest=False)
+                apart += x.square().sum(dim=1, keepdim=True)
+                distances[row] = apart.clamp(min=0).sqrt().numpy()
+                chosen[row] = which.numpy()
+            return {"distances": distances, "chosen": chosen}
+
+        kept = self._keep("lists", find)
+        return np.asarray(kept["distances"], np.float32), np.asarray(kept["chosen"], np.int64)
+
+    @cached_property
+    def lonely(self) -> NDArray[np.float32]:
+        """The distance of each training patch to the nearest entry out of another image, `[N, P]`."""
+
+        def measure() -> Arrays:
+            bank, squares, middle = self._bank()
+            owners = torch.from_numpy(self.entries // self.features.shape[1])
+            lengths = np.empty(self.features.shape[:2], np.float32)
+            for row, image in enumerate(self.features):
+                others = owners != row
+                x = torch.from_numpy(image) - middle
+                apart = torch.addmm(squares[others], x, bank[others].T, alpha=-2).amin(dim=1)
+                lengths[row] = (apart + x.square().sum(dim=1)).clamp(min=0).sqrt().numpy()
+            return {"lonely": lengths}
+
+        return np.asarray(self._keep("lonely", measure)["lonely"], np.float32)
+
+    def factors(self, discriminator: str) -> NDArray[np.float64]:
+        """The paper's outlier factors, float64 `[N, P]`."""
+
+        def compute() -> Arrays:
+            with hide_bars():
+                return {"factors": outlier_factors(self.features, discriminator, _LOF_K, _CPU)}
+
+        return np.asarray(self._keep(discriminator, compute)["factors"], np.float64)
+
+    def estimate(self, rule: EstimateParameters | None = None) -> ContaminationEstimate:
+        """Judge the training images by `rule`, the default if there is none."""
+        rule = rule or EstimateParameters()
+        if rule not in self._estimates:
+            # Rules with the same window differ only in what they make of the same comparison.
+            self._estimates[rule] = estimate_from(self.compare(rule), rule)
+        return self._estimates[rule]
+
+    def compare(self, rule: EstimateParameters) -> Comparison:
+        """Compare the training images as `estimate_contamination` does, or remember it."""
+        constants = (rule.window, rule.references, rule.distant_share)
+
+        def compute() -> Arrays:
+            side = round(self.features.shape[1] ** 0.5)
+            with hide_bars():
+                compared = comparison.compare(self.features, (side, side), _CPU, 0, *constants)
+            return {
+                "near": compared.nearest_distances,
+                "who": compared.nearest_images,
+                "far": compared.quantile_distances,
+            }
+
+        kept = self._keep(f"compared-{_digest(_SOURCE, constants)}", compute)
+        near, far = np.asarray(kept["near"], np.float32), np.asarray(kept["far"], np.float32)
+        return Comparison(near, np.asarray(kept["who"], np.int32), far)
+
+    def score(
+        self, kept: NDArray[np.bool_] | None = None, weights: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Score the test images, float32 `[M]`.
+
+        Args:
+            kept: which training patches stay, bool `[N, P]`; all, if None.
+            weights: of the training patches, float32 `[N, P]`; 1, if None.
+        """
+        distances, entries = self.lists
+        lengths, nearest = distances[:, :, 0], entries[:, :, 0]
+        if kept is not None:
+            stays = kept.reshape(-1)[self.entries][entries]  # [M, P, k]
+            first = stays.argmax(axis=2)[:, :, None]
+            lengths = np.take_along_axis(distances, first, axis=2)[:, :, 0]
+            nearest = np.take_along_axis(entries, first, axis=2)[:, :, 0]
+            lengths = np.where(stays.any(axis=2), lengths, _BEYOND * distances[:, :, -1])
+        if weights is not None:
+            lengths = lengths * weights.reshape(-1)[self.entries][nearest]
+        return np.asarray(lengths.max(axis=1), np.float32)
+
+    def draw_anew(self, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Score the test images, float32 `[M]`, by a coreset drawn from what is `kept`, `[N, P]`."""
+
+        def compute() -> Arrays:
+            dim = self.features.shape[2]
+            with hide_bars():
+                entries = draw_coreset(self.features, kept, self.size, 0, _CPU)
+            bank = self.features.reshape(-1, dim)[entries]
+            distances = ExhaustiveSearch(bank).nearest(self.data.test.reshape(-1, dim))[1]
+            return {"scores": distances.reshape(len(self.data.test), -1).max(axis=1)}
+
+        return np.asarray(self._keep(f"anew-{_digest(kept)}", compute)["scores"], np.float32)
+
+    def measure(self, scores: NDArray[np.float32]) -> tuple[float, float]:
+        """Image AUROC with the injected defects in the test set, and without."""
+        left = np.ones(len(scores), np.bool_)
+        left[self.drawn] = False
+        return auroc(self.data.bad, scores), auroc(self.data.bad[left], scores[left])
+
+    def _bank(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        bank = torch.from_numpy(self.features.reshape(-1, self.features.shape[2])[self.entries])
+        middle = bank.mean(dim=0)  # what all have in common would only cost digits
+        bank = bank - middle
+        return bank, bank.square().sum(dim=1), middle
+
+    def _keep(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
+        path = self._folder / f"{self._key}-{what}.npz"
+        if not path.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                np.savez(file, allow_pickle=False, **compute())
+            partial.replace(path)
+        with np.load(path) as found:
+            return dict(found)
+
+
+# What is remembered holds as long as the comparison is the same.
+_SOURCE = inspect.getsource(comparison) + inspect.getsource(draw_axes)
+
+
+def _digest(*parts: object) -> str:
+    content = hashlib.sha256()
+    for part in parts:
+        content.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    return content.hexdigest()[:12]

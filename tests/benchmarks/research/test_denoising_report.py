@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from softcore_benchmarks.research.denoising_report import write_report
+from softcore_benchmarks.research.screening import ATTEMPTS
+
+COLUMNS = ["data", "noise", "half", "seed", "row", "measure", "value"]
+JUDGED = {
+    "injected": 2.0,
+    "flagged bad": 1.0,
+    "good": 20.0,
+    "flagged good": 3.0,
+    "true share": 0.0909,
+    "estimate": 0.05,
+    "estimate low": 0.02,
+    "estimate high": 0.2,
+    "suspicion AUROC": 0.875,
+}
+
+
+@pytest.fixture
+def found() -> pd.DataFrame:
+    """Two draws of `tiles` and `drawn_pill`; every rule is .1 below the default, which reaches .9 / .8."""
+    rows: list[tuple[str, float, str, int, str, str, float]] = []
+    for data in ("tiles", "drawn_pill"):
+        for noise, half, seed in ((0.0, "tune", 0), (0.1, "tune", 0), (0.1, "tune", 1), (0.1, "confirm", 0)):
+            for attempt in ATTEMPTS:
+                if attempt.slow and seed:
+                    continue
+                best = 0.9 if attempt.name == "default" else 0.8
+                rows.append((data, noise, half, seed, attempt.name, "overlap", best + 0.01 * seed))
+                below = 0.1 if noise else 0
+                rows.append((data, noise, half, seed, attempt.name, "no overlap", best - below + 0.01 * seed))
+            judged = JUDGED if noise else {k: v for k, v in JUDGED.items() if k != "suspicion AUROC"}
+            rows += [(data, noise, half, seed, "default", name, value) for name, value in judged.items()]
+    rows.append(("tiles", 0.1, "tune", 0, "drawn anew", "overlap", 0.91))
+    rows.append(("tiles", 0.1, "tune", 0, "drawn anew", "no overlap", 0.81))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def read_tables(path: Path) -> list[pd.DataFrame]:
+    tables: list[list[list[str]]] = [[]]
+    for line in path.read_text().splitlines():
+        if line.startswith("|"):
+            tables[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+        elif tables[-1]:
+            tables.append([])
+    return [pd.DataFrame(lines[2:], columns=lines[0]) for lines in tables if lines]
+
+
+def test_tables_are_means_over_the_draws(found: pd.DataFrame, tmp_path: Path) -> None:
+    path = write_report(tmp_path, found, ["* tiles: some.", "* drawn_pill: some."])
+    real, drawn, explained, confirmed, suspects, anew = read_tables(path)
+    assert list(real.columns) == ["rule", "tiles 0", "tiles 0.1"]
+    assert list(drawn.columns) == ["rule", "drawn_pill 0", "drawn_pill 0.1"]
+    row = real.set_index("rule").loc
+    assert list(row["default"]) == ["0.900", "0.905 / 0.805"]
+    assert list(row["PatchCore"]) == ["0.800", "0.805 / 0.705"]
+    assert list(row["window 9"]) == ["0.800", "0.800 / 0.700"]  # of the first draw alone
+    gaps = explained.set_index("rule")["mean"]
+    assert gaps["default"] == "+0.000"
+    assert set(gaps.drop("default")) == {"-0.100"}  # against the default on the same draws, slow ones too
+    assert explained.set_index("rule").loc["default", "worst"] == "same"
+    verdicts = explained.set_index("rule")["verdict"]
+    assert verdicts["window 9"] == "Loses more than it wins."
+    assert verdicts["default"] == "Kept."
+    assert list(confirmed["half"]) == ["-", "tune", "confirm"] * 2
+    assert list(confirmed["default"])[:3] == ["0.900", "0.905 / 0.805", "0.900 / 0.800"]
+    assert suspects.iloc[0]["AUROC"] == "-"
+    second = suspects.iloc[1]
+    assert second["AUROC"] == "0.875"
+    assert (second["suspect, injected"], second["suspect, good"]) == ("1 of 2", "3 of 20")
+    assert (second["estimate"], second["held"]) == ("0.050 (0.020 to 0.200)", "3 of 3")
+    assert list(anew.iloc[0]) == ["tiles", "0.1", "0.900 / 0.800", "0.910 / 0.810"]
+
+
+def test_the_csv_holds_every_figure(found: pd.DataFrame, tmp_path: Path) -> None:
+    write_report(tmp_path, found, [])
+    again = pd.read_csv(tmp_path / "results/denoising.csv")
+    pd.testing.assert_frame_equal(again, found, check_exact=False, rtol=1e-5)
