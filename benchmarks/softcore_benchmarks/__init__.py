@@ -1,1 +1,1 @@
-"""SoftCore's measurements: the paper's protocol, its baselines, and what the README's numbers rest on."""
+"""SoftCore's measurements: the paper's protocol, its baselines, and the figures that the README states."""

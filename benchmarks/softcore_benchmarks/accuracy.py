@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from softcore_runtime import Decision, Inspector, read_image
-from tqdm import tqdm
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import track
+from softcore_runtime.separation import auroc
 
 from softcore_benchmarks.data.category import Category
-from softcore_benchmarks.measuring.metrics import aupro, auroc
+from softcore_benchmarks.measuring.commands import make_parser
+from softcore_benchmarks.measuring.metrics import aupro
 
 
 @dataclass(frozen=True)
@@ -38,20 +43,21 @@ def measure(inspector: Inspector, category: Category) -> Accuracy:
     """Inspect the test images and compare with their folders' names and masks."""
     inspections = [  # without their frames, which would all stay in memory
         replace(inspector.inspect(read_image(path)), frame=None)
-        for path in tqdm(category.test, desc=category.name)
+        for path in track(category.test, category.name)
     ]
     bad = category.bad
+    scores = np.array([inspection.score for inspection in inspections], np.float32)
     failed = np.array([inspection.decision is Decision.FAIL for inspection in inspections])
     pixel_auroc = region = None
     if category.has_masks:
         preprocessing = inspector.manifest.preprocessing
         masks = np.stack([category.read_mask(path, preprocessing) for path in category.test])
         maps = np.stack([np.asarray(inspection.anomaly_map) for inspection in inspections])
-        pixel_auroc, region = auroc(masks, maps), aupro(masks, maps)
+        pixel_auroc, region = auroc(maps[~masks], maps[masks]), aupro(masks, maps)
     return Accuracy(
         good=int((~bad).sum()),
         bad=int(bad.sum()),
-        image_auroc=auroc(bad, np.array([inspection.score for inspection in inspections], np.float32)),
+        image_auroc=auroc(scores[~bad], scores[bad]),
         pixel_auroc=pixel_auroc,
         aupro=region,
         overkill=float(failed[~bad].mean()),
@@ -59,18 +65,18 @@ def measure(inspector: Inspector, category: Category) -> Accuracy:
     )
 
 
-def main() -> None:
-    """Measure and print one JSON object."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print one JSON object; return the exit code."""
+    parser = make_parser("accuracy", __doc__)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("category", type=Path, help="folder with test/ and, if there is one, ground_truth/")
-    options = parser.parse_args()
-    print(
-        json.dumps(asdict(measure(Inspector.load(options.bundle), Category.find(options.category))), indent=2)
-    )
+    return run(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
+    accuracy = measure(Inspector.load(options.bundle), Category.find(options.category))
+    print(json.dumps(asdict(accuracy), indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -25,17 +25,19 @@ from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import INDEX
-from softcore_runtime.cli.command_line import Parser, run
-from softcore_runtime.errors import UsageError
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import track
 from softcore_runtime.search.hnsw import HnswIndex
 from softcore_runtime.search.search import Search
-from tqdm import tqdm
 
 from softcore_benchmarks.data.category import Category, find_categories
+from softcore_benchmarks.measuring.commands import check_weights, make_data_parser
+from softcore_benchmarks.measuring.metrics import choose_thresholds
+from softcore_benchmarks.measuring.results import make_results_folder, write_page
 
 __all__ = ["compare", "exhaustive_scores"]
 
-LIMITS = 20
+THRESHOLDS = 20
 RATIOS = {"pill": 0.1, "magnetic_tile": 0.02, "screw": 0.02}
 
 
@@ -57,17 +59,15 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
     features = np.stack(
         [backbone.features(preprocessing.apply(read_image(path))[None])[0] for path in images]
     )  # [M, P, d]
-    progress = tqdm(features, desc="float64", leave=False)
-    highest = np.array([exhaustive_scores(p, bundle.bank, bundle.weights).max() for p in progress])
-    # Midway between two scores that follow each other, so that the last digit of another sum doesn't matter.
-    ordered = np.sort(highest)
-    below = np.linspace(0, len(ordered) - 2, LIMITS).round().astype(int)
-    thresholds = [*((ordered[below] + ordered[below + 1]) / 2)]
+    highest = np.array(
+        [exhaustive_scores(p, bundle.bank, bundle.weights).max() for p in track(features, "float64")]
+    )
+    thresholds = choose_thresholds(highest, THRESHOLDS).tolist()
     bank, record = manifest.bank, manifest.index
     index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
     search = Search(bundle.bank, bundle.weights, index, bundle.hints)
     flips, settled = 0, np.zeros(3, np.int64)
-    for threshold in tqdm(thresholds, desc="thresholds", leave=False):
+    for threshold in track(thresholds, "thresholds"):
         for patches, score in zip(features, highest, strict=True):
             decided = search.decide(patches, threshold)
             found, _ = search.inspect(patches, threshold)
@@ -76,7 +76,7 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
     patches_decided = settled.sum()
     return {
         "images": len(images),
-        "decisions": 2 * LIMITS * len(images),
+        "decisions": 2 * THRESHOLDS * len(images),
         "flips": int(flips),
         "weight_max": round(manifest.bank.weight_max, 3),
         "by_hint": round(float(settled[0] / patches_decided), 4),
@@ -87,21 +87,14 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    description, _, rest = (__doc__ or "").partition("\n\n")
-    parser = Parser("python -m softcore_benchmarks.certificates", description, rest)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, default=Path("paper"))
+    parser = make_data_parser("certificates", __doc__)
     parser.add_argument("--categories", nargs="+")
     return run(parser, _run, arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not options.weights.is_file():
-        raise UsageError(f"{options.weights}: no such file")
+    check_weights(options.weights)
     rows: list[dict[str, object]] = []
-    results = options.out / "results"
-    results.mkdir(parents=True, exist_ok=True)
     for folder in find_categories(options.data, options.categories):
         category = Category.find(folder)
         for discriminator in ("auto", "lof"):
@@ -117,19 +110,18 @@ def _run(options: argparse.Namespace) -> int:
                 found = compare(Inspector.load(target), list(category.test))
             rows.append({"category": category.name, "discriminator": discriminator, **found})
     table = pd.DataFrame(rows)
-    table.to_csv(results / "certificates.csv", index=False)
+    table.to_csv(make_results_folder(options.out) / "certificates.csv", index=False)
     flips = int(table["flips"].sum())
-    path = options.out / "CERTIFICATES.md"
-    path.write_text(
-        "# Decisions beside those of an exhaustive float64 search\n\n"
+    page = [
+        "# Decisions beside those of an exhaustive float64 search",
         "Made by `python -m softcore_benchmarks.certificates`; ResNet-18, all test images, `decide` and "
-        f"`inspect` at {LIMITS} thresholds each. *Flips* are decisions that differ; the last three columns "
-        "are "
-        "the shares of patches that each stage of `decide` settled, frames in the order of their names.\n\n"
-        f"{table.to_markdown(index=False)}\n\n"
-        f"{table['decisions'].sum():,} decisions, {flips} flips.\n"
-    )
-    print(path)
+        f"`inspect` at {THRESHOLDS} thresholds each. *Flips* are decisions that differ; the last three "
+        "columns are the shares of patches that each stage of `decide` settled, frames in the order of their "
+        "names.",
+        str(table.to_markdown(index=False)),
+        f"{table['decisions'].sum():,} decisions, {flips} flips.",
+    ]
+    print(write_page(options.out, "CERTIFICATES.md", page))
     return 1 if flips else 0
 
 

@@ -23,10 +23,13 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.compression import ENOUGH, LEAST, SPREADS, TRACES, measure_traces
 from softcore_runtime.images.image_file import find_images, read_image
+
+from softcore_benchmarks.measuring.commands import make_parser
+from softcore_benchmarks.measuring.results import make_results_folder
 
 __all__ = ["Pair", "encode_video", "measure_category"]
 
@@ -141,7 +144,7 @@ def _mean(pairs: Sequence[Pair], cause: str, factors: Factors = _USED) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; returns the exit code."""
-    parser = Parser("softcore_benchmarks.compression", __doc__ or "")
+    parser = make_parser("compression", __doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="of categories")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for report and results")
     parser.add_argument("--categories", nargs="+", metavar="NAME", help="default: all there")
@@ -160,8 +163,7 @@ def _work(options: argparse.Namespace) -> None:
         half = len(images) // 2
         pairs += measure_category(name, paths[0].suffix[1:].lower(), images[:half], images[half:])
     table = pd.DataFrame([_describe(pair) for pair in pairs])
-    (options.out / "results").mkdir(parents=True, exist_ok=True)
-    table.to_csv(options.out / "results" / "compression.csv", index=False)
+    table.to_csv(make_results_folder(options.out) / "compression.csv", index=False)
     report = options.out / "COMPRESSION.md"
     report.write_text(_write(pairs, table))
     print(report)

@@ -13,7 +13,6 @@ takes every step. Wherever a step is taken, what the plain loop chooses is compa
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -31,10 +30,12 @@ from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import build, prepare
 from softcore_export.memory_bank.coreset import draw_axes, spread
 from softcore_export.settings import ExportSettings
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import track
-from softcore_runtime.errors import UsageError
 from torch import Tensor
+
+from softcore_benchmarks.measuring.commands import check_weights, make_data_parser
+from softcore_benchmarks.measuring.results import write_json, write_page
 
 __all__ = ["Compared", "Parting", "Step", "compare", "follow", "main", "project"]
 
@@ -169,31 +170,20 @@ def compare(features: NDArray[np.float32], ratio: float, seed: int, whole: bool)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    description, _, rest = (__doc__ or "").partition("\n\n")
-    parser = Parser("python -m softcore_benchmarks.export_time", description, rest)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, default=Path("paper"))
+    parser = make_data_parser("export_time", __doc__)
     parser.add_argument("--whole", action="store_true", help="take every step of the plain loop")
     return run(parser, _run, arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not options.weights.is_file():
-        raise UsageError(f"{options.weights}: no such file")
+    check_weights(options.weights)
     rows = {}
     for category, ratio in _ROWS:
         images = TrainingImages.find(options.data / category)
         rows[f"{category}, ratio {ratio:g}"] = _measure(images, category, ratio, options)
-    results = options.out / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "export_time.json").write_text(
-        json.dumps({name: asdict(row) for name, row in rows.items()}, indent=2) + "\n"
-    )
-    _plot(rows, results / "export_time.png")
-    path = options.out / "EXPORT_TIME.md"
-    path.write_text("\n\n".join(_describe(rows)) + "\n")
-    print(path)
+    write_json(options.out, "export_time", {name: asdict(row) for name, row in rows.items()})
+    _plot(rows, options.out / "results" / "export_time.png")
+    print(write_page(options.out, "EXPORT_TIME.md", _describe(rows)))
     return 0
 
 

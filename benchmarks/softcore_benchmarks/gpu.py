@@ -41,11 +41,14 @@ from softcore_runtime.backends.cpus import usable_cpus
 from softcore_runtime.backends.devices import find_device
 from softcore_runtime.backends.engine import Backbone, Provider
 from softcore_runtime.backends.ort import OnnxIndex, demand_provider
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import hide_bars
 from softcore_runtime.errors import ProviderError
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
 from softcore_runtime.search.hnsw import HnswIndex
+
+from softcore_benchmarks.measuring.commands import make_parser
+from softcore_benchmarks.measuring.interleaving import time_median
 
 __all__ = ["main", "measure_export", "measure_learning", "measure_networks", "measure_search"]
 
@@ -197,7 +200,7 @@ def find_refusals() -> Refusals:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write; returns the exit code."""
-    parser = Parser("softcore_benchmarks.gpu", __doc__ or "")
+    parser = make_parser("gpu", __doc__)
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--networks", nargs="+", default=["resnet18", "wide_resnet50_2"])
@@ -269,13 +272,8 @@ def _torch_devices(refused: Refusals) -> list[Any]:
 
 
 def _time(work: Callable[[], object], rounds: int) -> float:
-    """Time work that ends with numbers on the host; the first three rounds don't count."""
-    spent = []
-    for _ in range(rounds + 3):
-        start = time.perf_counter()
-        work()
-        spent.append(1000 * (time.perf_counter() - start))
-    return round(float(np.median(spent[3:])), 3)
+    """Return the median milliseconds of work that ends with numbers on the host."""
+    return round(1000 * time_median(lambda _: work(), rounds, warm_up=3), 3)
 
 
 def _once(work: Callable[[], NDArray[Any]]) -> tuple[NDArray[Any], float]:

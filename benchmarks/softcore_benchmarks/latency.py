@@ -30,22 +30,23 @@ from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.backends.openvino import computes_in_bf16
 from softcore_runtime.bundle.bundle import INDEX
-from softcore_runtime.cli.command_line import Parser, run
-from softcore_runtime.errors import UsageError
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.search.hnsw import HnswIndex
+from softcore_runtime.separation import auroc
 
 from softcore_benchmarks.baselines.anomalib_patchcore import (
     FORMS,
     AnomalibPatchcore,
     Form,
     PatchcoreSettings,
-    image_auroc,
 )
 from softcore_benchmarks.baselines.anomalib_process import PYTHON
 from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.latency_report import Measured, write_report
+from softcore_benchmarks.measuring.commands import check_weights, make_data_parser
 from softcore_benchmarks.measuring.interleaving import Times, calm_threads, interleave
 from softcore_benchmarks.measuring.machine import describe_machine
+from softcore_benchmarks.measuring.peak_memory import measure_peak
 
 NETWORKS = (  # engine and precision
     ("openvino", "bf16"),
@@ -137,7 +138,7 @@ def measure(
             export(TrainingImages(category.folder, list(category.train)), target, settings)
             inspectors[name] = inspector = Inspector.load(target)
             scores = np.array([inspector.inspect(read_image(path)).score for path in category.test])
-            accuracy[name] = round(image_auroc(category.bad, scores), 4)
+            accuracy[name] = round(auroc(scores[~category.bad], scores[category.bad]), 4)
         anomalib = None
         if beside:
             anomalib = stack.enter_context(AnomalibPatchcore())
@@ -168,10 +169,9 @@ def _fit_anomalib(anomalib: AnomalibPatchcore, category: Category, weights: Path
     preprocessing = ExportSettings().preprocessing
     crops = np.stack([preprocessing.apply(read_image(path)) for path in category.train])
     anomalib.fit(crops, PatchcoreSettings(weights, coreset_ratio=_RATIO))
-    return {
-        f"anomalib {form}": round(image_auroc(category.bad, anomalib.scores(form, category.test)), 4)
-        for form in FORMS
-    }
+    scores = {f"anomalib {form}": anomalib.scores(form, category.test) for form in FORMS}
+    bad = category.bad
+    return {form: round(auroc(found[~bad], found[bad]), 4) for form, found in scores.items()}
 
 
 def _time(
@@ -243,24 +243,12 @@ def _watch_edge(bundle: Path, image: Path) -> tuple[float, float]:
             assert process.stdout is not None  # noqa: S101
             process.stdout.readline()
             seconds.append(time.perf_counter() - start)
-    watch = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], check=True, stdout=2, stderr=subprocess.DEVNULL)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    # A small process between: one that starts another lends it its own peak (Linux keeps it over an exec).
-    small = [sys.executable, "-c", watch, *command]
-    peak = subprocess.run(small, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    return float(np.median(seconds)), int(peak.stdout) * 1024 / 1e6
+    return float(np.median(seconds)), measure_peak(command) / 1e6
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    description, _, rest = (__doc__ or "").partition("\n\n")
-    parser = Parser("python -m softcore_benchmarks.latency", description, rest)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, default=Path("paper"))
+    parser = make_data_parser("latency", __doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--categories", nargs="+", choices=list(PLANS), default=list(PLANS))
     names = [" ".join(network) for network in NETWORKS]
@@ -270,8 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not options.weights.is_file():
-        raise UsageError(f"{options.weights}: no such file")
+    check_weights(options.weights)
     calm_threads()
     networks = [
         (engine, precision)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from softcore_benchmarks.measuring.interleaving import Times
+from softcore_benchmarks.measuring.results import write_json, write_page
 
 __all__ = ["Measured", "write_report"]
 
@@ -51,14 +51,9 @@ class Measured:
 
 def write_report(found: Mapping[str, Measured], out: Path) -> Path:
     """Write LATENCY.md, results/latency.json and results/latency.png into `out`; returns the first."""
-    results = out / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    told = {name: asdict(row) for name, row in found.items()}
-    (results / "latency.json").write_text(json.dumps(told, indent=2) + "\n")
-    _plot(found, results / "latency.png")
-    path = out / "LATENCY.md"
-    path.write_text("\n\n".join(_describe(found)) + "\n")
-    return path
+    write_json(out, "latency", {name: asdict(row) for name, row in found.items()})
+    _plot(found, out / "results" / "latency.png")
+    return write_page(out, "LATENCY.md", _describe(found))
 
 
 def _describe(found: Mapping[str, Measured]) -> Iterator[str]:

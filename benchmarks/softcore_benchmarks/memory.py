@@ -9,47 +9,43 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["peak_memory"]
+from softcore_runtime.cli.command_line import run
 
-# A small process between: one that starts another lends it its own peak (Linux keeps it over an exec).
-_WATCH = """
-import resource, subprocess, sys
-code = subprocess.run([sys.executable, "-c", *sys.argv[1:]], stdout=subprocess.DEVNULL).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(code)
-"""
+from softcore_benchmarks.measuring.commands import check_weights, make_parser
+from softcore_benchmarks.measuring.peak_memory import measure_peak
+
+__all__ = ["main", "peak_memory"]
+
 _IMPORTS = "import softcore_export.cli.command, softcore_export.export"
 _EXPORT = "import sys; from softcore_export.cli.command import main; sys.exit(main())"
 
 
 def peak_memory(code: str, arguments: Sequence[str] = ()) -> float:
-    """Run Python code in a process of its own; return its peak resident memory in MB.
+    """Run Python code in a process of its own and return its peak resident memory in MB (2**20 bytes).
 
     Raises:
         CalledProcessError: it failed.
     """
-    watched = subprocess.run(
-        [sys.executable, "-c", _WATCH, code, *arguments], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return int(watched.stdout) / 1024  # Linux counts in KiB
+    return measure_peak([sys.executable, "-c", code, *arguments]) / 2**20
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print one JSON object; return the exit code."""
+    parser = make_parser("memory", __doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--category", required=True)
     parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
     parser.add_argument("--coreset-ratio", default="0.02")
-    options = parser.parse_args()
+    return run(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
+    check_weights(options.weights)
     with tempfile.TemporaryDirectory() as folder:
         named = {
             "--data": options.data,
@@ -65,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,21 +16,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from softcore_export.settings import ExportSettings
 from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.progress import track
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
-from tqdm import tqdm
 
-from softcore_benchmarks.baselines import cflow
 from softcore_benchmarks.baselines.anomalib_process import PYTHON
 from softcore_benchmarks.data.category import Category, find_categories
-from softcore_benchmarks.data.feature_store import Network, load_features
+from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.protocol import cells
-from softcore_benchmarks.protocol.cells import Ground
+from softcore_benchmarks.protocol.experiments import Experiment, ExperimentLoader, RunSettings
 from softcore_benchmarks.protocol.figures import draw_figures, embed_coresets, plot_embedding
-from softcore_benchmarks.protocol.methods import METHODS, SWEEPS, Images
+from softcore_benchmarks.protocol.methods import METHODS, SWEEPS
 from softcore_benchmarks.protocol.noise import NOISES
 from softcore_benchmarks.protocol.published import MVTEC_AD
 from softcore_benchmarks.protocol.report import write_report
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser("python -m softcore_benchmarks.paper", __doc__ or "")
+    parser = make_parser("paper", __doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="a folder of categories in MVTec AD's layout")
     add("--categories", nargs="+", metavar="NAME", help="default: all of --data")
@@ -106,117 +103,56 @@ def _work(options: argparse.Namespace) -> None:
         name: int(value) for name, value in _by_category(options.max_images, names, "--max-images").items()
     }
     ratios = _by_category(options.coreset_ratio, names, "--coreset-ratio")
-    grounds = _Grounds(options, folders, most, ratios)
+    run = RunSettings(
+        backbone=options.backbone,
+        weights=options.weights,
+        resnet18_weights=options.resnet18_weights,
+        preprocessing=Preprocessing(resize=options.resize, crop=options.crop),
+        tau=options.tau,
+        lof_k=options.lof_k,
+        seed=options.seed,
+        anomalib_python=options.anomalib_python.absolute(),
+        cflow_steps=options.cflow_steps,
+    )
+    categories = [Category.find(folder, most.get(folder.name)) for folder in folders]
+    experiments = ExperimentLoader(categories, ratios, run, options.work or options.out / "work")
     if not options.report_only:
-        _compute_missing(options, grounds)
-    _write(options, grounds)
+        _compute_missing(options, experiments)
+    _write(options, experiments)
 
 
-class _Grounds:
-    """The categories, opened one at a time: the features of all would not fit."""
-
-    def __init__(
-        self,
-        options: argparse.Namespace,
-        folders: list[Path],
-        most: dict[str, int],
-        ratios: dict[str, float],
-    ) -> None:
-        self.categories = [Category.find(folder, most.get(folder.name)) for folder in folders]
-        self.ratios = ratios
-        self._options = options
-        self._networks: tuple[Network, Network] | None = None
-
-    def _load_networks(self) -> tuple[Network, Network]:
-        options = self._options
-        preprocessing = Preprocessing(resize=options.resize, crop=options.crop)
-        place = _work_folder(options) / "networks"
-        main = Network.load(options.backbone, options.weights, preprocessing, place)
-        if options.backbone == "resnet18":
-            return main, main
-        return main, Network.load("resnet18", options.resnet18_weights, preprocessing, place)
-
-    def open(self, category: Category) -> Ground:
-        options = self._options
-        if self._networks is None:
-            self._networks = self._load_networks()
-        main, star = self._networks
-        place = _work_folder(options) / "features"
-        found = load_features(category, main, place)
-        other = found if star is main else load_features(category, star, place)
-        ratio = self.ratios.get(category.name, 0.1)
-        settings = ExportSettings(
-            backbone=options.backbone,
-            weights=options.weights,
-            tau=options.tau,
-            lof_k=options.lof_k,
-            coreset_ratio=ratio,
-            preprocessing=main.preprocessing,
-            seed=options.seed,
-            device="cpu",
-        )
-        masks = None
-        if category.has_masks:
-            masks = np.stack([category.read_mask(path, main.preprocessing) for path in category.test])
-        return Ground(
-            category=category,
-            train=Images(found.train, other.train, found.train_crops),
-            test=Images(found.test, other.test, found.test_crops),
-            masks=masks,
-            settings=settings,
-            backbone=main.backbone,
-            cflow=cflow.Environment(
-                options.anomalib_python.absolute(),
-                options.backbone,
-                options.weights,
-                steps=options.cflow_steps,
-            ),
-            described={
-                "backbone": f"{options.backbone} {main.key}",
-                "training images": str(len(category.train)),
-                "coreset ratio": f"{ratio:g}",
-                "tau": f"{options.tau:g}",
-                "k": str(options.lof_k),
-                "seed": str(options.seed),
-            },
-        )
-
-
-def _compute_missing(options: argparse.Namespace, grounds: _Grounds) -> None:
+def _compute_missing(options: argparse.Namespace, experiments: ExperimentLoader) -> None:
     methods = options.methods or list(METHODS)
     noises = sorted({*options.noise})
     wanted = [
         (category, noise, method)
-        for category in grounds.categories
+        for category in experiments.categories
         for noise in noises
         for method in methods
         if noise == options.table_noise or not method.startswith(SWEEPS)
     ]
     folder = _results(options)
     done = cells.read_cells(folder)
-    ground: Ground | None = None
+    experiment: Experiment | None = None
     notes: dict[str, None] = {}
-    with tqdm(wanted, desc="cells", unit="cell") as bar:
-        for category, noise, method in bar:
-            bar.set_postfix_str(f"{category.name}, noise {noise:g}, {method}")
-            if ground is None or ground.category is not category:
-                ground = grounds.open(category)
-            if not cells.enough_defects(ground, noise):
-                notes[f"{category.name}: not enough defects for noise {noise:g}"] = None
-            elif cells.find(done, ground, noise, method):
-                continue
-            elif METHODS[method].needs_cflow and not ground.cflow.there:
-                notes[
-                    f"CFLOW: {options.anomalib_python} is not there (make anomalib); its rows are left out"
-                ] = None
-            else:
-                cells.keep(folder, cells.compute(ground, noise, method))
+    for category, noise, method in track(wanted, "cells"):
+        if experiment is None or experiment.category is not category:
+            experiment = experiments.load(category)
+        if not cells.enough_defects(experiment, noise):
+            notes[f"{category.name}: not enough defects for noise {noise:g}"] = None
+        elif cells.find(done, experiment, noise, method):
+            continue
+        elif METHODS[method].needs_cflow and not experiment.cflow.exists:
+            python = options.anomalib_python
+            notes[f"CFLOW: {python} is not there (make anomalib); its rows are left out"] = None
+        else:
+            cells.keep(folder, cells.compute(experiment, noise, method))
     for note in notes:
         print(note, file=sys.stderr)
 
 
-def _write(options: argparse.Namespace, grounds: _Grounds) -> None:
-    names = [category.name for category in grounds.categories]
+def _write(options: argparse.Namespace, experiments: ExperimentLoader) -> None:
+    names = [category.name for category in experiments.categories]
     folder = _results(options)
     kept = [cell for cell in cells.read_cells(folder) if cell.category in names]
     if not kept:
@@ -226,14 +162,16 @@ def _write(options: argparse.Namespace, grounds: _Grounds) -> None:
     noise = options.table_noise
     images = draw_figures(figures, noise, folder)
     # A category with masks if there is one: there it is known which patches are noisy.
-    shown = next((category for category in grounds.categories if category.has_masks), grounds.categories[0])
+    shown = next(
+        (category for category in experiments.categories if category.has_masks), experiments.categories[0]
+    )
     embedding = folder / f"figure-5-{shown.name}.png"
     if not embedding.exists() and not options.report_only:
-        ground = grounds.open(shown)
-        if cells.enough_defects(ground, noise):
+        experiment = experiments.load(shown)
+        if cells.enough_defects(experiment, noise):
             rows = (("PatchCore", "none"), ("SoftCore-lof", "lof"))
             caption = f"{shown.name}, noise {noise:g}: t-SNE of both coresets"
-            plot_embedding(embed_coresets(ground, noise, rows), caption, embedding)
+            plot_embedding(embed_coresets(experiment, noise, rows), caption, embedding)
     if embedding.exists():
         title = f"Figure 5: t-SNE of {shown.name}'s coresets, noise {noise:g}, entries out of defects in red"
         images.insert(min(2, len(images)), (title, embedding))
@@ -296,10 +234,6 @@ def _by_category(values: list[str], names: list[str], option: str) -> dict[str, 
 
 def _results(options: argparse.Namespace) -> Path:
     return Path(options.out) / "results"
-
-
-def _work_folder(options: argparse.Namespace) -> Path:
-    return Path(options.work or options.out / "work")
 
 
 if __name__ == "__main__":

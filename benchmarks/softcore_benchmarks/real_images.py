@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector
 from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.bundle import bundle
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.errors import UsageError
 from softcore_runtime.images.image_file import read_image
 
 from softcore_benchmarks.accuracy import measure
 from softcore_benchmarks.data.category import Category
+from softcore_benchmarks.measuring.commands import make_parser
+from softcore_benchmarks.measuring.interleaving import time_median
 
 SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
@@ -36,21 +41,20 @@ ROWS: tuple[tuple[str, int | None, dict[str, object]], ...] = (
 )
 
 
-def main() -> None:
-    """Measure every row."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print every row; return the exit code."""
+    parser = make_parser("real_images", __doc__)
     parser.add_argument("--data", type=Path, default=SHARED / "data")
-    parser.add_argument(
-        "--weights", type=Path, default=SHARED / "weights" / "resnet18-imagenet-to-layer3.pth"
-    )
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--seeds", type=int, default=1, help="coresets a row: seeds 0, 1, ...")
     parser.add_argument("--backbones", nargs="+", default=["resnet18", "filterbank"])
-    options = parser.parse_args()
+    return run(parser, _run, arguments)
+
+
+def _run(options: argparse.Namespace) -> None:
     for needed in (options.weights, *(options.data / row[0] for row in ROWS)):
         if not needed.exists():
-            parser.error(f"{needed} is not here: name images and weights with --data and --weights")
+            raise UsageError(f"{needed} is not here: name images and weights with --data and --weights")
     for backbone in options.backbones:
         weights = options.weights if backbone == "resnet18" else None
         for category, max_images, method in ROWS:
@@ -59,11 +63,11 @@ def main() -> None:
                     {"backbone": backbone, "weights": weights, **method, "seed": seed}
                 )
                 row: dict[str, object] = {"category": category, "backbone": backbone, **method, "seed": seed}
-                row |= _run(options.data / category, max_images, settings)
+                row |= _measure(options.data / category, max_images, settings)
                 print(json.dumps(row), flush=True)
 
 
-def _run(category: Path, max_images: int | None, settings: ExportSettings) -> dict[str, object]:
+def _measure(category: Path, max_images: int | None, settings: ExportSettings) -> dict[str, object]:
     images = TrainingImages.find(category, max_images)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -86,14 +90,13 @@ def _run_backbone_alone(onnx: Path, images: list[Path], settings: ExportSettings
     """Time the bare network over the same images: the reference in the same process; median of three."""
     backbone = OnnxBackbone(onnx)
     crops = [settings.preprocessing.apply(read_image(path)) for path in images]
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
+
+    def run_all(_: int) -> None:
         for crop in crops:
             backbone.features(crop[None])
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+
+    return time_median(run_all, 3)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

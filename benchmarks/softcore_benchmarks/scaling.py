@@ -12,7 +12,6 @@ Writes SCALING.md, results/scaling.json and results/scaling.png into --out.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -32,15 +31,16 @@ from softcore_export.memory_bank.index import build_index
 from softcore_export.memory_bank.leave_one_out import leave_one_out
 from softcore_export.settings import ExportSettings
 from softcore_runtime.backends.engine import Backbone
-from softcore_runtime.cli.command_line import Parser, run
-from softcore_runtime.errors import UsageError
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.search import Search
 
 from softcore_benchmarks.data.category import Category
+from softcore_benchmarks.measuring.commands import check_weights, make_data_parser
 from softcore_benchmarks.measuring.interleaving import Times, calm_threads, interleave
 from softcore_benchmarks.measuring.machine import describe_machine
+from softcore_benchmarks.measuring.results import write_json, write_page
 
 SIZES = (1_000, 5_000, 20_000, 80_000)
 CAMERAS = (1, 2, 4)
@@ -217,28 +217,19 @@ def _plot(found: Measured, path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    description, _, rest = (__doc__ or "").partition("\n\n")
-    parser = Parser("python -m softcore_benchmarks.scaling", description, rest)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, default=Path("paper"))
+    parser = make_data_parser("scaling", __doc__)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     return run(parser, _run, arguments)
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not options.weights.is_file():
-        raise UsageError(f"{options.weights}: no such file")
+    check_weights(options.weights)
     calm_threads()
     found = measure(Category.find(options.data / "pill"), options.weights, options.sizes, options.rounds)
-    results = options.out / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    (results / "scaling.json").write_text(json.dumps(asdict(found), indent=2) + "\n")
-    _plot(found, results / "scaling.png")
-    path = options.out / "SCALING.md"
-    path.write_text("\n\n".join(_describe(found)) + "\n")
-    print(path)
+    write_json(options.out, "scaling", asdict(found))
+    _plot(found, options.out / "results" / "scaling.png")
+    print(write_page(options.out, "SCALING.md", _describe(found)))
     return 0
 
 

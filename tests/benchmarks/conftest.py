@@ -14,7 +14,7 @@ import torchvision
 from softcore_benchmarks.baselines.cflow import Environment
 from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.data.feature_store import Network, load_features
-from softcore_benchmarks.protocol.cells import Ground
+from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.methods import Images
 from softcore_export.settings import ExportSettings
 from softcore_runtime.images.preprocessing import Preprocessing
@@ -95,11 +95,11 @@ def network(resnet18: Path, work: Path) -> Network:
 
 
 @pytest.fixture(scope="session")
-def ground(root: Path, network: Network, resnet18: Path, work: Path) -> Ground:
+def experiment(root: Path, network: Network, resnet18: Path, work: Path) -> Experiment:
     """`stripes`, ready to be computed on."""
     category = Category.find(root / "stripes")
     found = load_features(category, network, work / "features")
-    return Ground(
+    return Experiment(
         category=category,
         train=Images(found.train, found.train, found.train_crops),
         test=Images(found.test, found.test, found.test_crops),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from softcore_benchmarks import certificates
-from softcore_benchmarks.certificates import LIMITS, compare, exhaustive_scores
+from softcore_benchmarks.certificates import THRESHOLDS, compare, exhaustive_scores
 from softcore_benchmarks.data.category import Category
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
@@ -46,7 +46,7 @@ def test_no_decision_flips(inspector: Inspector, root: Path) -> None:
     images = list(Category.find(root / "stripes").test)
     found = compare(inspector, images)
     assert found["flips"] == 0
-    assert found["decisions"] == 2 * LIMITS * len(images)
+    assert found["decisions"] == 2 * THRESHOLDS * len(images)
     assert found["weight_max"] != 1
     assert found["by_hint"] + found["by_hnsw"] + found["exact"] == pytest.approx(1, abs=2e-4)  # type: ignore[operator]
 
@@ -67,7 +67,7 @@ def test_one_command_writes_the_page_and_fails_on_a_flip(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(certificates, "RATIOS", {"waves": 0.01})
-    monkeypatch.setattr(certificates, "LIMITS", 3)
+    monkeypatch.setattr(certificates, "THRESHOLDS", 3)
     monkeypatch.setattr(certificates, "ExportSettings", partial(ExportSettings, preprocessing=SMALL))
     arguments = [
         "--data",

@@ -1,16 +1,16 @@
-"""PatchCore worker: anomalib's PatchCore in its own environment; knows nothing of SoftCore.
+"""PatchCore worker: anomalib's PatchCore in its own environment, without SoftCore.
 
 Started by `anomalib_patchcore.py`. Every line of standard input is a request in JSON, every answer a line of
-JSON: what was asked for, and `error`, null or what went wrong. `do` says what to do:
+JSON: the result, and `error`, null or the failure in words. `do` names the task:
 
-    fit     train on `crops` (npy, uint8 BGR [n, crop, crop, 3]) and export; `settings` say how
+    fit     train on `crops` (npy, uint8 BGR [n, crop, crop, 3]) and export, by `settings`
     scores  score `images`, paths, in a `form`
     time    score `image`, a path, in a `form`: milliseconds from the decoded frame to the score
     bare    run the backbone alone on `image`'s crop, by the engine of a `form`: milliseconds
 
 A form is `torch`, `onnx` (ONNX Runtime), `openvino` (in the precision that it chooses: BF16 where the CPU has
-it) or `openvino-f32`. Engines choose their threads themselves. An answer is sent when these are at rest: ONNX
-Runtime's spin for some 50 ms after a run, and would take the cores from whoever is timed next.
+it) or `openvino-f32`. Engines choose their threads themselves. An answer is sent when these are idle: those
+of ONNX Runtime spin for some 50 ms after a run, and would take the cores from the next one that is timed.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ Network = Callable[[np.ndarray], Any]
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until standard input ends."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    # Libraries may print, from C too; answers stay clean.
+    # Libraries may print to standard output, also from C.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -64,12 +64,12 @@ def main() -> None:
                 answer = worker.answer(json.loads(line)) | {"error": None}
             except Exception as raised:
                 answer = {"error": f"{type(raised).__name__}: {raised}"}
-            come_to_rest()
+            wait_until_idle()
             print(json.dumps(answer), file=answers, flush=True)
 
 
 class Worker:
-    """What was trained last, in every form."""
+    """The model that was trained last, in every form."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -79,7 +79,7 @@ class Worker:
         self.backbones: dict[str, Network] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Do what a request says."""
+        """Do the task of a request and return the answer."""
         if request["do"] == "fit":
             return self.fit(np.load(request["crops"]), request["settings"])
         if self.model is None:
@@ -98,7 +98,7 @@ class Worker:
         return {"milliseconds": 1000 * (time.perf_counter() - start)}
 
     def fit(self, crops: np.ndarray, settings: dict[str, Any]) -> dict[str, Any]:
-        """Train and export by anomalib's own steps."""
+        """Train and export as anomalib does."""
         self.model, self.networks, self.backbones = None, {}, {}
         self.resize, self.crop = settings["resize"], settings["crop"]
         seed_everything(settings["seed"], verbose=False)
@@ -134,7 +134,7 @@ class Worker:
         outputs = self.networks[form](self.prepare(frame))
         if form == "torch":
             return float(outputs.pred_score)
-        return float(outputs[0][0])  # then comes the map, which every form draws
+        return float(outputs[0][0])  # the map follows, which every form draws
 
     def prepare(self, frame: np.ndarray) -> np.ndarray:
         """Squeeze a frame to a square and cut out its middle, float32 RGB 0..1 `[1, 3, crop, crop]`."""
@@ -147,9 +147,9 @@ class Worker:
 
 
 def make(settings: dict[str, Any]) -> Any:
-    """Make an untrained PatchCore; what the settings don't say is anomalib's default.
+    """Return an untrained PatchCore with anomalib's defaults where there are no settings.
 
-    Its scores stay raw: the post-processor would scale them by thresholds that only bad images can give.
+    Its scores stay raw: the post-processor would scale them by thresholds that need bad images.
     """
     chosen = {} if settings["neighbours"] is None else {"num_neighbors": settings["neighbours"]}
     model = Patchcore(
@@ -168,7 +168,7 @@ def make(settings: dict[str, Any]) -> Any:
 
 
 def train(model: Any, crops: np.ndarray) -> dict[str, float]:
-    """Train on uint8 BGR `[n, crop, crop, 3]`; say how many seconds features and coreset took."""
+    """Train on uint8 BGR `[n, crop, crop, 3]`; return the seconds of `features` and `coreset`."""
     loader: DataLoader[Any] = DataLoader(
         crops,  # type: ignore[arg-type]
         batch_size=_BATCH,
@@ -194,7 +194,7 @@ def train(model: Any, crops: np.ndarray) -> dict[str, float]:
 
 
 def load(form: str, model: nn.Module, path: Path, crop: int) -> Network:
-    """Load a form, the model itself or an exported file, and run it until it is warm."""
+    """Return a form, the model itself or a loaded file, after some runs."""
     network: Network
     if form == "torch":
 
@@ -220,13 +220,13 @@ def load(form: str, model: nn.Module, path: Path, crop: int) -> Network:
 
 
 def to_rgb(crop: np.ndarray) -> np.ndarray:
-    """Turn uint8 BGR `[crop, crop, 3]` into float32 RGB 0..1 `[1, 3, crop, crop]`."""
+    """Convert uint8 BGR `[crop, crop, 3]` to float32 RGB 0..1 `[1, 3, crop, crop]`."""
     return np.asarray(cv2.dnn.blobFromImage(crop, 1 / 255, swapRB=True))
 
 
 @functools.lru_cache(maxsize=64)
 def read(path: str) -> np.ndarray:
-    """Read an image as uint8 BGR; the last ones are kept."""
+    """Read an image as uint8 BGR; the last ones are cached."""
     image = cv2.imread(path)
     if image is None:
         raise ValueError(f"{path}: can't be read")
@@ -242,17 +242,17 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 
 def peak_mb() -> float:
-    """Most megabytes of memory that were resident (Linux); `getrusage` would count the parent's in."""
+    """Return the peak resident memory in megabytes (Linux); `getrusage` would include the parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
     return float("nan")
 
 
-def come_to_rest(window: float = 0.005, quiet: int = 3, patience: float = 1.0) -> None:
-    """Wait until no thread was busy for `quiet` windows on end, for `patience` seconds at most.
+def wait_until_idle(window: float = 0.005, quiet: int = 3, patience: float = 1.0) -> None:
+    """Wait until no thread was busy for `quiet` windows in a row, for `patience` seconds at most.
 
-    One window isn't enough: a thread that spins may be waiting for a core.
+    One window isn't enough: a spinning thread may be waiting for a core.
     """
     give_up = time.perf_counter() + patience
     calm = 0

@@ -1,6 +1,6 @@
-"""anomalib's process: a worker that runs in anomalib's own environment and is asked line by line.
+"""anomalib's process: a worker in anomalib's own environment, which answers requests line by line.
 
-anomalib needs versions of the libraries that are not ours, so it is installed apart (`make anomalib`).
+anomalib needs other versions of libraries than SoftCore. `make anomalib` makes an environment for it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from softcore_runtime.errors import SoftCoreError
 __all__ = ["PYTHON", "AnomalibProcess"]
 
 PYTHON = Path(".venv-anomalib/bin/python")  # of `make anomalib`, from the project's folder
-_PATIENCE = 30  # seconds that a worker is given to end by itself
+_PATIENCE = 30  # seconds until a worker that doesn't end by itself is killed
 
 
 class AnomalibProcess:
-    """A running worker: importing anomalib takes longer than many a job.
+    """A running worker, kept between requests, since importing anomalib takes longer than many of them.
 
     Args:
         python: the interpreter that has anomalib.
         worker: the script; it answers each line of standard input with a line of JSON, whose `error` is null
-            or says what went wrong.
-        name: of what it does, for messages.
-        error: the kind to raise.
+            or the failure in words.
+        name: of the method, for messages.
+        error: the class to raise.
+
+    Raises:
+        SoftCoreError: of that class, if the interpreter can't be started.
     """
 
     def __init__(self, python: Path, worker: Path, name: str, error: type[SoftCoreError]) -> None:
@@ -45,29 +48,29 @@ class AnomalibProcess:
             )
         except OSError as raised:
             raise error(f"{python}: can't be started ({raised.strerror}): make anomalib") from raised
-        self._words: deque[str] = deque(maxlen=20)  # the last of what it prints
+        self._last_lines: deque[str] = deque(maxlen=20)  # that it printed
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stderr  # noqa: S101
-        self._words.extend(self._process.stderr)
+        self._last_lines.extend(self._process.stderr)
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked again."""
+        """Whether it takes further requests."""
         return self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """Its process, to be watched."""
+        """Number of its process."""
         return self._process.pid
 
-    def ask(self, line: str) -> dict[str, Any]:
-        """Send a line and wait for the answer.
+    def request(self, line: str) -> dict[str, Any]:
+        """Send a line and return the answer.
 
         Raises:
-            SoftCoreError: of the kind given; what went wrong, or the last words of a process that ended.
+            SoftCoreError: of the class given; the failure, or the last line of a process that has ended.
         """
         assert self._process.stdin  # noqa: S101
         assert self._process.stdout  # noqa: S101
@@ -77,8 +80,8 @@ class AnomalibProcess:
         if not reply:
             self._process.wait()
             self._listener.join()
-            words = [line.strip() for line in self._words if line.strip()]
-            raise self._error(f"{self._name}'s process ended: {words[-1] if words else 'without a word'}")
+            last = [line.strip() for line in self._last_lines if line.strip()]
+            raise self._error(f"{self._name}'s process ended: {last[-1] if last else 'without a word'}")
         answer: dict[str, Any] = json.loads(reply)
         if answer["error"]:
             raise self._error(f"{self._name} failed: {answer['error']}")

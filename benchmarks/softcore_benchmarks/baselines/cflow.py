@@ -1,6 +1,6 @@
 """CFLOW: Gudovskiy et al., WACV 2022, by anomalib, in an environment of its own.
 
-It runs as a process (`anomalib_process.py`); arrays go to and fro as files.
+It runs as a process (`anomalib_process.py`); arrays are exchanged as files.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ class CflowError(SoftCoreError):
 
 @dataclass(frozen=True)
 class Environment:
-    """How CFLOW is run.
+    """Settings of CFLOW.
 
     Attributes:
         python: the interpreter that has anomalib.
         backbone: a name that torchvision and timm share.
         weights: a state dict under torchvision's names; None takes timm's own.
         layers: whose features are modelled, each by a flow.
-        steps: of training; its authors' 50 epochs are 15 to 60 times as many, hours without a GPU.
-        fiber_batch: positions a training step.
+        steps: number of training steps; its authors' 50 epochs are 15 to 60 times as many, hours without a
+            GPU.
+        fiber_batch: number of positions in a training step.
     """
 
     python: Path
@@ -46,8 +47,8 @@ class Environment:
     fiber_batch: int = 256
 
     @property
-    def there(self) -> bool:
-        """Whether it has been set up."""
+    def exists(self) -> bool:
+        """Whether the environment is set up."""
         return self.python.is_file()
 
 
@@ -64,7 +65,7 @@ class Cflow:
         """Train on uint8 BGR `[n, crop, crop, 3]`.
 
         Raises:
-            CflowError: anomalib failed; its last words are in the message.
+            CflowError: anomalib failed; its last line is in the message.
         """
         with tempfile.TemporaryDirectory() as folder:
             state = Path(folder) / "state"
@@ -106,7 +107,7 @@ def _run(
     }
     path = folder / "job.json"
     path.write_text(json.dumps(job))
-    _worker(environment.python).ask(str(path))
+    _worker(environment.python).request(str(path))
 
 
 _running: dict[Path, AnomalibProcess] = {}

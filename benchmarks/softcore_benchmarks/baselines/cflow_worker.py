@@ -1,10 +1,10 @@
-"""CFLOW worker: anomalib's CFLOW in its own environment; knows nothing of SoftCore.
+"""CFLOW worker: anomalib's CFLOW in its own environment, without SoftCore.
 
 Started by `cflow.py`. Reads the path of a job from every line of standard input, does the job and answers
-with a line of JSON, `{"error": null}` or what went wrong. A job is JSON with the paths `crops` (npy, uint8
-BGR `[n, crop, crop, 3]`) and `state`; either `maps` is null, to train and write the state, or the path of an
-npy to write, float32 `[n, crop, crop]`. `backbone`, `layers`, `weights`, `fiber_batch`, `steps` and `seed`
-say how.
+with a line of JSON, `{"error": null}` or the failure in words. A job is JSON with the paths `crops` (npy,
+uint8 BGR `[n, crop, crop, 3]`) and `state`; either `maps` is null, to train and write the state, or the path
+of an npy to write, float32 `[n, crop, crop]`. `backbone`, `layers`, `weights`, `fiber_batch`, `steps` and
+`seed` are the settings.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _BATCH = 8  # images a training step
 
 
 def main() -> None:
-    """Do jobs until there are no more."""
+    """Do jobs until standard input ends."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    answers, sys.stdout = sys.stdout, sys.stderr  # libraries may print; answers stay clean
+    answers, sys.stdout = sys.stdout, sys.stderr  # libraries may print to standard output
     for line in sys.stdin:
         try:
             do(json.loads(Path(line.strip()).read_text()))
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def do(job: dict[str, Any]) -> None:
-    """Train and keep the state, or score with a state that was kept."""
+    """Train and write the state, or score with a written state."""
     seed_everything(job["seed"], verbose=False)
     model = Cflow(
         backbone=job["backbone"],
@@ -70,7 +70,7 @@ def do(job: dict[str, Any]) -> None:
 
 
 def train(model: Cflow, images: Tensor, steps: int) -> None:
-    """Train by anomalib's own steps on normalised images `[n, 3, crop, crop]`."""
+    """Train as anomalib does on normalised images `[n, 3, crop, crop]`."""
     loader: DataLoader[Any] = DataLoader(
         images,  # type: ignore[arg-type]
         batch_size=min(_BATCH, len(images)),
@@ -90,7 +90,7 @@ def train(model: Cflow, images: Tensor, steps: int) -> None:
 
 
 def normalise(crops: np.ndarray) -> Tensor:
-    """Turn uint8 BGR `[n, crop, crop, 3]` into what ImageNet's networks take."""
+    """Convert uint8 BGR `[n, crop, crop, 3]` to normalised float32 RGB `[n, 3, crop, crop]`."""
     rgb = torch.from_numpy(crops[..., ::-1].copy()).permute(0, 3, 1, 2).float() / 255
     return (rgb - torch.tensor(_MEAN).view(3, 1, 1)) / torch.tensor(_DEVIATION).view(3, 1, 1)
 

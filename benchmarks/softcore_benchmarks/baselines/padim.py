@@ -1,4 +1,4 @@
-"""PaDiM: one Gaussian for every position (Defard et al., ICPR workshops 2021)."""
+"""PaDiM: one Gaussian at every position (Defard et al., ICPR workshops 2021)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 
 __all__ = ["Padim"]
 
-_REGULAR = 0.01  # added to the diagonal of the covariance
+_REGULARISATION = 0.01  # added to the diagonal of the covariance
 _FEW, _MANY = 100, 550  # dimensions drawn for ResNet-18 and for Wide ResNet-50, in the authors' code
 _RESNET18 = 448  # dimensions of ResNet-18's three layers, of which those 100 are drawn
-_POSITIONS = 64  # judged at a time
+_POSITIONS = 64  # computed at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Padim:
-    """A Gaussian a position.
+    """One Gaussian at each position.
 
     Attributes:
         axes: int64 `[e]`, the dimensions that were drawn.
@@ -45,11 +45,13 @@ class Padim:
             means[part] = x.mean(dim=1)
             centred = x - means[part, None]
             covariance = centred.transpose(1, 2) @ centred / (n - 1)
-            factors[part] = torch.linalg.cholesky(covariance + _REGULAR * torch.eye(kept, dtype=x.dtype))
+            factors[part] = torch.linalg.cholesky(
+                covariance + _REGULARISATION * torch.eye(kept, dtype=x.dtype)
+            )
         return cls(axes, means, factors)
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Measure the Mahalanobis distance of every patch of `[M, P, d]`: float32 `[M, P]`."""
+        """Return the Mahalanobis distance of every patch of `[M, P, d]`, float32 `[M, P]`."""
         scores = np.empty(features.shape[:2], np.float32)
         for start in range(0, features.shape[1], _POSITIONS):
             part = slice(start, start + _POSITIONS)

@@ -55,6 +55,11 @@ class Category:
         return np.array([_kind(self.folder, path) != GOOD for path in self.test])
 
     @property
+    def defects(self) -> NDArray[np.int64]:
+        """Rows of `test` that show a defect, int64 `[k]`."""
+        return np.flatnonzero(self.bad)
+
+    @property
     def has_masks(self) -> bool:
         """Whether defects are marked pixel by pixel."""
         return (self.folder / "ground_truth").is_dir()

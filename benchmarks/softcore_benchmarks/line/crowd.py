@@ -1,10 +1,10 @@
-"""Crowd: how fast a line's port answers about health while clients hold connections that say nothing.
+"""Crowd: how fast a line's port answers `/healthz` while clients hold idle connections.
 
     python -m softcore_benchmarks.line.crowd --out benchmarks
 
 A process of its own holds the connections: silent ones, ones with half a request, and ones that follow the
-events. Meanwhile another client asks about health, anew each time. Milliseconds; the figure that is
-promised is the largest. Writes results/line_crowd.json into --out.
+events. Meanwhile another client requests `/healthz`, each time on a new connection. Times are milliseconds;
+the one that is promised is the largest. Writes results/line_crowd.json into --out.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ import numpy as np
 from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.pipeline.controls import OperatorControls, Status
 from softcore_edge_app.web.port.server import WebServer
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.errors import SoftCoreError
 
-from softcore_benchmarks.line.results import tell_results
+from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.measuring.machine import describe_machine
+from softcore_benchmarks.measuring.results import print_results
 
 __all__ = ["main", "measure_crowd"]
 
@@ -41,21 +42,21 @@ _SETTLE = 1.0  # seconds
 
 
 class _Idle:
-    """A line without cameras that is well."""
+    """A healthy line without cameras."""
 
     def describe(self) -> Status:
         return Status((), (), None, None, ())
 
 
-def measure_crowd(clients: int, questions: int) -> dict[str, dict[str, float]]:
-    """Measure, for each kind of client, how long questions about health take: milliseconds."""
+def measure_crowd(clients: int, requests: int) -> dict[str, dict[str, float]]:
+    """Measure how long requests for `/healthz` take beside each kind of client: milliseconds."""
     found = {}
     for kind in ("nobody", *REQUESTS):
         server = WebServer(HttpOptions(port=0), cast(OperatorControls, _Idle()), lambda: (b"", ""))
         server.start()
         try:
             with _hold(server.url, kind, 0 if kind == "nobody" else clients):
-                spent = [_ask(f"{server.url}healthz") for _ in range(questions)]
+                spent = [_time_request(f"{server.url}healthz") for _ in range(requests)]
         finally:
             server.close()
         found[kind] = {
@@ -66,7 +67,7 @@ def measure_crowd(clients: int, questions: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def _ask(url: str) -> float:
+def _time_request(url: str) -> float:
     start = time.perf_counter()
     with urlopen(url, timeout=30) as answer:  # noqa: S310 - on this machine
         answer.read()
@@ -82,18 +83,18 @@ def _hold(url: str, kind: str, clients: int) -> Iterator[None]:
     )
     with holder:
         if holder.stdout is None or not holder.stdout.readline():
-            raise SoftCoreError("the crowd doesn't come")
+            raise SoftCoreError("the clients can't connect")
         time.sleep(_SETTLE)
         yield
         holder.communicate()
 
 
 def _connect(url: str, kind: str, clients: int) -> None:
-    """Connect, say so, and hold on until standard input ends."""
+    """Connect, print a line when all are connected, and hold the connections until standard input ends."""
     host, port = url.rstrip("/").rpartition("/")[2].rsplit(":", 1)
     with ExitStack() as held:
         for number in range(clients):
-            # From many addresses, for one alone is bounded earlier.
+            # From many addresses, since connections from one address are bounded.
             source = (f"127.0.0.{2 + number % 40}", 0)
             one = held.enter_context(socket.create_connection((host, int(port)), 60, source_address=source))
             one.sendall(REQUESTS[kind])
@@ -103,11 +104,11 @@ def _connect(url: str, kind: str, clients: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement."""
-    parser = Parser("softcore_benchmarks.line.crowd", __doc__ or "")
+    parser = make_parser("line.crowd", __doc__)
     parser.add_argument("--clients", type=int, default=1000)
-    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where results/line_crowd.json goes")
-    parser.add_argument("--hold", metavar="URL", help=argparse.SUPPRESS)  # what the other process does
+    parser.add_argument("--hold", metavar="URL", help=argparse.SUPPRESS)  # in the other process
     parser.add_argument("--kind", choices=["nobody", *REQUESTS], help=argparse.SUPPRESS)
     return run(parser, _work, arguments)
 
@@ -116,8 +117,10 @@ def _work(options: argparse.Namespace) -> int:
     if options.hold:
         _connect(options.hold, options.kind, options.clients)
         return 0
-    found: dict[str, Any] = dict(measure_crowd(options.clients, options.questions))
-    tell_results("crowd", {"machine": describe_machine(), "clients": options.clients, **found}, options.out)
+    found: dict[str, Any] = dict(measure_crowd(options.clients, options.requests))
+    print_results(
+        "line_crowd", {"machine": describe_machine(), "clients": options.clients, **found}, options.out
+    )
     return 0
 
 

@@ -1,11 +1,11 @@
-"""Faults: ten thousand triggers while everything around a line fails, and none of them without its decision.
+"""Faults: ten thousand triggers while everything around a line fails, each of which must have its decision.
 
     python -m softcore_benchmarks.line.faults --triggers 10000 --out benchmarks
 
 Two cameras (ffmpeg), one triggered by a broker and over HTTP, one by a PLC; every few seconds one of them
-fails. Then: each trigger has one decision, in order, in the ledger; the broker and the PLC have each of them,
-once; and all came back within two seconds. Writes results/line_faults.json into --out; the exit code is 1
-where something doesn't hold.
+fails. Checked afterwards: each trigger has one decision, in order, in the ledger; the broker and the PLC have
+each decision once; and each camera gave decisions within two seconds of its recovery. Writes
+results/line_faults.json into --out; the exit code is 1 where a check fails.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,37 +32,38 @@ from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_runtime import read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.threshold_change import set_threshold
-from softcore_runtime.cli.command_line import Parser, run
-from tqdm import tqdm
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import track
 
-from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.line.rig.load import load
 from softcore_benchmarks.line.rig.rig import Plan, Rig
 from softcore_benchmarks.line.rig.stream import FAULTS, Stream
+from softcore_benchmarks.measuring.commands import make_parser
+from softcore_benchmarks.measuring.results import print_results
 
 __all__ = ["Findings", "inflict", "main"]
 
-_BACK = 2.0  # seconds within which a source that is well again gives decisions
-_GRACE = 60  # seconds until what was left behind is delivered
+_MAX_RECOVERY = 2.0  # seconds until a source that has recovered gives decisions
+_GRACE = 60  # seconds until the backlog is delivered
 _DISK = 4_000_000  # bytes of the archive's disk
 
 
 @dataclass
 class Findings:
-    """What came of it.
+    """What was found.
 
     Attributes:
-        wrong: what doesn't hold, in words; empty is good.
-        triggers: by camera, as the line counts them.
-        decisions: by decision, of the ledger.
-        invalid: by kind of reason.
-        faults: how often each was inflicted.
-        rounds: how often all of them were.
-        memory: MB (10**6 bytes) that the line's process takes, after each round.
-        back: seconds until a camera that was well again gave its first decision that isn't INVALID; None
-            where it gave none.
+        wrong: failed checks, in words; empty is good.
+        triggers: number of triggers by camera, as the line counts them.
+        decisions: number of rows of the ledger by decision.
+        invalid: number of rows by kind of reason.
+        faults: number of times that each fault was inflicted.
+        rounds: number of times that all of them were.
+        memory: MB (10**6 bytes) of the line's process after each round.
+        back: seconds from each recovery of a camera to its first decision that isn't INVALID, by camera;
+            None where it gave none.
         seconds: from the first trigger to the last decision.
-        copies: how many decisions the broker gave more than once.
+        copies: number of decisions that the broker delivered more than once.
         ending: seconds from SIGTERM to the process's end.
     """
 
@@ -80,53 +81,63 @@ class Findings:
 
 
 def inflict(rig: Rig, triggers: int, pause: float, *, disk: Path | None = None) -> Findings:
-    """Run a rig through so many triggers and each fault at least once, and look at what is left.
+    """Run a rig through so many triggers and each fault at least once, and check what it leaves.
 
     Args:
         rig: entered, and not started.
-        triggers: of both cameras together, at least.
-        pause: between two faults, each of which takes about as long.
-        disk: where the archive is, to be filled up; None leaves that out.
+        triggers: least number of triggers of both cameras together.
+        pause: seconds between two faults, each of which takes about as long.
+        disk: the archive's disk, which is filled up; None leaves that fault out.
     """
     findings, over = Findings(), threading.Event()
     rig.start()
-    began, seen = time.monotonic(), 0
-    failing = threading.Thread(target=_fail, args=[rig, over, findings, pause, disk])
-    with load(rig), tqdm(total=triggers, desc="triggers", disable=not sys.stderr.isatty()) as bar:
+    began = time.monotonic()
+    failing = threading.Thread(target=_inflict_in_turn, args=[rig, over, findings, pause, disk])
+    with load(rig):
         failing.start()
-        while (seen < triggers or not findings.rounds) and rig.process and rig.process.poll() is None:
-            time.sleep(0.2)
-            seen = sum(_count(rig).values()) or seen
-            bar.update(min(seen, triggers) - bar.n)
+        for _ in track(_follow_triggers(rig, findings, triggers), "triggers", triggers):
+            pass
         over.set()
         failing.join()
     findings.seconds = time.monotonic() - began
-    _settle(rig, findings)
+    _wait_for_delivery(rig, findings)
     findings.triggers = _count(rig)
     findings.ending = rig.end()
     _compare(rig, findings)
     return findings
 
 
+def _follow_triggers(rig: Rig, findings: Findings, triggers: int) -> Iterator[None]:
+    """Yield once a trigger until there were so many and each fault was inflicted, or the line has ended."""
+    seen = yielded = 0
+    while (seen < triggers or not findings.rounds) and rig.process and rig.process.poll() is None:
+        time.sleep(0.2)
+        seen = sum(_count(rig).values()) or seen
+        yield from repeat(None, min(seen, triggers) - yielded)
+        yielded = min(seen, triggers)
+
+
 def _count(rig: Rig) -> dict[str, int]:
-    status = rig.ask("api/status")
+    status = rig.request("api/status")
     return {camera["name"]: camera["triggers"] for camera in status["cameras"]} if status else {}
 
 
-def _fail(rig: Rig, over: threading.Event, findings: Findings, pause: float, disk: Path | None) -> None:
-    """Inflict one fault after the other; leave all well."""
+def _inflict_in_turn(
+    rig: Rig, over: threading.Event, findings: Findings, pause: float, disk: Path | None
+) -> None:
+    """Inflict one fault after the other until `over` is set; leave everything healthy."""
     kinds: list[tuple[str, Callable[[], Any]]] = [
-        *((f"left camera {state}", _spoil(rig.left, state, over, pause)) for state in FAULTS),
-        ("broker killed", lambda: _bounce(rig.broker.kill, rig.broker.start, over, pause)),
-        ("right camera dead", _spoil(rig.right, "dead", over, pause)),
-        ("recipe second", lambda: rig.ask("api/recipe", {"camera": "left", "recipe": "second"})),
-        ("PLC silent", lambda: _hold(rig, over, pause)),
+        *((f"left camera {state}", _break_camera(rig.left, state, over, pause)) for state in FAULTS),
+        ("broker killed", lambda: _interrupt(rig.broker.kill, rig.broker.start, over, pause)),
+        ("right camera dead", _break_camera(rig.right, "dead", over, pause)),
+        ("recipe second", lambda: rig.request("api/recipe", {"camera": "left", "recipe": "second"})),
+        ("PLC silent", lambda: _silence_plc(rig, over, pause)),
         ("threshold changed", lambda: _shift_threshold(rig.plan.first)),
-        ("recipe first", lambda: rig.ask("api/recipe", {"camera": "left", "recipe": "first"})),
-        ("PLC off", lambda: _bounce(rig.plc.stop, rig.plc.start, over, pause)),
+        ("recipe first", lambda: rig.request("api/recipe", {"camera": "left", "recipe": "first"})),
+        ("PLC off", lambda: _interrupt(rig.plc.stop, rig.plc.start, over, pause)),
     ]
     if disk:
-        kinds.append(("archive's disk full", lambda: _fill(disk, over, pause)))
+        kinds.append(("archive's disk full", lambda: _fill_disk(disk, over, pause)))
     for name, inflict_one in cycle(kinds):
         findings.rounds = min(findings.faults[one] for one, _ in kinds)
         if findings.rounds > len(findings.memory):
@@ -136,21 +147,23 @@ def _fail(rig: Rig, over: threading.Event, findings: Findings, pause: float, dis
         findings.faults[name] += 1
         inflict_one()
         for camera, stream in (("left", rig.left), ("right", rig.right)):
-            if stream.returned and f"{camera} camera" in name:
-                findings.back.setdefault(camera, []).append(_wait_for_part(rig, camera, stream.returned))
+            if stream.recovered_at and f"{camera} camera" in name:
+                findings.back.setdefault(camera, []).append(_time_recovery(rig, camera, stream.recovered_at))
 
 
-def _spoil(stream: Stream, state: str, over: threading.Event, pause: float) -> Callable[[], None]:
-    return lambda: _bounce(lambda: stream.be(state), lambda: stream.be("well"), over, pause)
+def _break_camera(stream: Stream, state: str, over: threading.Event, pause: float) -> Callable[[], None]:
+    return lambda: _interrupt(
+        lambda: stream.set_state(state), lambda: stream.set_state("healthy"), over, pause
+    )
 
 
-def _bounce(off: Callable[[], None], on: Callable[[], None], over: threading.Event, pause: float) -> None:
+def _interrupt(off: Callable[[], None], on: Callable[[], None], over: threading.Event, pause: float) -> None:
     off()
     over.wait(pause)
     on()
 
 
-def _hold(rig: Rig, over: threading.Event, pause: float) -> None:
+def _silence_plc(rig: Rig, over: threading.Event, pause: float) -> None:
     rig.plc.silent = True
     over.wait(pause)
     rig.plc.silent = False
@@ -162,7 +175,7 @@ def _shift_threshold(bundle: Path) -> None:
     set_threshold(bundle, manifest.threshold.model_copy(update={"value": value}), manifest)
 
 
-def _fill(disk: Path, over: threading.Event, pause: float) -> None:
+def _fill_disk(disk: Path, over: threading.Event, pause: float) -> None:
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while True:
@@ -171,11 +184,11 @@ def _fill(disk: Path, over: threading.Event, pause: float) -> None:
     ballast.unlink()
 
 
-def _wait_for_part(rig: Rig, camera: str, returned: float) -> float | None:
-    """Wait for a part that came after the camera's return and isn't INVALID; in seconds from then."""
-    wall = time.time_ns() - int(1e9 * (time.monotonic() - returned))
+def _time_recovery(rig: Rig, camera: str, recovered_at: float) -> float | None:
+    """Return the seconds from a camera's recovery to its first decision that isn't INVALID, or None."""
+    wall = time.time_ns() - int(1e9 * (time.monotonic() - recovered_at))
 
-    def came() -> list[float]:
+    def find_times() -> list[float]:
         return [
             (decision["decided_at"] - wall) / 1e9
             for decision in list(rig.watcher.decisions.values())[-400:]
@@ -184,15 +197,15 @@ def _wait_for_part(rig: Rig, camera: str, returned: float) -> float | None:
             and decision["triggered_at"] > wall
         ]
 
-    rig.watcher.wait(lambda: bool(came()), 30)
-    return round(min(came()), 3) if came() else None
+    rig.watcher.wait(lambda: bool(find_times()), 30)
+    return round(min(find_times()), 3) if find_times() else None
 
 
-def _settle(rig: Rig, findings: Findings) -> None:
-    """Wait until everything that was decided is delivered."""
+def _wait_for_delivery(rig: Rig, findings: Findings) -> None:
+    """Wait until every decision is delivered."""
     until = time.monotonic() + _GRACE
     while time.monotonic() < until:
-        status = rig.ask("api/status")
+        status = rig.request("api/status")
         if (
             status
             and not any(output["backlog"] for output in status["outputs"])
@@ -200,7 +213,7 @@ def _settle(rig: Rig, findings: Findings) -> None:
         ):
             return
         time.sleep(0.1)
-    findings.wrong.append(f"after {_GRACE} s not all is decided and delivered: {rig.ask('api/status')}")
+    findings.wrong.append(f"after {_GRACE} s not all is decided and delivered: {rig.request('api/status')}")
 
 
 def _compare(rig: Rig, findings: Findings) -> None:
@@ -255,7 +268,7 @@ def _compare_plc(rows: list[Row], rig: Rig) -> Iterator[str]:
 
 @contextmanager
 def _small_disk(place: Path) -> Iterator[Path | None]:
-    """Mount a small disk, where that is allowed."""
+    """Mount a small disk; give None where that isn't allowed."""
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
@@ -269,7 +282,7 @@ def _small_disk(place: Path) -> Iterator[Path | None]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement."""
-    parser = Parser("softcore_benchmarks.line.faults", __doc__ or "")
+    parser = make_parser("line.faults", __doc__)
     parser.add_argument("--triggers", type=int, default=10_000, metavar="N", help="how many (10000)")
     parser.add_argument("--pause", type=float, default=2.0, metavar="SECONDS", help="between faults (2)")
     parser.add_argument("--rate", type=int, default=50, metavar="N", help="frames a second (50)")
@@ -290,9 +303,9 @@ def _work(options: argparse.Namespace) -> int:
             findings = inflict(rig, options.triggers, options.pause, disk=disk)
             if findings.wrong:
                 print(rig.log[-3000:], file=sys.stderr)
-    tell_results("faults", vars(findings), options.out)
+    print_results("line_faults", vars(findings), options.out)
     back = [seconds for camera in findings.back.values() for seconds in camera]
-    slow = any(seconds is None or seconds > _BACK for seconds in back)
+    slow = any(seconds is None or seconds > _MAX_RECOVERY for seconds in back)
     return 1 if findings.wrong or slow else 0
 
 

@@ -1,4 +1,4 @@
-"""Kills: `kill -9` of a whole line at random moments; the ledger holds every decision that anybody got.
+"""Kills: `kill -9` of a whole line at random moments; the ledger must hold every decision that was published.
 
     python -m softcore_benchmarks.line.kills --bundle bundles/pill --image good.png --out benchmarks
 
@@ -23,18 +23,28 @@ from typing import Any
 import numpy as np
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_runtime import read_image
-from softcore_runtime.cli.command_line import Parser, run
-from tqdm import tqdm
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import track
 
-from softcore_benchmarks.line.results import tell_results
 from softcore_benchmarks.line.rig.rig import Plan, Rig
+from softcore_benchmarks.measuring.commands import make_parser
+from softcore_benchmarks.measuring.results import print_results
 
 __all__ = ["Losses", "kill_again_and_again", "main"]
 
 
 @dataclass
 class Losses:
-    """What came of it: faults in words, and how many decisions the broker, the PLC and the output had."""
+    """What was found.
+
+    Attributes:
+        wrong: failed checks, in words; empty is good.
+        kills: number of kills.
+        rows: number of rows in the ledger.
+        by_broker: number of decisions that the broker delivered.
+        by_plc: number of decisions that the PLC took.
+        printed: number of decisions on standard output.
+    """
 
     wrong: list[str] = field(default_factory=list)
     kills: int = 0
@@ -45,7 +55,13 @@ class Losses:
 
 
 def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
-    """Start and kill a line; the last time it goes on until all that was left is delivered."""
+    """Start and kill a line again and again; the last start runs until the backlog is delivered.
+
+    Args:
+        rig: entered, and not started.
+        kills: number of kills.
+        seed: of the moments.
+    """
     losses, rng, over = Losses(), np.random.default_rng(seed), threading.Event()
     rig.plc.parts = 10**9
     triggering = threading.Thread(target=_trigger, args=[rig, over])
@@ -53,7 +69,7 @@ def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
     try:
         ready = rig.start()
         rig.kill()
-        for _ in tqdm(range(kills), desc="kills", disable=not sys.stderr.isatty()):
+        for _ in track(range(kills), "kills"):
             started = threading.Thread(target=_start, args=[rig])
             started.start()
             time.sleep(rng.uniform(0.5, 1) * ready + rng.uniform(0, 1.5))
@@ -69,7 +85,7 @@ def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
         triggering.join()
     rig.plc.parts = 0
     until = time.monotonic() + 60
-    while (status := rig.ask("api/status")) and any(one["backlog"] for one in status["outputs"]):
+    while (status := rig.request("api/status")) and any(one["backlog"] for one in status["outputs"]):
         if time.monotonic() > until:
             losses.wrong.append(f"not delivered: {status['outputs']}")
             break
@@ -121,7 +137,7 @@ def _compare(rig: Rig, losses: Losses) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement."""
-    parser = Parser("softcore_benchmarks.line.kills", __doc__ or "")
+    parser = make_parser("line.kills", __doc__)
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (200)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
@@ -137,7 +153,7 @@ def _work(options: argparse.Namespace) -> int:
         plan = Plan(bundle, bundle, read_image(options.image), 100, folder / "archive", deadline=10)
         with Rig(folder, plan) as rig:
             losses = kill_again_and_again(rig, options.kills, options.seed)
-    tell_results("kills", vars(losses), options.out)
+    print_results("line_kills", vars(losses), options.out)
     return 1 if losses.wrong else 0
 
 

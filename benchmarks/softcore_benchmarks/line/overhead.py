@@ -1,10 +1,10 @@
-"""Overhead: what the supervision of a line costs beside the bare decisions.
+"""Overhead: what a line's supervision costs beside bare decisions.
 
     python -m softcore_benchmarks.line.overhead --bundle bundles/pill --images good/ --out benchmarks
 
 Frames in memory are decided on by `Inspector.decide` alone, and by a line with a ledger, metrics, drift and a
 port: with and without its frame checks, and with five pages open, which are another process on the same
-cores. By turns in one process; the figure is the median ratio of their throughputs.
+cores. All take turns in one process; the figure is the median ratio of their throughputs.
 Writes results/line_overhead_NETWORK_PIXELS.json into --out.
 """
 
@@ -31,27 +31,28 @@ from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import read_manifest
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import track
 from softcore_runtime.images.image_file import find_images
-from tqdm import tqdm
 
 from softcore_benchmarks.line.pages import browse
-from softcore_benchmarks.line.results import tell_results
+from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.measuring.machine import describe_machine
+from softcore_benchmarks.measuring.results import print_results
 
 __all__ = ["main", "measure_overhead"]
 
 _ROUNDS = 15
-_LINES = {  # open pages, and whether what no part can look like is inspected, too
+_LINES = {  # number of open pages, and whether frame checks are left out
     "line": (0, False),
     "line without frame checks": (0, True),
     "line with five pages": (5, False),
 }
-_SECONDS = 2.0  # of each turn
+_SECONDS = 2.0  # of a turn
 
 
 class _Memory(Recording):
-    """A source of frames that are in memory."""
+    """A frame source whose images are in memory."""
 
     def __init__(self, images: list[NDArray[np.uint8]]) -> None:
         self._images = images
@@ -65,7 +66,7 @@ class _Memory(Recording):
 def _run_line(
     bundle: Path, images: list[NDArray[np.uint8]], folder: Path, pages: int, *, unchecked: bool
 ) -> Iterator[list[float]]:
-    """Let a line decide as fast as it can, and give the times in seconds of its decisions, as they come."""
+    """Run a line as fast as it can; give the list of its decisions' times in seconds, which grows."""
     station = InspectionStation(LedgerWriter(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
     recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
     options = CameraOptions(source="memory")
@@ -89,10 +90,14 @@ def _run_line(
 def measure_overhead(
     bundle: Path, images: list[NDArray[np.uint8]], folder: Path
 ) -> dict[str, dict[str, float]]:
-    """Measure bare and supervised decisions a second by turns: medians, and the median ratio to bare ones."""
+    """Measure bare and supervised decisions in turn.
+
+    Returns:
+        `per_second`, the median number of decisions, and `ratio`, the median ratio to bare ones, by subject.
+    """
     inspector = Inspector.load(bundle)
     rates: dict[str, list[float]] = {"bare": []}
-    for _ in tqdm(range(_ROUNDS), desc="rounds", disable=not sys.stderr.isatty()):
+    for _ in track(range(_ROUNDS), "rounds"):
         rates["bare"].append(_time_bare(inspector, images))
         for name, (pages, unchecked) in _LINES.items():
             with _run_line(bundle, images, folder, pages, unchecked=unchecked) as published:
@@ -124,7 +129,7 @@ def _time_line(published: list[float]) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement."""
-    parser = Parser("softcore_benchmarks.line.overhead", __doc__ or "")
+    parser = make_parser("line.overhead", __doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
     parser.add_argument("--images", type=Path, required=True, help="a folder of good images")
     parser.add_argument("--out", type=Path, help="where results/line_overhead_NETWORK_PIXELS.json goes")
@@ -136,8 +141,8 @@ def _work(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         rates = measure_overhead(options.bundle, images, Path(folder))
     manifest = read_manifest(options.bundle)
-    name = f"overhead_{manifest.backbone.name}_{manifest.preprocessing.crop}"
-    tell_results(name, {"machine": describe_machine(), **rates}, options.out)
+    name = f"line_overhead_{manifest.backbone.name}_{manifest.preprocessing.crop}"
+    print_results(name, {"machine": describe_machine(), **rates}, options.out)
     return 0
 
 

@@ -1,10 +1,10 @@
-"""Soak of the operator's page: what it grows by, and what it loses, while parts keep coming.
+"""Soak of the operator's page: how much it grows, and which decisions it misses, while parts keep coming.
 
     python -m softcore_benchmarks.line.page_soak --url http://127.0.0.1:8765/ --minutes 5
 
-Opens the page of a running line in Debian's Chromium, looks at it after a minute (or a fifth of a shorter
-time) and at the end, and prints one JSON object. A line with parts that nobody has to inspect is started by
-`python -m tests.edge_app.web.page_back --rate 10`.
+Opens the page of a running line in Debian's Chromium, measures it after a minute (or a fifth of a shorter
+time) and at the end, and prints one JSON object. `python -m tests.edge_app.web.page_back --rate 10` starts a
+line whose parts need no inspection.
 """
 
 from __future__ import annotations
@@ -18,21 +18,24 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.errors import UsageError
 
-__all__ = ["Look", "soak"]
+from softcore_benchmarks.measuring.commands import make_parser
+
+__all__ = ["PageState", "soak"]
 
 PANEL = (1024, 600)  # pixels
 QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 
-# The page's own modules: those that it loaded, not other copies.
+# The modules that the page loaded, not other copies.
 _BEGIN = """async () => {
   const { line, eventStream } = await import("/static/event_stream.js");
   window.soak = { line, came: new Set() };
   eventStream.addEventListener("decision", ({ detail }) => window.soak.came.add(detail.seq));
 }"""
-# Lost are decisions between the first and the last that came; off is what the counts are beside the line's.
+# lost: decisions missing between the first and the last that came; off: difference of the counts from the
+# line's.
 _POLL = """async () => {
   const { line, came } = window.soak;
   const sum = (counts) => Object.values(counts).reduce((total, n) => total + n, 0);
@@ -49,17 +52,17 @@ _POLL = """async () => {
 
 
 @dataclass(frozen=True)
-class Look:
-    """How the page is.
+class PageState:
+    """State of the page at one moment.
 
     Attributes:
-        seconds: since the first look began.
-        heap_mb: of its scripts, after a collection, in 10**6 bytes.
-        nodes: of the document, those that are detached and not collected among them.
-        listeners: of events.
-        came: decisions that came as events.
-        lost: decisions among them that didn't come.
-        off: what its counts are beside the line's.
+        seconds: since the page was open.
+        heap_mb: heap of its scripts after a collection, in 10**6 bytes.
+        nodes: nodes of the document, with those that are detached and not collected.
+        listeners: number of event listeners.
+        came: number of decisions that came as events.
+        lost: number of decisions missing among them.
+        off: difference of its counts from the line's.
     """
 
     seconds: float
@@ -71,8 +74,8 @@ class Look:
     off: int
 
 
-def soak(url: str, seconds: float) -> tuple[Look, Look]:
-    """Look at a line's page early, and after some time.
+def soak(url: str, seconds: float) -> tuple[PageState, PageState]:
+    """Measure a line's page early and after some time.
 
     Raises:
         UsageError: there is no Chromium, or the page can't be reached.
@@ -92,19 +95,19 @@ def soak(url: str, seconds: float) -> tuple[Look, Look]:
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
         start = time.monotonic()
-        looks = []
+        states = []
         for moment in (min(60.0, seconds / 5), seconds):
             page.wait_for_timeout(max(0.0, 1000 * (start + moment - time.monotonic())))
-            looks.append(_look(page, session, start))
+            states.append(_measure_page(page, session, start))
         browser.close()
-    return looks[0], looks[1]
+    return states[0], states[1]
 
 
-def _look(page: Page, session: CDPSession, start: float) -> Look:
+def _measure_page(page: Page, session: CDPSession, start: float) -> PageState:
     counted = page.evaluate(_POLL)
     session.send("HeapProfiler.collectGarbage")
     found = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-    return Look(
+    return PageState(
         seconds=round(time.monotonic() - start, 1),
         heap_mb=round(found["JSHeapUsedSize"] / 1e6, 3),
         nodes=int(found["Nodes"]),
@@ -115,8 +118,7 @@ def _look(page: Page, session: CDPSession, start: float) -> Look:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    description, _, rest = (__doc__ or "").partition("\n\n")
-    parser = Parser("python -m softcore_benchmarks.line.page_soak", description, rest)
+    parser = make_parser("line.page_soak", __doc__)
     parser.add_argument("--url", required=True, help="of the line's page")
     parser.add_argument("--minutes", type=float, default=5.0)
     return run(parser, _run, arguments)

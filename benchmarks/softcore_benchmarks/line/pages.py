@@ -1,9 +1,9 @@
-"""Pages: what browsers with the operator's page open ask of a line, without the browsers.
+"""Pages: the requests of browsers with the operator's page open, without the browsers.
 
     python -m softcore_benchmarks.line.pages --url http://127.0.0.1:8765/ --pages 5
 
-Each follows the events, and fetches the newest part's image as often as the page does, until it is ended;
-says "open" for each when it is.
+Each follows the events and fetches the newest part's image as often as the page does, until it is ended.
+Prints "open" for each page that is open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import httpx
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
+
+from softcore_benchmarks.measuring.commands import make_parser
 
 __all__ = ["browse", "main", "open_pages"]
 
@@ -27,7 +29,7 @@ _PAUSE = 0.25  # seconds between two images, as in image.js
 
 @contextmanager
 def browse(url: str, pages: int) -> Iterator[None]:
-    """Have so many pages of a line open, in a process of their own.
+    """Keep so many pages of a line open in a process of their own.
 
     Raises:
         RuntimeError: they can't be opened.
@@ -44,24 +46,24 @@ def browse(url: str, pages: int) -> Iterator[None]:
 
 
 async def open_pages(url: str, pages: int) -> None:
-    """Open so many pages of a line, and return when it has ended."""
+    """Open so many pages of a line and return when the line has ended."""
     async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-        await asyncio.gather(*(_open(client) for _ in range(pages)), return_exceptions=True)
+        await asyncio.gather(*(_follow_events(client) for _ in range(pages)), return_exceptions=True)
 
 
-async def _open(client: httpx.AsyncClient) -> None:
-    heard = [b""]  # the last packet; it is read only when an image is due: other machines would do the rest
-    looking = asyncio.create_task(_look(client, heard))
+async def _follow_events(client: httpx.AsyncClient) -> None:
+    heard = [b""]  # the last packet, parsed only when an image is due: a browser would have its own cores
+    fetching = asyncio.create_task(_fetch_images(client, heard))
     try:
         async with client.stream("GET", "api/events") as events:
             print("open", flush=True)
             async for packet in events.aiter_raw():
                 heard[0] = packet
     finally:
-        looking.cancel()
+        fetching.cancel()
 
 
-async def _look(client: httpx.AsyncClient, heard: list[bytes]) -> None:
+async def _fetch_images(client: httpx.AsyncClient, heard: list[bytes]) -> None:
     shown = b""
     while True:
         newest = _TRIGGER.findall(heard[0])
@@ -73,7 +75,7 @@ async def _look(client: httpx.AsyncClient, heard: list[bytes]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = Parser("softcore_benchmarks.line.pages", __doc__ or "")
+    parser = make_parser("line.pages", __doc__)
     parser.add_argument("--url", required=True, help="of the line's page")
     parser.add_argument("--pages", type=int, default=5, metavar="N", help="how many (5)")
     return run(parser, _work, arguments)

@@ -9,17 +9,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
+from softcore_runtime.cli.progress import track
 
-__all__ = ["Times", "calm_threads", "interleave"]
+__all__ = ["Times", "calm_threads", "interleave", "time_median"]
 
-# OpenBLAS's threads wait for more work, and take another's cores meanwhile: 2^4 turns instead of 2^28.
+# OpenBLAS's threads wait for more work and take another's cores meanwhile: 2^4 turns instead of 2^28.
 _CALM = {"OPENBLAS_THREAD_TIMEOUT": "4"}
 
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds, and the median's ratio to that of the reference."""
+    """Times of a subject.
+
+    Attributes:
+        median: milliseconds.
+        p95: milliseconds.
+        ratio: of the median to that of the reference.
+    """
 
     median: float
     p95: float
@@ -29,7 +35,7 @@ class Times:
 def calm_threads() -> None:
     """Start this process anew with matrix products whose threads sleep when they have nothing to do.
 
-    They read their settings when they are loaded, before any of our own code.
+    They read their settings when they are loaded, before any code of ours.
     """
     if not _CALM.items() <= os.environ.items():
         os.execve(sys.executable, sys.orig_argv, {**os.environ, **_CALM})  # noqa: S606
@@ -44,13 +50,13 @@ def interleave(
     """Time each subject once a round, after one round that doesn't count.
 
     Args:
-        subjects: by name; each gets the number of the round, and may time itself (milliseconds).
-        rounds: how many.
-        references: the subject to whose median another's is a ratio, by that other's name.
+        subjects: by name; each gets the number of the round, and may return its own time in milliseconds.
+        rounds: number of rounds.
+        references: names of the subjects to whose medians those of others are ratios, by the others' names.
         pause: seconds between two subjects, for the threads of the first to fall asleep.
     """
     spent: dict[str, list[float]] = {name: [] for name in subjects}
-    for number in tqdm(range(rounds + 1), desc="rounds", leave=False):
+    for number in track(range(rounds + 1), "rounds"):
         for name, run in subjects.items():
             time.sleep(pause)
             start = time.perf_counter()
@@ -67,3 +73,19 @@ def interleave(
         )
         for name, times in spent.items()
     }
+
+
+def time_median(work: Callable[[int], object], rounds: int, warm_up: int = 0) -> float:
+    """Return the median of the seconds that a piece of work takes.
+
+    Args:
+        work: gets the number of the round; must end with numbers on the host.
+        rounds: number of rounds that count.
+        warm_up: number of rounds before, which don't.
+    """
+    spent = []
+    for number in range(-warm_up, rounds):
+        start = time.perf_counter()
+        work(number)
+        spent.append(time.perf_counter() - start)
+    return float(np.median(spent[warm_up:]))

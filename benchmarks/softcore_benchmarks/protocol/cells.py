@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
-from softcore_export.settings import ExportSettings
-from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.separation import auroc
 
-from softcore_benchmarks.baselines import cflow
-from softcore_benchmarks.data.category import Category
-from softcore_benchmarks.measuring.metrics import aupro, auroc
-from softcore_benchmarks.protocol.methods import METHODS, Images, Scores, Task
-from softcore_benchmarks.protocol.noise import SCENARIOS, draw_noise
+from softcore_benchmarks.measuring.interleaving import time_median
+from softcore_benchmarks.measuring.metrics import aupro
+from softcore_benchmarks.protocol.experiments import Experiment
+from softcore_benchmarks.protocol.methods import METHODS, Scores, Task
+from softcore_benchmarks.protocol.noise import SCENARIOS, count_defects
 
-__all__ = ["FILE", "Cell", "Figures", "Ground", "compute", "enough_defects", "find", "keep", "read_cells"]
+__all__ = ["FILE", "Cell", "Figures", "compute", "enough_defects", "find", "keep", "read_cells"]
 
 FILE = "cells.jsonl"  # one cell a line
 _REFERENCE_RUNS = 9
@@ -69,68 +66,32 @@ class Cell(BaseModel):
     backbone_seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """A category with all that its cells share.
-
-    Attributes:
-        category: names and paths.
-        train: the good training images.
-        test: the test images.
-        masks: bool `[M, crop, crop]`, None without.
-        settings: how to train; noise and method aside.
-        backbone: the network, as the reference of times.
-        cflow: how CFLOW is run.
-        described: the settings in words, see `Cell.settings`.
-    """
-
-    category: Category
-    train: Images
-    test: Images
-    masks: NDArray[np.bool_] | None
-    settings: ExportSettings
-    backbone: OnnxBackbone
-    cflow: cflow.Environment
-    described: dict[str, str]
-
-    def dirty(self, noise: float) -> tuple[Images, NDArray[np.int64]]:
-        """Put defects among the training images, after them; return all and the defects' test rows.
-
-        Raises:
-            DataError: there are not enough defects.
-        """
-        bad = np.flatnonzero(self.category.bad)
-        drawn = draw_noise([self.category.test[row] for row in bad], len(self.train), noise)
-        rows = np.array([self.category.test.index(path) for path in drawn], np.int64)
-        return self.train.join(self.test.take(rows)), rows
-
-
-def compute(ground: Ground, noise: float, method: str) -> Cell:
+def compute(experiment: Experiment, noise: float, method: str) -> Cell:
     """Train a method on the dirty images and test it in both scenarios.
 
     Raises:
         DataError: there are not enough defects for this noise.
     """
-    train, drawn = ground.dirty(noise)
+    train, drawn = experiment.add_noise(noise)
     start = time.perf_counter()
-    score = METHODS[method].fit(Task(train, ground.settings, ground.cflow))
+    score = METHODS[method].fit(Task(train, experiment.settings, experiment.cflow))
     fitted = time.perf_counter() - start
-    reference = _time_backbone(ground)
+    reference = _time_backbone(experiment)
     start = time.perf_counter()
-    rows = score(ground.test)
+    rows = score(experiment.test)
     scored = time.perf_counter() - start
-    bad = ground.category.bad
+    bad = experiment.category.bad
     return Cell(
-        category=ground.category.name,
+        category=experiment.category.name,
         noise=noise,
         method=method,
-        settings=_describe(ground, method),
+        settings=_describe(experiment, method),
         trained_on=len(train),
         defects=len(drawn),
         tested_on=(int((~bad).sum()), int(bad.sum())),
-        figures={row: dict(_measure(ground, scores, drawn)) for row, scores in rows.items()},
+        figures={row: dict(_measure(experiment, scores, drawn)) for row, scores in rows.items()},
         fit_seconds=fitted,
-        score_seconds=scored / len(ground.test),
+        score_seconds=scored / len(experiment.test),
         backbone_seconds=reference,
     )
 
@@ -160,17 +121,17 @@ def read_cells(folder: Path) -> list[Cell]:
     return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
 
-def find(cells: Iterable[Cell], ground: Ground, noise: float, method: str) -> Cell | None:
+def find(cells: Iterable[Cell], experiment: Experiment, noise: float, method: str) -> Cell | None:
     """Find a finished cell, None if there is none.
 
     Raises:
         UsageError: it was computed with other settings.
     """
-    key = (ground.category.name, noise, method)
+    key = (experiment.category.name, noise, method)
     cell = next((cell for cell in cells if (cell.category, cell.noise, cell.method) == key), None)
     if cell is None:
         return None
-    wanted = _describe(ground, method)
+    wanted = _describe(experiment, method)
     if cell.settings != wanted:
         names = sorted({*cell.settings, *wanted})
         other = next(name for name in names if cell.settings.get(name) != wanted.get(name))
@@ -181,9 +142,9 @@ def find(cells: Iterable[Cell], ground: Ground, noise: float, method: str) -> Ce
     return cell
 
 
-def enough_defects(ground: Ground, noise: float) -> bool:
+def enough_defects(experiment: Experiment, noise: float) -> bool:
     """Tell whether the test set has defects for this noise."""
-    return round(noise * len(ground.train)) <= int(ground.category.bad.sum())
+    return count_defects(len(experiment.train), noise) <= len(experiment.category.defects)
 
 
 def _parse(line: str, place: str) -> Cell:
@@ -193,17 +154,17 @@ def _parse(line: str, place: str) -> Cell:
         raise DataError(f"{place}: not a cell ({error.errors()[0]['msg']})") from error
 
 
-def _describe(ground: Ground, method: str) -> dict[str, str]:
+def _describe(experiment: Experiment, method: str) -> dict[str, str]:
     if not METHODS[method].needs_cflow:
-        return ground.described
-    run = ground.cflow
-    return ground.described | {"CFLOW": f"{run.steps} steps of {run.fiber_batch} positions"}
+        return experiment.described
+    run = experiment.cflow
+    return experiment.described | {"CFLOW": f"{run.steps} steps of {run.fiber_batch} positions"}
 
 
-def _measure(ground: Ground, scores: Scores, drawn: Iterable[int]) -> Iterator[tuple[str, Figures]]:
+def _measure(experiment: Experiment, scores: Scores, drawn: Iterable[int]) -> Iterator[tuple[str, Figures]]:
     """Measure in each scenario of `SCENARIOS`."""
-    bad = ground.category.bad
-    maps = scores.draw_maps() if ground.masks is not None else None
+    bad = experiment.category.bad
+    maps = scores.draw_maps() if experiment.masks is not None else None
     left = np.ones(len(bad), np.bool_)
     left[list(drawn)] = False
     for scenario, rows in zip(SCENARIOS, (left, np.ones_like(left)), strict=True):
@@ -211,17 +172,15 @@ def _measure(ground: Ground, scores: Scores, drawn: Iterable[int]) -> Iterator[t
             yield scenario, Figures(image_auroc=None, pixel_auroc=None, aupro=None)
             continue
         pixel = region = None
-        if maps is not None and ground.masks is not None:
-            pixel = auroc(ground.masks[rows], maps[rows])
-            region = aupro(ground.masks[rows], maps[rows])
-        image = auroc(bad[rows], scores.images[rows])
+        if maps is not None and experiment.masks is not None:
+            marked, shown = experiment.masks[rows], maps[rows]
+            pixel, region = auroc(shown[~marked], shown[marked]), aupro(marked, shown)
+        image = auroc(scores.images[rows & ~bad], scores.images[rows & bad])
         yield scenario, Figures(image_auroc=image, pixel_auroc=pixel, aupro=region)
 
 
-def _time_backbone(ground: Ground) -> float:
-    times = []
-    for crop in ground.test.crops[:_REFERENCE_RUNS]:
-        start = time.perf_counter()
-        ground.backbone.features(np.asarray(crop)[None])
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+def _time_backbone(experiment: Experiment) -> float:
+    crops = experiment.test.crops[:_REFERENCE_RUNS]
+    return time_median(
+        lambda number: experiment.backbone.features(np.asarray(crops[number])[None]), len(crops)
+    )

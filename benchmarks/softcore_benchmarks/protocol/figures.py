@@ -20,7 +20,7 @@ from sklearn.manifold import TSNE
 from softcore_export.train import fit
 from softcore_runtime.cli.progress import hide_bars
 
-from softcore_benchmarks.protocol.cells import Ground
+from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.methods import TAUS
 
 __all__ = ["Embedding", "draw_figures", "embed_coresets", "plot_embedding"]
@@ -80,21 +80,21 @@ def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tupl
     return made
 
 
-def embed_coresets(ground: Ground, noise: float, rows: Iterable[tuple[str, str]]) -> Embedding:
+def embed_coresets(experiment: Experiment, noise: float, rows: Iterable[tuple[str, str]]) -> Embedding:
     """Lay coresets out in the plane by t-SNE, all in one (van der Maaten and Hinton, 2008).
 
     Args:
-        ground: a category.
+        experiment: a category.
         noise: defects in training.
         rows: names, and the discriminator of each.
     """
-    train, drawn = ground.dirty(noise)
+    train, drawn = experiment.add_noise(noise)
     side = round(train.features.shape[1] ** 0.5)
-    noisy_cells = _noisy_cells(ground, drawn, side)
+    noisy_cells = _noisy_cells(experiment, drawn, side)
     rng = np.random.default_rng(0)
     banks, noisy = [], {}
     for row, discriminator in rows:
-        settings = ground.settings.model_copy(update={"discriminator": discriminator})
+        settings = experiment.settings.model_copy(update={"discriminator": discriminator})
         with hide_bars():
             learned = fit(train.features, (side, side), settings, torch.device("cpu"))
         some = np.sort(rng.permutation(len(learned.bank))[:_SHOWN])
@@ -124,14 +124,14 @@ def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
         _save(image, file)
 
 
-def _noisy_cells(ground: Ground, drawn: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
+def _noisy_cells(experiment: Experiment, drawn: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
     """Name the training patches of a defect: those under its mask; without masks, all of its image."""
-    cells = np.zeros((len(ground.train) + len(drawn), side * side), np.bool_)
-    for place, row in enumerate(drawn, len(ground.train)):
-        if ground.masks is None:
+    cells = np.zeros((len(experiment.train) + len(drawn), side * side), np.bool_)
+    for place, row in enumerate(drawn, len(experiment.train)):
+        if experiment.masks is None:
             cells[place] = True
         else:
-            mask = ground.masks[row].astype(np.float32)
+            mask = experiment.masks[row].astype(np.float32)
             cells[place] = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA).ravel() > 0
     return cells
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from softcore_benchmarks.measuring.results import make_results_folder, write_page
 from softcore_benchmarks.protocol.tables import Table
 
 __all__ = ["write_report"]
@@ -30,8 +31,7 @@ def write_report(
         tables: in order.
         images: titles and files under `folder`.
     """
-    data = folder / "results"
-    data.mkdir(parents=True, exist_ok=True)
+    data = make_results_folder(folder)
     for old in data.glob("table-*.csv"):
         old.unlink()
     figures.to_csv(data / "figures.csv", index=False, float_format="%.6g")
@@ -43,9 +43,7 @@ def write_report(
         parts += [f"## {label}{table.title}", _to_markdown(table.frame)]
     for title, file in images:
         parts += [f"## {title}", f"![{title}]({file.relative_to(folder).as_posix()})"]
-    path = folder / "RESULTS.md"
-    path.write_text("\n\n".join(parts) + "\n")
-    return path
+    return write_page(folder, "RESULTS.md", parts)
 
 
 def _to_markdown(frame: pd.DataFrame) -> str:

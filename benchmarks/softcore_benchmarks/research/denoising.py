@@ -15,17 +15,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.cli.progress import hide_bars, track
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.separation import auroc
 
 from softcore_benchmarks.data.category import Category, find_categories
 from softcore_benchmarks.data.drawn import DRAWN, draw_datasets
 from softcore_benchmarks.data.feature_store import Network
-from softcore_benchmarks.measuring.metrics import auroc
+from softcore_benchmarks.measuring.commands import check_weights, make_parser
 from softcore_benchmarks.research.denoising_report import write_report
 from softcore_benchmarks.research.sandbox import HALVES, DataSet, Sandbox, enough_defects, load_dataset
 from softcore_benchmarks.research.screening import ATTEMPTS, DEFAULT, ORACLE, PATCHCORE
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser("python -m softcore_benchmarks.research.denoising", __doc__ or "")
+    parser = make_parser("research.denoising", __doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="a folder of categories in MVTec AD's layout")
     add("--categories", nargs="+", metavar="NAME", help=f"default: all of --data, {', '.join(DRAWN)}")
@@ -96,8 +96,7 @@ def _parser() -> Parser:
 
 
 def _work(options: argparse.Namespace) -> None:
-    if options.weights and not options.weights.is_file():
-        raise UsageError(f"--weights {options.weights}: no such file")
+    check_weights(options.weights)
     if options.seeds < 1:
         raise UsageError(f"--seeds {options.seeds}: at least 1 is needed")
     work = options.work or options.out / "work"
@@ -145,7 +144,8 @@ def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
     estimate = box.estimate()
     suspect = estimate.images > 1
     if box.injected.any():
-        yield DEFAULT, "suspicion AUROC", auroc(box.injected, estimate.images.astype(np.float32))
+        suspicion = estimate.images
+        yield DEFAULT, "suspicion AUROC", auroc(suspicion[~box.injected], suspicion[box.injected])
     yield DEFAULT, "injected", float(box.injected.sum())
     yield DEFAULT, "flagged bad", float((suspect & box.injected).sum())
     yield DEFAULT, "good", float((~box.injected).sum())

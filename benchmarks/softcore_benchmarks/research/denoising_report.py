@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from softcore_benchmarks.data.drawn import DRAWN
+from softcore_benchmarks.measuring.results import make_results_folder, write_page
 from softcore_benchmarks.research.sandbox import HALVES, NEIGHBOURS
 from softcore_benchmarks.research.screening import ATTEMPTS, DEFAULT, ORACLE, PATCHCORE
 
@@ -27,8 +28,7 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
         found: everything measured: columns data, noise, half, seed, row, measure and value.
         described: a line of Markdown on each data set.
     """
-    (folder / "results").mkdir(parents=True, exist_ok=True)
-    found.to_csv(folder / "results/denoising.csv", index=False, float_format="%.6g")
+    found.to_csv(make_results_folder(folder) / "denoising.csv", index=False, float_format="%.6g")
     accuracy = found[found["measure"].isin(AUROCS)]
     screened = accuracy[accuracy["half"] == HALVES[0]]
     parts = [*_introduce(described), "## What was tried"]
@@ -50,9 +50,7 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
     anew = _compare_anew(screened)
     if len(anew):
         parts += ["## Is the sandbox to be believed?", _ANEW, _to_markdown(anew)]
-    path = folder / "DENOISING.md"
-    path.write_text("\n\n".join(parts) + "\n")
-    return path
+    return write_page(folder, "DENOISING.md", parts)
 
 
 def _introduce(described: Sequence[str]) -> list[str]:

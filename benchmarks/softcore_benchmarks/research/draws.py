@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,15 +19,17 @@ from numpy.typing import NDArray
 from softcore_export.contamination.estimate import estimate_contamination
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
-from softcore_runtime.cli.command_line import Parser, run
+from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import hide_bars, track
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
+from softcore_runtime.separation import auroc
 
 from softcore_benchmarks.data.category import Category, find_categories
 from softcore_benchmarks.data.feature_store import Network, load_features
-from softcore_benchmarks.measuring.metrics import auroc
-from softcore_benchmarks.protocol.noise import draw_noise
+from softcore_benchmarks.measuring.commands import make_data_parser
+from softcore_benchmarks.measuring.results import make_results_folder, write_page
+from softcore_benchmarks.protocol.noise import count_defects, draw_noise
 
 __all__ = ["draw", "main"]
 
@@ -39,12 +40,8 @@ _CPU = torch.device("cpu")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    description, _, _ = (__doc__ or "").partition("\n\n")
-    parser = Parser("python -m softcore_benchmarks.research.draws", description, "")
-    parser.add_argument("--data", type=Path, required=True)
+    parser = make_data_parser("research.draws", __doc__)
     parser.add_argument("--categories", nargs="+", metavar="NAME")
-    parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
-    parser.add_argument("--out", type=Path, default=Path("paper"))
     parser.add_argument(
         "--max-images", type=int, default=300, help="first N training images of magnetic_tile"
     )
@@ -93,12 +90,13 @@ def draw(
             bank = fit(features, (side, side), settings, _CPU, overrule=_always(mask)).bank
             distances = ExhaustiveSearch(bank).nearest(test.reshape(-1, dim))[1]
             scores = distances.astype(np.float32).reshape(len(test), -1).max(axis=1)
-            rest = auroc(bad[left], scores[left]) if bad[left].any() else float("nan")
-            values = auroc(bad, scores), rest
+            good = scores[~bad]
+            rest = auroc(good, scores[bad & left]) if bad[left].any() else float("nan")
+            values = auroc(good, scores[bad]), rest
         measured[name], measured[f"{name}, no overlap"] = values
     found = estimate.images > 1
     if dirty.any():
-        measured["ranking"] = auroc(dirty, np.asarray(estimate.images, np.float32))
+        measured["ranking"] = auroc(estimate.images[~dirty], estimate.images[dirty])
         measured["flagged"] = float(found[dirty].mean())
     share = estimate.share
     return measured | {
@@ -115,10 +113,8 @@ def _always(mask: NDArray[np.bool_]) -> Callable[[NDArray[np.bool_]], NDArray[np
 
 
 def _run(options: argparse.Namespace) -> int:
-    folder = options.out / "results"
-    folder.mkdir(parents=True, exist_ok=True)
     rows = pd.DataFrame(list(_rows(options)))
-    rows.to_csv(folder / "draws.csv", index=False, float_format="%.4f")
+    rows.to_csv(make_results_folder(options.out) / "draws.csv", index=False, float_format="%.4f")
     means = rows.drop(columns="draw").groupby(["category", "noise"], sort=False).mean().reset_index()
     page = [
         "# Several draws of the noise",
@@ -137,9 +133,7 @@ def _run(options: argparse.Namespace) -> int:
         "injected images among all.",
         _table(means, ["ranking", "flagged", "overkill", "estimate", "low", "high", "truth"]),
     ]
-    path = options.out / "DRAWS.md"
-    path.write_text("\n\n".join(page) + "\n")
-    print(path)
+    print(write_page(options.out, "DRAWS.md", page))
     return 0
 
 
@@ -155,14 +149,12 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, float | str]]:
         tiles = place.name == "magnetic_tile"
         category = Category.find(place, options.max_images if tiles else None)
         found = load_features(category, network, work / "features")
-        bad = category.bad
-        defects = [category.test[row] for row in np.flatnonzero(bad)]
+        bad, defects = category.bad, category.defects
         cells = [(noise, seed) for noise in _NOISES for seed in (_DRAWS if noise else _DRAWS[:1])]
         for noise, seed in track(cells, category.name):
-            if round(noise * len(category.train)) > len(defects):
+            if count_defects(len(category.train), noise) > len(defects):
                 continue
-            drawn = draw_noise(defects, len(category.train), noise, seed)
-            injected = np.array([category.test.index(path) for path in drawn], np.int64)
+            injected = draw_noise(category.test, defects, len(category.train), noise, seed)
             with hide_bars():
                 measured = draw(found.train, found.test, bad, injected, 0.02 if tiles else 0.1)
             yield {"category": category.name, "noise": noise, "draw": seed, **measured}

@@ -24,11 +24,11 @@ from softcore_export.memory_bank.coreset import draw_axes, draw_coreset
 from softcore_export.memory_bank.discriminator import outlier_factors
 from softcore_runtime.cli.progress import hide_bars
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
+from softcore_runtime.separation import auroc
 
 from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.data.feature_store import Network, load_features
-from softcore_benchmarks.measuring.metrics import auroc
-from softcore_benchmarks.protocol.noise import draw_noise
+from softcore_benchmarks.protocol.noise import count_defects, draw_noise
 
 __all__ = ["HALVES", "NEIGHBOURS", "DataSet", "Sandbox", "enough_defects", "load_dataset"]
 
@@ -79,7 +79,7 @@ def load_dataset(category: Category, network: Network, folder: Path, ratio: floa
 
 def enough_defects(category: Category, noise: float) -> bool:
     """Tell whether each of `HALVES` of a category's defects is enough for this noise."""
-    return round(noise * len(category.train)) <= int(category.bad.sum()) // len(HALVES)
+    return count_defects(len(category.train), noise) <= len(category.defects) // len(HALVES)
 
 
 class Sandbox:
@@ -93,10 +93,8 @@ class Sandbox:
     """
 
     def __init__(self, data: DataSet, noise: float, half: str, seed: int, folder: Path) -> None:
-        there = data.list_defects(half)
-        paths = draw_noise([data.paths[row] for row in there], len(data.train), noise, seed)
         self.data = data
-        self.drawn = np.array([data.paths.index(path) for path in paths], np.int64)
+        self.drawn = draw_noise(data.paths, data.list_defects(half), len(data.train), noise, seed)
         self.features = np.concatenate([data.train, data.test[self.drawn]])
         self.injected = np.arange(len(self.features)) >= len(data.train)
         sample = np.ascontiguousarray(self.features[:, ::7])
@@ -231,9 +229,10 @@ class Sandbox:
 
     def measure(self, scores: NDArray[np.float32]) -> tuple[float, float]:
         """Image AUROC with the injected defects in the test set, and without."""
-        left = np.ones(len(scores), np.bool_)
+        bad, left = self.data.bad, np.ones(len(scores), np.bool_)
         left[self.drawn] = False
-        return auroc(self.data.bad, scores), auroc(self.data.bad[left], scores[left])
+        good = scores[~bad]
+        return auroc(good, scores[bad]), auroc(good, scores[bad & left])
 
     def _bank(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         bank = torch.from_numpy(self.features.reshape(-1, self.features.shape[2])[self.entries])

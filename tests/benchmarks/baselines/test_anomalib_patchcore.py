@@ -16,7 +16,6 @@ from softcore_benchmarks.baselines.anomalib_patchcore import (
     AnomalibPatchcoreError,
     Fitted,
     PatchcoreSettings,
-    image_auroc,
 )
 from softcore_benchmarks.data.category import Category
 from softcore_runtime.images.image_file import read_image
@@ -158,8 +157,3 @@ def test_agreement_counts_the_decisions_that_flip() -> None:
     # Rounding of a score that isn't next to a threshold flips nothing, in whatever order the images come.
     shuffled = np.random.default_rng(0).permutation(ordered)
     assert sum(Agreement.between(shuffled, shuffled * (1 + 1e-7)).flips) == 0
-
-
-def test_auroc_counts_pairs() -> None:
-    bad = np.array([False, False, True, True])
-    assert image_auroc(bad, np.array([0.1, 0.4, 0.35, 0.8])) == pytest.approx(0.75)

@@ -31,10 +31,10 @@ def worker(tmp_path: Path) -> Path:
 
 def test_it_answers_and_goes_on_after_what_fails(worker: Path) -> None:
     process = AnomalibProcess(Path(sys.executable), worker, "Echo", EchoError)
-    assert process.ask("one") == {"error": None, "word": "one"}
+    assert process.request("one") == {"error": None, "word": "one"}
     with pytest.raises(EchoError, match=r"^Echo failed: it is so$"):
-        process.ask("fail")
-    assert process.ask("two")["word"] == "two"
+        process.request("fail")
+    assert process.request("two")["word"] == "two"
     assert process.alive
     process.close()
     assert not process.alive
@@ -44,7 +44,7 @@ def test_its_last_words_are_told(worker: Path) -> None:
     process = AnomalibProcess(Path(sys.executable), worker, "Echo", EchoError)
     for _ in range(2):  # also if asked again
         with pytest.raises(EchoError, match=r"^Echo's process ended: last words$"):
-            process.ask("end")
+            process.request("end")
     process.close()
 
 

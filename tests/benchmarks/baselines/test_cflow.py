@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from softcore_benchmarks.baselines.cflow import Cflow, CflowError, Environment
-from softcore_benchmarks.protocol.cells import Ground, compute
+from softcore_benchmarks.protocol.cells import compute
+from softcore_benchmarks.protocol.experiments import Experiment
 
 from ..conftest import ANOMALIB
 
@@ -31,25 +32,25 @@ np.save(job["maps"], model(normal).anomaly_map.squeeze(1).numpy())
 
 
 @installed
-def test_it_is_the_librarys(ground: Ground, tmp_path: Path) -> None:
-    learned = Cflow.fit(ground.cflow, ground.train.crops, seed=0)
-    maps = learned.score(ground.test.crops)
-    assert maps.shape == (len(ground.test), 64, 64)
+def test_it_is_the_librarys(experiment: Experiment, tmp_path: Path) -> None:
+    learned = Cflow.fit(experiment.cflow, experiment.train.crops, seed=0)
+    maps = learned.score(experiment.test.crops)
+    assert maps.shape == (len(experiment.test), 64, 64)
 
     (tmp_path / "state").write_bytes(learned.state)
-    np.save(tmp_path / "crops.npy", ground.test.crops)
+    np.save(tmp_path / "crops.npy", experiment.test.crops)
     job = {name: str(tmp_path / name) for name in ("state", "crops.npy", "maps.npy")}
-    job = {key.split(".")[0]: path for key, path in job.items()} | {"weights": str(ground.cflow.weights)}
+    job = {key.split(".")[0]: path for key, path in job.items()} | {"weights": str(experiment.cflow.weights)}
     subprocess.run([ANOMALIB, "-c", BY_THE_LIBRARY, json.dumps(job)], check=True, capture_output=True)
     np.testing.assert_allclose(maps, np.load(tmp_path / "maps.npy"), rtol=1e-3, atol=1e-4)
 
 
 @installed
-def test_training_changes_the_flows_and_is_repeatable(ground: Ground, tmp_path: Path) -> None:
+def test_training_changes_the_flows_and_is_repeatable(experiment: Experiment, tmp_path: Path) -> None:
     states = []
     for steps in (20, 20, 60):
-        environment = Environment(ANOMALIB, "resnet18", ground.cflow.weights, steps=steps, fiber_batch=64)
-        (tmp_path / "state").write_bytes(Cflow.fit(environment, ground.train.crops, seed=0).state)
+        environment = Environment(ANOMALIB, "resnet18", experiment.cflow.weights, steps=steps, fiber_batch=64)
+        (tmp_path / "state").write_bytes(Cflow.fit(environment, experiment.train.crops, seed=0).state)
         state = torch.load(tmp_path / "state", weights_only=True)
         states.append(torch.cat([value.float().ravel() for value in state.values()]))
     torch.testing.assert_close(states[0], states[1])
@@ -57,8 +58,8 @@ def test_training_changes_the_flows_and_is_repeatable(ground: Ground, tmp_path: 
 
 
 @installed
-def test_it_makes_a_cell(ground: Ground) -> None:
-    cell = compute(ground, 0.1, "padim-star-denoised-cflow")
+def test_it_makes_a_cell(experiment: Experiment) -> None:
+    cell = compute(experiment, 0.1, "padim-star-denoised-cflow")
     figures = cell.figures["PaDiM*-denoised CFLOW"]["overlap"]
     assert figures.image_auroc is not None
     assert figures.pixel_auroc is not None
@@ -66,17 +67,17 @@ def test_it_makes_a_cell(ground: Ground) -> None:
 
 
 @installed
-def test_what_fails_is_told(ground: Ground, tmp_path: Path) -> None:
+def test_what_fails_is_told(experiment: Experiment, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pth"
     torch.save({"conv1.weight": torch.zeros(3)}, wrong)
     with pytest.raises(CflowError, match=r"(?s)CFLOW failed: .*conv1"):
-        Cflow.fit(Environment(ANOMALIB, "resnet18", wrong), ground.train.crops, 0)
-    Cflow.fit(ground.cflow, ground.train.crops, 0)  # and the process goes on
+        Cflow.fit(Environment(ANOMALIB, "resnet18", wrong), experiment.train.crops, 0)
+    Cflow.fit(experiment.cflow, experiment.train.crops, 0)  # and the process goes on
 
 
-def test_a_process_that_ends_is_told(ground: Ground, tmp_path: Path) -> None:
+def test_a_process_that_ends_is_told(experiment: Experiment, tmp_path: Path) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'No module named anomalib' >&2\n")
     broken.chmod(0o755)
     with pytest.raises(CflowError, match="ended: No module named anomalib"):
-        Cflow.fit(Environment(broken, "resnet18", None), ground.train.crops, 0)
+        Cflow.fit(Environment(broken, "resnet18", None), experiment.train.crops, 0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from softcore_benchmarks.measuring.interleaving import interleave
+from softcore_benchmarks.measuring.interleaving import interleave, time_median
 
 
 def test_subjects_take_turns_and_the_first_round_does_not_count() -> None:
@@ -27,3 +27,11 @@ def test_subjects_take_turns_and_the_first_round_does_not_count() -> None:
 def test_who_does_not_time_himself_is_timed() -> None:
     found = interleave({"sleeps": lambda _: time.sleep(0.02)}, 3, {}, pause=0)
     assert found["sleeps"].median >= 20
+
+
+def test_a_median_leaves_out_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 90.0, 100.0, 101.0, 200.0, 205.0, 300.0, 303.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    calls: list[int] = []
+    assert time_median(calls.append, 3, warm_up=1) == 3.0
+    assert calls == [-1, 0, 1, 2]

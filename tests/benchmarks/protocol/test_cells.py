@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 from softcore_benchmarks.protocol import cells
-from softcore_benchmarks.protocol.cells import Ground, compute
+from softcore_benchmarks.protocol.cells import compute
+from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.methods import METHODS, Task
 from softcore_runtime.errors import DataError, UsageError
 
@@ -16,28 +17,28 @@ from ..conftest import BAD, GOOD, TRAIN
 NOISE = 0.2  # 3 of 6 defects
 
 
-def test_defects_come_after_the_good_images(ground: Ground) -> None:
-    train, drawn = ground.dirty(NOISE)
+def test_defects_come_after_the_good_images(experiment: Experiment) -> None:
+    train, drawn = experiment.add_noise(NOISE)
     assert len(train) == TRAIN + 3
-    assert ground.category.bad[drawn].all()
-    np.testing.assert_array_equal(train.features[:TRAIN], ground.train.features)
-    np.testing.assert_array_equal(train.features[TRAIN:], ground.test.features[drawn])
-    np.testing.assert_array_equal(train.crops[TRAIN:], ground.test.crops[drawn])
+    assert experiment.category.bad[drawn].all()
+    np.testing.assert_array_equal(train.features[:TRAIN], experiment.train.features)
+    np.testing.assert_array_equal(train.features[TRAIN:], experiment.test.features[drawn])
+    np.testing.assert_array_equal(train.crops[TRAIN:], experiment.test.crops[drawn])
     assert train.resnet18 is train.features
 
 
-def test_both_scenarios_are_tested_with_one_training(ground: Ground) -> None:
-    cell = compute(ground, NOISE, "softcore-lof")
+def test_both_scenarios_are_tested_with_one_training(experiment: Experiment) -> None:
+    cell = compute(experiment, NOISE, "softcore-lof")
     assert (cell.trained_on, cell.defects, cell.tested_on) == (TRAIN + 3, 3, (GOOD, BAD))
     assert set(cell.figures) == {"SoftCore-lof, no weights", "SoftCore-lof"}
-    train, drawn = ground.dirty(NOISE)
-    scores = METHODS["softcore-lof"].fit(Task(train, ground.settings, ground.cflow))(ground.test)
-    bad, images = ground.category.bad, scores["SoftCore-lof"].images
+    train, drawn = experiment.add_noise(NOISE)
+    scores = METHODS["softcore-lof"].fit(Task(train, experiment.settings, experiment.cflow))(experiment.test)
+    bad, images = experiment.category.bad, scores["SoftCore-lof"].images
     left = np.setdiff1d(np.arange(len(bad)), drawn)
     figures = cell.figures["SoftCore-lof"]
     assert figures["overlap"].image_auroc == pytest.approx(roc_auc_score(bad, images))
     assert figures["no overlap"].image_auroc == pytest.approx(roc_auc_score(bad[left], images[left]))
-    maps, masks = scores["SoftCore-lof"].draw_maps(), ground.masks
+    maps, masks = scores["SoftCore-lof"].draw_maps(), experiment.masks
     assert masks is not None
     expected = roc_auc_score(masks[left].ravel(), maps[left].ravel())
     assert figures["no overlap"].pixel_auroc == pytest.approx(expected)
@@ -46,50 +47,50 @@ def test_both_scenarios_are_tested_with_one_training(ground: Ground) -> None:
     assert cell.backbone_seconds > 0
 
 
-def test_without_noise_both_scenarios_are_one(ground: Ground) -> None:
-    figures = compute(ground, 0, "patchcore").figures["PatchCore"]
+def test_without_noise_both_scenarios_are_one(experiment: Experiment) -> None:
+    figures = compute(experiment, 0, "patchcore").figures["PatchCore"]
     assert figures["overlap"] == figures["no overlap"]
 
 
-def test_without_masks_there_are_no_pixel_figures(ground: Ground) -> None:
-    figures = compute(replace(ground, masks=None), NOISE, "patchcore").figures["PatchCore"]["overlap"]
+def test_without_masks_there_are_no_pixel_figures(experiment: Experiment) -> None:
+    figures = compute(replace(experiment, masks=None), NOISE, "patchcore").figures["PatchCore"]["overlap"]
     assert figures.image_auroc is not None
     assert figures.pixel_auroc is None
     assert figures.aupro is None
 
 
-def test_with_all_defects_in_training_nothing_is_left_without_overlap(ground: Ground) -> None:
+def test_with_all_defects_in_training_nothing_is_left_without_overlap(experiment: Experiment) -> None:
     noise = BAD / TRAIN
-    assert cells.enough_defects(ground, noise)
-    figures = compute(ground, noise, "patchcore").figures["PatchCore"]
+    assert cells.enough_defects(experiment, noise)
+    figures = compute(experiment, noise, "patchcore").figures["PatchCore"]
     assert figures["no overlap"].image_auroc is None
     assert figures["overlap"].image_auroc is not None
-    assert not cells.enough_defects(ground, 0.5)
+    assert not cells.enough_defects(experiment, 0.5)
     with pytest.raises(DataError, match="not enough defects: 7 wanted, 6 there"):
-        compute(ground, 0.5, "patchcore")
+        compute(experiment, 0.5, "patchcore")
 
 
-def test_a_cell_is_kept_and_found(ground: Ground, tmp_path: Path) -> None:
-    cell = compute(ground, NOISE, "patchcore")
+def test_a_cell_is_kept_and_found(experiment: Experiment, tmp_path: Path) -> None:
+    cell = compute(experiment, NOISE, "patchcore")
     assert cells.read_cells(tmp_path) == []
     cells.keep(tmp_path / "results", cell)
     cells.keep(tmp_path / "results", cell.model_copy(update={"noise": 0.4}))
     kept = cells.read_cells(tmp_path / "results")
     assert len(kept) == 2
-    assert cells.find(kept, ground, NOISE, "patchcore") == cell
-    assert cells.find(kept, ground, 0.1, "patchcore") is None
-    assert cells.find(kept, ground, NOISE, "padim") is None
+    assert cells.find(kept, experiment, NOISE, "patchcore") == cell
+    assert cells.find(kept, experiment, 0.1, "patchcore") is None
+    assert cells.find(kept, experiment, NOISE, "padim") is None
 
 
-def test_a_cell_of_other_settings_is_never_taken_for_ours(ground: Ground) -> None:
-    kept = [compute(ground, NOISE, "patchcore")]
-    other = replace(ground, described={"backbone": "another"})
+def test_a_cell_of_other_settings_is_never_taken_for_ours(experiment: Experiment) -> None:
+    kept = [compute(experiment, NOISE, "patchcore")]
+    other = replace(experiment, described={"backbone": "another"})
     with pytest.raises(UsageError, match="computed with backbone random, now it is another; choose another"):
         cells.find(kept, other, NOISE, "patchcore")
 
 
-def test_a_line_cut_off_by_a_crash_is_passed_over(ground: Ground, tmp_path: Path) -> None:
-    cell = compute(ground, NOISE, "patchcore")
+def test_a_line_cut_off_by_a_crash_is_passed_over(experiment: Experiment, tmp_path: Path) -> None:
+    cell = compute(experiment, NOISE, "patchcore")
     cells.keep(tmp_path, cell)
     with (tmp_path / cells.FILE).open("a") as stream:
         stream.write(cell.model_dump_json()[:100])
@@ -98,8 +99,8 @@ def test_a_line_cut_off_by_a_crash_is_passed_over(ground: Ground, tmp_path: Path
     assert cells.read_cells(tmp_path) == [cell, cell]
 
 
-def test_a_damaged_line_is_named(ground: Ground, tmp_path: Path) -> None:
-    cells.keep(tmp_path, compute(ground, NOISE, "patchcore"))
+def test_a_damaged_line_is_named(experiment: Experiment, tmp_path: Path) -> None:
+    cells.keep(tmp_path, compute(experiment, NOISE, "patchcore"))
     with (tmp_path / cells.FILE).open("a") as stream:
         stream.write("{}\n")
     with pytest.raises(DataError, match=r"cells\.jsonl, line 2: not a cell"):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from softcore_benchmarks.protocol.cells import Cell, Ground
+from softcore_benchmarks.protocol.cells import Cell
+from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.figures import draw_figures, embed_coresets, plot_embedding
 from softcore_benchmarks.protocol.methods import METHODS, TAUS
 from softcore_benchmarks.protocol.tables import list_figures
@@ -57,15 +58,15 @@ def test_many_categories_share_a_panel(tmp_path: Path) -> None:
     assert narrow < wide / 2
 
 
-def test_entries_out_of_defects_are_coloured(ground: Ground, tmp_path: Path) -> None:
-    embedding = embed_coresets(ground, 0.2, [("PatchCore", "none"), ("SoftCore-lof", "lof")])
+def test_entries_out_of_defects_are_coloured(experiment: Experiment, tmp_path: Path) -> None:
+    embedding = embed_coresets(experiment, 0.2, [("PatchCore", "none"), ("SoftCore-lof", "lof")])
     for row, noisy in embedding.noisy.items():
         assert embedding.points[row].shape == (len(noisy), 2)
         assert np.isfinite(embedding.points[row]).all()
     # 3 images of 64 patches; a spot covers few of each.
-    train, drawn = ground.dirty(0.2)
-    assert ground.masks is not None
-    under = sum(ground.masks[row].reshape(8, 8, 8, 8).any(axis=(1, 3)).sum() for row in drawn)
+    train, drawn = experiment.add_noise(0.2)
+    assert experiment.masks is not None
+    under = sum(experiment.masks[row].reshape(8, 8, 8, 8).any(axis=(1, 3)).sum() for row in drawn)
     assert 0 < embedding.noisy["PatchCore"].sum() <= under < 3 * 64
     assert embedding.noisy["SoftCore-lof"].sum() < embedding.noisy["PatchCore"].sum()
     plot_embedding(embedding, "stripes", tmp_path / "tsne.png")

@@ -185,9 +185,9 @@ def test_three_hundred_parts(plc: Plc, line: Line) -> None:
     line.connect()
     plc.wait(lambda: len(plc.results) == 300)
     check(plc, line, 300)
-    plc.wait(lambda: line.delivered == 300 and not plc.signals.result_valid)
-    plc.wait(lambda: plc.words.decisions == 300)
-    assert plc.signals.ready
+    plc.wait(lambda: line.delivered == 300 and not plc.output_coils.result_valid)
+    plc.wait(lambda: plc.output_registers.decisions == 300)
+    assert plc.output_coils.ready
     assert plc.repeats == 0
     assert plc.connections == 1
     plc.wait(lambda: plc.heartbeats > 3)
@@ -237,7 +237,7 @@ def test_plc_that_forgets_its_memory_on_a_living_connection(plc: Plc, line: Line
     line.connect()
     for count in range(5, 60, 5):
         plc.acknowledging = False
-        plc.wait(lambda: plc.signals.result_valid and not plc.requests.result_ack)
+        plc.wait(lambda: plc.output_coils.result_valid and not plc.input_coils.result_ack)
         plc.bits[8:20] = [False] * 12
         plc.numbers[8:20] = [0] * 12
         plc.acknowledging = True
@@ -252,11 +252,11 @@ def test_registers_are_there_again_before_a_result_is_raised_again(plc: Plc, lin
     line.connect()
     hollow = 0
     for _ in range(12):
-        plc.wait(lambda: plc.signals.result_valid and plc.words.code)
+        plc.wait(lambda: plc.output_coils.result_valid and plc.output_registers.code)
         plc.numbers[8:20] = [0] * 12
         plc.bits[8:20] = [False] * 12
-        plc.wait(lambda: plc.signals.result_valid)
-        hollow += plc.words.code == 0
+        plc.wait(lambda: plc.output_coils.result_valid)
+        hollow += plc.output_registers.code == 0
     assert hollow <= 2  # what is on its way while the memory is cleared can't be called back
 
 
@@ -267,18 +267,18 @@ def test_plc_that_begins_anew_with_the_same_part(plc: Plc, line: Line, answered:
     link = line.connect()
     plc.numbers[1] = 7
     plc.bits[0] = True
-    plc.wait(lambda: plc.signals.trigger_ack and plc.signals.result_valid)
+    plc.wait(lambda: plc.output_coils.trigger_ack and plc.output_coils.result_valid)
     if answered:
         plc.bits[1] = True
-        plc.wait(lambda: line.delivered == 1 and not plc.signals.result_valid)
+        plc.wait(lambda: line.delivered == 1 and not plc.output_coils.result_valid)
     plc.stop(clear=True)
     plc.wait(lambda: link.fault)
     plc.numbers[1] = 7
     plc.bits[0] = True
     plc.start()
-    plc.wait(lambda: plc.signals.trigger_ack and plc.signals.result_valid)
+    plc.wait(lambda: plc.output_coils.trigger_ack and plc.output_coils.result_valid)
     assert [entry.part for entry in line.entries] == (["7", "7"] if answered else ["7"])
-    assert plc.words.part == 7
+    assert plc.output_registers.part == 7
 
 
 def test_plc_that_falls_silent(plc: Plc, line: Line) -> None:
@@ -287,7 +287,7 @@ def test_plc_that_falls_silent(plc: Plc, line: Line) -> None:
     link = line.connect()
     plc.wait(lambda: len(plc.results) >= 10)
     plc.acknowledging = False
-    plc.wait(lambda: plc.signals.result_valid and not plc.requests.result_ack)
+    plc.wait(lambda: plc.output_coils.result_valid and not plc.input_coils.result_ack)
     plc.silent = True
     plc.wait(lambda: link.fault)
     assert link.fault == f"the PLC at 127.0.0.1:{plc.port} does not answer"
@@ -304,7 +304,7 @@ def test_plc_that_takes_its_time_to_acknowledge(plc: Plc, line: Line) -> None:
     plc.parts, plc.acknowledging = 3, False
     plc.start()
     line.connect()
-    plc.wait(lambda: plc.signals.result_valid)
+    plc.wait(lambda: plc.output_coils.result_valid)
     with pytest.raises(OutputError, match="has not acknowledged"):
         line.links[-1].deliver(line.entries[0])
     plc.wait(lambda: len(plc.acknowledged) == 3)  # triggers go on
@@ -360,15 +360,19 @@ def test_result_that_was_raised_is_not_raised_again_by_the_next_run(plc: Plc, li
     plc.parts, plc.acknowledging = 1, False
     plc.start()
     line.connect()
-    plc.wait(lambda: plc.signals.result_valid)
+    plc.wait(lambda: plc.output_coils.result_valid)
     line.links[-1].close()
-    assert plc.signals.result_valid
-    assert not plc.signals.ready
-    assert plc.signals.failed
-    raised = plc.words
+    assert plc.output_coils.result_valid
+    assert not plc.output_coils.ready
+    assert plc.output_coils.failed
+    raised = plc.output_registers
     link = line.connect()
-    plc.wait(lambda: plc.signals.ready)
-    assert (plc.words.part, plc.words.sequence, plc.words.key) == (1, 1, raised.key)
+    plc.wait(lambda: plc.output_coils.ready)
+    assert (plc.output_registers.part, plc.output_registers.sequence, plc.output_registers.key) == (
+        1,
+        1,
+        raised.key,
+    )
     plc.acknowledging = True
     plc.wait(lambda: line.delivered == 1)
     check(plc, line, 1)
@@ -384,12 +388,12 @@ def test_part_that_is_inspected_again_under_the_same_number(plc: Plc, line: Line
     plc.parts = 1
     plc.start()
     line.connect()
-    plc.wait(lambda: line.delivered == 1 and not plc.requests.trigger)
+    plc.wait(lambda: line.delivered == 1 and not plc.input_coils.trigger)
     line.links[-1].close()
     plc.acknowledged.clear()
     plc.results.clear()
     plc.bits[8] = True  # as if it were ready: the trigger is up before SoftCore is
-    plc.wait(lambda: plc.requests.trigger)
+    plc.wait(lambda: plc.input_coils.trigger)
     line.connect()
     plc.wait(lambda: len(plc.results) == 1)
     assert [entry.part for entry in line.entries] == ["1", "1"]
@@ -446,7 +450,7 @@ def test_a_killed_runs_trigger_is_not_taken_for_that_of_another(plc: Plc, line: 
     plc.numbers[1] = 7
     plc.bits[0] = True
     line.connect()
-    plc.wait(lambda: plc.signals.trigger_ack)
+    plc.wait(lambda: plc.output_coils.trigger_ack)
     assert [find_origin(entry.trigger) for entry in line.entries] == ["mqtt", "modbus"]
 
 
@@ -477,27 +481,27 @@ def test_trigger_that_is_refused(plc: Plc, line: Line) -> None:
     line.refusal = None
     plc.wait(lambda: len(plc.results) == 1)
     check(plc, line, 1)
-    assert not plc.signals.trigger_refused
+    assert not plc.output_coils.trigger_refused
 
 
 def test_recipe_is_switched_beside_the_handshakes(plc: Plc, line: Line) -> None:
     plc.start()
     line.connect()
-    plc.wait(lambda: plc.words.recipe == 1 and plc.signals.ready)
+    plc.wait(lambda: plc.output_registers.recipe == 1 and plc.output_coils.ready)
     line.may_switch.clear()
-    plc.want(2)
+    plc.select_recipe(2)
     plc.wait(lambda: line.switches == ["blue"])
-    plc.wait(lambda: not plc.signals.ready)
-    assert plc.words.recipe == 1
+    plc.wait(lambda: not plc.output_coils.ready)
+    assert plc.output_registers.recipe == 1
     beats = plc.heartbeats
     plc.wait(lambda: plc.heartbeats > beats)
     line.may_switch.set()
-    plc.wait(lambda: plc.words.recipe == 2 and plc.signals.ready)
-    plc.want(0)
-    plc.wait(lambda: plc.orders.recipe == 0)
+    plc.wait(lambda: plc.output_registers.recipe == 2 and plc.output_coils.ready)
+    plc.select_recipe(0)
+    plc.wait(lambda: plc.input_registers.recipe == 0)
     beats = plc.heartbeats
     plc.wait(lambda: plc.heartbeats > beats)
-    plc.want(2)  # is in use
+    plc.select_recipe(2)  # is in use
     plc.parts = 3
     plc.wait(lambda: len(plc.results) == 3)
     check(plc, line, 3)
@@ -508,19 +512,19 @@ def test_recipe_that_is_refused(plc: Plc, line: Line) -> None:
     line.broken.add("red")
     plc.start()
     line.connect()
-    plc.want(3)
-    plc.wait(lambda: plc.signals.recipe_refused)
-    plc.wait(lambda: plc.signals.ready)
-    assert plc.words.recipe == 1
+    plc.select_recipe(3)
+    plc.wait(lambda: plc.output_coils.recipe_refused)
+    plc.wait(lambda: plc.output_coils.ready)
+    assert plc.output_registers.recipe == 1
     assert line.switches == ["red"]
-    plc.want(2)
-    plc.wait(lambda: plc.words.recipe == 2)
-    assert not plc.signals.recipe_refused
-    plc.want(4)
-    plc.wait(lambda: plc.signals.recipe_refused)
-    plc.want(0)
-    plc.wait(lambda: not plc.signals.recipe_refused)
-    assert plc.signals.ready
+    plc.select_recipe(2)
+    plc.wait(lambda: plc.output_registers.recipe == 2)
+    assert not plc.output_coils.recipe_refused
+    plc.select_recipe(4)
+    plc.wait(lambda: plc.output_coils.recipe_refused)
+    plc.select_recipe(0)
+    plc.wait(lambda: not plc.output_coils.recipe_refused)
+    assert plc.output_coils.ready
     assert line.switches == ["red", "blue"]
 
 
@@ -533,13 +537,13 @@ def test_ready_says_whether_a_part_would_be_inspected(
 ) -> None:
     plc.start()
     line.connect()
-    plc.wait(lambda: plc.signals.ready)
+    plc.wait(lambda: plc.output_coils.ready)
     well = line.camera
     line.camera = replace(well, **change)
-    plc.wait(lambda: not plc.signals.ready)
-    assert plc.signals.busy == ("waiting" in change)
+    plc.wait(lambda: not plc.output_coils.ready)
+    assert plc.output_coils.busy == ("waiting" in change)
     line.camera = well
-    plc.wait(lambda: plc.signals.ready and not plc.signals.busy)
+    plc.wait(lambda: plc.output_coils.ready and not plc.output_coils.busy)
 
 
 def test_plc_that_has_no_such_coils(plc: Plc, line: Line) -> None:
@@ -584,7 +588,11 @@ def test_a_memory_full_of_something_else(plc: Plc, line: Line) -> None:
     plc.acknowledging = False  # it begins when the heartbeat does
     plc.start()
     line.connect()
-    plc.wait(lambda: plc.signals.ready and not plc.signals.result_valid and not plc.signals.trigger_ack)
+    plc.wait(
+        lambda: (
+            plc.output_coils.ready and not plc.output_coils.result_valid and not plc.output_coils.trigger_ack
+        )
+    )
     plc.parts, plc.acknowledging = 3, True
     plc.wait(lambda: len(plc.results) == 3)
     check(plc, line, 3, before=0xABCD)
@@ -594,7 +602,7 @@ def test_closes_quickly_whatever_the_plc_does(plc: Plc, line: Line) -> None:
     line.options = line.options.model_copy(update={"timeout": 30.0})
     plc.start()
     link = line.connect()
-    plc.wait(lambda: plc.signals.ready)
+    plc.wait(lambda: plc.output_coils.ready)
     plc.silent = True
     plc.wait(lambda: plc.heartbeats >= 0)
     link.close()  # returns although a request has no answer for another half a minute

@@ -1,4 +1,4 @@
-"""Broker: Debian's mosquitto on a port of its own, to be killed and started again."""
+"""Broker: Debian's mosquitto on a port of its own, which can be killed and started again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAIT = 30  # seconds until a start has failed
 
 
 def find_mosquitto() -> str | None:
-    """Find the program; Debian puts it where only root looks."""
+    """Return the path of the program, or None; Debian installs it in /usr/sbin."""
     return shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
@@ -32,7 +32,7 @@ class Broker:
     Args:
         folder: an empty folder of its own.
         lines: of its configuration, in place of `allow_anonymous true`.
-        tls: lines for its port; who connects must speak TLS then.
+        tls: lines for its port; clients must use TLS then.
 
     Raises:
         UsageError: there is no mosquitto.
@@ -65,7 +65,11 @@ class Broker:
         self.start()
 
     def start(self) -> None:
-        """Start it, with what it kept; returns when it takes connections."""
+        """Start it with the state that it kept, and return when it takes connections.
+
+        Raises:
+            RuntimeError: it doesn't start.
+        """
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         ends = time.monotonic() + WAIT
@@ -78,29 +82,29 @@ class Broker:
 
     def kill(self) -> None:
         """End it by SIGKILL."""
-        self._end(signal.SIGKILL)
+        self._send_and_wait(signal.SIGKILL)
 
     def stop(self) -> None:
         """End it by SIGTERM."""
-        self._end(signal.SIGTERM)
+        self._send_and_wait(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Let it say nothing more; connections stay, and new ones are taken by the kernel."""
+        """Suspend it: connections stay, and the kernel takes new ones."""
         if self._process:
             self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume it."""
         if self._process:
             self._process.send_signal(signal.SIGCONT)
 
     def forget(self) -> None:
-        """Lose all that it kept; only while it isn't running."""
+        """Delete the state that it kept; only while it isn't running."""
         (self.folder / "mosquitto.db").unlink(missing_ok=True)
 
     @property
     def log(self) -> str:
-        """All that it said, over all its starts."""
+        """Its log, over all its starts."""
         return (self.folder / "log").read_text(errors="replace")
 
     def __enter__(self) -> Broker:
@@ -111,7 +115,7 @@ class Broker:
     ) -> None:
         self.kill()
 
-    def _end(self, how: signal.Signals) -> None:
+    def _send_and_wait(self, how: signal.Signals) -> None:
         if self._process:
             self._process.send_signal(how)
             self._process.wait(WAIT)

@@ -1,4 +1,4 @@
-"""Load: triggers for both cameras of a rig, as fast as the decisions come."""
+"""Load: triggers for both cameras of a rig, as fast as decisions arrive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from softcore_benchmarks.line.rig.rig import Rig
 
 __all__ = ["load"]
 
-_OPEN, _ANYWAY = 2, 0.1  # triggers without a decision; seconds without one
+_MAX_OPEN = 2  # triggers without a decision
+_TIMEOUT = 0.1  # seconds without a decision after which a trigger is sent anyway
 _BY_HTTP = 0.2  # seconds between two triggers over HTTP
 
 
@@ -19,7 +20,9 @@ _BY_HTTP = 0.2  # seconds between two triggers over HTTP
 def load(rig: Rig) -> Iterator[None]:
     """Trigger inside the block: the left camera by the broker and over HTTP, the right one by the PLC."""
     over = threading.Event()
-    threads = [threading.Thread(target=work, args=[rig, over]) for work in (_ask_broker, _ask_port)]
+    threads = [
+        threading.Thread(target=work, args=[rig, over]) for work in (_trigger_by_broker, _trigger_by_http)
+    ]
     rig.plc.parts = 10**9
     for thread in threads:
         thread.start()
@@ -32,20 +35,20 @@ def load(rig: Rig) -> Iterator[None]:
         rig.plc.parts = 0
 
 
-def _ask_broker(rig: Rig, over: threading.Event) -> None:
-    """Trigger as fast as decisions come, and where none come from time to time."""
+def _trigger_by_broker(rig: Rig, over: threading.Event) -> None:
+    """Trigger as fast as decisions arrive, and every `_TIMEOUT` seconds where none do."""
     number, newest, moved = 0, 0, monotonic()
     while not over.wait(0.001):
         now = monotonic()
         if rig.watcher.newest != newest:
             newest, moved = rig.watcher.newest, now
-        if number < newest + _OPEN or now - moved > _ANYWAY:
+        if number < newest + _MAX_OPEN or now - moved > _TIMEOUT:
             number, moved = number + 1, now
             rig.watcher.trigger("left", f"m{number}")
 
 
-def _ask_port(rig: Rig, over: threading.Event) -> None:
+def _trigger_by_http(rig: Rig, over: threading.Event) -> None:
     number = 0
     while not over.wait(_BY_HTTP):
         number += 1
-        rig.ask("api/trigger", {"camera": "left", "part": f"h{number}"})
+        rig.request("api/trigger", {"camera": "left", "part": f"h{number}"})

@@ -1,4 +1,4 @@
-"""PLC: a simulated one, a Modbus server with a small program that triggers parts and takes results."""
+"""PLC: a simulated one, a Modbus server whose program triggers parts and takes results."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ SIZE = 32
 
 __all__ = ["Plc"]
 
-# A connection that breaks is what it is for; pymodbus would print each one's last messages.
+# Connections are broken on purpose; pymodbus would print the last messages of each.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 @dataclass
 class Plc:
-    """A PLC of the kind that `docs/reference/plc.md` describes; what is counted and recorded outlives `stop`.
+    """A PLC as `docs/reference/plc.md` describes it; counts and results are kept over `stop`.
 
     Attributes:
         port: where it listens, on the loopback address.
-        parts: how many parts it is to trigger in all: 1, 2, 3, ...
-        window: how many of them may be without a result.
+        parts: number of parts that it triggers in all: 1, 2, 3, ...
+        window: number of parts that may be without a result.
         scan: seconds of one cycle of its program.
         numbered: whether it numbers its parts; otherwise all are 0.
-        coils, registers: where the map lies in its memory.
+        coils, registers: offsets of the map in its memory.
         silent: whether it leaves requests without an answer.
         acknowledging: whether it acknowledges results.
-        results: those it took, in their order, each once.
-        repeats: how many came again with the same sequence number.
-        acknowledged: the numbers of the parts whose triggers were acknowledged.
-        refused: how many of its triggers were refused.
-        heartbeats: how often the heartbeat changed.
-        connections: how often somebody connected.
+        results: results taken, in order, each once.
+        decisions: decision of each result.
+        repeats: number of results that came again with the same sequence number.
+        acknowledged: numbers of the parts whose triggers were acknowledged.
+        refused: number of triggers that were refused.
+        heartbeats: number of changes of the heartbeat.
+        connections: number of connections made to it.
     """
 
     port: int = 0
@@ -85,7 +86,11 @@ class Plc:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Switch it on."""
+        """Start the server and the program.
+
+        Raises:
+            TimeoutError: the server doesn't start.
+        """
         self._started.clear()
         self._stopping.clear()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="PLC")
@@ -94,10 +99,10 @@ class Plc:
             raise TimeoutError("the PLC doesn't start")
 
     def stop(self, *, clear: bool = False) -> None:
-        """Switch it off: connections break, the port closes, the program stands still.
+        """Stop: connections break, the port closes, the program stands still.
 
         Args:
-            clear: whether its coils and registers are lost; what the program counts is not.
+            clear: whether coils and registers are lost; the program's counts are kept.
         """
         self._stopping.set()
         if self._thread is not None:
@@ -108,31 +113,31 @@ class Plc:
             self.numbers[:] = [0] * len(self.numbers)
 
     @property
-    def signals(self) -> OutputCoils:
-        """What SoftCore signals."""
+    def output_coils(self) -> OutputCoils:
+        """Coils that SoftCore writes."""
         return OutputCoils.unpack(self.bits[self.coils : self.coils + COUNT])
 
     @property
-    def words(self) -> OutputRegisters:
-        """What SoftCore's registers say."""
+    def output_registers(self) -> OutputRegisters:
+        """Registers that SoftCore writes."""
         return OutputRegisters.unpack(self.numbers[self.registers : self.registers + COUNT])
 
     @property
-    def requests(self) -> InputCoils:
-        """What the program asks."""
+    def input_coils(self) -> InputCoils:
+        """Coils that the program writes."""
         return InputCoils.unpack(self.bits[self.coils :])
 
     @property
-    def orders(self) -> InputRegisters:
-        """What the program orders."""
+    def input_registers(self) -> InputRegisters:
+        """Registers that the program writes."""
         return InputRegisters.unpack(self.numbers[self.registers :])
 
-    def want(self, recipe: int) -> None:
-        """Ask for a recipe."""
+    def select_recipe(self, recipe: int) -> None:
+        """Request a recipe by its number."""
         self.numbers[self.registers + RECIPE] = recipe
 
     def wait(self, condition: Callable[[], object], seconds: float = 60) -> None:
-        """Wait until something holds.
+        """Wait until a condition holds.
 
         Raises:
             TimeoutError: it doesn't hold after so many seconds.
@@ -144,38 +149,38 @@ class Plc:
             time.sleep(0.002)
 
     def run_program(self) -> None:
-        """Do one cycle of the program; the ladder of `docs/reference/plc.md`."""
-        signals, words, number = self.signals, self.words, self.registers + PART
+        """Run one cycle of the program, the ladder of `docs/reference/plc.md`."""
+        coils, registers, number = self.output_coils, self.output_registers, self.registers + PART
         part = len(self.acknowledged) + 1 if self.numbered else 0
-        self.heartbeats += signals.heartbeat != self._beat
-        self._beat = signals.heartbeat
+        self.heartbeats += coils.heartbeat != self._beat
+        self._beat = coils.heartbeat
         if self._triggering:
-            if signals.trigger_ack or signals.trigger_refused:
-                self.refused += signals.trigger_refused
-                if signals.trigger_ack:
+            if coils.trigger_ack or coils.trigger_refused:
+                self.refused += coils.trigger_refused
+                if coils.trigger_ack:
                     self.acknowledged.append(part)
                 self._triggering, self._dropping = False, True
         elif self._dropping:
-            self._dropping = signals.trigger_ack or signals.trigger_refused
+            self._dropping = coils.trigger_ack or coils.trigger_refused
         else:
             most = min(self.parts, len(self.results) + self.window)
-            self._triggering = signals.ready and len(self.acknowledged) < most
+            self._triggering = coils.ready and len(self.acknowledged) < most
         if self._triggering:
             self.numbers[number : number + 2] = divmod(part, 2**16)
         self.bits[self.coils + TRIGGER] = self._triggering
-        if signals.result_valid and words.code and self.acknowledging and not self.requests.result_ack:
-            if self.results and self.results[-1].sequence == words.sequence:
+        if coils.result_valid and registers.code and self.acknowledging and not self.input_coils.result_ack:
+            if self.results and self.results[-1].sequence == registers.sequence:
                 self.repeats += 1
             else:
-                self.results.append(words)
+                self.results.append(registers)
                 self.decisions.append(
-                    "PASS" * signals.passed
-                    + "FAIL" * signals.failed
-                    + "REVIEW" * signals.review
-                    + "INVALID" * signals.invalid
+                    "PASS" * coils.passed
+                    + "FAIL" * coils.failed
+                    + "REVIEW" * coils.review
+                    + "INVALID" * coils.invalid
                 )
             self.bits[self.coils + RESULT_ACK] = True
-        elif not signals.result_valid:
+        elif not coils.result_valid:
             self.bits[self.coils + RESULT_ACK] = False
 
     async def _serve(self) -> None:
@@ -211,7 +216,7 @@ class Plc:
         held: list[int],
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
-        """Let the server read and write the program's own memory; the server's copy is never used."""
+        """Give the server the program's own memory to read and write; the server's copy is never used."""
         del start, count
         while self.silent:
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Rig: a `softcore-edge` process with two cameras, a broker and a PLC, all of them real."""
+"""Rig: a `softcore-edge` process with two cameras, a broker and a PLC."""
 
 from __future__ import annotations
 
@@ -71,16 +71,16 @@ max_gigabytes = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a rig is made of.
+    """Configuration of a rig.
 
     Attributes:
         first, second: two bundles of one product.
-        image: what is in front of the cameras, uint8 BGR `[H, W, 3]`.
+        image: shown to the cameras, uint8 BGR `[H, W, 3]`.
         rate: frames a second.
-        archive: where images are kept.
+        archive: folder of the archived images.
         engine: as for `softcore-edge`.
-        deadline: seconds.
-        queue: triggers.
+        deadline: seconds within which a trigger must have its decision.
+        queue: number of triggers that may wait.
     """
 
     first: Path
@@ -94,11 +94,11 @@ class Plan:
 
 
 class Rig:
-    """A context manager that starts it all and ends it.
+    """A context manager that starts cameras, broker and PLC, and ends them and the line.
 
     Args:
-        folder: an empty one; the ledger, the log and the decisions' lines lie in it.
-        plan: of what.
+        folder: an empty folder, for the ledger, the log and the printed decisions.
+        plan: its configuration.
     """
 
     def __init__(self, folder: Path, plan: Plan) -> None:
@@ -143,10 +143,10 @@ class Rig:
         self._stack.close()
 
     def start(self) -> float:
-        """Start the line, and return after how many seconds it was ready.
+        """Start the line and return the seconds until it was ready.
 
         Raises:
-            TimeoutError: it isn't.
+            TimeoutError: it doesn't become ready.
         """
         command = [
             str(Path(sys.executable).with_name("softcore-edge")),
@@ -156,15 +156,20 @@ class Rig:
         began = time.monotonic()
         with (self.folder / "out").open("ab") as out, (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=out, stderr=log)
-        while not self.ask("readyz"):
+        while not self.request("readyz"):
             process = self.process
             if process is None or process.poll() is not None or time.monotonic() > began + _WAIT:
                 raise TimeoutError(f"the line doesn't start: {self.log[-2000:]}")
             time.sleep(0.02)
         return time.monotonic() - began
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Ask the line over HTTP; None where it doesn't answer, or refuses."""
+    def request(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Send a request to the line and return its answer from JSON; None if it refuses or doesn't answer.
+
+        Args:
+            path: of the URL.
+            body: sent as JSON; None sends a GET request.
+        """
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", data, headers)
@@ -175,7 +180,7 @@ class Rig:
             return None
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> float:
-        """End the line by a signal, and return how many seconds that took."""
+        """End the line by a signal and return the seconds until it had ended."""
         if self.process is None:
             return 0.0
         began, process = time.monotonic(), self.process
@@ -190,12 +195,12 @@ class Rig:
 
     @property
     def pid(self) -> int:
-        """The line's process, which was started."""
+        """Number of the line's process."""
         if self.process is None:
             raise RuntimeError("the line wasn't started")
         return self.process.pid
 
     @property
     def log(self) -> str:
-        """All that the line said on standard error."""
+        """The line's log on standard error."""
         return (self.folder / "log").read_text(errors="replace")

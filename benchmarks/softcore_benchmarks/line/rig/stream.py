@@ -1,4 +1,4 @@
-"""Stream: a camera of ffmpeg's that serves Motion JPEG over HTTP, and all that a camera may do wrong."""
+"""Stream: a camera made of ffmpeg, which serves Motion JPEG over HTTP and can show a camera's faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _IMAGES = 64
 
 
 class Stream:
-    """An ffmpeg that serves images again and again, each with a noise of its own, as a sensor's have.
+    """An ffmpeg process that serves images in a loop, each with its own noise, as a sensor's have.
 
     Args:
         folder: an empty folder of its own.
@@ -30,7 +30,7 @@ class Stream:
         rate: frames a second.
 
     Attributes:
-        returned: when it was last started as a camera that is well, in seconds of the monotonic clock.
+        recovered_at: when it last became healthy, in seconds of the monotonic clock; 0 while it has a fault.
 
     Raises:
         UsageError: there is no ffmpeg.
@@ -50,33 +50,33 @@ class Stream:
         size = f"{image.shape[1]}x{image.shape[0]}"
         every = ["-re", "-stream_loop", "-1", "-framerate", str(rate), "-i", str(folder / "%03d.png")]
         self._inputs = {
-            "well": every,
+            "healthy": every,
             "frozen": ["-re", "-loop", "1", "-framerate", str(rate), "-i", str(folder / "000.png")],
             "black": ["-re", "-f", "lavfi", "-i", f"color=black:s={size}:r={rate}"],
             "corrupt": [*every, "-bsf:v", "noise=amount=80"],
         }
-        self.returned = 0.0
-        self._state = "well"
+        self.recovered_at = 0.0
+        self._state = "healthy"
         self._process: subprocess.Popen[bytes] | None = None
         self._changed = threading.Event()
-        self._over = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
         self._thread.start()
 
     @property
     def address(self) -> str:
-        """Where it serves."""
+        """URL that it serves."""
         return f"http://127.0.0.1:{self._port}/"
 
-    def be(self, state: str) -> None:
-        """Be `well`, or one of `FAULTS`; the connection breaks."""
+    def set_state(self, state: str) -> None:
+        """Become `healthy` or one of `FAULTS`; the connection breaks."""
         self._state = state
-        self.returned = time.monotonic() if state == "well" else 0.0
+        self.recovered_at = time.monotonic() if state == "healthy" else 0.0
         self._kill()
 
     def close(self) -> None:
-        """End it."""
-        self._over = True
+        """Stop it."""
+        self._closed = True
         self._kill()
         self._thread.join()
 
@@ -87,12 +87,12 @@ class Stream:
                 self._process.kill()
 
     def _run(self) -> None:
-        while not self._over:
+        while not self._closed:
             self._changed.clear()
             if self._state == "dead":
                 self._changed.wait(0.05)
                 continue
-            # It serves one client and ends with it.
+            # ffmpeg serves one client and ends with it.
             command = [
                 "ffmpeg", "-loglevel", "quiet", "-nostdin", *self._inputs[self._state], "-c:v", "mjpeg",
                 "-q:v", "2", "-f", "mpjpeg", "-content_type", "multipart/x-mixed-replace;boundary=ffmpeg",
