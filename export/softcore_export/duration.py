@@ -1,9 +1,9 @@
-"""Duration: how long an export takes on this machine, told early: from its first images and a matrix product.
+"""Duration: estimates early how long an export takes here, from its first images and a matrix product.
 
-The network's part grows with the number of images N, the rest with its square: each of N P patches is
-measured against a bank of a share of them (leave-one-out scores, coreset), and against up to 1,000 images
-(suspicion). That work is counted in multiplications, and how many of those a second this machine makes is
-measured. `tests/export/test_duration.py` and benchmarks/EXPORT_TIME.md hold it against real exports.
+The time of the network grows with the number of images N, the rest with its square: each of N P patches is
+compared with a bank of a share of them (leave-one-out scores, coreset), and with up to 1,000 images
+(suspicion). That work is counted in multiplications, and the multiplications per second of this machine are
+measured. `tests/export/test_duration.py` and benchmarks/EXPORT_TIME.md compare estimates with real exports.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import describe_seconds, say
 
 from softcore_export.backbone.network import Network
-from softcore_export.contamination.estimate import Rule
+from softcore_export.contamination.estimate import EstimateParameters
 from softcore_export.memory_bank.coreset import PROJECTION
 from softcore_export.settings import ExportSettings
 
-__all__ = ["Workload", "estimate_seconds", "tell_duration"]
+__all__ = ["Workload", "announce_duration", "estimate_seconds"]
 
-_MEASURED = 1.0  # seconds of images that the network's time is taken from
+_MEASURED = 1.0  # seconds of images from which the network's time is measured
 _FEWEST = 3  # images, of which the first warms the network up
-_LONG = 60.0  # seconds from which on an estimate is worth a line
-_TRIED = (784, 16384)  # patches and entries that are compared to measure how fast that goes
-_PER_WINDOW = 1.7  # suspicion's products are small ones, which take longer
-_OTHERS = 15.0  # seconds, of hints, agreement, bundle and report
-_PER_LINK = 3e-8  # seconds, of the index: by its entries, their logarithm and their dimensions
+_LONG = 60.0  # seconds from which on an estimate is printed
+_TRIED = (784, 16384)  # patches and entries of the product whose time is measured
+_PER_WINDOW = 1.7  # the products of the stage "suspicion" are small, which takes longer
+_OTHERS = 15.0  # seconds for hints, agreement, bundle and report
+_PER_LINK = 3e-8  # seconds for the index, per entry, logarithm of the entries, and dimension
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What an export is about to do.
+    """The size of an export.
 
     Attributes:
-        images: N.
-        positions: P, of the grid.
-        dim: d, of a feature.
-        ratio: of the coreset.
-        greedy: whether it is drawn by k-centre.
+        images: number of images N.
+        positions: number of grid positions P.
+        dim: dimensions d of a feature.
+        ratio: size of the coreset as a share of all patches.
+        greedy: whether the coreset is drawn by k-centre.
     """
 
     images: int
@@ -54,14 +54,15 @@ class Workload:
 
     @property
     def entries(self) -> float:
-        """Entries of the memory bank."""
+        """Number of entries of the memory bank."""
         return self.ratio * self.images * self.positions
 
     @property
     def products(self) -> float:
-        """Multiplications of the stages after the network."""
-        rule = Rule()
-        compared = _PER_WINDOW * rule.window**2 * min(self.images, rule.references) * PROJECTION
+        """Number of multiplications of the stages after the network."""
+        parameters = EstimateParameters()
+        references = min(self.images, parameters.references)
+        compared = _PER_WINDOW * parameters.window**2 * references * PROJECTION
         centres = self.entries * PROJECTION if self.greedy else 0
         return self.images * self.positions * (compared + centres + self.entries * self.dim)
 
@@ -70,9 +71,9 @@ def estimate_seconds(work: Workload, per_image: float, products_a_second: float)
     """Estimate how long an export takes.
 
     Args:
-        work: what is to be done.
-        per_image: seconds that the network takes for an image, in all precisions that it runs in.
-        products_a_second: multiplications, see `measure_products`.
+        work: the size of the export.
+        per_image: seconds of the network per image, in all precisions that it runs in.
+        products_a_second: multiplications per second, see `measure_products`.
 
     Example:
         >>> work = Workload(images=500, positions=784, dim=384, ratio=0.05, greedy=True)
@@ -84,46 +85,46 @@ def estimate_seconds(work: Workload, per_image: float, products_a_second: float)
 
 
 def measure_products(dim: int, device: torch.device) -> float:
-    """Measure how many multiplications a second a device makes where patches are compared with entries."""
+    """Measure the multiplications per second of a device when it compares patches with entries."""
     patches, entries = (torch.rand(n, dim, device=device) for n in _TRIED)
     halves = entries.square().sum(dim=1) / 2
     best = math.inf
-    for _ in range(3):  # the first starts threads, or a GPU
+    for _ in range(3):  # the first one also starts threads, or a GPU
         start = time.perf_counter()
         int(torch.addmm(halves, patches, entries.T, alpha=-1).argmin(dim=1)[0])  # waits for a GPU, too
         best = min(best, time.perf_counter() - start)
     return math.prod(_TRIED) * dim / best
 
 
-def tell_duration(
+def announce_duration(
     crops: Iterable[NDArray[np.uint8]],
     images: int,
     network: Network,
     settings: ExportSettings,
     device: torch.device,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Pass crops on to the network; after the first say how long all will take, if that is long.
+    """Pass crops on, and after the first ones print how long the export will take, if that is long.
 
     Args:
         crops: uint8 BGR `[crop, crop, 3]`.
-        images: how many there are.
-        network: what they go through.
+        images: number of crops.
+        network: what computes their features.
         settings: how to train.
         device: of the discriminator and the coreset.
     """
-    start, told = time.perf_counter(), False
+    start, announced = time.perf_counter(), False
     for number, crop in enumerate(crops):
-        if number == 1:  # what the first one took is no measure for the others
+        if number == 1:  # the first one takes longer than the others
             start = time.perf_counter()
         spent = time.perf_counter() - start
-        if not told and number >= _FEWEST and spent >= _MEASURED:
-            told = True
+        if not announced and number >= _FEWEST and spent >= _MEASURED:
+            announced = True
             per_image = spent / (number - 1)
-            _tell(crop, images, per_image, network, settings, device)
+            _print_estimate(crop, images, per_image, network, settings, device)
         yield crop
 
 
-def _tell(
+def _print_estimate(
     crop: NDArray[np.uint8],
     images: int,
     per_image: float,
@@ -132,7 +133,7 @@ def _tell(
     device: torch.device,
 ) -> None:
     _, positions, dim = network.backbone.features(crop[None]).shape
-    if network.plain:  # all images go through that, too
+    if network.plain:  # computes features of all images, too
         network.plain.features(crop[None])
         start = time.perf_counter()
         network.plain.features(crop[None])

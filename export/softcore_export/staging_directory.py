@@ -1,4 +1,4 @@
-"""Workplace: the folder in which a bundle is made, and its moving into place."""
+"""Staging directory: the folder in which a bundle is written before it is moved into place."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from softcore_runtime.bundle.folder_swap import flush_folder, hold, make_draft, remove_left, restore, swap
+from softcore_runtime.atomic_file import flush_folder
+from softcore_runtime.bundle.folder_swap import hold, make_draft, remove_left, restore, swap
 from softcore_runtime.errors import ExportError, UsageError
 
 __all__ = ["check_target", "scratch", "staging_directory"]
 
 
 def check_target(target: Path) -> None:
-    """Refuse a place for a bundle that can't be written, by trying; nothing is left there.
+    """Check that a bundle can be written at `target`, by creating a folder there and removing it again.
 
     Raises:
-        UsageError: `target` is there and is no bundle, or its place can't be written.
+        UsageError: `target` exists and is no bundle, or its place can't be written.
     """
     with scratch(target):
         pass
@@ -26,14 +27,14 @@ def check_target(target: Path) -> None:
 
 @contextlib.contextmanager
 def scratch(target: Path) -> Iterator[Path]:
-    """Give a new folder beside `target`, where there is room for what a bundle needs; remove it at the end.
+    """Create a new folder beside `target`, on the same disk, and remove it at the end of the block.
 
-    So are the parents that were made for it, where nothing else has come into them, and what an interrupted
-    export left here; an earlier bundle that such a one was just replacing is brought back first.
+    Parents that were created for it are removed, too, if they are empty, and so is what an interrupted export
+    left here. An earlier bundle that the interrupted export was replacing is restored first.
 
     Raises:
-        UsageError: `target` is there and is no bundle, or its place can't be written.
-        ExportError: a write in the block failed (the disk is full) with an error that doesn't say where.
+        UsageError: `target` exists and is no bundle, or its place can't be written.
+        ExportError: a write in the block failed (the disk is full) with an error that names no file.
     """
     restore(target)
     if os.path.lexists(target) and not (target / "manifest.json").is_file():
@@ -43,7 +44,7 @@ def scratch(target: Path) -> Iterator[Path]:
     made = [parent for parent in target.parents if not parent.exists()]
     place: Path | None = None
     try:
-        place = _make(target)
+        place = _create_beside(target)
         with hold(place):
             remove_left(target)
             yield place
@@ -62,10 +63,10 @@ def scratch(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staging_directory(target: Path) -> Iterator[Path]:
-    """Give a new folder beside `target`; put it in the place of `target` at the end, see `swap`.
+    """Create a new folder beside `target`, and move it to `target` at the end of the block, see `swap`.
 
-    If the block is left by an error or an interruption the folder is removed, and an earlier `target` stays
-    as it was.
+    If the block ends by an error or an interruption the folder is removed, and an earlier `target` stays as
+    it was.
 
     Raises:
         UsageError, ExportError: as `scratch`.
@@ -75,13 +76,13 @@ def staging_directory(target: Path) -> Iterator[Path]:
         with scratch(target) as place:
             yield place
             swap(place, target)
-            for parent in made:  # so that the bundle's folder is found after a power cut, too
+            for parent in made:  # so that the bundle's folder exists after a power cut, too
                 flush_folder(parent.parent)
-    finally:  # also where the replaced bundle's deletion was interrupted
+    finally:  # also if the deletion of the replaced bundle was interrupted
         remove_left(target)
 
 
-def _make(target: Path) -> Path:
+def _create_beside(target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         return make_draft(target)

@@ -1,4 +1,4 @@
-"""Train: SoftCore as the paper has it, from patch features to the memory bank."""
+"""Train: the method of the paper, from patch features to the memory bank."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["MemoryBank", "fit"]
 
 @dataclass(frozen=True, eq=False)
 class MemoryBank:
-    """What was learned.
+    """A memory bank, and which training patches it was drawn from.
 
     Attributes:
         bank: float32 `[n, d]`, the coreset.
-        weights: float32 `[n]`, soft weights; 1 where they are off.
+        weights: float32 `[n]`, soft weights; 1 without them.
         origins: int32 `[n, 3]`, training image, row and column of each entry.
         factors: float64 `[N, P]`, the outlier factor of every training patch; 1 without a discriminator.
         kept: bool `[N, P]`, which patches could enter the coreset.
@@ -58,6 +58,30 @@ class MemoryBank:
         size = "x".join(map(str, self.bank.shape))
         return f"MemoryBank({size}, {self.kept.sum()} of {self.kept.size} patches kept)"
 
+    @property
+    def owners(self) -> NDArray[np.int32]:
+        """The training image of each entry, int32 `[n]`.
+
+        Example:
+            >>> learned.owners.shape, int(learned.owners.max()) < 10
+            ((16,), True)
+        """
+        return self.origins[:, 0]
+
+    def find_entries(self, grid: tuple[int, int]) -> NDArray[np.int64]:
+        """Return the flat index of each entry among the N * P training patches, int64 `[n]`.
+
+        Args:
+            grid: (H, W), P = H * W.
+
+        Example:
+            >>> entries = learned.find_entries((4, 4))
+            >>> bool(learned.kept.flat[entries].all())
+            True
+        """
+        image, row, column = self.origins.T.astype(np.int64)
+        return np.asarray((image * grid[0] + row) * grid[1] + column)
+
 
 def fit(
     features: NDArray[np.float32],
@@ -67,7 +91,7 @@ def fit(
     estimate: ContaminationEstimate | None = None,
     overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
 ) -> MemoryBank:
-    """Learn a memory bank: judge the patches, leave out the outliers, draw the coreset, keep soft weights.
+    """Learn a memory bank: measure outlier factors, exclude outliers, draw the coreset, keep soft weights.
 
     See docs/explanation/method.md.
 
@@ -76,12 +100,11 @@ def fit(
         grid: (H, W).
         settings: see `ExportSettings`.
         device: of the discriminator and the coreset.
-        estimate: what `estimate_contamination` says of these features, where it is known already; only `auto`
-            needs it.
-        overrule: given which patches are kept, bool `[N, P]`, says which a person wants kept.
+        estimate: the contamination estimate of these features, for `auto`; None computes it.
+        overrule: is given which patches the method keeps, bool `[N, P]`, and returns which to keep.
 
     Returns:
-        `round(coreset_ratio * N * P)` entries, or as many as there are different kept patches.
+        a bank of `round(coreset_ratio * N * P)` entries, or as many as there are different kept patches.
 
     Raises:
         DataError: nothing is left to learn from.
@@ -97,11 +120,11 @@ def fit(
     """
     n_images, positions, dim = features.shape
 
-    # 1. Judge every patch, and leave the noisy ones out, for good.
+    # 1. Measure the outlier factor of every patch, and exclude the outliers.
     if settings.discriminator == "none":
         factors = np.ones((n_images, positions))
         kept = np.ones((n_images, positions), np.bool_)
-    elif settings.discriminator == "auto":  # among the images that can be trusted, as many as it takes
+    elif settings.discriminator == "auto":  # by the estimate: as many as are suspect
         estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
         factors = estimate.patches.astype(np.float64)  # [N, P]
         kept = estimate.kept  # [N, P]
@@ -113,7 +136,7 @@ def fit(
     if not kept.any():
         raise DataError("every training image was excluded; nothing is left to learn from")
 
-    # 2. Draw the coreset from what is left.
+    # 2. Draw the coreset from the kept patches.
     size = max(1, round(settings.coreset_ratio * n_images * positions))
     if settings.sampler == "greedy":
         entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
@@ -122,7 +145,7 @@ def fit(
     image, position = np.divmod(entries, positions)
     row, column = np.divmod(position, grid[1])
 
-    # 3. Remember how far each kept patch may itself be trusted: its factor weighs its distances.
+    # 3. Keep the outlier factor of each entry as the soft weight of distances to it.
     if settings.soft_weights and settings.discriminator not in ("auto", "none"):
         weights = soft_weights(factors, settings.discriminator)[image, position]  # [n]
     else:

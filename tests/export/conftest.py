@@ -13,7 +13,7 @@ import pytest
 from softcore_export.backbone.backbone import PatchFeatures
 from softcore_export.backbone.onnx_file import write_onnx
 from softcore_export.data.dataset import TrainingImages
-from softcore_export.export import Export, Prepared, export, prepare
+from softcore_export.export import Export, PreparedExport, export, prepare
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Preprocessing
 from softcore_runtime.bundle import bundle
@@ -127,7 +127,7 @@ def quick_network(exported: Export, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def prepared(
     exported: Export, discs: Path, small: ExportSettings, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Prepared]:
+) -> Iterator[PreparedExport]:
     """`prepare` of `discs`, judged by default; real but for the ONNX exporter. Not to be changed."""
     network = (exported.path / bundle.BACKBONE).read_bytes()
     target = tmp_path_factory.mktemp("prepared") / "disc"

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_export.cli.command import main
-from softcore_export.contamination.contamination import Contamination, read_contamination
+from softcore_export.contamination.contamination import FILE, Contamination
 from softcore_export.data.procedural_pill import draw_category
 from softcore_runtime import read_bundle
 from softcore_runtime.images.image_file import find_images, read_image
@@ -37,6 +37,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for category in ("once", "twice"):
         assert run(category, folder) == 0
     return folder
+
+
+def read_contamination(bundle: Path) -> Contamination:
+    return Contamination.model_validate_json((bundle / FILE).read_bytes())
 
 
 @pytest.fixture(scope="module")

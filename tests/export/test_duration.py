@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from softcore_export import duration
-from softcore_export.duration import Workload, estimate_seconds, measure_products, tell_duration
-from softcore_export.export import Prepared
+from softcore_export.duration import Workload, announce_duration, estimate_seconds, measure_products
+from softcore_export.export import PreparedExport
 from softcore_runtime.cli.progress import track
 
 Capture = pytest.CaptureFixture[str]
@@ -46,7 +46,7 @@ def read_slowly(crops: np.ndarray, clock: SimpleNamespace, seconds: float) -> It
     [(0.25, ["2,000 images: about 9 minutes on this machine"]), (0.02, [])],
 )
 def test_it_is_told_early_where_it_is_long(
-    prepared: Prepared,
+    prepared: PreparedExport,
     monkeypatch: pytest.MonkeyPatch,
     capsys: Capture,
     seconds: float,
@@ -56,7 +56,9 @@ def test_it_is_told_early_where_it_is_long(
     monkeypatch.setattr(duration, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     monkeypatch.setattr(duration, "measure_products", lambda _dim, _device: 1e13)
     crops = np.zeros((8, 64, 64, 3), np.uint8)
-    told = tell_duration(read_slowly(crops, clock, seconds), 2000, prepared.network, prepared.settings, CPU)
+    told = announce_duration(
+        read_slowly(crops, clock, seconds), 2000, prepared.network, prepared.settings, CPU
+    )
     passed = [next(told) for _ in range(6)]
     assert capsys.readouterr().err.splitlines() == said
     passed += track(told, "features", total=2)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import softcore_runtime
+import torch
 from softcore_export import export as export_module
 from softcore_export import train
 from softcore_export.contamination.choices import Choices
+from softcore_export.data import dataset, training_set
 from softcore_export.data.dataset import TrainingImages
-from softcore_export.export import Export, Prepared
+from softcore_export.export import Export, PreparedExport
 from softcore_export.memory_bank import coreset, discriminator
 from softcore_export.settings import ExportSettings
 
@@ -22,6 +25,18 @@ PUBLIC = {
     for module in (export_module, train, discriminator, coreset)
     for name, thing in find_documented(module).items()
 }
+EXAMPLES = PUBLIC | {
+    name: thing
+    for module in (dataset, training_set)
+    for name, thing in find_documented(module).items()
+    if has_example(thing)
+}
+
+
+def _learn() -> train.MemoryBank:
+    """Learn a memory bank from random features: 10 images on a 4 x 4 grid."""
+    features = np.random.default_rng(0).random((10, 16, 8), np.float32)
+    return train.fit(features, (4, 4), ExportSettings(discriminator="lof"), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -30,12 +45,12 @@ def test_what_is_public_has_an_example(name: str) -> None:
 
 
 @pytest.mark.usefixtures("quick_network")
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_prints_what_it_says(
-    name: str, exported: Export, prepared: Prepared, discs: Path, small: ExportSettings, target: Path
+    name: str, exported: Export, prepared: PreparedExport, discs: Path, small: ExportSettings, target: Path
 ) -> None:
-    module = vars(__import__(PUBLIC[name].__module__, fromlist=["_"]))
+    module = vars(__import__(EXAMPLES[name].__module__, fromlist=["_"]))
     known: dict[str, Any] = {**vars(softcore_runtime), **module}
     known.update(exported=exported, prepared=prepared, discs=discs, small=small, target=target)
-    known.update(Choices=Choices, TrainingImages=TrainingImages)
-    assert not type_example(name, PUBLIC[name], known)
+    known.update(Choices=Choices, TrainingImages=TrainingImages, learned=_learn())
+    assert not type_example(name, EXAMPLES[name], known)

@@ -18,16 +18,18 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
-from softcore_export import export as export_module
+from softcore_export import preparation
+from softcore_export.acceptance import precision
+from softcore_export.acceptance.agreement import AgreementError
+from softcore_export.acceptance.golden_frames import CLEAR
 from softcore_export.backbone import onnx_file
-from softcore_export.backbone.agreement import AgreementError
 from softcore_export.backbone.backbone import reduce_dimensions
 from softcore_export.contamination.choices import Choice, Choices, read_choices
-from softcore_export.contamination.contamination import read_contamination
+from softcore_export.contamination.contamination import FILE as CONTAMINATION
+from softcore_export.contamination.contamination import Contamination
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, build, export, prepare
 from softcore_export.memory_bank import index
-from softcore_export.memory_bank.golden import CLEAR
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Decision, Inspector, UsageError, read_bundle, read_image
 from softcore_runtime.backends.openvino import computes_in_bf16
@@ -332,7 +334,7 @@ def test_what_was_not_asked_for_is_given_up_where_it_costs_too_much(
     def disagree(*_arguments: object) -> None:
         raise AgreementError("9 of 12 held-back images are decided otherwise; export with other options")
 
-    monkeypatch.setattr(export_module, "check_agreement", disagree)
+    monkeypatch.setattr(precision, "check_agreement", disagree)
     target = tmp_path / "new" / "disc"
     if ships:
         done = learn(discs, target, small.model_copy(update=changes))
@@ -389,7 +391,8 @@ def test_the_image_with_the_defect_is_the_most_suspect(exported: Export) -> None
         assert hashlib.sha256(path.read_bytes()).hexdigest() == image.sha256
         mine = exported.kept[exported.images.index(path)]
         assert image.decision == ("kept" if mine.all() else "patches excluded")
-    assert read_contamination(exported.path) == exported.contamination
+    written = (exported.path / CONTAMINATION).read_bytes()
+    assert Contamination.model_validate_json(written) == exported.contamination
     assert 0 < exported.contamination.estimate.value < 0.3
     origins = np.load(exported.path / "origins.npy")
     mine = origins[origins[:, 0] == 5]
@@ -502,11 +505,11 @@ def test_a_failed_gate_leaves_the_old_bundle(
 
 
 STAGES = [
-    "export.load_backbone", "backbone.network.write_onnx", "backbone.network.check_parity",
-    "export.extract", "export.estimate_contamination", "export.fit", "export.build_index",
+    "preparation.load_backbone", "backbone.network.write_onnx", "backbone.network.check_parity",
+    "preparation.extract", "preparation.estimate_contamination", "export.fit", "export.build_index",
     "export.leave_one_out",
-    "export.provisional_threshold", "export.learn_hints", "export.Manifest", "export.choose_golden",
-    "export.write_report",
+    "export.provisional_threshold", "export.learn_hints", "bundle_writer.Manifest",
+    "bundle_writer.choose_golden", "export.write_report",
 ]  # fmt: skip
 
 
@@ -554,7 +557,7 @@ def test_images_that_vanish_leave_nothing(own_discs: Path, small: ExportSettings
 def test_a_missing_device_is_said_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch, discs: Path, small: ExportSettings, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(export_module.torch, "cuda", SimpleNamespace(is_available=lambda: False))
+    monkeypatch.setattr(preparation.torch, "cuda", SimpleNamespace(is_available=lambda: False))
     with pytest.raises(UsageError, match="--device cuda: torch finds no CUDA device"):
         learn(discs, tmp_path / "new" / "disc", small.model_copy(update={"device": "cuda"}))
     assert not (tmp_path / "new").exists()

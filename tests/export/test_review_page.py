@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 from softcore_export.contamination.choices import choices_path, read_choices
 from softcore_export.data.dataset import TrainingImages
-from softcore_export.export import Export, Prepared, prepare
+from softcore_export.export import Export, PreparedExport, prepare
 from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
 
@@ -25,7 +25,7 @@ def prepared(
     tmp_path: Path,
     small: ExportSettings,
     quick_network: None,  # noqa: ARG001 - it is to be in force
-) -> Iterator[Prepared]:
+) -> Iterator[PreparedExport]:
     # A name that would do harm, were it taken for HTML.
     (own_discs / "disc" / "02.png").rename(own_discs / "disc" / "02 <img src=x>&.png")
     settings = small.model_copy(update={"discriminator": "auto"})
@@ -34,7 +34,7 @@ def prepared(
 
 
 def test_a_person_reviews(
-    browser: Browser, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, prepared: PreparedExport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webbrowser, "open", lambda _: None)
     target = tmp_path / "bundles" / "disc"
@@ -136,7 +136,7 @@ def test_a_person_reviews(
 
 
 def test_a_choice_shows_on_the_card_of_now(
-    browser: Browser, prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, prepared: PreparedExport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list may be made anew while patches are marked, or answer late with what was true before."""
     monkeypatch.setattr(webbrowser, "open", lambda _: None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from softcore_runtime.bundle.folder_swap import flush_folder
+from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.errors import DataError, UsageError
 
 __all__ = ["FILE", "Choice", "Choices", "choices_path", "read_choices", "write_choices"]
@@ -117,14 +116,7 @@ def write_choices(path: Path, choices: Choices) -> None:
     Raises:
         UsageError: the folder can't be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("w") as stream:
-            stream.write(choices.model_dump_json(indent=2, exclude_defaults=True, by_alias=True) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-        flush_folder(path.parent)
+        write_atomically(path, choices.model_dump_json(indent=2, exclude_defaults=True, by_alias=True) + "\n")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UsageError(f"{path}: can't be written ({error.strerror})") from error

@@ -1,26 +1,26 @@
 """Contamination estimate: which training images look defective, where, and how many there are.
 
-A defect among the training images shows in one of two ways. A rare one stands *alone*: some of its patches
-have no like in any other image. A common one has *company* of its own kind, but the many images without
-it are far from it. Both are measured against what is usual for this product, and both lengths are compared
-with images, never with other patches of the same image:
+A defect among the training images shows in one of two ways. A rare defect is *isolated*: some of its patches
+resemble no patch of any other image. A common defect forms a *cluster*: several images show it, but the many
+images without it are far away. Two distances measure this. Both lead from a patch to other images, never to
+other patches of the same image:
 
-* the nearest patch in any other image (leave one out, as FUN-AD's and PatchCore's scores do: Im et al.,
+* to the nearest patch in any other image (leave one out, as FUN-AD's and PatchCore's scores do: Im et al.,
   WACV 2025; Roth et al., CVPR 2022);
-* the nearest patch in a fifth of all images, which a few alike defects can't pull down (a neighbour
-  counted in images and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al.,
-  ICML 2026).
+* to the nearest patch in a fifth of all images, which a few equal defects can't lower (a neighbour counted in
+  images and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al., ICML 2026).
 
-A part that is often slightly displaced is compared within a window around its position.
+A patch is compared within a window around its position, because parts are often slightly displaced.
 
-How far is too far comes from the images themselves: on a logarithmic scale the lengths of good images
-have about the same shape for every product that was tried, centre and spread are read off the lower half,
-which defects hardly move, and Benjamini and Hochberg's procedure (1995) cuts where more is beyond the cut
-than chance would put there. (As Bates et al., "Testing for outliers with conformal p-values", Annals of
-Statistics 2023, do with clean calibration data, which nobody has here.) On clean data next to nothing is
-beyond. Where many are clearly beyond, the cut goes lower, for then there are others that aren't as clear.
+Which distance is too large is estimated from the images themselves. On a logarithmic scale the distances of
+good images have about the same distribution for every product that was tried. Centre and spread are taken
+from its lower half, which defects hardly change. Benjamini and Hochberg's procedure (1995) sets the cut at a
+given false discovery rate: the expected share of good images among those beyond it. (Bates et al., "Testing
+for outliers with conformal p-values", Annals of Statistics 2023, do so with clean calibration data, which are
+not available here.) On clean data hardly any image is beyond the cut. Where many images are beyond it, a
+higher false discovery rate is accepted, because further defects are then likely.
 
-`benchmarks/DENOISING.md` tells what else was tried, and where this falls short.
+`benchmarks/DENOISING.md` describes what else was tried, and the limits of this method.
 """
 
 from __future__ import annotations
@@ -32,63 +32,64 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from softcore_export.contamination.contamination import Estimate
-from softcore_export.memory_bank.comparison import Comparison, compare
+from softcore_export.contamination.comparison import Comparison, compare
+from softcore_export.contamination.contamination import ShareEstimate
 
-__all__ = ["ContaminationEstimate", "Rule", "estimate_contamination", "estimate_from"]
+__all__ = ["ContaminationEstimate", "EstimateParameters", "estimate_contamination", "estimate_from"]
 
-_FLOOR = 0.1  # of a usual length: shorter ones are of images that were taken or saved twice
-_LEAST_SPREAD = 0.02  # of the logarithms: among images that are all but equal, 2 % more is no sign
-_LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly move them
-_LEAST_TOP = 3  # patches that speak for an image on a coarse grid: one alone is a lottery
-_NOTHING = 1e-12  # a length that can't be divided by
-_ROUNDS = 6  # an image left out no longer confirms others; it seldom takes more than three
+_FLOOR = 0.1  # of a usual distance: images with shorter ones were taken or saved twice
+_LEAST_SPREAD = 0.02  # of the logarithms: among nearly equal images a difference of 2 % means nothing
+_LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly change them
+_LEAST_TOP = 3  # patches that count for an image on a coarse grid: a single one is too random
+_NOTHING = 1e-12  # smallest divisor
+_ROUNDS = 6  # of leaving images out and measuring again; more than three are seldom needed
 
 
 @dataclass(frozen=True)
-class Rule:
-    """The constants of `estimate_contamination`, tuned in `softcore_benchmarks.denoising`.
+class EstimateParameters:
+    """The constants of `estimate_contamination`, tuned in `softcore_benchmarks.research.denoising`.
 
     Attributes:
-        window: side of the square of positions in which a patch's like is looked for.
-        references: images that others are compared with, at most (a random choice of them).
-        share: of the images that a defect with company must be far from.
-        top: share of an image's patches that speak for it: a small defect touches few.
-        clear: the share of good images among those left out that is accepted, where they stand alone.
-        doubtful: the same, where many are left out: it costs more to keep a defect then than a good image.
-        many: from which share of all images on.
-        company: the same as `clear`, where they have company.
-        stretch: how much wider the upper tail of good images is than a normal distribution's.
-        circle: how many nearest images are a patch's company.
-        patches: quantile of all patches' lengths above which a suspect image's patches are left out.
+        window: side of the square of positions in which a patch is compared.
+        references: number of images that others are compared with, at most (a random choice of them).
+        distant_share: share of the images that a clustered defect must be far from.
+        top_share: share of an image's patches whose mean counts for the image: a small defect touches few.
+        isolated_fdr: false discovery rate that is accepted for isolated defects.
+        isolated_fdr_many: the same where many images are left out: keeping a defect then costs more than
+            losing a good image.
+        many_share: share of all images left out from which on they are many.
+        cluster_fdr: false discovery rate that is accepted for clustered defects.
+        tail_stretch: how much wider the upper tail of good images is than a normal distribution's.
+        neighbours: number of nearest images that are looked at for a cluster.
+        patch_quantile: quantile of all patches' distances above which a suspect image's patches are left out.
     """
 
     window: int = 5
     references: int = 1000
-    share: float = 0.2
-    top: float = 0.005
-    clear: float = 0.3
-    doubtful: float = 0.5
-    many: float = 0.03
-    company: float = 0.3
-    stretch: float = 1.3
-    circle: int = 5
-    patches: float = 0.95
+    distant_share: float = 0.2
+    top_share: float = 0.005
+    isolated_fdr: float = 0.3
+    isolated_fdr_many: float = 0.5
+    many_share: float = 0.03
+    cluster_fdr: float = 0.3
+    tail_stretch: float = 1.3
+    neighbours: int = 5
+    patch_quantile: float = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class ContaminationEstimate:
-    """What is suspect among the training images.
+    """How suspect the training images are, as multiples of the threshold of suspicion.
 
     Attributes:
-        patches: float32 `[N, P]`; 1 is the threshold.
-        images: float64 `[N]`; 1 is the threshold.
-        share: the share of defective images.
+        patches: float32 `[N, P]`; above 1 is suspect.
+        images: float64 `[N]`; above 1 is suspect.
+        share: the estimated share of defective images.
     """
 
     patches: NDArray[np.float32]
     images: NDArray[np.float64]
-    share: Estimate
+    share: ShareEstimate
 
     def __post_init__(self) -> None:
         if self.patches.ndim != 2 or self.images.shape != self.patches.shape[:1]:
@@ -108,74 +109,80 @@ def estimate_contamination(
     grid: tuple[int, int],
     device: torch.device,
     seed: int = 0,
-    rule: Rule | None = None,
+    parameters: EstimateParameters | None = None,
 ) -> ContaminationEstimate:
-    """Estimate the contamination of training images that may be dirty; nothing is told about how dirty.
+    """Estimate which training images are defective, without knowing how many are.
 
     Args:
         features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
         grid: rows and columns, P = H * W.
         device: where to compare.
         seed: of the projection and of the choice of references.
-        rule: other constants than the usual.
+        parameters: the constants; None takes the defaults.
     """
-    rule = rule or Rule()
-    compared = compare(features, grid, device, seed, rule.window, rule.references, rule.share)
-    return estimate_from(compared, rule)
+    parameters = parameters or EstimateParameters()
+    compared = compare(
+        features, grid, device, seed, parameters.window, parameters.references, parameters.distant_share
+    )
+    return estimate_from(compared, parameters)
 
 
-def estimate_from(compared: Comparison, rule: Rule) -> ContaminationEstimate:
-    """Estimate it from how far their patches are from the other images."""
-    near, who, far = compared.near, compared.who, compared.far
-    top = min(max(_LEAST_TOP, round(rule.top * far.shape[1])), far.shape[1])
+def estimate_from(compared: Comparison, parameters: EstimateParameters) -> ContaminationEstimate:
+    """Estimate the contamination from the distances of patches to the other images."""
+    distances, neighbours = compared.nearest_distances, compared.nearest_images
+    distant = compared.quantile_distances
+    top = min(max(_LEAST_TOP, round(parameters.top_share * distant.shape[1])), distant.shape[1])
+    stretch = parameters.tail_stretch
 
-    # Defects with company: far from a fifth of all images, and among others that are; but not all over,
-    # as another variant of the product would be.
-    common = _departure(_of_image(far, top))  # [N]
-    distant = _beyond(common, rule.company, rule.stretch)
-    sought = np.argpartition(far, -top, axis=1)[:, -top:]
-    circle = np.take_along_axis(distant[who[:, :, : rule.circle]].mean(axis=2), sought, axis=1).mean(axis=1)
-    all_over = (far > np.quantile(far, rule.patches)).mean(axis=1) > 0.5
-    cluster = distant & (circle > 0.5) & ~all_over
+    # Clustered defects: far from a fifth of all images, with neighbours that are far from it, too; but not
+    # in most of their patches, as another variant of the product would be.
+    common = _measure_departures(_average_top(distant, top))  # [N]
+    far = _find_beyond(common, parameters.cluster_fdr, stretch)
+    places = np.argpartition(distant, -top, axis=1)[:, -top:]
+    far_neighbours = far[neighbours[:, :, : parameters.neighbours]].mean(axis=2)  # [N, P]
+    far_neighbours = np.take_along_axis(far_neighbours, places, axis=1).mean(axis=1)  # [N]
+    everywhere = (distant > np.quantile(distant, parameters.patch_quantile)).mean(axis=1) > 0.5
+    cluster = far & (far_neighbours > 0.5) & ~everywhere
 
-    # Defects alone. Who is left out confirms no other, which may expose another.
+    # Isolated defects. An image that is left out no longer counts as another one's neighbour, which may
+    # reveal further defects.
     out = cluster
-    share, seen = rule.clear, [out]
+    fdr, seen = parameters.isolated_fdr, [out]
     for _ in range(_ROUNDS):
-        lengths = _nearest_of(near, who, out)  # [N, P]
-        rare = _departure(_of_image(lengths, top))  # [N]
-        if len(seen) == 1 and (cluster | _beyond(rare, share, rule.stretch)).mean() >= rule.many:
-            share = rule.doubtful
-        out = cluster | _beyond(rare, share, rule.stretch)
+        lengths = _measure_to_kept(distances, neighbours, out)  # [N, P]
+        isolated = _measure_departures(_average_top(lengths, top))  # [N]
+        beyond = cluster | _find_beyond(isolated, fdr, stretch)
+        if len(seen) == 1 and beyond.mean() >= parameters.many_share:
+            fdr = parameters.isolated_fdr_many
+        out = cluster | _find_beyond(isolated, fdr, stretch)
         if any((out == before).all() for before in seen):
             break
         seen.append(out)
 
+    usual = lengths[~out] if not out.all() else lengths
     return ContaminationEstimate(
-        patches=_share(
-            lengths, float(np.quantile(lengths[~out] if not out.all() else lengths, rule.patches))
-        ),
-        images=_scale(rare, out, rule),
-        share=_estimate(rare, cluster, out, rule),
+        patches=_divide(lengths, float(np.quantile(usual, parameters.patch_quantile))),
+        images=_scale(isolated, out, parameters),
+        share=_estimate_share(isolated, cluster, out, stretch),
     )
 
 
-def _nearest_of(
-    near: NDArray[np.float32], who: NDArray[np.int32], out: NDArray[np.bool_]
+def _measure_to_kept(
+    distances: NDArray[np.float32], neighbours: NDArray[np.int32], out: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Measure to the nearest image that isn't `out` `[N]`: `[N, P]`; to the last known, if all are."""
-    trusted = ~out[who]
-    first = np.where(trusted.any(axis=2), trusted.argmax(axis=2), near.shape[2] - 1)
-    return np.take_along_axis(near, first[:, :, None], axis=2)[:, :, 0]
+    """Measure to the nearest image that isn't `out` `[N]`: `[N, P]`; to the farthest known if all are."""
+    kept = ~out[neighbours]
+    first = np.where(kept.any(axis=2), kept.argmax(axis=2), distances.shape[2] - 1)
+    return np.take_along_axis(distances, first[:, :, None], axis=2)[:, :, 0]
 
 
-def _of_image(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
-    """Let the `top` longest of an image's lengths `[N, P]` speak for it: their mean, `[N]`."""
+def _average_top(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
+    """Average the `top` longest of each image's lengths `[N, P]`: `[N]`."""
     return np.asarray(np.partition(lengths, -top, axis=1)[:, -top:].mean(axis=1, dtype=np.float64))
 
 
-def _departure(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Say by how many spreads the logarithm of each of `lengths` `[N]` lies above the centre."""
+def _measure_departures(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Measure how many spreads the logarithm of each of `lengths` `[N]` lies above the centre."""
     floor = _FLOOR * np.quantile(lengths, 0.75)
     usual = np.log(lengths[lengths > floor])
     if not len(usual):  # all are equal
@@ -187,27 +194,30 @@ def _departure(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((logarithms - (high - upper * spread)) / spread)
 
 
-def _chance(departures: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
-    """Say how likely a good image departs as far."""
+def _compute_p_values(departures: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
+    """Compute the probability that a good image departs as far."""
     return np.asarray(stats.norm.sf(departures / stretch))
 
 
-def _beyond(departures: NDArray[np.float64], share: float, stretch: float) -> NDArray[np.bool_]:
-    """Cut by Benjamini and Hochberg (1995): of those beyond, about `share` are there by chance."""
-    return np.asarray(stats.false_discovery_control(_chance(departures, stretch)) <= share)
+def _find_beyond(departures: NDArray[np.float64], fdr: float, stretch: float) -> NDArray[np.bool_]:
+    """Find the departures beyond the cut of Benjamini and Hochberg (1995) at a false discovery rate."""
+    return np.asarray(stats.false_discovery_control(_compute_p_values(departures, stretch)) <= fdr)
 
 
-def _share(lengths: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+def _divide(lengths: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
     """Divide by a threshold; where it is 0, every length but 0 is beyond it."""
     return np.asarray(lengths / max(threshold, _NOTHING), np.float32)
 
 
-def _scale(departures: NDArray[np.float64], out: NDArray[np.bool_], rule: Rule) -> NDArray[np.float64]:
-    """Bring departures to positive numbers in the same order, those of images left out above 1.
+def _scale(
+    departures: NDArray[np.float64], out: NDArray[np.bool_], parameters: EstimateParameters
+) -> NDArray[np.float64]:
+    """Map departures to positive numbers in the same order, those of images left out above 1.
 
-    A softened ramp, log(1 + e^z): even far below the threshold order is kept, far above it grows as z does.
+    The map is log(1 + e^z), scaled: it keeps the order far below the threshold, and grows as z far above it.
     """
-    single = rule.stretch * float(stats.norm.isf(rule.clear / len(departures)))  # what one alone needs
+    # What a single image needs to be left out.
+    single = parameters.tail_stretch * float(stats.norm.isf(parameters.isolated_fdr / len(departures)))
     threshold = single
     if out.any():
         threshold = float(
@@ -218,24 +228,24 @@ def _scale(departures: NDArray[np.float64], out: NDArray[np.bool_], rule: Rule) 
     return np.asarray(np.where(out, np.maximum(ramp, 1 + 1e-6), np.minimum(ramp, 1)))
 
 
-def _estimate(
-    departures: NDArray[np.float64], cluster: NDArray[np.bool_], out: NDArray[np.bool_], rule: Rule
-) -> Estimate:
+def _estimate_share(
+    departures: NDArray[np.float64], cluster: NDArray[np.bool_], out: NDArray[np.bool_], stretch: float
+) -> ShareEstimate:
     """Estimate the share of defective images.
 
-    Those beyond a cut, less as many as chance would put there, at the cut where most remain (after Storey,
-    2002). The interval is from those who are clearly defective (5 % by chance) to all who were left out, each
-    with Clopper and Pearson's bound for the sample (95 %).
+    The number of images beyond a cut, minus the expected number of good ones there, at the cut where most
+    remain (after Storey, 2002). The interval reaches from the clearly defective images (at a false discovery
+    rate of 5 %) to all that were left out, each with Clopper and Pearson's bound for the sample (95 %).
     """
     n = len(departures)
     value = float(cluster.sum())
-    alone = np.sort(departures[out & ~cluster])[::-1]
-    if len(alone):
-        chance = _chance(alone, rule.stretch)  # at each of them as the cut
-        beyond = np.arange(1, len(alone) + 1) - chance * (n - value)
-        value += float((beyond / (1 - chance)).max(initial=0))
-    clear = int((cluster | (out & _beyond(departures, 0.05, rule.stretch))).sum())
+    isolated = np.sort(departures[out & ~cluster])[::-1]
+    if len(isolated):
+        good = _compute_p_values(isolated, stretch)  # the share of good images beyond each of them as the cut
+        beyond = np.arange(1, len(isolated) + 1) - good * (n - value)
+        value += float((beyond / (1 - good)).max(initial=0))
+    clear = int((cluster | (out & _find_beyond(departures, 0.05, stretch))).sum())
     low = stats.binomtest(clear, n).proportion_ci(0.95).low
     high = stats.binomtest(int(out.sum()), n).proportion_ci(0.95).high
     share = value / n
-    return Estimate(value=share, low=min(float(low), share), high=max(float(high), share))
+    return ShareEstimate(value=share, low=min(float(low), share), high=max(float(high), share))

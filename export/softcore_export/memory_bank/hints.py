@@ -1,4 +1,4 @@
-"""Hints: the entries that serve each position most often, for the line to try first."""
+"""Hints: the entries that are most often the nearest at each position, which the line compares first."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import HintsRecord
 
-from softcore_export.memory_bank.leave_one_out import LeftOut
+from softcore_export.memory_bank.leave_one_out import NearestEntries
 
 __all__ = ["MOST", "learn_hints"]
 
-MOST = 32  # hints a position
-_ENOUGH = 2.0  # patches of a frame that may be left open
+MOST = 32  # hints per position
+_ENOUGH = 2.0  # patches of a frame that may stay open
 _TRIED = 24  # images of each half
 
 
@@ -20,30 +20,30 @@ def learn_hints(
     bank: NDArray[np.float32],
     weights: NDArray[np.float32],
     owners: NDArray[np.int32],
-    left_out: LeftOut,
+    nearest_entries: NearestEntries,
     kept: NDArray[np.bool_],
 ) -> tuple[NDArray[np.int32], HintsRecord]:
     """Learn hints int32 `[P, h]` from the patches that were kept, leave-one-image-out.
 
-    How many a position needs is measured: hints of one half of the images are tried on the other. A
-    patch is left open where W ||p - hint|| exceeds the image's own highest score, which on a good part
-    lies below any threshold. h is the least power of two that leaves no more than 2 patches an image open, at
-    most 32.
+    The number h of hints per position is measured: hints of one half of the images are tried on the other
+    half. A patch is left open where W ||p - hint|| exceeds the image's own highest score, which on a good
+    part lies below any threshold. h is the smallest power of two that leaves at most 2 patches per image
+    open, and at most 32.
 
     Args:
         features: float32 `[N, P, d]`.
         bank: float32 `[n, d]`.
         weights: float32 `[n]`.
         owners: int32 `[n]`, the training image of each entry.
-        left_out: each patch's nearest entry of another image.
+        nearest_entries: each patch's nearest entry of another image.
         kept: bool `[N, P]`.
     """
-    scores = left_out.scores(weights)
+    scores = nearest_entries.scores(weights)
     counts = [2**power for power in range(MOST.bit_length())]  # 1, 2, 4 .. 32
     left_open: list[NDArray[np.int64]] = []
     for half in (0, 1):
         learning = np.arange(len(features)) % 2 == half
-        hints = _most_frequent(left_out.entries, kept & learning[:, None])  # [P, 32]
+        hints = _most_frequent(nearest_entries.entries, kept & learning[:, None])  # [P, 32]
         for i in np.flatnonzero(~learning)[:_TRIED]:
             nearest = np.full(len(hints), np.inf)
             opened = []
@@ -57,15 +57,15 @@ def learn_hints(
     means = np.mean(left_open, axis=0)
     enough = np.flatnonzero(means <= _ENOUGH)
     chosen = int(enough[0]) if len(enough) else len(counts) - 1
-    hints = _most_frequent(left_out.entries, kept)[:, : counts[chosen]]
+    hints = _most_frequent(nearest_entries.entries, kept)[:, : counts[chosen]]
     record = HintsRecord(count=counts[chosen], left_open=round(float(means[chosen]), 3))
     return np.ascontiguousarray(hints, np.int32), record
 
 
 def _most_frequent(entries: NDArray[np.int32], counted: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Name each position's most frequent entries, int32 `[P, 32]`, the most frequent first.
+    """Return each position's most frequent entries, int32 `[P, 32]`, the most frequent first.
 
-    Where there are fewer, they are repeated; where there is none, it is entry 0: hints may be wrong.
+    Fewer than 32 are repeated. A position without any gets entry 0: a wrong hint only costs time.
     """
     hints = np.zeros((entries.shape[1], MOST), np.int32)
     counted = counted & (entries >= 0)

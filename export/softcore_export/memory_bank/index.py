@@ -1,4 +1,4 @@
-"""Index: builds the HNSW index over the bank and sets how hard it searches."""
+"""Index: builds the HNSW index over the memory bank and chooses its search effort."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from softcore_runtime.errors import ExportError
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
 from softcore_runtime.search.hnsw import HnswIndex
 
-__all__ = ["LEAST_RECALL", "build_index"]
+__all__ = ["LEAST_RECALL", "BuiltIndex", "build_index", "choose_queries"]
 
 LEAST_RECALL = 0.99
 _EF_CONSTRUCTION = 200
-_M = (16, 32, 64)  # links an entry; more where the bank is hard
+_M = (16, 32, 64)  # links per entry, tried in this order
+_QUERIES = 2000  # patches that recall is measured with
 _LEAST_EF = 16
 
 
 @dataclass(frozen=True, eq=False)
 class BuiltIndex:
-    """An index and what the manifest says of it."""
+    """An index, and its record for the manifest."""
 
     index: HnswIndex
     record: IndexRecord
@@ -33,11 +34,11 @@ def build_index(bank: NDArray[np.float32], queries: NDArray[np.float32], seed: i
 
     Args:
         bank: float32 `[n, d]`.
-        queries: float32 `[q, d]`, patches that were held back from the bank.
+        queries: float32 `[q, d]`, patches that aren't in the bank.
         seed: of the index's levels.
 
     Raises:
-        ExportError: the recall isn't reached by any setting.
+        ExportError: no setting reaches the recall.
     """
     nearest = ExhaustiveSearch(bank).nearest(queries)[1]
     recall = 0.0
@@ -47,7 +48,7 @@ def build_index(bank: NDArray[np.float32], queries: NDArray[np.float32], seed: i
         while True:
             index.ef_search = ef
             found = _distances(queries, bank[index.nearest(queries)])
-            recall = float(np.mean(found <= nearest * (1 + 1e-6)))  # a tie is as good
+            recall = float(np.mean(found <= nearest * (1 + 1e-6)))  # a tie counts
             if recall >= LEAST_RECALL:
                 return BuiltIndex(
                     index, IndexRecord(m=m, ef_construction=_EF_CONSTRUCTION, ef_search=ef, recall=recall)
@@ -56,6 +57,26 @@ def build_index(bank: NDArray[np.float32], queries: NDArray[np.float32], seed: i
                 break
             ef = min(2 * ef, len(bank))
     raise ExportError(f"the HNSW index reaches a recall@1 of {recall:.3f}, {LEAST_RECALL} is needed")
+
+
+def choose_queries(
+    features: NDArray[np.float32], kept: NDArray[np.bool_], entries: NDArray[np.intp], seed: int
+) -> NDArray[np.float32]:
+    """Choose kept patches that aren't in the bank, float32 `[q, d]`; any kept ones if all are in it.
+
+    Args:
+        features: float32 `[N, P, d]`.
+        kept: bool `[N, P]`.
+        entries: int `[n]`, flat indices into `[N * P]` of the bank's entries.
+        seed: of the choice.
+    """
+    free = kept.copy()
+    free.flat[entries] = False
+    candidates = np.flatnonzero(free if free.any() else kept)
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(candidates, min(_QUERIES, len(candidates)), replace=False))
+    image, position = np.divmod(chosen, features.shape[1])
+    return features[image, position]
 
 
 def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:

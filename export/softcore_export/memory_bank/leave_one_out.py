@@ -1,4 +1,4 @@
-"""Leave-one-out: each training image against the bank without the image's own entries."""
+"""Leave-one-out: compares each training image with the memory bank without the image's own entries."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 from torch import Tensor
 
-__all__ = ["LeftOut", "leave_one_out", "score_others"]
+__all__ = ["NearestEntries", "leave_one_out", "score_others"]
 
 
 @dataclass(frozen=True, eq=False)
-class LeftOut:
-    """The nearest entries of N images' patches.
+class NearestEntries:
+    """The nearest entries of the patches of N images.
 
     Attributes:
-        entries: int32 `[N, P]`, the nearest entry that comes from another image; -1 where all of the
-            bank comes from this one.
-        distances: float32 `[N, P]`, Euclidean; 0 there.
+        entries: int32 `[N, P]`, the nearest entry that comes from another image; -1 where all entries come
+            from this one.
+        distances: float32 `[N, P]`, Euclidean; 0 where there is no such entry.
     """
 
     entries: NDArray[np.int32]
@@ -35,7 +35,7 @@ class LeftOut:
 
 def leave_one_out(
     features: NDArray[np.float32], bank: NDArray[np.float32], owners: NDArray[np.int32], device: torch.device
-) -> LeftOut:
+) -> NearestEntries:
     """Find each training patch's nearest entry among those of other images.
 
     Args:
@@ -52,9 +52,9 @@ def leave_one_out(
     for i in track(range(len(features)), "leave-one-out scores"):
         own = owner == i
         if bool(own.all()):
-            continue  # nobody else is in the bank; the image says nothing about a threshold
+            continue  # no other image is in the bank; this one says nothing about a threshold
         nearest[i], distances[i] = _nearest(features[i], entries, halves.where(~own, torch.inf))
-    return LeftOut(nearest, distances)
+    return NearestEntries(nearest, distances)
 
 
 def score_others(
@@ -63,7 +63,7 @@ def score_others(
     weights: NDArray[np.float32],
     device: torch.device,
 ) -> NDArray[np.float64]:
-    """Score images that aren't in the bank, float32 `[P, d]` each: float64 `[L]`."""
+    """Score L images that aren't in the bank, features float32 `[P, d]` each: float64 `[L]`."""
     entries = torch.from_numpy(bank).to(device)
     halves = entries.square().sum(dim=1) / 2
     found = (_nearest(patches, entries, halves) for patches in features)
@@ -73,7 +73,7 @@ def score_others(
 def _nearest(
     patches: NDArray[np.float32], entries: Tensor, halves: Tensor
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Find the nearest of `entries` `[n, d]` to each patch, and how far it is; `halves` is ||m||^2 / 2."""
+    """Find the nearest of `entries` `[n, d]` to each patch, and its distance; `halves` is ||m||^2 / 2."""
     x = torch.from_numpy(np.array(patches)).to(entries.device)
     where = torch.addmm(halves, x, entries.T, alpha=-1).argmin(dim=1)  # [P]
     distances = (x - entries[where]).square().sum(dim=1).sqrt()

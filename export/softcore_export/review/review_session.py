@@ -1,4 +1,4 @@
-"""Review session: what a person has chosen so far, and the exports made with it."""
+"""Review session: the choices of a person so far, and the exports made with them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from softcore_runtime.errors import SoftCoreError
 from softcore_runtime.images.file_names import to_text
 
 from softcore_export.contamination.choices import Choice, Choices, choices_path, write_choices
-from softcore_export.export import Export, Prepared, settle
+from softcore_export.export import Export, PreparedExport, settle
 
-__all__ = ["Card", "Page", "Session", "Show", "State", "count"]
+__all__ = ["ImageCard", "ImageFilter", "ImagePage", "ReviewSession", "ReviewState", "count_noun"]
 
-Show = Literal["suspects", "all", "chosen"]
+ImageFilter = Literal["suspects", "all", "chosen"]
 
 
-class Card(BaseModel):
-    """An image on the page; files with the same content share one, most suspect first.
+class ImageCard(BaseModel):
+    """An image on the page; files with the same content share one card.
 
     Attributes:
         sha256: of the file.
         names: of the files, below the training folder.
-        suspicion: times the threshold.
-        did: what the last export did, in words.
-        choice: a person's.
-        pending: the bundle was made with another choice, or with none.
-        marks: row and column of the patches that are marked: chosen, else above the threshold.
+        suspicion: as a multiple of the threshold.
+        did: what the last export did with the image, in words.
+        choice: a person's choice.
+        pending: whether the bundle was made with another choice, or with none.
+        marks: row and column of the marked patches: those chosen, else those above the threshold.
     """
 
     sha256: str
@@ -48,29 +48,30 @@ class Card(BaseModel):
     marks: list[tuple[int, int]]
 
 
-class Page(BaseModel):
-    """The first cards, of so many."""
+class ImagePage(BaseModel):
+    """The first cards, and the number of all that a filter lets through."""
 
     total: int
-    cards: list[Card]
+    cards: list[ImageCard]
 
 
-class State(BaseModel):
-    """What of the page an export or a choice changes; texts are ready to be read.
+class ReviewState(BaseModel):
+    """The parts of the page that an export or a choice changes.
 
     Attributes:
-        threshold, excluded: by the last export.
-        cards: how many each filter shows.
-        pending: how many choices aren't in the bundle.
-        exports: how many have been finished, the first included.
-        running: an export is, for so many seconds; None where none is.
-        usual: seconds that the last one took.
-        outcome: of the last one; `failed`, where it changed nothing.
+        threshold, excluded: of the last export, in words.
+        cards: number of cards of each filter.
+        pending: number of choices that aren't in the bundle.
+        exports: number of finished exports, the first included.
+        running: seconds for which an export has been running; None if none is.
+        usual: seconds that the last export took.
+        outcome: of the last export, in words.
+        failed: whether the last export failed; it then changed nothing.
     """
 
     threshold: str
     excluded: str
-    cards: dict[Show, int]
+    cards: dict[ImageFilter, int]
     pending: int
     exports: int
     running: float | None
@@ -80,22 +81,22 @@ class State(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """An image by its content: the rows of its files, the most suspect first."""
+class _ImageContent:
+    """A content of image files: the rows of the training images with it, the most suspect first."""
 
     rows: list[int]
     names: list[str]
     suspicion: float
 
 
-class Session:
+class ReviewSession:
     """One review: the choices so far, and the last export made with them.
 
-    Whoever serves the page asks for exports from its threads; `work` does them, in its caller's.
+    The threads that serve the page request exports; `run_exports` does them in its caller's thread.
     """
 
     def __init__(
-        self, prepared: Prepared, target: Path, choices: Choices, report: Callable[[Export], None]
+        self, prepared: PreparedExport, target: Path, choices: Choices, report: Callable[[Export], None]
     ) -> None:
         self.prepared, self.target, self.choices = prepared, target, choices
         self.token = secrets.token_urlsafe(32)
@@ -107,14 +108,14 @@ class Session:
         self._exported = Choices()  # what is in the bundle
         self._report = report
         self._lock = threading.Lock()
-        self._orders: queue.SimpleQueue[Literal["export", "finish"]] = queue.SimpleQueue()
-        self.subjects = _list_subjects(prepared)
+        self._requests: queue.SimpleQueue[Literal["export", "finish"]] = queue.SimpleQueue()
+        self.by_digest = _list_contents(prepared)
 
     def export(self) -> None:
         """Build the bundle with the choices as they are now.
 
         Raises:
-            As `settle`. The old bundle and the choices are as they were, and the page tells of it.
+            As `settle`. The old bundle and the choices stay as they were, and the page shows the error.
         """
         choices, before = self.choices, self.done
         self.running_since = start = time.monotonic()
@@ -125,36 +126,38 @@ class Session:
             self.outcome, self.failed = to_text(" ".join(told.split())), True
             self.running_since = None
             raise
-        if prepared is not self.prepared:  # it judges the images a little otherwise
-            self.prepared, self.subjects = prepared, _list_subjects(prepared)
+        if prepared is not self.prepared:  # its contamination estimate differs a little
+            self.prepared, self.by_digest = prepared, _list_contents(prepared)
         self.done, self._exported = done, choices
         self.usual = time.monotonic() - start
-        self.outcome, self.failed = _compare(before, done, self.usual), False
+        self.outcome, self.failed = _describe_changes(before, done, self.usual), False
         self.exports += 1
-        self.running_since = None  # not after Ctrl-C, which ends all
+        self.running_since = None  # stays set after Ctrl-C, which ends the review
         self._report(done)
 
-    def work(self) -> None:
-        """Export whenever that is asked for, until the end is; a failure goes to the page."""
-        while self._orders.get() == "export":
-            with contextlib.suppress(Exception):  # the choices must outlive even a fault of ours
+    def run_exports(self) -> None:
+        """Run requested exports until the end is requested; a failure is shown on the page."""
+        while self._requests.get() == "export":
+            with contextlib.suppress(
+                Exception
+            ):  # the session must go on after any fault, or choices would be lost
                 self.export()
 
-    def ask(self, request: Literal["export", "finish"]) -> bool:
-        """Ask `work` for an export or the end; False while an export is running."""
+    def request(self, request: Literal["export", "finish"]) -> bool:
+        """Request an export or the end from `run_exports`; return False while an export is running."""
         with self._lock:
             if self.running_since is not None:
                 return False
             if request == "export":
                 self.running_since = time.monotonic()
-            self._orders.put(request)
+            self._requests.put(request)
         return True
 
     def choose(self, digest: str, choice: Choice | None) -> None:
-        """Save a choice, or take it back.
+        """Save a choice, or remove it if it is None.
 
         Raises:
-            UsageError: it can't be written; what was chosen before stays.
+            UsageError: it can't be written; the earlier choice stays.
         """
         with self._lock:
             images = {key: old for key, old in self.choices.images.items() if key != digest}
@@ -165,58 +168,58 @@ class Session:
             self.choices = choices
 
     def pending(self, digest: str) -> bool:
-        """Tell whether the bundle was made with another choice of this image, or with none."""
+        """Return whether the bundle was made with another choice for this image, or with none."""
         return self.choices.images.get(digest) != self._exported.images.get(digest)
 
     def patches(self, digest: str) -> NDArray[np.float32]:
-        """Give the suspicion of each patch, float32 `[H, W]`."""
-        rows = self.subjects[digest].rows
+        """Return the suspicion of each patch, float32 `[H, W]`."""
+        rows = self.by_digest[digest].rows
         patches: NDArray[np.float32] = self.prepared.estimate.patches[rows].max(axis=0)
         return patches.reshape(self.prepared.grid)
 
     def kept(self, digest: str) -> NDArray[np.bool_]:
-        """Say which patches the last export kept, bool `[H, W]`; all, before the first."""
+        """Return which patches the last export kept, bool `[H, W]`; all before the first export."""
         if self.done is None:
             return np.ones(self.prepared.grid, np.bool_)
-        return np.asarray(self.done.kept[self.subjects[digest].rows].all(axis=0)).reshape(self.prepared.grid)
+        return np.asarray(self.done.kept[self.by_digest[digest].rows].all(axis=0)).reshape(self.prepared.grid)
 
-    def find(self, show: Show, name: str = "") -> list[str]:
-        """Name the contents that a filter lets through, the most suspect first."""
-        passes: dict[Show, Callable[[str], bool]] = {
-            "suspects": lambda digest: self.subjects[digest].suspicion > 1,
+    def find(self, show: ImageFilter, name: str = "") -> list[str]:
+        """Return the digests of the images that pass a filter, the most suspect first."""
+        passes: dict[ImageFilter, Callable[[str], bool]] = {
+            "suspects": lambda digest: self.by_digest[digest].suspicion > 1,
             "all": lambda _: True,
             "chosen": self.choices.images.__contains__,
         }
         wanted = name.strip().casefold()
         return [
             digest
-            for digest, subject in self.subjects.items()
-            if passes[show](digest) and any(wanted in own.casefold() for own in subject.names)
+            for digest, content in self.by_digest.items()
+            if passes[show](digest) and any(wanted in own.casefold() for own in content.names)
         ]
 
-    def card(self, digest: str) -> Card:
-        """Tell of one content."""
-        subject, choice = self.subjects[digest], self.choices.images.get(digest)
+    def card(self, digest: str) -> ImageCard:
+        """Return the card of an image."""
+        content, choice = self.by_digest[digest], self.choices.images.get(digest)
         marked = choice and choice.action == "exclude patches"
         marks = ~choice.kept(self.prepared.grid) if choice and marked else self.patches(digest) > 1
-        return Card(
+        return ImageCard(
             sha256=digest,
-            names=subject.names,
-            suspicion=subject.suspicion,
-            did=_tell_kept(self.kept(digest)) if self.done else "none yet",
+            names=content.names,
+            suspicion=content.suspicion,
+            did=_describe_kept(self.kept(digest)) if self.done else "none yet",
             choice=choice,
             pending=self.pending(digest),
             marks=[(int(row), int(column)) for row, column in np.argwhere(marks)],
         )
 
-    def state(self) -> State:
-        """Tell of the rest."""
+    def state(self) -> ReviewState:
+        """Return the state of the page outside its cards."""
         since, done = self.running_since, self.done
-        return State(
+        return ReviewState(
             threshold=f"{done.manifest.threshold.value:.4g}" if done else "none yet",
-            excluded=_tell_excluded(done.kept) if done else "nothing yet",
+            excluded=_describe_excluded(done.kept) if done else "nothing yet",
             cards={show: len(self.find(show)) for show in ("suspects", "all", "chosen")},
-            pending=sum(map(self.pending, self.subjects)),
+            pending=sum(map(self.pending, self.by_digest)),
             exports=self.exports,
             running=None if since is None else time.monotonic() - since,
             usual=self.usual,
@@ -225,53 +228,57 @@ class Session:
         )
 
 
-def _list_subjects(prepared: Prepared) -> dict[str, _Subject]:
-    """List the contents of the images by their SHA-256, the most suspect first."""
+def _list_contents(prepared: PreparedExport) -> dict[str, _ImageContent]:
+    """List the images by the SHA-256 of their content, the most suspect first."""
     images, rows = prepared.images, dict[str, list[int]]()
+    names = {name: [name] for name in images.names}
+    for copy in images.copies:
+        if copy.alike != "near":  # copies that were not learned themselves
+            names.get(copy.original, []).append(copy.path)
     for row in np.argsort(-prepared.estimate.images, kind="stable").tolist():
         rows.setdefault(images.digests[row], []).append(row)
-    names = {path: [to_text(path.relative_to(images.folder).as_posix())] for path in images.read}
-    for copy, original in {**images.repeated, **images.redrawn}.items():  # which are learned once
-        names.get(original, []).append(to_text(copy.relative_to(images.folder).as_posix()))
+    learned = images.names
     return {
-        digest: _Subject(
+        digest: _ImageContent(
             own,
-            [name for row in own for name in names[images.read[row]]],
+            [name for row in own for name in names[learned[row]]],
             float(prepared.estimate.images[own[0]]),
         )
         for digest, own in rows.items()
     }
 
 
-def _tell_kept(kept: NDArray[np.bool_]) -> str:
+def _describe_kept(kept: NDArray[np.bool_]) -> str:
     if kept.all():
         return "used all of it"
     return f"excluded {(~kept).sum():,} of its {kept.size:,} patches" if kept.any() else "excluded all of it"
 
 
-def _tell_excluded(kept: NDArray[np.bool_]) -> str:
-    """Say what of the images is excluded, kept being bool `[N, P]`."""
+def _describe_excluded(kept: NDArray[np.bool_]) -> str:
+    """Describe what is excluded of the images, kept being bool `[N, P]`."""
     whole = ~kept.any(axis=1)
     partly = ~kept.all(axis=1) & ~whole
-    told = [count(int(whole.sum()), "image")] if whole.any() else []
+    told = [count_noun(int(whole.sum()), "image")] if whole.any() else []
     if partly.any():
         more = "more" if told else "images" if partly.sum() > 1 else "image"
-        told.append(f"{count(int((~kept[partly]).sum()), 'patch', 'patches')} of {partly.sum():,} {more}")
+        told.append(
+            f"{count_noun(int((~kept[partly]).sum()), 'patch', 'patches')} of {partly.sum():,} {more}"
+        )
     return " and ".join(told) or "nothing"
 
 
-def _compare(before: Export | None, after: Export, seconds: float) -> str:
-    """Say what an export changed."""
-    threshold, excluded = after.manifest.threshold.value, _tell_excluded(after.kept)
+def _describe_changes(before: Export | None, after: Export, seconds: float) -> str:
+    """Describe what an export changed."""
+    threshold, excluded = after.manifest.threshold.value, _describe_excluded(after.kept)
     told = f"Exported in {seconds:.1f} s. "
     if before is None:
         return told + f"Decision threshold {threshold:.4g}. Excluded: {excluded}."
     old = before.manifest.threshold.value
-    was = _tell_excluded(before.kept)
+    was = _describe_excluded(before.kept)
     told += f"Decision threshold {old:.4g} → {threshold:.4g}. "
     return told + f"Excluded now: {excluded}" + (f" (before: {was})." if was != excluded else ", as before.")
 
 
-def count(n: int, one: str, many: str = "") -> str:
-    """Put a number before its noun; the plural is `many`, or else ends in s."""
+def count_noun(n: int, one: str, many: str = "") -> str:
+    """Word a number with its noun; the plural is `many`, or else ends in s."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

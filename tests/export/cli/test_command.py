@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from softcore_export.acceptance import golden_frames
 from softcore_export.cli.command import main
 from softcore_export.cli.options import build_parser
 from softcore_export.export import Export
-from softcore_export.memory_bank import golden
 from softcore_runtime import Inspector, read_bundle
 
 Capsys = pytest.CaptureFixture[str]
@@ -224,7 +224,7 @@ def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys
 def test_that_no_golden_frame_is_sure_to_fail_is_said_and_kept(
     discs: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
-    monkeypatch.setattr(golden, "CLEAR", 1e6)
+    monkeypatch.setattr(golden_frames, "CLEAR", 1e6)
     assert call(*SMALL, "--data", discs) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "spoil" in line]
     note = Inspector.load(Path("bundles") / "disc").manifest.golden_note

@@ -6,8 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from softcore_export.contamination import estimate as module
-from softcore_export.contamination.contamination import Estimate
-from softcore_export.contamination.estimate import ContaminationEstimate, Rule, estimate_contamination
+from softcore_export.contamination.contamination import ShareEstimate
+from softcore_export.contamination.estimate import (
+    ContaminationEstimate,
+    EstimateParameters,
+    estimate_contamination,
+)
 
 CPU = torch.device("cpu")
 GRID = (6, 7)  # not square, or rows and columns could be mixed up
@@ -35,29 +39,29 @@ def spoil(features: np.ndarray, rows: range, alike: bool, size: float = 8) -> np
 @pytest.mark.parametrize(
     ("bad", "alike"), [(3, False), (10, False), (24, False), (6, True), (10, True), (14, True)]
 )
-def test_defects_are_found_alone_and_in_company(bad: int, alike: bool) -> None:
-    """Alike ones vouch for each other, which the nearest image alone can't see."""
+def test_isolated_and_clustered_defects_are_found(bad: int, alike: bool) -> None:
+    """The nearest image of a clustered defect shows it, too: the distance to it is short."""
     features = spoil(draw(60 + bad), range(60, 60 + bad), alike)
-    judged = estimate_contamination(features, GRID, CPU)
-    found = judged.images > 1
+    estimate = estimate_contamination(features, GRID, CPU)
+    found = estimate.images > 1
     assert found[60:].all()
-    assert found[:60].sum() <= Rule().doubtful * found.sum()
-    assert judged.images[60:].min() > judged.images[:60].max()
-    assert judged.share.value == pytest.approx(bad / (60 + bad), abs=0.05)
-    assert judged.share.low <= bad / (60 + bad) <= judged.share.high
+    assert found[:60].sum() <= EstimateParameters().isolated_fdr_many * found.sum()
+    assert estimate.images[60:].min() > estimate.images[:60].max()
+    assert estimate.share.value == pytest.approx(bad / (60 + bad), abs=0.05)
+    assert estimate.share.low <= bad / (60 + bad) <= estimate.share.high
     # The defects' own patches are out, and little else.
-    assert (judged.patches[60:].max(axis=1) > 1).all()
-    assert (~judged.kept).sum() <= 2 * bad + 0.1 * P * found.sum()
+    assert (estimate.patches[60:].max(axis=1) > 1).all()
+    assert (~estimate.kept).sum() <= 2 * bad + 0.1 * P * found.sum()
     if alike:
-        assert not judged.kept[60:, 9:11].any()
+        assert not estimate.kept[60:, 9:11].any()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_clean_images_stay(seed: int) -> None:
-    judged = estimate_contamination(draw(80, seed), GRID, CPU)
-    assert (judged.images > 1).sum() <= 1
-    assert judged.share.value < 0.02
-    assert judged.share.low == 0
+    estimate = estimate_contamination(draw(80, seed), GRID, CPU)
+    assert (estimate.images > 1).sum() <= 1
+    assert estimate.share.value < 0.02
+    assert estimate.share.low == 0
 
 
 def test_a_part_that_is_displaced_is_no_defect() -> None:
@@ -68,30 +72,30 @@ def test_a_part_that_is_displaced_is_no_defect() -> None:
     features[:, 2 * GRID[1] + 3] += mark
     features[0, [2 * GRID[1] + 3, 3 * GRID[1] + 3]] = features[0, [3 * GRID[1] + 3, 2 * GRID[1] + 3]]
     assert estimate_contamination(features, GRID, CPU).images[0] <= 1
-    assert estimate_contamination(features, GRID, CPU, rule=Rule(window=1)).images[0] > 1
+    assert estimate_contamination(features, GRID, CPU, parameters=EstimateParameters(window=1)).images[0] > 1
 
 
 @pytest.mark.parametrize("copies", [2, 10, 40])
 def test_images_taken_twice_accuse_nobody(copies: int) -> None:
     features = draw(60)
     features[:copies] = features[0]
-    judged = estimate_contamination(features, GRID, CPU)
-    assert np.isfinite(judged.images).all()
-    assert np.isfinite(judged.patches).all()
-    assert (judged.images[copies:] > 1).mean() <= 0.05
+    estimate = estimate_contamination(features, GRID, CPU)
+    assert np.isfinite(estimate.images).all()
+    assert np.isfinite(estimate.patches).all()
+    assert (estimate.images[copies:] > 1).mean() <= 0.05
 
 
 @pytest.mark.parametrize("n", [2, 3, 8])
 @pytest.mark.parametrize("value", [0.0, 5.0])
 def test_equal_images_and_few_are_no_trouble(n: int, value: float) -> None:
-    judged = estimate_contamination(np.full((n, P, D), value, np.float32), GRID, CPU)
-    assert judged.kept.all()
-    assert np.isfinite(judged.images).all()
-    assert judged.share.value == 0
+    estimate = estimate_contamination(np.full((n, P, D), value, np.float32), GRID, CPU)
+    assert estimate.kept.all()
+    assert np.isfinite(estimate.images).all()
+    assert estimate.share.value == 0
     assert estimate_contamination(draw(n), GRID, CPU).images.shape == (n,)
 
 
-def test_the_same_seed_judges_the_same() -> None:
+def test_the_same_seed_gives_the_same_estimate() -> None:
     features = spoil(draw(40), range(3), alike=False)
     one, other = (
         estimate_contamination(features, GRID, CPU, seed=4),
@@ -119,7 +123,7 @@ def test_the_scale_keeps_order_and_the_threshold_is_one(departures: list[float],
     z = np.array(departures)
     cut = data.draw(st.sampled_from([*departures, 99.0]))
     out = z >= cut
-    scaled = module._scale(z, out, Rule())
+    scaled = module._scale(z, out, EstimateParameters())
     assert (scaled[out] > 1).all()
     assert (scaled[~out] <= 1).all()
     assert (scaled >= 0).all()
@@ -131,13 +135,15 @@ def test_the_cut_is_scipys() -> None:
 
     z = np.array([-1.0, 0.2, 0.5, 3.5, 4.5])
     adjusted = stats.false_discovery_control(stats.norm.sf(z / 1.3))
-    np.testing.assert_array_equal(module._beyond(z, 0.3, 1.3), adjusted <= 0.3)
-    assert module._beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
+    np.testing.assert_array_equal(module._find_beyond(z, 0.3, 1.3), adjusted <= 0.3)
+    assert module._find_beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
 
 
 def test_only_suspect_patches_of_suspect_images_go() -> None:
     estimate = ContaminationEstimate(
-        np.array([[2, 0.5], [2, 0.5]], np.float32), np.array([1.5, 1.0]), Estimate(value=0, low=0, high=1)
+        np.array([[2, 0.5], [2, 0.5]], np.float32),
+        np.array([1.5, 1.0]),
+        ShareEstimate(value=0, low=0, high=1),
     )
     assert estimate.kept.tolist() == [[False, True], [True, True]]
     with pytest.raises(ValueError, match=r"\[2, 2\] and \[3\]"):

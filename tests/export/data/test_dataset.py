@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_export.data.dataset import FEWEST, TrainingImages, find_category, find_labelled
+from softcore_export.data.dataset import FEWEST, TrainingImages, find_category
+from softcore_export.data.labelled_images import find_labelled
+from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
 from softcore_runtime import DataError, Preprocessing, UsageError
 
 SMALL = Preprocessing(resize=36, crop=32)
@@ -29,9 +31,10 @@ def numbered(n: int) -> list[str]:
     return [f"{number:03}.png" for number in range(n)]
 
 
-def read(folder: Path, max_images: int | None = None) -> tuple[TrainingImages, list[np.ndarray]]:
-    images = TrainingImages.find(folder, max_images)
-    return images, list(images.crops(SMALL))
+def read(folder: Path, max_images: int | None = None) -> tuple[TrainingSet, list[np.ndarray]]:
+    scan = TrainingScan(TrainingImages.find(folder, max_images), SMALL)
+    crops = list(scan)
+    return scan.finish(), crops
 
 
 @pytest.mark.parametrize(
@@ -108,8 +111,8 @@ def test_max_images_takes_the_first_by_name(tmp_path: Path) -> None:
 
 def test_crops_are_the_preprocessed_images(tmp_path: Path) -> None:
     images, crops = read(fill(tmp_path, numbered(9)))
-    assert images.read == images.paths
-    assert images.skipped == []
+    assert [path.name for path in images.paths] == numbered(9)
+    assert images.skipped == ()
     for path, crop in zip(images.paths, crops, strict=True):
         assert (crop.shape, crop.dtype) == ((32, 32, 3), np.uint8)
         assert (crop == cv2.imread(str(path))[0, 0]).all()
@@ -129,16 +132,12 @@ def test_unreadable_images_are_named_counted_and_skipped(tmp_path: Path) -> None
     (tmp_path / "dangling.png").symlink_to("nowhere")  # no file: not even counted
 
     images, crops = read(tmp_path)
-    assert len(crops) == len(images.read) == len(images.digests) == 8
-    assert [path.name for path in images.read] == numbered(8)
+    assert len(crops) == len(images.paths) == len(images.digests) == 8
+    assert [path.name for path in images.paths] == numbered(8)
     assert len(images.skipped) == 5
     for line, name in zip(images.skipped, ["cut.jpg", "cut.png", "empty.bmp", "pixel", "text"], strict=True):
         assert str(tmp_path / name) in line
         assert "\n" not in line
-
-    assert len(list(images.crops(SMALL))) == 8  # reading once more counts nothing twice
-    assert len(images.read) == 8
-    assert len(images.skipped) == 5
 
 
 def test_too_few_that_can_be_read(tmp_path: Path) -> None:
@@ -155,27 +154,26 @@ def test_a_sample_is_spread_over_all(tmp_path: Path, n: int, count: int) -> None
     images = TrainingImages.find(fill(tmp_path, numbered(n)))
     for path, value in zip(images.paths, range(n), strict=True):
         assert cv2.imwrite(str(path), np.full((20, 30, 3), value, np.uint8))
-    sample = images.sample(SMALL, count)
+    sample = sample_crops(images, SMALL, count)
     assert (sample.shape, sample.dtype) == ((min(n, count), 32, 32, 3), np.uint8)
     places = sample[:, 0, 0, 0].astype(int)
     assert (sample == places[:, None, None, None]).all()
     assert (np.diff(places) > 0).all()
     assert np.diff(places, prepend=-1, append=n).max() <= -(-n // count) + 1
-    assert images.read == images.skipped == []  # it leaves that to `crops`
 
 
 def test_a_sample_takes_others_for_what_it_cannot_read(tmp_path: Path) -> None:
     images = TrainingImages.find(fill(tmp_path, numbered(12)))
-    wanted = len(images.sample(SMALL, 4))
+    wanted = len(sample_crops(images, SMALL, 4))
     for path in images.paths[::2]:
         path.write_text("this is no image")
     images.paths[1].unlink()
     images.paths[3].write_bytes(cv2.imencode(".png", np.zeros((1, 1, 3), np.uint8))[1].tobytes())
     there = {sum(path.name.encode()) % 200 + 20 for path in images.paths[5::2]}
-    sample = images.sample(SMALL, 4)
+    sample = sample_crops(images, SMALL, 4)
     assert len(sample) == wanted == 4
     assert set(sample[:, 0, 0, 0].tolist()) <= there
-    assert len(images.sample(SMALL, 12)) == 4  # all there are
+    assert len(sample_crops(images, SMALL, 12)) == 4  # all there are
 
 
 def test_no_sample_of_nothing(tmp_path: Path) -> None:
@@ -183,7 +181,7 @@ def test_no_sample_of_nothing(tmp_path: Path) -> None:
     for path in images.paths:
         path.write_text("this is no image")
     with pytest.raises(DataError, match=r"no image could be read, at least 8 .* first fault: .*000\.png"):
-        images.sample(SMALL, 4)
+        sample_crops(images, SMALL, 4)
 
 
 def test_labelled_images_are_good_or_in_another_folder(tmp_path: Path) -> None:
@@ -272,10 +270,10 @@ def test_labels_take_a_folder(tmp_path: Path) -> None:
 
 def test_what_is_left_out_of_the_folder_is_told(tmp_path: Path) -> None:
     fill(tmp_path, numbered(8))
-    assert TrainingImages.find(tmp_path).omitted == []
+    assert TrainingImages.find(tmp_path).omitted == ()
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
     said = f"{tmp_path}: 1 symbolic link leads nowhere and is left out: gone.png"
-    assert TrainingImages.find(tmp_path).omitted == [said]
+    assert TrainingImages.find(tmp_path).omitted == (said,)
     (tmp_path / "000.png").unlink()
     with pytest.raises(DataError) as caught:
         TrainingImages.find(tmp_path)
@@ -291,7 +289,7 @@ def test_sixteen_bits_and_cmyk_are_read(tmp_path: Path) -> None:
     Image.fromarray(ramp).save(tmp_path / "deep.tif")
     Image.new("CMYK", (40, 40), (0, 255, 255, 0)).save(tmp_path / "print.jpg")
     images, crops = read(tmp_path)
-    assert images.skipped == []
+    assert images.skipped == ()
     deep, printed = crops[8].astype(int), crops[9].astype(int)
     assert deep.max() > 220  # scaled, not cut to the low byte
     assert (np.diff(deep[:, 16, 0]) >= 0).all()
@@ -341,15 +339,15 @@ def _touch(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", [_change_nothing, _add_what_is_not_read, _touch])
 def test_a_fingerprint_stays(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    before = read(fill(tmp_path / "a", numbered(10)))[0].fingerprint()
+    before = read(fill(tmp_path / "a", numbered(10)))[0].fingerprint
     shutil.copytree(tmp_path / "a", tmp_path / "elsewhere")
     change(tmp_path / "elsewhere")
-    assert read(tmp_path / "elsewhere")[0].fingerprint() == before
+    assert read(tmp_path / "elsewhere")[0].fingerprint == before
     assert len(before) == 64
 
 
 @pytest.mark.parametrize("change", [_change_a_pixel, _rename, _swap, _delete, _move_into_a_folder])
 def test_a_fingerprint_changes(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    before = read(fill(tmp_path, numbered(10)))[0].fingerprint()
+    before = read(fill(tmp_path, numbered(10)))[0].fingerprint
     change(tmp_path)
-    assert read(tmp_path)[0].fingerprint() != before
+    assert read(tmp_path)[0].fingerprint != before

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from softcore_export.memory_bank.hints import MOST, learn_hints
-from softcore_export.memory_bank.leave_one_out import LeftOut, leave_one_out
+from softcore_export.memory_bank.leave_one_out import NearestEntries, leave_one_out
 
 CPU = torch.device("cpu")
 COUNTS = (1, 2, 4, 8, 16, 32)
@@ -37,7 +37,7 @@ class Learned:
         return hints, record.count, record.left_open
 
 
-def most_frequent(left_out: LeftOut, counted: np.ndarray, position: int, count: int) -> list[int]:
+def most_frequent(left_out: NearestEntries, counted: np.ndarray, position: int, count: int) -> list[int]:
     """The entries that serve a position most often; of those that do so equally often the first."""
     served = Counter(
         int(entry) for entry, mine in zip(left_out.entries[:, position], counted[:, position], strict=True)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-from softcore_export.memory_bank.leave_one_out import LeftOut, leave_one_out, score_others
+from softcore_export.memory_bank.leave_one_out import NearestEntries, leave_one_out, score_others
 
 CPU = torch.device("cpu")
 
@@ -94,7 +94,7 @@ def test_features_may_be_mapped_read_only() -> None:
 
 def test_the_weight_is_that_of_the_nearest_not_the_largest_product() -> None:
     """s(p) = w(m*) ||p - m*||, and of the patches the highest."""
-    left_out = LeftOut(np.array([[0, 1], [1, 1]], np.int32), np.array([[3, 1], [0.5, 2]], np.float32))
+    left_out = NearestEntries(np.array([[0, 1], [1, 1]], np.int32), np.array([[3, 1], [0.5, 2]], np.float32))
     np.testing.assert_array_equal(left_out.scores(np.array([1, 4], np.float32)), [4, 8])
 
 

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 from softcore_export.contamination.choices import Choice, Choices
-from softcore_export.contamination.contamination import Contamination, Estimate, ImageRecord
-from softcore_export.report.report import FILE, Facts, render_report, write_report
+from softcore_export.contamination.contamination import Contamination, ImageRecord, ShareEstimate
+from softcore_export.data.training_set import TrainingSet
+from softcore_export.report.report import FILE, ReportData, render_report, write_report
 from softcore_runtime.bundle.manifest import (
     Agreement,
     BackboneRecord,
@@ -34,7 +35,7 @@ from softcore_runtime.images.preprocessing import Preprocessing
 H, W = 6, 6
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 NASTY = """<b>"it's" & more.png"""
-MakeFacts = Callable[..., Facts]
+MakeReportData = Callable[..., ReportData]
 
 
 class Page(HTMLParser):
@@ -94,10 +95,12 @@ def decode(source: str) -> np.ndarray:
 
 
 @pytest.fixture
-def make_facts(tmp_path: Path) -> MakeFacts:
+def make_report_data(tmp_path: Path) -> MakeReportData:
     """A function that makes facts of images it draws, with these suspicions."""
 
-    def make(suspicion: list[float], names: list[str] | None = None, **changes: Any) -> Facts:
+    def make(
+        suspicion: list[float], names: list[str] | None = None, skipped: tuple[str, ...] = (), **changes: Any
+    ) -> ReportData:
         n = len(suspicion)
         names = names or [f"{i:02}.png" for i in range(n)]
         rng = np.random.default_rng(0)
@@ -114,7 +117,7 @@ def make_facts(tmp_path: Path) -> MakeFacts:
         facts: dict[str, Any] = {
             "manifest": manifest(n),
             "contamination": Contamination(
-                estimate=Estimate(value=0.032, low=0.011, high=0.074),
+                estimate=ShareEstimate(value=0.032, low=0.011, high=0.074),
                 images=tuple(
                     ImageRecord(
                         path=names[i],
@@ -126,17 +129,23 @@ def make_facts(tmp_path: Path) -> MakeFacts:
                 ),
             ),
             "choices": Choices(),
-            "folder": folder,
-            "paths": paths,
-            "digests": digests,
-            "skipped": [],
+            "images": TrainingSet(
+                folder=folder,
+                paths=tuple(paths),
+                digests=tuple(digests),
+                skipped=skipped,
+                copies=(),
+                thumbnails=np.zeros((n, 32, 32), np.uint8),
+                image_statistics=np.zeros((n, 3)),
+                traces=None,
+            ),
             "patch_suspicion": patches,
             "kept": patches <= 1,
             "origins": np.zeros((20, 3), np.int32),
             "scores": np.linspace(0.6, 1.4, n),
             "seconds": {"features": 3.0, "memory bank": 1.0},
         }
-        return Facts(**(facts | changes))
+        return ReportData(**(facts | changes))
 
     return make
 
@@ -167,14 +176,14 @@ def manifest(n: int, **changes: Any) -> Manifest:
     ).model_copy(update=changes)  # fmt: skip
 
 
-def choose(facts: Facts, row: int, **choice: Any) -> Facts:
+def choose(facts: ReportData, row: int, **choice: Any) -> ReportData:
     """Take a choice about an image into facts, as an export does."""
-    choices = Choices(images=facts.choices.images | {facts.digests[row]: Choice(**choice)})
-    return replace(facts, choices=choices, kept=choices.apply(facts.kept, facts.digests, (H, W)))
+    choices = Choices(images=facts.choices.images | {facts.images.digests[row]: Choice(**choice)})
+    return replace(facts, choices=choices, kept=choices.apply(facts.kept, facts.images.digests, (H, W)))
 
 
-def test_the_page_needs_nothing_beside_itself(make_facts: MakeFacts) -> None:
-    text = render_report(make_facts([0.2, 2.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3]))
+def test_the_page_needs_nothing_beside_itself(make_report_data: MakeReportData) -> None:
+    text = render_report(make_report_data([0.2, 2.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3]))
     page = Page(text)
     assert not re.search(r"https?://|url\(|@import", text)
     assert not {"script", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in page.elements}
@@ -190,9 +199,9 @@ def test_the_page_needs_nothing_beside_itself(make_facts: MakeFacts) -> None:
         assert value.startswith("data:") or (name == "href" and value[0] == "#" and value[1:] in anchors)
 
 
-def test_the_page_can_be_heard_as_well(make_facts: MakeFacts) -> None:
+def test_the_page_can_be_heard_as_well(make_report_data: MakeReportData) -> None:
     page = Page(
-        render_report(make_facts([0.2, 2.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3], skipped=["08.png: empty"]))
+        render_report(make_report_data([0.2, 2.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3], skipped=("08.png: empty",)))
     )
     for tag, attributes in page.elements:
         if tag == "html":
@@ -220,10 +229,12 @@ def test_the_page_can_be_heard_as_well(make_facts: MakeFacts) -> None:
         ([1.5, 1.01, 0.2], "2 of 3 training images are suspect"),
     ],
 )
-def test_the_verdict_comes_first(make_facts: MakeFacts, suspicion: list[float], verdict: str) -> None:
+def test_the_verdict_comes_first(
+    make_report_data: MakeReportData, suspicion: list[float], verdict: str
+) -> None:
     files = {"bank.npy": FileRecord(sha256="0" * 64, bytes=4_000_000)}
     files["index.hnsw"] = FileRecord(sha256="0" * 64, bytes=600_000)
-    page = Page(render_report(make_facts(suspicion, manifest=manifest(3, files=files))))
+    page = Page(render_report(make_report_data(suspicion, manifest=manifest(3, files=files))))
     (head,) = page.all("header")
     assert head.startswith(
         "SoftCore export report pill Made on 4 March 2026, 05:06 UTC. "
@@ -232,9 +243,9 @@ def test_the_verdict_comes_first(make_facts: MakeFacts, suspicion: list[float], 
     )
 
 
-def test_names_are_shown_as_they_are(make_facts: MakeFacts) -> None:
+def test_names_are_shown_as_they_are(make_report_data: MakeReportData) -> None:
     names = [NASTY, "<script>alert(1)</script>.png".replace("/", "\\"), *"abcdef"]
-    facts = make_facts([3.0, 2.0] + [0.1] * 6, names, skipped=['<i>"&.png: empty'])
+    facts = make_report_data([3.0, 2.0] + [0.1] * 6, names, skipped=('<i>"&.png: empty',))
     page = Page(render_report(facts))
     suspects = [name for name in page.all("h3") if name in names]
     assert suspects[-6:][:2] == names[:2]
@@ -243,8 +254,8 @@ def test_names_are_shown_as_they_are(make_facts: MakeFacts) -> None:
     assert any(a.get("alt") == f"{NASTY}: the image" for _, a in page.elements)
 
 
-def test_suspects_come_in_order_beside_their_heat(make_facts: MakeFacts) -> None:
-    page = Page(render_report(make_facts([0.2, 1.04, 0.4, 2.34, 0.3, 0.25, 0.6, 0.1])))
+def test_suspects_come_in_order_beside_their_heat(make_report_data: MakeReportData) -> None:
+    page = Page(render_report(make_report_data([0.2, 1.04, 0.4, 2.34, 0.3, 0.25, 0.6, 0.1])))
     cards = [text for text in page.all("li") if " x threshold" in text]
     assert [card.split()[0] for card in cards] == [f"0{i}.png" for i in (3, 1, 6, 2, 4, 5)]
     assert cards[0].startswith("03.png 2.3 x threshold patches excluded")
@@ -262,8 +273,8 @@ def test_suspects_come_in_order_beside_their_heat(make_facts: MakeFacts) -> None
     assert abs(heat[:40, :40].astype(int) - heat[:40, :40, :1]).max() < 8  # grey
 
 
-def test_no_more_than_24_suspects_are_shown(make_facts: MakeFacts) -> None:
-    page = Page(render_report(make_facts([2.0] * 27 + [0.1] * 5)))
+def test_no_more_than_24_suspects_are_shown(make_report_data: MakeReportData) -> None:
+    page = Page(render_report(make_report_data([2.0] * 27 + [0.1] * 5)))
     assert len(page.images(": how unusual")) == 24
     assert "3 more are not shown here" in page.section("suspects")
     assert "27 of 32 training images are suspect" in page.all("header")[0]
@@ -284,9 +295,9 @@ def test_no_more_than_24_suspects_are_shown(make_facts: MakeFacts) -> None:
     ],
 )  # fmt: skip
 def test_a_choice_and_what_it_overrules_are_told(
-    make_facts: MakeFacts, choice: dict[str, Any], words: str
+    make_report_data: MakeReportData, choice: dict[str, Any], words: str
 ) -> None:
-    page = Page(render_report(choose(make_facts([0.5, 1.5] + [0.1] * 7), 1, **choice)))
+    page = Page(render_report(choose(make_report_data([0.5, 1.5] + [0.1] * 7), 1, **choice)))
     card = next(text for text in page.all("li") if text.startswith("01.png 1.50"))
     assert "decided by a person" in card
     assert card.endswith(words)
@@ -302,9 +313,13 @@ def test_a_choice_and_what_it_overrules_are_told(
     ],
 )
 def test_every_way_of_judging_is_told_as_it_is(
-    make_facts: MakeFacts, discriminator: str, of_the_marked: str | None, of_the_chosen: str, setting: str
+    make_report_data: MakeReportData,
+    discriminator: str,
+    of_the_marked: str | None,
+    of_the_chosen: str,
+    setting: str,
 ) -> None:
-    facts = make_facts([1.5, 0.9] + [0.1] * 7)
+    facts = make_report_data([1.5, 0.9] + [0.1] * 7)
     facts.patch_suspicion[1, 20] = 1.2  # in an image that isn't suspect itself
     bank = facts.manifest.bank.model_copy(update={"discriminator": discriminator})
     facts = replace(facts, manifest=manifest(9, bank=bank))
@@ -321,8 +336,8 @@ def test_every_way_of_judging_is_told_as_it_is(
     assert ("Nothing was excluded by itself." in page.section("next")) == (discriminator == "none")
 
 
-def test_a_chosen_image_is_shown_however_good_it_looks(make_facts: MakeFacts) -> None:
-    facts = make_facts([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+def test_a_chosen_image_is_shown_however_good_it_looks(make_report_data: MakeReportData) -> None:
+    facts = make_report_data([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
     assert not Page(render_report(facts)).images("08.png: how")
     facts = choose(facts, 8, action="exclude")
     facts = replace(facts, choices=Choices(images=facts.choices.images | {"0" * 64: Choice(action="keep")}))
@@ -332,10 +347,10 @@ def test_a_chosen_image_is_shown_however_good_it_looks(make_facts: MakeFacts) ->
     assert "1; 1 more for images that are not in this export" in page.section("data")
 
 
-def test_a_image_that_has_vanished_is_told(make_facts: MakeFacts) -> None:
-    facts = make_facts([2.0, 1.5] + [0.1] * 7)
-    facts.paths[0].unlink()  # the first of the inputs, too
-    facts.paths[1].write_bytes(b"spoiled")
+def test_a_image_that_has_vanished_is_told(make_report_data: MakeReportData) -> None:
+    facts = make_report_data([2.0, 1.5] + [0.1] * 7)
+    facts.images.paths[0].unlink()  # the first of the inputs, too
+    facts.images.paths[1].write_bytes(b"spoiled")
     page = Page(render_report(facts))
     assert "00.png This image is no longer there." in page.section("input")
     assert "00.png 2.0 x threshold patches excluded This image is no longer there." in page.section(
@@ -343,13 +358,13 @@ def test_a_image_that_has_vanished_is_told(make_facts: MakeFacts) -> None:
     )
     assert "This image can no longer be read." not in page.section("input")
     assert "can no longer be read." in page.section("suspects")
-    for path in facts.paths:
+    for path in facts.images.paths:
         path.unlink(missing_ok=True)
     assert "for no image is there any longer" in render_report(facts)
 
 
-def test_the_window_is_outlined_in_the_frame(make_facts: MakeFacts) -> None:
-    page = Page(render_report(make_facts([0.1] * 9)))
+def test_the_window_is_outlined_in_the_frame(make_report_data: MakeReportData) -> None:
+    page = Page(render_report(make_report_data([0.1] * 9)))
     frames, crops = page.images("the whole frame"), page.images("as the model sees it")
     assert len(frames) == len(crops) == 3
     for frame, crop in zip(frames, crops, strict=True):
@@ -363,10 +378,10 @@ def test_the_window_is_outlined_in_the_frame(make_facts: MakeFacts) -> None:
     assert "The outer 12.5 % on each side, drawn dark, are left out." in page.section("input")
 
 
-def test_every_image_is_in_the_charts(make_facts: MakeFacts) -> None:
+def test_every_image_is_in_the_charts(make_report_data: MakeReportData) -> None:
     suspicion = [0.2, 0.21, 1.0, 1.0001, 7.0]
     scores = np.array([0.5, 1.25, 1.2501, 1.0, 2.0])
-    page = Page(render_report(make_facts(suspicion, scores=scores)))
+    page = Page(render_report(make_report_data(suspicion, scores=scores)))
     titles = page.all("title")[1:]
     assert titles == [
         "0.15 to 0.20 x threshold: 1", "0.20 to 0.25 x threshold: 1", "0.95 to 1.00 x threshold: 1",
@@ -377,25 +392,25 @@ def test_every_image_is_in_the_charts(make_facts: MakeFacts) -> None:
     assert "Of 2 suspects, 1 would fail. Of the other images 1 would fail too: 02.png." in page.section(
         "threshold"
     )
-    many = Page(render_report(make_facts([0.3] * 90)))
+    many = Page(render_report(make_report_data([0.3] * 90)))
     assert many.all("title")[1] == "0.25 to 0.30 x threshold: 90"
 
 
-def test_the_threshold_is_called_provisional_until_it_is_not(make_facts: MakeFacts) -> None:
-    page = Page(render_report(make_facts([0.1] * 8)))
+def test_the_threshold_is_called_provisional_until_it_is_not(make_report_data: MakeReportData) -> None:
+    page = Page(render_report(make_report_data([0.1] * 8)))
     assert "above 1.25. This threshold is provisional. It is the highest score of the rest." in page.section(
         "threshold"
     )
     assert "softcore-calibrate" in page.section("next")
     calibrated = Threshold(value=1.25, provisional=False, method="calibration")
-    text = render_report(make_facts([0.1] * 8, manifest=manifest(8, threshold=calibrated)))
+    text = render_report(make_report_data([0.1] * 8, manifest=manifest(8, threshold=calibrated)))
     assert "rovisional" not in text
     assert "softcore-calibrate" not in text
 
 
-def test_the_map_shows_where_the_entries_come_from(make_facts: MakeFacts) -> None:
+def test_the_map_shows_where_the_entries_come_from(make_report_data: MakeReportData) -> None:
     origins = np.array([[1, 4, 1]] * 14 + [[3, 0, 5]] * 5 + [[7, 2, 2]], np.int32)
-    page = Page(render_report(make_facts([0.1] * 8, origins=origins)))
+    page = Page(render_report(make_report_data([0.1] * 8, origins=origins)))
     (drawn,) = page.images("Map of how many entries come from each place: between 0 and 14")
     cells = cv2.resize(drawn, (W, H), interpolation=cv2.INTER_AREA).astype(int)
     assert np.unravel_index(cells[:, :, 2].argmax(), (H, W)) == (4, 1)
@@ -407,9 +422,10 @@ def test_the_map_shows_where_the_entries_come_from(make_facts: MakeFacts) -> Non
     assert "gave none: 00.png, 02.png, 04.png, 05.png, 06.png." in learned
 
 
-def test_facts_settings_and_times_are_told(make_facts: MakeFacts) -> None:
-    facts = make_facts([0.1] * 8)
-    facts = replace(facts, skipped=[f"{facts.folder}/x.png: the image is cut off"])
+def test_facts_settings_and_times_are_told(make_report_data: MakeReportData) -> None:
+    facts = make_report_data([0.1] * 8)
+    skipped = (f"{facts.images.folder}/x.png: the image is cut off",)
+    facts = replace(facts, images=replace(facts.images, skipped=skipped))
     page = Page(render_report(facts))
     assert "99.85 %" in page.section("checks")
     assert "8.2e-07" in page.section("checks")
@@ -429,12 +445,12 @@ def test_facts_settings_and_times_are_told(make_facts: MakeFacts) -> None:
     assert "8 are few" in page.section("next")
 
 
-def test_the_file_tells_the_size_of_the_others(make_facts: MakeFacts, tmp_path: Path) -> None:
+def test_the_file_tells_the_size_of_the_others(make_report_data: MakeReportData, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     (folder / "golden").mkdir(parents=True)
     (folder / "bank.npy").write_bytes(bytes(2_000_000))
     (folder / "golden" / "a.png").write_bytes(bytes(500_000))
-    facts = make_facts([0.1] * 8, names=["füllig.png", *"bcdefgh"])
+    facts = make_report_data([0.1] * 8, names=["füllig.png", *"bcdefgh"])
     for _ in range(2):  # an older report isn't counted
         write_report(folder, facts)
         text = (folder / FILE).read_text(encoding="utf-8")
@@ -443,22 +459,25 @@ def test_the_file_tells_the_size_of_the_others(make_facts: MakeFacts, tmp_path: 
     assert "The bundle is" not in render_report(facts)
 
 
-def test_a_page_of_noise_stays_small(make_facts: MakeFacts) -> None:
-    facts = make_facts([2.0] * 30, manifest=manifest(30, preprocessing=Preprocessing(resize=400, crop=400)))
+def test_a_page_of_noise_stays_small(make_report_data: MakeReportData) -> None:
+    facts = make_report_data(
+        [2.0] * 30, manifest=manifest(30, preprocessing=Preprocessing(resize=400, crop=400))
+    )
     rng = np.random.default_rng(0)
-    for path in facts.paths:
+    for path in facts.images.paths:
         noise = rng.integers(0, 256, (400, 400, 3), dtype=np.uint8)
         path.write_bytes(cv2.imencode(".png", noise, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1].tobytes())
     assert len(render_report(facts)) < 3_000_000
 
 
-def test_facts_must_fit_together(make_facts: MakeFacts) -> None:
-    facts = make_facts([0.1] * 8)
+def test_facts_must_fit_together(make_report_data: MakeReportData) -> None:
+    facts = make_report_data([0.1] * 8)
     with pytest.raises(ValueError, match=r"\[8, 36\].* not \[\[8, 35\], \[8, 36\], \[20, 3\], \[8\]\]"):
         replace(facts, patch_suspicion=facts.patch_suspicion[:, 1:])
     with pytest.raises(ValueError, match=r"not .*\[19, 3\]"):
         replace(facts, origins=facts.origins[1:])
-    with pytest.raises(ValueError, match=r"digests must be \[N\] = \[8\], not \[7\]"):
-        replace(facts, digests=facts.digests[1:])
-    with pytest.raises(ValueError, match="contamination must judge"):
-        replace(facts, paths=[*facts.paths[:-1], facts.folder / "other.png"])
+    with pytest.raises(ValueError, match=r"digests, .* must be \[N\] = \[8\], not \[7, 8, 8\]"):
+        replace(facts.images, digests=facts.images.digests[1:])
+    others = (*facts.images.paths[:-1], facts.images.folder / "other.png")
+    with pytest.raises(ValueError, match="contamination must list"):
+        replace(facts, images=replace(facts.images, paths=others))

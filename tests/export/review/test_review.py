@@ -25,8 +25,8 @@ import pytest
 from softcore_export import export as export_module
 from softcore_export.contamination.choices import Choice, Choices, choices_path, read_choices, write_choices
 from softcore_export.data.dataset import TrainingImages
-from softcore_export.export import Export, Prepared, export, prepare
-from softcore_export.report.heat_map import heat_image
+from softcore_export.export import Export, PreparedExport, export, prepare
+from softcore_export.report.heat_map import draw_heat
 from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_bundle, read_image
@@ -51,7 +51,7 @@ def browsers(monkeypatch: pytest.MonkeyPatch) -> queue.SimpleQueue[str]:
 class Review:
     """A running review, as its page uses it."""
 
-    prepared: Prepared
+    prepared: PreparedExport
     target: Path
     client: httpx.Client
     exports: list[Export] = field(default_factory=list)
@@ -105,7 +105,7 @@ def open_page(url: str) -> Iterator[httpx.Client]:
 
 
 @contextlib.contextmanager
-def reviewing(prepared: Prepared, target: Path) -> Iterator[Review]:
+def reviewing(prepared: PreparedExport, target: Path) -> Iterator[Review]:
     """Review from another thread; Finish at the end."""
     said: queue.SimpleQueue[str] = queue.SimpleQueue()
     exports: list[Export] = []
@@ -135,7 +135,7 @@ def reviewing(prepared: Prepared, target: Path) -> Iterator[Review]:
 
 
 def test_it_exports_once_and_opens_the_browser(
-    prepared: Prepared,
+    prepared: PreparedExport,
     target: Path,
     browsers: queue.SimpleQueue[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -154,7 +154,7 @@ def test_it_exports_once_and_opens_the_browser(
 
 
 def test_without_a_screen_no_browser_is_opened(
-    prepared: Prepared, target: Path, browsers: queue.SimpleQueue[str]
+    prepared: PreparedExport, target: Path, browsers: queue.SimpleQueue[str]
 ) -> None:
     """It would be one for terminals, in the terminal of the export."""
     with reviewing(prepared, target):
@@ -162,7 +162,7 @@ def test_without_a_screen_no_browser_is_opened(
     assert browsers.empty()
 
 
-def test_the_cards_are_the_images_most_suspect_first(prepared: Prepared, target: Path) -> None:
+def test_the_cards_are_the_images_most_suspect_first(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page:
         everything = page.get("/images", show="all")
         assert everything["total"] == len(everything["cards"]) == 12
@@ -186,14 +186,14 @@ def test_the_cards_are_the_images_most_suspect_first(prepared: Prepared, target:
         assert card["did"] == (f"excluded {out} of its 64 patches" if out else "used all of it")
 
 
-def test_the_images_are_shown_as_the_network_sees_them(prepared: Prepared, target: Path) -> None:
-    crop = prepared.settings.preprocessing.apply(read_image(prepared.images.read[BAD]))
+def test_the_images_are_shown_as_the_network_sees_them(prepared: PreparedExport, target: Path) -> None:
+    crop = prepared.settings.preprocessing.apply(read_image(prepared.images.paths[BAD]))
     patches = prepared.estimate.patches[BAD].reshape(8, 8)
     with reviewing(prepared, target) as page:
         path = f"/images/{prepared.images.digests[BAD]}"
         shown, heat = (page.client.get(f"{path}/{kind}.jpg") for kind in ("crop", "heat"))
         assert page.get(f"{path}/patches") == [[round(float(x), 3) for x in row] for row in patches]
-        expected = heat_image(crop, patches, page.exports[0].kept[BAD].reshape(8, 8))
+        expected = draw_heat(crop, patches, page.exports[0].kept[BAD].reshape(8, 8))
     for answer, image in ((shown, crop), (heat, expected)):
         assert answer.headers["content-type"] == "image/jpeg"
         seen = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
@@ -202,7 +202,7 @@ def test_the_images_are_shown_as_the_network_sees_them(prepared: Prepared, targe
 
 
 @pytest.mark.usefixtures("quick_network")
-def test_choices_outlive_the_review(prepared: Prepared, target: Path, discs: Path) -> None:
+def test_choices_outlive_the_review(prepared: PreparedExport, target: Path, discs: Path) -> None:
     foreign = Choice(action="exclude")
     write_choices(choices_path(target), Choices(images={ELSEWHERE: foreign}))
     with reviewing(prepared, target) as page:
@@ -231,7 +231,7 @@ def test_choices_outlive_the_review(prepared: Prepared, target: Path, discs: Pat
         assert page.get("/state")["pending"] == 0
 
 
-def test_a_failed_export_changes_nothing(prepared: Prepared, target: Path, snapshot: Snapshot) -> None:
+def test_a_failed_export_changes_nothing(prepared: PreparedExport, target: Path, snapshot: Snapshot) -> None:
     with reviewing(prepared, target) as page:
         before = snapshot(target)
         for row in range(12):
@@ -258,7 +258,7 @@ def test_a_failed_export_changes_nothing(prepared: Prepared, target: Path, snaps
 
 
 def test_a_fault_of_ours_ends_neither_page_nor_choices(
-    prepared: Prepared, target: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedExport, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("two\nlines")
@@ -273,7 +273,7 @@ def test_a_fault_of_ours_ends_neither_page_nor_choices(
 
 
 def test_with_nothing_chosen_a_first_failure_is_the_exports(
-    prepared: Prepared, target: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedExport, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise DataError("nothing to learn from")
@@ -284,7 +284,7 @@ def test_with_nothing_chosen_a_first_failure_is_the_exports(
 
 
 def test_one_export_at_a_time_while_the_page_goes_on(
-    prepared: Prepared, target: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: PreparedExport, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started, go_on = threading.Event(), threading.Event()
     real = export_module.build_index
@@ -322,7 +322,7 @@ def test_images_with_the_same_content_share_a_card(
     shutil.copy(own_discs / "disc" / "02.png", own_discs / "disc" / "again" / "<i>&.png")
     found = TrainingImages.find(own_discs / "disc")
     with prepare(found, target, small) as prepared, reviewing(prepared, target) as page:
-        rows = [row for row, path in enumerate(prepared.images.read) if path.name in ("02.png", "<i>&.png")]
+        rows = [row for row, path in enumerate(prepared.images.paths) if path.name in ("02.png", "<i>&.png")]
         assert len(rows) == 1  # it is learned once
         assert page.get("/images", show="all")["total"] == 12
         (card,) = page.get("/images", show="all", name="<I>")["cards"]
@@ -334,13 +334,13 @@ def test_images_with_the_same_content_share_a_card(
         assert "12 different" in page.client.get("/").text
 
         for row in rows:
-            prepared.images.read[row].unlink()
+            prepared.images.paths[row].unlink()
         gone = page.client.get(f"/images/{prepared.images.digests[rows[0]]}/crop.jpg")
         assert gone.status_code == 410
         assert "can't be read" in gone.json()["detail"]
 
 
-def test_only_the_page_can_write(prepared: Prepared, target: Path) -> None:
+def test_only_the_page_can_write(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page, httpx.Client(base_url=page.client.base_url) as stranger:
         digest = prepared.images.digests[2]
         body = {"action": "exclude"}
@@ -356,7 +356,7 @@ def test_only_the_page_can_write(prepared: Prepared, target: Path) -> None:
         assert page.get("/state")["exports"] == 1
 
 
-def test_only_this_machine_by_its_own_name(prepared: Prepared, target: Path) -> None:
+def test_only_this_machine_by_its_own_name(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page:
         url = page.client.base_url
         for host in ("evil.example", f"evil.example:{url.port}", "127.0.0.1.evil.example", ""):
@@ -376,7 +376,7 @@ def test_only_this_machine_by_its_own_name(prepared: Prepared, target: Path) -> 
             assert page.client.get(path).status_code in (404, 422)
 
 
-def test_a_choice_is_validated(prepared: Prepared, target: Path) -> None:
+def test_a_choice_is_validated(prepared: PreparedExport, target: Path) -> None:
     cases: list[tuple[object, str]] = [
         ({"action": "burn"}, "'keep', 'exclude' or 'exclude patches'"),
         ({"action": "keep", "why": "so"}, "Extra inputs"),
@@ -394,7 +394,7 @@ def test_a_choice_is_validated(prepared: Prepared, target: Path) -> None:
         assert not choices_path(target).exists()
 
 
-def test_an_unknown_image_is_not_found(prepared: Prepared, target: Path) -> None:
+def test_an_unknown_image_is_not_found(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page:
         for digest in (ELSEWHERE, "x", hashlib.sha256(b"").hexdigest()):
             for path in ("", "/crop.jpg", "/heat.jpg", "/patches"):
@@ -405,7 +405,7 @@ def test_an_unknown_image_is_not_found(prepared: Prepared, target: Path) -> None
     assert not choices_path(target).exists()
 
 
-def test_what_cannot_be_saved_is_not_shown_as_saved(prepared: Prepared, target: Path) -> None:
+def test_what_cannot_be_saved_is_not_shown_as_saved(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page:
         choices_path(target).mkdir()
         answer = page.client.put(f"/choices/{prepared.images.digests[2]}", json={"action": "keep"})

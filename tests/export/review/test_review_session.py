@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from softcore_export import export as export_module
-from softcore_export.backbone.agreement import AgreementError
+from softcore_export import preparation
+from softcore_export.acceptance import precision
+from softcore_export.acceptance.agreement import AgreementError
 from softcore_export.contamination.choices import Choice, Choices
 from softcore_export.data.dataset import TrainingImages
-from softcore_export.export import Export, Prepared, prepare
-from softcore_export.review.review_session import Card, Session
+from softcore_export.export import Export, PreparedExport, prepare
+from softcore_export.review.review_session import ImageCard, ReviewSession
 from softcore_export.settings import ExportSettings
 
 BAD = 5  # 05.png has a defect
@@ -22,19 +23,19 @@ BAD = 5  # 05.png has a defect
 class Review:
     """A session that has exported once, its images by their rows."""
 
-    prepared: Prepared
+    prepared: PreparedExport
     target: Path
     exports: list[Export] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.session = Session(self.prepared, self.target, Choices(), self.exports.append)
+        self.session = ReviewSession(self.prepared, self.target, Choices(), self.exports.append)
         self.session.export()
 
-    def choose(self, row: int, choice: Choice | None) -> Card:
+    def choose(self, row: int, choice: Choice | None) -> ImageCard:
         self.session.choose(self.prepared.images.digests[row], choice)
         return self.card(row)
 
-    def card(self, row: int) -> Card:
+    def card(self, row: int) -> ImageCard:
         return self.session.card(self.prepared.images.digests[row])
 
     def origins(self, row: int) -> set[tuple[int, int]]:
@@ -44,7 +45,7 @@ class Review:
 
 
 @pytest.fixture
-def review(prepared: Prepared, target: Path) -> Review:
+def review(prepared: PreparedExport, target: Path) -> Review:
     return Review(prepared, target)
 
 
@@ -110,13 +111,13 @@ def test_features_are_computed_once(
 ) -> None:
     calls = []
     for name in ("load_backbone", "extract", "estimate_contamination"):
-        real = getattr(export_module, name)
+        real = getattr(preparation, name)
 
         def spy(*given: Any, _real: Any = real, _name: str = name) -> Any:
             calls.append(_name)
             return _real(*given)
 
-        monkeypatch.setattr(export_module, name, spy)
+        monkeypatch.setattr(preparation, name, spy)
     with prepare(TrainingImages.find(discs / "disc"), target, small) as prepared:
         review = Review(prepared, target)
         review.choose(2, Choice(action="exclude"))
@@ -128,7 +129,10 @@ def test_features_are_computed_once(
 
 
 def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
-    prepared: Prepared, target: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    prepared: PreparedExport,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The review ended with the error, where an export without it went on in FP32."""
     compared = []
@@ -137,7 +141,7 @@ def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
         compared.append(1)
         raise AgreementError("9 of 12 held-back images are decided otherwise than in FP32; export otherwise")
 
-    monkeypatch.setattr(export_module, "check_agreement", disagree)
+    monkeypatch.setattr(precision, "check_agreement", disagree)
     fast = copy.copy(prepared.network.backbone)
     fast.precision = "bf16"
     chosen = replace(

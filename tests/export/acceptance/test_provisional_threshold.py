@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from softcore_export.memory_bank.threshold import provisional_threshold
+from softcore_export.acceptance.provisional_threshold import provisional_threshold
 
 
 def test_the_threshold_is_the_highest_score_of_those_trusted() -> None:

@@ -1,4 +1,4 @@
-"""Comparison: how far every training patch is from its like in the other images."""
+"""Comparison: the distances from every training patch to the patches of the other images."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ from softcore_export.memory_bank.coreset import draw_axes
 
 __all__ = ["Comparison", "compare"]
 
-_NEAREST = 12  # images that are remembered for a patch
-_CHUNK = 1 << 22  # numbers in one block of lengths: 16 MB
+_NEAREST = 12  # images that are kept for each patch
+_CHUNK = 1 << 22  # numbers in one block of distances: 16 MB
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Lengths from patches to images.
+    """Distances from patches to images. The distance to an image is that to its nearest patch.
 
     Attributes:
-        near: float32 `[N, P, m]`, to the nearest other images, ascending.
-        who: int32 `[N, P, m]`, which images these are.
-        far: float32 `[N, P]`, the length within which a share of the other images lies.
+        nearest_distances: float32 `[N, P, m]`, to the m nearest other images, ascending.
+        nearest_images: int32 `[N, P, m]`, which images these are.
+        quantile_distances: float32 `[N, P]`, the distance within which a given share of the other images
+            lies.
     """
 
-    near: NDArray[np.float32]
-    who: NDArray[np.int32]
-    far: NDArray[np.float32]
+    nearest_distances: NDArray[np.float32]
+    nearest_images: NDArray[np.int32]
+    quantile_distances: NDArray[np.float32]
 
     def __post_init__(self) -> None:
-        shapes = [list(a.shape) for a in (self.near, self.who, self.far)]
-        if self.near.ndim != 3 or shapes[1:] != [shapes[0], shapes[0][:2]]:
-            raise ValueError(f"near, who and far must be [N, P, m], [N, P, m] and [N, P], not {shapes}")
+        arrays = (self.nearest_distances, self.nearest_images, self.quantile_distances)
+        shapes = [list(a.shape) for a in arrays]
+        if self.nearest_distances.ndim != 3 or shapes[1:] != [shapes[0], shapes[0][:2]]:
+            raise ValueError(
+                "nearest_distances, nearest_images and quantile_distances must be [N, P, m], [N, P, m] and "
+                f"[N, P], not {shapes}"
+            )
 
 
 def compare(
@@ -47,18 +52,19 @@ def compare(
     references: int,
     share: float,
 ) -> Comparison:
-    """Compare every patch with the images: the nearest patch in each, within a window around its position.
+    """Compare every patch with the nearest patch of each other image, within a window around its position.
 
-    In a random projection, as the coreset's, and row by row of the grid, so that memory stays bounded.
+    Distances are Euclidean in the coreset's random projection. One row of the grid is compared at a time, so
+    that memory stays bounded.
 
     Args:
         features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
         grid: rows and columns, P = H * W.
-        device: where to compare.
+        device: where to compute.
         seed: of the projection and of the choice of references.
-        window: the window's side, in positions; odd.
-        references: images that others are compared with, at most (a random choice of them).
-        share: of them, see `Comparison.far`.
+        window: side of the window in positions; odd.
+        references: number of images that the others are compared with, at most (a random choice of them).
+        share: of the references, see `Comparison.quantile_distances`.
     """
     n, positions, dim = features.shape
     rng = np.random.default_rng(seed)
@@ -70,9 +76,9 @@ def compare(
     others = len(chosen) - 1
     m = min(_NEAREST, others)
     k = max(1, round(share * others))
-    near = np.empty((n, positions, m), np.float32)
-    who = np.empty((n, positions, m), np.int32)
-    far = np.empty((n, positions), np.float32)
+    nearest_distances = np.empty((n, positions, m), np.float32)
+    nearest_images = np.empty((n, positions, m), np.int32)
+    quantile_distances = np.empty((n, positions), np.float32)
 
     height, width = grid
     reach = window // 2
@@ -90,19 +96,19 @@ def compare(
             step = max(1, _CHUNK // (around.shape[0] * around.shape[1]))
             for start in range(0, n, step):
                 part = slice(start, start + step)
-                lengths = _to_images(rows[y][part, x], around)  # [b, R]
+                distances = _measure_to_images(rows[y][part, x], around)  # [b, R]
                 own = column[part]
-                lengths[own >= 0, own[own >= 0]] = torch.inf
-                nearest, which = lengths.topk(max(m, k), dim=1, largest=False)
-                near[part, p] = nearest[:, :m].cpu().numpy()
-                who[part, p] = those[which[:, :m]].cpu().numpy()
-                far[part, p] = nearest[:, k - 1].cpu().numpy()
-    return Comparison(near, who, far)
+                distances[own >= 0, own[own >= 0]] = torch.inf
+                nearest, which = distances.topk(max(m, k), dim=1, largest=False)
+                nearest_distances[part, p] = nearest[:, :m].cpu().numpy()
+                nearest_images[part, p] = those[which[:, :m]].cpu().numpy()
+                quantile_distances[part, p] = nearest[:, k - 1].cpu().numpy()
+    return Comparison(nearest_distances, nearest_images, quantile_distances)
 
 
-def _to_images(x: Tensor, window: Tensor) -> Tensor:
+def _measure_to_images(x: Tensor, window: Tensor) -> Tensor:
     """Measure from rows `x` `[b, d]` to the nearest in each image's `window` `[R, v, d]`: `[b, R]`."""
-    middle = window.mean(dim=(0, 1))  # what all have in common would only cost digits
+    middle = window.mean(dim=(0, 1))  # subtracted, because a common offset costs digits of float32
     x, entries = x - middle, (window - middle).flatten(0, 1)
     squares = torch.addmm(entries.square().sum(dim=1), x, entries.T, alpha=-2)
     nearest = squares.view(len(x), *window.shape[:2]).amin(dim=2)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
-from softcore_export.backbone.agreement import MOST_FLIPPED, Scores, check_agreement, choose_compared
+from softcore_export.acceptance.agreement import MOST_FLIPPED, ImageScores, check_agreement, choose_held_back
 from softcore_runtime.errors import ExportError
 
 NONE = np.zeros(0, np.bool_)
@@ -20,9 +20,9 @@ def decide(scores: np.ndarray, trusted: np.ndarray) -> list[bool]:
     return decisions
 
 
-def labelled(scores: np.ndarray) -> Scores:
+def labelled(scores: np.ndarray) -> ImageScores:
     """Scores of labelled images, with held-back ones that agree whatever the network."""
-    return Scores(np.arange(1.0, 21), scores)
+    return ImageScores(np.arange(1.0, 21), scores)
 
 
 @settings(max_examples=100, deadline=None)
@@ -46,8 +46,8 @@ def test_flips_and_areas_are_those_of_brute_force_and_scikit_learn(
     def disturb(scores: np.ndarray) -> np.ndarray:
         return np.asarray((scores * rng.normal(1, noise, len(scores)) / grid).round() * grid)
 
-    fast = Scores(disturb(plain), disturb(others))
-    slow = Scores(plain, (others / grid).round() * grid)
+    fast = ImageScores(disturb(plain), disturb(others))
+    slow = ImageScores(plain, (others / grid).round() * grid)
     trusted = rng.random(count) < 0.8
     expected = sum(
         one != other
@@ -65,7 +65,7 @@ def test_flips_and_areas_are_those_of_brute_force_and_scikit_learn(
 
 
 def test_the_same_scores_agree_in_everything() -> None:
-    scores = Scores(np.random.default_rng(0).gamma(4, 1, 30), np.zeros(0))
+    scores = ImageScores(np.random.default_rng(0).gamma(4, 1, 30), np.zeros(0))
     agreement = check_agreement(scores, scores, np.ones(30, np.bool_), NONE, max_loss=0)
     assert (agreement.held_back, agreement.flipped, agreement.labelled) == (30, 0, 0)
     assert agreement.auroc is None
@@ -75,7 +75,7 @@ def test_the_same_scores_agree_in_everything() -> None:
 def test_another_scale_flips_nothing() -> None:
     """Fewer dimensions make every distance shorter: each network has thresholds of its own."""
     plain = np.random.default_rng(0).gamma(4, 1, 40)
-    fast, slow = Scores(0.3 * plain, np.zeros(0)), Scores(plain, np.zeros(0))
+    fast, slow = ImageScores(0.3 * plain, np.zeros(0)), ImageScores(plain, np.zeros(0))
     assert check_agreement(fast, slow, np.ones(40, np.bool_), NONE, max_loss=0).flipped == 0
 
 
@@ -91,7 +91,7 @@ def test_one_flip_in_twenty_is_the_most(count: int, flips: int, passes: bool) ->
     fast[2 : 2 + flips] = 3.0  # these fail now
     trusted = np.zeros(count, np.bool_)
     trusted[:2] = True
-    scores = Scores(fast, np.zeros(0)), Scores(plain, np.zeros(0))
+    scores = ImageScores(fast, np.zeros(0)), ImageScores(plain, np.zeros(0))
     if passes:
         agreement = check_agreement(*scores, trusted, NONE, max_loss=0)
         assert (agreement.held_back, agreement.flipped) == (count, flips)
@@ -133,7 +133,7 @@ def test_without_both_classes_there_is_no_area(value: bool) -> None:
 @pytest.mark.parametrize("n", [1, 2, 12, 59, 60, 61, 200, 1000])
 def test_images_are_compared_from_the_lowest_score_to_the_highest(n: int) -> None:
     scores = np.random.default_rng(n).permutation(np.arange(n) ** 2.0)
-    chosen = choose_compared(scores)
+    chosen = choose_held_back(scores)
     assert len(set(chosen)) == len(chosen) == min(n, 60)
     assert (np.diff(chosen) > 0).all()
     assert {scores.argmin(), scores.argmax()} <= set(chosen)
@@ -142,5 +142,5 @@ def test_images_are_compared_from_the_lowest_score_to_the_highest(n: int) -> Non
 
 
 def test_images_with_equal_scores_can_be_compared() -> None:
-    chosen = choose_compared(np.zeros(100))
+    chosen = choose_held_back(np.zeros(100))
     assert len(set(chosen)) == 60

@@ -1,8 +1,8 @@
-"""Golden frames: what a bundle carries to test itself with on the machine where it serves."""
+"""Golden frames: frames with known scores, by which a bundle tests itself on the machine where it serves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.images.image_file import read_image
 
-__all__ = ["CLEAR", "Golden", "choose_golden", "spoil"]
+__all__ = ["CLEAR", "GoldenFrames", "choose_golden", "spoil"]
 
 CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `GoldenFrames.check`
-_LONGEST = 1024  # pixels; a bundle is small, whatever the camera
-_FIELDS = 6  # of a chequered square's side
+_LONGEST = 1024  # pixels; a bundle stays small, whatever the camera
+_FIELDS = 6  # along the side of a chequered square
 _SHARES = (1 / 6, 1 / 3, 2 / 3, 1)  # of the shorter side
 _SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Golden:
+class GoldenFrames:
     """The golden frames of a bundle.
 
     Attributes:
-        frames: uint8 BGR `[H, W, 3]`, by name; of two training images and one that was spoiled.
-        scores: of each.
-        note: why no frame is sure to fail; None where the spoiled one is.
+        frames: uint8 BGR `[H, W, 3]`, by name: two training images, and one of them spoiled.
+        scores: the score of each frame, by name.
+        note: why no frame is certain to fail; None if the spoiled one is.
     """
 
     frames: dict[str, NDArray[np.uint8]]
@@ -36,22 +36,22 @@ class Golden:
 
 
 def choose_golden(
-    paths: list[Path],
+    paths: Sequence[Path],
     scores: NDArray[np.float64],
     measure: Callable[[NDArray[np.uint8]], float],
     threshold: float,
     read: Callable[[Path], NDArray[np.uint8]] = read_image,
-) -> Golden:
+) -> GoldenFrames:
     """Choose the training images with the lowest and the median score, and spoil the second.
 
-    Of several ways to spoil it the one with the highest score is taken, so that a FAIL is tested, too, on
-    every machine and at every threshold that a calibration may set.
+    Of several ways to spoil it the one with the highest score is taken, so that every machine tests a FAIL,
+    too, at every threshold that a calibration may set.
 
     Args:
-        paths: the training images.
-        scores: float64 `[N]`, theirs.
-        measure: gives the score of a frame uint8 BGR `[H, W, 3]`.
-        threshold: what the spoiled frame should be above, by the factor `CLEAR` or more.
+        paths: the training images, `[N]`.
+        scores: float64 `[N]`, their scores.
+        measure: returns the score of a frame uint8 BGR `[H, W, 3]`.
+        threshold: the spoiled frame's score should be at least `CLEAR` times as high.
         read: reads an image, as `Preprocessing.read` does.
     """
     order = np.argsort(scores, kind="stable")
@@ -65,7 +65,7 @@ def choose_golden(
             f"of {len(candidates)} ways to spoil a training image none makes it fail for sure: the highest "
             f"score is {highest:.6g}, the threshold {threshold:.6g}"
         )
-    return Golden(
+    return GoldenFrames(
         frames={"plain": plain, "spoiled": spoiled, "typical": typical},
         scores={"plain": measure(plain), "spoiled": highest, "typical": measure(typical)},
         note=note,

@@ -1,4 +1,4 @@
-"""Agreement: what a faster network costs, as decisions, against the same one in FP32."""
+"""Agreement: compares the decisions of a faster network with those of the same network in FP32."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from softcore_runtime.bundle.manifest import Agreement
 from softcore_runtime.errors import ExportError
+from softcore_runtime.separation import auroc
 
-__all__ = ["MOST_FLIPPED", "AgreementError", "Scores", "check_agreement", "choose_compared"]
+__all__ = ["MOST_FLIPPED", "AgreementError", "ImageScores", "check_agreement", "choose_held_back"]
 
 MOST_FLIPPED = 0.05  # of the held-back decisions
 _COMPARED = 60  # training images
 
 
 class AgreementError(ExportError):
-    """What ships decides too differently from the same network in FP32."""
+    """The network that would ship decides too differently from the same network in FP32."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class ImageScores:
     """One network's scores of the same images.
 
     Attributes:
@@ -33,35 +33,39 @@ class Scores:
     labelled: NDArray[np.float64]
 
 
-def choose_compared(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+def choose_held_back(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Choose at most 60 images, from the lowest score to the highest: int64 `[C]`, ascending."""
     ranks = np.linspace(0, len(scores) - 1, min(_COMPARED, len(scores))).round().astype(np.int64)
     return np.sort(np.argsort(scores, kind="stable")[ranks])
 
 
 def check_agreement(
-    fast: Scores, plain: Scores, trusted: NDArray[np.bool_], defective: NDArray[np.bool_], max_loss: float
+    fast: ImageScores,
+    plain: ImageScores,
+    trusted: NDArray[np.bool_],
+    defective: NDArray[np.bool_],
+    max_loss: float,
 ) -> Agreement:
-    """Compare decisions, and where there are labelled images the image AUROC.
+    """Compare decisions, and with labelled images the image AUROC.
 
-    The threshold of each half of the held-back images, the highest score of those that are trusted, decides
-    on the other half; each network has thresholds of its own, as it would when it ships.
+    The held-back images are split into halves. The highest score of the trusted images of one half is the
+    threshold of the other half. Each network has its own thresholds, as it would when it ships.
 
     Args:
-        fast: the scores of what ships.
-        plain: those of the same network in FP32 with all its dimensions.
+        fast: the scores of the network that would ship.
+        plain: the scores of the same network in FP32 with all its dimensions.
         trusted: bool `[C]`, which of the held-back images may set a threshold.
-        defective: bool `[L]`, what the labelled images are.
+        defective: bool `[L]`, which of the labelled images show a defect.
         max_loss: of image AUROC.
 
     Raises:
-        AgreementError: more than `MOST_FLIPPED` of the decisions are others, or the AUROC falls by more than
+        AgreementError: more than `MOST_FLIPPED` of the decisions differ, or the AUROC falls by more than
             `max_loss`.
     """
     count = len(trusted)
     ours, theirs = (_decide(scores.held_back, trusted) for scores in (fast, plain))
     flipped = int((ours != theirs).sum())
-    areas = [_auroc(scores.labelled, defective) for scores in (fast, plain)]
+    areas = [_compute_auroc(scores.labelled, defective) for scores in (fast, plain)]
     agreement = Agreement(
         held_back=count, flipped=flipped, labelled=len(defective), auroc=areas[0], auroc_fp32=areas[1]
     )
@@ -79,16 +83,13 @@ def check_agreement(
 
 
 def _decide(scores: NDArray[np.float64], trusted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fail each image by the threshold of the other half, bool `[C]`."""
+    """Decide on each image by the threshold of the other half: True where it fails, bool `[C]`."""
     even = np.arange(len(scores)) % 2 == 0
     thresholds = [scores[half & trusted].max(initial=0) for half in (even, ~even)]
     return np.asarray(scores > np.where(even, thresholds[1], thresholds[0]))
 
 
-def _auroc(scores: NDArray[np.float64], defective: NDArray[np.bool_]) -> float | None:
-    """Compute the area under the ROC curve by ranks (Mann and Whitney); None without both classes."""
-    bad, good = int(defective.sum()), int((~defective).sum())
-    if not bad or not good:
-        return None
-    ranks = rankdata(scores)
-    return float((ranks[defective].sum() - bad * (bad + 1) / 2) / (bad * good))
+def _compute_auroc(scores: NDArray[np.float64], defective: NDArray[np.bool_]) -> float | None:
+    """Compute the area under the ROC curve; None without both classes."""
+    bad, good = scores[defective], scores[~defective]
+    return auroc(good, bad) if len(bad) and len(good) else None

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
-from softcore_export.memory_bank import comparison
-from softcore_export.memory_bank.comparison import Comparison, compare
+from softcore_export.contamination import comparison
+from softcore_export.contamination.comparison import Comparison, compare
 
 CPU = torch.device("cpu")
 GRID = (6, 7)  # not square, or rows and columns could be mixed up
@@ -22,8 +22,8 @@ def test_lengths_are_those_of_brute_force() -> None:
     """With so few dimensions the projection is a rotation and changes no length."""
     features = draw(9)
     compared = compare(features, GRID, CPU, 0, window=3, references=100, share=0.5)
-    near, who, far = compared.near, compared.who, compared.far
-    assert near.shape == who.shape == (9, P, 8)
+    distances, images = compared.nearest_distances, compared.nearest_images
+    assert distances.shape == images.shape == (9, P, 8)
     for image in range(9):
         for p in range(P):
             y, x = divmod(p, GRID[1])
@@ -32,9 +32,11 @@ def test_lengths_are_those_of_brute_force() -> None:
             for other in set(range(9)) - {image}:
                 lengths[other] = cdist(features[image, p][None], features[other, around]).min()
             order = lengths.argsort()[:8]
-            np.testing.assert_array_equal(who[image, p], order)
-            np.testing.assert_allclose(near[image, p], lengths[order], rtol=1e-4)
-            assert far[image, p] == pytest.approx(np.sort(lengths)[3], rel=1e-4)  # the half of eight
+            np.testing.assert_array_equal(images[image, p], order)
+            np.testing.assert_allclose(distances[image, p], lengths[order], rtol=1e-4)
+            assert compared.quantile_distances[image, p] == pytest.approx(
+                np.sort(lengths)[3], rel=1e-4
+            )  # the half of eight
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,18 +44,18 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = compare(features, GRID, CPU, 0, window=5, references=100, share=0.2)
     monkeypatch.setattr(comparison, "_CHUNK", 1)
     again = compare(features, GRID, CPU, 0, window=5, references=100, share=0.2)
-    for name in ("near", "who", "far"):
+    for name in ("nearest_distances", "nearest_images", "quantile_distances"):
         np.testing.assert_allclose(getattr(again, name), getattr(whole, name), rtol=1e-4)
 
 
-def test_references_are_a_choice_and_nobody_is_its_own() -> None:
+def test_references_are_a_choice_and_no_image_is_its_own() -> None:
     compared = compare(draw(30), GRID, CPU, 3, window=5, references=10, share=0.2)
-    assert len(np.unique(compared.who)) == 10
-    assert not (compared.who == np.arange(30)[:, None, None]).any()
-    assert (compared.near > 0).all()
+    assert len(np.unique(compared.nearest_images)) == 10
+    assert not (compared.nearest_images == np.arange(30)[:, None, None]).any()
+    assert (compared.nearest_distances > 0).all()
 
 
 def test_it_validates_itself() -> None:
-    near, who = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.int32)
+    distances, images = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.int32)
     with pytest.raises(ValueError, match=r"not \[\[2, 3, 4\], \[2, 3, 4\], \[2, 4\]\]"):
-        Comparison(near, who, np.zeros((2, 4), np.float32))
+        Comparison(distances, images, np.zeros((2, 4), np.float32))

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_export.memory_bank.golden import CLEAR, choose_golden, spoil
+from softcore_export.acceptance.golden_frames import CLEAR, choose_golden, spoil
 
 
 def write(folder: Path, sizes: list[tuple[int, int]]) -> list[Path]:

@@ -1,0 +1,1 @@
+"""Acceptance: what decides whether a memory bank ships, at which threshold, and how a line tests it."""

@@ -1,0 +1,190 @@
+"""Training set: the training images as they were read, once, in a value that no later reading changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics
+from softcore_runtime.errors import DataError, FrameError, ImageError
+from softcore_runtime.folders.copies import hash_pixels
+from softcore_runtime.images.compression import measure_traces, summarize_traces
+from softcore_runtime.images.file_names import to_text
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.images.traces import Traces
+from softcore_runtime.regular_file import hash_file
+
+from softcore_export.contamination.contamination import ImageCopy
+from softcore_export.data.dataset import FEWEST, TrainingImages, count_images
+from softcore_export.data.near_copies import extract_grain, find_near_copies
+
+__all__ = ["TrainingScan", "TrainingSet", "sample_crops"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """N training images that could be read, in the order of their paths, each content once.
+
+    Attributes:
+        folder: the training folder.
+        paths: the images' files, `[N]`.
+        digests: SHA-256 of these files, `[N]`.
+        skipped: a line for each image that could not be read, with the reason.
+        copies: the images that are copies of another one, and of which.
+        thumbnails: uint8 `[N, 32, 32]`.
+        image_statistics: float64 `[N, 3]`, brightness, contrast and sharpness.
+        traces: traces of compression, summarised; None where no image is large enough for them.
+
+    Raises:
+        ValueError: the lengths don't agree.
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    digests: tuple[str, ...]
+    skipped: tuple[str, ...]
+    copies: tuple[ImageCopy, ...]
+    thumbnails: NDArray[np.uint8]
+    image_statistics: NDArray[np.float64]
+    traces: Traces | None
+
+    def __post_init__(self) -> None:
+        lengths = [len(some) for some in (self.digests, self.thumbnails, self.image_statistics)]
+        if lengths != [len(self.paths)] * 3:
+            raise ValueError(
+                f"digests, thumbnails and image_statistics must be [N] = [{len(self.paths)}], not {lengths}"
+            )
+
+    @property
+    def names(self) -> list[str]:
+        """The images' names below the training folder, with slashes, `[N]`."""
+        return [_name(path, self.folder) for path in self.paths]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and the contents of the images."""
+        digest = hashlib.sha256()
+        for path, content in zip(self.paths, self.digests, strict=True):
+            name = path.relative_to(self.folder).as_posix()
+            digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))  # the bytes on the disk
+        return digest.hexdigest()
+
+
+class TrainingScan:
+    """One pass over the training images: iterate for the crops, then `finish` for the training set.
+
+    Each image is decoded once. Those that can't be read, and those that show the very pixels of an earlier
+    one, give no crop.
+
+    Example:
+        >>> scan = TrainingScan(TrainingImages.find(discs / "disc"), small.preprocessing)
+        >>> crops = list(scan)
+        >>> len(crops), crops[0].shape, len(scan.finish().paths)
+        (12, (64, 64, 3), 12)
+    """
+
+    def __init__(self, images: TrainingImages, preprocessing: Preprocessing) -> None:
+        self._images, self._preprocessing = images, preprocessing
+        self._paths: list[Path] = []
+        self._digests: list[str] = []
+        self._skipped: list[str] = []
+        self._same_pixels: list[tuple[Path, Path]] = []
+        self._thumbnails: list[NDArray[np.uint8]] = []
+        self._image_statistics: list[NDArray[np.float64]] = []
+        self._traces: list[NDArray[np.float64] | None] = []
+        self._grains: list[NDArray[np.int8]] = []
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Read each image and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
+
+        Raises:
+            DataError: at the end, if fewer than `FEWEST` could be read.
+        """
+        first_with: dict[str, Path] = {}  # by the hash of its pixels
+        for path in self._images.paths:
+            try:
+                image = self._preprocessing.read(path)
+                crop = self._preprocessing.apply(image)
+            except ImageError as error:
+                self._skipped.append(str(error))
+                continue
+            except FrameError as error:
+                self._skipped.append(f"{path}: {error}")
+                continue
+            original = first_with.setdefault(hash_pixels(image), path)
+            if original != path:
+                self._same_pixels.append((path, original))
+                continue
+            self._paths.append(path)
+            self._digests.append(hash_file(path))
+            self._thumbnails.append(draw_thumbnail(crop))
+            self._image_statistics.append(measure_image_statistics(image))
+            self._traces.append(measure_traces(image))
+            self._grains.append(extract_grain(image))
+            yield crop
+        self._demand_enough()
+
+    def finish(self) -> TrainingSet:
+        """Return the training set, after the last crop."""
+        return TrainingSet(
+            folder=self._images.folder,
+            paths=tuple(self._paths),
+            digests=tuple(self._digests),
+            skipped=tuple(self._skipped),
+            copies=self._list_copies(),
+            thumbnails=np.stack(self._thumbnails),
+            image_statistics=np.stack(self._image_statistics),
+            traces=summarize_traces(self._traces),
+        )
+
+    def _demand_enough(self) -> None:
+        if len(self._paths) >= FEWEST:
+            return
+        same = f", {len(self._same_pixels)} more with the pixels of one of them" if self._same_pixels else ""
+        fault = f"; first fault: {self._skipped[0]}" if self._skipped else ""
+        raise DataError(
+            f"{self._images.folder}: {count_images(len(self._paths))} could be read{same}, at least {FEWEST} "
+            f"are needed{fault}"
+        )
+
+    def _list_copies(self) -> tuple[ImageCopy, ...]:
+        folder, near = self._images.folder, find_near_copies(self._thumbnails, self._grains)
+        return tuple(
+            ImageCopy(path=_name(copy, folder), original=_name(original, folder), alike=alike)
+            for alike, pairs in (
+                ("content", self._images.repeated.items()),
+                ("pixels", self._same_pixels),
+                ("near", [(self._paths[copy], self._paths[original]) for copy, original in near]),
+            )
+            for copy, original in pairs
+        )
+
+
+def sample_crops(images: TrainingImages, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
+    """Read at most `count` images, spread over all, as uint8 BGR `[B, crop, crop, 3]`.
+
+    Images that can't be read are replaced by others, and are not reported: `TrainingScan` does that.
+
+    Raises:
+        DataError: none can be read.
+    """
+    paths = images.paths
+    count = min(count, len(paths))
+    wanted = [paths[i * len(paths) // count] for i in range(count)]
+    found: list[NDArray[np.uint8]] = []
+    for path in dict.fromkeys([*wanted, *paths]):
+        try:
+            found.append(preprocessing.apply(preprocessing.read(path)))
+        except (ImageError, FrameError):
+            continue
+        if len(found) == len(wanted):
+            break
+    return np.stack(found or list(TrainingScan(images, preprocessing)))
+
+
+def _name(path: Path, folder: Path) -> str:
+    return to_text(path.relative_to(folder).as_posix())

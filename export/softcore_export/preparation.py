@@ -1,0 +1,199 @@
+"""Preparation: everything that is computed from the training images before a memory bank is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_runtime.cli.progress import say, track
+from softcore_runtime.errors import UsageError
+
+from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
+from softcore_export.backbone.network import Network, open_network
+from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
+from softcore_export.data.bit_depth import find_depth
+from softcore_export.data.dataset import TrainingImages
+from softcore_export.data.features import extract
+from softcore_export.data.labelled_images import find_labelled
+from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
+from softcore_export.duration import announce_duration
+from softcore_export.settings import ExportSettings
+from softcore_export.stage_times import time_stage
+from softcore_export.staging_directory import scratch
+
+__all__ = ["PreparedExport", "prepare"]
+
+_SAMPLE = 64  # images that parity and the ranges of INT8 are measured on
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedExport:
+    """Network, features and contamination estimate: the same for every memory bank drawn from the images.
+
+    Attributes:
+        images: the training images, as they were read.
+        settings: how to train.
+        device: of the discriminator and the coreset.
+        loaded: torch's network.
+        network: its ONNX file, opened.
+        features: float32 `[N, P, d]`, mapped from disk.
+        plain_features: float32 `[N, P, d']`, of the plain FP32 network, where another one ships.
+        estimate: how suspect the images are.
+        seconds: wall time of each stage.
+
+    Example:
+        >>> prepared
+        PreparedExport(12 images, features 12x64x203, filterbank)
+        >>> prepared.features.shape, prepared.features.dtype
+        ((12, 64, 203), dtype('float32'))
+    """
+
+    images: TrainingSet
+    settings: ExportSettings
+    device: torch.device
+    loaded: LoadedBackbone
+    network: Network
+    features: NDArray[np.float32]
+    plain_features: NDArray[np.float32] | None
+    estimate: ContaminationEstimate
+    seconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        size = "x".join(map(str, self.features.shape))
+        return f"PreparedExport({len(self.images.paths)} images, features {size}, {self.loaded.name})"
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the feature grid, P = H * W.
+
+        Example:
+            >>> prepared.grid
+            (8, 8)
+        """
+        return _find_grid(self.features)
+
+    @property
+    def may_fall_back(self) -> bool:
+        """Whether FP32 may ship instead: no person has asked for the faster precision.
+
+        Example:
+            >>> prepared.may_fall_back
+            False
+        """
+        asked = self.settings.precision != "auto" or self.settings.dimensions is not None
+        return not asked and self.plain_features is not None and self.network.backbone.precision != "fp32"
+
+    def in_fp32(self) -> PreparedExport:
+        """Return the same with the plain network and its features; the contamination is estimated again.
+
+        Only where `may_fall_back`.
+
+        Example:
+            >>> if prepared.may_fall_back:
+            ...     prepared = prepared.in_fp32()
+            >>> prepared.network.backbone.precision
+            'fp32'
+        """
+        assert self.plain_features is not None  # noqa: S101
+        seconds = dict(self.seconds)
+        with time_stage(seconds, "suspicion"):
+            estimate = estimate_contamination(self.plain_features, self.grid, self.device, self.settings.seed)
+        return replace(
+            self,
+            network=self.network.in_fp32(),
+            features=self.plain_features,
+            plain_features=None,
+            estimate=estimate,
+            seconds=seconds,
+        )
+
+
+@contextmanager
+def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> Iterator[PreparedExport]:
+    """Write the network as ONNX, compute the features with it, and estimate the contamination.
+
+    A context manager: the files, and with them the features, are deleted at the end of the block.
+
+    Args:
+        images: the images to train on.
+        target: where the bundle will be; scratch files lie beside it.
+        settings: how to train.
+
+    Yields:
+        what `build` draws a memory bank from, as often as wanted.
+
+    Raises:
+        UsageError: as `export`.
+        DataError: as `export`.
+        ExportError: as `export`.
+
+    Example:
+        >>> with prepare(TrainingImages.find(discs / "disc"), target, small) as prepared:
+        ...     prepared.features.shape, int(prepared.estimate.images.argmax())
+        ((12, 64, 203), 5)
+    """
+    device = _choose_device(settings.device)
+    settings = _set_white(settings, images)
+    if settings.labelled:
+        _check_labelled(settings.labelled, settings)
+    preprocessing, count = settings.preprocessing, len(images.paths)
+    seconds: dict[str, float] = {}
+
+    with scratch(target) as place:
+        with time_stage(seconds, "backbone"):
+            loaded = load_backbone(settings.backbone, settings.weights, settings.layers, preprocessing.crop)
+            sample = sample_crops(images, preprocessing, _SAMPLE)
+            network = open_network(loaded, settings, sample, place)
+
+        with time_stage(seconds, "features"):
+            scan = TrainingScan(images, preprocessing)
+            crops = track(announce_duration(scan, count, network, settings, device), "features", count)
+            features = extract(network.backbone, crops, place / "features")  # [N, P, d]
+            training_set = scan.finish()
+            plain_features = None
+            if network.plain:
+                paths = training_set.paths
+                again = (preprocessing.apply(preprocessing.read(path)) for path in paths)
+                crops = track(again, "features in fp32", len(paths))
+                plain_features = extract(network.plain, crops, place / "plain features")  # [N, P, d']
+
+        with time_stage(seconds, "suspicion"):
+            estimate = estimate_contamination(features, _find_grid(features), device, settings.seed)
+
+        yield PreparedExport(
+            training_set, settings, device, loaded, network, features, plain_features, estimate, seconds
+        )
+
+
+def _find_grid(features: NDArray[np.float32]) -> tuple[int, int]:
+    side = math.isqrt(features.shape[1])
+    return side, side
+
+
+def _choose_device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: torch finds no CUDA device here; take --device cpu, or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _set_white(settings: ExportSettings, images: TrainingImages) -> ExportSettings:
+    """Set the value that is white in images of 16 bits, with a warning if it isn't the largest of 16 bits."""
+    depth = find_depth(images.paths)
+    if said := depth.describe():
+        say(f"warning: {said}")
+    preprocessing = settings.preprocessing.model_copy(update={"white": depth.white})
+    return settings.model_copy(update={"preprocessing": preprocessing})
+
+
+def _check_labelled(folder: Path, settings: ExportSettings) -> None:
+    """Warn of labelled images that can't be read, and raise other faults, before the work begins."""
+    for fault in find_labelled(folder).check(settings.preprocessing)[1]:
+        say(f"warning: a labelled image could not be read and is left out: {fault}")
