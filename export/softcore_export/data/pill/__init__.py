@@ -1,0 +1,1 @@
+"""Pill: the drawn tablet, its layers, its light and its defects."""
