@@ -1,4 +1,4 @@
-"""Calibration: from labelled images to a threshold, and what is known of it."""
+"""Calibration: from labelled images to a threshold, and what it promises."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import mannwhitneyu
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.baseline import Baseline, measure_baseline
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.threshold import Calibration, Threshold
 from softcore_runtime.bundle.training import QUANTITIES, Training
+from softcore_runtime.separation import auroc
 
 from softcore_calibration.bounds import measure_rate
 from softcore_calibration.data.scoring import Scored, Scoring
@@ -27,46 +27,47 @@ from softcore_calibration.data_warnings import (
 )
 from softcore_calibration.demands import demand_enough, demand_good
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Chosen, Scores, choose_threshold, count_wrong
+from softcore_calibration.scores import Scores, compute_auroc, compute_average_precision, count_wrong
+from softcore_calibration.threshold_choice import ChosenThreshold, choose_threshold
 
-__all__ = ["CONFIDENCE", "Findings", "calibrate"]
+__all__ = ["CONFIDENCE", "CalibrationResult", "calibrate"]
 
-CONFIDENCE = 0.95  # of intervals, where none is asked for
+CONFIDENCE = 0.95  # of intervals, by default
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
-    """What a calibration found.
+class CalibrationResult:
+    """The result of a calibration.
 
     Attributes:
         path: the bundle.
-        manifest: the bundle's, with the threshold before.
-        objective: what was wanted.
-        chosen: the threshold, as the objective has it.
-        threshold: the same, as the bundle will have it.
-        good: the good images that count; empty where the training images' scores stood in.
-        bad: the bad ones.
-        scores: of both kinds, sorted; the good may be the training images'.
-        training: what the bundle knows of those.
-        doubts: what may be wrong with the images.
+        manifest: the bundle's, with the earlier threshold.
+        objective: what the threshold was chosen for.
+        chosen: the threshold as it was chosen.
+        threshold: the same in the form of the bundle.
+        good: the good images; empty if the scores of the training images were used instead.
+        bad: the bad images.
+        scores: of both kinds, sorted; those of good parts may be the training images'.
+        training: what the bundle knows about its training images.
+        data_warnings: what may be wrong with the images.
         auroc: of the two kinds; None without both.
-        average_precision: likewise.
-        defect_rate: the share of defective parts that counts are told for.
+        average_precision: of the two kinds; None without both.
+        defect_rate: the share of defective parts for which expected counts are stated.
         unread: a line for each image that could not be read.
-        masked: whether a mask left out something of each image.
+        masked: whether a mask excluded a part of each image.
 
     Example:
         >>> calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
-        Findings('.../bundles/tiny', threshold=..., overkill 1 of 40, escape ... of 24)
+        CalibrationResult('.../bundles/tiny', threshold=..., overkill 1 of 40, escape ... of 24)
     """
 
     path: Path
     manifest: Manifest
     objective: Objective
-    chosen: Chosen
+    chosen: ChosenThreshold
     threshold: Threshold
-    good: list[Scored]
-    bad: list[Scored]
+    good: list[ScoredImage]
+    bad: list[ScoredImage]
     scores: Scores
     training: Training
     data_warnings: list[DataWarning]
@@ -80,19 +81,19 @@ class Findings:
         found = self.calibration
         rates = [("overkill", found.overkill), ("escape", found.escape)]
         told = [f", {name} {rate.count} of {rate.parts}" for name, rate in rates if rate]
-        return f"Findings({str(self.path)!r}, threshold={self.threshold.value:.4g}{''.join(told)})"
+        return f"CalibrationResult({str(self.path)!r}, threshold={self.threshold.value:.4g}{''.join(told)})"
 
     @property
     def calibration(self) -> Calibration:
-        """What the threshold rests on.
+        """The record of how the threshold was chosen.
 
         Example:
-            >>> findings = calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
-            >>> findings.calibration.promise
+            >>> result = calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
+            >>> result.calibration.promise
             'the next good part will fail with probability 0.05 at most'
         """
         found = self.threshold.calibration
-        assert found is not None  # noqa: S101 - made here
+        assert found is not None  # noqa: S101 - set by `calibrate`
         return found
 
 
@@ -104,10 +105,10 @@ def calibrate(
     defect_rate: float = 0.01,
     *,
     masked: bool = False,
-) -> Findings:
+) -> CalibrationResult:
     """Choose a threshold for images that a bundle has scored.
 
-    Without good images the training images' own scores stand in for theirs. Nothing is written:
+    Without good images the leave-one-image-out scores of the training images are used. Nothing is written:
     `softcore_runtime.bundle.threshold_change.set_threshold` sets the threshold in the bundle.
 
     Args:
@@ -122,12 +123,12 @@ def calibrate(
         the threshold, what it promises, and what may be wrong with the images.
 
     Raises:
-        DataError: the images can't carry what is asked, or good and bad are the wrong way round.
-        UsageError: the objective needs images of a kind that there is none of.
+        DataError: the images are too few for the promise, or good and bad are swapped.
+        UsageError: there is no image of a kind that the objective needs.
 
     Example:
-        >>> findings = calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
-        >>> findings.threshold.provisional, findings.calibration.overkill.count, len(findings.bad)
+        >>> result = calibrate(inspector, scoring, training, Objective(parameters={"share": 0.05}))
+        >>> result.threshold.provisional, result.calibration.overkill.count, len(result.bad)
         (False, 1, 24)
         >>> calibrate(inspector, scoring, training, Objective(parameters={"share": 0.001}))
         Traceback (most recent call last):
@@ -138,8 +139,8 @@ def calibrate(
     bad = np.array([scored.score for scored in scoring.bad])
     good = np.array([scored.score for scored in scoring.good])
     data_warnings = find_data_warnings(scoring, training)
-    if data_warning := warn_of_compression(scoring.good or scoring.bad, manifest.dataset.traces):
-        data_warnings.append(data_warning)
+    if warning := warn_of_compression(scoring.good or scoring.bad, manifest.dataset.traces):
+        data_warnings.append(warning)
     if not len(good):
         demand_good(masked=masked, min_area=manifest.threshold.min_area)
         good = training.scores
@@ -192,7 +193,7 @@ def calibrate(
                 "what --cost-escape and --cost-overkill choose",
             )
         )
-    auroc, average_precision = _tell_apart(scores)
+    area, average_precision = _tell_apart(scores)
     return Findings(
         path=inspector.bundle.path,
         manifest=manifest,
@@ -204,7 +205,7 @@ def calibrate(
         scores=scores,
         training=training,
         data_warnings=data_warnings,
-        auroc=auroc,
+        auroc=area,
         average_precision=average_precision,
         defect_rate=defect_rate,
         unread=scoring.unread,
@@ -220,13 +221,12 @@ def _tell_apart(scores: Scores) -> tuple[float | None, float | None]:
     good, bad = len(scores.good), len(scores.bad)
     if not good or not bad:
         return None, None
-    auroc = float(mannwhitneyu(scores.bad, scores.good).statistic) / (good * bad)
     # Fail from each score up, the highest first.
     thresholds = np.nextafter(np.unique(np.concatenate([scores.good, scores.bad]))[::-1], -np.inf)
     overkill, escape = count_wrong(thresholds, scores)
     caught = bad - escape
     gained = np.diff(caught, prepend=0) / bad
-    return auroc, float((gained * caught / (caught + overkill)).sum())
+    return auroc(scores.good, scores.bad), float((gained * caught / (caught + overkill)).sum())
 
 
 def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
@@ -242,8 +242,8 @@ def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
     return {name: baseline for name, baseline in found.items() if baseline} or None
 
 
-def _fingerprint(images: Sequence[Scored]) -> str | None:
-    """Hash the sorted contents; None without images."""
+def _fingerprint(images: Sequence[ScoredImage]) -> str | None:
+    """Hash the sorted digests of images; None without images."""
     if not images:
         return None
     return hashlib.sha256("\n".join(sorted(scored.digest for scored in images)).encode()).hexdigest()

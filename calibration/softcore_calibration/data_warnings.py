@@ -1,4 +1,4 @@
-"""Doubts: what may be wrong with the images that a threshold was calibrated on."""
+"""Data warnings: what may be wrong with the images that a threshold is calibrated on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.compression import compare_traces, measure_traces
 from softcore_runtime.images.traces import Traces
+from softcore_runtime.separation import auroc
 
 from softcore_calibration.data.scoring import Scored, Scoring, read_again
 from softcore_calibration.objectives import Scores
@@ -25,17 +26,23 @@ __all__ = [
     "warn_of_compression",
 ]
 
-_SURE = 0.001  # p, of a difference that is told
-_FAR = 1.25  # times, of medians that are told to differ
+_SIGNIFICANT = 0.001  # p-value of a difference that is reported
+_DRIFTED = 1.25  # ratio of medians that is reported
 _NEAR = 0.25  # of the usual distance between two images of the product
-_MOST = 0.5  # of the patches above the threshold: no defect covers so much
-_NAMED = 5
-_LOOKED_AT = 12  # images, for traces of compression
+_MOST = 0.5  # share of the patches above the threshold that no defect covers
+_NAMED = 5  # images in one line
+_SAMPLED = 12  # images whose traces of compression are measured
 
 
 @dataclass(frozen=True)
 class DataWarning:
-    """One thing to know: `words` for a person, the `names` of the images it is about."""
+    """Something that may be wrong with the images.
+
+    Attributes:
+        kind: one word.
+        words: the warning for a person.
+        names: of the images that it is about.
+    """
 
     kind: str
     words: str
@@ -48,28 +55,28 @@ class DataWarning:
 
 
 def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning]:
-    """Look for what would make a threshold mislead.
+    """Find properties of the images that would make a threshold misleading.
 
     Args:
         scoring: the scored images.
-        training: what the bundle knows of its training images.
+        training: what the bundle knows about its training images.
     """
     scores = Scores(*(np.array([s.score for s in some]) for some in (scoring.good, scoring.bad)))
     found: list[DataWarning] = []
 
-    def tell(kind: str, words: str, names: Sequence[str] = ()) -> None:
+    def warn(kind: str, words: str, names: Sequence[str] = ()) -> None:
         found.append(DataWarning(kind, words, tuple(names)))
 
     if scoring.unread:
-        tell("unread", f"{_count(scoring.unread)} could not be read, left out", scoring.unread)
+        warn("unread", f"{_count(scoring.unread)} could not be read, left out", scoring.unread)
     if scoring.repeated:
-        tell(
+        warn(
             "repeated",
             f"{_count(scoring.repeated)} with the content of another, not counted",
             scoring.repeated,
         )
     if scoring.contradicted:
-        tell(
+        warn(
             "contradicted",
             f"{_count(scoring.contradicted)} given both as good and as bad; the first word counts",
             scoring.contradicted,
@@ -77,7 +84,7 @@ def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning
     strange = [s.name for s in (*scoring.good, *scoring.bad) if s.spread > _MOST]
     if strange:
         are = "is" if len(strange) == 1 else "are"
-        tell(
+        warn(
             "strange",
             f"{_count(strange)} {are} unlike anything in training nearly everywhere; another product, "
             "another light?",
@@ -85,7 +92,7 @@ def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning
         )
     near = find_near_duplicates(scoring.good, training)
     if near:
-        tell(
+        warn(
             "near",
             f"{_count(near)} given as good can hardly be told from training images, so the scores are too "
             "low to tell of new parts",
@@ -94,8 +101,8 @@ def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning
     if len(scores.good) and len(training.scores) > 1:
         ratio = float(np.median(scores.good) / max(np.median(training.scores), 1e-30))
         p = float(mannwhitneyu(scores.good, training.scores).pvalue)
-        if p < _SURE and not 1 / _FAR < ratio < _FAR:
-            tell(
+        if p < _SIGNIFICANT and not 1 / _DRIFTED < ratio < _DRIFTED:
+            warn(
                 "drift",
                 f"the good images score {ratio:.2f} times what the training images did (medians): "
                 + (
@@ -108,30 +115,30 @@ def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning
         low = int((scores.bad <= scores.good[-1]).sum())
         high = int((scores.good >= scores.bad[0]).sum())
         if low:
-            tell(
+            warn(
                 "overlap",
                 f"the classes overlap: {high} of {len(scores.good)} good and {low} of {len(scores.bad)} "
                 "bad images have scores that both kinds have; no threshold tells these apart",
             )
     if 0 < len(scores.bad) < 10:
         say = "1 bad image says" if len(scores.bad) == 1 else f"{len(scores.bad)} bad images say"
-        tell("few", f"{say} next to nothing of how many defects escape: see the interval")
+        warn("few", f"{say} next to nothing of how many defects escape: see the interval")
     return found
 
 
-def warn_of_compression(scored: Sequence[Scored], known: Traces | None) -> DataWarning | None:
-    """Look whether images came another way than the training images: as JPEG or video, or smoothed.
+def warn_of_compression(scored: Sequence[ScoredImage], known: Traces | None) -> DataWarning | None:
+    """Warn if images are compressed or smoothed otherwise than the training images.
 
     Args:
         scored: the images; a dozen of them are read again.
-        known: what the bundle knows of its training images.
+        known: the traces of compression in the training images; None if they aren't known.
     """
     if known is None:
         return None
-    chosen = np.unique(np.linspace(0, max(0, len(scored) - 1), _LOOKED_AT).astype(int)) if scored else ()
+    chosen = np.unique(np.linspace(0, max(0, len(scored) - 1), _SAMPLED).astype(int)) if scored else ()
     traces = []
     for number in chosen:
-        with contextlib.suppress(FrameError, ImageError):  # its file has gone since
+        with contextlib.suppress(FrameError, ImageError):  # its file is missing by now
             image = read_again(scored[number])
             if image is not None:
                 traces.append(measure_traces(image))
@@ -154,13 +161,13 @@ def refuse_swapped(scores: Scores, data_warnings: Sequence[DataWarning] = ()) ->
     if not len(scores.good) or not len(scores.bad):
         return
     test = mannwhitneyu(scores.bad, scores.good, alternative="less")
-    auroc = float(test.statistic) / (len(scores.good) * len(scores.bad))
+    area = auroc(scores.good, scores.bad)
     strange = "".join(
         f" ({data_warning})" for data_warning in data_warnings if data_warning.kind == "strange"
     )
-    if auroc < 0.5 and (float(test.pvalue) < _SURE or (auroc == 0 and len(scores.good) > 1)):
+    if area < 0.5 and (float(test.pvalue) < _SURE or (area == 0 and len(scores.good) > 1)):
         raise DataError(
-            f"the images given as good score higher than those given as bad (AUROC {auroc:.3f}): "
+            f"the images given as good score higher than those given as bad (AUROC {area:.3f}): "
             f"are they the wrong way round?{strange}"
         )
 
@@ -182,7 +189,7 @@ def _unroll(thumbnails: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _nearest(
     some: NDArray[np.float32], others: NDArray[np.float32], apart: bool = False
 ) -> NDArray[np.float32]:
-    """Measure how far the nearest of `others` is, float32 `[S]`; `apart` from oneself."""
+    """Measure the distance to the nearest of `others`, float32 `[S]`; `apart` leaves out the row itself."""
     squares = np.einsum("nd,nd->n", others, others)
     found = []
     for start in range(0, len(some), 256):
