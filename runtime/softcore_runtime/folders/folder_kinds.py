@@ -37,7 +37,7 @@ _NAMES = {
     FolderKind.BAD: "bad ng nok ko nio notok notgood fail failed anomaly anomalies anomalous abnormal",
     FolderKind.MASK: "groundtruth groundtruths gt gts mask masks label labels annotation annotations "
     "segmentation segmentations segmask segmasks defectmask defectmasks anomalymask anomalymasks",
-    FolderKind.IMAGES: "image images img imgs rgb image images photo photos",
+    FolderKind.IMAGES: "image images img imgs rgb picture pictures photo photos",
     FolderKind.DATA: "data",
     FolderKind.DEPTH: "xyz depth pointcloud pointclouds pcd ply",
 }
