@@ -7,7 +7,8 @@ from typing import Final
 
 __all__ = ["INVALID_KINDS", "find_kind"]
 
-# The first that matches; a reason may name a second one after the first, and quote a file's name.
+# The first that matches; a reason may name a second one after the first, and quote a file's name. Ledgers
+# written up to 0.1 say "picture" for an image.
 _PATTERNS: Final = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
@@ -16,15 +17,15 @@ _PATTERNS: Final = tuple(
         ("overflow", r"^too many triggers\b"),
         ("stopped", r"^the line was stopped\b|^the recording has come to its end\b"),
         ("internal", r"^internal error\b|^the score is\b|\bNaN or infinity\b"),
-        ("frozen", r"^the image has not changed\b"),
-        ("black", r"^the image is black\b"),
+        ("frozen", r"^the (image|picture) has not changed\b"),
+        ("black", r"^the (image|picture) is black\b"),
         ("dark", r"^too dark\b"),
         ("bright", r"^too bright\b"),
         ("flat", r"^without contrast\b"),
         ("blurred", r"^blurred\b"),
-        ("size", r"\btoo small\b|^a frame must\b|^the image has\b"),
+        ("size", r"\btoo small\b|^a frame must\b|^the (image|picture) has\b"),
         ("camera", r"^no new frame\b|\b(camera|stream|pipeline)\b"),
-        ("unreadable", r"\bcan't (be read|decode)|\bempty\b|\bcut off\b|\bnot an image\b"),
+        ("unreadable", r"\bcan't (be read|decode)|\bempty\b|\bcut off\b|\bnot (an image|a picture)\b"),
     )
 )
 _OTHER = "other"
