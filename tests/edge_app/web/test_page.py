@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -141,15 +142,15 @@ def test_every_word_of_the_page_is_in_the_catalogue() -> None:
     catalogue = json.loads((PAGE / "catalogue.en.json").read_text())
     page = (PAGE / "index.html").read_text()
     shifts = PAGE.with_name("shifts")
-    texts = [*PAGE.glob("*.js"), shifts / "report.html.j2", shifts / "report.py"]
+    texts = [*PAGE.rglob("*.js"), shifts / "report.html.j2", shifts / "report.py"]
     scripts = "\n".join(path.read_text() for path in texts)
     wanted = set(re.findall(r'data-(?:word|label)="([^"]+)"', page)) | set(
-        re.findall(r'\bsay\(\s*(?:language, )?"([^"]+)"(?! ~)', scripts)
+        re.findall(r'\btranslate\(\s*(?:language, )?"([^"]+)"(?! ~)', scripts)
     )
     assert wanted - set(catalogue) == set()
     # The others are named by a part that is put together: `decision.${...}`.
     stems = set(re.findall(r"`([a-z-]+\.(?:[a-z]+\.)?)\$\{", scripts))
-    stems |= set(re.findall(r'\bsay\("([a-z]+\.)" ~', scripts))
+    stems |= set(re.findall(r'\btranslate\("([a-z]+\.)" ~', scripts))
     quoted = set(re.findall(r'"([a-z-]+(?:\.[\w.-]+)?)"', scripts))
     unused = {key for key in set(catalogue) - wanted - quoted if not key.startswith(tuple(stems))}
     assert unused == set()
@@ -162,8 +163,8 @@ def test_it_needs_nothing_from_elsewhere_and_nothing_inline(back: PageBack) -> N
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\son\w+=|https?://", answer.text)
-    for path in PAGE.iterdir():
-        got = httpx.get(f"{back.url}static/{path.name}")
+    for path in filter(Path.is_file, PAGE.rglob("*")):
+        got = httpx.get(f"{back.url}static/{path.relative_to(PAGE)}")
         assert got.content == path.read_bytes()
         assert "content-security-policy" in got.headers
 
@@ -203,7 +204,7 @@ def test_a_burst_is_counted_to_the_last_part(back: PageBack, show: Callable[...,
     assert shown.page.evaluate("document.querySelectorAll('*').length") == nodes
     last = [row["decision"] for row in back.rows[-50:]]
     for decision in set(last) - {"PASS"}:
-        expect(shown.page.locator(f"#history [data-decision={decision}]")).not_to_have_count(0)
+        expect(shown.page.locator(f"#history-bar [data-decision={decision}]")).not_to_have_count(0)
 
 
 def test_counts_hold_without_a_status(back: PageBack, show: Callable[..., Shown]) -> None:
@@ -320,12 +321,14 @@ def test_indicators_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
     )
 
 
-def test_the_strip_opens_a_part_and_one_touch_marks_it(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_the_history_bar_opens_a_part_and_one_touch_marks_it(
+    back: PageBack, show: Callable[..., Shown]
+) -> None:
     for place in range(60):
         back.decide("FAIL" if place == 30 else "PASS", part=NASTY if place == 30 else None)
     shown = show(back)
     page = shown.page
-    fault = page.locator("#history [data-decision=FAIL]")
+    fault = page.locator("#history-bar [data-decision=FAIL]")
     expect(fault).to_have_count(1)
     fault.click()
     part = page.locator("#part")
@@ -460,12 +463,12 @@ def test_parts_are_found_by_what_they_are(back: PageBack, show: Callable[..., Sh
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("1.10 \u00d7 threshold")
     page.get_by_role("combobox", name="Score").select_option("any")
-    page.get_by_role("combobox", name="DeliveryOffsets").select_option("good")
+    page.get_by_role("combobox", name="Marks").select_option("good")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("was good")
-    page.get_by_role("combobox", name="DeliveryOffsets").select_option("bad")
+    page.get_by_role("combobox", name="Marks").select_option("bad")
     expect(page.locator("#found")).to_have_text("No part was found.")
-    page.get_by_role("combobox", name="DeliveryOffsets").select_option("")
+    page.get_by_role("combobox", name="Marks").select_option("")
     page.get_by_role("combobox", name="Time").select_option("yesterday")
     expect(page.locator("#found")).to_have_text("No part was found.")
     page.get_by_role("combobox", name="Time").select_option("custom")
@@ -554,17 +557,17 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
     shown.view("set-up")
     page = shown.page
     page.get_by_role("button", name="capsule").click()
-    page.locator("#sure").get_by_role("button", name="Cancel").click()
+    page.locator("#confirmation").get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="capsule").click()
-    expect(page.locator("#sure")).to_contain_text(
+    expect(page.locator("#confirmation")).to_contain_text(
         "From the next trigger on capsule decides, in place of pill."
     )
-    page.locator("#sure").get_by_role("button", name="Change").click()
+    page.locator("#confirmation").get_by_role("button", name="Change").click()
     shown.unlock()
     expect(page.get_by_role("button", name="capsule")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#recipe-state")).to_have_text("capsule decides.")
     page.get_by_role("button", name="Stop").click()
-    page.locator("#sure").get_by_role("button", name="Stop").click()
+    page.locator("#confirmation").get_by_role("button", name="Stop").click()
     expect(page.locator("#run-state")).to_contain_text("left is stopped")
     expect(page.get_by_role("button", name="Trigger once")).to_be_disabled()
     expect(page.locator("#status-bar .indicator").first).to_have_attribute("data-state", "warn")
@@ -578,7 +581,7 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
     back.refusal = "capsule: its self-test failed"
     shown.refusals = True
     page.get_by_role("button", name="pill blue").click()
-    page.locator("#sure").get_by_role("button", name="Change").click()
+    page.locator("#confirmation").get_by_role("button", name="Change").click()
     expect(page.locator("#recipe-state")).to_have_text("capsule: its self-test failed")
 
 
@@ -608,9 +611,9 @@ def test_a_threshold_is_tried_on_the_last_parts_before_it_is_set(
     page.get_by_role("spinbutton", name="New threshold").fill("11")
     expect(cells).to_have_text(["", "2", "3", "1", "4"])
     page.get_by_role("button", name="Apply").click()
-    expect(page.locator("#sure")).to_contain_text("Of the last 5 parts 4 would have failed; 3 did.")
+    expect(page.locator("#confirmation")).to_contain_text("Of the last 5 parts 4 would have failed; 3 did.")
     assert back.threshold == 12
-    page.locator("#sure").get_by_role("button", name="Apply").click()
+    page.locator("#confirmation").get_by_role("button", name="Apply").click()
     shown.unlock()
     expect(page.locator("#threshold-state")).to_have_text("The threshold is 11; it was 12.")
     expect(page.locator("#threshold-now")).to_have_text("Now 11")
@@ -629,7 +632,7 @@ def test_a_grey_zone_has_two_ends(serve: Callable[..., PageBack], show: Callable
     page.get_by_role("spinbutton", name="FAIL above").fill("13")
     expect(page.locator("#threshold-table td")).to_have_text(["", "0", "1", "0", "0", "0", "1"])
     page.get_by_role("button", name="Apply").click()
-    page.locator("#sure").get_by_role("button", name="Apply").click()
+    page.locator("#confirmation").get_by_role("button", name="Apply").click()
     shown.unlock()
     expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 13")
 
@@ -799,12 +802,12 @@ def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> N
         if at[0] != "BODY":
             assert at[1] >= 3, at
             reached.add(at[0])
-    assert {"live", "look-back", "status-bar", "menu", "enlarge", "shown", "which", "history"} <= reached
-    strip = page.locator("#history")
-    strip.focus()
+    assert {"live", "look-back", "status-bar", "menu", "enlarge", "shown", "which", "history-bar"} <= reached
+    bar = page.locator("#history-bar")
+    bar.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    expect(strip).to_have_attribute("aria-valuetext", re.compile("^FAIL"))
+    expect(bar).to_have_attribute("aria-valuetext", re.compile("^FAIL"))
     back.decide("PASS")  # it doesn't move away under the finger
     page.keyboard.press("Enter")
     expect(page.locator("#part-title")).to_have_text("Part 100008: FAIL")

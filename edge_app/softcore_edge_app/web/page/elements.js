@@ -1,4 +1,4 @@
-// Elements: finding, making and writing parts of the page; nothing that came from the line is taken for HTML.
+// Elements: find, make and change elements of the page; no text of the line is ever parsed as HTML.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -12,10 +12,10 @@ export function element(tag, attributes = {}, ...children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an image of one of the symbols in index.html. */
-export function symbol(name, look) {
+/** Make an SVG element that shows one of the symbols in index.html. */
+export function symbol(name, className) {
   const made = document.createElementNS(SVG, "svg");
-  made.setAttribute("class", look);
+  made.setAttribute("class", className);
   made.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
   use.setAttribute("href", `#${name}`);
@@ -23,24 +23,24 @@ export function symbol(name, look) {
   return made;
 }
 
-/** Write a text where it has changed, or a screen reader would say it again and again. */
-export function write(node, text) {
+/** Set a text, only if it has changed: a screen reader would read it out again. */
+export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Set an attribute where it has changed. */
-export function set(node, name, value) {
+/** Set an attribute, only if it has changed. */
+export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
 /** Show a symbol, or none. */
-export function draw(svg, name) {
+export function setSymbol(svg, name) {
   svg.toggleAttribute("hidden", !name);
-  if (name) set(svg.firstElementChild, "href", `#${name}`);
+  if (name) setAttribute(svg.firstElementChild, "href", `#${name}`);
 }
 
-/** Say how something went; `bad` in the colour of problems. */
-export function report(node, text, bad = false) {
-  write(node, text);
-  node.classList.toggle("bad", bad);
+/** Show the outcome of an action; an error is in the colour of errors. */
+export function showMessage(node, text, isError = false) {
+  setText(node, text);
+  node.classList.toggle("bad", isError);
 }

@@ -1,147 +1,148 @@
-// Event stream: the line's events and status, the last parts of each camera, and whether any of it is still new.
-import { permit, read } from "./line.js";
+// Event stream: the line's events and status, the last parts of each camera, and whether any of it is recent.
+import { allowChanges, getJson } from "./api.js";
 import { Tally } from "./tally.js";
 
 export const KEPT = 200; // parts of each camera
-const POLL = 3000; // milliseconds; the indicators and rates, and the proof that the line is there
-const PATIENCE = 5000;
+const POLL = 3000; // milliseconds between two requests for the status, which also proves that the line is there
+const TIMEOUT = 5000; // milliseconds
 const STALE = 6; // seconds
 
-/** What is known of the line. `eventStream` tells by events what of it is new: decision, status, note, camera, age. */
+/** What is known of the line. `eventStream` dispatches what changes: decision, status, note, camera, age. */
 export const line = { status: null, camera: null, tally: new Tally(), parts: new Map() };
 export const eventStream = new EventTarget();
 
-const tell = (kind, detail = null) => eventStream.dispatchEvent(new CustomEvent(kind, { detail }));
+const dispatch = (kind, detail = null) => eventStream.dispatchEvent(new CustomEvent(kind, { detail }));
 
 let source = null;
-let again = null;
-let heard = null; // when something last came from the line
-let asking = false;
-let seen = 0; // the number of the last decision that came, or needn't come, as an event
-let due = 0; // the number that must have come by the next status
-let fresh = true; // what a stream that just began needn't bring
+let retry = null;
+let lastContact = null; // when something last came from the line
+let requesting = false;
+let received = 0; // number of the last decision that came as an event, or needn't come as one
+let expected = 0; // number of the decision that must have come by the next status
+let justOpened = true; // a stream that has just begun doesn't repeat what was decided before
 
-/** How many seconds ago the line was last heard; null where it never was. */
-export const silence = () => (heard === null ? null : (performance.now() - heard) / 1000);
-export const stale = () => heard === null || silence() > STALE;
-export const camera = () => line.status?.cameras.find((one) => one.name === line.camera) ?? null;
-/** The last parts of the chosen camera, the oldest first. */
-export const parts = () => line.parts.get(line.camera) ?? [];
+/** Return the seconds since the line was last heard of; null if it never was. */
+export const secondsSilent = () => (lastContact === null ? null : (performance.now() - lastContact) / 1000);
+export const isStale = () => lastContact === null || secondsSilent() > STALE;
+export const currentCamera = () => line.status?.cameras.find((one) => one.name === line.camera) ?? null;
+/** Return the last parts of the chosen camera, the oldest first. */
+export const currentParts = () => line.parts.get(line.camera) ?? [];
 
-function hear() {
-  const was = stale();
-  heard = performance.now();
-  if (was) tell("age");
+function noteContact() {
+  const was = isStale();
+  lastContact = performance.now();
+  if (was) dispatch("age");
 }
 
-function take(part) {
+function addPart(part) {
   const list = line.parts.get(part.camera) ?? [];
   line.parts.set(part.camera, list);
   if (list.some((one) => one.trigger === part.trigger)) return;
   list.push(part);
   if (list.length > KEPT) list.shift();
-  seen = Math.max(seen, part.seq);
-  if (!line.tally.add(part)) ask();
-  tell("decision", part);
+  received = Math.max(received, part.seq);
+  if (!line.tally.add(part)) requestStatus();
+  dispatch("decision", part);
 }
 
-function settle(status) {
-  hear();
+function applyStatus(status) {
+  noteContact();
   const { seq, run } = status.shift;
   const restarted = line.status !== null && line.status.shift.run !== run;
   if (restarted) {
     line.parts.clear();
-    seen = due = 0;
+    received = expected = 0;
   }
-  if (fresh || restarted) seen = Math.max(seen, seq);
-  const dead = due > seen; // without an error: a cable that was pulled, a proxy that forgot it
-  due = seq;
-  fresh = false;
+  if (justOpened || restarted) received = Math.max(received, seq);
+  const dead = expected > received; // a stream may die without an error: a pulled cable, a proxy
+  expected = seq;
+  justOpened = false;
   line.status = status;
-  permit(status.token);
+  allowChanges(status.token);
   line.tally.settle(status.shift);
-  if (!status.cameras.some((one) => one.name === line.camera)) choose(status.cameras[0]?.name ?? null);
-  tell("status");
-  if (dead) open();
-  else if (restarted) fill();
+  if (!status.cameras.some((one) => one.name === line.camera)) chooseCamera(status.cameras[0]?.name ?? null);
+  dispatch("status");
+  if (dead) openStream();
+  else if (restarted) loadParts();
 }
 
-/** Ask for the status now. */
-export async function ask() {
-  if (asking) return;
-  asking = true;
+/** Request the status now. */
+export async function requestStatus() {
+  if (requesting) return;
+  requesting = true;
   try {
-    settle(await read("api/status", {}, PATIENCE));
+    applyStatus(await getJson("api/status", {}, TIMEOUT));
   } catch {
-    // The age tells.
+    // `isStale` shows it.
   } finally {
-    asking = false;
+    requesting = false;
   }
 }
 
-/** Look at another camera. */
-export function choose(name) {
+/** Show another camera. */
+export function chooseCamera(name) {
   line.camera = name;
-  tell("camera");
+  dispatch("camera");
 }
 
-async function fill() {
+/** Load the last parts from the ledger, before those that came as events. */
+async function loadParts() {
   if (!line.status?.ledger) return;
   try {
     for (const { name } of line.status.cameras) {
-      const { rows } = await read("api/decisions", { camera: name, limit: KEPT });
+      const { rows } = await getJson("api/decisions", { camera: name, limit: KEPT });
       const older = rows.reverse();
-      const there = new Set(older.map((row) => row.trigger));
+      const known = new Set(older.map((row) => row.trigger));
       const newest = older.at(-1)?.number ?? 0;
-      const newer = (line.parts.get(name) ?? []).filter((part) => !there.has(part.trigger) && (part.number ?? Infinity) > newest);
+      const newer = (line.parts.get(name) ?? []).filter((part) => !known.has(part.trigger) && (part.number ?? Infinity) > newest);
       line.parts.set(name, [...older, ...newer].slice(-KEPT));
     }
-    tell("camera");
+    dispatch("camera");
   } catch {
-    // What comes from now on is shown all the same.
+    // What comes from now on is shown without them.
   }
 }
 
-function listen() {
-  clearTimeout(again);
+function connect() {
+  clearTimeout(retry);
   source?.close();
   source = new EventSource("api/events");
   source.addEventListener("open", () => {
-    hear();
-    fresh = true;
-    ask(); // what was decided while nobody listened
+    noteContact();
+    justOpened = true;
+    requestStatus(); // counts what was decided while the stream was closed
   });
   const on = (kind, act) =>
     source.addEventListener(kind, (event) => {
-      hear();
+      noteContact();
       act(JSON.parse(event.data));
     });
-  on("decision", take);
-  on("dropped", ask);
-  on("status", settle);
-  on("note", (note) => tell("note", note));
+  on("decision", addPart);
+  on("dropped", requestStatus);
+  on("status", applyStatus);
+  on("note", (note) => dispatch("note", note));
   source.addEventListener("error", () => {
-    // It comes back by itself, with the last event's id, unless it was answered with an error.
-    if (source.readyState === EventSource.CLOSED) again = setTimeout(listen, POLL);
+    // The browser reconnects by itself, with the last event's id, unless the answer was an error.
+    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, POLL);
   });
 }
 
-/** Begin to listen, or begin anew. */
-export async function open() {
-  listen();
-  await ask();
-  await fill();
+/** Open the stream, or open it anew. */
+export async function openStream() {
+  connect();
+  await requestStatus();
+  await loadParts();
 }
 
 setInterval(() => {
   if (document.hidden) return;
-  ask();
+  requestStatus();
 }, POLL);
-setInterval(() => tell("age"), 1000);
-// A browser has six connections to one line for all its pages: a page that nobody sees holds none.
+setInterval(() => dispatch("age"), 1000);
+// A browser has six connections to one line for all its pages: a hidden page keeps none.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    clearTimeout(again);
+    clearTimeout(retry);
     source?.close();
-  } else open();
+  } else openStream();
 });

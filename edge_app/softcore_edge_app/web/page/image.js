@@ -1,45 +1,45 @@
-// Image: one place on the page where a part's image is shown, without a flicker, and never more than it can carry.
-import { write } from "./elements.js";
+// Image: a place on the page that shows a part's image, without flicker, and no more images than can be shown.
+import { setText } from "./elements.js";
 
-const PAUSE = 250; // milliseconds between two images: nobody looks at more, and the line has better to do
+const PAUSE = 250; // milliseconds between two images: nobody looks at more, and the line needs its time
 
-/** Where a part's image is; null where there is none of that kind. */
-export function locate(part, kind) {
+/** Return the URL of a part's image; null if there is none of that kind. */
+export function imageUrl(part, kind) {
   if (!part.picture) return null;
-  const there = kind === "map" && part.x === null ? "overlay" : kind;
-  return `api/pictures/${encodeURIComponent(part.trigger)}/${there}`;
+  const existing = kind === "map" && part.x === null ? "overlay" : kind;
+  return `api/pictures/${encodeURIComponent(part.trigger)}/${existing}`;
 }
 
-export class Stage {
+export class ImageView {
   #front;
   #back;
   #without;
-  #shown = () => {};
+  #onShown = () => {};
   #wanted = null;
   #busy = false;
 
-  /** `figure` has two images, and a place for what is said where there is no image. */
-  constructor(figure, shown = () => {}) {
+  /** `figure` has two images, and an element for the words if there is no image. */
+  constructor(figure, onShown = () => {}) {
     [this.#front, this.#back] = figure.querySelectorAll("img");
     this.#without = figure.querySelector(".without");
-    this.#shown = shown;
+    this.#onShown = onShown;
   }
 
-  /** Show an image, as soon as the one before it is there; `url` null shows the words. */
+  /** Show an image, as soon as the one before it is loaded; `url` null shows the words. */
   show(url, alt, words, subject = null) {
     if (this.#wanted?.url === url && this.#wanted.words === words && this.#wanted.subject === subject) return;
     this.#wanted = { url, alt, words, subject };
-    if (!this.#busy) this.#next();
+    if (!this.#busy) this.#showWanted();
   }
 
-  async #next() {
+  async #showWanted() {
     this.#busy = true;
     for (let done = null; done !== this.#wanted; ) {
       done = this.#wanted;
-      const there = done.url !== null && (await this.#load(done));
-      this.#front.hidden = !there;
-      write(this.#without, there ? "" : done.words);
-      this.#shown(done.subject);
+      const loaded = done.url !== null && (await this.#load(done));
+      this.#front.hidden = !loaded;
+      setText(this.#without, loaded ? "" : done.words);
+      this.#onShown(done.subject);
       if (done.url !== null) await new Promise((go) => setTimeout(go, PAUSE));
     }
     this.#busy = false;
@@ -51,7 +51,7 @@ export class Stage {
     try {
       await this.#back.decode();
     } catch {
-      return false; // it is gone by now
+      return false; // it has been deleted meanwhile
     }
     this.#front.hidden = true;
     [this.#front, this.#back] = [this.#back, this.#front];

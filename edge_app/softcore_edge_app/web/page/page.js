@@ -1,45 +1,45 @@
-// The operator's page: its views, keys and colours. What the line says comes from event_stream.js.
-import { $, element, set, write } from "./elements.js";
+// The operator's page: its views, keys and colours. Everything about the line comes from event_stream.js.
+import { $, element, setAttribute, setText } from "./elements.js";
 import "./focus.js";
 import "./status_bar.js";
-import { refresh } from "./threshold.js";
-import * as live from "./live.js";
-import * as lookBack from "./look_back.js";
-import { camera, choose, line, eventStream, open, silence, stale } from "./event_stream.js";
-import * as reports from "./reports.js";
-import * as setUp from "./set_up.js";
-import { preferred, say, speak } from "./words.js";
+import { refresh } from "./views/threshold.js";
+import * as liveView from "./views/live.js";
+import * as historyView from "./views/history.js";
+import { chooseCamera, currentCamera, eventStream, isStale, line, openStream, secondsSilent } from "./event_stream.js";
+import * as reportsView from "./views/reports.js";
+import * as operatorView from "./views/operator.js";
+import { loadLanguage, preferredLanguage, translate } from "./catalogue.js";
 
-const VIEWS = { live, "look-back": lookBack, "set-up": setUp, reports };
-const THEME = "softcore.theme";
+const VIEWS = { live: liveView, "look-back": historyView, "set-up": operatorView, reports: reportsView }; // by their hash
+const STORAGE_KEY = "softcore.theme";
 
 // --- Views -------------------------------------------------------------------------------------------
 
 const current = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "live");
 
-function show() {
+function showView() {
   const shown = current();
   for (const name of Object.keys(VIEWS)) $(name).hidden = name !== shown;
   for (const button of document.querySelectorAll("[data-view]")) {
     if (button.dataset.view === shown) button.setAttribute("aria-current", "page");
     else button.removeAttribute("aria-current");
   }
-  title();
+  showTitle();
   VIEWS[shown].enter();
   if (shown === "set-up") refresh();
 }
 
-function title() {
-  write($("title"), say(`nav.${current()}`));
-  document.title = ["SoftCore", line.camera, say(`nav.${current()}`)].filter(Boolean).join(" · ");
+function showTitle() {
+  setText($("title"), translate(`nav.${current()}`));
+  document.title = ["SoftCore", line.camera, translate(`nav.${current()}`)].filter(Boolean).join(" · ");
 }
 
 for (const button of document.querySelectorAll("[data-view]")) {
   button.addEventListener("click", () => (location.hash = button.dataset.view));
 }
-addEventListener("hashchange", show);
+addEventListener("hashchange", showView);
 
-// --- Cameras, and how old the eventStream is ----------------------------------------------------------------
+// --- Cameras, and the age of what is shown ---------------------------------------------------------------
 
 function showCameras() {
   const { cameras } = line.status;
@@ -49,31 +49,31 @@ function showCameras() {
     $("cameras").replaceChildren(
       ...cameras.map(({ name }) => {
         const button = element("button", { type: "button" }, name);
-        button.addEventListener("click", () => choose(name));
+        button.addEventListener("click", () => chooseCamera(name));
         return button;
       }),
     );
   }
   for (const [place, button] of [...$("cameras").children].entries()) {
-    set(button, "aria-pressed", String(cameras[place].name === line.camera));
+    setAttribute(button, "aria-pressed", String(cameras[place].name === line.camera));
     button.classList.toggle("faulty", cameras[place].fault !== null);
   }
 }
 
 function showAge() {
-  const old = stale();
+  const old = isStale();
   document.body.classList.toggle("old", old);
   $("stale").hidden = !old;
-  const seconds = silence();
-  if (old) write($("stale"), seconds === null ? say("stale.never") : say("stale", { seconds: Math.floor(seconds) }));
+  const seconds = secondsSilent();
+  if (old) setText($("stale"), seconds === null ? translate("stale.never") : translate("stale", { seconds: Math.floor(seconds) }));
 }
 
 for (const kind of ["status", "camera"]) eventStream.addEventListener(kind, () => line.status && showCameras());
-eventStream.addEventListener("camera", title);
+eventStream.addEventListener("camera", showTitle);
 eventStream.addEventListener("age", showAge);
 let first = true;
 eventStream.addEventListener("status", () => {
-  if (first) show(); // there is something to look back at, or set up
+  if (first) showView(); // its views need a status
   first = false;
 });
 
@@ -87,12 +87,12 @@ $("help-open").addEventListener("click", () => $("help").showModal());
 
 const nextCamera = () => {
   const names = line.status?.cameras.map(({ name }) => name) ?? [];
-  if (names.length > 1) choose(names[(names.indexOf(camera().name) + 1) % names.length]);
+  if (names.length > 1) chooseCamera(names[(names.indexOf(currentCamera().name) + 1) % names.length]);
 };
-// Nothing here changes anything on the line: a scanner types whatever is on a label.
+// No key changes anything on the line: a scanner types whatever is on a label.
 const KEYS = {
-  m: () => live.turn("shown"),
-  f: () => live.turn("which"),
+  m: () => liveView.toggle("shown"),
+  f: () => liveView.toggle("which"),
   c: nextCamera,
   s: () => $("state").showModal(),
   o: () => $("options").showModal(),
@@ -114,31 +114,31 @@ function listKeys() {
   $("shortcuts").replaceChildren(
     ...rows.flatMap(([keys, word]) => [
       element("dt", {}, ...keys.split(" ").map((key) => element("kbd", {}, key))),
-      element("dd", {}, say(`help.${word}`)),
+      element("dd", {}, translate(`help.${word}`)),
     ]),
   );
 }
 
 // --- Language and colours ----------------------------------------------------------------------------
 
-function colour(theme) {
+function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  localStorage.setItem(THEME, theme);
+  localStorage.setItem(STORAGE_KEY, theme);
   document.dispatchEvent(new Event("theme"));
 }
 
 for (const input of $("options").querySelectorAll("input")) {
-  input.addEventListener("change", () => (input.name === "theme" ? colour(input.value) : speak(input.value, true)));
+  input.addEventListener("change", () => (input.name === "theme" ? setTheme(input.value) : loadLanguage(input.value, true)));
 }
 document.addEventListener("language", () => {
   document.querySelector(`input[name=language][value=${document.documentElement.lang}]`).checked = true;
   listKeys();
   showAge();
-  show();
+  showView();
 });
 
-const theme = localStorage.getItem(THEME) === "dark" ? "dark" : "light"; // halls are bright
+const theme = localStorage.getItem(STORAGE_KEY) === "dark" ? "dark" : "light"; // halls are bright
 document.querySelector(`input[name=theme][value=${theme}]`).checked = true;
-colour(theme);
-await speak(preferred());
-await open();
+setTheme(theme);
+await loadLanguage(preferredLanguage());
+await openStream();

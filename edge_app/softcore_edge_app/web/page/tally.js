@@ -1,4 +1,4 @@
-// Tally: the counts of the shift, exact whatever of the stream was missed: the line's own, and what came since.
+// Tally: the counts of the shift, exact even if events are missed: the line's own counts, and what came since.
 
 const MOST = 4000; // decisions that may be ahead of the last status
 const NOTHING = { PASS: 0, REVIEW: 0, FAIL: 0, INVALID: 0 };
@@ -7,7 +7,7 @@ export class Tally {
   #shift = null;
   #since = []; // decisions after those that the shift counts, in order
 
-  /** Take a decision; false where one before it is missing, and the line's status should be asked for. */
+  /** Add a decision; returns false if one before it is missing, and the status should be requested. */
   add(part) {
     if (this.#shift === null || part.seq <= this.#shift.seq) return true; // the line has counted it
     const last = this.#since.at(-1)?.seq ?? this.#shift.seq;
@@ -17,14 +17,14 @@ export class Tally {
     return part.seq === last + 1;
   }
 
-  /** Take the line's counts; they hold all decisions up to their own `seq`. */
+  /** Set the line's counts, which include all decisions up to their own `seq`. */
   settle(shift) {
     const restarted = this.#shift !== null && shift.run !== this.#shift.run;
     this.#shift = shift;
     this.#since = restarted ? [] : this.#since.filter((part) => part.seq > shift.seq);
   }
 
-  /** The counts of a camera, or of all where it is null. */
+  /** Return the counts of a camera, or of all if it is null. */
   count(camera = null) {
     const counted = camera === null ? this.#shift : this.#shift?.cameras[camera];
     const counts = { ...NOTHING, ...counted?.counts };

@@ -1,15 +1,16 @@
-// Trend: the scores of the last parts as shares of the threshold, with the threshold drawn in.
-import { $, set } from "./elements.js";
-import { fixed, say } from "./words.js";
+// Trend: a chart of the scores of the last parts, in units of the threshold.
+import { $, setAttribute } from "./elements.js";
+import { translate } from "./catalogue.js";
+import { formatFixed } from "./format.js";
 
 const MOST = 120; // parts
-const TOP = 3; // x threshold; what lies above is drawn at the edge
+const TOP = 3; // x threshold; higher scores are drawn at the edge
 const canvas = $("trend").querySelector("canvas");
 const ctx = canvas.getContext("2d");
 let colours = null;
 let drawn = [];
 
-/** Take the theme's colours anew. */
+/** Read the theme's colours again. */
 export function recolour() {
   const style = getComputedStyle(document.documentElement);
   const names = ["ink", "soft", "line", "card", "pass", "fail", "review", "zone"];
@@ -49,7 +50,7 @@ function paint(width, height) {
     ctx.strokeStyle = colours.line;
     stroke([[left, y(share)], [right, y(share)]]);
     ctx.fillStyle = colours.soft;
-    if (Number.isInteger(share)) ctx.fillText(fixed(share, 0), left - 8, y(share));
+    if (Number.isInteger(share)) ctx.fillText(formatFixed(share, 0), left - 8, y(share));
   }
   const last = drawn.at(-1);
   if (last && last.fail_above > last.threshold) {
@@ -65,7 +66,7 @@ function paint(width, height) {
   ctx.setLineDash([9, 5]);
   stroke([[left, y(1)], [right, y(1)]]);
   ctx.setLineDash([]);
-  drawn.forEach((part, place) => mark(part, x(place), part.share === null ? bottom + 4 : y(part.share)));
+  drawn.forEach((part, place) => drawMark(part, x(place), part.share === null ? bottom + 4 : y(part.share)));
 }
 
 function stroke(points) {
@@ -74,8 +75,8 @@ function stroke(points) {
   ctx.stroke();
 }
 
-// The shapes of the decisions: a dot, an octagon, a diamond, a triangle.
-function mark({ decision }, x, y) {
+/** Draw the shape of a decision: a dot, an octagon, a diamond, a triangle. */
+function drawMark({ decision }, x, y) {
   const sides = { PASS: 16, FAIL: 8, REVIEW: 4, INVALID: 3 }[decision];
   const radius = decision === "PASS" ? 2 : 6;
   const turn = decision === "FAIL" ? Math.PI / 8 : Math.PI / 2;
@@ -97,11 +98,11 @@ function describe() {
   const shares = drawn.map((part) => part.share).filter((share) => share !== null);
   const values = {
     n: drawn.length,
-    last: shares.length ? fixed(shares.at(-1), 2) : "–",
-    highest: shares.length ? fixed(Math.max(...shares), 2) : "–",
+    last: shares.length ? formatFixed(shares.at(-1), 2) : "–",
+    highest: shares.length ? formatFixed(Math.max(...shares), 2) : "–",
     above: shares.filter((share) => share > 1).length,
   };
-  set(canvas, "aria-label", say("trend.label", values));
+  setAttribute(canvas, "aria-label", translate("trend.label", values));
 }
 
 new ResizeObserver(() => show(drawn)).observe(canvas);

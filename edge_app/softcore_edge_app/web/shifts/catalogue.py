@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from softcore_edge_app.web.page import PAGE
 
-__all__ = ["Language", "read_catalogue", "say"]
+__all__ = ["Language", "read_catalogue", "translate"]
 
 Language = Literal["en", "de"]
 
@@ -20,6 +20,6 @@ def read_catalogue(language: Language) -> dict[str, str]:
     return cast("dict[str, str]", json.loads(text))
 
 
-def say(language: Language, key: str, **values: object) -> str:
+def translate(language: Language, key: str, **values: object) -> str:
     """Give the text of a key in a language, with what stands for its `{names}`."""
     return read_catalogue(language)[key].format_map(values)

@@ -33,7 +33,7 @@ from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nano
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, Kind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
-from softcore_edge_app.web.shifts.catalogue import Language, say
+from softcore_edge_app.web.shifts.catalogue import Language, translate
 from softcore_edge_app.web.shifts.shift import Shift
 
 __all__ = ["THIRDS", "make_report", "render_page", "render_table"]
@@ -129,7 +129,7 @@ def render_page(
     }
     return _template().render(
         language=language,
-        say=partial(say, language),
+        translate=partial(translate, language),
         because=partial(_tell_why, language),
         became=partial(_tell_value, language),
         number=partial(_tell_number, language),
@@ -224,19 +224,19 @@ def _show(cache: ImageCache, part: Part, kind: Kind) -> Shown | None:
 
 
 def _tell_number(language: Language, form: str, value: float) -> str:
-    return (form % value).replace(".", say(language, "number.point"))
+    return (form % value).replace(".", translate(language, "number.point"))
 
 
 def _tell_why(language: Language, why: str) -> str:
     if why == IDLE:
-        return say(language, "sheet.idle")
-    return say(language, "kind.told", kind=say(language, f"kind.{find_kind(why)}"), reason=why)
+        return translate(language, "sheet.idle")
+    return translate(language, "kind.told", kind=translate(language, f"kind.{find_kind(why)}"), reason=why)
 
 
 def _tell_value(language: Language, kind: str, value: str | None) -> str:
     """Tell what a thing was or became that somebody changed; in the page's words where it has some."""
     word = _WORDS.get((kind, value))
-    return say(language, word) if word else value or ""
+    return translate(language, word) if word else value or ""
 
 
 def _tell_time(

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import pytest
 from softcore_edge_app.queries.invalid_kinds import INVALID_KINDS
-from softcore_edge_app.web.shifts.catalogue import Language, read_catalogue, say
+from softcore_edge_app.web.shifts.catalogue import Language, read_catalogue, translate
 from softcore_edge_app.web.shifts.report import THIRDS
 from softcore_runtime import Decision
 
 
 def test_a_text_has_what_stands_for_its_names() -> None:
-    assert say("en", "share", share="1.5") == "1.5 \N{MULTIPLICATION SIGN} threshold"
-    assert say("de", "share", share="{n}") == "{n} \N{MULTIPLICATION SIGN} Grenze"
+    assert translate("en", "share", share="1.5") == "1.5 \N{MULTIPLICATION SIGN} threshold"
+    assert translate("de", "share", share="{n}") == "{n} \N{MULTIPLICATION SIGN} Grenze"
 
 
 def test_a_text_that_is_none_is_an_error() -> None:
     with pytest.raises(KeyError, match="nonsense"):
-        say("en", "nonsense")
+        translate("en", "nonsense")
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -21,12 +21,12 @@ from softcore_edge_app.web.shifts.catalogue import Language
 from softcore_edge_app.web.shifts.report import render_page, render_table
 from softcore_runtime import Decision
 
-from ..test_look_back import iso
+from ..test_history_api import iso
 
 EVIL = "<script>alert(1)</script>\"'&"
 
 
-class LedgerQueries(HTMLParser):
+class ReportParser(HTMLParser):
     """Collects a page's text, tags and addresses."""
 
     def __init__(self) -> None:
@@ -46,10 +46,10 @@ class LedgerQueries(HTMLParser):
         self.text += data
 
 
-def read(page: str) -> LedgerQueries:
-    queries = LedgerQueries()
-    queries.decision_log(page)
-    return queries
+def read(page: str) -> ReportParser:
+    parser = ReportParser()
+    parser.feed(page)
+    return parser
 
 
 def test_a_page_to_take_away(stranger: httpx.Client) -> None:
@@ -182,7 +182,7 @@ def test_what_was_changed_is_told_in_words(
 
 def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., Decided]) -> None:
     table = render_table(make_figures(decide, '=HYPERLINK("http://evil.example")'))
-    cells = [cell for row in csv.queries(io.StringIO(table, newline="")) for cell in row]
+    cells = [cell for row in csv.reader(io.StringIO(table, newline="")) for cell in row]
     assert any("HYPERLINK" in cell for cell in cells)
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@")) or re.match(r"-\D", cell)]
 

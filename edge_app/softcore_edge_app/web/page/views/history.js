@@ -1,0 +1,165 @@
+// History view: the ledger's parts by time, decision, product, score and mark, a page at a time.
+import { $, element, setSymbol, showMessage, symbol } from "../elements.js";
+import { getJson } from "../api.js";
+import { eventStream, line } from "../event_stream.js";
+import { openPart } from "../part.js";
+import { imageUrl } from "../image.js";
+import { translate } from "../catalogue.js";
+import { describeKind, formatMoment, formatShare, namePart } from "../format.js";
+
+const PAGE = 12;
+const TRIES = 5; // requests for a page: one answer searches a limited number of rows, and may find nothing
+const DAY = 86_400_000;
+const PERIODS = ["any", "hour", "shift", "today", "yesterday", "week", "custom"];
+const SHARES = { any: [], "just-passed": [0.8, 1], "just-failed": [1, 1.2], above: [1, null], far: [2, null] };
+const MARKS = ["any", "good", "bad"];
+
+/** Return the begin and end of a named period, as ISO 8601; null for an open end. */
+export function findPeriod(period, since, until) {
+  const now = Date.now();
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  const local = (text) => (text ? new Date(text).getTime() : null);
+  const [from, to] = {
+    any: [null, null],
+    hour: [now - DAY / 24, null],
+    shift: [line.status ? line.status.shift.since / 1e6 : null, null],
+    today: [midnight, null],
+    yesterday: [new Date(midnight - DAY / 2).setHours(0, 0, 0, 0), midnight], // a day may have 23 hours
+    week: [now - 7 * DAY, null],
+    custom: [local(since), local(until)],
+  }[period];
+  const iso = (time) => (time === null ? null : new Date(time).toISOString());
+  return { since: iso(from), until: iso(to) };
+}
+
+const form = $("filters");
+let cursors = [null]; // the row before which each page so far began
+let rows = [];
+let next = null;
+let requested = 0; // an answer to an older request is dropped
+let searched = false;
+
+function makeSelect(name, options, chosen) {
+  const select = element("select", { name });
+  for (const [value, text] of options) select.append(element("option", { value }, text));
+  select.value = options.some(([value]) => value === chosen) ? chosen : options[0][0];
+  return element("label", {}, element("span", {}, translate(`history.${name}`)), select);
+}
+
+function buildFilters() {
+  const was = Object.fromEntries(new FormData(form));
+  const all = [["", translate("history.any")]];
+  const { cameras } = line.status;
+  const products = [...new Set(cameras.map((one) => one.category))];
+  form.replaceChildren(
+    makeSelect("period", PERIODS.map((one) => [one, translate(`period.${one}`)]), was.period),
+    makeSelect("decision", [...all, ...["FAIL", "REVIEW", "INVALID", "PASS"].map((one) => [one, translate(`decision.${one}`)])], was.decision),
+    makeSelect("share", Object.keys(SHARES).map((one) => [one, translate(one === "any" ? "history.any" : `score.${one}`)]), was.share),
+    makeSelect("mark", [...all, ...MARKS.map((one) => [one, translate(`marked.${one}`)])], was.mark),
+  );
+  if (cameras.length > 1) form.append(makeSelect("camera", [...all, ...cameras.map(({ name }) => [name, name])], was.camera));
+  if (products.length > 1) form.append(makeSelect("category", [...all, ...products.map((one) => [one, one])], was.category));
+  for (const name of ["since", "until"]) {
+    const field = element("input", { type: "datetime-local", name });
+    field.value = was[name] ?? "";
+    form.append(element("label", { class: "date" }, element("span", {}, translate(`history.${name}`)), field));
+  }
+  showDates();
+}
+
+function showDates() {
+  for (const label of form.querySelectorAll(".date")) label.hidden = form.elements.period.value !== "custom";
+}
+
+async function search(cursor) {
+  const mine = (requested += 1);
+  const wanted = Object.fromEntries(new FormData(form));
+  const [least, most] = SHARES[wanted.share];
+  const query = {
+    ...findPeriod(wanted.period, wanted.since, wanted.until),
+    decision: wanted.decision, camera: wanted.camera, category: wanted.category,
+    marked: wanted.mark, min_share: least, max_share: most,
+  };
+  showMessage($("found"), translate("history.searching"));
+  let found = [];
+  let before = cursor;
+  try {
+    for (let tries = 0; tries < TRIES && found.length < PAGE; tries += 1) {
+      const answer = await getJson("api/decisions", { ...query, limit: PAGE - found.length, before });
+      if (mine !== requested) return;
+      found = [...found, ...answer.rows];
+      before = answer.next;
+      if (before === null) break;
+    }
+  } catch (error) {
+    if (mine === requested) showMessage($("found"), error.message, true);
+    return;
+  }
+  rows = found;
+  next = before;
+  searched = true;
+  showRows();
+}
+
+function showRows() {
+  $("rows").replaceChildren(...makeTiles(rows));
+  const first = (cursors.length - 1) * PAGE + 1;
+  const none = translate(next === null ? "history.none" : "history.further");
+  showMessage($("found"), rows.length ? translate("history.parts", { first, last: first + rows.length - 1 }) : none);
+  $("newer").disabled = cursors.length < 2;
+  $("older").disabled = next === null;
+}
+
+function makeTile(row, place, list) {
+  const shape = symbol("", "shape");
+  setSymbol(shape, `shape-${row.decision}`);
+  const url = imageUrl(row, "thumbnail");
+  const image = url ? element("img", { src: url, alt: "", loading: "lazy" }) : element("span", { class: "blank" }, translate("live.no-image"));
+  const words = [formatShare(row) || describeKind(row), formatMoment(row.triggered_at), namePart(row)];
+  const button = element(
+    "button",
+    { type: "button", "data-decision": row.decision, "aria-haspopup": "dialog" },
+    image,
+    element("span", { class: "tile-text" }, element("b", {}, shape, translate(`decision.${row.decision}`)), ...words.map((word) => element("span", {}, word))),
+  );
+  if (row.mark) button.append(element("span", { class: "marked" }, translate(`marked.${row.mark}`)));
+  button.addEventListener("click", () => openPart(list, place));
+  return element("li", {}, button);
+}
+
+/** Make tiles of rows, each of which opens its part. */
+export const makeTiles = (list) => list.map(makeTile);
+
+function searchAnew() {
+  cursors = [null];
+  search(null);
+}
+
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("change", () => {
+  showDates();
+  searchAnew();
+});
+$("older").addEventListener("click", () => {
+  cursors.push(next);
+  search(next);
+});
+$("newer").addEventListener("click", () => {
+  cursors.pop();
+  search(cursors.at(-1));
+});
+eventStream.addEventListener("note", ({ detail }) => {
+  if (detail.kind !== "mark" || !searched) return;
+  rows = rows.map((row) => (row.trigger === detail.subject ? { ...row, mark: detail.after } : row));
+  showRows();
+});
+
+export function enter() {
+  if (!line.status) return;
+  buildFilters();
+  if (line.status.ledger) searchAnew();
+  else {
+    $("found").textContent = translate("history.no-ledger");
+    $("newer").disabled = $("older").disabled = true;
+  }
+}

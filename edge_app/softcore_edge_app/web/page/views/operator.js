@@ -1,0 +1,94 @@
+// Operator view: start and stop, a trigger, the recipe; all with the token, and noted in the ledger.
+import { $, element, setAttribute, setText, showMessage } from "../elements.js";
+import { showThreshold } from "./threshold.js";
+import { isUnlocked, lock, postChange, unlock } from "../api.js";
+import { currentCamera, eventStream, line } from "../event_stream.js";
+import { confirmChange, showErrors } from "../confirmation.js";
+import { translate } from "../catalogue.js";
+
+let changing = null; // the recipe that is being loaded
+
+function showLock() {
+  if (!line.status) return;
+  const possible = line.status.token;
+  const state = !possible ? "impossible" : isUnlocked() ? "unlocked" : "locked";
+  setAttribute($("lock"), "data-state", state);
+  setText($("lock").querySelector("span"), translate(`lock.${state}`));
+  for (const button of [$("lock").querySelector("button"), $("unlock")]) {
+    button.hidden = !possible;
+    setText(button, translate(isUnlocked() ? "lock.lock" : "lock.unlock"));
+  }
+}
+for (const button of [$("lock").querySelector("button"), $("unlock")]) {
+  button.addEventListener("click", () => (isUnlocked() ? lock() : unlock()));
+}
+
+function show() {
+  const one = currentCamera();
+  if (!one) return;
+  showLock();
+  showMessage($("run-state"), translate(one.running ? "run.running" : "run.stopped", { camera: one.name }), !one.running);
+  setText($("run"), translate(one.running ? "run.stop" : "run.start"));
+  $("run").classList.toggle("primary", !one.running);
+  const external = one.trigger === "external";
+  $("trigger").disabled = !external || !one.running;
+  if ($("trigger").disabled || !$("trigger-state").textContent) {
+    showMessage($("trigger-state"), translate(!external ? "trigger.itself" : one.running ? "trigger.external" : "trigger.stopped"));
+  }
+  showRecipes(one);
+  showThreshold(one);
+}
+
+function showRecipes({ recipe, recipes }) {
+  const buttons = $("recipes");
+  const names = [...buttons.children].map((button) => button.textContent);
+  if (names.join("\n") !== recipes.join("\n")) {
+    buttons.replaceChildren(...recipes.map((name) => element("button", { type: "button" }, name)));
+  }
+  for (const button of buttons.children) {
+    setAttribute(button, "aria-pressed", String(button.textContent === recipe));
+    button.disabled = changing !== null;
+  }
+}
+
+$("run").addEventListener("click", async () => {
+  const { name, running } = currentCamera();
+  const words = { camera: name };
+  if (running && !(await confirmChange(translate("run.confirm", words), translate("run.confirm.text", words), translate("run.stop")))) return;
+  showErrors($("run-state"), () => postChange("api/running", { camera: name, running: !running }));
+});
+
+$("trigger").addEventListener("click", () =>
+  showErrors($("trigger-state"), async () => {
+    const done = await postChange("api/trigger", { camera: line.camera });
+    if (done) showMessage($("trigger-state"), translate("trigger.done", { part: done.trigger }));
+  }),
+);
+
+$("recipes").addEventListener("click", async ({ target }) => {
+  const { name, recipe: old } = currentCamera();
+  const recipe = target.closest("button")?.textContent;
+  if (!recipe || recipe === old || changing !== null) return;
+  if (!(await confirmChange(translate("recipe.confirm", { recipe }), translate("recipe.confirm.text", { recipe, old }), translate("recipe.change")))) return;
+  await showErrors($("recipe-state"), async () => {
+    changing = recipe;
+    showMessage($("recipe-state"), translate("recipe.changing", { recipe }));
+    const done = await postChange("api/recipe", { camera: name, recipe });
+    showMessage($("recipe-state"), done ? translate("recipe.done", { recipe }) : "");
+  });
+  changing = null;
+  show();
+});
+
+export const enter = show;
+for (const kind of ["status", "camera"]) {
+  eventStream.addEventListener(kind, () => {
+    if (kind === "camera") for (const id of ["trigger-state", "recipe-state"]) showMessage($(id), "");
+    show();
+  });
+}
+document.addEventListener("lock", showLock);
+document.addEventListener("language", () => {
+  for (const id of ["trigger-state", "recipe-state"]) showMessage($(id), "");
+  show();
+});

@@ -1,0 +1,96 @@
+// Reports view: the shift's figures, its report as a file, and the changes of the line.
+import { $, element, showMessage } from "../elements.js";
+import { download, getJson } from "../api.js";
+import { countShift, DECISIONS } from "./live.js";
+import { findPeriod } from "./history.js";
+import { eventStream, line } from "../event_stream.js";
+import { language, translate } from "../catalogue.js";
+import { formatCount, formatMoment, formatPercent, formatPrecise } from "../format.js";
+
+const view = $("reports");
+const PERIODS = ["shift", "today", "yesterday", "custom"];
+const PAGE = 20;
+let period = "shift";
+let next = null;
+
+function buildPeriods() {
+  $("period").replaceChildren(
+    element("legend", {}, translate("report.period")),
+    ...PERIODS.map((one) => {
+      const input = element("input", { type: "radio", name: "period", value: one });
+      input.checked = one === period;
+      input.addEventListener("change", () => {
+        period = one;
+        $("report-dates").hidden = one !== "custom";
+      });
+      return element("label", {}, input, element("span", {}, translate(`period.${one}`)));
+    }),
+  );
+}
+
+for (const button of view.querySelectorAll("[data-form]")) {
+  button.addEventListener("click", async () => {
+    const [since, until] = [...$("report-dates").querySelectorAll("input")].map((input) => input.value);
+    showMessage($("report-state"), translate("report.making"));
+    try {
+      const { content, name } = await download("api/report", { ...findPeriod(period, since, until), form: button.dataset.form, language });
+      const address = URL.createObjectURL(content);
+      element("a", { href: address, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 10_000); // a browser reads it after the click
+      showMessage($("report-state"), translate("report.done", { name }));
+    } catch (error) {
+      showMessage($("report-state"), error.message, true);
+    }
+  });
+}
+
+function showShift() {
+  if (view.hidden || !line.status) return;
+  const { counts, total } = countShift();
+  const cell = (text) => element("td", {}, text);
+  const row = (title, n) => element("tr", {}, element("th", { scope: "row" }, title), cell(formatCount(n)), cell(total ? formatPercent(n / total) : "–"));
+  const head = ["report.count", "report.share"].map((key) => element("th", { scope: "col" }, translate(key)));
+  $("shift").tHead.replaceChildren(element("tr", {}, element("td"), ...head));
+  $("shift").tBodies[0].replaceChildren(...DECISIONS.map((one) => row(translate(`decision.${one}`), counts[one])), row(translate("report.total"), total));
+}
+
+async function showNotes(before = null) {
+  if (!line.status?.ledger) {
+    $("notes").replaceChildren(element("li", {}, translate("notes.no-ledger")));
+    $("notes-older").disabled = $("notes-newest").disabled = true;
+    return;
+  }
+  try {
+    const answer = await getJson("api/notes", { limit: PAGE, before });
+    next = answer.next;
+    $("notes").replaceChildren(...(answer.notes.length ? answer.notes.map(makeNote) : [element("li", {}, translate("notes.none"))]));
+    $("notes-older").disabled = next === null;
+    $("notes-newest").disabled = before === null;
+  } catch (error) {
+    $("notes").replaceChildren(element("li", { class: "bad" }, error.message));
+  }
+}
+
+function makeNote({ at, kind, camera, subject, before, after, by }) {
+  const text = (value) => {
+    if (value === null || value === undefined || value === "") return "–";
+    if (kind === "mark") return translate(`marked.${value}`);
+    if (kind === "running") return translate(value === true || value === "true" ? "run.start" : "run.stop");
+    const number = kind === "limit" ? Number(value) : NaN;
+    return Number.isFinite(number) ? formatPrecise(number, 6) : String(value);
+  };
+  const change = kind === "trigger" ? "" : translate("note.change", { before: text(before), after: text(after) });
+  const where = [formatMoment(at), camera, kind === "limit" ? null : subject, by ? translate("note.by", { by }) : null].filter(Boolean).join(" · ");
+  return element("li", {}, element("b", {}, translate(`note.${kind}`)), element("span", {}, change), element("span", { class: "soft" }, where));
+}
+
+$("notes-older").addEventListener("click", () => showNotes(next));
+$("notes-newest").addEventListener("click", () => showNotes());
+eventStream.addEventListener("note", () => !view.hidden && $("notes-newest").disabled && showNotes());
+for (const kind of ["status", "camera"]) eventStream.addEventListener(kind, showShift);
+
+export function enter() {
+  buildPeriods();
+  showShift();
+  showNotes();
+}

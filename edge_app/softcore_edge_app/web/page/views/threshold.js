@@ -1,0 +1,135 @@
+// Threshold: what another one would have meant for the last parts, and how it is set.
+import { $, element, setAttribute, setText, showMessage } from "../elements.js";
+import { getJson, postChange } from "../api.js";
+import { makeTiles } from "./history.js";
+import { eventStream, line } from "../event_stream.js";
+import { confirmChange, showErrors } from "../confirmation.js";
+import { translate } from "../catalogue.js";
+import { formatCount, formatPrecise } from "../format.js";
+
+const PARTS = 500;
+const STEPS = [-5, -1, 1, 5]; // percent
+const WAIT = 250; // milliseconds without a key or touch before the preview is requested
+const KINDS = ["PASS", "REVIEW", "FAIL"];
+
+let now = null; // the threshold in use: { camera, value, fail_above }
+let wanted = null; // the threshold in the fields
+let previewed = null; // the answer that the table shows, and its threshold
+let requested = 0;
+let timer = null;
+
+const hasGreyZone = (one) => one.fail_above > one.value;
+const areEqual = (one, other) => one?.value === other?.value && one?.fail_above === other?.fail_above;
+const isValid = ({ value, fail_above: above }) => value > 0 && Number.isFinite(above) && above >= value;
+
+const fields = Object.fromEntries(
+  [...document.querySelectorAll(".stepper")].map((place) => {
+    const name = place.dataset.of;
+    const field = element("input", { type: "number", step: "any", min: "0", inputmode: "decimal" });
+    const buttons = STEPS.map((step) => {
+      const button = element("button", { type: "button" }, `${step > 0 ? "+" : "−"}${Math.abs(step)} %`);
+      button.addEventListener("click", () => change(name, Number((wanted[name] * (1 + step / 100)).toPrecision(6))));
+      return [step, button];
+    });
+    field.addEventListener("input", () => change(name, field.valueAsNumber, true));
+    const [less, more] = [buttons.filter(([step]) => step < 0), buttons.filter(([step]) => step > 0)];
+    const word = element("span");
+    place.append(element("label", {}, word, field), ...[...less, ...more].map(([, button]) => button));
+    return [name, { place, field, buttons, word }];
+  }),
+);
+
+function labelFields() {
+  for (const [key, { buttons, word }] of Object.entries(fields)) {
+    setText(word, translate(`threshold.${key}`));
+    for (const [step, button] of buttons) {
+      const way = translate(step < 0 ? "threshold.less" : "threshold.more", { percent: Math.abs(step) });
+      setAttribute(button, "aria-label", `${translate(`threshold.${key}`)}: ${way}`);
+    }
+  }
+}
+
+/** Show the threshold of a camera; reset the fields if it has changed. */
+export function showThreshold(camera) {
+  const found = { camera: camera.name, value: camera.threshold, fail_above: camera.fail_above };
+  if (now?.camera === found.camera && areEqual(now, found)) return;
+  if (now?.camera !== found.camera) showMessage($("threshold-state"), "");
+  now = found;
+  reset();
+}
+
+function reset() {
+  const terms = { value: formatPrecise(now.value, 6), fail_above: formatPrecise(now.fail_above, 6) };
+  setText($("threshold-now"), translate(hasGreyZone(now) ? "threshold.now.band" : "threshold.now", terms));
+  fields.fail_above.place.hidden = !hasGreyZone(now);
+  wanted = { value: now.value, fail_above: now.fail_above };
+  for (const [key, { field }] of Object.entries(fields)) field.value = Number(wanted[key].toPrecision(6));
+  $("threshold-apply").disabled = true;
+  requestPreview();
+}
+
+function change(key, value, typed = false) {
+  const both = !hasGreyZone(now); // without a grey zone there is one number
+  wanted = { ...wanted, [key]: value, ...(both ? { fail_above: value } : {}) };
+  if (!typed) fields[key].field.value = value;
+  $("threshold-apply").disabled = true;
+  previewed = null;
+  showMessage($("threshold-state"), isValid(wanted) ? "" : translate("threshold.wrong"), true);
+  clearTimeout(timer);
+  if (isValid(wanted)) timer = setTimeout(requestPreview, WAIT);
+}
+
+async function requestPreview() {
+  if ($("set-up").hidden || !now) return;
+  if (!line.status.ledger) {
+    showMessage($("threshold-known"), translate("threshold.no-ledger"));
+    return;
+  }
+  const mine = (requested += 1);
+  const threshold = wanted;
+  const query = { camera: now.camera, value: threshold.value, fail_above: hasGreyZone(now) ? threshold.fail_above : null, parts: PARTS };
+  await showErrors($("threshold-state"), async () => {
+    const preview = await getJson("api/limit/preview", query);
+    if (mine === requested && threshold === wanted) showPreview(preview, threshold);
+  });
+}
+
+function showPreview(preview, threshold) {
+  previewed = { ...preview, threshold };
+  const { parts, known, now: before, then, changed } = preview;
+  showMessage($("threshold-known"), parts ? translate("threshold.of", { parts: formatCount(parts), known: formatCount(known) }) : translate("threshold.none"));
+  const kinds = KINDS.filter((kind) => kind !== "REVIEW" || hasGreyZone(now) || before.REVIEW || then.REVIEW);
+  const cells = (tag, texts) => texts.map((text) => element(tag, tag === "th" ? { scope: "col" } : {}, text));
+  const row = (title, counts) =>
+    element("tr", {}, element("th", { scope: "row" }, title), ...cells("td", kinds.map((kind) => formatCount(counts[kind] ?? 0))));
+  const head = element("tr", {}, element("td"), ...cells("th", kinds.map((kind) => translate(`decision.${kind}`))));
+  $("threshold-table").tHead.replaceChildren(head);
+  $("threshold-table").tBodies[0].replaceChildren(row(translate("threshold.before"), before), row(translate("threshold.then"), then));
+  $("threshold-table").hidden = !parts;
+  $("threshold-changed").replaceChildren(...(changed.length ? makeTiles(changed) : [element("li", { class: "soft" }, translate("threshold.unchanged"))]));
+  $("threshold-apply").disabled = areEqual(threshold, now);
+}
+
+$("threshold-apply").addEventListener("click", async () => {
+  const { threshold, parts, now: before, then } = previewed;
+  const failed = { before: formatCount(before.FAIL), then: formatCount(then.FAIL) };
+  const terms = { value: formatPrecise(threshold.value, 6), old: formatPrecise(now.value, 6), parts: formatCount(parts), ...failed };
+  if (!(await confirmChange(translate("threshold.confirm", terms), translate("threshold.confirm.text", terms), translate("threshold.apply")))) return;
+  await showErrors($("threshold-state"), async () => {
+    const body = { camera: now.camera, value: threshold.value, ...(hasGreyZone(now) ? { fail_above: threshold.fail_above } : {}) };
+    const old = formatPrecise(now.value, 6);
+    if (await postChange("api/limit", body)) showMessage($("threshold-state"), translate("threshold.done", { new: terms.value, old }));
+  });
+});
+$("threshold-reset").addEventListener("click", () => {
+  showMessage($("threshold-state"), "");
+  reset();
+});
+
+/** Request the preview for the newest parts. */
+export const refresh = () => now && requestPreview();
+eventStream.addEventListener("camera", () => (now = null));
+document.addEventListener("language", () => {
+  labelFields();
+  if (now) reset();
+});
