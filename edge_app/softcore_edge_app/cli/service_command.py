@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.cli.command_line import Parser
 from softcore_runtime.errors import SoftCoreError, UsageError
 
@@ -80,7 +79,8 @@ def _work(options: argparse.Namespace) -> None:
     path = base / (_UNITS / unit.file).relative_to("/")
     users = base / SYSUSERS.relative_to("/")
     for file, content in ((users, render_sysusers(unit.user)), (path, text)):
-        _write(file, content)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, content, mode=0o644)
         print(f"wrote {file}")
     if configuration.ledger is None:
         print(f"note: {options.config} names no ledger, so nothing keeps what was decided")
@@ -144,20 +144,6 @@ def _place(path: Path, root: Path | None) -> Path:
 
 def _lies_in(path: Path, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder) for folder in folders)
-
-
-def _write(file: Path, content: str) -> None:
-    """Write in one step, because systemd may read at any moment."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _call(command: list[str]) -> None:

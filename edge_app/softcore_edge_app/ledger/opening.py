@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from softcore_runtime import LedgerError
+from softcore_runtime.atomic_file import replace_file
 
 from softcore_edge_app.ledger.check import check_end, read_header
 from softcore_edge_app.ledger.connection import bound_lengths
@@ -77,7 +78,7 @@ def begin_ledger(path: Path) -> None:
         counts = _write_empty(unborn)
         remove_seal(path)
         HeadFile(path, counts).close()
-        unborn.replace(path)
+        replace_file(unborn, path)
     except BaseException:
         for rest in rests:
             with suppress(OSError):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from softcore_runtime.atomic_file import flush_folder, write_atomically
 from softcore_runtime.regular_file import open_regular
 
 from softcore_edge_app.ledger.counts import Counts
@@ -107,29 +106,10 @@ def write_seal(path: Path, seal: Seal) -> None:
     Raises:
         OSError: it can't be written; nothing of it is left.
     """
-    unfinished = path.with_name(f"{path.name}.seal-new")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(seal.dump())
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(seal_path(path))
-        _sync_folder(path)
-    except OSError:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise
+    write_atomically(seal_path(path), seal.dump())
 
 
 def remove_seal(path: Path) -> None:
     """Break a ledger's seal, on the disk too: what is written from here on isn't under it."""
     seal_path(path).unlink(missing_ok=True)
-    _sync_folder(path)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush_folder(path.parent)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Decision, UsageError, overlay
+from softcore_runtime.atomic_file import write_atomically
 
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.place import Place
@@ -192,11 +193,9 @@ class Archive:
             for suffix, content in files.items():
                 file = kept.file(self._folder, suffix)
                 file.parent.mkdir(parents=True, exist_ok=True)
-                unfinished.write_bytes(content)
-                unfinished.replace(file)
+                write_atomically(file, content, durable=False, draft=unfinished)
         except OSError:
             with suppress(OSError):
-                unfinished.unlink(missing_ok=True)
                 remove_files(self._folder, kept)
             raise
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 from softcore_runtime import InspectionResult, UsageError, overlay
+from softcore_runtime.atomic_file import write_atomically
 
 from softcore_edge_app.cameras.frame_source import Frame
 
@@ -49,12 +49,7 @@ class OverlayFolder:
         path = self.path / f"{'_'.join(filter(None, parts))}.png"
         # cv2.imwrite would say False, not why, when the disk is full.
         encoded = cv2.imencode(".png", overlay(frame.image, inspection))[1].tobytes()
-        try:
-            path.write_bytes(encoded)
-        except OSError as error:
-            with suppress(OSError):
-                path.unlink()  # half an image is worse than none
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        write_atomically(path, encoded, durable=False)
         self.saved += 1
         return path
 

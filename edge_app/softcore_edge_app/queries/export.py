@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from softcore_runtime import Decision, UsageError
+from softcore_runtime.atomic_file import replace_file
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES
@@ -87,7 +88,7 @@ def export_ledger(path: Path, out: Path, choice: Choice, *, raw: bool = False) -
     unfinished = out.with_name(f"{out.name}.part")
     try:
         count = write(choice.read(path), choice.columns, unfinished)
-        unfinished.replace(out)
+        replace_file(unfinished, out)
     except BaseException as error:
         with suppress(OSError):
             unfinished.unlink()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from softcore_runtime import UsageError
+from softcore_runtime.atomic_file import write_atomically
 
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.row import Entry, Row
@@ -64,27 +64,13 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
             continue
         folder = out / mark
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / f"{Path(Kept.place(entry).path).name}{IMAGE}", image)
+        write_atomically(folder / f"{Path(Kept.place(entry).path).name}{IMAGE}", image, durable=False)
         counts[mark] += 1
     if not any(counts.values()):
         raise UsageError(
             f"--archive {archive}: has an image of none of the {len(parts)} marked parts ({missing[0]})"
         )
     return Labels(counts, missing)
-
-
-def _write(file: Path, image: bytes) -> None:
-    """Write an image, whole or not at all.
-
-    Raises:
-        OSError: it can't be written; with the file's name.
-    """
-    try:
-        file.write_bytes(image)
-    except OSError as error:
-        with suppress(OSError):
-            file.unlink()
-        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def _read_marked(path: Path) -> list[Part]:

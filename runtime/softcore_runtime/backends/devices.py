@@ -27,6 +27,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.errors import ProviderError, UsageError
 from softcore_runtime.record import Record, Sha256
 from softcore_runtime.regular_file import hash_file, read_regular
@@ -231,7 +232,7 @@ def keep_search_times(bundle: Path, times: SearchTimes) -> None:
     file = bundle / ENGINE_FOLDER / _SEARCH
     try:
         file.parent.mkdir(exist_ok=True)
-        file.write_text(times.model_dump_json(indent=2) + "\n")
+        write_atomically(file, times.model_dump_json(indent=2) + "\n", mode=0o644)
     except OSError as error:
         raise UsageError(f"{file}: can't be written ({error.strerror or error})") from error
 

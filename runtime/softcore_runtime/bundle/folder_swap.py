@@ -20,10 +20,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from softcore_runtime.atomic_file import flush_file, flush_folder
 from softcore_runtime.errors import UsageError
 
 __all__ = [
-    "flush_folder",
     "flush_tree",
     "hold",
     "list_replaced",
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _HERE = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE
-_NOT_THERE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # this file system or kernel can't exchange
+_CANNOT_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # this file system or kernel can't exchange
 _LEFT = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.(?P<kind>partial|old)")
 
 
@@ -232,34 +232,8 @@ def flush_tree(folder: Path) -> None:
     """
     for place, _, files in os.walk(folder, topdown=False):
         for name in files:
-            handle = os.open(Path(place, name), os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            flush_file(Path(place, name))
         flush_folder(Path(place))
-
-
-def flush_folder(folder: Path) -> None:
-    """Bring a folder's list of names to the disk, where the file system has a way to.
-
-    Args:
-        folder: that.
-
-    Raises:
-        OSError: the disk is failing.
-
-    Example:
-        >>> flush_folder(path)
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in _NOT_THERE:
-            raise
-    finally:
-        os.close(handle)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -271,7 +245,7 @@ def _exchange(one: Path, other: Path) -> bool:
     if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
-    if number in _NOT_THERE:
+    if number in _CANNOT_EXCHANGE:
         return False
     raise OSError(number, os.strerror(number), str(one), None, str(other))
 

@@ -6,10 +6,10 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.bundle.bundle import manifest_path, read_golden, read_manifest
 from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest
 from softcore_runtime.bundle.threshold import Threshold
@@ -17,7 +17,6 @@ from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, Usa
 
 __all__ = ["explain_threshold", "revert_threshold", "set_threshold"]
 
-_DRAFT = ".draft-"
 _UNPROVEN = 10  # times the highest score known, where no golden frame could be made to fail
 
 
@@ -100,7 +99,7 @@ def set_threshold(
         if mask is not None:
             digest = hashlib.sha256(mask).hexdigest()
             name = f"mask-{digest[:16]}.png"
-            _replace(path / name, mask)
+            _write(path / name, mask)
             files[name] = FileRecord(sha256=digest, bytes=len(mask))
         new = manifest.model_copy(
             update={
@@ -109,7 +108,7 @@ def set_threshold(
                 "files": files,
             }
         )
-        _replace(manifest_path(path), dump_manifest(new))
+        _write(manifest_path(path), dump_manifest(new))
     return new
 
 
@@ -139,7 +138,7 @@ def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
         *history, threshold = manifest.history
         _check(path, threshold, manifest)
         new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
-        _replace(manifest_path(path), dump_manifest(new))
+        _write(manifest_path(path), dump_manifest(new))
     return manifest.threshold, threshold
 
 
@@ -170,31 +169,14 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _replace(file: Path, content: bytes) -> None:
-    """Write a file so that at any moment the old content or the new is there, whole, even after a power cut.
+def _write(file: Path, content: bytes) -> None:
+    """Write a file of a bundle, which any user may read; this process is the only one to do so now.
 
     Raises:
         UsageError: it can't be written.
     """
-    place = None
     try:
-        for left in file.parent.glob(f"{_DRAFT}*"):  # by someone who was killed: we are alone here
-            left.unlink(missing_ok=True)
-        handle, place = tempfile.mkstemp(prefix=_DRAFT, dir=file.parent)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(handle, file.stat().st_mode & 0o777 if file.exists() else 0o644)
-            os.fsync(handle)
-        Path(place).replace(file)
-        place = None
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        # One draft for all files: what a killed process left is taken over by the next threshold.
+        write_atomically(file, content, mode=0o644, draft=file.with_name(".threshold.partial"))
     except OSError as error:
         raise UsageError(f"{file}: can't be written ({error.strerror}); nothing was changed") from error
-    finally:
-        if place:
-            Path(place).unlink(missing_ok=True)

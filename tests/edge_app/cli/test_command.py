@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -130,10 +131,12 @@ def test_overlays_of_the_decided_frames_are_saved(tiny_bundle: Path, parts: Path
 
 
 def test_a_full_disk_ends_the_run_but_not_the_decision(
-    tiny_bundle: Path, parts: Path, capsys: Capsys
+    tiny_bundle: Path, parts: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Path("out").mkdir()
-    Path("out/000001_a_good_PASS.png").symlink_to("/dev/full")
+    def fill_disk(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("softcore_runtime.atomic_file.os.write", fill_disk)
     arguments = [str(tiny_bundle), "--source", str(parts), "--save-overlays", "out", "--json"]
     assert main(arguments) == 3
     out, err = capsys.readouterr()

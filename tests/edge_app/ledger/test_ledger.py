@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.ledger import seal as ledger_seal
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Row, verify_ledger
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision, LedgerError, UsageError
@@ -357,7 +356,7 @@ def test_what_is_no_ledger_is_not_written_to(path: Path) -> None:
 
 def test_rows_are_on_the_disk_when_append_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite is told to wait for the disk; what the disk does then no test can see."""
-    monkeypatch.setattr(ledger_seal.os, "fsync", lambda _file: None)
+    monkeypatch.setattr(os, "fsync", lambda _file: None)
     with Ledger.open(path) as ledger:
         assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

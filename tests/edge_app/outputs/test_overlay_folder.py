@@ -44,17 +44,24 @@ def test_names_are_safe(
     assert path.name == expected
 
 
+def fill_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_disk_is_an_error_with_a_place(
-    tmp_path: Path, bad_frame: np.ndarray, inspection: InspectionResult
+    tmp_path: Path,
+    bad_frame: np.ndarray,
+    inspection: InspectionResult,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = OverlayFolder(tmp_path)
-    target = tmp_path / "000001_x_FAIL.png"
-    target.symlink_to("/dev/full")
+    folder = OverlayFolder(tmp_path / "overlays")
+    target = folder.path / "000001_x_FAIL.png"
+    monkeypatch.setattr("softcore_runtime.atomic_file.os.write", fill_disk)
     with pytest.raises(OSError, match="No space left") as caught:
         folder.save(Frame(1, "x.png", image=bad_frame), inspection)
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(target)
-    assert not target.is_symlink()  # what was half written is gone
+    assert list(folder.path.iterdir()) == []  # what was half written is gone
     assert folder.saved == 0
 
 

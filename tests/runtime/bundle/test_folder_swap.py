@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from softcore_runtime import UsageError, read_bundle
+from softcore_runtime.atomic_file import flush_folder
 from softcore_runtime.bundle import folder_swap
 from softcore_runtime.bundle.folder_swap import (
-    flush_folder,
     flush_tree,
     hold,
     list_replaced,
