@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 from softcore_runtime import Inspector
-from softcore_runtime.cli.local_page import make_app, make_token, open_browser, require_token, serve
+from softcore_runtime.web.local_page import make_app, make_token, open_browser, require_token, serve
 
 from softcore_calibration.calibration import Findings
 from softcore_calibration.report.report import content_policy, render_report

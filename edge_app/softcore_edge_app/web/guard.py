@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from fastapi import HTTPException, Request
-from softcore_runtime.cli.local_page import Answer
+from softcore_runtime.web.local_page import Answer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from pydantic import BaseModel, Field
 from softcore_runtime import Decision
-from softcore_runtime.cli.local_page import Answer
+from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.ledger.note import Kind, Note
 from softcore_edge_app.pipeline.controls import OperatorControls

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from pydantic import BaseModel, Field
 from softcore_runtime import UsageError
 from softcore_runtime.bundle.threshold import Threshold
-from softcore_runtime.cli.local_page import Answer
+from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls
 from softcore_edge_app.queries.excerpt import Filter, read_parts

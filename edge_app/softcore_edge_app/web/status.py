@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
-from softcore_runtime.cli.local_page import Answer
+from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift import Deviation

@@ -33,7 +33,7 @@ from fastapi.responses import StreamingResponse
 from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.web.guard import Guard
 from softcore_edge_app.web.page import add_page
-from softcore_runtime.cli.local_page import make_app
+from softcore_runtime.web.local_page import make_app
 from starlette.middleware import Middleware
 
 __all__ = ["TOKEN", "PageBack"]

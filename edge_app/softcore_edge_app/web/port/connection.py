@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import h11
-from softcore_runtime.cli.local_page import Answer
+from softcore_runtime.web.local_page import Answer
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from fastapi import Depends
-from softcore_runtime.cli.local_page import make_app, make_token, open_browser, require_token, serve
+from softcore_runtime.web.local_page import make_app, make_token, open_browser, require_token, serve
 from softcore_runtime.errors import BundleCorruptError, DataError, UsageError
 
 ERRORS = {
