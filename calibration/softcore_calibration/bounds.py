@@ -1,18 +1,18 @@
-"""Bounds: what a sample of n parts can promise of all parts like them. Exact, for every n and distribution.
+"""Bounds: what a sample of n parts can promise about all such parts. Exact, for every n and distribution.
 
-The sample and the parts to come are taken as exchangeable: drawn from the same line in the same state. Let
-the threshold be the score that just `r` of n good parts exceed. Then, whatever the scores' distribution (ties
-only help):
+The sample and the future parts are assumed to be exchangeable: drawn from the same line in the same state.
+Let the threshold be the score that exactly `r` of n good parts exceed. Then, for any distribution of scores
+(ties only lower the shares):
 
 * *marginally* (split conformal prediction; Vovk et al., Algorithmic Learning in a Random World): the next
   good part exceeds it with probability at most (r + 1) / (n + 1);
 * *with confidence c*, over samples: the share of all parts that exceed it is stochastically at most
   Beta(r + 1, n - r), so it is within A where P(Bin(n, A) <= r) <= 1 - c (Wilks 1941);
-* *a second lot of n parts*, as a check of it: more than A n of them exceed the threshold with the
+* *a second lot of n parts*, as a check: more than A n of them exceed the threshold with the
   hypergeometric probability that of the highest A n + 1 + r of all 2 n parts at most r are in the sample.
 
-A promise with a confidence keeps all three, so that who checks it with a lot of the same size finds it kept
-as often as it says.
+A promise with a confidence keeps all three. A check with a lot of the same size then finds it kept as often
+as it states.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST = 1_000_000
 
 
 def allow(parts: int, share: float, confidence: float | None) -> int | None:
-    """Say how many of a sample's parts may be on the wrong side of a threshold that keeps a promise.
+    """Return how many of a sample's parts may be on the wrong side of a threshold that keeps a promise.
 
     Args:
         parts: the sample's size n.
@@ -37,7 +37,7 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
         confidence: c; None for the marginal promise alone.
 
     Returns:
-        r, the most that keep the promise; None where the sample is too small to carry it.
+        r, the largest number that keeps the promise; None if the sample is too small for it.
 
     Example:
         >>> allow(200, 0.01, None), allow(99, 0.01, None), allow(98, 0.01, None)
@@ -50,10 +50,10 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
         return None
     if confidence is None:
         return most
-    from scipy.stats import binom  # takes most of a second; a promise without confidence is judged without
+    from scipy.stats import binom  # takes most of a second, and only a confidence needs it
 
     counts = np.arange(most + 1)
-    slack = 1e-12  # of scipy's sums, against the sure side
+    slack = 1e-12  # for the rounding of scipy's sums, on the safe side
     kept = binom.cdf(counts, parts, share) <= 1 - confidence - slack
     kept &= promise_lot(parts, counts, share) >= confidence + slack
     found = np.flatnonzero(kept)
@@ -63,11 +63,11 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
 def promise_lot(
     parts: int, counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], share: float
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Compute how probable it is that a second lot of `parts` has at most `share` on the wrong side.
+    """Compute the probability that a second lot of `parts` has at most `share` on the wrong side.
 
     Args:
         parts: n, of the sample and of the lot.
-        counts: int64 `[R]`, how many of the sample are on the wrong side.
+        counts: int64 `[R]`, parts of the sample on the wrong side.
         share: A.
 
     Returns:
@@ -85,14 +85,14 @@ def promise_lot(
 
 
 def fewest(share: float, confidence: float | None) -> int:
-    """Say how many parts a promise needs at least.
+    """Return the smallest sample that a promise needs.
 
     Args:
         share: as for `allow`.
         confidence: as for `allow`.
 
     Returns:
-        the smallest n for which `allow` isn't None; 1,000,000 where it would be more.
+        the smallest n for which `allow` isn't None, at most 1,000,000.
 
     Example:
         >>> fewest(0.01, None), fewest(0.01, 0.95)
@@ -115,7 +115,7 @@ def find_carried(parts: int, confidence: float | None) -> float | None:
         confidence: as for `allow`.
 
     Returns:
-        the share; None where the sample can promise none.
+        the share; None if the sample can promise none.
 
     Example:
         >>> find_carried(30, None), find_carried(30, 0.95)
@@ -131,12 +131,12 @@ def measure_rate(count: int, parts: int, confidence: float) -> Rate | None:
     """Measure a share with its exact (Clopper-Pearson) interval.
 
     Args:
-        count: parts on the wrong side.
-        parts: of so many.
+        count: number of parts on the wrong side.
+        parts: number of all parts.
         confidence: of the two-sided interval.
 
     Returns:
-        the rate; None where there are no parts.
+        the rate; None without parts.
 
     Example:
         >>> rate = measure_rate(5, 250, 0.95)
@@ -152,5 +152,5 @@ def measure_rate(count: int, parts: int, confidence: float) -> Rate | None:
 
 
 def _exact(share: float) -> Fraction:
-    """Take 0.29 as 29 / 100, not as the float just below."""
+    """Return the decimal fraction that is written: 29 / 100 for 0.29, not the float just below."""
     return Fraction(repr(share))

@@ -15,10 +15,9 @@ from softcore_runtime.bundle.baseline import Baseline, measure_baseline
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.threshold import Calibration, Threshold
 from softcore_runtime.bundle.training import QUANTITIES, Training
-from softcore_runtime.separation import auroc
 
 from softcore_calibration.bounds import measure_rate
-from softcore_calibration.data.scoring import Scored, Scoring
+from softcore_calibration.data.scoring import ScoredImage, Scoring
 from softcore_calibration.data_warnings import (
     DataWarning,
     find_data_warnings,
@@ -193,8 +192,7 @@ def calibrate(
                 "what --cost-escape and --cost-overkill choose",
             )
         )
-    area, average_precision = _tell_apart(scores)
-    return Findings(
+    return CalibrationResult(
         path=inspector.bundle.path,
         manifest=manifest,
         objective=objective,
@@ -205,32 +203,16 @@ def calibrate(
         scores=scores,
         training=training,
         data_warnings=data_warnings,
-        auroc=area,
-        average_precision=average_precision,
+        auroc=compute_auroc(scores),
+        average_precision=compute_average_precision(scores),
         defect_rate=defect_rate,
         unread=scoring.unread,
         masked=masked,
     )
 
 
-def _tell_apart(scores: Scores) -> tuple[float | None, float | None]:
-    """Compute AUROC and average precision; None without both kinds.
-
-    As scikit-learn has them; loading it takes longer than all the rest where the scores are known.
-    """
-    good, bad = len(scores.good), len(scores.bad)
-    if not good or not bad:
-        return None, None
-    # Fail from each score up, the highest first.
-    thresholds = np.nextafter(np.unique(np.concatenate([scores.good, scores.bad]))[::-1], -np.inf)
-    overkill, escape = count_wrong(thresholds, scores)
-    caught = bad - escape
-    gained = np.diff(caught, prepend=0) / bad
-    return auroc(scores.good, scores.bad), float((gained * caught / (caught + overkill)).sum())
-
-
-def _measure_baselines(passing: Sequence[Scored]) -> dict[str, Baseline] | None:
-    """Measure where the images of good parts lie that pass, as the line's will; None of too few."""
+def _measure_baselines(passing: Sequence[ScoredImage]) -> dict[str, Baseline] | None:
+    """Measure the baselines of scores and image statistics, from good images that pass; None if too few."""
     if not passing:
         return None
     image_statistics = np.array([scored.image_statistics for scored in passing])

@@ -1,4 +1,4 @@
-"""Confirmation: a threshold far from the one before is set only where a person says so."""
+"""Confirmation: asks a person before a threshold far from the earlier one is set."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from softcore_runtime.errors import UsageError
 
 __all__ = ["FACTOR", "confirm", "describe_jump"]
 
-FACTOR: Final = 1.5  # times, up or down, that a threshold may change without a question
+FACTOR: Final = 1.5  # by which a threshold may rise or fall without a question
 
 
 def describe_jump(before: Threshold, after: Threshold) -> str | None:
-    """Say how far a threshold is from the one before; None where that is no further than `FACTOR`.
+    """Describe how far a threshold is from the earlier one; None if that is at most `FACTOR`.
 
-    Nothing is said where one counts an area and the other doesn't, or another: their scores aren't the same.
+    Also None if the two have different minimum areas, because their scores then differ.
 
     Example:
         >>> before = Threshold(value=1.044, provisional=True, method="export")
@@ -39,14 +39,14 @@ def describe_jump(before: Threshold, after: Threshold) -> str | None:
 
 
 def confirm(bundle: Path, jump: str) -> None:
-    """Ask a person at a terminal whether a threshold so far from the one before is to be set.
+    """Ask a person at a terminal whether to set a threshold that is far from the earlier one.
 
     Args:
         bundle: the bundle's folder.
-        jump: what `describe_jump` says.
+        jump: what `describe_jump` returns.
 
     Raises:
-        UsageError: the answer isn't yes, or nobody can be asked.
+        UsageError: the answer isn't yes, or standard input is no terminal.
     """
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(

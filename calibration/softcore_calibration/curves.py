@@ -1,7 +1,7 @@
-"""Curves: how overkill, escape, their bounds and the expected cost run with the threshold.
+"""Curves: overkill, escape, their bounds and the expected cost as functions of the threshold.
 
-All of them are steps: they change at the scores alone. They are told at the scores; between two neighbours
-the value at the lower one holds.
+All of them are step functions that change at the scores alone. They are given at the scores; between two
+neighbouring scores the value at the lower one holds.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 from sklearn.metrics import roc_curve
 
-from softcore_calibration.calibration import Findings
-from softcore_calibration.objectives import Scores, count_wrong
+from softcore_calibration.calibration import CalibrationResult
+from softcore_calibration.scores import Scores, count_wrong
 
 __all__ = ["Costs", "bound_share", "draw_roc", "expect_cost", "find_costs", "find_steps", "find_thresholds"]
 
-_EXAMPLE = (10.0, 1.0)  # of an escape and an overkill, where nobody said what they cost
+_EXAMPLE = (10.0, 1.0)  # costs of an escape and an overkill if none were given
 _TINY = float(np.finfo(np.float32).tiny)
 
 _Floats = NDArray[np.float64]
@@ -26,9 +26,13 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Costs:
-    """What an escape and an overkill cost, and the share of defective parts they are expected for.
+    """Costs of wrong decisions.
 
-    `example` says that nobody told the costs.
+    Attributes:
+        escape: cost of an escape.
+        overkill: cost of an overkill.
+        defects: share of defective parts for which the cost is expected.
+        example: whether the costs are an example because none were given.
     """
 
     escape: float
@@ -38,15 +42,15 @@ class Costs:
 
 
 def find_thresholds(scores: Scores, *marks: float) -> _Floats:
-    """Name a threshold for each outcome that these scores can have.
+    """Return a threshold for each outcome that these scores can have.
 
     Args:
-        scores: G good and B bad parts'.
-        marks: thresholds that stand for the outcomes they have; of two with the same outcome the last one
-            does.
+        scores: of G good and B bad parts.
+        marks: thresholds to be used for their outcomes; of two with the same outcome the last one is used.
 
     Returns:
-        float64 `[L]`, rising, L <= G + B + 1: the marks, the middles between neighbours, below and above all.
+        float64 `[L]`, rising, L <= G + B + 1: the marks, the midpoints between scores, one threshold below
+        and one above all scores.
     """
     edges = np.unique(np.concatenate([scores.good, scores.bad]))
     edges = edges[edges > 0]  # a threshold is above 0, so a score of 0 always passes
@@ -60,7 +64,7 @@ def find_thresholds(scores: Scores, *marks: float) -> _Floats:
 
 
 def find_steps(scores: Scores, top: float) -> tuple[_Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Count what is on the wrong side of every threshold up to `top`.
+    """Count the parts on the wrong side of every threshold up to `top`.
 
     Returns:
         (edges float64 `[E]`, rising from 0 to `top`; good parts that fail, int64 `[E]`; bad parts that pass,
@@ -72,21 +76,21 @@ def find_steps(scores: Scores, top: float) -> tuple[_Floats, NDArray[np.int64], 
 
 
 def bound_share(parts: int, confidence: float) -> tuple[_Floats, _Floats]:
-    """Bound the share of all parts, for each count of `parts` looked at: exact (Clopper-Pearson), two-sided.
+    """Compute exact two-sided bounds (Clopper-Pearson) of a share, for each count among `parts`.
 
     Returns:
         (low, high), float64 `[parts + 1]` each, by the count 0 to `parts`; [0, 1] without parts.
     """
     counts = np.arange(parts + 1)
     tail = (1 - confidence) / 2
-    with np.errstate(invalid="ignore"):  # beta has no parameter 0; both ends are known
+    with np.errstate(invalid="ignore"):  # beta takes no parameter 0; both ends are known
         low = beta.ppf(tail, counts, parts - counts + 1)
         high = beta.ppf(1 - tail, counts + 1, parts - counts)
     return np.where(counts == 0, 0.0, low), np.where(counts == parts, 1.0, high)
 
 
 def draw_roc(scores: Scores) -> tuple[_Floats, _Floats] | None:
-    """Draw the receiver operating characteristic.
+    """Compute the receiver operating characteristic.
 
     Returns:
         (shares of good parts that fail, shares of bad parts that fail), float64 `[R]` each, rising from 0 to
@@ -99,12 +103,12 @@ def draw_roc(scores: Scores) -> tuple[_Floats, _Floats] | None:
     return overkill, caught
 
 
-def find_costs(findings: Findings) -> Costs:
-    """Take the costs and the defect rate that the objective had, else an example at the findings' rate."""
-    wanted = findings.objective.parameters
-    if findings.objective.kind != "cost":
-        return Costs(*_EXAMPLE, defects=findings.defect_rate, example=True)
-    good, bad = len(findings.scores.good), len(findings.scores.bad)
+def find_costs(result: CalibrationResult) -> Costs:
+    """Return the costs and the defect rate of the objective, else an example at the result's defect rate."""
+    wanted = result.objective.parameters
+    if result.objective.kind != "cost":
+        return Costs(*_EXAMPLE, defects=result.defect_rate, example=True)
+    good, bad = len(result.scores.good), len(result.scores.bad)
     return Costs(
         wanted["escape"], wanted["overkill"], wanted.get("defects", bad / max(1, good + bad)), example=False
     )

@@ -13,10 +13,9 @@ from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.compression import compare_traces, measure_traces
 from softcore_runtime.images.traces import Traces
-from softcore_runtime.separation import auroc
 
-from softcore_calibration.data.scoring import Scored, Scoring, read_again
-from softcore_calibration.objectives import Scores
+from softcore_calibration.data.scoring import ScoredImage, Scoring, read_again
+from softcore_calibration.scores import Scores, compute_auroc
 
 __all__ = [
     "DataWarning",
@@ -152,28 +151,30 @@ def warn_of_compression(scored: Sequence[ScoredImage], known: Traces | None) -> 
     )
 
 
-def refuse_swapped(scores: Scores, data_warnings: Sequence[DataWarning] = ()) -> None:
-    """Refuse classes that were given the wrong way round.
+def refuse_swapped(scores: Scores, found_before: Sequence[DataWarning] = ()) -> None:
+    """Raise an error if good and bad are swapped.
+
+    Args:
+        scores: of both kinds.
+        found_before: warnings, of which "strange" is added to the message.
 
     Raises:
-        DataError: bad parts score lower than good ones, beyond chance, or without exception.
+        DataError: bad parts score significantly lower than good ones, or all of them do.
     """
-    if not len(scores.good) or not len(scores.bad):
+    auroc = compute_auroc(scores)
+    if auroc is None:
         return
-    test = mannwhitneyu(scores.bad, scores.good, alternative="less")
-    area = auroc(scores.good, scores.bad)
-    strange = "".join(
-        f" ({data_warning})" for data_warning in data_warnings if data_warning.kind == "strange"
-    )
-    if area < 0.5 and (float(test.pvalue) < _SURE or (area == 0 and len(scores.good) > 1)):
+    p = float(mannwhitneyu(scores.bad, scores.good, alternative="less").pvalue)
+    strange = "".join(f" ({warning})" for warning in found_before if warning.kind == "strange")
+    if auroc < 0.5 and (p < _SIGNIFICANT or (auroc == 0 and len(scores.good) > 1)):
         raise DataError(
-            f"the images given as good score higher than those given as bad (AUROC {area:.3f}): "
+            f"the images given as good score higher than those given as bad (AUROC {auroc:.3f}): "
             f"are they the wrong way round?{strange}"
         )
 
 
-def find_near_duplicates(samples: Sequence[Scored], training: Training) -> list[str]:
-    """Name the images whose thumbnail lies much nearer to a training image's than such usually do."""
+def find_near_duplicates(samples: Sequence[ScoredImage], training: Training) -> list[str]:
+    """Return the names of images whose thumbnails are much nearer to a training image than is usual."""
     if not samples or len(training.thumbnails) < 3:
         return []
     known = _unroll(training.thumbnails)

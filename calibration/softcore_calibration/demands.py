@@ -1,4 +1,4 @@
-"""Demands: how many parts an objective needs, which is known before any of them is scored."""
+"""Demands: how many parts an objective needs, which is known before any part is scored."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from softcore_runtime.errors import DataError, UsageError
 from softcore_calibration.bounds import allow, fewest, find_carried
 from softcore_calibration.objective import Objective
 
-__all__ = ["Lack", "demand_enough", "demand_good", "find_lacks"]
+__all__ = ["Shortfall", "demand_enough", "demand_good", "find_shortfalls"]
 
 _PROMISES = {"overkill": ("--max-overkill", "good"), "escape": ("--max-escape", "bad")}
 
 
 @dataclass(frozen=True)
-class Lack:
+class Shortfall:
     """A promise that a sample is too small for.
 
     Attributes:
-        option: of the promise.
-        kind: of parts that it is made about, good or bad.
-        parts: of this kind that are there.
-        share: that is promised.
-        confidence: None for the marginal promise alone.
-        needed: parts that can carry it.
-        carried: the smallest share, in whole thousandths, that those that are there can carry; None where
-            there is none.
+        option: the promise's option.
+        kind: of the parts that it is about, good or bad.
+        parts: number of parts of this kind in the sample.
+        share: the promised share.
+        confidence: of the promise; None for the marginal promise alone.
+        needed: number of parts that the promise needs.
+        carried: the smallest share, in whole thousandths, that the sample can promise; None if there is none.
     """
 
     option: str
@@ -39,11 +38,11 @@ class Lack:
     carried: float | None
 
 
-def find_lacks(objective: Objective, good: int, bad: int) -> list[Lack]:
-    """Find the promises of an objective that so many parts can't carry.
+def find_shortfalls(objective: Objective, good: int, bad: int) -> list[Shortfall]:
+    """Find the promises of an objective that samples of these sizes can't carry.
 
     Example:
-        >>> [(lack.option, lack.needed, lack.carried) for lack in find_lacks(Objective(), good=30, bad=0)]
+        >>> [(one.option, one.needed, one.carried) for one in find_shortfalls(Objective(), good=30, bad=0)]
         [('--max-overkill', 99, 0.033)]
     """
     wanted, confidence = objective.parameters, objective.confidence
@@ -52,14 +51,14 @@ def find_lacks(objective: Objective, good: int, bad: int) -> list[Lack]:
         "escape": {"escape": wanted.get("share")},
         "band": {"overkill": wanted.get("overkill"), "escape": wanted.get("escape")},
     }.get(objective.kind, {})
-    lacks = []
+    shortfalls = []
     for promise, share in shares.items():
         option, kind = _PROMISES[promise]
         parts = good if kind == "good" else bad
         if share is not None and allow(parts, share, confidence) is None:
             needed, carried = fewest(share, confidence), find_carried(parts, confidence)
-            lacks.append(Lack(option, kind, parts, share, confidence, needed, carried))
-    return lacks
+            shortfalls.append(Shortfall(option, kind, parts, share, confidence, needed, carried))
+    return shortfalls
 
 
 def demand_enough(
@@ -70,18 +69,19 @@ def demand_enough(
     stand_in: bool = False,
     rewrite: Callable[[dict[str, str]], str] | None = None,
 ) -> None:
-    """Refuse what a sample is too small for.
+    """Raise an error if a sample is too small for an objective.
 
     Args:
-        objective: what is wanted.
-        good: good parts; None where that isn't known yet.
-        bad: bad parts, too.
-        stand_in: whether the good ones are the training images, whose scores stand in where none are given.
-        rewrite: gives the command with other values of options, which the refusal then advises.
+        objective: what the threshold is chosen for.
+        good: number of good parts; None if it isn't known yet.
+        bad: number of bad parts; None if it isn't known yet.
+        stand_in: whether the good parts are the training images, because no good images were given.
+        rewrite: returns the command with other values of options, for the advice in the message.
 
     Raises:
-        DataError: the sample can't carry a promise; the message says how many lack, and what it can carry.
-        UsageError: the objective needs parts of a kind that there is none of.
+        DataError: the sample is too small for a promise; the message says how many parts are missing, and
+            which share the sample can promise.
+        UsageError: there is no part of a kind that the objective needs.
 
     Example:
         >>> demand_enough(Objective(), good=30, bad=0)
@@ -95,31 +95,39 @@ def demand_enough(
             raise UsageError(
                 f"{option}: needs {kind} images; give some with --{kind}, or both kinds with --data"
             )
-    many = 10**9  # parts that can carry anything
-    lacks = find_lacks(objective, many if good is None else good, many if bad is None else bad)
-    if not lacks:
+    many = 10**9  # parts, enough for any promise
+    shortfalls = find_shortfalls(objective, many if good is None else good, many if bad is None else bad)
+    if not shortfalls:
         return
     told = []
-    for lack in lacks:
-        sure = f" with --confidence {lack.confidence!r}" if lack.confidence else ""
-        instead = stand_in and lack.kind == "good"
-        images = "training images" if instead else f"{lack.kind} image{'' if lack.parts == 1 else 's'}"
-        remedy = f"give {lack.needed:,} with --good" if instead else f"add {lack.needed - lack.parts:,} more"
-        promise = f"{lack.option} {lack.share!r}{sure} ({lack.needed:,} can)"
-        told.append(f"{lack.parts:,} {images} can't carry {promise}; {remedy}")
-    carried = {lack.option: repr(lack.carried) for lack in lacks if lack.carried is not None}
+    for shortfall in shortfalls:
+        sure = f" with --confidence {shortfall.confidence!r}" if shortfall.confidence else ""
+        instead = stand_in and shortfall.kind == "good"
+        images = (
+            "training images" if instead else f"{shortfall.kind} image{'' if shortfall.parts == 1 else 's'}"
+        )
+        remedy = (
+            f"give {shortfall.needed:,} with --good"
+            if instead
+            else f"add {shortfall.needed - shortfall.parts:,} more"
+        )
+        promise = f"{shortfall.option} {shortfall.share!r}{sure} ({shortfall.needed:,} can)"
+        told.append(f"{shortfall.parts:,} {images} can't carry {promise}; {remedy}")
+    carried = {
+        shortfall.option: repr(shortfall.carried) for shortfall in shortfalls if shortfall.carried is not None
+    }
     advice = ""
-    if len(carried) == len(lacks):
+    if len(carried) == len(shortfalls):
         asked = " and ".join(f"{option} {share}" for option, share in carried.items())
         advice = f", or run: {rewrite(carried)}" if rewrite else f", or ask for {asked}"
     raise DataError("; ".join(told) + advice)
 
 
 def demand_good(*, masked: bool, min_area: int | None) -> None:
-    """Refuse that training images' scores stand in for those of good ones where they aren't alike.
+    """Raise an error if the scores of training images can't be used in place of good images' scores.
 
     Raises:
-        DataError: a mask or an area changes what a score is.
+        DataError: a mask or a minimum area changes what a score is.
 
     Example:
         >>> demand_good(masked=False, min_area=None)
@@ -131,7 +139,7 @@ def demand_good(*, masked: bool, min_area: int | None) -> None:
 def _list_needed(
     objective: Objective, good: int | None, bad: int | None
 ) -> list[tuple[str, str, int | None]]:
-    """Name the kinds of parts that an objective can't do without, each with its option."""
+    """List the kinds of parts that an objective needs: option, kind, and number of parts."""
     return {
         "escape": [("--max-escape", "bad", bad)],
         "band": [("--max-escape", "bad", bad)],

@@ -1,4 +1,4 @@
-"""Objective: what a threshold is to be chosen for."""
+"""Objective: what a threshold is chosen for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,19 @@ __all__ = ["Objective"]
 
 @dataclass(frozen=True)
 class Objective:
-    """What is wanted. `kind` is the option's name, `parameters` its numbers.
+    """An objective of a calibration.
 
-    overkill: share; escape: share; band: overkill and escape; cost: escape, overkill and defects (None: the
-    share of bad ones in the sample); f1, youden: none; percentile: percent; value: value. `band_width`, a
-    share of the threshold, makes a grey zone around it.
+    Attributes:
+        kind: name of the option: overkill, escape, band, cost, f1, youden, percentile or value.
+        parameters: its numbers. overkill: share; escape: share; band: overkill and escape; cost: escape,
+            overkill and defects (without it the share of bad parts in the sample); f1, youden: none;
+            percentile: percent; value: value.
+        confidence: of the promise; None for the marginal promise.
+        band_width: half of the width of a grey zone around the threshold, as a share of it; None for none.
+
+    Example:
+        >>> Objective().kind, Objective().parameters
+        ('overkill', {'share': 0.01})
     """
 
     kind: str = "overkill"

@@ -50,6 +50,8 @@ def write_atomically(
         >>> (folder / "threshold.txt").read_text(), len(list(folder.iterdir()))
         ('12', 1)
     """
+    if not path.name:  # "." or "/"
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     draft = draft or path.with_name(f".{path.name}.partial")
     data = content.encode() if isinstance(content, str) else content
     try:

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
-from softcore_calibration.calibration import _tell_apart, calibrate
+from softcore_calibration.calibration import calibrate
 from softcore_calibration.cli.table import describe_findings
 from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Scores
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.baseline import measure_baseline
 from softcore_runtime.bundle.training import measure_image_statistics, read_training
@@ -129,14 +126,3 @@ def test_an_objective_without_its_images(inspector: Inspector) -> None:
         calibrate(
             inspector, Scoring(), read_training(inspector.bundle.path), Objective("escape", {"share": 0.1})
         )
-
-
-SCORES = st.lists(st.integers(0, 9).map(float), min_size=1, max_size=30)
-
-
-@given(SCORES, SCORES)
-def test_auroc_and_average_precision_are_scikit_learns(good: list[float], bad: list[float]) -> None:
-    labels, both = np.repeat([0, 1], [len(good), len(bad)]), np.array([*good, *bad])
-    auroc, precision = _tell_apart(Scores(np.array(good), np.array(bad)))
-    assert auroc == pytest.approx(roc_auc_score(labels, both), rel=1e-12)
-    assert precision == pytest.approx(average_precision_score(labels, both), rel=1e-12)

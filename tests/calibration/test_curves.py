@@ -12,7 +12,7 @@ from softcore_calibration.curves import (
     find_steps,
     find_thresholds,
 )
-from softcore_calibration.objectives import Scores, count_wrong
+from softcore_calibration.scores import Scores, count_wrong
 
 NONE = np.empty(0)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_calibration.data.scoring import Scored, Scoring
+from softcore_calibration.data.scoring import ScoredImage, Scoring
 from softcore_calibration.data_warnings import (
     DataWarning,
     find_data_warnings,
@@ -13,7 +13,7 @@ from softcore_calibration.data_warnings import (
     refuse_swapped,
     warn_of_compression,
 )
-from softcore_calibration.objectives import Scores
+from softcore_calibration.scores import Scores
 from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError
 from softcore_runtime.images.compression import measure_traces, summarize_traces
@@ -21,10 +21,10 @@ from softcore_runtime.images.compression import measure_traces, summarize_traces
 RNG = np.random.default_rng(0)
 
 
-def image(name: str, score: float, spread: float = 0.1, thumbnail: np.ndarray | None = None) -> Scored:
+def image(name: str, score: float, spread: float = 0.1, thumbnail: np.ndarray | None = None) -> ScoredImage:
     if thumbnail is None:
         thumbnail = RNG.integers(0, 256, (32, 32), dtype=np.uint8)
-    return Scored(name, Path(name), False, name, score, spread, thumbnail, np.ones(3))
+    return ScoredImage(name, Path(name), False, name, score, spread, thumbnail, np.ones(3))
 
 
 @pytest.fixture
@@ -36,9 +36,8 @@ def training() -> Training:
 
 
 def data_warnings(training: Training, **fields: list[object]) -> dict[str, DataWarning]:
-    return {
-        data_warning.kind: data_warning for data_warning in find_data_warnings(Scoring(**fields), training)
-    }  # type: ignore[arg-type]
+    found = find_data_warnings(Scoring(**fields), training)  # type: ignore[arg-type]
+    return {warning.kind: warning for warning in found}
 
 
 def test_sound_images_raise_none(training: Training) -> None:
@@ -48,7 +47,7 @@ def test_sound_images_raise_none(training: Training) -> None:
     assert data_warnings(training, good=good, bad=bad) == {}
 
 
-def test_each_doubt_has_its_words(training: Training) -> None:
+def test_each_warning_has_its_words(training: Training) -> None:
     good: list[object] = [image(f"g{i}", 9 + i / 100) for i in range(30)]
     good.append(image("alien", 12, spread=0.6))
     found = data_warnings(
@@ -100,7 +99,7 @@ def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path:
     """Good parts learned from PNG passed as PNG and failed as video, without a word."""
     rng = np.random.default_rng(4)
     coarse = cv2.resize(rng.uniform(60, 190, (6, 6)), (96, 96), interpolation=cv2.INTER_CUBIC)
-    scored: dict[str, list[Scored]] = {".png": [], ".jpg": []}
+    scored: dict[str, list[ScoredImage]] = {".png": [], ".jpg": []}
     for number in range(40):
         pixels = np.clip(coarse[:, :, None] + rng.normal(0, 1, (96, 96, 3)), 0, 255).astype(np.uint8)
         for suffix, some in scored.items():
@@ -109,7 +108,7 @@ def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path:
             some.append(image(str(path), 1.0))
     known = summarize_traces([measure_traces(cv2.imread(one.name)) for one in scored[".png"][:20]])
     assert warn_of_compression(scored[".png"][20:], known) is None
-    scored[".jpg"][0].path.unlink()  # read_again tells of it; here it is one fewer
+    scored[".jpg"][0].path.unlink()  # read_again raises for it; here it is one fewer
     found = warn_of_compression(scored[".jpg"], known)
     assert found is not None
     assert found.kind == "compression"

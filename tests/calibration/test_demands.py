@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from softcore_calibration.demands import demand_enough, demand_good, find_lacks
+from softcore_calibration.demands import demand_enough, demand_good, find_shortfalls
 from softcore_calibration.objective import Objective
 from softcore_runtime.errors import DataError, UsageError
 
@@ -14,13 +14,13 @@ BAND = Objective("band", {"overkill": 0.01, "escape": 0.02})
 @given(st.integers(1, 400), st.sampled_from([0.001, 0.01, 0.05]), st.sampled_from([None, 0.9, 0.95]))
 def test_what_is_advised_is_enough(parts: int, share: float, confidence: float | None) -> None:
     for kind, good, bad in (("overkill", parts, 0), ("escape", 0, parts)):
-        for lack in find_lacks(Objective(kind, {"share": share}, confidence), good, bad):
+        for lack in find_shortfalls(Objective(kind, {"share": share}, confidence), good, bad):
             assert (lack.parts, lack.share) == (parts, share)
             more = (lack.needed, 0) if kind == "overkill" else (0, lack.needed)
-            assert find_lacks(Objective(kind, {"share": share}, confidence), *more) == []
+            assert find_shortfalls(Objective(kind, {"share": share}, confidence), *more) == []
             if lack.carried is not None:
                 carried = float(repr(lack.carried))  # as it is printed
-                assert find_lacks(Objective(kind, {"share": carried}, confidence), good, bad) == []
+                assert find_shortfalls(Objective(kind, {"share": carried}, confidence), good, bad) == []
 
 
 def test_both_promises_of_a_band_are_told() -> None:

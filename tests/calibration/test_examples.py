@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from softcore_calibration import bounds, calibration
+from softcore_calibration import bounds, calibration, scores
 from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import score_samples
@@ -16,7 +16,8 @@ from softcore_runtime.bundle.training import read_training
 
 from ..examples import find_documented, has_example, type_example
 
-PUBLIC = {**find_documented(bounds), **find_documented(calibration)}
+NUMBERS = {**find_documented(bounds), **find_documented(scores)}
+PUBLIC = {**NUMBERS, **find_documented(calibration)}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -24,9 +25,9 @@ def test_what_is_public_has_an_example(name: str) -> None:
     assert has_example(PUBLIC[name])
 
 
-@pytest.mark.parametrize("name", find_documented(bounds))
-def test_an_example_of_bounds_prints_what_it_says(name: str) -> None:
-    assert not type_example(name, PUBLIC[name], dict(vars(bounds)))
+@pytest.mark.parametrize("name", NUMBERS)
+def test_an_example_of_numbers_prints_what_it_says(name: str) -> None:
+    assert not type_example(name, PUBLIC[name], {**vars(bounds), **vars(scores)})
 
 
 @pytest.mark.parametrize("name", find_documented(calibration))

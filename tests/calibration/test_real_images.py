@@ -11,7 +11,8 @@ from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import Scoring, score_samples
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Scores, choose_threshold
+from softcore_calibration.scores import Scores
+from softcore_calibration.threshold_choice import choose_threshold
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from scipy.stats import binomtest
-from softcore_calibration.calibration import Findings, calibrate
+from softcore_calibration.calibration import CalibrationResult, calibrate
 from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import Scoring, score_samples
@@ -35,7 +35,7 @@ NASTY = "002 <img src=x onerror=alert(1)>&.png"
 OVERKILL = Objective("overkill", {"share": 0.05})
 BAND = Objective("band", {"overkill": 0.05, "escape": 0.1})
 
-Find = Callable[..., Findings]
+Find = Callable[..., CalibrationResult]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
     with open_cache(inspector, None) as cache:
         scoring = score_samples(inspector, find_samples([(own, None)]), cache, 0)
 
-    def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> Findings:
+    def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> CalibrationResult:
         some = Scoring(scoring.good[:good], scoring.bad[:bad])
         return calibrate(inspector, some, read_training(inspector.bundle.path), objective)
 
@@ -93,7 +93,7 @@ def show(browser: Browser, inspector: Inspector, tmp_path: Path) -> Iterator[Cal
     """A function that writes a report and opens it."""
     opened: list[Shown] = []
 
-    def work(findings: Findings, **options: object) -> Shown:
+    def work(findings: CalibrationResult, **options: object) -> Shown:
         file = tmp_path / "threshold.html"
         write_report(file, findings, inspector)
         opened.append(Shown(browser, file.as_uri(), **options))
@@ -266,7 +266,7 @@ def test_a_person_sets_the_threshold(
     findings, path = find(), inspector.bundle.path
     refusals = [UsageError("manifest.json: can't be written (Permission denied); nothing was changed")]
 
-    def use(value: float) -> Findings:
+    def use(value: float) -> CalibrationResult:
         if refusals:
             raise refusals.pop()
         before = read_manifest(path)
@@ -281,7 +281,9 @@ def test_a_person_sets_the_threshold(
 
 
 @contextlib.contextmanager
-def serving(findings: Findings, inspector: Inspector, use: Callable[[float], Findings]) -> Iterator[str]:
+def serving(
+    findings: CalibrationResult, inspector: Inspector, use: Callable[[float], CalibrationResult]
+) -> Iterator[str]:
     """Serve from another thread, which must have ended by Finish; end it in any case."""
     said: queue.SimpleQueue[str] = queue.SimpleQueue()
     thread = threading.Thread(target=serve_page, args=(findings, inspector, use, said.put), daemon=True)
@@ -299,7 +301,7 @@ def serving(findings: Findings, inspector: Inspector, use: Callable[[float], Fin
             httpx.post(f"{found[0]}finish", headers={"X-Softcore-Token": token[1]})
 
 
-def set_thresholds(shown: Shown, findings: Findings, refusals: list[UsageError]) -> None:
+def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[UsageError]) -> None:
     """Go through the page as a person does who sets a threshold by hand, then the calibrated one."""
     page, path = shown.page, findings.path
     good, bad = findings.scores.good, findings.scores.bad

@@ -22,7 +22,7 @@ from softcore_calibration.cli.preflight import check_order
 from softcore_calibration.objective import Objective
 
 if TYPE_CHECKING:
-    from softcore_calibration.calibration import Findings
+    from softcore_calibration.calibration import CalibrationResult
 
 __all__ = ["main"]
 
@@ -93,13 +93,13 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     demand(len(scoring.good), len(scoring.bad))  # some may have been unreadable, or there twice
     rate = options.defect_rate or DEFECTS
 
-    def find(objective: Objective) -> Findings:
+    def find(objective: Objective) -> CalibrationResult:
         found = calibrate(inspector, scoring, training, objective, rate, masked=mask is not None)
         if fault := inspector.explain_threshold(found.threshold):
             raise UsageError(f"{request.bundle}: {fault}; nothing was changed")
         return replace(found, manifest=exported)
 
-    def use(findings: Findings) -> Findings:
+    def use(findings: CalibrationResult) -> CalibrationResult:
         nonlocal exported
         before = exported
         exported = set_threshold(request.bundle, findings.threshold, before, mask)
@@ -113,7 +113,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         print(f"  report     {options.report}")
     if options.serve:
 
-        def use_value(value: float) -> Findings:
+        def use_value(value: float) -> CalibrationResult:
             asked = value == findings.threshold.value
             return use(findings if asked else find(Objective("value", {"value": value})))
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from softcore_runtime.bundle.threshold import Rate
 
-from softcore_calibration.calibration import Findings
+from softcore_calibration.calibration import CalibrationResult
 
 __all__ = ["describe_findings"]
 
 _PARTS = 10_000
 
 
-def describe_findings(findings: Findings) -> Iterator[str]:
+def describe_findings(findings: CalibrationResult) -> Iterator[str]:
     """Give the lines: the threshold, its promise, both rates, how well the classes part, what to expect."""
     threshold, calibration, before = findings.threshold, findings.calibration, findings.manifest.threshold
     good = f"{_count(len(findings.good), 'good')}" if findings.good else "its training images"
@@ -41,7 +41,7 @@ def _tell(rate: Rate | None, kind: str, confidence: float) -> str:
     )
 
 
-def _expect(findings: Findings) -> str:
+def _expect(findings: CalibrationResult) -> str:
     """Say what to expect of so many parts at the defect rate."""
     rate = findings.defect_rate
     told = [

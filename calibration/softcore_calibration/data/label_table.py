@@ -1,4 +1,4 @@
-"""Label table: images and what a person says of them, from CSV as spreadsheets and scripts write it."""
+"""Label table: images and their labels, from CSV as spreadsheets and scripts write it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["read_label_table"]
 _DELIMITERS = (",", ";", "\t", "|")
 _COLUMNS = ("path", "label")
 _NUMBERS = {"0": False, "1": True}
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # what a file in it begins with
-_WINDOWS = "cp1252"  # what spreadsheets on Windows write in Western countries
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
+_WINDOWS = "cp1252"  # written by spreadsheets on Windows in Western countries
 
 
 def read_label_table(file: Path, wanted: bool | None) -> list[tuple[Path, bool]]:
     """Read a CSV file with the columns `path` (relative to the file, or absolute) and `label`.
 
-    Cells are parted by commas, semicolons, tabs or bars. The text is UTF-8, with or without a mark at the
-    beginning, UTF-16 with one, or Windows-1252.
+    Cells are separated by commas, semicolons, tabs or bars. The text is UTF-8 with or without a byte order
+    mark, UTF-16 with one, or Windows-1252.
 
     Args:
         file: the table.
-        wanted: take only defective rows, or only good ones; None takes both.
+        wanted: True takes only defective rows, False only good ones, None takes both.
 
     Returns:
         each row's image, and whether it is defective.
 
     Raises:
-        UsageError: it is no such table, or a row says something else than good or bad.
-        DataError: it has no row of that kind.
+        UsageError: it is no such table, or a label is neither good nor bad.
+        DataError: it has no row of the wanted kind.
     """
     try:
         text, encoding = _decode(file.read_bytes())
@@ -53,7 +53,7 @@ def read_label_table(file: Path, wanted: bool | None) -> list[tuple[Path, bool]]
 
 
 def _decode(data: bytes) -> tuple[str, str]:
-    """Decode, and say in which encoding."""
+    """Decode a table; return its text and its encoding."""
     if data.startswith(_UTF16):
         return data.decode("utf-16"), "utf-16"
     try:
@@ -66,7 +66,7 @@ def _read_rows(file: Path, text: str, encoding: str) -> Iterator[tuple[Path, boo
     if "\0" in text:
         raise csv.Error("it holds a NUL character")
     first = 0
-    if text[:4].casefold() == "sep=":  # a spreadsheet's own line, which names the delimiter
+    if text[:4].casefold() == "sep=":  # a line of spreadsheets that names the delimiter
         text, first = text.partition("\n")[2], 1
     readers = [csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for delimiter in _DELIMITERS]
     headers = [[cell.strip().casefold() for cell in next(reader, [])] for reader in readers]
@@ -90,7 +90,7 @@ def _read_rows(file: Path, text: str, encoding: str) -> Iterator[tuple[Path, boo
 
 
 def _read_label(label: str) -> bool | None:
-    """Say whether a label means defective; None where it means nothing that is known."""
+    """Return whether a label means defective; None if it isn't known."""
     kind = read_kind(label)
     if kind in (FolderKind.GOOD, FolderKind.BAD):
         return kind is FolderKind.BAD
@@ -98,10 +98,10 @@ def _read_label(label: str) -> bool | None:
 
 
 def _find(folder: Path, name: str, encoding: str) -> Path:
-    """Find the file that a table names, however another system writes its name; the name as it is if none is.
+    """Find the file that a table names, in the spelling of any system; the name as it is if there is none.
 
-    Windows parts folders by backslashes, macOS decomposes letters with accents, and an older Linux has names
-    in the table's own encoding.
+    Windows separates folders by backslashes, macOS decomposes letters with accents, and file names on an
+    older Linux may have the table's own encoding.
     """
     names = [name, name.replace("\\", "/")]
     names += [unicodedata.normalize(form, names[1]) for form in ("NFC", "NFD")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.cli.suggestion import suggest
 from softcore_runtime.errors import DataError, ImageError, UsageError
+from softcore_runtime.folders.copies import hash_pixels
 from softcore_runtime.folders.labelled_folder import find_class_part, find_test_part
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.image_file import SUFFIXES, read_image
+from softcore_runtime.regular_file import hash_file
 
 from softcore_calibration.data.label_table import read_label_table
 
@@ -24,14 +25,14 @@ __all__ = ["Sample", "Samples", "find_samples"]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One image and what it is.
+    """A labelled image.
 
     Attributes:
-        name: says where it is from.
-        path: the file it is in.
-        defective: what a person says of it.
-        digest: SHA-256 of the file, or of a video's frame; "" where it can't be read.
-        frame: a video's, uint8 BGR `[H, W, 3]`; None of an image's file, which is decoded when asked for.
+        name: the path of its file; for a video with the number of the frame.
+        path: its file.
+        defective: its label.
+        digest: SHA-256 of the file, or of a video's frame; "" if it can't be read.
+        frame: a video's frame, uint8 BGR `[H, W, 3]`; None for an image file, which `read` decodes.
     """
 
     name: str
@@ -58,13 +59,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples that were found, and not yet read; iterating reads them.
+    """Samples as they were found, before any of them is decoded; iterating reads them.
 
     Attributes:
         files: images and videos, each with whether it is defective.
-        frames: of each file, as a video's head promises; 1 of an image; None where that isn't known.
-        omitted: what else is in the folders that looks like images, in lines.
-        layouts: how the folders were read that say themselves what is good, in lines.
+        frames: number of frames of each file: 1 for an image, and what a video's header states; None if it
+            states nothing.
+        omitted: a line for each other thing in the folders that looks like images.
+        layouts: a line for each folder whose layout says which images are good.
     """
 
     files: list[tuple[Path, bool]]
@@ -73,16 +75,16 @@ class Samples:
     layouts: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Sample]:
-        """Read them."""
+        """Read the samples one after the other."""
         return (sample for path, defective in self.files for sample in _read(path, defective))
 
     @property
     def count(self) -> int:
-        """How many there are, as far as that is known before they are read."""
+        """Number of samples, as far as it is known before they are read."""
         return sum(frames or 1 for frames in self.frames)
 
     def count_kind(self, defective: bool) -> int | None:
-        """Count those of one kind; None where that isn't known before they are read."""
+        """Count the samples of one kind; None if that isn't known before they are read."""
         counts = [
             frames for (_, bad), frames in zip(self.files, self.frames, strict=True) if bad == defective
         ]
@@ -93,11 +95,12 @@ def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
     """Find the samples at places: a folder of images, an image, a video, or a table (CSV).
 
     Args:
-        places: each with what its images are; None where it says that itself: a table, or a folder in a
-            layout that `find_test_part` reads. Of a table only the rows of the wanted kind are taken.
+        places: each with whether its images are defective. None is for a place with labels of its own: a
+            table, or a folder in a layout that `find_test_part` reads. Of a table with a label given here
+            only the rows with that label are taken.
 
     Raises:
-        UsageError: a place isn't there, is none of these, or says nothing of good and bad.
+        UsageError: a place is missing, is none of these, or has no labels.
         DataError: a place holds no images.
     """
     samples = Samples([], [], [])
@@ -108,7 +111,7 @@ def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
 
 
 def _list_files(place: Path, defective: bool | None, samples: Samples) -> list[tuple[Path, bool]]:
-    """List the images and videos of a place, and put down in `samples` what is to be said of it."""
+    """List the images and videos of a place, and enter in `samples` what is to be reported about it."""
     if not place.exists():
         there = [path.name for path in place.parent.iterdir()] if place.parent.is_dir() else []
         raise UsageError(f"{place}: no such file or folder{suggest(place.name, there)}")
@@ -152,8 +155,8 @@ def _read(path: Path, defective: bool) -> Iterator[Sample]:
         yield from _read_video(path, defective)
         return
     digest = ""
-    with contextlib.suppress(OSError):  # of which reading it will tell
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with contextlib.suppress(OSError):  # reported when the image is read
+        digest = hash_file(path)
     yield Sample(str(path), path, defective, digest)
 
 
@@ -167,8 +170,7 @@ def _read_video(path: Path, defective: bool) -> Iterator[Sample]:
                 break
             number += 1
             image = np.asarray(frame, np.uint8)
-            digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
-            yield Sample(f"{path}#{number}", path, defective, digest, image)
+            yield Sample(f"{path}#{number}", path, defective, hash_pixels(image), image)
     finally:
         capture.release()
     if number == 0:
@@ -187,7 +189,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _count_frames(path: Path) -> int | None:
-    """Say how many frames a video's head promises; None where it doesn't, or is no video's."""
+    """Return the number of frames that a video's header states; None if it states none."""
     capture = cv2.VideoCapture(str(path))
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
     capture.release()

@@ -1,4 +1,4 @@
-"""Score cache: scores by what was scored and by what, so that another objective is instant."""
+"""Score cache: keeps scores by image and scorer, so that another objective needs no inspection."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CREATE TABLE IF NOT EXISTS images (
 
 
 class ScoreCache:
-    """What one scorer gave images: (score, spread, thumbnail, look) by the image's digest."""
+    """The results of one scorer: (score, spread, thumbnail, image statistics) by the image's digest."""
 
     def __init__(self, database: sqlite3.Connection, scorer: str) -> None:
         self._database = database
         self._scorer = scorer
 
     def get(self, digest: str) -> tuple[float, float, bytes, bytes] | None:
-        """Look an image up."""
+        """Return an image's result; None if it isn't known."""
         found = self._database.execute(
             "SELECT score, spread, thumbnail, look FROM images WHERE scorer = ? AND image = ?",
             (self._scorer, digest),
@@ -42,11 +42,11 @@ class ScoreCache:
     def put(
         self, digest: str, score: float, spread: float, thumbnail: bytes, image_statistics: bytes
     ) -> None:
-        """Keep an image's score; kept even if this process is killed right after."""
+        """Write an image's result to the disk at once."""
         with (
             contextlib.suppress(sqlite3.OperationalError),
             self._database,
-        ):  # a full disk costs time, no score
+        ):  # on a full disk the image is scored again next time
             self._database.execute(
                 "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?)",
                 (self._scorer, digest, score, spread, thumbnail, image_statistics),
@@ -55,7 +55,7 @@ class ScoreCache:
 
 @contextlib.contextmanager
 def open_cache(inspector: Inspector, mask: bytes | None) -> Iterator[ScoreCache]:
-    """Open the cache under `$XDG_CACHE_HOME`, else `~/.cache`; in memory where nothing can be kept there."""
+    """Open the cache under `$XDG_CACHE_HOME`, else `~/.cache`; in memory if that can't be written."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "softcore"
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def _connect(file: Path | str) -> sqlite3.Connection:
 
 
 def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
-    """Hash all that a score depends on beside the image: bundle, mask, area, engine and libraries."""
+    """Hash everything that a score depends on except the image: bundle, mask, area, engine, libraries."""
     manifest, backbone = inspector.manifest, inspector.backbone
     parts = {
         "files": {name: manifest.files[name].sha256 for name in ("backbone.onnx", "bank.npy", "weights.npy")},
@@ -92,7 +92,7 @@ def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
         "provider": backbone.provider,
         "device": str(backbone.device),
         "precision": backbone.precision,
-        "opencv": cv2.__version__,  # of whichever wheel, or the system's
+        "opencv": cv2.__version__,  # of a wheel or of the system's build
         "versions": {name: _version(name) for name in ("softcore", backbone.engine, "numpy")},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Scoring: samples through the very bundle, engine and search that the line uses."""
+"""Scoring: scores samples by the same bundle, engine and search as the line."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from softcore_runtime.images.file_names import to_text
 from softcore_calibration.data.samples import Sample
 from softcore_calibration.data.score_cache import ScoreCache
 
-__all__ = ["Scored", "Scoring", "read_again", "score_samples"]
+__all__ = ["ScoredImage", "Scoring", "read_again", "score_samples"]
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoredImage:
     """An image and its score.
 
     Attributes:
         name, path, defective, digest: as in `Sample`.
-        score: the exact score, as `Inspector.inspect` gives it.
-        spread: the share of its patches above the threshold that the export set.
+        score: the exact score, as `Inspector.inspect` returns it.
+        spread: the share of the image's patches above the threshold that the export set.
         thumbnail: uint8 `[32, 32]`.
         image_statistics: float64 `[3]`, see `measure_image_statistics`.
     """
@@ -45,18 +45,18 @@ class Scored:
 
 @dataclass(eq=False)
 class Scoring:
-    """What came of the samples.
+    """The scored samples, and those that don't count.
 
     Attributes:
         good, bad: the images that count, each content once.
-        unread: a line for each that could not be read or inspected.
-        repeated: names of images whose content, or pixels, were there before.
+        unread: a line for each image that could not be read or inspected.
+        repeated: names of images with the content or the pixels of an earlier one.
         contradicted: names of images given both as good and as bad.
-        cached: how many scores were known from before.
+        cached: number of scores taken from the cache.
     """
 
-    good: list[Scored] = field(default_factory=list)
-    bad: list[Scored] = field(default_factory=list)
+    good: list[ScoredImage] = field(default_factory=list)
+    bad: list[ScoredImage] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     contradicted: list[str] = field(default_factory=list)
@@ -66,12 +66,16 @@ class Scoring:
 def score_samples(
     inspector: Inspector, samples: Iterable[Sample], cache: ScoreCache, total: int | None = None
 ) -> Scoring:
-    """Score every sample, with a bar; those that can't be are put down, and so are repetitions.
+    """Score every sample once; unreadable and repeated ones are listed.
 
-    The inspector's threshold must be the export's, to which `Scored.spread` refers.
+    Args:
+        inspector: its threshold must be the export's, to which `ScoredImage.spread` refers.
+        samples: what to score.
+        cache: of scores.
+        total: number of samples, for the progress bar.
     """
     scoring = Scoring()
-    seen: dict[str | tuple[float, bytes, bytes], Scored] = {}
+    seen: dict[str | tuple[float, bytes, bytes], ScoredImage] = {}
     for sample in track(samples, "scores", total):
         first = seen.get(sample.digest)
         try:
@@ -79,7 +83,7 @@ def score_samples(
         except (FrameError, ImageError) as error:
             scoring.unread.append(f"{sample.name}: {str(error).removeprefix(f'{to_text(sample.path)}: ')}")
             continue
-        # The same pixels in another file give the same score, look and thumbnail, to the last bit.
+        # The same pixels in another file give the same score, statistics and thumbnail, to the last bit.
         shown = scored.score, scored.image_statistics.tobytes(), scored.thumbnail.tobytes()
         if first is None and shown not in seen:
             seen[sample.digest] = seen[shown] = scored
@@ -90,15 +94,15 @@ def score_samples(
     return scoring
 
 
-def read_again(scored: Scored, white: int = FULL) -> NDArray[np.uint8] | None:
-    """Read an image once more, to show it; None where its video has gone.
+def read_again(scored: ScoredImage, white: int = FULL) -> NDArray[np.uint8] | None:
+    """Read an image again, to show it; return None if its video can't be opened any more.
 
     Args:
-        scored: which.
+        scored: the image.
         white: as for `read_image`.
 
     Raises:
-        ImageError: its file has gone, or is another now.
+        ImageError: its file is missing by now, or can't be read.
     """
     name = scored.name.removeprefix(str(scored.path))
     if not name:
@@ -113,7 +117,7 @@ def read_again(scored: Scored, white: int = FULL) -> NDArray[np.uint8] | None:
     return None if image is None else np.asarray(image, np.uint8)
 
 
-def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Scoring) -> Scored:
+def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Scoring) -> ScoredImage:
     known = cache.get(sample.digest)
     if known:
         scoring.cached += 1
@@ -129,6 +133,6 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
         thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(image))
         image_statistics = measure_image_statistics(image)
         cache.put(sample.digest, score, spread, thumbnail.tobytes(), image_statistics.tobytes())
-    return Scored(
+    return ScoredImage(
         sample.name, sample.path, sample.defective, sample.digest, score, spread, thumbnail, image_statistics
     )

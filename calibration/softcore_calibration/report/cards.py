@@ -1,4 +1,4 @@
-"""Cards: images that were scored, drawn again for a person to look at."""
+"""Cards: draws scored images with their anomaly maps for the report."""
 
 from __future__ import annotations
 
@@ -12,18 +12,26 @@ from softcore_runtime import Inspector, overlay
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import FrameError, ImageError
 
-from softcore_calibration.data.scoring import Scored, read_again
+from softcore_calibration.data.scoring import ScoredImage, read_again
 
-__all__ = ["Card", "draw_card", "encode"]
+__all__ = ["ImageCard", "draw_card", "encode"]
 
 _LONGER = 640  # pixels of an image's longer side
 _QUALITY = 80  # of JPEG
-_CHANGED = 1e-3  # times the threshold: a difference of scores that can't be rounding
+_CHANGED = 1e-3  # multiples of the threshold: a larger difference of scores isn't rounding
 
 
 @dataclass(frozen=True)
-class Card:
-    """An image to look at: its map as the text of a `data:` URI, or what is `missing`."""
+class ImageCard:
+    """An image for the report.
+
+    Attributes:
+        name: to show.
+        score: its score.
+        decision: by the report's threshold.
+        image: the image and its anomaly map, as a `data:` URI.
+        missing: why there is no `image`; "" if there is one.
+    """
 
     name: str
     score: float
@@ -32,16 +40,16 @@ class Card:
     missing: str = ""
 
 
-def draw_card(scored: Scored, name: str, threshold: Threshold, inspector: Inspector) -> Card:
+def draw_card(scored: ScoredImage, name: str, threshold: Threshold, inspector: Inspector) -> ImageCard:
     """Read and inspect an image again, and draw it as decided by `threshold`.
 
     Args:
         scored: the image.
-        name: to show it under.
-        threshold: in the units of its score; the inspector may have another.
-        inspector: what scored it.
+        name: to show.
+        threshold: for the decision; the inspector may have another.
+        inspector: the inspector that scored the image.
     """
-    card = Card(name, scored.score, str(threshold.decide(scored.score)))
+    card = ImageCard(name, scored.score, str(threshold.decide(scored.score)))
     try:
         frame = read_again(scored, inspector.manifest.preprocessing.white)
         if frame is None:
@@ -52,7 +60,7 @@ def draw_card(scored: Scored, name: str, threshold: Threshold, inspector: Inspec
         return replace(card, missing="no longer there" if gone else "can no longer be read")
     if abs(inspection.score - scored.score) > _CHANGED * max(threshold.value, scored.score):
         return replace(card, missing="another now than when it was scored")
-    # The inspector has the export's threshold, under which the scores were made; the map is to show this one.
+    # The inspector has the export's threshold, with which the scores were computed; the map shows this one.
     decided = replace(
         inspection,
         score=scored.score,
@@ -64,7 +72,7 @@ def draw_card(scored: Scored, name: str, threshold: Threshold, inspector: Inspec
 
 
 def encode(image: NDArray[np.uint8]) -> str:
-    """Write an image, grey or BGR, as the text of a `data:` URI."""
+    """Encode an image, grey or BGR, as a `data:` URI of a JPEG."""
     options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
     data = cv2.imencode(".jpg", image, options)[1].tobytes()
     return "data:image/jpeg;base64," + base64.b64encode(data).decode()

@@ -1,4 +1,4 @@
-"""Page: the report on this machine, with a button that sets the threshold."""
+"""Page: serves the report on this machine, with a button that sets the threshold."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from softcore_runtime import Inspector
 from softcore_runtime.web.local_page import make_app, make_token, open_browser, require_token, serve
 
-from softcore_calibration.calibration import Findings
+from softcore_calibration.calibration import CalibrationResult
 from softcore_calibration.report.report import content_policy, render_report
 
 __all__ = ["serve_page"]
 
 
-class _Wanted(BaseModel):
-    """A threshold that is asked for."""
+class _ThresholdRequest(BaseModel):
+    """The body of a request that sets the threshold."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,22 +28,22 @@ class _Wanted(BaseModel):
 
 
 def serve_page(
-    findings: Findings,
+    result: CalibrationResult,
     inspector: Inspector,
-    use: Callable[[float], Findings],
+    use: Callable[[float], CalibrationResult],
     say: Callable[[str], None],
 ) -> None:
     """Serve the report on this machine until Finish is pressed there, or Ctrl-C here.
 
     Args:
-        findings: what was found; its threshold is not in the bundle yet.
-        inspector: what scored the images.
-        use: is given the threshold that a person has chosen, writes it into the bundle and gives the findings
-            with it. One that is just the findings' own stands for that, with its promise and grey zone.
-            What it raises of `SoftCoreError` is told on the page. It is called by one thread at a time.
-        say: is given lines for the terminal.
+        result: the calibration's result; its threshold is not in the bundle yet.
+        inspector: the inspector that scored the images.
+        use: called with the threshold that a person has chosen; writes it into the bundle and returns the
+            result with it. The result's own value stands for its threshold with promise and grey zone. A
+            `SoftCoreError` is shown on the page. Called by one thread at a time.
+        say: called with each line for the terminal.
     """
-    page = _Page(findings, inspector, use, say)
+    page = _Page(result, inspector, use, say)
     end = "finished"
     try:
         with serve(_make_app(page), "calibration page") as url:
@@ -59,44 +59,43 @@ def serve_page(
 
 
 class _Page:
-    """The page of now; who reads it while a threshold is written waits for that."""
+    """The current page; a reader waits while a threshold is being written."""
 
     def __init__(
         self,
-        findings: Findings,
+        result: CalibrationResult,
         inspector: Inspector,
-        use: Callable[[float], Findings],
+        use: Callable[[float], CalibrationResult],
         say: Callable[[str], None],
     ) -> None:
         self.token = make_token()
         self.finished = threading.Event()
         self.written = False
-        self._findings, self._inspector, self._use, self._say = findings, inspector, use, say
-        self._turn = threading.Lock()
-        self._html = render_report(findings, inspector, self.token)
+        self._result, self._inspector, self._use, self._say = result, inspector, use, say
+        self._lock = threading.Lock()
+        self._html = render_report(result, inspector, self.token)
 
     @property
     def value(self) -> float:
-        return self._findings.threshold.value
+        return self._result.threshold.value
 
     def read(self) -> str:
-        with self._turn:
+        with self._lock:
             return self._html
 
     def write(self, value: float) -> float:
-        with self._turn:
-            self._findings = self._use(value)
+        with self._lock:
+            self._result = self._use(value)
             self.written = True
             self._say(
-                f"  bundle     {self._findings.path} has the threshold {self.value:.6g} now; --revert goes "
-                "back"
+                f"  bundle     {self._result.path} has the threshold {self.value:.6g} now; --revert goes back"
             )
-            self._html = render_report(self._findings, self._inspector, self.token, written=True)
+            self._html = render_report(self._result, self._inspector, self.token, written=True)
             return self.value
 
 
 def _make_app(page: _Page) -> FastAPI:
-    """Make the page's server; only who has read the page, on this machine, can change anything."""
+    """Make the app of the page; only requests with the page's token, from this machine, change anything."""
     app = make_app(content_policy(served=True))
     write = Depends(require_token(page.token, "this page is of an earlier calibration; reload it"))
 
@@ -105,7 +104,7 @@ def _make_app(page: _Page) -> FastAPI:
         return page.read()
 
     @app.post("/limit", dependencies=[write])
-    def change_threshold(wanted: _Wanted) -> dict[str, float]:
+    def change_threshold(wanted: _ThresholdRequest) -> dict[str, float]:
         return {"value": page.write(wanted.value)}
 
     @app.post("/finish", dependencies=[write], status_code=202)

@@ -1,5 +1,5 @@
-// Moves the threshold: tells what would change, draws the curves, and on the served page sets it.
-// `data` is made by report.py. A threshold is [value, upper]: above the one a part doesn't pass, above the other it fails.
+// Moves the threshold: shows what would change, draws the curves, and on the served page sets it.
+// `data` is made by report.py. A threshold is [value, upper]: above `value` a part doesn't pass, above `upper` it fails.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -7,15 +7,15 @@ const data = JSON.parse($("data").textContent);
 const root = document.documentElement;
 const token = document.querySelector("meta[name=softcore-token]")?.content;
 const KINDS = ["good", "bad"];
-const MOST = 12; // images of a change that are named
-const FEW = 10; // images, up to which each is a stroke in the histogram
+const MOST = 12; // images listed for a change
+const FEW = 10; // with fewer images the histogram draws each as a stroke
 const PAPER = [660, 320]; // CSS pixels of a wide and of a narrow chart on paper
 let threshold = data.chosen;
 
 // --- Words ------------------------------------------------------------------------------------------
 
 const number = (value) => String(Number(value.toPrecision(5)));
-const plain = (share) => `${Number((100 * share).toPrecision(6))}\u00a0%`; // one that somebody chose
+const formatChosen = (share) => `${Number((100 * share).toPrecision(6))}\u00a0%`; // a share that a person chose
 const whole = (value) => Math.round(value).toLocaleString("en");
 function percent(share) {
   const value = 100 * share;
@@ -35,7 +35,7 @@ function element(name, text = "", properties = {}) {
 
 // --- Counting ---------------------------------------------------------------------------------------
 
-// How many of the sorted values are at most `bound`; it is also the place of the first above.
+// Number of the sorted values that are at most `bound`, which is also the index of the first above.
 function rank(values, bound) {
   let [low, high] = [0, values.length];
   while (low < high) {
@@ -51,12 +51,12 @@ const wrong = (kind, at) => (kind === "good" ? failing(kind, at) : passing(kind,
 const reviewed = (kind, at) => data[kind].scores.length - passing(kind, at) - failing(kind, at);
 const share = (kind, at) => wrong(kind, at) / data[kind].scores.length;
 
-function tell(kind, at, bounds = true) {
+function describeOutcome(kind, at, bounds = true) {
   const n = data[kind].scores.length;
   const count = wrong(kind, at);
   const does = kind === "good" ? (count === 1 ? "fails" : "fail") : count === 1 ? "passes" : "pass";
   const all = `${percent(data[kind].low[count])} to ${percent(data[kind].high[count])} of all such parts`;
-  const sure = bounds ? `; with ${plain(data.confidence)} confidence ${all}` : "";
+  const sure = bounds ? `; with ${formatChosen(data.confidence)} confidence ${all}` : "";
   return `${count} of ${n} ${noun(kind, n)} ${does} (${percent(count / n)}${sure})`;
 }
 
@@ -67,15 +67,15 @@ function cost(at) {
 
 // --- What the threshold does ----------------------------------------------------------------------------
 
-function show() {
+function showOutcome() {
   const there = KINDS.filter((kind) => data[kind].scores.length);
-  const told = there.map((kind) => tell(kind, threshold));
+  const told = there.map((kind) => describeOutcome(kind, threshold));
   $("words").textContent = `At the threshold ${number(threshold[0])}, ${told.join(", and ") || "nothing can be told"}.`;
   if (!data.bad.scores.length) $("words").textContent += " How many bad parts pass is not known.";
   const rate = data.defects;
   const parts = { good: [10_000 * (1 - rate), "good ones fail"], bad: [10_000 * rate, "bad ones pass"] };
   const expected = there.map((kind) => `about ${whole(share(kind, threshold) * parts[kind][0])} ${parts[kind][1]}`);
-  $("expected").textContent = `Of 10,000 parts with ${plain(rate)} bad ones: ${expected.join(", ")}.`;
+  $("expected").textContent = `Of 10,000 parts with ${formatChosen(rate)} bad ones: ${expected.join(", ")}.`;
   const zone = threshold[1] > threshold[0];
   const people = there.map((kind) => `${reviewed(kind, threshold)} ${noun(kind, reviewed(kind, threshold))}`).join(" and ");
   $("zone").textContent = zone
@@ -91,10 +91,10 @@ function show() {
     $("use").disabled = data.written && same(threshold, data.present);
     $("use").textContent = $("use").disabled ? "This threshold is in the bundle" : "Use this threshold";
   }
-  compare();
+  showChanges();
 }
 
-function compare() {
+function showChanges() {
   const changes = [];
   for (const kind of KINDS) {
     const { scores } = data[kind];
@@ -130,15 +130,15 @@ function drawChange([kind, does, places, [passed, failed]]) {
 }
 
 let drawn = 0;
-function move(to, typed = false) {
-  // The calibrated threshold has its grey zone; another is a single one.
+function moveThreshold(to, typed = false) {
+  // The calibrated threshold keeps its grey zone; any other is a single threshold.
   threshold = to === data.chosen[0] ? data.chosen : to === data.present?.[0] ? data.present : [to, to];
   const after = Math.min(rank(data.thresholds, to), data.thresholds.length - 1);
   const nearest = after > 0 && to - data.thresholds[after - 1] <= data.thresholds[after] - to ? after - 1 : after;
   $("slider").value = nearest;
   $("slider").setAttribute("aria-valuetext", number(to));
   if (!typed) $("number").value = Number(to.toPrecision(6));
-  show();
+  showOutcome();
   cancelAnimationFrame(drawn);
   drawn = requestAnimationFrame(() => charts.forEach((chart) => chart.redraw(false, false)));
 }
@@ -149,12 +149,12 @@ let charts = [];
 const printed = matchMedia("print");
 const onPaper = () => root.classList.contains("printing") || printed.matches;
 
-function build() {
+function buildCharts() {
   charts.forEach((chart) => chart.destroy());
-  charts = ["histogram", "rates", "roc", "cost"].filter((id) => $(id)).map((id) => draw(id, RECIPES[id]()));
+  charts = ["histogram", "rates", "roc", "cost"].filter((id) => $(id)).map((id) => drawChart(id, RECIPES[id]()));
 }
 
-function draw(id, recipe) {
+function drawChart(id, recipe) {
   const large = root.classList.contains("printing") ? 2 : 1; // see report.css
   const wide = $(id).parentElement.classList.contains("wide");
   const colours = palette();
@@ -176,7 +176,7 @@ function draw(id, recipe) {
     ],
     series: [{}, ...recipe.series.map((one) => ({ points: { show: false }, width: 2 * large, ...one }))],
     bands: recipe.bands,
-    hooks: { draw: [(chart) => (recipe.mark ?? markLimits)(chart, colours, large * uPlot.pxRatio)] },
+    hooks: { draw: [(chart) => (recipe.mark ?? markThresholds)(chart, colours, large * uPlot.pxRatio)] },
   };
   return new uPlot(options, recipe.columns, $(id));
 
@@ -194,7 +194,7 @@ function palette() {
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
-// Draw over a chart, within it.
+// Paint over a chart, clipped to its plotting area.
 function within(chart, paint) {
   const { ctx, bbox } = chart;
   ctx.save();
@@ -205,7 +205,7 @@ function within(chart, paint) {
   ctx.restore();
 }
 
-function markLimits(chart, colours, pixel) {
+function markThresholds(chart, colours, pixel) {
   within(chart, (ctx, { top, height, left, width }) => {
     const place = (value) => Math.min(chart.valToPos(value, "x", true), left + width - pixel);
     const line = (value, colour, dash) => {
@@ -262,7 +262,7 @@ const RECIPES = {
             }
           }
         });
-        markLimits(chart, shades, pixel);
+        markThresholds(chart, shades, pixel);
       },
     };
   },
@@ -283,8 +283,8 @@ const RECIPES = {
     const grid = [0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1];
     return {
       columns, series, bands,
-      scales: { y: { distr: 100, fwd: Math.sqrt, bwd: (value) => value * value, range: [0, 1] } }, // 1 % is to be seen
-      across: { label: "limit" },
+      scales: { y: { distr: 100, fwd: Math.sqrt, bwd: (value) => value * value, range: [0, 1] } }, // so that 1 % is visible
+      across: { label: "threshold" },
       up: { splits: () => grid },
     };
   },
@@ -316,7 +316,7 @@ const RECIPES = {
     return {
       columns: [data.edges, data.cost],
       scales: { y: { range: [0, 1.05 * Math.max(1e-9, ...data.cost)] } },
-      across: { label: "limit" },
+      across: { label: "threshold" },
       up: { values: (_, values) => values.map((value) => String(Number(value.toPrecision(3)))) },
       series: [{ stroke: colours.ink, paths: uPlot.paths.stepped({ align: 1 }) }],
     };
@@ -325,26 +325,26 @@ const RECIPES = {
 
 // --- Setting it -------------------------------------------------------------------------------------
 
-async function ask(path, body) {
+async function post(path, body) {
   try {
     const headers = { "X-Softcore-Token": token, "Content-Type": "application/json" };
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body ?? {}) });
     if (answer.ok) return true;
-    say((await answer.json()).detail, true);
+    showMessage((await answer.json()).detail, true);
   } catch {
-    say("SoftCore does not answer any more. Was it ended?", true);
+    showMessage("SoftCore does not answer any more. Was it ended?", true);
   }
   return false;
 }
 
-function say(words, bad = false) {
+function showMessage(words, bad = false) {
   $("said").textContent = words;
   $("said").classList.toggle("wrong", bad);
 }
 
 function confirmUse() {
   const there = KINDS.filter((kind) => data[kind].scores.length);
-  const told = (at) => there.map((kind) => tell(kind, at, false)).join("; ");
+  const told = (at) => there.map((kind) => describeOutcome(kind, at, false)).join("; ");
   const rows = [["After", threshold]];
   if (data.present) rows.unshift(["Now", data.present]);
   $("terms").replaceChildren(
@@ -366,13 +366,13 @@ function confirmUse() {
 
 async function use() {
   $("use").disabled = true;
-  say("Writing …");
-  if (await ask("limit", { value: threshold[0] })) location.reload(); // all of the page is about the threshold
+  showMessage("Writing …");
+  if (await post("limit", { value: threshold[0] })) location.reload(); // the whole page depends on the threshold
   else $("use").disabled = false;
 }
 
 async function finish() {
-  if (!(await ask("finish"))) return;
+  if (!(await post("finish"))) return;
   $("last").textContent = `${$("state").querySelector("strong").textContent}. You can close this page.`;
   $("end").showModal();
 }
@@ -380,27 +380,27 @@ async function finish() {
 // --- Beginning --------------------------------------------------------------------------------------
 
 $("slider").max = data.thresholds.length - 1;
-$("slider").addEventListener("input", () => move(data.thresholds[Number($("slider").value)]));
+$("slider").addEventListener("input", () => moveThreshold(data.thresholds[Number($("slider").value)]));
 $("number").addEventListener("input", () => {
   const typed = $("number").valueAsNumber;
-  if (typed > 0 && Number.isFinite(typed)) move(typed, true);
+  if (typed > 0 && Number.isFinite(typed)) moveThreshold(typed, true);
 });
 $("number").addEventListener("change", () => ($("number").value = Number(threshold[0].toPrecision(6))));
-$("back").addEventListener("click", () => move(data.chosen[0]));
+$("back").addEventListener("click", () => moveThreshold(data.chosen[0]));
 if (token) {
   $("use").addEventListener("click", confirmUse);
   $("confirm").addEventListener("close", () => $("confirm").returnValue === "use" && use());
   $("finish").addEventListener("click", finish);
   $("end").addEventListener("cancel", (event) => event.preventDefault());
 }
-build();
-move(data.chosen[0]);
-addEventListener("beforeprint", () => (root.classList.add("printing"), build()));
-addEventListener("afterprint", () => (root.classList.remove("printing"), build()));
-printed.addEventListener("change", build);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
+buildCharts();
+moveThreshold(data.chosen[0]);
+addEventListener("beforeprint", () => (root.classList.add("printing"), buildCharts()));
+addEventListener("afterprint", () => (root.classList.remove("printing"), buildCharts()));
+printed.addEventListener("change", buildCharts);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", buildCharts);
 let width = innerWidth;
 addEventListener("resize", () => {
-  if (width !== innerWidth && !root.classList.contains("printing")) build();
+  if (width !== innerWidth && !root.classList.contains("printing")) buildCharts();
   width = innerWidth;
 });

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from softcore_calibration.calibration import Findings, calibrate
+from softcore_calibration.calibration import CalibrationResult, calibrate
 from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import score_samples
@@ -34,11 +34,11 @@ class Calibrating:
     """A calibration whose page is served."""
 
     inspector: Inspector
-    findings: Findings
-    find: Callable[[Objective], Findings]
+    findings: CalibrationResult
+    find: Callable[[Objective], CalibrationResult]
     used: list[float] = field(default_factory=list)
 
-    def use(self, value: float) -> Findings:
+    def use(self, value: float) -> CalibrationResult:
         """Write a threshold, as the command does."""
         self.used.append(value)
         path, before = self.inspector.bundle.path, read_manifest(self.inspector.bundle.path)
@@ -58,7 +58,7 @@ def calibrating(tiny_bundle: Path, category: Path) -> Calibrating:
         scoring = score_samples(inspector, find_samples([(category, None)]), cache, 0)
     training = read_training(tiny_bundle)
 
-    def find(objective: Objective) -> Findings:
+    def find(objective: Objective) -> CalibrationResult:
         return calibrate(inspector, scoring, training, objective)
 
     return Calibrating(inspector, find(Objective("overkill", {"share": 0.05})), find)
@@ -66,7 +66,7 @@ def calibrating(tiny_bundle: Path, category: Path) -> Calibrating:
 
 @contextlib.contextmanager
 def serving(
-    case: Calibrating, use: Callable[[float], Findings] | None = None
+    case: Calibrating, use: Callable[[float], CalibrationResult] | None = None
 ) -> Iterator[tuple[httpx.Client, list[str]]]:
     """Serve from another thread, with a client that has the page's token; Finish at the end."""
     address: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -170,7 +170,7 @@ def test_what_goes_wrong_is_told_and_can_be_tried_again(
 ) -> None:
     errors = [error]
 
-    def use(value: float) -> Findings:
+    def use(value: float) -> CalibrationResult:
         if errors:
             raise errors.pop()
         return calibrating.use(value)
@@ -187,7 +187,7 @@ def test_one_threshold_at_a_time(calibrating: Calibrating) -> None:
     inside, most = 0, 0
     lock = threading.Lock()
 
-    def use(value: float) -> Findings:
+    def use(value: float) -> CalibrationResult:
         nonlocal inside, most
         with lock:
             inside += 1

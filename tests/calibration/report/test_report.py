@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from softcore_calibration.calibration import Findings, calibrate
+from softcore_calibration.calibration import CalibrationResult, calibrate
 from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
-from softcore_calibration.data.scoring import Scored, Scoring, score_samples
+from softcore_calibration.data.scoring import ScoredImage, Scoring, score_samples
 from softcore_calibration.objective import Objective
 from softcore_calibration.report.report import content_policy, render_report, write_report
 from softcore_runtime import Inspector
@@ -28,7 +28,7 @@ from softcore_runtime.errors import UsageError
 OVERKILL = Objective("overkill", {"share": 0.05})
 NASTY = "</script><img src=x onerror=alert(1)>&\"'.png"
 
-Find = Callable[..., Findings]
+Find = Callable[..., CalibrationResult]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
     own = tmp_path / "images"
     shutil.copytree(category / "test", own)
 
-    def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> Findings:
+    def work(objective: Objective = OVERKILL, good: int = 40, bad: int = 24) -> CalibrationResult:
         with open_cache(inspector, None) as cache:
             scoring = score_samples(inspector, find_samples([(own, None)]), cache, 0)
         some = Scoring(scoring.good[:good], scoring.bad[:bad])
@@ -51,13 +51,15 @@ def find(inspector: Inspector, category: Path, tmp_path: Path) -> Find:
     return work
 
 
-def imagine(inspector: Inspector, good: Sequence[float], bad: Sequence[float], value: float) -> Findings:
+def imagine(
+    inspector: Inspector, good: Sequence[float], bad: Sequence[float], value: float
+) -> CalibrationResult:
     """Findings on images that are nowhere."""
 
-    def score(kind: str, scores: Sequence[float]) -> list[Scored]:
+    def score(kind: str, scores: Sequence[float]) -> list[ScoredImage]:
         return [
-            Scored(f"/nowhere/{kind}/{i}.png", Path(f"/nowhere/{kind}/{i}.png"), kind == "bad", f"{i:064x}",
-                   one, 0.0, np.full((32, 32), i % 256, np.uint8), np.ones(3))
+            ScoredImage(f"/nowhere/{kind}/{i}.png", Path(f"/nowhere/{kind}/{i}.png"), kind == "bad",
+                   f"{i:064x}", one, 0.0, np.full((32, 32), i % 256, np.uint8), np.ones(3))
             for i, one in enumerate(scores)
         ]  # fmt: skip
 

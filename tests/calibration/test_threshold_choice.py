@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, roc_curve
 from softcore_calibration.objective import Objective
-from softcore_calibration.objectives import Chosen, Scores, choose_threshold, count_wrong
+from softcore_calibration.scores import Scores, count_wrong
+from softcore_calibration.threshold_choice import ChosenThreshold, choose_threshold
 from softcore_runtime.errors import DataError, UsageError
 
 VALUES = st.lists(st.integers(1, 40).map(lambda n: n / 4), min_size=1, max_size=40)
@@ -16,7 +17,9 @@ def scores_of(good: list[float], bad: list[float]) -> Scores:
     return Scores(np.array(good, float), np.array(bad, float))
 
 
-def choose(scores: Scores, kind: str, confidence: float | None = None, **parameters: float) -> Chosen:
+def choose(
+    scores: Scores, kind: str, confidence: float | None = None, **parameters: float
+) -> ChosenThreshold:
     return choose_threshold(Objective(kind, parameters, confidence), scores)
 
 

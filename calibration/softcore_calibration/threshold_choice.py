@@ -1,8 +1,4 @@
-"""Objectives: what a threshold is chosen for, and the threshold that serves it.
-
-Scores are float64; a part fails where its score is above the threshold. Overkill is the share of good parts
-that fail, escape the share of bad parts that pass.
-"""
+"""Threshold choice: chooses the threshold that meets an objective."""
 
 from __future__ import annotations
 
@@ -15,8 +11,9 @@ from softcore_runtime.errors import DataError
 from softcore_calibration.bounds import allow
 from softcore_calibration.demands import demand_enough
 from softcore_calibration.objective import Objective
+from softcore_calibration.scores import Scores, count_wrong
 
-__all__ = ["Chosen", "Scores", "choose_threshold", "count_wrong"]
+__all__ = ["ChosenThreshold", "choose_threshold"]
 
 _RESAMPLES = 1000
 _TINY = float(np.finfo(np.float32).tiny)
@@ -24,26 +21,15 @@ _TINY = float(np.finfo(np.float32).tiny)
 _Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """The scores of good parts `[G]` and of bad parts `[B]`, float64, sorted."""
-
-    good: _Floats
-    bad: _Floats
-
-    def __post_init__(self) -> None:
-        for name in ("good", "bad"):
-            values = getattr(self, name)
-            if values.ndim != 1 or not np.isfinite(values).all():
-                raise ValueError(f"{name} must be finite float64 [N]")
-            object.__setattr__(self, name, np.sort(values.astype(np.float64)))
-
-
 @dataclass(frozen=True)
-class Chosen:
-    """A threshold, the upper end of its grey zone if it has one, and what it promises, in words.
+class ChosenThreshold:
+    """A threshold that was chosen for an objective.
 
-    `interval` is the bootstrap's 95 % interval of the threshold, where the objective minimises a cost.
+    Attributes:
+        value: the threshold.
+        fail_above: the upper end of its grey zone; None if it has none.
+        promise: what it promises, in words.
+        interval: 95 % bootstrap interval of the threshold, if the objective minimises a cost.
     """
 
     value: float
@@ -52,12 +38,17 @@ class Chosen:
     interval: tuple[float, float] | None = None
 
 
-def choose_threshold(objective: Objective, scores: Scores, seed: int = 0) -> Chosen:
-    """Choose the threshold that serves an objective.
+def choose_threshold(objective: Objective, scores: Scores, seed: int = 0) -> ChosenThreshold:
+    """Choose the threshold that meets an objective.
+
+    Args:
+        objective: what the threshold is chosen for.
+        scores: of good and bad parts.
+        seed: of the bootstrap.
 
     Raises:
-        DataError: the sample can't carry what is asked; the message says how many images are lacking.
-        UsageError: the objective needs images of a kind that there is none of.
+        DataError: the sample is too small for the promise; the message says how many images are missing.
+        UsageError: there is no image of a kind that the objective needs.
     """
     demand_enough(objective, len(scores.good), len(scores.bad))
     wanted = objective.parameters
@@ -81,26 +72,20 @@ def choose_threshold(objective: Objective, scores: Scores, seed: int = 0) -> Cho
     if objective.band_width is not None:
         value, upper = value * (1 - objective.band_width), value * (1 + objective.band_width)
         promise += f"; a grey zone of {objective.band_width:.0%} on either side goes to a person"
-    return Chosen(max(value, _TINY), None if upper is None else max(upper, _TINY), promise, interval)
-
-
-def count_wrong(thresholds: _Floats, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count, for thresholds `[L]`, the good parts that fail and the bad parts that pass: int64 `[L]` each."""
-    overkill = len(scores.good) - np.searchsorted(scores.good, thresholds, side="right")
-    return np.asarray(overkill), np.asarray(np.searchsorted(scores.bad, thresholds, side="right"))
+    return ChosenThreshold(max(value, _TINY), None if upper is None else max(upper, _TINY), promise, interval)
 
 
 def _keep_overkill(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     good = scores.good
     allowed = allow(len(good), share, confidence)
-    assert allowed is not None  # noqa: S101 - `choose_threshold` has demanded enough of them
+    assert allowed is not None  # noqa: S101 - `choose_threshold` has checked this
     return float(good[len(good) - 1 - allowed]), _promise("good", "fail", share, confidence)
 
 
 def _keep_escape(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     bad = scores.bad
     allowed = allow(len(bad), share, confidence)
-    assert allowed is not None  # noqa: S101 - the same
+    assert allowed is not None  # noqa: S101 - as above
     if bad[allowed] <= _TINY:
         raise DataError(f"{allowed + 1} of the bad images score 0, and no threshold can catch those")
     return float(np.nextafter(bad[allowed], 0)), _promise("bad", "pass", share, confidence)
@@ -109,7 +94,7 @@ def _keep_escape(scores: Scores, share: float, confidence: float | None) -> tupl
 def _keep_both(
     scores: Scores, wanted: dict[str, float], confidence: float | None
 ) -> tuple[float, float, str]:
-    """Pass below one threshold and fail above the other; where they cross, one keeps both promises."""
+    """Pass below one threshold and fail above the other; if they cross, one threshold keeps both promises."""
     upper, one = _keep_overkill(scores, wanted["overkill"], confidence)
     lower, other = _keep_escape(scores, wanted["escape"], confidence)
     if lower >= upper:
@@ -159,13 +144,13 @@ def _separate(scores: Scores, kind: str) -> tuple[float, str]:
 
 
 def _candidates(scores: Scores) -> _Floats:
-    """Name every threshold that matters: between any two neighbours among the scores, below and above all."""
+    """Return a threshold between any two neighbouring scores, one below all and one above all."""
     values = np.unique(np.concatenate([scores.good, scores.bad]))
     return np.concatenate([[max(values[0] / 2, _TINY)], (values[1:] + values[:-1]) / 2, [values[-1]]])
 
 
 def _widest_best(thresholds: _Floats, merits: _Floats) -> float:
-    """Take the best threshold; of equally good ones that with most room around it."""
+    """Return the best threshold; of equally good ones the one with the widest gap around it."""
     best = np.flatnonzero(merits >= merits.max() - 1e-12)
     room = np.diff(thresholds, prepend=thresholds[0], append=thresholds[-1])
     return float(thresholds[best[np.argmax(room[best] + room[best + 1])]])
