@@ -7,17 +7,16 @@ import re
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.health.log_limit import LogLimit, count_left_out
 from softcore_edge_app.verdict import printable
 
-__all__ = ["Log", "configure_logs", "get_log"]
+__all__ = ["configure_logs"]
 
-_ROOT: Final = "softcore"
-_LOGGERS: Final = (_ROOT, "softcore_edge_app", "softcore_runtime")
+_LOGGERS: Final = ("softcore_edge_app", "softcore_runtime")
 _PROGRAM: Final = "softcore-edge"
 _LEVELS: Final = {logging.CRITICAL: "alarm: ", logging.ERROR: "alarm: ", logging.WARNING: "warning: "}
 # What a library may quote: the user of an address, a header, a query.
@@ -26,32 +25,6 @@ _SECRETS: Final = re.compile(
     r"|(?P<name>\b(?:password|passwd|secret|token|authorization|api[_-]?key)\b[\"']?\s*[=:]\s*[\"']?"
     r"(?:bearer\s+|basic\s+)?)[^\s\"'&,;]+"
 )
-_ARGUMENTS: Final = ("exc_info", "stack_info", "stacklevel")
-
-
-if TYPE_CHECKING:
-    _Adapter = logging.LoggerAdapter[logging.Logger]
-else:  # which takes no parameter before Python 3.11
-    _Adapter = logging.LoggerAdapter
-
-
-class Log(_Adapter):
-    """A logger whose calls take fields: `log.warning("the stream was reopened", camera="line1")`.
-
-    The message says all that a person needs; the fields are for programs.
-    """
-
-    def process(
-        self, msg: object, kwargs: MutableMapping[str, Any]
-    ) -> tuple[object, MutableMapping[str, Any]]:
-        """Put the fields where the formatter finds them."""
-        own = {key: kwargs.pop(key) for key in _ARGUMENTS if key in kwargs}
-        return msg, {**own, "extra": {"fields": dict(kwargs)}}
-
-
-def get_log(name: str = "") -> Log:
-    """Give the log of a part of the line: "camera", "ledger"; from INFO up, each is said at once."""
-    return Log(logging.getLogger(f"{_ROOT}.{name}" if name else _ROOT), {})
 
 
 def configure_logs(form: Literal["text", "json"]) -> None:
@@ -60,7 +33,7 @@ def configure_logs(form: Literal["text", "json"]) -> None:
     A line that repeats is said once a minute, with how many like it were left out: see `LogLimit`.
 
     text: `softcore-edge: warning: MESSAGE`. json: one object a line: `time` (ISO, UTC), `level`, `logger`,
-    `event`, and the fields. Either goes to whatever standard error is by then; passwords, tokens and
+    `event`. Either goes to whatever standard error is by then; passwords, tokens and
     users in addresses are left out.
 
     Raises:
@@ -108,13 +81,12 @@ def _make_json_formatter() -> logging.Formatter:
     except ImportError as error:
         raise explain_import(error, "edge") from error
 
-    def add_fields(
+    def hide_secrets(
         _logger: object, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
-        fields = {**getattr(event["_record"], "fields", {}), **event}
         if count := count_left_out(event["_record"]):
-            fields["left_out"] = count
-        return {key: _hide(value) if isinstance(value, str) else value for key, value in fields.items()}
+            event["left_out"] = count
+        return {key: _hide(value) if isinstance(value, str) else value for key, value in event.items()}
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -122,7 +94,7 @@ def _make_json_formatter() -> logging.Formatter:
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            add_fields,
+            hide_secrets,
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
