@@ -8,22 +8,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse
-from softcore_runtime.web.local_page import Answer, make_app
 from softcore_runtime.errors import UsageError
+from softcore_runtime.web.local_page import Answer, make_app
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from softcore_edge_app.web.events import Events
-from softcore_edge_app.web.forms import MOST_BYTES, VIEWS, problem
-from softcore_edge_app.web.guard import TOKEN_HEADER, Guard, refuse_body
-from softcore_edge_app.web.history_api import make_look_back, make_marks
+from softcore_edge_app.web.events import EventStream
+from softcore_edge_app.web.guard import TOKEN_HEADER, RequestGuard, refuse_body
+from softcore_edge_app.web.history_api import make_history_api, make_mark_api
+from softcore_edge_app.web.image_api import make_image_api
 from softcore_edge_app.web.image_cache import ImageCache
-from softcore_edge_app.web.images import make_images
 from softcore_edge_app.web.ledger_queries import LedgerQueries
-from softcore_edge_app.web.operator_api import make_preview, make_set_up, run_in_threads
+from softcore_edge_app.web.operator_api import make_operator_api, make_preview_api, make_thread_runner
 from softcore_edge_app.web.page import add_page
-from softcore_edge_app.web.shifts.report import make_report
-from softcore_edge_app.web.status import LineStatus, make_status
+from softcore_edge_app.web.schema import MAX_BODY_BYTES, READ_RESPONSES, describe_problem
+from softcore_edge_app.web.shifts.report import make_report_api
+from softcore_edge_app.web.status import LineStatus, make_status_api
 
 __all__ = ["make_web_app"]
 
@@ -33,7 +33,7 @@ _UNBUFFERED = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
 def make_web_app(
     status: LineStatus,
     metrics_render: Callable[[], tuple[bytes, str]],
-    events: Events,
+    events: EventStream,
     cache: ImageCache,
     *,
     hosts: list[str],
@@ -50,8 +50,8 @@ def make_web_app(
         token: what whoever changes something must show; None lets nobody.
     """
     guards = [
-        Middleware(Guard, token=token),
-        Middleware(RequestBodyLimitMiddleware, max_body_size=MOST_BYTES),
+        Middleware(RequestGuard, token=token),
+        Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
     ]
     app = make_app(hosts=hosts, guards=guards)
     app.title = "SoftCore line"
@@ -65,27 +65,27 @@ def make_web_app(
         return app.openapi()
 
     controls, queries = status.controls, LedgerQueries(status.ledger, events.ended)
-    in_thread = run_in_threads(events.ended)
-    app.include_router(make_status(status))
+    run_in_thread = make_thread_runner(events.ended)
+    app.include_router(make_status_api(status))
     app.include_router(_make_streams(metrics_render, events))
-    app.include_router(make_look_back(queries, cache))
-    app.include_router(make_images(cache, queries, controls))
-    app.include_router(make_preview(controls, queries, cache))
-    app.include_router(make_report(queries, cache, status.shift))
-    # `Guard` asks for the token; what is said of it here is for the schema.
+    app.include_router(make_history_api(queries, cache))
+    app.include_router(make_image_api(cache, queries, controls))
+    app.include_router(make_preview_api(controls, queries, cache))
+    app.include_router(make_report_api(queries, cache, status.shift))
+    # `RequestGuard` asks for the token; what is said of it here is for the schema.
     shown = [
         Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
         Security(HTTPBearer(auto_error=False)),
     ]
-    app.include_router(make_set_up(controls, in_thread), dependencies=shown)
-    app.include_router(make_marks(queries, controls, in_thread), dependencies=shown)
+    app.include_router(make_operator_api(controls, run_in_thread), dependencies=shown)
+    app.include_router(make_mark_api(queries, controls, run_in_thread), dependencies=shown)
     add_page(app)
     return app
 
 
-def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Events) -> APIRouter:
+def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: EventStream) -> APIRouter:
     """Make what programs follow, of all who reach the port."""
-    views = APIRouter(dependencies=[Depends(refuse_body)], responses=VIEWS)
+    views = APIRouter(dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
 
     @views.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, response_class=Response)
     def give_metrics() -> Response:
@@ -97,7 +97,7 @@ def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Event
         "/api/events",
         responses={
             200: {"content": {"text/event-stream": {}}},
-            503: problem("Too many clients follow the events already."),
+            503: describe_problem("Too many clients follow the events already."),
         },
         response_class=Response,
     )

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from fastapi import Depends
-from softcore_runtime.web.local_page import make_app, make_token, open_browser, require_token, serve
 from softcore_runtime.errors import BundleCorruptError, DataError, UsageError
+from softcore_runtime.web.local_page import make_app, make_token, open_browser, require_token, serve
 
 ERRORS = {
     "usage": UsageError("can't be written"),
