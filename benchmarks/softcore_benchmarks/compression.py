@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.images.compression import ENOUGH, LEAST, SPREADS, TRACES, measure_traces
+from softcore_runtime.images.compression import ENOUGH, LEAST, SPREADS, SHARES, measure_compression
 from softcore_runtime.images.image_file import find_images, read_image
 
 from softcore_benchmarks.measuring.commands import make_parser
@@ -128,7 +128,7 @@ def _encode(images: Images, way: str) -> Images:
 
 
 def _measure(images: Images) -> NDArray[np.float64]:
-    return np.array([traces for image in images if (traces := measure_traces(image)) is not None])
+    return np.array([traces for image in images if (traces := measure_compression(image)) is not None])
 
 
 def _choose(pairs: Sequence[Pair]) -> Factors:
@@ -176,7 +176,7 @@ def _describe(pair: Pair) -> dict[str, object]:
         "stored as": pair.stored,
         "learned": pair.learned,
         "seen": pair.seen,
-        **{name: round(float(change), 3) for name, change in zip(TRACES, changes, strict=True)},
+        **{name: round(float(change), 3) for name, change in zip(SHARES, changes, strict=True)},
         "cause": pair.cause,
         "told": round(pair.share(), 3),
     }

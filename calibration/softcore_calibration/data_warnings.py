@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
 from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError, FrameError, ImageError
-from softcore_runtime.images.compression import compare_traces, measure_traces
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression import compare_compression, measure_compression
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 from softcore_calibration.data.scoring import ScoredImage, Scoring, read_again
 from softcore_calibration.scores import Scores, compute_auroc
@@ -125,7 +125,7 @@ def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning
     return found
 
 
-def warn_of_compression(scored: Sequence[ScoredImage], known: Traces | None) -> DataWarning | None:
+def warn_of_compression(scored: Sequence[ScoredImage], known: CompressionStatistics | None) -> DataWarning | None:
     """Warn if images are compressed or smoothed otherwise than the training images.
 
     Args:
@@ -140,8 +140,8 @@ def warn_of_compression(scored: Sequence[ScoredImage], known: Traces | None) -> 
         with contextlib.suppress(FrameError, ImageError):  # its file is missing by now
             image = read_again(scored[number])
             if image is not None:
-                traces.append(measure_traces(image))
-    found = compare_traces(known, traces)
+                traces.append(measure_compression(image))
+    found = compare_compression(known, traces)
     if found is None:
         return None
     return DataWarning(

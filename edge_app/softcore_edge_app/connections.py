@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 from softcore_edge_app.configuration.options import Configuration
 from softcore_edge_app.health.compression_watch import CompressionWatch
@@ -119,7 +119,7 @@ class Connections:
         self._closes.append(lambda: archive.close(_ARCHIVING))
 
 
-def _find_traces(station: InspectionStation, camera: str, bundle: str) -> Traces | None:
+def _find_traces(station: InspectionStation, camera: str, bundle: str) -> CompressionStatistics | None:
     manifest = station.pipelines[camera].recipes.current.inspector.manifest
     return manifest.dataset.traces if station.writer.seal(manifest) == bundle else None
 

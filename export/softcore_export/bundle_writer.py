@@ -106,8 +106,8 @@ def finish_bundle(folder: Path, manifest: Manifest, backbone: Backbone) -> Manif
     """
     manifest = manifest.model_copy(update={"files": bundle.record_files(folder)})
     bundle.write_manifest(folder, manifest)
-    if backbone.engines:  # TensorRT's, built for this machine's GPU
-        shutil.copytree(backbone.engines, folder / ENGINE_FOLDER / backbone.engines.name)
+    if backbone.engine_folder:  # TensorRT's, built for this machine's GPU
+        shutil.copytree(backbone.engine_folder, folder / ENGINE_FOLDER / backbone.engine_folder.name)
     Inspector.load(folder, engine=backbone.engine, provider=backbone.provider)
     return manifest
 

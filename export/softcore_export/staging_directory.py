@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from softcore_runtime.atomic_file import flush_folder
-from softcore_runtime.bundle.folder_swap import hold, make_draft, remove_left, restore, swap
+from softcore_runtime.bundle.folder_swap import lock_folder, make_draft, remove_leftovers, restore, swap
 from softcore_runtime.errors import ExportError, UsageError
 
 __all__ = ["check_target", "scratch", "staging_directory"]
@@ -45,8 +45,8 @@ def scratch(target: Path) -> Iterator[Path]:
     place: Path | None = None
     try:
         place = _create_beside(target)
-        with hold(place):
-            remove_left(target)
+        with lock_folder(place):
+            remove_leftovers(target)
             yield place
     except OSError as error:
         if error.filename is None:
@@ -79,7 +79,7 @@ def staging_directory(target: Path) -> Iterator[Path]:
             for parent in made:  # so that the bundle's folder exists after a power cut, too
                 flush_folder(parent.parent)
     finally:  # also if the deletion of the replaced bundle was interrupted
-        remove_left(target)
+        remove_leftovers(target)
 
 
 def _create_beside(target: Path) -> Path:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["Stamp", "hash_file", "open_regular", "read_regular", "stamp_file"]
+__all__ = ["FileVersion", "hash_file", "open_regular", "read_regular", "read_file_version"]
 
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Stamp:
-    """What tells one content of a file from another at a glance: time of writing, size and inode."""
+class FileVersion:
+    """The version of a file's content, by time of writing, size and inode."""
 
     written: int
     size: int
@@ -41,8 +41,8 @@ def open_regular(file: Path) -> BinaryIO:
         raise
 
 
-def read_regular(file: Path, most: int) -> tuple[bytes, Stamp]:
-    """Read a whole file of at most `most` bytes, with its stamp as it was before.
+def read_regular(file: Path, most: int) -> tuple[bytes, FileVersion]:
+    """Read a whole file of at most `most` bytes, with its version as it was before.
 
     Raises:
         OSError: as `open_regular`, or it is larger.
@@ -63,7 +63,7 @@ def read_regular(file: Path, most: int) -> tuple[bytes, Stamp]:
         data = stream.read(most + 1) if found.st_size <= most else b""
         if found.st_size > most or len(data) > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(file))
-        return data, Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+        return data, FileVersion(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
 def hash_file(file: Path) -> str:
@@ -79,10 +79,10 @@ def hash_file(file: Path) -> str:
     return digest.hexdigest()
 
 
-def stamp_file(file: Path) -> Stamp | None:
-    """Stamp a file as it is now; None where there is none."""
+def read_file_version(file: Path) -> FileVersion | None:
+    """Return the version of a file as it is now; None if there is no file."""
     try:
         found = file.stat()
     except OSError:
         return None
-    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)
+    return FileVersion(found.st_mtime_ns, found.st_size, found.st_ino)

@@ -16,7 +16,7 @@ from softcore_calibration.data_warnings import (
 from softcore_calibration.scores import Scores
 from softcore_runtime.bundle.training import Training
 from softcore_runtime.errors import DataError
-from softcore_runtime.images.compression import measure_traces, summarize_traces
+from softcore_runtime.images.compression import measure_compression, summarize_compression
 
 RNG = np.random.default_rng(0)
 
@@ -106,7 +106,7 @@ def test_images_that_are_compressed_otherwise_than_the_training_images(tmp_path:
             path = tmp_path / f"{number:02}{suffix}"
             assert cv2.imwrite(str(path), pixels)
             some.append(image(str(path), 1.0))
-    known = summarize_traces([measure_traces(cv2.imread(one.name)) for one in scored[".png"][:20]])
+    known = summarize_compression([measure_compression(cv2.imread(one.name)) for one in scored[".png"][:20]])
     assert warn_of_compression(scored[".png"][20:], known) is None
     scored[".jpg"][0].path.unlink()  # read_again raises for it; here it is one fewer
     found = warn_of_compression(scored[".jpg"], known)

@@ -589,7 +589,7 @@ def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
     assert (engines / "made.json").is_file()
     asked = len(gpu.asked)
     inspector = Inspector.load(target)
-    assert (inspector.backbone.provider, inspector.backbone.engines) == ("tensorrt", engines)
+    assert (inspector.backbone.provider, inspector.backbone.engine_folder) == ("tensorrt", engines)
     assert inspector.remark is None
     assert len(gpu.asked) == asked + 1  # built nothing
     # It was compared with the same network by CUDA, whose FP32 is exact.
@@ -604,7 +604,7 @@ def test_tensorrt_s_engines_come_with_the_bundle_and_are_nobody_else_s_business(
     assert elsewhere.backbone.provider == "cuda"
     assert "on tensorrt in fp32, here it runs with onnxruntime on cuda" in (elsewhere.remark or "")
     built = Inspector.load(tmp_path / "copy", provider="tensorrt")
-    assert built.backbone.engines not in (None, tmp_path / "copy/engines" / engines.name)
+    assert built.backbone.engine_folder not in (None, tmp_path / "copy/engines" / engines.name)
     # And an export in its place takes nothing over.
     export(TrainingImages.find(discs / "disc"), target, small.model_copy(update={"provider": "cpu"}))
     assert not (target / "engines").exists()

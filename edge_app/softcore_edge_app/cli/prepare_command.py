@@ -51,8 +51,8 @@ def _describe(done: Preparation) -> Iterator[str]:
     backbone = done.inspector.backbone
     if backbone.device:
         yield f"device     {backbone.device}"
-    if backbone.engines:
-        yield f"engines    {backbone.engines}, open after {done.seconds:.1f} s"
+    if backbone.engine_folder:
+        yield f"engines    {backbone.engine_folder}, open after {done.seconds:.1f} s"
     yield (
         f"parity     {len(done.golden)} of {len(done.golden)} golden frames are decided as at export; "
         f"largest relative difference {largest_difference(done.golden):.1e}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import Decision
-from softcore_runtime.images.compression import ENOUGH, compare_traces, measure_traces
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression import ENOUGH, compare_compression, measure_compression
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 from softcore_edge_app.pipeline.trigger import Decided
 
@@ -29,7 +29,7 @@ class _Seen:
     """What was seen of a camera with one bundle."""
 
     bundle: str
-    known: Traces | None
+    known: CompressionStatistics | None
     parts: int = 0
     traces: deque[NDArray[np.float64] | None] = field(default_factory=lambda: deque(maxlen=_COMPARED))
     alarm: str | None = None
@@ -46,7 +46,7 @@ class CompressionWatch:
             where it knows nothing, or the camera decides by another one by now. Must not read a disk.
     """
 
-    def __init__(self, find: Callable[[str, str], Traces | None]) -> None:
+    def __init__(self, find: Callable[[str, str], CompressionStatistics | None]) -> None:
         self._find = find
         self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
@@ -64,8 +64,8 @@ class CompressionWatch:
             seen.parts += 1
             if seen.known is None or (seen.parts > ENOUGH and seen.parts % _EVERY):
                 return
-            seen.traces.append(measure_traces(frame.image))
-            found = compare_traces(seen.known, seen.traces)
+            seen.traces.append(measure_compression(frame.image))
+            found = compare_compression(seen.known, seen.traces)
             place = f"{entry.camera}, {entry.category}"
             alarm = found and (
                 f"{place}: the images {found}; scores may be higher for that: train and calibrate on images "

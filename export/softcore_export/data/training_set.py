@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.folders.copies import hash_pixels
-from softcore_runtime.images.compression import measure_traces, summarize_traces
+from softcore_runtime.images.compression import measure_compression, summarize_compression
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 from softcore_runtime.regular_file import hash_file
 
 from softcore_export.contamination.contamination import ImageCopy
@@ -50,7 +50,7 @@ class TrainingSet:
     copies: tuple[ImageCopy, ...]
     thumbnails: NDArray[np.uint8]
     image_statistics: NDArray[np.float64]
-    traces: Traces | None
+    traces: CompressionStatistics | None
 
     def __post_init__(self) -> None:
         lengths = [len(some) for some in (self.digests, self.thumbnails, self.image_statistics)]
@@ -123,7 +123,7 @@ class TrainingScan:
             self._digests.append(hash_file(path))
             self._thumbnails.append(draw_thumbnail(crop))
             self._image_statistics.append(measure_image_statistics(image))
-            self._traces.append(measure_traces(image))
+            self._traces.append(measure_compression(image))
             self._grains.append(extract_grain(image))
             yield crop
         self._demand_enough()
@@ -138,7 +138,7 @@ class TrainingScan:
             copies=self._list_copies(),
             thumbnails=np.stack(self._thumbnails),
             image_statistics=np.stack(self._image_statistics),
-            traces=summarize_traces(self._traces),
+            traces=summarize_compression(self._traces),
         )
 
     def _demand_enough(self) -> None:

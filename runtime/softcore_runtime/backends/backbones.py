@@ -35,7 +35,7 @@ def share_backbone(
     threads: int | None,
     provider: Provider | Literal["auto"] = "cpu",
     *,
-    favourite: Engine | None = None,
+    preferred: Engine | None = None,
     build: bool = False,
 ) -> Backbone:
     """Open `backbone.onnx`, unless the same content is in use already and was asked for in the same way.
@@ -47,16 +47,16 @@ def share_backbone(
         precision: what to compute in.
         threads: inside one operator.
         provider: what computes.
-        favourite: the engine for `auto`.
+        preferred: the engine for `auto`.
         build: whether TensorRT may build engines for `auto`.
     """
-    on_cpu = choose_engine(engine, favourite)
+    on_cpu = choose_engine(engine, preferred)
     key = (sha256, engine, on_cpu, precision, threads or usable_cpus(), provider, build)
     with _lock:
         backbone = _open.get(key)
         if backbone is None:
             backbone = open_backbone(
-                path, engine, precision, threads, provider, favourite=favourite, build=build
+                path, engine, precision, threads, provider, preferred=preferred, build=build
             )
             _open[key] = backbone
         return backbone
@@ -69,7 +69,7 @@ def open_backbone(
     threads: int | None = None,
     provider: Provider | Literal["auto"] = "cpu",
     *,
-    favourite: Engine | None = None,
+    preferred: Engine | None = None,
     build: bool = False,
 ) -> Backbone:
     """Open `backbone.onnx`.
@@ -81,7 +81,7 @@ def open_backbone(
         threads: inside one operator; None takes every CPU this process may use.
         provider: what computes; `auto` takes the first of `PROVIDERS` that can here. Where TensorRT is named
             it builds its engines for this GPU, if they aren't there yet, which takes minutes.
-        favourite: for `choose_engine`.
+        preferred: for `choose_engine`.
         build: whether TensorRT may build engines for `auto`, too, which else passes it over without them.
 
     Raises:
@@ -99,7 +99,7 @@ def open_backbone(
         except (MissingLibraryError, ProviderError) as error:
             why = str(error)
     if provider == "auto" or provider == "cpu":
-        backbone = _open_on_cpu(path, choose_engine(engine, favourite), precision, threads)
+        backbone = _open_on_cpu(path, choose_engine(engine, preferred), precision, threads)
         backbone.choice = why
         return backbone
     if engine == "openvino":

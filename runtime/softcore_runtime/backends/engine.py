@@ -72,7 +72,7 @@ class Backbone(Protocol):
         precision: what it computes in: `fp32`, `bf16`, `fp16` or `int8`.
         choice: why it isn't a faster provider, where that was left open; else empty.
         device: the GPU that it computes on, if any.
-        engines: the folder of what was built for this very GPU, if anything was.
+        engine_folder: the folder of what was built for this very GPU, if anything was.
     """
 
     engine: Engine
@@ -81,7 +81,7 @@ class Backbone(Protocol):
     precision: Precision
     choice: str
     device: Device | None
-    engines: Path | None
+    engine_folder: Path | None
 
     def features(
         self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
@@ -101,15 +101,15 @@ class Backbone(Protocol):
         ...
 
 
-def choose_engine(wanted: Engine | Literal["auto"] = "auto", favourite: Engine | None = None) -> Engine:
-    """Take the engine that is wanted; `auto` takes `favourite`, or else the fastest that is installed.
+def choose_engine(wanted: Engine | Literal["auto"] = "auto", preferred: Engine | None = None) -> Engine:
+    """Take the engine that is wanted; `auto` takes `preferred`, or else the fastest that is installed.
 
     Raises:
         MissingLibraryError: it isn't installed, or for `auto` none is.
     """
     there = [engine for engine in ENGINES if find_spec(engine)]
     if wanted == "auto":
-        engine: Engine = favourite if favourite in there else there[0] if there else "onnxruntime"
+        engine: Engine = preferred if preferred in there else there[0] if there else "onnxruntime"
     else:
         engine = wanted
     if engine not in there:

@@ -63,7 +63,7 @@ class OpenVinoBackbone:
     version: str = openvino.__version__.partition("-")[0]
     provider: Provider = "cpu"
     device: Device | None = None
-    engines: Path | None = None
+    engine_folder: Path | None = None
 
     def __init__(self, path: Path, precision: Precision = "fp32", threads: int | None = None) -> None:
         self._path = path

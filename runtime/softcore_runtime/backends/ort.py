@@ -85,7 +85,7 @@ class OnnxBackbone:
         self.provider: Provider = provider
         self.choice = ""
         self.device: Device | None = None if provider == "cpu" else demand_provider(provider)
-        self.engines: Path | None = None
+        self.engine_folder: Path | None = None
         self._path = path
         options = _session_options(threads, provider)
         if provider == "tensorrt":
@@ -143,9 +143,9 @@ class OnnxBackbone:
             precision=self.precision,
             network=_sha256(self._path),
         )
-        self.engines = find_engines(bundle, wanted)
-        if self.engines:
-            kept = _tensorrt_options(self.precision, self.engines)
+        self.engine_folder = find_engines(bundle, wanted)
+        if self.engine_folder:
+            kept = _tensorrt_options(self.precision, self.engine_folder)
             try:
                 return _open(self._path, options, "tensorrt", kept)
             except ProviderError:
@@ -156,7 +156,7 @@ class OnnxBackbone:
         _log.warning("TensorRT builds its engines for %s: that takes minutes, once", self.device.name)
         with keep_engines(bundle, wanted) as (draft, timing):
             session = _open(self._path, options, "tensorrt", _tensorrt_options(self.precision, draft, timing))
-        self.engines = find_engines(bundle, wanted)
+        self.engine_folder = find_engines(bundle, wanted)
         return session
 
 

@@ -39,7 +39,7 @@ from softcore_runtime.bundle.sizes import check_sizes
 from softcore_runtime.bundle.strict_json import parse_json
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, ImageError
 from softcore_runtime.images.image_file import read_image
-from softcore_runtime.regular_file import Stamp, hash_file, read_regular
+from softcore_runtime.regular_file import FileVersion, hash_file, read_regular
 
 __all__ = [
     "BACKBONE",
@@ -108,7 +108,7 @@ class Bundle:
         origins: int32 `[n, 3]`, the training image, row and column that each entry is from.
         hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
-        stamp: of the manifest as it was read; None where the bundle isn't on the disk yet.
+        manifest_version: version of the manifest's file as it was read; None if the bundle isn't on the disk yet.
 
     Raises:
         BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
@@ -130,7 +130,7 @@ class Bundle:
     origins: NDArray[np.int32]
     hints: NDArray[np.int32]
     golden: tuple[GoldenFrame, ...]
-    stamp: Stamp | None = None
+    manifest_version: FileVersion | None = None
 
     def __post_init__(self) -> None:
         n, dim = self.manifest.bank.n, self.manifest.bank.dim
@@ -217,7 +217,7 @@ def read_bundle(path: Path | str) -> Bundle:
     """
     path = Path(path)
     restore(path)
-    manifest, stamp = _read_manifest(path)
+    manifest, manifest_version = _read_manifest(path)
     check_sizes(path, manifest)
     kept = {}
     for name, record in manifest.files.items():
@@ -230,7 +230,7 @@ def read_bundle(path: Path | str) -> Bundle:
         raise BundleCorruptError(f"{path / BACKBONE}: {fault}; export the bundle again")
     golden = _parse_golden(kept.pop(_SCORES), path, manifest)
     arrays = {name: parse_array(kept[f"{name}.npy"], path / f"{name}.npy") for name in _ARRAYS}
-    return Bundle(path=path, manifest=manifest, golden=golden, stamp=stamp, **arrays)
+    return Bundle(path=path, manifest=manifest, golden=golden, manifest_version=manifest_version, **arrays)
 
 
 def manifest_path(path: Path) -> Path:
@@ -259,11 +259,11 @@ def read_manifest(path: Path) -> Manifest:
     return _read_manifest(path)[0]
 
 
-def _read_manifest(path: Path) -> tuple[Manifest, Stamp]:
-    """Read a manifest with its stamp as it was before: what is written meanwhile has another."""
+def _read_manifest(path: Path) -> tuple[Manifest, FileVersion]:
+    """Read a manifest, with the version of its file from before: what is written meanwhile has another."""
     file = manifest_path(path)
     try:
-        data, stamp = read_regular(file, _MANIFEST_BYTES)
+        data, manifest_version = read_regular(file, _MANIFEST_BYTES)
     except OSError as error:
         raise BundleNotFoundError(f"{path}: no bundle here ({_MANIFEST}: {error.strerror})") from error
     except ValueError as error:
@@ -273,7 +273,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, Stamp]:
     for name in (*_REQUIRED, *masks):
         if name not in manifest.files:
             raise BundleCorruptError(f"{file}: does not list {name}")
-    return manifest, stamp
+    return manifest, manifest_version
 
 
 def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:

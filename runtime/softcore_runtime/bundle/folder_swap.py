@@ -25,10 +25,10 @@ from softcore_runtime.errors import UsageError
 
 __all__ = [
     "flush_tree",
-    "hold",
+    "lock_folder",
     "list_replaced",
     "make_draft",
-    "remove_left",
+    "remove_leftovers",
     "restore",
     "swap",
 ]
@@ -63,7 +63,7 @@ def make_draft(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Mark a folder as in use by this process, until the block or the process ends, whatever ends it.
 
     Waits for whoever has it. On a file system without locks nothing is marked.
@@ -72,7 +72,7 @@ def hold(folder: Path) -> Iterator[None]:
         folder: any folder.
 
     Example:
-        >>> with hold(path):
+        >>> with lock_folder(path):
         ...     pass
     """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -116,7 +116,7 @@ def swap(draft: Path, target: Path) -> None:
         return
     os.close(present)
     replaced = draft
-    with hold(target):
+    with lock_folder(target):
         if not _exchange(draft, target):
             replaced = draft.with_suffix(".old")
             try:
@@ -154,7 +154,7 @@ def restore(target: Path) -> bool:
         return False
     for left in reversed(_list_left(target, "old")):
         try:
-            with hold(left):  # a swap that is under way ends first
+            with lock_folder(left):  # a swap that is under way ends first
                 if target.exists():
                     return False
                 left.rename(target)
@@ -191,7 +191,7 @@ def list_replaced(folder: Path) -> list[str]:
     return sorted(name for name in found if not (folder / name).exists())
 
 
-def remove_left(target: Path) -> None:
+def remove_leftovers(target: Path) -> None:
     """Delete what interrupted processes left beside a folder: unfinished ones, and replaced ones.
 
     What a process still has in use stays, and so does everything where `target` isn't there.
@@ -201,7 +201,7 @@ def remove_left(target: Path) -> None:
 
     Example:
         >>> left = make_draft(path)
-        >>> remove_left(path)
+        >>> remove_leftovers(path)
         >>> left.exists()
         False
     """

@@ -16,7 +16,7 @@ from softcore_runtime.bundle.strict_json import parse_json
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.images.preprocessing import Preprocessing
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 from softcore_runtime.record import Record, Sha256
 
 __all__ = [
@@ -132,7 +132,7 @@ class DatasetRecord(Record):
     images: int = Field(alias="pictures", gt=0, description="number of training images")
     skipped: int = Field(ge=0, description="number of images that could not be read and were left out")
     fingerprint: Sha256 = Field(description="SHA-256 over the images' names and contents")
-    traces: Traces | None = Field(
+    traces: CompressionStatistics | None = Field(
         default=None, description="how the images were compressed; null where none was large enough to tell"
     )
 

@@ -22,20 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.images.image_file import check_frame, to_bgr8
-from softcore_runtime.images.traces import Trace, Traces
+from softcore_runtime.images.compression_statistics import ShareStatistics, CompressionStatistics
 
 __all__ = [
     "ENOUGH",
     "LEAST",
     "SPREADS",
-    "TRACES",
-    "compare_traces",
-    "measure_traces",
-    "summarize_traces",
+    "SHARES",
+    "compare_compression",
+    "measure_compression",
+    "summarize_compression",
 ]
 
 ENOUGH: Final = 4  # images whose medians are compared
-TRACES: Final = ("blocks", "flat")  # of `measure_traces`, in this order
+SHARES: Final = ("blocks", "flat")  # of `measure_compression`, in this order
 _TILE, _TILES = 64, 4  # pixels of a tile's side, and tiles along each side of a frame
 _BLOCK = 8
 # A difference counts beyond so much, and beyond so many times the training images' spread.
@@ -43,7 +43,7 @@ LEAST: Final = {"blocks": 0.01, "flat": 0.1}
 SPREADS: Final = {"blocks": 2.5, "flat": 2.0}
 
 
-def measure_traces(frame: NDArray[np.generic]) -> NDArray[np.float64] | None:
+def measure_compression(frame: NDArray[np.generic]) -> NDArray[np.float64] | None:
     """Measure what compression and smoothing left in a frame: `blocks` and `flat`, float64 `[2]`.
 
     Args:
@@ -58,7 +58,7 @@ def measure_traces(frame: NDArray[np.generic]) -> NDArray[np.float64] | None:
     Example:
         >>> frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         >>> packed = cv2.imdecode(cv2.imencode(".jpg", frame)[1], cv2.IMREAD_COLOR)
-        >>> measure_traces(frame).round(1).tolist(), measure_traces(packed).round(1).tolist()
+        >>> measure_compression(frame).round(1).tolist(), measure_traces(packed).round(1).tolist()
         ([0.0, 0.0], [0.1, 0.0])
     """
     check_frame(frame)
@@ -77,38 +77,38 @@ def measure_traces(frame: NDArray[np.generic]) -> NDArray[np.float64] | None:
     return np.array([aligned - moved, flat])
 
 
-def summarize_traces(measured: Sequence[NDArray[np.float64] | None]) -> Traces | None:
-    """Summarize what `measure_traces` found in images; None where none was large enough.
+def summarize_compression(measured: Sequence[NDArray[np.float64] | None]) -> CompressionStatistics | None:
+    """Summarize what `measure_compression` found in images; None where none was large enough.
 
     Example:
-        >>> summarize_traces([np.array([0, 0.1]), None, np.array([0.2, 0.3])])
+        >>> summarize_compression([np.array([0, 0.1]), None, np.array([0.2, 0.3])])
         Traces(images=2, blocks=Trace(centre=0.1, spread=0.1), flat=Trace(centre=0.2, spread=0.1))
     """
     values = np.array([one for one in measured if one is not None])  # [N, 2]
     if not len(values):
         return None
     blocks, flat = (
-        Trace(centre=round(float(np.median(column)), 6), spread=round(float(column.std()), 6))
+        ShareStatistics(centre=round(float(np.median(column)), 6), spread=round(float(column.std()), 6))
         for column in values.T
     )
-    return Traces(images=len(values), blocks=blocks, flat=flat)
+    return CompressionStatistics(images=len(values), blocks=blocks, flat=flat)
 
 
-def compare_traces(known: Traces, measured: Sequence[NDArray[np.float64] | None]) -> str | None:
+def compare_compression(known: CompressionStatistics, measured: Sequence[NDArray[np.float64] | None]) -> str | None:
     """Say in what images are of another kind than the training images.
 
     Args:
         known: of the training images.
-        measured: what `measure_traces` found in the images in question; the medians count.
+        measured: what `measure_compression` found in the images in question; the medians count.
 
     Returns:
         in words that follow "the images"; None where they are of the same kind, or fewer than `ENOUGH`.
 
     Example:
-        >>> known = summarize_traces([np.array([0, 0.1]), np.array([0.001, 0.12])] * 2)
-        >>> compare_traces(known, [np.array([0.25, 0.4])] * 4)
+        >>> known = summarize_compression([np.array([0, 0.1]), np.array([0.001, 0.12])] * 2)
+        >>> compare_compression(known, [np.array([0.25, 0.4])] * 4)
         'are compressed in blocks, as JPEG and video are, more than the training images'
-        >>> compare_traces(known, [np.array([0.001, 0.13])] * 4) is None
+        >>> compare_compression(known, [np.array([0.001, 0.13])] * 4) is None
         True
     """
     values = np.array([one for one in measured if one is not None])  # [n, 2]
@@ -117,7 +117,7 @@ def compare_traces(known: Traces, measured: Sequence[NDArray[np.float64] | None]
     more = {
         name: value - share.centre
         for name, value, share in zip(
-            TRACES, np.median(values, axis=0), (known.blocks, known.flat), strict=True
+            SHARES, np.median(values, axis=0), (known.blocks, known.flat), strict=True
         )
         if abs(value - share.centre) > max(LEAST[name], SPREADS[name] * share.spread)
     }

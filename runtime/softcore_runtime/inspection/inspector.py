@@ -30,7 +30,7 @@ from softcore_runtime.inspection.inspector_card import show_inspector
 from softcore_runtime.inspection.result import InspectionResult
 from softcore_runtime.inspection.scoring import FrameScorer
 from softcore_runtime.inspection.self_test import GoldenFrames
-from softcore_runtime.regular_file import stamp_file
+from softcore_runtime.regular_file import read_file_version
 from softcore_runtime.search.index_choice import choose_index
 from softcore_runtime.search.search import Search
 
@@ -61,7 +61,7 @@ class Inspector:
         self._features = FeatureExtractor(bundle, backbone)
         self._golden = GoldenFrames(bundle, backbone, self._score_patches)
         self._lock = threading.Lock()
-        self._stamp = bundle.stamp
+        self._manifest_version = bundle.manifest_version
         self._active = ActiveManifest.read(bundle, bundle.manifest)
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class Inspector:
             manifest.backbone.precision,
             threads,
             provider,
-            favourite=manifest.backbone.engine,
+            preferred=manifest.backbone.engine,
             build=build,
         )
         index = choose_index(bundle, backbone, threads)
@@ -327,7 +327,7 @@ class Inspector:
             >>> inspector.is_stale
             False
         """
-        return stamp_file(manifest_path(self._bundle.path)) != self._stamp
+        return read_file_version(manifest_path(self._bundle.path)) != self._manifest_version
 
     def refresh(self) -> bool:
         """Use the threshold that was set in the bundle since; quick enough to be called before every frame.
@@ -348,10 +348,10 @@ class Inspector:
             (True, 15.0)
         """
         path = self._bundle.path
-        stamp = stamp_file(manifest_path(path))
-        if stamp == self._stamp:
+        version = read_file_version(manifest_path(path))
+        if version == self._manifest_version:
             return False
-        self._stamp = stamp
+        self._manifest_version = version
         manifest = read_manifest(path)
         if not manifest.same_export(self.manifest):
             raise BundleCorruptError(

@@ -54,7 +54,7 @@ def test_engines_and_search_are_said_where_there_is_a_gpu(
     inspector = Inspector.load(tiny_bundle, provider="cpu")
     device = Device("Orin", "8.7", "12.6")
     inspector.backbone.device = device
-    inspector.backbone.engines = tiny_bundle / "engines/0123456789abcdef"
+    inspector.backbone.engine_folder = tiny_bundle / "engines/0123456789abcdef"
     times = SearchTimes(device=str(device), onnxruntime="1", bank="ab" * 32, hnsw=2.0, graph=graph)
     said = list(
         prepare_command._describe(Preparation(inspector, inspector.golden.compare(), times, seconds=143.2))

@@ -10,8 +10,8 @@ import pytest
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.health.compression_watch import CompressionWatch
 from softcore_runtime.bundle import bundle
-from softcore_runtime.images.compression import ENOUGH, measure_traces, summarize_traces
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression import ENOUGH, measure_compression, summarize_compression
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 SAID = (
     "front, pill: the images are compressed in blocks, as JPEG and video are, more than the training images; "
@@ -31,8 +31,8 @@ def draw() -> Draw:
 
 
 @pytest.fixture(scope="module")
-def known(draw: Draw) -> Traces:
-    traces = summarize_traces([measure_traces(draw(seed)) for seed in range(12)])
+def known(draw: Draw) -> CompressionStatistics:
+    traces = summarize_compression([measure_compression(draw(seed)) for seed in range(12)])
     assert traces is not None
     return traces
 
@@ -49,7 +49,7 @@ def decision_log(watch: CompressionWatch, make_decided: Any, images: list[np.nda
 
 
 def test_the_first_images_tell_and_the_log_says_it_once(
-    draw: Draw, known: Traces, make_decided: Any, caplog: pytest.LogCaptureFixture
+    draw: Draw, known: CompressionStatistics, make_decided: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = CompressionWatch(lambda _camera, _bundle: known)
     jpegs = [encode(draw(seed)) for seed in range(20, 60)]
@@ -61,7 +61,7 @@ def test_the_first_images_tell_and_the_log_says_it_once(
 
 
 def test_images_that_come_the_same_way_are_no_alarm_nor_what_was_not_looked_at(
-    draw: Draw, known: Traces, make_decided: Any
+    draw: Draw, known: CompressionStatistics, make_decided: Any
 ) -> None:
     watch = CompressionWatch(lambda _camera, _bundle: known)
     decision_log(watch, make_decided, [draw(seed) for seed in range(20, 60)])
@@ -72,7 +72,7 @@ def test_images_that_come_the_same_way_are_no_alarm_nor_what_was_not_looked_at(
 
 
 def test_a_camera_that_is_set_to_another_format_while_the_line_runs(
-    draw: Draw, known: Traces, make_decided: Any
+    draw: Draw, known: CompressionStatistics, make_decided: Any
 ) -> None:
     watch = CompressionWatch(lambda _camera, _bundle: known)
     plain = [draw(seed) for seed in range(20, 220)]
@@ -82,11 +82,11 @@ def test_a_camera_that_is_set_to_another_format_while_the_line_runs(
 
 
 def test_each_camera_and_bundle_is_compared_with_its_own(
-    draw: Draw, known: Traces, make_decided: Any
+    draw: Draw, known: CompressionStatistics, make_decided: Any
 ) -> None:
     asked = []
 
-    def find(camera: str, bundle: str) -> Traces | None:
+    def find(camera: str, bundle: str) -> CompressionStatistics | None:
         asked.append((camera, bundle))
         return known if bundle == "b1" else None
 
@@ -113,7 +113,7 @@ def test_a_run_warns_on_standard_error(
         np.clip(good_frame + rng.normal(0, 1, good_frame.shape), 0, 255).astype(np.uint8) for _ in range(30)
     ]
     manifest = bundle.read_manifest(tiny_bundle)
-    traces = summarize_traces([measure_traces(image) for image in noisy[:20]])
+    traces = summarize_compression([measure_compression(image) for image in noisy[:20]])
     dataset = manifest.dataset.model_copy(update={"traces": traces})
     bundle.write_manifest(tiny_bundle, manifest.model_copy(update={"dataset": dataset}))
     (tmp_path / "parts").mkdir()

@@ -70,7 +70,7 @@ def test_what_one_call_gave_is_not_overwritten_by_the_next(tiny_bundle: Path) ->
 def test_what_computes_is_said(tiny_bundle: Path) -> None:
     backbone = ort.OnnxBackbone(tiny_bundle / "backbone.onnx")
     assert (backbone.engine, backbone.version) == ("onnxruntime", onnxruntime.__version__)
-    assert (backbone.provider, backbone.device, backbone.engines) == ("cpu", None, None)
+    assert (backbone.provider, backbone.device, backbone.engine_folder) == ("cpu", None, None)
 
 
 @pytest.mark.parametrize(("wanted", "given"), [("fp32", "fp32"), ("bf16", "fp32"), ("int8", "int8")])
@@ -150,14 +150,14 @@ def test_tensorrt_builds_its_engines_once_and_says_so(
     assert (options["trt_engine_cache_enable"], options["trt_timing_cache_enable"]) == (True, True)
     assert (options["trt_fp16_enable"], options["trt_int8_enable"]) == (False, False)
     assert Path(str(options["trt_timing_cache_path"])).is_dir()
-    assert first.engines
-    assert first.engines.parent == tiny_bundle / "engines"
+    assert first.engine_folder
+    assert first.engine_folder.parent == tiny_bundle / "engines"
     said = f"TensorRT builds its engines for {gpu.device.name}: that takes minutes, once"
     assert [record.message for record in caplog.records] == [said]
     again = open_it(tiny_bundle, "tensorrt")
     assert len(caplog.records) == 1
-    assert again.engines == first.engines
-    assert gpu.asked[1]["TensorrtExecutionProvider"]["trt_engine_cache_path"] == str(first.engines)
+    assert again.engine_folder == first.engine_folder
+    assert gpu.asked[1]["TensorrtExecutionProvider"]["trt_engine_cache_path"] == str(first.engine_folder)
     assert not gpu.asked[1]["TensorrtExecutionProvider"]["trt_timing_cache_enable"]
 
 

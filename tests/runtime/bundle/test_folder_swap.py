@@ -15,10 +15,10 @@ from softcore_runtime.atomic_file import flush_folder
 from softcore_runtime.bundle import folder_swap
 from softcore_runtime.bundle.folder_swap import (
     flush_tree,
-    hold,
+    lock_folder,
     list_replaced,
     make_draft,
-    remove_left,
+    remove_leftovers,
     restore,
     swap,
 )
@@ -161,7 +161,7 @@ def test_a_swap_that_is_under_way_is_waited_for(tmp_path: Path) -> None:
     """Whoever has locked the replaced one is between two renames."""
     target, left = tmp_path / "pill", write(tmp_path / ".pill.abcdefgh.old", "old")
     found: list[bool] = []
-    with hold(left):
+    with lock_folder(left):
         thread = threading.Thread(target=lambda: found.append(restore(target)), daemon=True)
         thread.start()
         write(tmp_path / ".pill.abcdefgh.partial", "new").rename(target)
@@ -195,21 +195,21 @@ def test_only_what_nobody_uses_is_removed(tmp_path: Path) -> None:
         ".pill.v2.aaaaaaaa.old",
     ):
         write(tmp_path / name, "left")
-    with hold(tmp_path / ".pill.cccccccc.partial"):
-        remove_left(target)
+    with lock_folder(tmp_path / ".pill.cccccccc.partial"):
+        remove_leftovers(target)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         ".pill.cccccccc.partial", ".pill.v2.aaaaaaaa.old", "pill",
     ]  # fmt: skip
     shutil.rmtree(target)
     write(tmp_path / ".pill.bbbbbbbb.old", "the only one")
-    remove_left(target)
+    remove_leftovers(target)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".pill.bbbbbbbb.old", ".pill.v2.aaaaaaaa.old"]
 
 
 def test_a_folder_is_held_until_the_end_of_the_block(tmp_path: Path) -> None:
     handle = os.open(tmp_path, os.O_RDONLY)
     try:
-        with hold(tmp_path), pytest.raises(BlockingIOError):
+        with lock_folder(tmp_path), pytest.raises(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:

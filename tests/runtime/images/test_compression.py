@@ -9,11 +9,11 @@ from scipy.fft import dctn
 from softcore_runtime.errors import FrameError
 from softcore_runtime.images.compression import (
     ENOUGH,
-    compare_traces,
-    measure_traces,
-    summarize_traces,
+    compare_compression,
+    measure_compression,
+    summarize_compression,
 )
-from softcore_runtime.images.traces import Traces
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 
 def draw(seed: int, noise: float = 1.0, size: tuple[int, int] = (200, 240)) -> np.ndarray:
@@ -29,7 +29,7 @@ def encode(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def measure(images: list[np.ndarray]) -> list[np.ndarray | None]:
-    return [measure_traces(image) for image in images]
+    return [measure_compression(image) for image in images]
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def plain() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def known(plain: list[np.ndarray]) -> Traces:
-    traces = summarize_traces(measure(plain))
+def known(plain: list[np.ndarray]) -> CompressionStatistics:
+    traces = summarize_compression(measure(plain))
     assert traces is not None
     return traces
 
@@ -60,7 +60,7 @@ def test_the_shares_are_those_of_scipys_transform(size: tuple[int, int]) -> None
                 counted += len(high)
         shares.append(zeros / counted)
     crossed = grey[:-1, :-1] - grey[:-1, 1:] - grey[1:, :-1] + grey[1:, 1:]
-    found = measure_traces(frame)
+    found = measure_compression(frame)
     assert found is not None
     assert found[0] == pytest.approx(shares[0] - shares[1], abs=0.002)  # float32 at the edge of 0.5
     assert found[1] == pytest.approx((crossed == 0).mean())
@@ -77,62 +77,62 @@ def test_any_frame_has_shares_and_grey_and_16_bits_have_the_same(
     height: int, width: int, seed: int, noise: float
 ) -> None:
     grey = cv2.cvtColor(draw(seed, noise, (height, width)), cv2.COLOR_BGR2GRAY)
-    found = measure_traces(grey)
+    found = measure_compression(grey)
     assert found is not None
     assert -1 <= found[0] <= 1
     assert 0 <= found[1] <= 1
     for same in (grey[:, :, None].repeat(3, 2), grey.astype(np.uint16) * 257):
-        np.testing.assert_array_equal(measure_traces(same), found)
+        np.testing.assert_array_equal(measure_compression(same), found)
 
 
 @pytest.mark.parametrize("size", [(15, 300), (300, 15), (8, 8)])
 def test_a_frame_too_small_for_blocks_tells_nothing(size: tuple[int, int]) -> None:
-    assert measure_traces(np.zeros((*size, 3), np.uint8)) is None
-    assert summarize_traces([None]) is None
+    assert measure_compression(np.zeros((*size, 3), np.uint8)) is None
+    assert summarize_compression([None]) is None
 
 
 def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(FrameError):
-        measure_traces(np.zeros((20, 20, 5), np.uint8))
+        measure_compression(np.zeros((20, 20, 5), np.uint8))
 
 
-def test_images_of_the_same_kind_are_said_nothing_of(known: Traces) -> None:
+def test_images_of_the_same_kind_are_said_nothing_of(known: CompressionStatistics) -> None:
     later = measure([draw(seed) for seed in range(100, 140)])
     for start in range(len(later) - ENOUGH + 1):
-        assert compare_traces(known, later[start : start + ENOUGH]) is None
+        assert compare_compression(known, later[start : start + ENOUGH]) is None
 
 
 @pytest.mark.parametrize("quality", [95, 80, 50])
 def test_jpegs_among_plain_images_are_told_and_the_other_way_round(
-    known: Traces, plain: list[np.ndarray], quality: int
+    known: CompressionStatistics, plain: list[np.ndarray], quality: int
 ) -> None:
     jpegs = measure([encode(draw(seed), quality) for seed in range(100, 112)])
-    assert compare_traces(known, jpegs) == (
+    assert compare_compression(known, jpegs) == (
         "are compressed in blocks, as JPEG and video are, more than the training images"
     )
-    learned = summarize_traces(jpegs)
+    learned = summarize_compression(jpegs)
     assert learned is not None
-    assert compare_traces(learned, measure(plain)) == (
+    assert compare_compression(learned, measure(plain)) == (
         "are compressed in other blocks than the training images, or not at all"
     )
-    assert compare_traces(learned, measure([encode(image, quality) for image in plain])) is None
+    assert compare_compression(learned, measure([encode(image, quality) for image in plain])) is None
 
 
-def test_smoothed_and_noisier_images_are_told(known: Traces, plain: list[np.ndarray]) -> None:
+def test_smoothed_and_noisier_images_are_told(known: CompressionStatistics, plain: list[np.ndarray]) -> None:
     smooth = measure([cv2.GaussianBlur(image, (5, 5), 0) for image in plain])
-    assert compare_traces(known, smooth) == (
+    assert compare_compression(known, smooth) == (
         "have less noise than the training images: they are compressed more, or smoothed"
     )
-    learned = summarize_traces(smooth)
+    learned = summarize_compression(smooth)
     assert learned is not None
-    assert compare_traces(learned, measure(plain)) == (
+    assert compare_compression(learned, measure(plain)) == (
         "have more noise than the training images: they are compressed less, or darker"
     )
 
 
-def test_few_images_tell_nothing(known: Traces) -> None:
+def test_few_images_tell_nothing(known: CompressionStatistics) -> None:
     jpegs = measure([encode(draw(seed), 50) for seed in range(ENOUGH)])
-    assert compare_traces(known, jpegs[:-1]) is None
-    few = summarize_traces(measure([draw(seed) for seed in range(ENOUGH - 1)]))
+    assert compare_compression(known, jpegs[:-1]) is None
+    few = summarize_compression(measure([draw(seed) for seed in range(ENOUGH - 1)]))
     assert few is not None
-    assert compare_traces(few, jpegs) is None
+    assert compare_compression(few, jpegs) is None
