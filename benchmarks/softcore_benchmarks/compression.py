@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.errors import UsageError
-from softcore_runtime.images.compression import ENOUGH, LEAST, SPREADS, SHARES, measure_compression
+from softcore_runtime.images.compression import ENOUGH, LEAST, SHARES, SPREADS, measure_compression
 from softcore_runtime.images.image_file import find_images, read_image
 
 from softcore_benchmarks.measuring.commands import make_parser

@@ -125,7 +125,9 @@ def find_data_warnings(scoring: Scoring, training: Training) -> list[DataWarning
     return found
 
 
-def warn_of_compression(scored: Sequence[ScoredImage], known: CompressionStatistics | None) -> DataWarning | None:
+def warn_of_compression(
+    scored: Sequence[ScoredImage], known: CompressionStatistics | None
+) -> DataWarning | None:
     """Warn if images are compressed or smoothed otherwise than the training images.
 
     Args:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["FileVersion", "hash_file", "open_regular", "read_regular", "read_file_version"]
+__all__ = ["FileVersion", "hash_file", "open_regular", "read_file_version", "read_regular"]
 
 _BLOCK = 1 << 20
 

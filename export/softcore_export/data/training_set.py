@@ -13,9 +13,9 @@ from softcore_runtime.bundle.training import draw_thumbnail, measure_image_stati
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.folders.copies import hash_pixels
 from softcore_runtime.images.compression import measure_compression, summarize_compression
+from softcore_runtime.images.compression_statistics import CompressionStatistics
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
-from softcore_runtime.images.compression_statistics import CompressionStatistics
 from softcore_runtime.regular_file import hash_file
 
 from softcore_export.contamination.contamination import ImageCopy

@@ -108,7 +108,7 @@ class Bundle:
         origins: int32 `[n, 3]`, the training image, row and column that each entry is from.
         hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
-        manifest_version: version of the manifest's file as it was read; None if the bundle isn't on the disk yet.
+        manifest_version: of the manifest's file as it was read; None if the bundle isn't on the disk yet.
 
     Raises:
         BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,

@@ -25,8 +25,8 @@ from softcore_runtime.errors import UsageError
 
 __all__ = [
     "flush_tree",
-    "lock_folder",
     "list_replaced",
+    "lock_folder",
     "make_draft",
     "remove_leftovers",
     "restore",

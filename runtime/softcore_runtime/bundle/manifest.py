@@ -15,8 +15,8 @@ from softcore_runtime.backends.engine import Engine, Precision, Provider
 from softcore_runtime.bundle.strict_json import parse_json
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
-from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.images.compression_statistics import CompressionStatistics
+from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
 
 __all__ = [

@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.images.compression_statistics import CompressionStatistics, ShareStatistics
 from softcore_runtime.images.image_file import check_frame, to_bgr8
-from softcore_runtime.images.compression_statistics import ShareStatistics, CompressionStatistics
 
 __all__ = [
     "ENOUGH",
     "LEAST",
-    "SPREADS",
     "SHARES",
+    "SPREADS",
     "compare_compression",
     "measure_compression",
     "summarize_compression",
@@ -58,7 +58,7 @@ def measure_compression(frame: NDArray[np.generic]) -> NDArray[np.float64] | Non
     Example:
         >>> frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
         >>> packed = cv2.imdecode(cv2.imencode(".jpg", frame)[1], cv2.IMREAD_COLOR)
-        >>> measure_compression(frame).round(1).tolist(), measure_traces(packed).round(1).tolist()
+        >>> measure_compression(frame).round(1).tolist(), measure_compression(packed).round(1).tolist()
         ([0.0, 0.0], [0.1, 0.0])
     """
     check_frame(frame)
@@ -82,7 +82,7 @@ def summarize_compression(measured: Sequence[NDArray[np.float64] | None]) -> Com
 
     Example:
         >>> summarize_compression([np.array([0, 0.1]), None, np.array([0.2, 0.3])])
-        Traces(images=2, blocks=Trace(centre=0.1, spread=0.1), flat=Trace(centre=0.2, spread=0.1))
+        CompressionStatistics(images=2, blocks=ShareStatistics(centre=0.1, spread=0.1), ...)
     """
     values = np.array([one for one in measured if one is not None])  # [N, 2]
     if not len(values):
@@ -94,7 +94,9 @@ def summarize_compression(measured: Sequence[NDArray[np.float64] | None]) -> Com
     return CompressionStatistics(images=len(values), blocks=blocks, flat=flat)
 
 
-def compare_compression(known: CompressionStatistics, measured: Sequence[NDArray[np.float64] | None]) -> str | None:
+def compare_compression(
+    known: CompressionStatistics, measured: Sequence[NDArray[np.float64] | None]
+) -> str | None:
     """Say in what images are of another kind than the training images.
 
     Args:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from softcore_runtime.record import Record
 
-__all__ = ["ShareStatistics", "CompressionStatistics"]
+__all__ = ["CompressionStatistics", "ShareStatistics"]
 
 
 class ShareStatistics(Record):

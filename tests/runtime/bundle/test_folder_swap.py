@@ -15,8 +15,8 @@ from softcore_runtime.atomic_file import flush_folder
 from softcore_runtime.bundle import folder_swap
 from softcore_runtime.bundle.folder_swap import (
     flush_tree,
-    lock_folder,
     list_replaced,
+    lock_folder,
     make_draft,
     remove_leftovers,
     restore,
