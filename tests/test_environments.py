@@ -67,6 +67,10 @@ def test_each_command_helps_or_names_the_extra_that_it_needs(extras: tuple[str, 
             wanted = own if extras else f"cpu,{own}"  # all that is to be installed, in one command
             assert ended.stderr.endswith(f" is not installed; run: pip install 'softcore[{wanted}]'\n")
     assert environment.run("-m", package, "--version").stdout.startswith(f"{command} ")
+    umbrella = environment.run("-m", "softcore_runtime", "--help")
+    assert (umbrella.returncode, umbrella.stderr) == (0, "")
+    for _, extra in COMMANDS.values():
+        assert (f"pip install 'softcore[{extra}]'" in umbrella.stdout) is (extra not in extras)
 
 
 def test_a_line_computer_inspects_without_torch(make, tiny_bundle: Path) -> None:  # type: ignore[no-untyped-def]
@@ -82,6 +86,12 @@ def test_a_line_computer_inspects_without_torch(make, tiny_bundle: Path) -> None
         assert helped.returncode == 0, helped.stderr
         assert helped.stdout.startswith(f"usage: softcore-edge {command} ")
     assert line.run("-m", "softcore_edge_app", "ledger", "verify", "line.ledger").returncode == 0
+    assert line.run("-m", "softcore_runtime", "edge", "ledger", "verify", "line.ledger").returncode == 0
+    absent = line.run("-m", "softcore_runtime", "backbones")
+    assert (absent.returncode, absent.stderr.count("\n")) == (2, 1)
+    assert absent.stderr.startswith("softcore backbones: torchvision is not installed; run: pip install")
+    completion = line.run("-m", "softcore_runtime", "completion", "bash")
+    assert (completion.returncode, completion.stderr) == (0, "")
     without = line.run("-m", "softcore_edge_app", "ledger", "export", "line.ledger", "--out", "rows.parquet")
     assert (without.returncode, without.stderr.count("\n")) == (2, 1)
     assert "pip install 'softcore[parquet]'" in without.stderr
@@ -156,5 +166,9 @@ def test_the_environments_have_the_code_of_this_clone(make) -> None:  # type: ig
 
 
 def test_each_script_starts_where_a_missing_library_is_one_line() -> None:
-    scripts = {script.name: script.value for script in distribution("softcore").entry_points}
-    assert scripts == {command: f"{package}.__main__:main" for command, (package, _) in COMMANDS.items()}
+    points = distribution("softcore").entry_points
+    scripts = {script.name: script.value for script in points.select(group="console_scripts")}
+    packages = {command: package for command, (package, _) in COMMANDS.items()} | {
+        "softcore": "softcore_runtime"
+    }
+    assert scripts == {command: f"{package}.__main__:main" for command, package in packages.items()}

@@ -19,9 +19,9 @@ EXTRAS = {
     "export/softcore_export": ["export"],
     "runtime/softcore_runtime": ["openvino"],
 }
-# What the runtime serves pages with is named by those who show one, and tqdm by those who have long stages:
-# without it there are lines in place of bars.
-BROUGHT = {"fastapi", "starlette", "tqdm", "uvicorn"}
+# What the runtime serves pages with is named by those who show one, tqdm by those who have long stages:
+# without it there are lines in place of bars; shtab by those who have a command to complete.
+BROUGHT = {"fastapi", "shtab", "starlette", "tqdm", "uvicorn"}
 
 
 def declared(*extras: str) -> set[str]:
@@ -64,6 +64,11 @@ def test_an_extra_names_all_that_its_package_imports(package: str, extras: list[
 @pytest.mark.parametrize("extra", ["calibrate", "export"])
 def test_who_shows_a_page_of_the_runtime_brings_what_serves_it(extra: str) -> None:
     assert {"fastapi", "uvicorn"} <= declared(extra)
+
+
+@pytest.mark.parametrize("extra", ["calibrate", "edge", "export"])
+def test_who_has_a_command_brings_what_completes_it(extra: str) -> None:
+    assert "shtab" in declared(extra)
 
 
 @pytest.mark.parametrize("extra", ["cpu", "calibrate", "edge", "parquet", "openvino"])

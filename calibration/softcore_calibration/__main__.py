@@ -1,18 +1,22 @@
-"""`softcore-calibrate`, which says in one line what its own import lacks."""
+"""`softcore-calibrate`: the command, known without the import of what it runs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from softcore_runtime.cli.command_line import start
+from softcore_runtime.cli.commands import Command
 
-__all__ = ["main"]
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    "softcore-calibrate", "choose the threshold of a bundle", "softcore_calibration.cli.command", "calibrate"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-calibrate` and return its exit code."""
-    return start("softcore-calibrate", "softcore_calibration.cli.command", arguments)
+    return COMMAND.run(arguments)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import re
 from collections.abc import Iterator, Sequence
 from unittest.mock import patch
 
+from softcore_runtime.cli import softcore_command
 from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.cli.commands import find_commands
 
 __all__ = ["find_parser", "render_command", "render_shared_options"]
 
-_MODULES = {
-    "softcore-calibrate": "softcore_calibration.cli.command",
-    "softcore-edge": "softcore_edge_app.cli.command",
-    "softcore-export": "softcore_export.cli.command",
-}
+_UMBRELLA = "softcore"
 _SHARED = ("help", "debug", "version")  # by `dest`
 _WIDTH = "100"  # of a usage, in characters
 _TITLES = {"positional arguments": "Arguments", "options": "Options"}
@@ -29,9 +26,11 @@ def find_parser(words: Sequence[str]) -> Parser:
     Raises:
         LookupError: there is no such command.
     """
-    command, *rest = words
-    parser: Parser = importlib.import_module(_MODULES[command]).build_parser()
-    for number, word in enumerate(rest, 1):
+    commands = {command.prog: command for command in find_commands().values()}
+    length = next((n for n in (2, 1) if " ".join(words[:n]) in commands), 1)
+    command = commands.get(" ".join(words[:length]))
+    parser = command.build_parser() if command else softcore_command.build_parser()
+    for number, word in enumerate(words[length:], length):
         if word not in parser.commands:
             raise LookupError(f"there is no command `{' '.join(words[: number + 1])}`")
         parser = parser.commands[word]
@@ -64,7 +63,13 @@ def _render(parser: Parser, level: int = 3) -> Iterator[str]:
             yield from ([_escape(group.description), ""] if group.description else [])
             yield from _render_table(actions)
             yield ""
-    if parser.parts == [parser]:  # else its commands have headings of their own on the page
+    if parser.prog == _UMBRELLA:
+        yield "| command | the same as | meaning |\n|---|---|---|"
+        for name, command in find_commands().items():
+            same = f"[`{command.prog}`](#{command.prog.replace(' ', '-')})"
+            yield f"| `{name}` | {same} | {_escape(command.summary)} |"
+        yield ""
+    elif parser.parts == [parser]:  # else its commands have headings of their own on the page
         for below in parser.commands.values():
             yield f"{'#' * level} {below.prog}\n"
             yield from _render(below, level + 1)

@@ -1,18 +1,31 @@
-"""`softcore-export`, which says in one line what its own import lacks."""
+"""`softcore-export`: the command, known without the import of what it runs."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from softcore_runtime.cli.command_line import start
+from softcore_runtime.cli.commands import Command
 
-__all__ = ["main"]
+__all__ = ["BACKBONES", "COMMAND", "main"]
+
+BACKBONES = Command(
+    "softcore backbones",
+    "list the networks that can be used as a backbone",
+    "softcore_export.cli.backbones_command",
+    "export",
+)
+COMMAND = Command(
+    "softcore-export",
+    "learn a bundle from a folder of mostly good images",
+    "softcore_export.cli.command",
+    "export",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-export` and return its exit code."""
-    return start("softcore-export", "softcore_export.cli.command", arguments)
+    return COMMAND.run(arguments)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,15 @@ from typing import NamedTuple
 
 from softcore_runtime.errors import BrokenLibraryError, MissingLibraryError
 
-__all__ = ["DEBIAN_PACKAGES", "DISTRIBUTIONS", "add_extra", "explain_import", "find_extra", "is_of_library"]
+__all__ = [
+    "DEBIAN_PACKAGES",
+    "DISTRIBUTIONS",
+    "add_extra",
+    "explain_import",
+    "find_extra",
+    "is_complete",
+    "is_of_library",
+]
 
 # What is imported under another name than it is installed by.
 DISTRIBUTIONS = {
@@ -147,7 +155,7 @@ def add_extra(error: MissingLibraryError, extra: str) -> MissingLibraryError:
         >>> str(add_extra(MissingLibraryError("OpenCV", "cpu"), "benchmark"))
         "OpenCV is not installed; run: pip install 'softcore[cpu...]'"
     """
-    if not error.extra or error.extra == extra or _is_complete(extra):
+    if not error.extra or error.extra == extra or is_complete(extra):
         return error
     return MissingLibraryError(error.library, f"{error.extra},{extra}")
 
@@ -182,8 +190,13 @@ def find_extra(library: str, preferred: str | None = None) -> str | None:
 _USERS = ("cpu", "gpu", "edge", "calibrate", "export", "parquet", "openvino")  # before those of developers
 
 
-def _is_complete(extra: str) -> bool:
-    """Tell whether all that an extra asks for by itself is installed."""
+def is_complete(extra: str) -> bool:
+    """Return whether all that an extra asks for by itself is installed.
+
+    Example:
+        >>> is_complete("cpu")
+        True
+    """
     for one in _list_requirements("softcore"):
         if one.extra == extra and not one.conditional:
             try:

@@ -40,7 +40,10 @@ from .pages import read_blocks
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-COMMANDS = ("softcore-export", "softcore-calibrate", "softcore-edge")
+COMMANDS = (
+    "softcore", "softcore-export", "softcore-calibrate", "softcore-edge",
+    "softcore backbones", "softcore completion",
+)  # fmt: skip
 # What PLCs call them, beside the names in the code.
 COILS = {"passed": "PASS", "failed": "FAIL"}
 REGISTERS = {"part": "RESULT_PART", "recipe": "RECIPE_IN_USE", "decisions": "DECISIONS"}
@@ -83,12 +86,13 @@ def list_names(section: str) -> list[str]:
 
 def list_commands(hooks: Mapping[str, ModuleType]) -> dict[str, Parser]:
     """Every command there is, with those below it."""
-    waiting = [hooks["commands"].find_parser([command]) for command in COMMANDS]
+    waiting = [hooks["commands"].find_parser(command.split()) for command in COMMANDS]
     found: dict[str, Parser] = {}
     while waiting:
         parser = waiting.pop()
         found[parser.prog] = parser
-        waiting.extend(parser.commands.values())
+        if parser.prog != "softcore":  # whose commands are the others
+            waiting.extend(parser.commands.values())
     return found
 
 

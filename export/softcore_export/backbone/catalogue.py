@@ -1,6 +1,6 @@
-"""Catalogue: the names of torchvision's classification networks, read off its files.
+"""Catalogue: the names of torchvision's classification networks, read from its source files.
 
-Importing torchvision takes torch's seconds; a mistyped name is answered in a fraction of one.
+Importing torchvision loads torch, which takes seconds; a mistyped name is reported in a fraction of one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from softcore_runtime.cli.suggestion import suggest
 from softcore_runtime.errors import MissingLibraryError, UsageError
 
-__all__ = ["FILTERBANK", "check_backbone", "demand_known", "list_networks"]
+__all__ = ["FILTERBANK", "check_backbone", "demand_known", "list_files", "list_networks"]
 
 FILTERBANK = "filterbank"
 # A registered builder: its decorators, of which one gives it a name if it has another than its function's.
@@ -24,7 +24,7 @@ _BUILDER = re.compile(
 
 
 def list_networks() -> list[str]:
-    """Name the networks that `torchvision.models.list_models(module=torchvision.models)` has, sorted.
+    """Return the sorted names that `torchvision.models.list_models(module=torchvision.models)` returns.
 
     Raises:
         MissingLibraryError: torchvision isn't installed.
@@ -33,19 +33,28 @@ def list_networks() -> list[str]:
         >>> "resnet18" in list_networks()
         True
     """
-    found = find_spec("torchvision")
-    if found is None or not found.submodule_search_locations:
-        raise MissingLibraryError("torchvision", "export")
-    files = Path(found.submodule_search_locations[0], "models").glob("*.py")
-    builders = (match for file in files for match in _BUILDER.finditer(file.read_text(encoding="utf-8")))
+    texts = (file.read_text(encoding="utf-8") for file in list_files())
+    builders = (match for text in texts for match in _BUILDER.finditer(text))
     return sorted(builder["name"] or builder["function"] for builder in builders)
 
 
-def check_backbone(name: str) -> None:
-    """Refuse a backbone that neither torchvision nor SoftCore has.
+def list_files() -> list[Path]:
+    """List the files of torchvision that have its classification networks.
 
     Raises:
-        UsageError: there is none of this name; the nearest is told.
+        MissingLibraryError: torchvision isn't installed.
+    """
+    found = find_spec("torchvision")
+    if found is None or not found.submodule_search_locations:
+        raise MissingLibraryError("torchvision", "export")
+    return sorted(Path(found.submodule_search_locations[0], "models").glob("*.py"))
+
+
+def check_backbone(name: str) -> None:
+    """Check that torchvision or SoftCore has a backbone of this name.
+
+    Raises:
+        UsageError: there is none of this name; the message suggests the nearest one.
         MissingLibraryError: torchvision isn't installed.
 
     Example:
@@ -57,12 +66,12 @@ def check_backbone(name: str) -> None:
     if name == FILTERBANK:
         return
     known = list_networks()
-    if known:  # none, where a later torchvision writes them otherwise; it will say itself what it has
+    if known:  # empty if torchvision registers them in another way; then loading the network checks the name
         demand_known(name, known)
 
 
 def demand_known(name: str, known: Collection[str]) -> None:
-    """Refuse a network that isn't among those that are known.
+    """Check that a network is among those that are known.
 
     Raises:
         UsageError: it isn't.

@@ -14,6 +14,7 @@ from softcore_runtime.cli.option_groups import add_engine_options
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 
+from softcore_export.backbone.catalogue import FILTERBANK
 from softcore_export.settings import ExportSettings
 
 __all__ = ["build_parser", "name_backbone", "read_max_images", "read_settings"]
@@ -149,7 +150,9 @@ def build_parser() -> Parser:
 
 def name_backbone(options: argparse.Namespace) -> str:
     """Return the name of the backbone that the options ask for."""
-    return options.backbone or ("filterbank" if options.demo else "wide_resnet50_2")
+    return options.backbone or (
+        FILTERBANK if options.demo else ExportSettings.model_fields["backbone"].default
+    )
 
 
 def read_settings(options: argparse.Namespace) -> ExportSettings:

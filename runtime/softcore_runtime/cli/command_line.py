@@ -32,7 +32,6 @@ _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 _SILENT = 0  # OpenCV's LOG_LEVEL_SILENT
 _EXTRAS = {
     "softcore backbones": "export",
-    "softcore completion": "edge",
     "softcore-calibrate": "calibrate",
     "softcore-edge": "edge",
     "softcore-export": "export",
@@ -128,10 +127,11 @@ class Parser(argparse.ArgumentParser):
         first = next((text for text in given if text != "--debug"), "")
         if self._chooser is not self and first in self.commands:
             return self._chooser.parse_known_args(given, namespace)
-        known = set(_list_options(self, below=self._chooser is self))
+        chooses = bool(self.commands) and self._chooser is self
+        known = set(_list_options(self, below=chooses))
         for text in given:
-            if text == "--" or (text in self.commands and self._chooser is self):
-                break  # a command reports what follows its name
+            if text == "--" or (chooses and not text.startswith("-")):
+                break  # what follows is the command's
             name = text.partition("=")[0]
             if name.startswith("--") and " " not in name and name not in known:
                 self.error(f"unknown option {name}{suggest(name, known)}")
