@@ -18,7 +18,7 @@ from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import printable
 from softcore_edge_app.web.part import describe_entry
 
-__all__ = ["KEPT", "Events"]
+__all__ = ["KEPT", "EventStream"]
 
 KEPT = 2000  # events; a listener may be as far behind, or away
 _AT_ONCE = 200
@@ -29,7 +29,7 @@ _RETRY = 1000  # milliseconds until a browser asks again
 
 
 @dataclass(frozen=True, eq=False)
-class _Event:
+class _QueuedEvent:
     """An event; `before` is how many decisions came before it, and `id` a decision's alone."""
 
     kind: str
@@ -44,7 +44,7 @@ class _Event:
         return format_sse_event(event=self.kind, data_str=data, id=self.id)
 
 
-class Events:
+class EventStream:
     """The last events, each with its number from 0; a listener is a place in them, and keeps nothing.
 
     Attributes:
@@ -53,7 +53,7 @@ class Events:
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
-        self._recent: deque[_Event] = deque(maxlen=KEPT)
+        self._recent: deque[_QueuedEvent] = deque(maxlen=KEPT)
         self._count = self._decisions = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,7 +76,7 @@ class Events:
 
         Args:
             decided: the decision.
-            seq: its number, see `Shift`.
+            seq: its number, see `ShiftCounter`.
             image: whether there is an image of it.
         """
         entry = decided.entry
@@ -102,7 +102,7 @@ class Events:
         return len(self._listeners) >= _MOST
 
     def _add(self, kind: str, describe: Callable[[], dict[str, Any]], name: str | None = None) -> None:
-        self._recent.append(_Event(kind, describe, self._decisions, name))
+        self._recent.append(_QueuedEvent(kind, describe, self._decisions, name))
         self._count += 1
         if self._loop is not None and self._listeners and not self._woken:
             self._woken = True
@@ -147,7 +147,7 @@ class Events:
         finally:
             self._listeners.discard(changed)
 
-    def _take(self, place: int) -> tuple[int, list[_Event]]:
+    def _take(self, place: int) -> tuple[int, list[_QueuedEvent]]:
         """Give how many from `place` on are gone, and the next ones that are there."""
         with self._lock:
             behind = self._count - place

@@ -11,14 +11,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from softcore_edge_app.configuration.options import HttpOptions
 
-__all__ = ["TOKEN_HEADER", "Guard", "list_hosts", "refuse_body"]
+__all__ = ["TOKEN_HEADER", "RequestGuard", "list_hosts", "refuse_body"]
 
 TOKEN_HEADER = "X-SoftCore-Token"  # noqa: S105 - the header's name
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-class Guard:
+class RequestGuard:
     """Lets through what changes nothing, and who shows the token; nothing that another site's page sent.
 
     It asks for the token by the method, not by the route: a route that is forgotten is closed, not open.

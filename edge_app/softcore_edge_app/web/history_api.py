@@ -14,31 +14,33 @@ from softcore_runtime.web.local_page import Answer
 from softcore_edge_app.ledger.note import Kind, Note
 from softcore_edge_app.pipeline.controls import OperatorControls
 from softcore_edge_app.queries.excerpt import Filter, Part, read_notes, read_parts
-from softcore_edge_app.web.forms import (
-    COMMANDS,
-    VIEWS,
-    Asker,
-    Responses,
-    Time,
-    Wanted,
-    Word,
-    problem,
-    to_nanoseconds,
-)
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.part import PartReport, describe_part
+from softcore_edge_app.web.schema import (
+    READ_RESPONSES,
+    WRITE_RESPONSES,
+    Requester,
+    RequestModel,
+    Responses,
+    ShortText,
+    Time,
+    describe_problem,
+    to_nanoseconds,
+)
 
-__all__ = ["describe_note", "make_look_back", "make_marks"]
+__all__ = ["describe_note", "make_history_api", "make_mark_api"]
 
-_NO_LEDGER: Responses = {409: problem("There is no ledger, it can't be read, or that took too long.")}
+_NO_LEDGER: Responses = {
+    409: describe_problem("There is no ledger, it can't be read, or that took too long.")
+}
 _Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 _Before = Annotated[int | None, Query(ge=1, le=2**53, description="Only those before this number.")]
 _Share = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False)]
 
 
-class Parts(BaseModel):
+class PartList(BaseModel):
     """Parts, the newest first.
 
     One answer looks through 50,000 rows at most: it may have fewer than were asked for, even none. While
@@ -62,34 +64,36 @@ class NoteReport(BaseModel):
     by: str
 
 
-class Notes(BaseModel):
+class NoteList(BaseModel):
     """Notes, the newest first; while `next` isn't null there are more, before that number."""
 
     notes: list[NoteReport]
     next: int | None
 
 
-class WantedMark(Wanted):
+class MarkRequest(RequestModel):
     """What a person calls a part; null takes it back."""
 
-    trigger: Word
+    trigger: ShortText
     mark: Literal["good", "bad"] | None
 
 
-class Marked(BaseModel):
+class MarkResponse(BaseModel):
     """The number of the note that keeps it."""
 
     note: int = Field(ge=1)
 
 
-def make_look_back(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
+def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     """Make what looks into the ledger, for everybody who reaches the port."""
-    views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses={**VIEWS, **_NO_LEDGER})
+    views = APIRouter(
+        prefix="/api", dependencies=[Depends(refuse_body)], responses={**READ_RESPONSES, **_NO_LEDGER}
+    )
 
     def describe(part: Part) -> dict[str, Any]:
         return describe_part(part, image=cache.has(part.row.entry))
 
-    @views.get("/decisions", response_model=Parts)
+    @views.get("/decisions", response_model=PartList)
     async def list_decisions(
         *,
         limit: _Limit = 50,
@@ -97,8 +101,8 @@ def make_look_back(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
         since: Time = None,
         until: Time = None,
         decision: Decision | None = None,
-        camera: Word | None = None,
-        category: Word | None = None,
+        camera: ShortText | None = None,
+        category: ShortText | None = None,
         min_share: _Share = None,
         max_share: _Share = None,
         marked: Literal["good", "bad", "any"] | None = None,
@@ -114,48 +118,50 @@ def make_look_back(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
             max_share=max_share,
             marked=marked,
         )
-        found = await queries.ask(partial(read_parts, wanted=wanted, limit=limit, before=before))
+        found = await queries.run(partial(read_parts, wanted=wanted, limit=limit, before=before))
         queries.remember(found.parts)
         return Answer({"rows": [describe(part) for part in found.parts], "next": found.following})
 
     @views.get(
-        "/decisions/{trigger}", response_model=PartReport, responses={404: problem("There is no such part.")}
+        "/decisions/{trigger}",
+        response_model=PartReport,
+        responses={404: describe_problem("There is no such part.")},
     )
-    async def give_decision(trigger: Annotated[Word, Path()]) -> Response:
+    async def give_decision(trigger: Annotated[ShortText, Path()]) -> Response:
         """One part of the last million."""
-        return Answer(describe(await find_part(queries, trigger)))
+        return Answer(describe(await require_part(queries, trigger)))
 
-    @views.get("/notes", response_model=Notes)
+    @views.get("/notes", response_model=NoteList)
     async def list_notes(limit: _Limit = 50, before: _Before = None) -> Response:
         """What was changed in the line, and which parts a person called good or bad; the newest first."""
-        notes, following = await queries.ask(partial(read_notes, limit=limit, before=before))
+        notes, following = await queries.run(partial(read_notes, limit=limit, before=before))
         return Answer({"notes": [describe_note(note) for note in notes], "next": following})
 
     return views
 
 
-def make_marks(
-    queries: LedgerQueries, controls: OperatorControls, in_thread: Callable[..., Any]
+def make_mark_api(
+    queries: LedgerQueries, controls: OperatorControls, run_in_thread: Callable[..., Any]
 ) -> APIRouter:
     """Make what marks parts."""
-    commands = APIRouter(prefix="/api", responses=COMMANDS)
+    commands = APIRouter(prefix="/api", responses=WRITE_RESPONSES)
 
-    @commands.post("/marks", responses={404: problem("There is no such part.")})
-    async def mark_part(wanted: WantedMark, by: Asker) -> Marked:
+    @commands.post("/marks", responses={404: describe_problem("There is no such part.")})
+    async def mark_part(wanted: MarkRequest, by: Requester) -> MarkResponse:
         """Call a part good or bad, whatever was decided on it; kept in the ledger as a note."""
-        part = await find_part(queries, wanted.trigger)
+        part = await require_part(queries, wanted.trigger)
         entry = part.row.entry
-        note: Note = await in_thread(
+        note: Note = await run_in_thread(
             controls.note_mark, entry.trigger, entry.camera, part.mark, wanted.mark, by
         )
-        return Marked(note=note.number)
+        return MarkResponse(note=note.number)
 
     return commands
 
 
-async def find_part(queries: LedgerQueries, trigger: str) -> Part:
+async def require_part(queries: LedgerQueries, trigger: str) -> Part:
     """Find a part, or answer with 404."""
-    part = await queries.find(trigger)
+    part = await queries.find_part(trigger)
     if part is None:
         raise HTTPException(404, "no part of that trigger is among the ledger's last million rows")
     return part

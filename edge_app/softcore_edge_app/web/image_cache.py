@@ -18,9 +18,9 @@ from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.pipeline.trigger import Decided
 
-__all__ = ["KEPT", "ImageCache", "Kind", "NoImageError", "shrink"]
+__all__ = ["KEPT", "ImageCache", "ImageKind", "NoImageError", "shrink"]
 
-Kind = Literal["frame", "overlay", "map", "thumbnail"]
+ImageKind = Literal["frame", "overlay", "map", "thumbnail"]
 
 KEPT = 50  # parts
 _MOST_BYTES = 128 * 10**6  # that they take; the last one is kept, whatever it takes
@@ -41,7 +41,7 @@ class _CachedImage:
     decided: Decided
     image: _Image | None
     size: int
-    drawn: dict[Kind, bytes] = field(default_factory=dict)
+    drawn: dict[ImageKind, bytes] = field(default_factory=dict)
 
 
 class ImageCache:
@@ -60,7 +60,7 @@ class ImageCache:
         self._parts: OrderedDict[str, _CachedImage] = OrderedDict()
         self._size = 0
 
-    def keep(self, decided: Decided) -> None:
+    def add(self, decided: Decided) -> None:
         """Keep a part; at once, and never raises."""
         image = decided.frame.image if decided.frame else None
         size = 0 if image is None else image.nbytes
@@ -80,13 +80,13 @@ class ImageCache:
             return cached.image is not None
         return self._archive is not None and Kept.place(entry).file(self._archive, IMAGE).is_file()
 
-    def recall(self, trigger: str, kind: Kind) -> bytes | None:
+    def get_drawn(self, trigger: str, kind: ImageKind) -> bytes | None:
         """Give what was drawn already."""
         with self._turn:
             cached = self._parts.get(trigger)
             return cached.drawn.get(kind) if cached else None
 
-    def draw(self, trigger: str, kind: Kind) -> bytes | None:
+    def draw(self, trigger: str, kind: ImageKind) -> bytes | None:
         """Draw a part that is kept; None where it isn't any more.
 
         Raises:
@@ -105,7 +105,7 @@ class ImageCache:
                 self._trim()
         return drawn
 
-    def fetch(self, entry: Entry, kind: Kind) -> bytes:
+    def draw_archived(self, entry: Entry, kind: ImageKind) -> bytes:
         """Draw a part from the archive.
 
         Raises:
@@ -134,7 +134,7 @@ class ImageCache:
             self._size -= self._parts.popitem(last=False)[1].size
 
 
-def _draw(cached: _CachedImage, kind: Kind) -> bytes:
+def _draw(cached: _CachedImage, kind: ImageKind) -> bytes:
     image, inspection = cached.image, cached.decided.inspection
     if image is None:
         raise NoImageError("no image was taken of it")

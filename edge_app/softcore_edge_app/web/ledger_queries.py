@@ -45,7 +45,7 @@ class LedgerQueries:
         self._rows: OrderedDict[str, int] = OrderedDict()
         self._turn = threading.Lock()
 
-    async def ask(
+    async def run(
         self, question: Callable[[sqlite3.Connection], _Answer], patience: float = _PATIENCE
     ) -> _Answer:
         """Ask; the ledger stays as it is for as long as the question takes.
@@ -64,11 +64,11 @@ class LedgerQueries:
             self._answer, self.ledger, question, patience, abandon_on_cancel=True, limiter=self._limiter
         )
 
-    async def find(self, trigger: str) -> Part | None:
+    async def find_part(self, trigger: str) -> Part | None:
         """Find a trigger's part: at once if it was shown lately, else among the last million rows."""
         with self._turn:
             row = self._rows.get(trigger)
-        part = await self.ask(lambda connection: find_part(connection, trigger, row))
+        part = await self.run(lambda connection: find_part(connection, trigger, row))
         if part:
             self.remember([part])
         return part

@@ -16,14 +16,23 @@ from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls
 from softcore_edge_app.queries.excerpt import Filter, read_parts
-from softcore_edge_app.web.forms import COMMANDS, VIEWS, Asker, Camera, Responses, Wanted, Word, problem
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.part import PartReport, describe_part
 from softcore_edge_app.web.preview import preview_threshold
+from softcore_edge_app.web.schema import (
+    READ_RESPONSES,
+    WRITE_RESPONSES,
+    Camera,
+    Requester,
+    RequestModel,
+    Responses,
+    ShortText,
+    describe_problem,
+)
 
-__all__ = ["InThread", "make_preview", "make_set_up", "run_in_threads"]
+__all__ = ["ThreadRunner", "make_operator_api", "make_preview_api", "make_thread_runner"]
 
 _CHANGES = 4  # that are made at once; more wait
 _SHOWN = 20
@@ -31,34 +40,34 @@ _SHOWN = 20
 # Scores are distances between features; what lies outside is a slip, and would not be a share of anything.
 _Value = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
 _Answered = TypeVar("_Answered")
-InThread = Callable[..., Awaitable[Any]]
+ThreadRunner = Callable[..., Awaitable[Any]]
 
 
-class WantedTrigger(Wanted):
+class TriggerRequest(RequestModel):
     """A part that wants a decision: on which camera (if there are several), and what it is called."""
 
-    camera: Word | None = None
-    part: Word | None = None
+    camera: ShortText | None = None
+    part: ShortText | None = None
 
 
-_ANY_PART = WantedTrigger()  # of the only camera
+_ANY_PART = TriggerRequest()  # of the only camera
 
 
-class WantedRecipe(Wanted):
+class RecipeRequest(RequestModel):
     """A recipe that is to decide from the next trigger on, on which camera (if there are several)."""
 
-    recipe: Word
-    camera: Word | None = None
+    recipe: ShortText
+    camera: ShortText | None = None
 
 
-class WantedRunning(Wanted):
+class RunningRequest(RequestModel):
     """Whether a camera (which, if there are several) is to run."""
 
     running: bool
-    camera: Word | None = None
+    camera: ShortText | None = None
 
 
-class WantedThreshold(Wanted):
+class ThresholdRequest(RequestModel):
     """A threshold for the bundle in use: parts above `value` don't pass, those above `fail_above` fail.
 
     Without `fail_above` there is no grey zone: what doesn't pass fails.
@@ -66,26 +75,26 @@ class WantedThreshold(Wanted):
 
     value: _Value
     fail_above: _Value | None = None
-    camera: Word | None = None
+    camera: ShortText | None = None
 
 
-class WantedToken(Wanted):
+class TokenRequest(RequestModel):
     """Nothing: the token is looked at, and that is all."""
 
 
-class Triggered(BaseModel):
+class TriggerResponse(BaseModel):
     """The id of a trigger, under which its decision comes."""
 
     trigger: str
 
 
-class Switched(BaseModel):
+class RecipeResponse(BaseModel):
     """The recipe in use."""
 
     recipe: str
 
 
-class Running(BaseModel):
+class RunningResponse(BaseModel):
     """Whether the camera runs."""
 
     running: bool
@@ -105,7 +114,7 @@ class ThresholdChange(BaseModel):
     new: ThresholdValues
 
 
-class Allowed(BaseModel):
+class TokenResponse(BaseModel):
     """The token is right."""
 
     ok: bool
@@ -125,7 +134,7 @@ class PreviewReport(BaseModel):
     changed: list[PartReport]
 
 
-def run_in_threads(ended: asyncio.Event) -> InThread:
+def make_thread_runner(ended: asyncio.Event) -> ThreadRunner:
     """Make a function that runs another one in a thread, and answers 503 when the line ends meanwhile."""
     limiter = CapacityLimiter(_CHANGES)
 
@@ -146,58 +155,58 @@ def run_in_threads(ended: asyncio.Event) -> InThread:
     return run
 
 
-def make_set_up(controls: OperatorControls, in_thread: InThread) -> APIRouter:
+def make_operator_api(controls: OperatorControls, run_in_thread: ThreadRunner) -> APIRouter:
     """Make what changes something."""
-    ends: Responses = {503: problem("The line ended meanwhile.")}
-    commands = APIRouter(prefix="/api", responses={**COMMANDS, **ends})
+    ends: Responses = {503: describe_problem("The line ended meanwhile.")}
+    commands = APIRouter(prefix="/api", responses={**WRITE_RESPONSES, **ends})
 
     @commands.post("/trigger")
-    async def trigger(by: Asker, wanted: WantedTrigger = _ANY_PART) -> Triggered:
+    async def trigger(by: Requester, wanted: TriggerRequest = _ANY_PART) -> TriggerResponse:
         """Ask for the decision on a part; it comes as an event, and by every other output.
 
         That a person did so on the page is noted in the ledger; what a program triggers is its business.
         """
         if by == "page":
-            asked = await in_thread(controls.trigger_by_hand, wanted.camera, wanted.part, by)
+            asked = await run_in_thread(controls.trigger_by_hand, wanted.camera, wanted.part, by)
         else:
             asked = controls.trigger(wanted.camera, wanted.part, by)
-        return Triggered(trigger=asked)
+        return TriggerResponse(trigger=asked)
 
     @commands.post("/recipe")
-    async def switch_recipe(wanted: WantedRecipe, by: Asker) -> Switched:
+    async def switch_recipe(wanted: RecipeRequest, by: Requester) -> RecipeResponse:
         """Let another recipe decide from the next trigger on; takes seconds, and the line goes on."""
-        await in_thread(controls.switch_recipe, wanted.recipe, wanted.camera, by)
-        return Switched(recipe=wanted.recipe)
+        await run_in_thread(controls.switch_recipe, wanted.recipe, wanted.camera, by)
+        return RecipeResponse(recipe=wanted.recipe)
 
     @commands.post("/limit")
-    async def change_threshold(wanted: WantedThreshold, by: Asker) -> ThresholdChange:
+    async def change_threshold(wanted: ThresholdRequest, by: Requester) -> ThresholdChange:
         """Set the threshold of the bundle in use, in the bundle; it holds from the next part on."""
         _check_order(wanted.value, wanted.fail_above)
-        old, new = await in_thread(
+        old, new = await run_in_thread(
             controls.change_threshold, wanted.value, wanted.fail_above, wanted.camera, by
         )
         return ThresholdChange(old=_describe(old), new=_describe(new))
 
     @commands.post("/running")
-    async def set_running(wanted: WantedRunning, by: Asker) -> Running:
+    async def set_running(wanted: RunningRequest, by: Requester) -> RunningResponse:
         """Stop a camera, or let it go on; stopped it takes nothing by itself, and triggers are INVALID."""
-        await in_thread(controls.set_running, wanted.running, wanted.camera, by)
-        return Running(running=wanted.running)
+        await run_in_thread(controls.set_running, wanted.running, wanted.camera, by)
+        return RunningResponse(running=wanted.running)
 
     @commands.post("/token")
-    async def check_token(_wanted: WantedToken) -> Allowed:
+    async def check_token(_wanted: TokenRequest) -> TokenResponse:
         """Whether the token is right; changes nothing."""
-        return Allowed(ok=True)
+        return TokenResponse(ok=True)
 
     return commands
 
 
-def make_preview(controls: OperatorControls, queries: LedgerQueries, cache: ImageCache) -> APIRouter:
+def make_preview_api(controls: OperatorControls, queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     """Make what tries a threshold on the parts that were inspected."""
     views = APIRouter(
         prefix="/api",
         dependencies=[Depends(refuse_body)],
-        responses={**VIEWS, 409: problem("No such camera, or no ledger that can be read.")},
+        responses={**READ_RESPONSES, 409: describe_problem("No such camera, or no ledger that can be read.")},
     )
 
     @views.get("/limit/preview", response_model=PreviewReport)
@@ -212,7 +221,7 @@ def make_preview(controls: OperatorControls, queries: LedgerQueries, cache: Imag
         _check_order(value, fail_above)
         threshold = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
         inspected = Filter(camera=chosen.name, category=chosen.category, min_share=0.0)
-        found = await queries.ask(partial(read_parts, wanted=inspected, limit=parts))
+        found = await queries.run(partial(read_parts, wanted=inspected, limit=parts))
         preview = preview_threshold(found.parts, threshold)
         shown = preview.changed[:_SHOWN]
         queries.remember(shown)

@@ -15,17 +15,17 @@ from softcore_runtime.web.local_page import Answer
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift import Deviation
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls, Status
-from softcore_edge_app.web.forms import VIEWS
 from softcore_edge_app.web.guard import refuse_body
-from softcore_edge_app.web.shifts.shift import Shift, ShiftReport
+from softcore_edge_app.web.schema import READ_RESPONSES
+from softcore_edge_app.web.shifts.shift import ShiftCounter, ShiftReport
 
-__all__ = ["LineStatus", "StatusReport", "make_status", "pick_health"]
+__all__ = ["LineStatus", "StatusReport", "make_status_api", "pick_health"]
 
 _GIGABYTE = 10**9
 _SCARCE = 0.5  # gigabytes
 
 
-class Condition(BaseModel):
+class HealthReport(BaseModel):
     """Whether all is well, and if not why, in plain words."""
 
     ok: bool
@@ -75,7 +75,7 @@ class LineStatus:
     """
 
     controls: OperatorControls
-    shift: Shift
+    shift: ShiftCounter
     token: bool
     ledger: Path | None = None
     folders: tuple[Path, ...] = ()
@@ -125,18 +125,18 @@ def pick_health(report: dict[str, Any]) -> Any:
     )
 
 
-def make_status(line: LineStatus) -> APIRouter:
+def make_status_api(line: LineStatus) -> APIRouter:
     """Make what tells how the line is, to everybody who reaches the port."""
-    views = APIRouter(dependencies=[Depends(refuse_body)], responses=VIEWS)
+    views = APIRouter(dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
 
     # What only reads the status stays in the event loop: it is quick, and needs no thread that may be busy.
-    @views.get("/healthz", responses={503: _condition("Something hangs.")}, response_model=Condition)
+    @views.get("/healthz", responses={503: _describe_health("Something hangs.")}, response_model=HealthReport)
     async def check_health() -> Response:
         """Whether the process lives and nothing in it hangs: if not, it should be started again."""
         stuck = line.controls.describe().stuck
         return _tell([stuck] if stuck else [])
 
-    @views.get("/readyz", responses={503: _condition("It would not be.")}, response_model=Condition)
+    @views.get("/readyz", responses={503: _describe_health("It would not be.")}, response_model=HealthReport)
     async def check_readiness() -> Response:
         """Whether a part that comes now would be inspected, its decision entered and taken by each output."""
         return _tell(_find_faults(line.controls.describe()))
@@ -169,5 +169,5 @@ def _tell(reasons: list[str]) -> Response:
     return Answer({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
 
-def _condition(description: str) -> dict[str, Any]:
-    return {"model": Condition, "description": description}
+def _describe_health(description: str) -> dict[str, Any]:
+    return {"model": HealthReport, "description": description}

@@ -19,9 +19,9 @@ from softcore_edge_app.health.metrics import Metrics
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.verdict import Verdict
-from softcore_edge_app.web.events import Events
+from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.image_cache import ImageCache
-from softcore_edge_app.web.shifts.shift import Shift
+from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_runtime import Decision
 
 PARTS = 30_000  # more than is kept anywhere
@@ -83,7 +83,7 @@ class Receiver:
 
 
 def test_of_all_listeners() -> None:
-    shift, events = Shift(), Events()
+    shift, events = ShiftCounter(), EventStream()
     drift, metrics = Drift(DriftOptions(), lambda *_: {}), Metrics(None)  # type: ignore[arg-type]
     cache = ImageCache(None)
     listeners: dict[Callable[[Decided], object], tuple[Any, int]] = {

@@ -31,7 +31,7 @@ import uvicorn
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from softcore_edge_app.queries.invalid_kinds import find_kind
-from softcore_edge_app.web.guard import Guard
+from softcore_edge_app.web.guard import RequestGuard
 from softcore_edge_app.web.page import add_page
 from softcore_runtime.web.local_page import make_app
 from starlette.middleware import Middleware
@@ -335,7 +335,7 @@ class PageBack:
             await asyncio.sleep(0.02)
 
     def _make_app(self) -> Any:
-        guards = [Middleware(Guard, token=TOKEN if self.token else None)]
+        guards = [Middleware(RequestGuard, token=TOKEN if self.token else None)]
         app = make_app(guards=guards)
         _add_views(app, self)
         _add_changes(app, self)

@@ -14,10 +14,10 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.web.app import make_web_app
-from softcore_edge_app.web.events import Events
+from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shifts.shift import Shift
+from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_edge_app.web.status import LineStatus
 
 from .conftest import WELL
@@ -25,9 +25,9 @@ from .conftest import WELL
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 NOBODY: Any = None  # describing the app asks for nothing
-STATUS = LineStatus(NOBODY, Shift(), token=True)
+STATUS = LineStatus(NOBODY, ShiftCounter(), token=True)
 schema = schemathesis.openapi.from_dict(
-    make_web_app(STATUS, NOBODY, Events(), ImageCache(None), hosts=[], token=None).openapi()
+    make_web_app(STATUS, NOBODY, EventStream(), ImageCache(None), hosts=[], token=None).openapi()
 )
 COMMANDS = (
     "/api/limit", "/api/marks", "/api/recipe", "/api/running", "/api/token", "/api/trigger",

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 from softcore_edge_app.configuration.options import HttpOptions
-from softcore_edge_app.web.forms import MOST_BYTES
 from softcore_edge_app.web.guard import list_hosts
 from softcore_edge_app.web.port.server import WebServer
+from softcore_edge_app.web.schema import MAX_BODY_BYTES
 
 TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 CHANGES = (
@@ -120,7 +120,7 @@ def test_what_its_names_are() -> None:
 
 
 def test_a_body_that_is_too_large_is_refused(client: httpx.Client, line: Any) -> None:
-    large = b'{"part": "' + b"x" * MOST_BYTES + b'"}'
+    large = b'{"part": "' + b"x" * MAX_BODY_BYTES + b'"}'
     json = {"Content-Type": "application/json"}
 
     def chunks() -> Any:

@@ -16,7 +16,7 @@ from softcore_edge_app.health.drift import Deviation
 from softcore_edge_app.web.port import server as server_module
 from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.shifts import shift as shift_module
-from softcore_edge_app.web.shifts.shift import Shift
+from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_runtime import Decision
 
 from .conftest import METRICS
@@ -98,7 +98,7 @@ def test_where_nothing_is_written_there_is_no_disk(serve: Callable[..., WebServe
 
 
 def test_a_shift_counts_each_camera(decide: Callable[..., Any]) -> None:
-    shift = Shift()
+    shift = ShiftCounter()
     cameras = ["left", "right", "left"]
     numbers = [
         shift.count(decide(number, camera=camera, decision=Decision("FAIL" if number == 2 else "PASS")))
@@ -109,7 +109,7 @@ def test_a_shift_counts_each_camera(decide: Callable[..., Any]) -> None:
     assert (told["seq"], told["counts"]) == (3, {**NONE, "PASS": 2, "FAIL": 1})
     assert told["cameras"]["right"]["counts"] == {**NONE, "PASS": 1}
     assert told["per_minute"] == pytest.approx(3 * 12)  # within the first five seconds
-    assert told["run"] != Shift().describe()["run"]
+    assert told["run"] != ShiftCounter().describe()["run"]
 
 
 def test_a_rate_is_that_of_the_last_minute(
@@ -117,7 +117,7 @@ def test_a_rate_is_that_of_the_last_minute(
 ) -> None:
     now = [1000.0]
     monkeypatch.setattr(shift_module.time, "monotonic", lambda: now[0])
-    shift = Shift()
+    shift = ShiftCounter()
     for number in range(3000):  # 10 a second
         now[0] += 0.1
         shift.count(decide(number))
@@ -130,7 +130,7 @@ def test_a_rate_is_that_of_the_last_minute(
 
 
 def test_a_shift_begins_anew_at_midnight(decide: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    shift = Shift()
+    shift = ShiftCounter()
     for number in range(3):
         shift.count(decide(number))
     since, midnight = shift.since, shift._ends
@@ -148,7 +148,7 @@ def test_a_clock_that_is_set_ends_a_shift_at_the_next_midnight_all_the_same(
     hour, began = 3600 * 10**9, time.time_ns()
     clock = [began]
     monkeypatch.setattr(shift_module.time, "time_ns", lambda: clock[0])
-    shift = Shift()
+    shift = ShiftCounter()
     shift.count(decide(1))
     clock[0] += 365 * 24 * hour
     ahead = shift.describe()

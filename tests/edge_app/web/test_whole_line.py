@@ -16,7 +16,7 @@ from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.pipeline.camera_pipeline import Line
+from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.operator_service import OperatorService
@@ -49,7 +49,9 @@ def port(
     recipes = Recipes({"tiny": tiny_bundle}, Inspector.load)
     options = CameraOptions(source="x", trigger="external", deadline=60, queue=1000)
     station.add_pipeline(
-        Line("left", 0, Turns(good_frame, bad_frame), recipes, options, "run", station.wake_publisher)
+        CameraPipeline(
+            "left", 0, Turns(good_frame, bad_frame), recipes, options, "run", station.wake_publisher
+        )
     )
     archive = Archive(ArchiveOptions(folder=tmp_path / "archive", pass_share=1.0))
     server = WebServer(
@@ -177,7 +179,7 @@ def test_a_line_ends_at_once_whatever_is_being_asked(
         return connection.execute(endless).fetchone()
 
     monkeypatch.setattr("softcore_edge_app.web.history_api.read_parts", ask_for_ever)
-    monkeypatch.setattr(LedgerQueries.ask, "__defaults__", (3600.0,))
+    monkeypatch.setattr(LedgerQueries.run, "__defaults__", (3600.0,))
     threads: list[threading.Thread] = []
 
     def ask() -> None:

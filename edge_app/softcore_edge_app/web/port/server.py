@@ -26,7 +26,7 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise explain_import(error, "edge") from error
 
 from softcore_edge_app.web.app import make_web_app
-from softcore_edge_app.web.events import Events
+from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.guard import list_hosts
 from softcore_edge_app.web.history_api import describe_note
 from softcore_edge_app.web.image_cache import ImageCache
@@ -34,7 +34,7 @@ from softcore_edge_app.web.port.acceptor import Acceptor
 from softcore_edge_app.web.port.connection import Connection
 from softcore_edge_app.web.port.listener import listen
 from softcore_edge_app.web.port.token_file import take_token
-from softcore_edge_app.web.shifts.shift import Shift
+from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_edge_app.web.status import LineStatus, pick_health
 
 __all__ = ["WebServer"]
@@ -77,7 +77,7 @@ class WebServer:
     ) -> None:
         token = None if options.token_file is None else take_token(options.token_file)
         self._options = options
-        self._events, self._cache, self._shift = Events(), ImageCache(archive), Shift()
+        self._events, self._cache, self._shift = EventStream(), ImageCache(archive), ShiftCounter()
         self._status = LineStatus(
             controls,
             self._shift,
@@ -138,7 +138,7 @@ class WebServer:
 
     def publish(self, decided: Decided) -> None:
         """Take a decision for the listeners; from any thread, returns at once, and never raises."""
-        self._cache.keep(decided)
+        self._cache.add(decided)
         image = decided.frame is not None and decided.frame.image is not None
         self._events.publish(decided, self._shift.count(decided), image=image)
 

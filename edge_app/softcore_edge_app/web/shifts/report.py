@@ -29,14 +29,14 @@ from softcore_edge_app.queries.excerpt import Filter, Part, read_parts
 from softcore_edge_app.queries.figures import GRID, IDLE, Figures, reckon_figures
 from softcore_edge_app.queries.formulas import defuse_formula
 from softcore_edge_app.queries.invalid_kinds import find_kind
-from softcore_edge_app.web.forms import VIEWS, Responses, Time, problem, to_nanoseconds
 from softcore_edge_app.web.guard import refuse_body
-from softcore_edge_app.web.image_cache import ImageCache, Kind, NoImageError
+from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
+from softcore_edge_app.web.schema import READ_RESPONSES, Responses, Time, describe_problem, to_nanoseconds
 from softcore_edge_app.web.shifts.catalogue import Language, translate
-from softcore_edge_app.web.shifts.shift import Shift
+from softcore_edge_app.web.shifts.shift import ShiftCounter
 
-__all__ = ["THIRDS", "make_report", "render_page", "render_table"]
+__all__ = ["THIRDS", "make_report_api", "render_page", "render_table"]
 
 _PATIENCE = 60.0  # seconds that its figures may take
 _PASSES = 50  # parts among which one with an image is looked for, to draw the regions on
@@ -52,22 +52,25 @@ THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right"
 
 
 @dataclass(frozen=True)
-class Shown:
+class EmbeddedImage:
     """An image in a page: its data URL, and its width as a multiple of its height."""
 
     url: str
     aspect: float
 
 
-Show = Callable[[Part, Kind], Shown | None]
+ImageFinder = Callable[[Part, ImageKind], EmbeddedImage | None]
 
 
-def make_report(queries: LedgerQueries, cache: ImageCache, shift: Shift) -> APIRouter:
+def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCounter) -> APIRouter:
     """Make what sums a time up, for everybody who reaches the port."""
     views = APIRouter(
         prefix="/api",
         dependencies=[Depends(refuse_body)],
-        responses={**VIEWS, 409: problem("There is no ledger, it can't be read, or has too many rows.")},
+        responses={
+            **READ_RESPONSES,
+            409: describe_problem("There is no ledger, it can't be read, or has too many rows."),
+        },
     )
     limiter = CapacityLimiter(1)
 
@@ -86,11 +89,11 @@ def make_report(queries: LedgerQueries, cache: ImageCache, shift: Shift) -> APIR
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
         begin = shift.since if begin is None else begin
         end = time.time_ns() if end is None else min(end, time.time_ns())
-        figures = await queries.ask(partial(reckon_figures, since=begin, until=end), _PATIENCE)
+        figures = await queries.run(partial(reckon_figures, since=begin, until=end), _PATIENCE)
         if form == "csv":
             content = render_table(figures)
         else:
-            passed = await queries.ask(
+            passed = await queries.run(
                 lambda connection: {
                     camera: read_parts(
                         connection, Filter(camera=camera, decision="PASS", since=begin), _PASSES
@@ -113,7 +116,7 @@ def make_report(queries: LedgerQueries, cache: ImageCache, shift: Shift) -> APIR
 
 
 def render_page(
-    figures: Figures, show: Show, passed: dict[str, list[Part]], language: Language = "en"
+    figures: Figures, show: ImageFinder, passed: dict[str, list[Part]], language: Language = "en"
 ) -> str:
     """Render the report as one HTML page that needs nothing beside itself; its times are this machine's.
 
@@ -210,17 +213,17 @@ def _list_thresholds(figures: Figures) -> list[tuple[tuple[str, str, float, floa
     return sorted(thresholds.items())
 
 
-def _show(cache: ImageCache, part: Part, kind: Kind) -> Shown | None:
+def _show(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImage | None:
     entry = part.row.entry
     if not cache.has(entry):
         return None
     try:
-        drawn = cache.recall(entry.trigger, kind) or cache.draw(entry.trigger, kind)
-        drawn = drawn or cache.fetch(entry, kind)
+        drawn = cache.get_drawn(entry.trigger, kind) or cache.draw(entry.trigger, kind)
+        drawn = drawn or cache.draw_archived(entry, kind)
     except NoImageError:
         return None
     height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]
-    return Shown(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)
+    return EmbeddedImage(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)
 
 
 def _tell_number(language: Language, form: str, value: float) -> str:

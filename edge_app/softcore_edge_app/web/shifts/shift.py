@@ -14,7 +14,7 @@ from softcore_runtime import Decision
 
 from softcore_edge_app.pipeline.trigger import Decided
 
-__all__ = ["CameraShift", "Shift", "ShiftReport"]
+__all__ = ["CameraShift", "ShiftCounter", "ShiftReport"]
 
 _MINUTE = 60
 _DAY = 24 * 3600 * 10**9  # nanoseconds
@@ -44,7 +44,7 @@ class ShiftReport(BaseModel):
     cameras: dict[str, CameraShift]
 
 
-class Shift:
+class ShiftCounter:
     """Counts the decisions of a shift; midnight is this machine's."""
 
     def __init__(self) -> None:

@@ -132,7 +132,7 @@ def test_memory_is_bounded_by_what_images_take(
     monkeypatch.setattr(cache_module, "_MOST_BYTES", 100_000)
     cache = ImageCache(None)
     for number in range(20):
-        cache.keep(make_part(decide, number))
+        cache.add(make_part(decide, number))
         assert cache._size <= 100_000
     kept = [number for number in range(20) if cache.has(decide(number).entry)]
     assert kept == [*range(14, 20)]  # of 14 400 bytes each
@@ -141,23 +141,23 @@ def test_memory_is_bounded_by_what_images_take(
             break
     assert cache._size == sum(part.size for part in cache._parts.values()) <= 100_000
     huge = make_part(decide, 30, (500, 500, 3))
-    cache.keep(huge)
+    cache.add(huge)
     assert cache.draw("t30", "thumbnail")
     assert len(cache._parts) == 1
 
 
 def test_a_image_is_drawn_once(decide: Callable[..., Decided]) -> None:
     cache = ImageCache(None)
-    cache.keep(make_part(decide, 1))
-    assert cache.recall("t1", "thumbnail") is None
+    cache.add(make_part(decide, 1))
+    assert cache.get_drawn("t1", "thumbnail") is None
     drawn = cache.draw("t1", "thumbnail")
-    assert cache.recall("t1", "thumbnail") == drawn
-    assert cache.recall("t1", "overlay") is None
+    assert cache.get_drawn("t1", "thumbnail") == drawn
+    assert cache.get_drawn("t1", "overlay") is None
     assert cache.draw("t2", "overlay") is None
     with pytest.raises(NoImageError, match="no map"):
         cache.draw("t1", "map")
     with pytest.raises(NoImageError, match="no archive"):
-        cache.fetch(decide(2).entry, "frame")
+        cache.draw_archived(decide(2).entry, "frame")
 
 
 def test_the_focus(stranger: httpx.Client, line: Any) -> None:

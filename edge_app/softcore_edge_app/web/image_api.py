@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from softcore_runtime.bundle.training import measure_image_statistics
 
 from softcore_edge_app.pipeline.controls import OperatorControls
-from softcore_edge_app.web.forms import VIEWS, Camera, Responses, Word, problem
 from softcore_edge_app.web.guard import refuse_body
-from softcore_edge_app.web.image_cache import ImageCache, Kind, NoImageError, shrink
+from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError, shrink
 from softcore_edge_app.web.ledger_queries import LedgerQueries
+from softcore_edge_app.web.schema import READ_RESPONSES, Camera, Responses, ShortText, describe_problem
 
-__all__ = ["make_images"]
+__all__ = ["make_image_api"]
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 _LONGEST = 1280  # pixels of an image to focus by: fine detail is what it is about
@@ -32,36 +32,36 @@ class Focus(BaseModel):
     typical: float
 
 
-def make_images(cache: ImageCache, queries: LedgerQueries, controls: OperatorControls) -> APIRouter:
+def make_image_api(cache: ImageCache, queries: LedgerQueries, controls: OperatorControls) -> APIRouter:
     """Make what shows images, to everybody who reaches the port."""
-    views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses=VIEWS)
+    views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
     # One at a time: the inspection has the processors.
     limiter = CapacityLimiter(1)
 
     @views.get(
         "/pictures/{trigger}/{kind}",
-        responses={**_IMAGES, 404: problem("There is no such image, and why.")},
+        responses={**_IMAGES, 404: describe_problem("There is no such image, and why.")},
         response_class=Response,
     )
-    async def give_image(trigger: Annotated[Word, Path()], kind: Kind) -> Response:
+    async def give_image(trigger: Annotated[ShortText, Path()], kind: ImageKind) -> Response:
         """A part's `frame` as PNG, its `overlay` (outlined), `map` or `thumbnail` as JPEG.
 
         The last 50 parts' are in memory, the others' in the archive, as far as it keeps them.
         """
-        drawn = cache.recall(trigger, kind)
+        drawn = cache.get_drawn(trigger, kind)
         try:
             if drawn is None:
                 drawn = await to_thread.run_sync(cache.draw, trigger, kind, limiter=limiter)
             if drawn is None:
-                part = await queries.find(trigger) if queries.ledger else None
+                part = await queries.find_part(trigger) if queries.ledger else None
                 if part is None:
                     raise NoImageError("no such part is known (any more)")
-                drawn = await to_thread.run_sync(cache.fetch, part.row.entry, kind, limiter=limiter)
+                drawn = await to_thread.run_sync(cache.draw_archived, part.row.entry, kind, limiter=limiter)
         except NoImageError as error:
             raise HTTPException(404, str(error)) from None
         return Response(drawn, media_type=f"image/{'png' if kind == 'frame' else 'jpeg'}", headers=_FOREVER)
 
-    @views.get("/focus", responses={409: problem("No such camera.")})
+    @views.get("/focus", responses={409: describe_problem("No such camera.")})
     def measure_focus(camera: Camera = None) -> Focus:
         """How sharp a camera's newest image is, decided on or not, for whoever turns its lens."""
         view = controls.view(camera)
@@ -73,8 +73,8 @@ def make_images(cache: ImageCache, queries: LedgerQueries, controls: OperatorCon
         "/focus/picture",
         responses={
             200: {"content": {"image/jpeg": {}}},
-            404: problem("It has given no image."),
-            409: problem("No such camera."),
+            404: describe_problem("It has given no image."),
+            409: describe_problem("No such camera."),
         },
         response_class=Response,
     )

@@ -11,30 +11,30 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from softcore_edge_app.ledger.origin import Origin
 
 __all__ = [
-    "COMMANDS",
-    "MOST_BYTES",
-    "VIEWS",
-    "Asker",
+    "MAX_BODY_BYTES",
+    "READ_RESPONSES",
+    "WRITE_RESPONSES",
     "Camera",
     "Problem",
+    "RequestModel",
+    "Requester",
     "Responses",
+    "ShortText",
     "Time",
-    "Wanted",
-    "Word",
-    "problem",
+    "describe_problem",
     "to_nanoseconds",
 ]
 
-MOST_BYTES = 64 * 1024  # of a request's body
+MAX_BODY_BYTES = 64 * 1024  # of a request's body
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _FAR = 2**63 - 1
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]  # what a route says of its answers
-Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Camera = Annotated[Word | None, Query(description="Which camera, if there are several.")]
+ShortText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Camera = Annotated[ShortText | None, Query(description="Which camera, if there are several.")]
 
 
-class Wanted(BaseModel):
+class RequestModel(BaseModel):
     """What is asked for; nothing else may be said, and nothing is taken for another type: `true` is no 1."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -46,22 +46,22 @@ class Problem(BaseModel):
     detail: str
 
 
-def problem(description: str) -> dict[str, Any]:
+def describe_problem(description: str) -> dict[str, Any]:
     """Describe an answer that is a `Problem`."""
     return {"model": Problem, "description": description}
 
 
-VIEWS: Responses = {
-    400: problem("The request has a body."),
-    403: problem("A page of another site asked."),
-    422: problem("What is asked for is not what is described here."),
+READ_RESPONSES: Responses = {
+    400: describe_problem("The request has a body."),
+    403: describe_problem("A page of another site asked."),
+    422: describe_problem("What is asked for is not what is described here."),
 }
-COMMANDS: Responses = {
-    400: problem("The body can't be read."),
-    403: problem("The token is missing or wrong, or a page of another site asked."),
-    409: problem("It can't be done as the line is."),
-    413: problem(f"The body is larger than {MOST_BYTES // 1024} KiB."),
-    422: problem("The body is not what is described here."),
+WRITE_RESPONSES: Responses = {
+    400: describe_problem("The body can't be read."),
+    403: describe_problem("The token is missing or wrong, or a page of another site asked."),
+    409: describe_problem("It can't be done as the line is."),
+    413: describe_problem(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB."),
+    422: describe_problem("The body is not what is described here."),
 }
 
 
@@ -91,9 +91,9 @@ def to_nanoseconds(time: datetime | None) -> int | None:
     return max(-_FAR, min(since, _FAR))
 
 
-def _find_asker(request: Request) -> Origin:
-    # Browsers say where a page that changes something is from, and `Guard` has looked at it; programs don't.
+def _find_requester(request: Request) -> Origin:
+    # A browser sends the origin of a page that changes something, which `RequestGuard` has checked.
     return "page" if "origin" in request.headers else "http"
 
 
-Asker = Annotated[Origin, Depends(_find_asker)]
+Requester = Annotated[Origin, Depends(_find_requester)]
