@@ -1,4 +1,4 @@
-"""Settings: everything a bundle depends on beside the images."""
+"""Settings: everything except the images that a bundle depends on."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class ExportSettings(BaseModel):
         backbone: a torchvision classification network, or `filterbank`.
         weights: a torchvision state dict; None takes torchvision's own.
         layers: the layers whose features are joined, finest first; empty takes the backbone's usual two.
-        discriminator: how patches are judged: `auto` (see `softcore_export.contamination.estimate`); by the
+        discriminator: how outliers are found: `auto` (see `softcore_export.contamination.estimate`); by the
             paper, with lof_k, tau and soft_weights, `lof` (local outlier factor), `nearest` (distance to the
-            nearest other) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
+            nearest other patch) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
         lof_k: neighbours of the local outlier factor, equations 4 to 6.
-        tau: the share of patches that is thrown away, those with the highest outlier factors.
+        tau: the share of patches that is excluded, those with the highest outlier factors.
         coreset_ratio: the coreset's size as a share of all patches.
         sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
         preprocessing: resize and crop.
-        engine: what runs the network, here and on the line; `auto` takes the fastest that is installed.
-        provider: what it computes on, here and on the line; `auto` takes CUDA where that can compute, and
-            TensorRT only where it is named.
-        precision: what it computes in; `auto` takes `bf16` where the engine and this CPU have it, which the
-            export checks against `fp32`, else `fp32`.
+        engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
+        provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT
+            only if it is named.
+        precision: of the network; `auto` takes `bf16` where the engine and this CPU support it, which the
+            export compares with `fp32`, else `fp32`.
         dimensions: of a random projection of the features inside the network; None keeps all.
-        labelled: a folder of labelled images, `good` and others; where the AUROC is measured.
-        max_loss: image AUROC that a precision or fewer dimensions may cost on labelled images.
+        labelled: a folder of labelled images, `good` and others, on which the AUROC is measured.
+        max_loss: image AUROC that a precision or fewer dimensions may lose on labelled images.
         seed: of every random choice.
         device: of the discriminator and the coreset.
     """

@@ -1,4 +1,4 @@
-"""Weights file: a network's weights from a PyTorch file, whatever they are wrapped in."""
+"""Weights file: reads a network's weights from a PyTorch file, also out of a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from torch import Tensor
 
 __all__ = ["read_weights"]
 
-_WRAPS = ("state_dict", "model_state_dict", "model", "network", "net")  # of a training's checkpoint
-_COUNTER = "num_batches_tracked"  # of batch normalisation; inference doesn't need it
+_WRAPS = ("state_dict", "model_state_dict", "model", "network", "net")  # keys of a training's checkpoint
+_COUNTER = "num_batches_tracked"  # of batch normalisation; not needed for inference
 
 
 def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Read weights in single precision.
 
-    They may lie in a checkpoint, beside other things, and their names may have a prefix such as `module.` of
-    a parallel training; what was unwrapped is said in a line on standard error. Half precision is converted.
+    The weights may be part of a checkpoint, and their names may have a prefix such as `module.` of a parallel
+    training; a line on standard error says what was unwrapped. Half precision is converted.
 
     Args:
         path: a file that `torch.save` wrote.
-        wanted: the network's own weights by their names, of the shapes that it needs.
+        wanted: the network's own weights by name, with the shapes that it needs.
 
     Returns:
-        of `wanted` all but the counters of batches, float32.
+        the weights in `wanted`, float32, without the counters of batches.
 
     Raises:
-        UsageError: it can't be read, lacks a weight, has another network's, or one that isn't finite.
+        UsageError: the file can't be read, misses a weight, is of another network, or a weight isn't finite.
     """
     state, where = _unwrap(path, _load(path))
     names = [name for name in wanted if not name.endswith(_COUNTER)]
@@ -47,12 +47,12 @@ def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _load(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what torch thinks of the file is said below, in one line
+            warnings.simplefilter("ignore")  # a fault of the file is reported below, in one line
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UsageError(f"--weights {path}: {error.strerror or error}") from error
-    except Exception as error:  # torch's unpickler raises more kinds than it documents
-        if "Unsupported global" in str(error):  # code, which isn't run
+    except Exception as error:  # torch's unpickler raises undocumented kinds
+        if "Unsupported global" in str(error):  # code, which is not executed
             raise UsageError(
                 f"--weights {path}: not a PyTorch state dict alone: it holds Python objects, which could run "
                 "code; save the network's state_dict() by itself"
@@ -61,7 +61,7 @@ def _load(path: Path) -> Any:
 
 
 def _unwrap(path: Path, loaded: Any) -> tuple[dict[str, Tensor], str]:
-    """Find the state dict in what was loaded; say by which names it lies in there."""
+    """Find the state dict in a loaded object; return it and the names of the objects around it."""
     where: list[str] = []
     while isinstance(loaded, dict) and not _is_state(loaded):
         inside = next((name for name in _WRAPS if isinstance(loaded.get(name), dict)), None)
@@ -82,7 +82,7 @@ def _is_state(loaded: dict[Any, Any]) -> bool:
 
 
 def _find_prefix(path: Path, state: Iterable[str], names: list[str]) -> str:
-    """Find what stands before all of a network's names; "" where nothing does, or some are missing."""
+    """Find the prefix of all names; "" if there is none, or names are missing."""
     there = set(state)
     if not names or there.issuperset(names):
         return ""
@@ -97,7 +97,7 @@ def _find_prefix(path: Path, state: Iterable[str], names: list[str]) -> str:
 
 
 def _check(path: Path, name: str, value: Tensor | None, wanted: Tensor) -> Tensor:
-    """Refuse a weight that can't be meant; give it in single precision."""
+    """Check a weight, and return it in single precision."""
     if value is None:
         raise UsageError(f"--weights {path}: {name} is missing, a weight of a layer that is used")
     if value.shape != wanted.shape:

@@ -467,7 +467,7 @@ def test_without_any_image_left_nothing_is_written(
 
 
 def _spoil_parity(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(onnx_file, "PARITY_LIMIT", -1.0)
+    patch.setattr(onnx_file, "PARITY_TOLERANCE", -1.0)
 
 
 def _spoil_recall(patch: pytest.MonkeyPatch) -> None:

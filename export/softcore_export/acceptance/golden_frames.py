@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.images.image_file import read_image
 
-__all__ = ["CLEAR", "GoldenFrames", "choose_golden", "spoil"]
+__all__ = ["CLEAR", "GoldenSelection", "choose_golden", "spoil"]
 
 CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `GoldenFrames.check`
 _LONGEST = 1024  # pixels; a bundle stays small, whatever the camera
@@ -21,8 +21,8 @@ _SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class GoldenFrames:
-    """The golden frames of a bundle.
+class GoldenSelection:
+    """The golden frames that were chosen for a bundle.
 
     Attributes:
         frames: uint8 BGR `[H, W, 3]`, by name: two training images, and one of them spoiled.
@@ -41,7 +41,7 @@ def choose_golden(
     measure: Callable[[NDArray[np.uint8]], float],
     threshold: float,
     read: Callable[[Path], NDArray[np.uint8]] = read_image,
-) -> GoldenFrames:
+) -> GoldenSelection:
     """Choose the training images with the lowest and the median score, and spoil the second.
 
     Of several ways to spoil it the one with the highest score is taken, so that every machine tests a FAIL,
@@ -65,7 +65,7 @@ def choose_golden(
             f"of {len(candidates)} ways to spoil a training image none makes it fail for sure: the highest "
             f"score is {highest:.6g}, the threshold {threshold:.6g}"
         )
-    return GoldenFrames(
+    return GoldenSelection(
         frames={"plain": plain, "spoiled": spoiled, "typical": typical},
         scores={"plain": measure(plain), "spoiled": highest, "typical": measure(typical)},
         note=note,

@@ -1,9 +1,8 @@
-"""Backbone: a network that turns crops into patch features, and where its weights come from."""
+"""Backbone: a network that computes patch features of crops, with its weights."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.error import URLError
 import torch
 import torchvision
 from softcore_runtime.errors import UsageError
+from softcore_runtime.regular_file import hash_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
@@ -20,7 +20,7 @@ from softcore_export.backbone.catalogue import FILTERBANK, demand_known
 from softcore_export.backbone.filterbank import FilterBank
 from softcore_export.weights_file import read_weights
 
-__all__ = ["PatchFeatures", "load_backbone"]
+__all__ = ["LoadedBackbone", "PatchFeatures", "load_backbone", "reduce_dimensions"]
 
 _LAYERS = ("layer2", "layer3")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB
@@ -28,7 +28,14 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, 
 
 @dataclass(frozen=True)
 class LoadedBackbone:
-    """A backbone ready to be exported: its name, its layers, and the SHA-256 of its weights' file."""
+    """A backbone that is ready to be exported.
+
+    Attributes:
+        network: computes patch features.
+        name: of the backbone.
+        layers: whose features are joined, finest first.
+        weights_sha256: of the weights' file; None without one.
+    """
 
     network: PatchFeatures
     name: str
@@ -37,9 +44,9 @@ class LoadedBackbone:
 
 
 class PatchFeatures(nn.Module):
-    """From uint8 BGR crops `[B, crop, crop, 3]` to patch features float32 `[B, P, d]`.
+    """Computes patch features float32 `[B, P, d]` of uint8 BGR crops `[B, crop, crop, 3]`.
 
-    Each layer is averaged over 3 x 3 patches (stride 1, padding 1), brought bilinearly to the grid of the
+    Each layer is averaged over 3 x 3 patches (stride 1, padding 1), resampled bilinearly to the grid of the
     first one and joined to it: d is the sum of the layers' channels. See docs/explanation/method.md.
 
     Args:
@@ -69,7 +76,7 @@ class PatchFeatures(nn.Module):
 
 
 class _Reduced(nn.Module):
-    """Another network's patch features in fewer dimensions, float32 `[B, P, count]`."""
+    """Projects another network's patch features to fewer dimensions, float32 `[B, P, count]`."""
 
     axes: Tensor
 
@@ -92,17 +99,17 @@ def reduce_dimensions(network: nn.Module, axes: Tensor) -> nn.Module:
 def load_backbone(
     name: str, weights: Path | None = None, layers: tuple[str, ...] = (), crop: int = 224
 ) -> LoadedBackbone:
-    """Make a backbone with its weights, ready for inference.
+    """Load a backbone with its weights, ready for inference.
 
     Args:
         name: `filterbank`, or a classification network of torchvision.
-        weights: a state dict under torchvision's names, in a checkpoint or by itself; layers that aren't used
-            may be absent. None takes torchvision's own ImageNet weights.
+        weights: a state dict with torchvision's names, alone or in a checkpoint; layers that aren't used may
+            be missing. None takes torchvision's own ImageNet weights.
         layers: names of torchvision's graph nodes; empty takes layer2 and layer3.
-        crop: pixels of the side of its input.
+        crop: side of its input in pixels.
 
     Raises:
-        UsageError: an unknown network or layer, weights that can't be had, read or that don't fit.
+        UsageError: the network or a layer is unknown, or its weights can't be downloaded, read or used.
     """
     if name == FILTERBANK:
         if weights or layers:
@@ -113,12 +120,11 @@ def load_backbone(
     extractor, in_order = _cut(name, layers or _LAYERS, crop)
     path = weights or _download(name)
     _load_weights(extractor, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return LoadedBackbone(PatchFeatures(extractor).eval(), name, in_order, digest)
+    return LoadedBackbone(PatchFeatures(extractor).eval(), name, in_order, hash_file(path))
 
 
 def _cut(name: str, layers: tuple[str, ...], crop: int) -> tuple[nn.Module, tuple[str, ...]]:
-    """Make a network of torchvision, without weights, cut down to its `layers`; name them finest first."""
+    """Create a network of torchvision without weights, reduced to `layers`; return them finest first."""
     model = torchvision.models.get_model(name, weights=None).eval()
     nodes = get_graph_node_names(model)[1]
     for layer in layers:
@@ -132,19 +138,19 @@ def _cut(name: str, layers: tuple[str, ...], crop: int) -> tuple[nn.Module, tupl
     except (AssertionError, RuntimeError) as error:
         raise UsageError(f"--backbone {name} takes no input of {crop} pixels ({error})") from error
     for layer, value in maps.items():
-        # Some transformers' maps have their channels last; the input is square, so a grid must be too.
+        # The input is square, so a grid is, too; maps of some transformers have their channels last.
         if value.ndim != 4 or value.shape[2] != value.shape[3]:
             raise UsageError(f"--layers {layer}: not a feature map, its output is {list(value.shape)}")
     return network, tuple(maps)
 
 
 def _download(name: str) -> Path:
-    """Fetch torchvision's own weights into its cache, or find them there."""
+    """Download torchvision's own weights into its cache, unless they are there; return their file."""
     choices = torchvision.models.get_model_weights(name)
-    # The first ImageNet recipe: what PatchCore and SoftPatch were published with.
+    # The weights of the first ImageNet recipe, which PatchCore and SoftPatch were published with.
     chosen = getattr(choices, "IMAGENET1K_V1", None) or choices.DEFAULT
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # torch announces the download there
+        with contextlib.redirect_stdout(sys.stderr):  # torch prints about the download
             chosen.get_state_dict(progress=True, check_hash=True)
     except (OSError, URLError, RuntimeError) as error:
         reason = getattr(error, "reason", error)
@@ -156,5 +162,5 @@ def _download(name: str) -> Path:
 
 
 def _load_weights(network: nn.Module, path: Path) -> None:
-    # Not strictly: the counters of batches may be missing.
+    # Not strict, because the counters of batches may be missing.
     network.load_state_dict(read_weights(path, network.state_dict()), strict=False)

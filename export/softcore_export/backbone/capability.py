@@ -1,4 +1,4 @@
-"""Capability: what this machine has of what is wanted, as far as that is known without loading torch."""
+"""Capability: checks devices and precisions on this machine, as far as possible without loading torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["check_device", "check_precision", "choose_precision"]
 
 
 def check_device(device: str) -> None:
-    """Refuse CUDA where torch can't have it, as far as that is known without loading torch.
+    """Check that torch can use CUDA, as far as that is known without loading torch.
 
     Raises:
         UsageError: there is no GPU, or this torch is built without CUDA.
@@ -22,12 +22,12 @@ def check_device(device: str) -> None:
         return
     try:
         built = version("torch")
-    except PackageNotFoundError:  # importing it will tell
+    except PackageNotFoundError:  # reported when it is imported
         return
     advice = "take --device cpu, or auto"
     if built.endswith("+cpu"):
         raise UsageError(f"--device cuda: PyTorch {built} is built without CUDA; {advice}")
-    if "rocm" in built:  # AMD's, which torch calls cuda, too
+    if "rocm" in built:  # for AMD GPUs, which torch calls cuda, too
         return
     try:
         find_device()
@@ -36,21 +36,21 @@ def check_device(device: str) -> None:
 
 
 def check_precision(engine: Engine | Literal["auto"], precision: str) -> None:
-    """Refuse a precision that an engine or this CPU doesn't have, as far as that is known at once.
+    """Check that an engine and this CPU support a precision, as far as that is known at once.
 
     Raises:
         MissingLibraryError: the engine isn't installed.
-        UsageError: BF16 is wanted, and isn't to be had.
+        UsageError: BF16 is wanted, and the engine or this CPU doesn't support it.
     """
     if precision == "bf16":
         choose_precision(precision, choose_engine(engine))
 
 
 def choose_precision(wanted: str, engine: Engine) -> Precision:
-    """Take the precision that is wanted; `auto` takes BF16 where it is to be had, else FP32.
+    """Return the wanted precision; `auto` is BF16 if the engine and this CPU support it, else FP32.
 
     Raises:
-        UsageError: BF16 is wanted, and the engine or this CPU doesn't have it.
+        UsageError: BF16 is wanted, and the engine or this CPU doesn't support it.
     """
     if wanted in ("auto", "bf16"):
         if engine == "openvino":
@@ -61,4 +61,4 @@ def choose_precision(wanted: str, engine: Engine) -> Precision:
         if wanted == "bf16":
             raise UsageError("--precision bf16: takes OpenVINO and a CPU that has it; take fp32 or int8")
         return "fp32"
-    return wanted  # type: ignore[return-value]  # the settings have checked it
+    return wanted  # type: ignore[return-value]  # checked by the settings

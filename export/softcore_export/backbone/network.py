@@ -1,4 +1,4 @@
-"""Network: the `backbone.onnx` that ships, and beside it the plain one that it is measured against."""
+"""Network: writes and opens the `backbone.onnx` that ships, and the plain network it is compared with."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Network:
 
     Attributes:
         file: the ONNX file that ships.
-        backbone: the same, opened by the engine and in the precision that will serve.
-        plain: the network in FP32 with all its dimensions, where `backbone` is another or TensorRT's.
-        plain_file: the ONNX file of the plain one.
-        parity: how well the plain one agrees with torch.
+        backbone: the same, opened in the engine and precision of the line.
+        plain: the network in FP32 with all its dimensions; None where `backbone` is that.
+        plain_file: the ONNX file of the plain network.
+        parity: agreement of the plain network with torch.
     """
 
     file: Path
@@ -46,8 +46,8 @@ class Network:
     parity: Parity
 
     def in_fp32(self) -> Network:
-        """Let the plain one ship instead."""
-        assert self.plain is not None  # noqa: S101 - or there is nothing to fall back to
+        """Return the plain network as the one that ships."""
+        assert self.plain is not None  # noqa: S101 - else there is nothing to fall back to
         return Network(self.plain_file, self.plain, None, self.plain_file, self.parity)
 
 
@@ -57,28 +57,28 @@ def open_network(
     sample: NDArray[np.uint8],
     place: Path,
 ) -> Network:
-    """Write `backbone.onnx` into `place`, as the settings want it, and open it.
+    """Write `backbone.onnx` into `place` by the settings, and open it.
 
     Args:
         loaded: torch's network.
-        settings: see there: engine, provider, precision, dimensions.
-        sample: training crops uint8 BGR `[B, crop, crop, 3]`, which INT8 takes its ranges from; the first
-            few go through the parity gate.
+        settings: engine, provider, precision and dimensions.
+        sample: training crops uint8 BGR `[B, crop, crop, 3]`, from which the ranges of INT8 are measured; the
+            first few are used for the parity check.
         place: a folder.
 
     Raises:
-        UsageError: the engine or this CPU doesn't have that precision.
-        ProviderError: the provider can't compute here.
+        UsageError: the engine or this CPU doesn't support that precision.
+        ProviderError: the provider doesn't work here.
         MissingLibraryError: the engine isn't installed.
-        ExportError: the ONNX checker or the parity gate refuses the network, or it can't be quantised.
+        ExportError: the ONNX checker or the parity check refuses the network, or it can't be quantised.
     """
-    if settings.provider in ("auto", "cpu"):  # a GPU's are tried by opening the network
+    if settings.provider in ("auto", "cpu"):  # those of a GPU are checked by opening the network
         choose_engine(settings.engine)
         check_precision(settings.engine, settings.precision)
     side, crops = settings.preprocessing.crop, sample[:_PARITY_FRAMES]
     plain_file, file = place / "plain.onnx", place / bundle.BACKBONE
     write_onnx(loaded.network, side, plain_file)
-    # TensorRT would take minutes for engines that nobody keeps, and its FP32 is TF32.
+    # TensorRT takes minutes to build engines, which aren't needed here, and its FP32 is TF32.
     measure: Provider | Literal["auto"] = "cuda" if settings.provider == "tensorrt" else settings.provider
     plain = open_backbone(plain_file, settings.engine, "fp32", provider=measure)
     engine, measure = plain.engine, plain.provider

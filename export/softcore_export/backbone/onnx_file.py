@@ -1,4 +1,4 @@
-"""ONNX file: writes a backbone as `backbone.onnx` and proves that it computes the same."""
+"""ONNX file: writes a backbone as `backbone.onnx` and checks that it computes the same."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from softcore_runtime.bundle.manifest import Parity
 from softcore_runtime.errors import ExportError
 from torch import nn
 
-__all__ = ["MOST_IR", "MOST_OPSET", "OPSET", "PARITY_LIMIT", "check_parity", "demand_readable", "write_onnx"]
+__all__ = [
+    "MOST_IR",
+    "MOST_OPSET",
+    "OPSET",
+    "PARITY_TOLERANCE",
+    "check_parity",
+    "demand_readable",
+    "write_onnx",
+]
 
 OPSET = 18
-MOST_IR, MOST_OPSET = 10, 21  # that ONNX Runtime 1.18 reads, the oldest of JetPack 6's
-PARITY_LIMIT = 1e-3  # of the largest feature
+MOST_IR, MOST_OPSET = 10, 21  # the newest that ONNX Runtime 1.18 reads, the oldest for JetPack 6
+PARITY_TOLERANCE = 1e-3  # of the largest feature
 
 
 def write_onnx(network: nn.Module, crop: int, path: Path) -> None:
@@ -31,7 +39,7 @@ def write_onnx(network: nn.Module, crop: int, path: Path) -> None:
     example = torch.zeros(2, crop, crop, 3, dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's own, about itself
+        warnings.simplefilter("ignore")  # of the exporter about its own code
         torch.onnx.export(
             network,
             (example,),
@@ -55,8 +63,8 @@ def check_parity(network: nn.Module, backbone: Backbone, crops: NDArray[np.uint8
     """Compare torch's features with an FP32 backbone's on real crops uint8 `[B, crop, crop, 3]`.
 
     Raises:
-        ExportError: torch's hold NaN or infinity, or they differ by more than `PARITY_LIMIT` of the largest
-            feature.
+        ExportError: torch's features hold NaN or infinity, or they differ by more than `PARITY_TOLERANCE` of
+            the largest feature.
     """
     with torch.no_grad():
         expected = network(torch.from_numpy(crops)).numpy()
@@ -69,19 +77,19 @@ def check_parity(network: nn.Module, backbone: Backbone, crops: NDArray[np.uint8
     largest = float(np.abs(expected).max())
     difference = float(np.abs(actual - expected).max())
     relative = difference / largest if largest > 0 else difference
-    if not relative <= PARITY_LIMIT:  # NaN fails too
+    if not relative <= PARITY_TOLERANCE:  # NaN fails too
         raise ExportError(
             f"{backbone.engine}'s features differ from torch's by {relative:.2g} of the largest "
-            f"(at most {PARITY_LIMIT:g}): this export can't be trusted; try another --engine"
+            f"(at most {PARITY_TOLERANCE:g}): this export can't be trusted; try another --engine"
         )
     return Parity(max_abs=difference, max_relative=relative, frames=len(crops))
 
 
 def demand_readable(path: Path) -> None:
-    """Refuse a file that the ONNX Runtime of a line computer, which may be older than this one, can't read.
+    """Check that an older ONNX Runtime, as on a line computer, can read a file.
 
     Raises:
-        ExportError: its format, or its set of operators, is too new.
+        ExportError: its format or its operator set is too new.
     """
     model = onnx.load(path, load_external_data=False)
     sets = {entry.domain: entry.version for entry in model.opset_import}
@@ -94,7 +102,7 @@ def demand_readable(path: Path) -> None:
 
 
 def _lower(path: Path) -> None:
-    """Say the earliest format that has these operators; exporters say their library's latest."""
+    """Set the format version to `MOST_IR` where the exporter has written its library's latest one."""
     model = onnx.load(path)
     if model.ir_version > MOST_IR:
         model.ir_version = MOST_IR

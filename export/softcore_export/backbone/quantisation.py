@@ -1,4 +1,4 @@
-"""Quantisation: the same network in INT8 for CPUs, or in FP16 for GPUs."""
+"""Quantisation: converts a network to INT8 for CPUs, or to FP16 for GPUs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.errors import ExportError
 
-__all__ = ["CLOSENESS_LIMIT", "check_closeness", "quantise", "to_half"]
+__all__ = ["CLOSENESS_TOLERANCE", "check_closeness", "quantise", "to_half"]
 
-CLOSENESS_LIMIT = 0.3  # of the features' spread; INT8 reaches 0.05 to 0.2 where nothing is wrong
+CLOSENESS_TOLERANCE = 0.3  # of the features' spread; INT8 reaches 0.05 to 0.2 without a fault
 
-# Convolutions take nearly all the time; the others stand between two of them. Additions of residuals need no
-# mention: both engines compute them in INT8 between two quantised tensors, and the last one stays exact. From
-# there on (averages, resampling, joining) rounding would cost more than it saves.
+# Convolutions take nearly all the time; the others lie between two of them. Additions of residuals aren't
+# listed: both engines compute them in INT8 between two quantised tensors, and the last one stays exact. In
+# the operators after that (averages, resampling, joining) rounding would cost more than it saves.
 _QUANTISED = ("Conv", "Relu", "Clip", "MaxPool")
 _FOR_TENSORRT = {
     "ActivationSymmetric": True, "WeightSymmetric": True, "AddQDQPairToWeight": True, "QuantizeBias": False,
@@ -33,24 +33,24 @@ _FOR_TENSORRT = {
 def quantise(
     network: Path, crops: Iterable[NDArray[np.uint8]], target: Path, *, symmetric: bool = False
 ) -> None:
-    """Write `network` in INT8: weights signed, each output channel by its own scale, activations unsigned.
+    """Write `network` in INT8: signed weights with a scale per output channel, unsigned activations.
 
     The graph keeps its input, its output and its open batch size. QuantizeLinear and DequantizeLinear mark
-    where it is INT8; ONNX Runtime and OpenVINO both make integer kernels of that. Weights take 7 bits: an x86
-    CPU without VNNI adds two products in 16 bits, which 8 would saturate, and the bundle is to give the same
-    features on a line computer of any age.
+    its INT8 parts, from which ONNX Runtime and OpenVINO both make integer kernels. Weights have 7 bits: an
+    x86 CPU without VNNI adds two products in 16 bits, which 8 bits would saturate, and a bundle has to
+    compute the same features on a line computer of any age.
 
     Args:
         network: FP32, as `write_onnx` writes it: uint8 BGR crops `[B, crop, crop, 3]` in, features float32
             `[B, P, d]` out.
-        crops: training crops uint8 BGR `[crop, crop, 3]`, some two dozen; each activation's range is what it
-            takes on these.
-        target: the file to write, whole or not at all.
-        symmetric: as TensorRT wants it: activations signed about zero, biases and weights left in FP32
-            (it quantises weights itself, by the scales that stand beside them).
+        crops: about two dozen training crops uint8 BGR `[crop, crop, 3]`, on which the range of each
+            activation is measured.
+        target: the file to write, atomically.
+        symmetric: for TensorRT: activations signed about zero, biases and weights left in FP32 (it quantises
+            weights itself, by the scales beside them).
 
     Raises:
-        ExportError: no crops, no convolution, or a graph that can't be quantised.
+        ExportError: there are no crops or no convolution, or the graph can't be quantised.
     """
     with _writing(network, target, "INT8") as (model, place):
         if not any(node.op_type == "Conv" for node in model.graph.node):
@@ -58,9 +58,7 @@ def quantise(
         _simplify_input(model)
         plain, prepared, quantised = place / "plain.onnx", place / "prepared.onnx", place / "quantised.onnx"
         onnx.save(model, plain)
-        quant_pre_process(
-            plain, prepared, skip_symbolic_shape=True
-        )  # folds batch normalisation, if any is left
+        quant_pre_process(plain, prepared, skip_symbolic_shape=True)  # folds remaining batch normalisation
         quantize_static(
             prepared,
             quantised,
@@ -68,7 +66,7 @@ def quantise(
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_QUANTISED),
             per_channel=True,
-            # OpenVINO computes something else of symmetric ones.
+            # OpenVINO computes wrong results with symmetric activations.
             activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             reduce_range=not symmetric,
@@ -84,30 +82,30 @@ def to_half(network: Path, target: Path) -> None:
 
     Args:
         network: FP32, as `write_onnx` writes it.
-        target: the file to write, whole or not at all.
+        target: the file to write, atomically.
 
     Raises:
-        ExportError: a graph that can't be converted.
+        ExportError: the graph can't be converted.
     """
     with _writing(network, target, "FP16") as (model, _):
         model.CopyFrom(convert_float_to_float16(model, keep_io_types=True))
 
 
 def check_closeness(fast: Backbone, plain: Backbone, crops: NDArray[np.uint8]) -> float:
-    """Compare the features of a quantised network, by the engine that will serve, with those in FP32.
+    """Compare the features of a quantised network, computed by the line's engine, with those in FP32.
 
-    Engines have faults of their own: OpenVINO 2026.4 sums signed INT8 wrongly in MobileNet's kind of block.
+    Engines have faults of their own: OpenVINO 2026.4 sums signed INT8 wrongly in blocks as MobileNet's.
 
     Args:
         fast: the quantised network.
-        plain: the same in FP32.
+        plain: the same network in FP32.
         crops: uint8 BGR `[B, crop, crop, 3]`.
 
     Returns:
         The root mean square of the difference, as a share of that of the features about their mean.
 
     Raises:
-        ExportError: it is more than `CLOSENESS_LIMIT`.
+        ExportError: it is more than `CLOSENESS_TOLERANCE`.
     """
     expected, actual = (
         np.concatenate([backbone.features(crop[None]) for crop in crops]) for backbone in (plain, fast)
@@ -115,16 +113,16 @@ def check_closeness(fast: Backbone, plain: Backbone, crops: NDArray[np.uint8]) -
     spread = float(np.sqrt(np.square(expected - expected.mean((0, 1))).sum(-1).mean()))
     error = float(np.sqrt(np.square(actual - expected).sum(-1).mean()))
     share = error / spread if spread > 0 else error
-    if not share <= CLOSENESS_LIMIT:  # NaN fails too
+    if not share <= CLOSENESS_TOLERANCE:  # NaN fails too
         raise ExportError(
             f"{fast.engine}'s features in {fast.precision} are {share:.2g} of their spread away from those "
-            f"in fp32 (at most {CLOSENESS_LIMIT:g}); try another --engine or --precision"
+            f"in fp32 (at most {CLOSENESS_TOLERANCE:g}); try another --engine or --precision"
         )
     return share
 
 
 class _Calibration:
-    """Crops, one at a time, as ONNX Runtime asks for them."""
+    """Supplies crops to ONNX Runtime one at a time."""
 
     def __init__(self, name: str, crops: Iterable[NDArray[np.uint8]]) -> None:
         self._name = name
@@ -137,16 +135,16 @@ class _Calibration:
 
 @contextmanager
 def _writing(network: Path, target: Path, precision: str) -> Iterator[tuple[ModelProto, Path]]:
-    """Open `network` to be changed, with a folder for drafts; what the block makes of it goes to `target`."""
+    """Open `network` to be changed, with a folder for drafts; write it to `target` at the block's end."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         place = Path(folder)
         try:
             model = onnx.load(network)
             yield model, place
             onnx.checker.check_model(model, full_check=True)
-        except OSError:  # a full disk is no fault of the graph
+        except OSError:  # such as a full disk, which is no fault of the graph
             raise
-        except Exception as error:  # ONNX's and ONNX Runtime's exceptions share no base but this one
+        except Exception as error:  # the exceptions of ONNX and ONNX Runtime have no other common base
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ExportError(f"this network can't be written in {precision} ({reason})") from error
         onnx.save(model, place / target.name)
@@ -154,10 +152,11 @@ def _writing(network: Path, target: Path, precision: str) -> Iterator[tuple[Mode
 
 
 def _simplify_input(model: ModelProto) -> None:
-    """Let the first convolution reverse and scale the colours; it takes pixels less their mean then.
+    """Fold the order and the scale of the colours into the first convolution.
 
-    The numbers stay the same, up to rounding. With channels last, as INT8 has them, ONNX Runtime is so slow
-    at these small steps that they took a tenth of the whole network's time. Other graphs are left alone.
+    Its input is then pixels minus their mean. The results are the same up to rounding. With channels last, as
+    in INT8, ONNX Runtime is slow at these small steps: they took a tenth of the network's time. Graphs that
+    begin otherwise stay unchanged.
     """
     graph = model.graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -179,12 +178,12 @@ def _simplify_input(model: ModelProto) -> None:
     convolution.input[1] = _add_constant(model, f"{convolution.input[1]}_bgr", (weight / deviation)[:, ::-1])
     graph.node.remove(flip)
     graph.node.remove(scale)
-    del graph.value_info[:]  # inferred again by what comes next
+    del graph.value_info[:]  # inferred again by the next step
     _drop_unused(model)
 
 
 def _follow(model: ModelProto, kinds: list[str]) -> list[NodeProto]:
-    """Follow the input through nodes of these kinds, each alone in taking what the last gives; else []."""
+    """Follow the input through nodes of these kinds, each the only consumer of the one before; else []."""
     name, chain = model.graph.input[0].name, []
     for kind in kinds:
         takers = [node for node in model.graph.node if name in node.input]
@@ -196,7 +195,7 @@ def _follow(model: ModelProto, kinds: list[str]) -> list[NodeProto]:
 
 
 def _drop_unused(model: ModelProto) -> None:
-    """Drop the constants and the operator sets that no node uses: ONNX Runtime would warn of each."""
+    """Drop constants and operator sets that no node uses, of which ONNX Runtime would warn."""
     nodes = model.graph.node
     constants, sets = list(model.graph.initializer), list(model.opset_import)
     names, domains = {name for node in nodes for name in node.input}, {node.domain for node in nodes}

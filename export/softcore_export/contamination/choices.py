@@ -1,4 +1,4 @@
-"""Choices: what a person decided of training images, by the content of their files."""
+"""Choices: a person's decisions about training images, by the content of their files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Choice(BaseModel):
-    """What to do with an image.
+    """A person's decision about an image.
 
     Attributes:
-        action: `keep` all of it, `exclude` all of it, or `exclude patches`: those marked, and no others.
+        action: `keep` or `exclude` all of the image, or `exclude patches`: the marked ones, and no others.
         grid: rows and columns of the grid on which patches were marked.
         patches: row and column of each marked patch.
     """
@@ -49,18 +49,18 @@ class Choice(BaseModel):
         return self
 
     def kept(self, grid: tuple[int, int]) -> NDArray[np.bool_]:
-        """Say which patches stay, bool `[H, W]`; marks on another grid are brought to this one."""
+        """Return which patches stay, bool `[H, W]`; marks on another grid are resized to this one."""
         if self.action != "exclude patches" or self.grid is None:
             return np.full(grid, self.action == "keep")
         marked = np.zeros(self.grid, np.uint8)
         marked[tuple(np.array(self.patches).T)] = 1
-        # Whatever a mark touches is out: a finer or a coarser grid must not let a defect slip in.
+        # Exclude every patch that a mark touches, so that no defect is kept on a finer or coarser grid.
         share = cv2.resize(marked.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
         return ~np.asarray(share, np.bool_)
 
 
 class Choices(BaseModel):
-    """All choices for a category, by the SHA-256 of the image's file: a renamed image keeps its own."""
+    """All choices for a category, by the SHA-256 of the image's file: a renamed image keeps its choice."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -69,15 +69,15 @@ class Choices(BaseModel):
     def apply(
         self, kept: NDArray[np.bool_], digests: Sequence[str], grid: tuple[int, int]
     ) -> NDArray[np.bool_]:
-        """Overrule which patches are kept.
+        """Apply the choices to the patches that the method keeps.
 
         Args:
-            kept: bool `[N, P]`, without the choices.
+            kept: bool `[N, P]`, by the method.
             digests: SHA-256 of the images' files, `[N]`.
             grid: rows and columns, P = H * W.
 
         Returns:
-            bool `[N, P]`.
+            bool `[N, P]`, with the choices.
         """
         chosen: NDArray[np.bool_] = np.array(kept)
         for row, digest in enumerate(digests):
@@ -87,12 +87,12 @@ class Choices(BaseModel):
 
 
 def choices_path(target: Path) -> Path:
-    """Name the file beside a bundle from which the category's next export reads choices."""
+    """Return the file beside a bundle from which the category's next export reads choices."""
     return target.with_name(f"{target.name}.{FILE}")
 
 
 def read_choices(path: Path) -> Choices:
-    """Read choices; none, where there is no such file.
+    """Read choices; a missing file holds none.
 
     Raises:
         DataError: the file is damaged.
@@ -111,7 +111,7 @@ def read_choices(path: Path) -> Choices:
 
 
 def write_choices(path: Path, choices: Choices) -> None:
-    """Write choices, whole or not at all, even if the power is cut.
+    """Write choices atomically, also if the power fails.
 
     Raises:
         UsageError: the folder can't be written.

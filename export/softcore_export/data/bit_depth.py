@@ -1,4 +1,4 @@
-"""Bit depth: how much of their 16 bits the training images use, which says what is white in them."""
+"""Bit depth: finds which value is white in training images of 16 bits, from the bits that they use."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from softcore_runtime.images.image_file import read_file
 
 __all__ = ["Depth", "find_depth"]
 
-_FEW = (255, 1023, 4095)  # white of 8, 10 and 12 bits; more keeps 32 or more of 256 grey levels
+_FEW = (255, 1023, 4095)  # white of 8, 10 and 12 bits; with 13 or more, 32 or more grey levels of 256 remain
 
 
 @dataclass(frozen=True)
 class Depth:
-    """What of 16 bits is used.
+    """The range of values in images of 16 bits.
 
     Attributes:
-        images: how many images have 16 bits.
-        highest: the largest value in them, as far as that was looked at.
+        images: number of images of 16 bits that were read.
+        highest: the largest value in them.
         white: the value that is white in them.
     """
 
@@ -32,7 +32,7 @@ class Depth:
     white: int = FULL
 
     def describe(self) -> str | None:
-        """Say what was taken for white, in one line; None where it is the full range.
+        """Describe what was taken for white, in one line; None if it is the full range.
 
         Example:
             >>> Depth(40, 4003, 4095).describe()
@@ -47,13 +47,13 @@ class Depth:
 
 
 def find_depth(paths: Sequence[Path]) -> Depth:
-    """Find what is white in images of 16 bits: 65535, unless none of them uses a sixteenth of that range.
+    """Find what is white in images of 16 bits: 65535, unless none of them uses more than a sixteenth of it.
 
-    Then it is 4095, 1023 or 255, the least that none of them exceeds. Stretched over the full range they
-    would have 16 grey levels or fewer. A file that says itself what is white counts as using all of it.
+    Then it is the smallest of 4095, 1023 and 255 that none of them exceeds. By the full range such images
+    would have 16 grey levels or fewer. A file that states its own white counts as using the full range.
 
     Args:
-        paths: image files; those that can't be read are left to who reads them next.
+        paths: image files; those that can't be read are left out.
 
     Example:
         >>> find_depth([])
@@ -73,6 +73,6 @@ def find_depth(paths: Sequence[Path]) -> Depth:
         images += 1
         highest = max(highest, int(image.max()))
         if highest > _FEW[-1]:
-            break  # one suffices
+            break  # one image decides
     white = next((white for white in _FEW if highest <= white), FULL) if images else FULL
     return Depth(images, highest, white)

@@ -1,4 +1,4 @@
-"""Features: what the exported network says of every training image, kept on disk."""
+"""Features: computes the patch features of the training images by the exported network, on disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["extract"]
 
 
 def extract(backbone: Backbone, crops: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
-    """Run `backbone.onnx` over `crops` (uint8 BGR `[crop, crop, 3]`), one at a time as the line will.
+    """Run `backbone.onnx` over `crops` (uint8 BGR `[crop, crop, 3]`), one at a time as the line does.
 
     Returns:
         float32 `[N, P, d]`, mapped read-only from `file`, so that memory doesn't grow with N.
 
     Raises:
-        OSError: the disk is full. (Plain writes say so; writing through a memory map would crash.)
+        OSError: the disk is full. (Plain writes raise it; writing through a memory map would crash.)
     """
     shape = (0, 0)
     n = 0

@@ -1,4 +1,4 @@
-"""Survey: what of the training images' sizes a person should know before the work begins."""
+"""Survey: the sizes of the training images, and what to know about them before the work begins."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from softcore_runtime.images.preprocessing import Preprocessing
 __all__ = ["Survey", "survey"]
 
 _SHOWN = 3  # sizes in one line
-_OBLONG = 1.35  # sides' ratio that most cameras have, 4:3, and a little; more changes how parts look
-_ENLARGED = 1.5  # times, up to which enlarging changes little
-_SHRUNK = 1.5  # times, from which on a larger input shows more
+_OBLONG = 1.35  # ratio of the sides: a little more than 4:3 of most cameras; more changes how parts look
+_ENLARGED = 1.5  # factor up to which enlarging changes little
+_SHRUNK = 1.5  # factor from which on a larger input shows more
 _LARGEST = 4096  # pixels of the input's side, see `Preprocessing`
 
 _Size = tuple[int, int]
@@ -27,13 +27,14 @@ class Survey:
     """Sizes of images.
 
     Attributes:
-        sizes: width and height in pixels, as stored, and how many images have it; the commonest first.
+        sizes: width and height in pixels, as stored, and the number of images of that size; the commonest
+            first.
     """
 
     sizes: tuple[tuple[_Size, int], ...]
 
     def describe(self, preprocessing: Preprocessing) -> Iterator[str]:
-        """Say what will be done to them that may not be meant, a line each.
+        """Describe the effects of resizing that may be unintended, a line each.
 
         Example:
             >>> list(Survey((((640, 480), 90), ((320, 240), 2))).describe(Preprocessing()))[0]
@@ -70,7 +71,7 @@ class Survey:
 
 
 def survey(paths: Sequence[Path]) -> Survey:
-    """Read the sizes of images from their files' heads; what can't be read is left to who decodes it.
+    """Read the sizes of images from their files' headers; files that can't be read are left out.
 
     Args:
         paths: image files.
@@ -80,7 +81,7 @@ def survey(paths: Sequence[Path]) -> Survey:
         Survey(sizes=())
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of images so large that they might be an attack
+        warnings.simplefilter("ignore")  # Pillow's, about very large images
         sizes = Counter(size for path in paths if (size := _read_size(path)))
     return Survey(tuple(sizes.most_common()))
 
@@ -90,7 +91,7 @@ def _read_size(path: Path) -> _Size | None:
         with Image.open(path) as image:
             width, height = image.size
             return width, height
-    except Exception:  # a damaged head raises whatever its format's reader raises
+    except Exception:  # Pillow's readers raise many kinds for a damaged header
         return None
 
 
@@ -102,7 +103,7 @@ def _count(sizes: Sequence[tuple[_Size, int]], count: int) -> str:
 
 
 def _describe_squeeze(size: _Size, preprocessing: Preprocessing) -> str:
-    """Say how much more one side is squeezed, and what shows more of it, if anything does."""
+    """Describe how much more one side is squeezed, and the options that show finer defects, if any."""
     longer, shorter = ("width", "height") if size[0] > size[1] else ("height", "width")
     told = f"the {longer} {max(size) / min(size):.1f} times as much as the {shorter}"
     resize, crop = 2 * preprocessing.resize, 2 * preprocessing.crop

@@ -1,4 +1,4 @@
-"""Coreset: the few patches that stand for all, drawn by greedy k-centre."""
+"""Coreset: draws the few patches that represent all, by greedy k-centre."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PROJECTION", "draw_axes", "draw_coreset", "draw_random", "spread"]
 PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
 _AHEAD = 1024  # farthest rows among which the next ones are chosen
 _BLOCK = 8192  # rows whose distances are measured at a time
-_ROUNDING = 4e-6  # of a row's squared length: what float32 may make of a squared distance that is zero
+_ROUNDING = 4e-6  # of a row's squared length: the rounding error of float32 in a squared distance of zero
 
 
 def draw_coreset(
@@ -24,14 +24,14 @@ def draw_coreset(
 ) -> NDArray[np.int64]:
     """Draw at most `size` of the kept patches by greedy k-centre (Sener and Savarese, 2018).
 
-    Every next entry is the kept patch farthest from all chosen ones, in a random projection to at most
-    `PROJECTION` dimensions. Its axes are orthonormal, which distorts distances less than plain Gaussian
-    ones do (`softcore_benchmarks.research.projection`). Repeatable for a seed on one machine.
+    Each next entry is the kept patch farthest from all chosen ones, in a random projection to at most
+    `PROJECTION` dimensions. Its axes are orthonormal, which distorts distances less than Gaussian ones do
+    (`softcore_benchmarks.research.projection`). Repeatable for a seed on one machine.
 
     Args:
         features: float32 `[N, P, d]`; may be mapped from disk.
-        kept: bool `[N, P]`; others can never be drawn.
-        size: entries wanted; fewer come where fewer are kept, or where the rest equal chosen ones (to
+        kept: bool `[N, P]`; only these patches can be drawn.
+        size: number of entries; fewer are drawn if fewer are kept, or if the rest equal chosen ones (to
             float32's rounding).
         seed: of the projection and of the first entry.
         device: where to compute.
@@ -79,8 +79,8 @@ def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int
     """Draw at most `size` of the kept patches at random: int64 `[n]`, flat indices into `[N * P]`.
 
     Args:
-        kept: bool `[N, P]`; others can never be drawn.
-        size: entries wanted.
+        kept: bool `[N, P]`; only these patches can be drawn.
+        size: number of entries.
         seed: of the draw.
 
     Example:
@@ -94,11 +94,11 @@ def draw_random(kept: NDArray[np.bool_], size: int, seed: int) -> NDArray[np.int
 
 
 def spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
-    """Choose rows, each farthest from those chosen before it.
+    """Choose rows, each the farthest from those chosen before it.
 
     Args:
         x: float32 `[M, 128]`; it is centred in place.
-        size: rows wanted; fewer come where the rest equal chosen ones.
+        size: number of rows; fewer are chosen if the rest equal chosen ones.
         first: the row to begin with.
 
     Returns:
@@ -113,13 +113,13 @@ def spread(x: Tensor, size: int, first: int) -> NDArray[np.int64]:
 
 
 def _farthest_first(x: Tensor, first: int) -> Iterator[int]:
-    """Name rows, each farthest from those before, until the rest equal named ones.
+    """Yield rows, each the farthest from those before, until the rest equal rows that were yielded.
 
-    The same rows as by measuring all M distances anew after every choice, but many choices share one pass
-    over `x`: a choice can only bring rows nearer. So as long as the farthest of the `_AHEAD` farthest rows
-    is farther than the nearest of them was, it is the farthest of all, whatever has become of the others.
+    The rows are the same as if all M distances were measured again after every choice, but many choices share
+    one pass over `x`. A choice can only bring rows nearer. So as long as the farthest of the `_AHEAD`
+    farthest rows is farther than the nearest of them was at the start of the pass, it is the farthest of all.
     """
-    x -= x.mean(dim=0)  # what all have in common would only cost digits
+    x -= x.mean(dim=0)  # a common offset would cost digits of float32
     squares = x.square().sum(dim=1)
     rounding = _ROUNDING * squares
     nearest = torch.full_like(squares, torch.inf)  # squared distance of each row to the nearest chosen one
@@ -146,7 +146,7 @@ def _farthest_first(x: Tensor, first: int) -> Iterator[int]:
 
 
 def _bring_nearer(nearest: Tensor, x: Tensor, squares: Tensor, chosen: Tensor) -> None:
-    """Take rows `chosen` of `x` into account in `nearest` `[M]`, in place."""
+    """Update the squared distances `nearest` `[M]` by the rows `chosen` of `x`, in place."""
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
         apart = torch.addmm(squares[chosen], x[part], x[chosen].T, alpha=-2).amin(dim=1)

@@ -1,4 +1,4 @@
-"""Discriminator: the outlier factor of every training patch, and which patches are thrown away."""
+"""Discriminator: computes the outlier factor of every training patch, and which patches are excluded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 __all__ = ["DISCRIMINATORS", "denoise", "outlier_factors", "soft_weights"]
 
 _CHUNK = 1 << 20  # numbers in one block of distances: 8 MB, which stay in cache
-_TINY = 1e-10  # scikit-learn's guard: the density among patches that are all alike stays finite
+_TINY = 1e-10  # as in scikit-learn: the density among equal patches stays finite
 _REGULAR = 0.01  # added to the diagonal of the covariance, as in PaDiM and the paper
 _LIGHTEST, _HEAVIEST = 0.5, 2.0  # soft weights; see `soft_weights`
 
@@ -21,17 +21,17 @@ _LIGHTEST, _HEAVIEST = 0.5, 2.0  # soft weights; see `soft_weights`
 def outlier_factors(
     features: NDArray[np.float32], discriminator: str, k: int, device: torch.device
 ) -> NDArray[np.float64]:
-    """Judge every patch among the N patches at its own position.
+    """Compute the outlier factor of every patch among the N patches at its own position.
 
     * `lof`: the local outlier factor, equations 4 to 6 of the paper (Breunig et al., 2000), Euclidean; equal
       to scikit-learn's `-LocalOutlierFactor(k).fit(x).negative_outlier_factor_`. As there, k is at most
-      N - 1. About 1 for a patch in the midst of its like.
+      N - 1. About 1 for a patch among similar ones.
     * `nearest`: the Euclidean distance to the nearest other patch.
     * `gaussian`: the Mahalanobis distance to the mean, with the unbiased covariance + 0.01 I.
 
-    All are finite. Where more than k patches are equal they are 0 apart, and scikit-learn's guard makes their
-    density 1e10: among themselves their local outlier factor is 1, while that of a patch with such
-    neighbours is the ratio of the densities, large but finite.
+    All are finite. More than k equal patches have distance 0 and, as in scikit-learn, the density 1e10: their
+    local outlier factor is 1, and that of another patch with such neighbours is the ratio of the densities,
+    which is large but finite.
 
     Args:
         features: float32 `[N, P, d]`, N >= 2; may be mapped from disk.
@@ -64,23 +64,24 @@ def outlier_factors(
 
 
 def soft_weights(factors: NDArray[np.float64], discriminator: str) -> NDArray[np.float32]:
-    """Turn outlier factors into the weights of distances.
+    """Convert outlier factors to the weights of distances.
 
-    The local outlier factor is a ratio already, 1 for a patch among its like, and is taken as it is (the
-    paper). The other two are lengths, which grow with the texture of a position, and the paper leaves their
-    scale open (its code: 1 + the length). Here the unit is the median m at the position, and the weight of a
-    length v is (1 + v / m) / 2: 1 for what is usual *there*. (Where m is 0, most patches are equal, and the
-    weight is 1.) Half of the ratio, because a patch in a thinly peopled place is far from its like in the
-    test images too: the ratio itself as the weight counts that twice, and good parts that are rare fail.
+    The local outlier factor is a ratio already, 1 for a patch among similar ones, and is the weight (the
+    paper). The other two are distances, which grow with the texture of a position, and the paper leaves their
+    scale open (its code: 1 + the distance). Here the unit is the median m at the position, and the weight of
+    a distance v is (1 + v / m) / 2, which is 1 for the usual distance at this position. (If m is 0, most
+    patches are equal, and the weight is 1.) Half of the ratio is taken because a patch in a sparse region is
+    far from its neighbours in test images, too: the whole ratio would count that twice, and rare good parts
+    would fail.
 
-    All are bounded to 0.5 .. 2, which the paper's setting doesn't reach on real images (the heaviest were
-    1.07 on pill and 1.11 on magnetic tiles), but near-duplicate images do. One patch in an empty place must
-    not weigh so much that a part next to it can never pass, nor so little that nothing next to it can ever
-    fail; and a small W keeps the search fast.
+    All weights are limited to 0.5 .. 2. The paper's setting doesn't reach these bounds on real images (the
+    largest weights were 1.07 on pill and 1.11 on magnetic tiles), but near-duplicate images do. A patch in a
+    sparse region must not weigh so much that no part next to it can pass, nor so little that no part next to
+    it can fail; and a small W keeps the search fast.
 
     Args:
         factors: float64 `[N, P]`, see `outlier_factors`.
-        discriminator: which one gave the factors.
+        discriminator: which of them computed the factors.
 
     Returns:
         float32 `[N, P]`, each 0.5 to 2.
@@ -106,8 +107,8 @@ def denoise(factors: NDArray[np.float64], tau: float) -> NDArray[np.bool_]:
         tau: 0 <= tau < 1.
 
     Returns:
-        bool `[N, P]`, False for exactly `int(tau * N * P)` patches. (Of equal factors the earlier patch
-        stays, so that ties can't throw away more than was asked.)
+        bool `[N, P]`, False for exactly `int(tau * N * P)` patches. (Of equal factors the earlier patch is
+        kept, so that ties don't exclude more.)
 
     Example:
         >>> denoise(np.array([[1.0, 5.0], [1.1, 0.9]]), tau=0.25).tolist()
@@ -129,12 +130,12 @@ def _local_outlier_factors(x: Tensor, k: int) -> Tensor:
 
 
 def _nearest_distances(x: Tensor, _k: int) -> Tensor:
-    """Measure how far each row of `x` `[c, N, d]` is from the nearest other: `[c, N]`."""
+    """Measure the distance of each row of `x` `[c, N, d]` to the nearest other: `[c, N]`."""
     return _neighbours(x, 1)[0][:, :, 0]
 
 
 def _mahalanobis_distances(x: Tensor, _k: int) -> Tensor:
-    """Measure how far each row of `x` `[c, N, d]` is from the mean, by the covariance: `[c, N]`.
+    """Measure the Mahalanobis distance of each row of `x` `[c, N, d]` from the mean: `[c, N]`.
 
     Where N <= d, the Woodbury identity turns the inverse of a d x d matrix into one of N x N: with X the
     centred rows, G = X X' and a = 0.01 (N - 1), the squares are (N - 1) diag((a I + G)^-1 G).
@@ -167,11 +168,13 @@ def _neighbours(x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     squares = centred.square().sum(dim=2)  # [c, N]
     nearest = []
     for block in torch.arange(n, device=x.device).tensor_split(-(-n * n * len(x) // _CHUNK)):
-        apart = squares[:, None] - 2 * (centred[:, block] @ centred.transpose(1, 2))  # [c, b, N], but |x|^2
+        apart = squares[:, None] - 2 * (
+            centred[:, block] @ centred.transpose(1, 2)
+        )  # [c, b, N], without |x|^2
         apart[:, torch.arange(len(block)), block] = torch.inf
         nearest.append(apart.topk(k, dim=2, largest=False).indices)
     rows = torch.cat(nearest, dim=1)  # [c, N, k]
-    # Distances anew from the rows themselves: equal patches are then exactly 0 apart.
+    # Distances are measured again from the rows themselves, so that they are exactly 0 between equal patches.
     flat = x.flatten(0, 1)
     places = rows + n * torch.arange(len(x), device=x.device)[:, None, None]  # in `flat`
     columns = (flat[places[:, :, j]] for j in range(k))  # [c, N, d]

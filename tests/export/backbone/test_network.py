@@ -180,7 +180,7 @@ def no_openvino(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_patience(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(onnx_file, "PARITY_LIMIT", -1.0)
+    patch.setattr(onnx_file, "PARITY_TOLERANCE", -1.0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from softcore_export.backbone.onnx_file import (
     MOST_IR,
     MOST_OPSET,
     OPSET,
-    PARITY_LIMIT,
+    PARITY_TOLERANCE,
     check_parity,
     demand_readable,
     write_onnx,
@@ -100,7 +100,7 @@ def test_the_record_of_parity(network: nn.Module, file: Path) -> None:
     assert parity.frames == 5
     assert parity.max_abs == pytest.approx(np.abs(actual - expected).max(), rel=0.5)
     assert parity.max_relative == pytest.approx(parity.max_abs / np.abs(expected).max(), rel=1e-6)
-    assert parity.max_relative < 1e-5 < PARITY_LIMIT
+    assert parity.max_relative < 1e-5 < PARITY_TOLERANCE
 
 
 @pytest.mark.parametrize(("factor", "passes"), [(1.0009, True), (1.0011, False), (1.5, False)])

@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, numpy_helper
 from softcore_export.backbone import quantisation
 from softcore_export.backbone.backbone import PatchFeatures, load_backbone
 from softcore_export.backbone.onnx_file import write_onnx
-from softcore_export.backbone.quantisation import CLOSENESS_LIMIT, check_closeness, quantise, to_half
+from softcore_export.backbone.quantisation import CLOSENESS_TOLERANCE, check_closeness, quantise, to_half
 from softcore_runtime.backends.engine import Engine, Precision
 from softcore_runtime.errors import ExportError
 from torch import nn
@@ -213,7 +213,7 @@ def test_closeness_is_the_error_over_the_spread(quantised: Path, plain: Path) ->
     error = np.sqrt(((actual - expected) ** 2).sum(2).mean())
     share = check_closeness(Opened(quantised), Opened(plain), OTHERS)
     assert share == pytest.approx(error / spread, rel=1e-4)
-    assert 0 < share < CLOSENESS_LIMIT
+    assert 0 < share < CLOSENESS_TOLERANCE
 
 
 @pytest.mark.parametrize("factor", [2, np.nan])
