@@ -174,7 +174,7 @@ def test_tensorrt_computes_in_the_precision_of_the_graph(
 
 @pytest.mark.parametrize("change", ["gpu", "tensorrt", "precision", "network"])
 def test_foreign_engines_are_never_taken(tiny_bundle: Path, gpu: Any, change: str) -> None:
-    ours = open_it(tiny_bundle, "tensorrt").engines
+    ours = open_it(tiny_bundle, "tensorrt").engine_folder
     precision: Precision = "fp32"
     if change == "gpu":
         gpu.device = replace(gpu.device, name="NVIDIA L4", capability="8.9")
@@ -190,7 +190,7 @@ def test_foreign_engines_are_never_taken(tiny_bundle: Path, gpu: Any, change: st
         "no engines for this GPU"
         in open_backbone(tiny_bundle / "backbone.onnx", "auto", precision, provider="auto").choice
     )
-    theirs = open_backbone(tiny_bundle / "backbone.onnx", "auto", precision, provider="tensorrt").engines
+    theirs = open_backbone(tiny_bundle / "backbone.onnx", "auto", precision, provider="tensorrt").engine_folder
     assert theirs
     assert theirs != ours
     assert gpu.asked[-1]["TensorrtExecutionProvider"]["trt_engine_cache_path"] != str(ours)
@@ -294,7 +294,7 @@ def test_a_driver_too_old_for_onnx_runtime_s_cuda_is_said(
 
 
 def test_kept_engines_that_can_not_be_read_are_built_anew(tiny_bundle: Path, gpu: Any) -> None:
-    kept = open_it(tiny_bundle, "tensorrt").engines
+    kept = open_it(tiny_bundle, "tensorrt").engine_folder
     assert kept
     gpu.refuses = kept
     backbone = open_it(tiny_bundle, "auto")
