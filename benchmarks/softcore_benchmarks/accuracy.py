@@ -2,7 +2,7 @@
 
     python -m softcore_benchmarks.accuracy bundles/pill DATASETS/pill
 
-Prints image AUROC, pixel AUROC and AUPRO where there are masks, and overkill and escape at the bundle's
+Prints image AUROC, pixel AUROC and AUPRO if there are masks, and overkill and escape at the bundle's
 threshold.
 """
 
@@ -28,7 +28,13 @@ from softcore_benchmarks.measuring.metrics import aupro
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What a bundle reaches on a test set; shares in 0..1, `pixel_auroc` and `aupro` None without masks."""
+    """Accuracy of a bundle on a test set.
+
+    Attributes:
+        good, bad: numbers of test images.
+        image_auroc, pixel_auroc, aupro: areas in 0..1; the last two are None without masks.
+        overkill, escape: shares in 0..1 at the bundle's threshold.
+    """
 
     good: int
     bad: int
@@ -40,7 +46,7 @@ class Accuracy:
 
 
 def measure(inspector: Inspector, category: Category) -> Accuracy:
-    """Inspect the test images and compare with their folders' names and masks."""
+    """Inspect the test images and compare the results with their folders' names and their masks."""
     inspections = [  # without their frames, which would all stay in memory
         replace(inspector.inspect(read_image(path)), frame=None)
         for path in track(category.test, category.name)

@@ -1,4 +1,4 @@
-"""Certificates: that no decision differs from an exhaustive float64 search's, over whole test sets.
+"""Certificates: decisions beside those of an exhaustive float64 search, over whole test sets.
 
     python -m softcore_benchmarks.certificates --data DATASETS --weights resnet18.pth --out benchmarks
 
@@ -44,7 +44,7 @@ RATIOS = {"pill": 0.1, "magnetic_tile": 0.02, "screw": 0.02}
 def exhaustive_scores(
     patches: NDArray[np.float32], bank: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Score patches `[P, d]` by torch in float64, without any shortcut: float64 `[P]`."""
+    """Return the scores of patches `[P, d]` by torch in float64, without any shortcut: float64 `[P]`."""
     x, m, w = (torch.tensor(np.array(array)).double() for array in (patches, bank, weights))
     distances = torch.cdist(x, m, compute_mode="use_mm_for_euclid_dist")
     nearest = distances.argmin(dim=1)
@@ -53,7 +53,7 @@ def exhaustive_scores(
 
 
 def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
-    """Decide on all images at 20 thresholds by every way, and count decisions that differ."""
+    """Decide on all images at 20 thresholds by every method, and count decisions that differ."""
     bundle, manifest = inspector.bundle, inspector.manifest
     preprocessing, backbone = manifest.preprocessing, inspector.backbone
     features = np.stack(

@@ -1,12 +1,12 @@
-"""Compression: whether frames that came another way than the training images are noticed.
+"""Compression: whether frames are noticed that were compressed in another way than the training images.
 
     python -m softcore_benchmarks.compression --data DATASETS --out benchmarks
 
-Of each category in MVTec AD's layout one random half of the training images is learned from; the other half
-is seen later. Both are taken as they are, as JPEG and as H.264 (by ffmpeg), in all pairs; the later ones in
-all runs of four (`softcore_runtime.images.compression`). Writes COMPRESSION.md and results/compression.csv
-into --out: by how much each trace changes, and which share of the runs is told to be of another kind. Then
-the factors of the comparison are chosen anew without each category, and tried on it.
+A random half of each category's training images is learned from; the other half is seen later. Both are
+taken unchanged, as JPEG and as H.264 (by ffmpeg), in all pairs; the later ones in all runs of four
+(`softcore_runtime.images.compression`). Writes COMPRESSION.md and results/compression.csv into --out: the
+change of each trace, and the share of runs that are reported as different. Then the factors of the comparison
+are chosen anew without each category and tried on it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from softcore_benchmarks.measuring.results import make_results_folder
 __all__ = ["Pair", "encode_video", "measure_category"]
 
 Images = list[NDArray[np.uint8]]
-Factors = tuple[float, ...]  # times the spread, and at least; of `blocks`, then of `flat`
+Factors = tuple[float, ...]  # multiple of the spread, and least difference; of `blocks`, then of `flat`
 
 _LARGEST = 60  # images of each half
 _PLAIN = "as it was"
@@ -44,18 +44,19 @@ _FACTORS = tuple(
     itertools.product((1.5, 2, 2.5, 3), (0.005, 0.01, 0.02), (1, 1.5, 2, 2.5, 3), (0.05, 0.08, 0.1, 0.15))
 )
 _USED = (SPREADS["blocks"], LEAST["blocks"], SPREADS["flat"], LEAST["flat"])
-_WEIGHT = 20  # of a run told without cause, against one that is missed
+_WEIGHT = 20  # of a run reported without cause, relative to one that is missed
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Images that were learned from, and such that are seen later.
+    """Images that were learned from, and images that are seen later.
 
     Attributes:
-        category, learned, seen: which, and the way that either came.
-        stored: the suffix of the category's files.
-        known: float64 `[N, 2]`, the traces of those that were learned from.
-        later: float64 `[n, 2]`, of those that are seen later.
+        category: name of the category.
+        stored: suffix of the category's files.
+        learned, seen: compression of either.
+        known: float64 `[N, 2]`, traces of the images that were learned from.
+        later: float64 `[n, 2]`, traces of the images that are seen later.
     """
 
     category: str
@@ -67,7 +68,7 @@ class Pair:
 
     @property
     def cause(self) -> str:
-        """Whether another kind should be told: no, yes, or perhaps, of what is encoded once more."""
+        """Whether a difference should be reported: no, yes, or perhaps, if images are encoded twice."""
         if self.learned == self.seen:
             return "no"
         twice = self.stored != "png" and not any("H.264" in way for way in (self.learned, self.seen))
@@ -75,7 +76,7 @@ class Pair:
         return "perhaps" if twice or both or {self.learned, self.seen} <= {*_SEEN[4:]} else "yes"
 
     def share(self, factors: Factors = _USED) -> float:
-        """Give the share of runs that are told to be of another kind."""
+        """Return the share of runs that are reported as different."""
         runs = np.lib.stride_tricks.sliding_window_view(self.later, ENOUGH, axis=0)  # [n', 2, 4]
         away = np.abs(np.median(runs, axis=2) - np.median(self.known, axis=0))
         spreads, least = np.array(factors[::2]), np.array(factors[1::2])
@@ -83,7 +84,7 @@ class Pair:
 
 
 def measure_category(name: str, stored: str, learned: Images, seen: Images) -> Iterator[Pair]:
-    """Encode and measure both halves of a category's images in all pairs of ways."""
+    """Encode and measure both halves of a category's images in all pairs of compressions."""
     known = {way: _measure(_encode(learned, way)) for way in _LEARNED}
     later = {way: _measure(_encode(seen, way)) for way in _SEEN}
     for one, other in itertools.product(_LEARNED, _SEEN):
@@ -91,7 +92,7 @@ def measure_category(name: str, stored: str, learned: Images, seen: Images) -> I
 
 
 def encode_video(images: Images, factor: int) -> Images:
-    """Encode images as H.264 at a constant rate factor, and decode them; cut to the smallest of them.
+    """Encode images as H.264 at a constant rate factor and decode them; they are cut to the smallest.
 
     Raises:
         UsageError: ffmpeg is missing or fails.
@@ -132,7 +133,7 @@ def _measure(images: Images) -> NDArray[np.float64]:
 
 
 def _choose(pairs: Sequence[Pair]) -> Factors:
-    """Choose the factors that tell most with cause and least without."""
+    """Choose the factors that report most runs with cause and fewest without."""
     return max(
         _FACTORS, key=lambda factors: _mean(pairs, "yes", factors) - _WEIGHT * _mean(pairs, "no", factors)
     )

@@ -1,13 +1,13 @@
-"""How long an export takes, stage by stage, and its coreset beside plain greedy k-centre.
+"""Export time: the time of an export by stage, and its coreset beside plain greedy k-centre.
 
     python -m softcore_benchmarks.export_time --data DATASETS --weights resnet18.pth --out benchmarks
 
 `DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Writes EXPORT_TIME.md,
 results/export_time.json and results/export_time.png into --out.
 
-The plain loop measures all M distances anew after every choice. That takes minutes on the tiles, so there its
-first 2,000 steps are taken and 200 spread over all of it, and the time of the 200 stands for all; --whole
-takes every step. Wherever a step is taken, what the plain loop chooses is compared with what was chosen.
+The plain loop computes all M distances anew after every choice. That takes minutes on the tiles, so only
+its first 2,000 steps are taken there and 200 spread over all of it, whose time stands for all; --whole takes
+every step. At each step taken, the plain loop's choice is compared with that of the coreset.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ __all__ = ["Compared", "Parting", "Step", "compare", "follow", "main", "project"
 
 _ROWS = (("pill", 0.1), ("magnetic_tile", 0.05))  # categories and coreset ratios
 _SHORT = 10_000  # entries up to which the plain loop is always taken whole
-_FIRST, _SPREAD = 2000, 200  # steps that are taken of a longer one: the first, and of all
-_AT_ONCE = 256  # choices brought in between steps
+_FIRST, _SPREAD = 2000, 200  # steps taken of a longer one: at its beginning, and spread over it
+_AT_ONCE = 256  # choices applied at once between steps
 _UNIT = 2.0**-24  # float32's unit roundoff
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the plain loop: a choice is taken into account, the farthest row is named.
+    """One step of the plain loop: a choice is applied, then the farthest row is found.
 
     Attributes:
         number: from 0.
-        seconds: it took.
+        seconds: time of the step.
         farthest: the row that the plain loop chooses next.
-        ahead: how much farther its squared distance is than that of the row which was chosen, over
-            2^-24 ||x||^2: what float32 rounds of a squared distance is a few of these.
+        ahead: its squared distance less that of the row that was chosen, in units of 2^-24 ||x||^2; float32
+            rounds a squared distance by a few of these.
     """
 
     number: int
@@ -66,7 +66,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Parting:
-    """Where the plain loop chooses another entry: the entry's place in the coreset, and `Step.ahead`."""
+    """A step at which the plain loop chooses another entry.
+
+    Attributes:
+        place: of the entry in the coreset.
+        ahead: see `Step.ahead`.
+    """
 
     place: int
     ahead: float
@@ -77,14 +82,14 @@ class Compared:
     """A coreset beside the plain loop's.
 
     Attributes:
-        patches: among which it was drawn.
-        entries: drawn.
+        patches: number of patches that it is drawn from.
+        entries: number of entries drawn.
         seconds: of the selection.
         plain_seconds: of all the plain loop's steps, the mean of the spread ones times their number.
-        steps: of the plain loop that were taken, of `entries` - 1.
-        first_steps: how many of them are the first without a gap.
-        taken_seconds: they took; where all were taken that is the whole loop.
-        partings: at which of them the plain loop chooses another entry.
+        steps: number of the plain loop's `entries` - 1 steps that were taken.
+        first_steps: number of those at the beginning, without a gap.
+        taken_seconds: time of the steps taken; the whole loop's if all were.
+        partings: steps at which the plain loop chooses another entry.
     """
 
     patches: int
@@ -99,7 +104,15 @@ class Compared:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a category took: images read, torch's threads, the network, seconds by stage, the coreset."""
+    """Measurements of a category.
+
+    Attributes:
+        images: number of images read.
+        threads: of torch.
+        network: its name, engine and precision.
+        export: seconds by stage.
+        coreset: beside the plain loop's.
+    """
 
     images: int
     threads: int
@@ -109,7 +122,7 @@ class Measured:
 
 
 def project(features: NDArray[np.float32], seed: int) -> tuple[Tensor, int]:
-    """Bring patches `[N, P, d]` to where `draw_coreset` selects: rows `[N * P, 128]`, and the first entry."""
+    """Project patches `[N, P, d]` as `draw_coreset` does: rows `[N * P, 128]`, and the first entry."""
     rng = np.random.default_rng(seed)
     axes = draw_axes(features.shape[2], rng)
     x = torch.from_numpy(np.concatenate([image @ axes for image in features]))
@@ -119,8 +132,8 @@ def project(features: NDArray[np.float32], seed: int) -> tuple[Tensor, int]:
 def follow(x: Tensor, chosen: NDArray[np.int64], steps: Sequence[int]) -> Iterator[Step]:
     """Take steps of plain greedy k-centre over rows `x` `[M, d]`; what lies between isn't timed.
 
-    It goes on from the rows that were `chosen` `[n]`. As long as the farthest row is the one chosen next
-    that is what it would choose by itself; and where rounding parts them what follows is still compared.
+    Each step continues from the rows that were `chosen` `[n]`, so that steps after a parting are compared,
+    too.
     """
     squares = x.square().sum(dim=1)
     nearest = torch.full_like(squares, torch.inf)  # squared distance of each row to the nearest chosen one
@@ -142,11 +155,11 @@ def follow(x: Tensor, chosen: NDArray[np.int64], steps: Sequence[int]) -> Iterat
 
 
 def compare(features: NDArray[np.float32], ratio: float, seed: int, whole: bool) -> Compared:
-    """Draw a coreset of all patches `[N, P, d]`, and follow it with the plain loop."""
+    """Draw a coreset of all patches `[N, P, d]` and follow it with the plain loop."""
     x, first = project(features, seed)
     size = round(ratio * len(x))
     start = time.perf_counter()
-    chosen = spread(x, size, first)  # leaves `x` centred, which keeps the plain loop's digits too
+    chosen = spread(x, size, first)  # leaves `x` centred, which the plain loop needs for its accuracy, too
     seconds = time.perf_counter() - start
 
     count = len(chosen) - 1
@@ -205,7 +218,7 @@ def _measure(images: TrainingImages, category: str, ratio: float, options: argpa
 
 
 def _describe(rows: dict[str, Measured]) -> Iterator[str]:
-    """Write the page's paragraphs."""
+    """Yield the page's paragraphs."""
     exports = pd.DataFrame({name: row.export for name, row in rows.items()})
     exports.loc["whole"] = exports.sum()
     one = next(iter(rows.values()))
@@ -258,7 +271,7 @@ def _describe(rows: dict[str, Measured]) -> Iterator[str]:
 
 
 def _plot(rows: dict[str, Measured], file: Path) -> None:
-    """Draw one panel of the stages, and one of the coreset beside the plain loop."""
+    """Draw a panel of the stages and one of the coreset beside the plain loop."""
     image, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     exports = pd.DataFrame({name: row.export for name, row in rows.items()})
     exports.iloc[::-1].plot.barh(ax=left, color=["#56b4e9", "#d55e00"], legend=False)

@@ -1,13 +1,13 @@
-"""GPU: what CUDA and TensorRT are worth on this machine, and whether they compute the same.
+"""GPU: the speed of CUDA and TensorRT on this machine, and whether their results are the CPU's.
 
     python -m softcore_benchmarks.gpu --out gpu.json
 
-Needs no images and no weights: networks have random ones, parts are drawn. Each of the four measurements
-has a CPU half, which runs anywhere; what has no GPU half is listed under `unmeasured`, with the reason.
+Needs no images and no weights: networks have random weights, parts are drawn. Each of the four measurements
+has a CPU half, which runs anywhere; those without a GPU half are listed under `unmeasured`, with the reason.
 
-* networks: ResNet-18 and WRN-50 by each provider, one frame and eight; features beside the CPU's.
-* learning: outlier factors and coreset by torch on CUDA and on the CPU; the same selection?
-* export: all of `softcore-export` on a drawn category; the same entries?
+* networks: ResNet-18 and WRN-50 by each provider, one frame and eight; features compared with the CPU's.
+* learning: outlier factors and coreset by torch on CUDA and on the CPU; selections are compared.
+* export: all of `softcore-export` on a drawn category; entries are compared.
 * search: one frame's patches by the exact search beside the network, by HNSW and by numpy.
 
 Milliseconds and seconds are medians. Prints JSON, or writes it to --out.
@@ -60,13 +60,13 @@ _DIM = 384
 _SEED = 0
 
 Result = dict[str, Any]
-Refusals = dict[str, str]  # why a device can't be measured, by its name
+Refusals = dict[str, str]  # reasons why devices can't be measured, by name
 
 
 def measure_networks(
     folder: Path, names: Sequence[str], rounds: int, crop: int, refused: Refusals
 ) -> list[Result]:
-    """Time networks by every provider that there is, and compare their features with the CPU's."""
+    """Time networks by every available provider, and compare their features with the CPU's."""
     rng = np.random.default_rng(_SEED)
     rows = []
     for name in names:
@@ -100,7 +100,7 @@ def measure_networks(
 
 
 def measure_learning(images: int, positions: int, size: int, refused: Refusals) -> list[Result]:
-    """Time outlier factors and coreset by torch, and compare what they choose with the CPU's choice."""
+    """Time outlier factors and coreset by torch, and compare their selection with the CPU's."""
     rng = np.random.default_rng(_SEED)
     features = rng.standard_normal((images, positions, _DIM)).astype(np.float32)
     kept = np.ones(features.shape[:2], np.bool_)
@@ -110,7 +110,7 @@ def measure_learning(images: int, positions: int, size: int, refused: Refusals) 
     for name in _torch_devices(refused):
         device = torch.device(name)
         with hide_bars():
-            torch.zeros(1, device=device).sum().item()  # CUDA's own start isn't the method's
+            torch.zeros(1, device=device).sum().item()  # CUDA's initialisation isn't part of the method
             first, spent = _once(partial(outlier_factors, features, "lof", 6, device))
             drawn, took = _once(partial(draw_coreset, features, kept, size, _SEED, device))
         factors = first if factors is None else factors
@@ -129,7 +129,7 @@ def measure_learning(images: int, positions: int, size: int, refused: Refusals) 
 
 
 def measure_export(folder: Path, images: int, refused: Refusals) -> list[Result]:
-    """Time whole exports of a drawn category, and compare the entries of their banks."""
+    """Time whole exports of a drawn category, and compare the entries of their memory banks."""
     draw_category(folder / "pill", seed=_SEED, good=images, test_good=1, test_each=0)
     rows: list[Result] = []
     entries: set[tuple[int, ...]] | None = None
@@ -150,14 +150,14 @@ def measure_export(folder: Path, images: int, refused: Refusals) -> list[Result]
                 "seconds": done.seconds,
                 "entries": len(here),
                 "shared": round(len(here & entries) / len(entries), 4),
-                "limit": done.manifest.threshold.value,
+                "threshold": done.manifest.threshold.value,
             }
         )
     return rows
 
 
 def measure_search(sizes: Sequence[int], rounds: int, refused: Refusals) -> list[Result]:
-    """Time the nearest entries of a frame's patches, in banks of several sizes, and compare the answers."""
+    """Time the search for a frame's patches in memory banks of several sizes, and compare the results."""
     rng = np.random.default_rng(_SEED)
     rows = []
     for size in sizes:
@@ -191,8 +191,8 @@ def measure_search(sizes: Sequence[int], rounds: int, refused: Refusals) -> list
 
 
 def find_refusals() -> Refusals:
-    """Say which providers, and whether torch, can't compute on a GPU here, and why."""
-    refused: Refusals = {name: why for name in _GPUS if (why := _ask(name))}
+    """Return the reasons why providers, or torch, can't compute on a GPU here, by name."""
+    refused: Refusals = {name: why for name in _GPUS if (why := _explain_refusal(name))}
     if not torch.cuda.is_available():
         refused["torch on cuda"] = "torch finds no CUDA device here"
     return refused
@@ -242,8 +242,8 @@ def _describe_machine() -> Result:
     return {"gpu": gpu, "cores": usable_cpus(), "torch": str(torch.__version__)}
 
 
-def _ask(provider: Provider) -> str | None:
-    """Say why a provider can't compute here, if it can't."""
+def _explain_refusal(provider: Provider) -> str | None:
+    """Return why a provider can't compute here, or None."""
     try:
         demand_provider(provider)
     except ProviderError as error:
@@ -256,7 +256,7 @@ def _search_by_numpy(search: ExhaustiveSearch, queries: NDArray[np.float32]) -> 
 
 
 def _write_network(name: str, crop: int, path: Path) -> None:
-    """Write a network of torchvision with random weights, as the export would."""
+    """Write a network of torchvision with random weights as the export does."""
     torch.manual_seed(_SEED)
     weights = path.with_suffix(".pth")
     torch.save(torchvision.models.get_model(name, weights=None).state_dict(), weights)

@@ -2,10 +2,10 @@
 
     python -m softcore_benchmarks.latency --data DATASETS --weights resnet18.pth --out benchmarks
 
-`DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Every network and precision gets a bundle of
-its own; all are timed in turn in one process, anomalib's forms in theirs (`make anomalib`; left out where it
-is missing), on the same images with the same weights, layers, crop and coreset ratio. The ratios are to the
-same engine's bare network on the same crop. BF16 is left out where the CPU lacks it.
+`DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Every network and precision has its own
+bundle; all are timed in turn in one process, anomalib's forms in another (`make anomalib`; left out if it is
+missing), on the same images with the same weights, layers, crop and coreset ratio. The ratios are to the same
+engine's bare network on the same crop. BF16 is left out if the CPU lacks it.
 
 Writes LATENCY.md, results/latency.json and results/latency.png into --out.
 """
@@ -55,13 +55,13 @@ NETWORKS = (  # engine and precision
     ("onnxruntime", "fp32"),
     ("onnxruntime", "int8"),
 )
-PLANS: dict[str, int | None] = {"pill": None, "magnetic_tile": 100}  # categories and their images
+PLANS: dict[str, int | None] = {"pill": None, "magnetic_tile": 100}  # categories and most training images
 _RATIO = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Decoded test images, uint8 BGR, and where they lie; the good and the bad of one product."""
+    """Good and bad test images of one product, decoded to uint8 BGR, and their paths."""
 
     good: list[NDArray[np.uint8]]
     bad: list[NDArray[np.uint8]]
@@ -70,7 +70,7 @@ class Frames:
 
     @classmethod
     def read(cls, category: Category, count: int) -> Frames:
-        """Read `count` of each, spread over all."""
+        """Read `count` images of each kind, spread over all."""
         good, bad = (
             [path for path, is_bad in zip(category.test, category.bad, strict=True) if is_bad == wanted]
             for wanted in (False, True)
@@ -80,7 +80,7 @@ class Frames:
 
 
 class Rival:
-    """The same network and bank, searched as others do: all patches by the index alone, or by numpy."""
+    """The same network and memory bank with another search: all patches by the index alone, or by numpy."""
 
     def __init__(self, inspector: Inspector) -> None:
         self._preprocessing = inspector.manifest.preprocessing
@@ -94,12 +94,12 @@ class Rival:
         )
 
     def bare(self, frame: NDArray[np.uint8]) -> Callable[[], object]:
-        """Prepare to run the network alone."""
+        """Return a function that runs the network alone."""
         crop = self._preprocessing.apply(frame)[None]
         return lambda: self._backbone.features(crop)
 
     def hnsw(self, frame: NDArray[np.uint8]) -> float:
-        """Score by what the index answers, right or wrong."""
+        """Score by the entries that the index finds, right or wrong."""
         patches = self._backbone.features(self._preprocessing.apply(frame)[None])[0]
         return self._highest(patches, self._index.nearest(patches))
 
@@ -116,7 +116,15 @@ class Rival:
 def measure(
     category: Category, weights: Path, rounds: int, networks: list[tuple[str, str]], beside: bool
 ) -> Measured:
-    """Export a category for every network, and time all of them in turn, `beside` anomalib's forms."""
+    """Export a category for every network and time all of them in turn.
+
+    Args:
+        category: the category.
+        weights: of ResNet-18.
+        rounds: number of rounds.
+        networks: engines and precisions.
+        beside: whether anomalib's forms are timed, too.
+    """
     frames = Frames.read(category, 20)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         accuracy: dict[str, float] = {}
@@ -220,7 +228,7 @@ def _time(
 
 
 def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, float]]:
-    """Say how many patches a frame each stage settled, in the mean."""
+    """Return the mean number of patches of a frame that each stage settled."""
     counted: dict[str, dict[str, float]] = {}
     for kind, images in (("good", frames.good), ("bad", frames.bad)):
         for method in (inspector.decide, inspector.inspect):
@@ -233,7 +241,7 @@ def _count_stages(inspector: Inspector, frames: Frames) -> dict[str, dict[str, f
 
 
 def _watch_edge(bundle: Path, image: Path) -> tuple[float, float]:
-    """Start `softcore-edge` five times: seconds to its first decision, median, and its peak memory in MB."""
+    """Start `softcore-edge` five times; return the median seconds to a first decision, and its peak MB."""
     code = "import sys; from softcore_edge_app.cli.command import main; sys.exit(main())"
     command = [sys.executable, "-c", code, str(bundle), "--source", str(image), "--json"]
     seconds = []
@@ -270,7 +278,7 @@ def _run(options: argparse.Namespace) -> int:
     for name in options.categories:
         category = Category.find(options.data / name, PLANS[name])
         found[name] = measure(category, options.weights, options.rounds, networks, beside)
-        path = write_report(found, options.out)  # after each: what took long is kept
+        path = write_report(found, options.out)  # after each category, in case of an interruption
     print(path)
     return 0
 

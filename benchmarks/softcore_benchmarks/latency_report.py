@@ -1,4 +1,4 @@
-"""Latency report: LATENCY.md with its plot, from what `latency.py` measured."""
+"""Latency report: LATENCY.md with its plot, from the measurements of `latency.py`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ __all__ = ["Measured", "write_report"]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a category came to.
+    """Measurements of a category.
 
     Attributes:
-        machine: that it ran on.
-        images: that were learned from.
-        entries: of each memory bank.
-        hints: a position, by network.
-        auroc: of images, by system.
-        milliseconds: a frame, by `good` and `bad` parts and system; a network's own is `...: bare network`.
-        stages: patches a frame that each stage settled, of the first network, by parts and method.
+        machine: description of the machine.
+        images: number of training images.
+        entries: number of entries of each memory bank.
+        hints: number of hints at a position, by network.
+        auroc: image AUROC, by system.
+        milliseconds: of a frame, by `good` and `bad` parts and system; the network alone is
+            `...: bare network`.
+        stages: patches of a frame that each stage settled, of the first network, by parts and method.
         first_decision_seconds: from the start of `softcore-edge`'s process, with the first network.
-        peak_mb: of its memory, megabytes.
+        peak_mb: peak memory of that process, megabytes.
     """
 
     machine: str
@@ -42,7 +43,7 @@ class Measured:
     peak_mb: float
 
     def fastest(self, start: str) -> str:
-        """Name the fastest of the systems whose names begin with `start`, on good parts."""
+        """Return the name of the fastest system whose name begins with `start`, on good parts."""
         times = {
             name: row.median for name, row in _systems(self.milliseconds["good"]) if name.startswith(start)
         }
@@ -50,14 +51,14 @@ class Measured:
 
 
 def write_report(found: Mapping[str, Measured], out: Path) -> Path:
-    """Write LATENCY.md, results/latency.json and results/latency.png into `out`; returns the first."""
+    """Write LATENCY.md, results/latency.json and results/latency.png into `out`; return the first's path."""
     write_json(out, "latency", {name: asdict(row) for name, row in found.items()})
     _plot(found, out / "results" / "latency.png")
     return write_page(out, "LATENCY.md", _describe(found))
 
 
 def _describe(found: Mapping[str, Measured]) -> Iterator[str]:
-    """Write the page's paragraphs."""
+    """Yield the page's paragraphs."""
     one = next(iter(found.values()))
     yield "# From a frame to its decision"
     yield (
@@ -84,7 +85,7 @@ def _describe(found: Mapping[str, Measured]) -> Iterator[str]:
 
 
 def _compare(row: Measured, theirs: str, called: str) -> str:
-    """Say how much faster each network's `decide` is than one of anomalib's forms, on good parts."""
+    """Return a sentence on how much faster `decide` is than one of anomalib's forms, on good parts."""
     good = row.milliseconds["good"]
     ratios = ", ".join(
         f"{good[theirs].median / good[f'{network}: decide'].median:.1f} with {network}"
@@ -94,7 +95,7 @@ def _compare(row: Measured, theirs: str, called: str) -> str:
 
 
 def _systems(times: Mapping[str, Times]) -> Iterator[tuple[str, Times]]:
-    """Leave out the networks alone."""
+    """Yield the systems without the bare networks."""
     return ((name, row) for name, row in times.items() if not name.endswith("bare network"))
 
 
@@ -117,7 +118,7 @@ def _table(row: Measured) -> pd.DataFrame:
 
 
 def _plot(found: Mapping[str, Measured], path: Path) -> None:
-    """Draw one panel a category: milliseconds of good parts, the bare network's share darker."""
+    """Draw a panel for each category: milliseconds of good parts, the bare network's share darker."""
     figure, axes = plt.subplots(
         1, len(found), figsize=(6.5 * len(found), 7), squeeze=False, layout="constrained"
     )

@@ -1,8 +1,8 @@
-"""Peak memory of an export, beside that of importing its libraries alone.
+"""Memory: the peak memory of an export, beside that of importing its libraries alone.
 
     python -m softcore_benchmarks.memory --data DATASETS --category magnetic_tile --weights resnet18.pth
 
-Prints one JSON object, in MB of resident memory; pages of mapped features are among them.
+Prints one JSON object, in MB of resident memory, pages of mapped features included.
 """
 
 from __future__ import annotations

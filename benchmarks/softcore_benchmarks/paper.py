@@ -1,10 +1,10 @@
-"""The paper's tables and figures on any data set in MVTec AD's layout.
+"""Paper: the paper's tables and figures on any data set in MVTec AD's layout.
 
     python -m softcore_benchmarks.paper --data DATASETS --weights resnet18.pth --out paper
 
 trains and tests every method at every noise and writes RESULTS.md with CSVs and plots into --out.
-Finished cells (a category, a noise, a method) are kept in results/cells.jsonl: interrupted or widened,
-a run goes on from them. Each cell trains once and is tested with and without overlap.
+Finished cells (a category, a noise, a method) are stored in results/cells.jsonl, from which an interrupted or
+extended run continues. Each cell trains once and is tested with and without overlap.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from softcore_benchmarks.protocol.tables import list_figures, list_tables
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, compute what is missing, and write the report."""
+    """Compute missing cells and write the report; return the exit code."""
     return run(_parser(), _work, arguments)
 
 
@@ -140,13 +140,13 @@ def _compute_missing(options: argparse.Namespace, experiments: ExperimentLoader)
             experiment = experiments.load(category)
         if not cells.enough_defects(experiment, noise):
             notes[f"{category.name}: not enough defects for noise {noise:g}"] = None
-        elif cells.find(done, experiment, noise, method):
+        elif cells.find_cell(done, experiment, noise, method):
             continue
         elif METHODS[method].needs_cflow and not experiment.cflow.exists:
             python = options.anomalib_python
             notes[f"CFLOW: {python} is not there (make anomalib); its rows are left out"] = None
         else:
-            cells.keep(folder, cells.compute(experiment, noise, method))
+            cells.append_cell(folder, cells.compute_cell(experiment, noise, method))
     for note in notes:
         print(note, file=sys.stderr)
 
@@ -161,7 +161,7 @@ def _write(options: argparse.Namespace, experiments: ExperimentLoader) -> None:
     figures = list_figures(kept)
     noise = options.table_noise
     images = draw_figures(figures, noise, folder)
-    # A category with masks if there is one: there it is known which patches are noisy.
+    # A category with masks if there is one, since masks say which patches show defects.
     shown = next(
         (category for category in experiments.categories if category.has_masks), experiments.categories[0]
     )
@@ -208,7 +208,7 @@ def _heading(kept: list[cells.Cell]) -> list[str]:
 
 
 def _by_category(values: list[str], names: list[str], option: str) -> dict[str, float]:
-    """Read `VALUE` and `NAME=VALUE`; a name's own value wins.
+    """Read `VALUE` and `NAME=VALUE`, of which the second has precedence.
 
     Raises:
         UsageError: not a number above 0, or no such category.

@@ -1,9 +1,9 @@
-"""Export and inspect real categories: the accuracy and the export times that the README states.
+"""Real images: the accuracy and the export times of real categories that the README states.
 
     python -m softcore_benchmarks.real_images --data DATASETS --weights resnet18.pth
 
-`DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Writes one JSON object a row to standard
-output; bundles go to a temporary folder.
+`DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Prints one JSON object for each row; bundles
+are written to a temporary folder.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _measure(category: Path, max_images: int | None, settings: ExportSettings) -
 
 
 def _run_backbone_alone(onnx: Path, images: list[Path], settings: ExportSettings) -> float:
-    """Time the bare network over the same images: the reference in the same process; median of three."""
+    """Return the seconds of the bare network over the same images in the same process, median of three."""
     backbone = OnnxBackbone(onnx)
     crops = [settings.preprocessing.apply(read_image(path)) for path in images]
 

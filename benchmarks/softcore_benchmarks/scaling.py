@@ -1,4 +1,4 @@
-"""Scaling: what a decision costs as the memory bank grows, and with several cameras in one batch.
+"""Scaling: the time of a decision as the memory bank grows, and with several cameras in one batch.
 
     python -m softcore_benchmarks.scaling --data DATASETS --weights resnet18.pth --out benchmarks
 
@@ -49,7 +49,14 @@ _CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Bank:
-    """A memory bank: its entries, hints a position, patches a frame they leave open, threshold."""
+    """A memory bank.
+
+    Attributes:
+        entries: number of entries.
+        hints: number of hints at a position.
+        left_open: mean number of patches of a frame that the hints don't certify.
+        threshold: highest score of any good image.
+    """
 
     entries: int
     hints: int
@@ -59,14 +66,14 @@ class Bank:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured.
+    """Measurements.
 
     Attributes:
-        machine: that it ran on.
-        network: its engine and precision.
+        machine: description of the machine.
+        network: engine and precision.
         banks: by growing size.
-        growth: milliseconds a frame, by system; the ratios are to the bare network.
-        cameras: milliseconds of one frame a camera, all in one batch, by system.
+        growth: milliseconds of a frame, by system; the ratios are to the bare network.
+        cameras: milliseconds of a batch with one frame of each camera, by system.
     """
 
     machine: str
@@ -77,8 +84,8 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
-    """A network and a memory bank: what `Inspector` does with a frame, without a bundle."""
+class BareInspector:
+    """A network and a memory bank, which inspect frames as `Inspector` does, without a bundle."""
 
     backbone: Backbone
     search: Search
@@ -86,13 +93,13 @@ class Line:
     preprocessing: Preprocessing
 
     def decide(self, frames: Sequence[NDArray[np.uint8]]) -> list[bool]:
-        """Decide on one frame a camera."""
+        """Decide on one frame of each camera."""
         crops = np.stack([self.preprocessing.apply(frame) for frame in frames])
         found = enumerate(self.backbone.features(crops))
         return [self.search.decide(patches, self.threshold, camera).above for camera, patches in found]
 
     def inspect(self, frames: Sequence[NDArray[np.uint8]]) -> list[bool]:
-        """Decide on one frame a camera and score all patches."""
+        """Decide on one frame of each camera and score all patches."""
         crops = np.stack([self.preprocessing.apply(frame) for frame in frames])
         found = enumerate(self.backbone.features(crops))
         return [self.search.inspect(patches, self.threshold, camera)[0].above for camera, patches in found]
@@ -104,10 +111,10 @@ def learn(
     size: int,
     backbone: Backbone,
     preprocessing: Preprocessing,
-) -> tuple[Line, Bank]:
-    """Learn a bank of `size` of the patches of `features` `[N, P, d]`, and say how it came out.
+) -> tuple[BareInspector, Bank]:
+    """Make a memory bank of `size` of the patches of `features` `[N, P, d]`.
 
-    Its threshold lets all of `timed` `[T, P, d]` pass too.
+    Its threshold also passes all of `timed` `[T, P, d]`.
     """
     images, positions, dim = features.shape
     kept = np.ones((images, positions), np.bool_)
@@ -120,12 +127,12 @@ def learn(
     search = Search(bank, weights, built.index, hints)
     highest = [search.inspect(patches, float("inf"))[0].score for patches in timed]
     threshold = max(float(left_out.scores(weights).max()), *highest)
-    line = Line(backbone, Search(bank, weights, built.index, hints), threshold, preprocessing)
-    return line, Bank(len(bank), record.count, record.left_open, threshold)
+    inspector = BareInspector(backbone, Search(bank, weights, built.index, hints), threshold, preprocessing)
+    return inspector, Bank(len(bank), record.count, record.left_open, threshold)
 
 
 def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int) -> Measured:
-    """Learn all banks, then time them in turn."""
+    """Make all memory banks, then time them in turn."""
     settings = ExportSettings(backbone="resnet18", weights=weights)
     preprocessing = settings.preprocessing
     good = [path for path, bad in zip(category.test, category.bad, strict=True) if not bad]
@@ -141,20 +148,23 @@ def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int
     learned = {size: learn(features, timed, size, backbone, preprocessing) for size in sizes}
 
     crop = preprocessing.apply(frames[0])[None]
-    bare: Callable[[int], None] = lambda _: void(backbone.features(crop))  # noqa: E731 - one of many like it
-    growth = {"bare network": bare}
-    for line, bank in learned.values():
 
-        def decide(number: int, line: Line = line) -> None:
-            line.decide([frames[number % len(frames)]])
+    def bare(_: int) -> None:
+        backbone.features(crop)
 
-        def inspect(number: int, line: Line = line) -> None:
-            line.inspect([frames[number % len(frames)]])
+    growth: dict[str, Callable[[int], None]] = {"bare network": bare}
+    for inspector, bank in learned.values():
+
+        def decide(number: int, inspector: BareInspector = inspector) -> None:
+            inspector.decide([frames[number % len(frames)]])
+
+        def inspect(number: int, inspector: BareInspector = inspector) -> None:
+            inspector.inspect([frames[number % len(frames)]])
 
         growth[f"decide, {bank.entries:,} entries"] = decide
         growth[f"inspect, {bank.entries:,} entries"] = inspect
     middle, bank = learned[sizes[len(sizes) // 2 - 1]]
-    cameras = {"bare network": bare}
+    cameras: dict[str, Callable[[int], None]] = {"bare network": bare}
     for count in CAMERAS:
 
         def several(number: int, count: int = count) -> None:
@@ -170,12 +180,8 @@ def measure(category: Category, weights: Path, sizes: Sequence[int], rounds: int
     )
 
 
-def void(_: object) -> None:
-    """Drop a result."""
-
-
 def _describe(found: Measured) -> Iterator[str]:
-    """Write the page's paragraphs."""
+    """Yield the page's paragraphs."""
     yield "# What a decision costs as the memory bank grows"
     yield (
         f"Made by `python -m softcore_benchmarks.scaling` on: {found.machine}. ResNet-18 to layer3, "
@@ -184,7 +190,7 @@ def _describe(found: Measured) -> Iterator[str]:
     )
     yield "![Milliseconds over the bank's size](results/scaling.png)"
     banks = pd.DataFrame([asdict(bank) for bank in found.banks])
-    banks.columns = ["entries", "hints a position", "patches left open by them", "limit"]
+    banks.columns = ["entries", "hints a position", "patches left open by them", "threshold"]
     yield str(banks.to_markdown(index=False, floatfmt=(",.0f", ".0f", ".2f", ".3f")))
     for times in (found.growth, found.cameras):
         rows = [

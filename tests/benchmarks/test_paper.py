@@ -66,7 +66,7 @@ def test_one_command_makes_tables_and_figures(
 def test_interrupted_it_goes_on_where_it_was(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real, computed = cells.compute, []
+    real, computed = cells.compute_cell, []
 
     def compute(experiment: Experiment, noise: float, method: str) -> cells.Cell:
         if len(computed) == 2:
@@ -77,13 +77,13 @@ def test_interrupted_it_goes_on_where_it_was(
     more = ["--noise", "0", "0.1", "--methods", "patchcore", "padim", "--categories", "waves"]
     arguments = [word for word in command if not word.startswith("stripes")]
     arguments.remove("--max-images")
-    monkeypatch.setattr(cells, "compute", compute)
+    monkeypatch.setattr(cells, "compute_cell", compute)
     assert paper.main([*arguments, *more]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
     finished = cells.read_cells(tmp_path / "out" / "results")
     assert len(finished) == 2
 
-    monkeypatch.setattr(cells, "compute", real)
+    monkeypatch.setattr(cells, "compute_cell", real)
     assert paper.main([*arguments, *more]) == 0
     every = cells.read_cells(tmp_path / "out" / "results")
     assert every[:2] == finished
@@ -91,7 +91,7 @@ def test_interrupted_it_goes_on_where_it_was(
         (noise, method) for noise in (0.0, 0.1) for method in ("patchcore", "padim")
     ]
 
-    monkeypatch.setattr(cells, "compute", None)  # the report alone computes nothing
+    monkeypatch.setattr(cells, "compute_cell", None)  # the report alone computes nothing
     (tmp_path / "out" / "RESULTS.md").unlink()
     assert paper.main([*arguments, *more, "--report-only"]) == 0
     assert (tmp_path / "out" / "RESULTS.md").is_file()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from softcore_benchmarks import scaling
-from softcore_benchmarks.scaling import Line, learn
+from softcore_benchmarks.scaling import BareInspector, learn
 from softcore_runtime.backends.engine import Engine, Precision
 from softcore_runtime.images.preprocessing import Preprocessing
 
@@ -34,7 +34,7 @@ def test_a_bank_is_learned_by_which_all_timed_parts_pass() -> None:
     frames = rng.integers(80, 120, (20, 80, 80, 3), dtype=np.uint8)
     features = Cells().features(np.stack([SMALL.apply(frame) for frame in frames]))
     line, told = learn(features[:12], features[12:], 50, Cells(), SMALL)
-    assert isinstance(line, Line)
+    assert isinstance(line, BareInspector)
     assert told.entries == 50
     for frame in frames[12:]:
         assert line.decide([frame]) == line.inspect([frame]) == [False]

@@ -22,10 +22,10 @@ class Category:
     """One product: `train/good`, `test/<kind>` and, if there are masks, `ground_truth/<kind>`.
 
     Attributes:
-        name: the folder's.
-        folder: where it is.
-        train: the good images to train on, `[N]`, by path.
-        test: the test images, `[M]`, by path.
+        name: of the folder.
+        folder: the folder.
+        train: good images to train on, `[N]`, sorted by path.
+        test: test images, `[M]`, sorted by path.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Category:
 
     @classmethod
     def find(cls, folder: Path, max_images: int | None = None) -> Category:
-        """Name a category's images, at most the first `max_images` for training.
+        """Find a category's images, at most the first `max_images` for training.
 
         Raises:
             DataError: there is nothing to train on, or the test images aren't both good and bad.
@@ -51,7 +51,7 @@ class Category:
 
     @property
     def bad(self) -> NDArray[np.bool_]:
-        """Which test images show a defect, bool `[M]`."""
+        """Whether each test image shows a defect, bool `[M]`."""
         return np.array([_kind(self.folder, path) != GOOD for path in self.test])
 
     @property
@@ -65,7 +65,7 @@ class Category:
         return (self.folder / "ground_truth").is_dir()
 
     def read_mask(self, image: Path, preprocessing: Preprocessing) -> NDArray[np.bool_]:
-        """Read the mask of a test image as the crop sees it, bool `[crop, crop]`; all False if it is good.
+        """Read the mask of a test image as cropped, bool `[crop, crop]`; all False if the image is good.
 
         Raises:
             ImageError: a bad image's mask is missing or damaged.
@@ -83,19 +83,19 @@ class Category:
 
 
 def find_categories(root: Path, names: list[str] | None = None) -> list[Path]:
-    """Name the folders of `root` in MVTec AD's layout, all or those of these names.
+    """Return the folders of `root` in MVTec AD's layout, all or those of these names.
 
     Raises:
-        UsageError: `root` or a named category isn't there, or nothing is.
+        UsageError: `root` or a named category doesn't exist, or there is no category.
     """
     if not root.is_dir():
         raise UsageError(f"{root}: no such folder")
-    there = sorted(path.parent.parent for path in root.glob(f"*/train/{GOOD}") if path.is_dir())
-    if not there:
+    found = sorted(path.parent.parent for path in root.glob(f"*/train/{GOOD}") if path.is_dir())
+    if not found:
         raise UsageError(f"{root}: no category in MVTec AD's layout (CATEGORY/train/{GOOD}, CATEGORY/test)")
     if not names:
-        return there
-    known = {path.name: path for path in there}
+        return found
+    known = {path.name: path for path in found}
     for name in names:
         if name not in known:
             raise UsageError(f"{root / name}: no such category; there are: {', '.join(known)}")

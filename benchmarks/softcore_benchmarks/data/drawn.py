@@ -1,8 +1,8 @@
-"""Drawn: three categories that SoftCore drew itself, so that a rule isn't fitted to a few real ones.
+"""Drawn: three procedurally drawn categories, so that a rule isn't fitted to a few real ones.
 
-* `drawn_pill`: the pill of the demo, as it lies there: every part at nearly the same place.
+* `drawn_pill`: the pill of the demo, every part at nearly the same place.
 * `drawn_turned`: the same, turned by any angle and shifted.
-* `drawn_weave`: a grained, woven texture with spots and scratches; nothing has a place of its own.
+* `drawn_weave`: a grained, woven texture with spots and scratches; no part has a fixed place.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ __all__ = ["DRAWN", "draw_datasets"]
 
 TRAIN, GOOD, BAD = 56, 20, 50  # images of each kind
 SIZE = 256  # pixels of a side
-_SHIFT = 14  # pixels, of the turned pill either way
-_RIM, _RIMS = 24, 4  # pixels of table beside the pill, and how often they are mirrored outwards
+_SHIFT = 14  # pixels in either direction, of the turned pill
+_RIM, _RIMS = 24, 4  # pixels of table beside the pill, and the number of times they are mirrored outwards
 _PERIOD = 9.0  # pixels from thread to thread
 
 Image = NDArray[np.uint8]  # BGR [SIZE, SIZE, 3]
 
 
 def draw_datasets(folder: Path, names: list[str] | None = None) -> list[Path]:
-    """Draw the categories, all or those of these names, in MVTec AD's layout, unless they are there.
+    """Draw the categories in MVTec AD's layout, all or those of these names, unless they exist.
 
-    Every image has a generator of its own, so the same ones come every time.
+    Every image has a random generator of its own, so that images are the same every time.
 
     Returns:
-        The categories' folders.
+        the categories' folders.
     """
     return [_draw_category(folder / name) for name in DRAWN if names is None or name in names]
 
@@ -64,7 +64,7 @@ def _draw_pill(rng: np.random.Generator, defect: str | None) -> Image:
 
 
 def _draw_turned(rng: np.random.Generator, defect: str | None) -> Image:
-    """Turn and shift the pill, on a table that was made larger first by mirroring its rim."""
+    """Turn and shift the pill on a table that is enlarged by mirroring its rim."""
     image = _draw_pill(rng, defect)
     for _ in range(_RIMS):
         image = np.asarray(
@@ -98,7 +98,7 @@ def _draw_weave(rng: np.random.Generator, defect: str | None) -> Image:
 
 
 def _draw_spot(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A dark or light spot with a soft edge: what it adds to the grey level `[SIZE, SIZE]`."""
+    """Draw a dark or light spot with a soft edge, to be added to the grey level, `[SIZE, SIZE]`."""
     spot = np.zeros((SIZE, SIZE), np.float32)
     middle = tuple(rng.integers(30, SIZE - 30, 2).tolist())
     axes = tuple(rng.integers(4, 11, 2).tolist())
@@ -108,7 +108,7 @@ def _draw_spot(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _draw_scratch(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A thin, light, slightly bent line: what it adds to the grey level `[SIZE, SIZE]`."""
+    """Draw a thin, light, slightly bent line, to be added to the grey level, `[SIZE, SIZE]`."""
     line = np.zeros((SIZE, SIZE), np.float32)
     turns = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.12, int(rng.integers(8, 18))))
     steps = 5 * np.stack([np.cos(turns), np.sin(turns)], axis=1)

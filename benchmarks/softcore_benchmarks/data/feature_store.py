@@ -25,7 +25,13 @@ __all__ = ["ImageFeatures", "Network", "load_features"]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A backbone as it ships, and how images are brought to it."""
+    """A backbone as it ships, and its preprocessing.
+
+    Attributes:
+        backbone: the network.
+        preprocessing: how a frame becomes a crop.
+        key: hash of name, weights and preprocessing.
+    """
 
     backbone: OnnxBackbone
     preprocessing: Preprocessing
@@ -33,7 +39,7 @@ class Network:
 
     @classmethod
     def load(cls, name: str, weights: Path | None, preprocessing: Preprocessing, folder: Path) -> Network:
-        """Write a backbone's ONNX file into `folder`, unless it is there, and open it."""
+        """Write a backbone's ONNX file into `folder`, unless it exists, and open it."""
         content = hashlib.sha256(weights.read_bytes()).hexdigest() if weights else "torchvision's"
         key = _digest(name, content, preprocessing.model_dump_json())
         path = folder / f"{name}-{key}.onnx"
@@ -48,14 +54,14 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class ImageFeatures:
-    """What a network says of a category.
+    """Features of a category.
 
     Attributes:
         train: float32 `[N, P, d]`, mapped from disk.
         test: float32 `[M, P, d]`, mapped from disk.
         train_crops: uint8 BGR `[N, crop, crop, 3]`, mapped from disk.
         test_crops: uint8 BGR `[M, crop, crop, 3]`, mapped from disk.
-        seconds: of the network, an image.
+        seconds: of the network for one image.
     """
 
     train: NDArray[np.float32]
@@ -66,7 +72,7 @@ class ImageFeatures:
 
 
 def load_features(category: Category, network: Network, folder: Path) -> ImageFeatures:
-    """Compute the features of all images of a category into `folder`, or find them there."""
+    """Load the features of all images of a category from `folder`, or compute them into it."""
     paths = [*category.train, *category.test]
     files = [f"{path}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in paths]
     place = folder / f"{category.name}-{_digest(network.key, str(len(category.train)), *files)}"

@@ -1,1 +1,1 @@
-"""Protocol: the paper's noise, methods, tables and figures."""
+"""Protocol: the paper's noise, methods, tables and figures on any data set."""

@@ -1,4 +1,4 @@
-"""Cells: one category, one noise, one method; computed once and kept, so that a run can be resumed."""
+"""Cells: one category, one noise, one method; computed once and stored, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,23 @@ from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.methods import METHODS, Scores, Task
 from softcore_benchmarks.protocol.noise import SCENARIOS, count_defects
 
-__all__ = ["FILE", "Cell", "Figures", "compute", "enough_defects", "find", "keep", "read_cells"]
+__all__ = [
+    "FILE",
+    "Cell",
+    "Figures",
+    "append_cell",
+    "compute_cell",
+    "enough_defects",
+    "find_cell",
+    "read_cells",
+]
 
 FILE = "cells.jsonl"  # one cell a line
 _REFERENCE_RUNS = 9
 
 
 class Figures(BaseModel):
-    """Accuracy of a row, shares in 0..1; None where there are no masks or no defects left."""
+    """Accuracy of a row in 0..1; None where there are no masks, or no defects left."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,20 +44,20 @@ class Figures(BaseModel):
 
 
 class Cell(BaseModel):
-    """What a method reached on a category at a noise.
+    """Results of a method on a category at a noise.
 
     Attributes:
         category: its name.
         noise: defects among the training images, as a share of the good ones.
         method: a key of `METHODS`.
-        settings: of everything that the figures depend on.
-        trained_on: training images, defects included.
-        defects: among them.
-        tested_on: test images, good and bad.
+        settings: everything else that the figures depend on, in words.
+        trained_on: number of training images, with defects.
+        defects: number of defects among them.
+        tested_on: numbers of good and bad test images.
         figures: by row and scenario.
-        fit_seconds: from features to what is learned.
-        score_seconds: from features to scores, an image; the search of a memory bank is exhaustive.
-        backbone_seconds: of the network, an image, in the same process right before.
+        fit_seconds: of training, from the features on.
+        score_seconds: from features to scores, for one image; the search of a memory bank is exhaustive.
+        backbone_seconds: of the network for one image, measured in the same process right before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,8 +75,8 @@ class Cell(BaseModel):
     backbone_seconds: float
 
 
-def compute(experiment: Experiment, noise: float, method: str) -> Cell:
-    """Train a method on the dirty images and test it in both scenarios.
+def compute_cell(experiment: Experiment, noise: float, method: str) -> Cell:
+    """Train a method on the training images with noise and test it in both scenarios.
 
     Raises:
         DataError: there are not enough defects for this noise.
@@ -96,8 +105,8 @@ def compute(experiment: Experiment, noise: float, method: str) -> Cell:
     )
 
 
-def keep(folder: Path, cell: Cell) -> None:
-    """Add a finished cell to those in `folder`; it is on the disk when this returns."""
+def append_cell(folder: Path, cell: Cell) -> None:
+    """Append a finished cell to those in `folder`; it is on the disk when this returns."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("a") as stream:
         stream.write(cell.model_dump_json() + "\n")
@@ -108,7 +117,7 @@ def keep(folder: Path, cell: Cell) -> None:
 def read_cells(folder: Path) -> list[Cell]:
     """Read the finished cells in `folder`.
 
-    A last line that was cut off by a crash is passed over: that cell is computed again.
+    A last line that a crash cut off is removed: that cell is computed again.
 
     Raises:
         DataError: another line is no cell.
@@ -121,8 +130,8 @@ def read_cells(folder: Path) -> list[Cell]:
     return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
 
 
-def find(cells: Iterable[Cell], experiment: Experiment, noise: float, method: str) -> Cell | None:
-    """Find a finished cell, None if there is none.
+def find_cell(cells: Iterable[Cell], experiment: Experiment, noise: float, method: str) -> Cell | None:
+    """Return a finished cell, or None.
 
     Raises:
         UsageError: it was computed with other settings.
@@ -143,7 +152,7 @@ def find(cells: Iterable[Cell], experiment: Experiment, noise: float, method: st
 
 
 def enough_defects(experiment: Experiment, noise: float) -> bool:
-    """Tell whether the test set has defects for this noise."""
+    """Return whether the test set has enough defects for this noise."""
     return count_defects(len(experiment.train), noise) <= len(experiment.category.defects)
 
 
@@ -162,7 +171,7 @@ def _describe(experiment: Experiment, method: str) -> dict[str, str]:
 
 
 def _measure(experiment: Experiment, scores: Scores, drawn: Iterable[int]) -> Iterator[tuple[str, Figures]]:
-    """Measure in each scenario of `SCENARIOS`."""
+    """Compute the figures in each of `SCENARIOS`."""
     bad = experiment.category.bad
     maps = scores.draw_maps() if experiment.masks is not None else None
     left = np.ones(len(bad), np.bool_)

@@ -27,12 +27,12 @@ class Experiment:
 
     Attributes:
         category: names and paths.
-        train: the good training images.
-        test: the test images.
-        masks: bool `[M, crop, crop]`, None without.
-        settings: how to train; noise and method aside.
+        train: good training images.
+        test: test images.
+        masks: bool `[M, crop, crop]`; None without masks.
+        settings: how to train, without noise and method.
         backbone: the network, as the reference of times.
-        cflow: how CFLOW is run.
+        cflow: settings of CFLOW.
         described: the settings in words, see `Cell.settings`.
     """
 
@@ -52,7 +52,7 @@ class Experiment:
             DataError: there are not enough defects.
         """
         rows = draw_noise(self.category.test, self.category.defects, len(self.train), noise)
-        return self.train.join(self.test.take(rows)), rows
+        return self.train.join(self.test.select(rows)), rows
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,11 @@ _STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """Two coresets of the same dirty images, in the plane.
+    """Coresets of the same training images with noise, in the plane.
 
     Attributes:
-        points: float32 `[n, 2]` by row's name.
-        noisy: bool `[n]` by row's name: the entry was cut out of a defect.
+        points: float32 `[n, 2]`, by row.
+        noisy: bool `[n]`, by row: whether the entry shows a defect.
     """
 
     points: dict[str, NDArray[np.float32]]
@@ -59,7 +59,7 @@ class Embedding:
 
 
 def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tuple[str, Path]]:
-    """Draw what there is data for; return titles and files."""
+    """Draw the figures that there are data for; return titles and files."""
     made = []
     for old in folder.glob("figure-[3467].png"):
         old.unlink()
@@ -81,12 +81,12 @@ def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tupl
 
 
 def embed_coresets(experiment: Experiment, noise: float, rows: Iterable[tuple[str, str]]) -> Embedding:
-    """Lay coresets out in the plane by t-SNE, all in one (van der Maaten and Hinton, 2008).
+    """Embed coresets in the plane by one t-SNE (van der Maaten and Hinton, 2008).
 
     Args:
         experiment: a category.
         noise: defects in training.
-        rows: names, and the discriminator of each.
+        rows: names and discriminators.
     """
     train, drawn = experiment.add_noise(noise)
     side = round(train.features.shape[1] ** 0.5)
@@ -107,7 +107,7 @@ def embed_coresets(experiment: Experiment, noise: float, rows: Iterable[tuple[st
 
 
 def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
-    """Draw one panel a coreset, entries out of defects on top in red."""
+    """Draw one panel for each coreset, entries that show defects on top in red."""
     with mpl.rc_context(_STYLE):
         image, panels = plt.subplots(
             1, len(embedding.points), figsize=(9, 4.4), sharex=True, sharey=True, layout="constrained"
@@ -125,7 +125,7 @@ def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
 
 
 def _noisy_cells(experiment: Experiment, drawn: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
-    """Name the training patches of a defect: those under its mask; without masks, all of its image."""
+    """Return which training patches show a defect: those under its mask; without masks, all of its image."""
     cells = np.zeros((len(experiment.train) + len(drawn), side * side), np.bool_)
     for place, row in enumerate(drawn, len(experiment.train)):
         if experiment.masks is None:
@@ -178,7 +178,7 @@ def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
 
 
 def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
-    """Give each category a panel; if there are many, one panel for their average."""
+    """Return a panel for each category; if there are many, one for their average."""
     parts = [(str(name), part) for name, part in figures.groupby("category", sort=False)]
     return parts if len(parts) <= _MOST_PANELS else [(f"average of {len(parts)} categories", figures)]
 
@@ -189,7 +189,7 @@ def _subplots(n: int) -> tuple[Figure, list[Axes]]:
 
 
 def _add_legend(image: Figure, axes: Iterable[Axes]) -> None:
-    """Name every line once, over the panels; a category may lack some."""
+    """Add one legend above the panels; a category may lack some lines."""
     named: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()

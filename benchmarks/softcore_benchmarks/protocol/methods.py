@@ -1,4 +1,4 @@
-"""Methods: the rows of the paper's tables, each from the same features to patch scores."""
+"""Methods: the rows of the paper's tables, each computed from the same features."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ __all__ = [
 ]
 
 LOF_KS = (3, 4, 5, 6, 7, 8, 9)
-SWEEPS = ("lof-k-", "lof-tau-")  # methods of these names vary one setting, and are run at one noise only
+SWEEPS = ("lof-k-", "lof-tau-")  # beginnings of names of methods that vary one setting, at one noise only
 TAUS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-PADIM_STAR = "PaDiM*"  # with ResNet-18, whatever the others' backbone
+PADIM_STAR = "PaDiM*"  # always with ResNet-18
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """What a method is given of n images.
+    """Inputs of a method: n images.
 
     Attributes:
         features: float32 `[n, P, d]`, of the run's backbone.
-        resnet18: float32 `[n, P, d']`, of ResNet-18; the same array where that is the run's backbone.
+        resnet18: float32 `[n, P, d']`, of ResNet-18; the same array if that is the run's backbone.
         crops: uint8 BGR `[n, crop, crop, 3]`.
     """
 
@@ -50,14 +50,14 @@ class Images:
     resnet18: NDArray[np.float32]
     crops: NDArray[np.uint8]
 
-    def take(self, rows: NDArray[np.int64]) -> Images:
-        """Copy some of them."""
+    def select(self, rows: NDArray[np.int64]) -> Images:
+        """Return copies of some of them."""
         features = self.features[rows]
         same = self.resnet18 is self.features
         return Images(features, features if same else self.resnet18[rows], self.crops[rows])
 
     def join(self, others: Images) -> Images:
-        """Put others after these."""
+        """Return these images followed by others."""
         features = np.concatenate([self.features, others.features])
         same = self.resnet18 is self.features
         resnet18 = features if same else np.concatenate([self.resnet18, others.resnet18])
@@ -72,9 +72,9 @@ class Task:
     """Training images and how to train on them.
 
     Attributes:
-        train: the training images, defects among them.
-        settings: coreset ratio, tau, k and seed; a method overrides what makes it another one.
-        cflow: how CFLOW is run.
+        train: training images, with defects.
+        settings: coreset ratio, tau, k and seed; a method overrides those that define it.
+        cflow: settings of CFLOW.
     """
 
     train: Images
@@ -83,17 +83,17 @@ class Task:
 
     @property
     def crop(self) -> int:
-        """Pixels of a crop's side."""
+        """Side of a crop in pixels."""
         return int(self.train.crops.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """A row's answers.
+    """Scores of a row.
 
     Attributes:
-        images: float32 `[M]`, higher for a defect.
-        draw_maps: draws the anomaly maps, float32 `[M, crop, crop]`; only pixel-level figures need them.
+        images: float32 `[M]`, higher for defects.
+        draw_maps: returns the anomaly maps, float32 `[M, crop, crop]`, which only pixel-level figures need.
     """
 
     images: NDArray[np.float32]
@@ -105,12 +105,12 @@ Scorer = Callable[[Images], dict[str, Scores]]
 
 @dataclass(frozen=True)
 class Method:
-    """One training, and the rows that come of it.
+    """A training and the rows of the tables that it gives.
 
     Attributes:
         rows: names in the tables.
-        fit: learns from a task and returns what scores test images, row by row.
-        needs_cflow: whether CFLOW's own environment must be there.
+        fit: trains on a task and returns a function that scores test images, by row.
+        needs_cflow: whether it needs CFLOW's environment.
     """
 
     rows: tuple[str, ...]
@@ -119,7 +119,7 @@ class Method:
 
 
 def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
-    """Fit SoftCore, or PatchCore with discriminator `none`; rows are without soft weights, then with."""
+    """Fit SoftCore, or PatchCore with discriminator `none`; the rows are without soft weights, then with."""
     chosen = ExportSettings.model_validate(task.settings.model_dump() | settings)
     positions, dim = task.train.features.shape[1:]
     side = round(positions**0.5)
@@ -143,7 +143,7 @@ def _bank(*rows: str, **settings: object) -> Method:
 
 
 def _fit_padim(row: str, train: NDArray[np.float32], crop: int, star: bool) -> Scorer:
-    """Fit PaDiM; its image score is the highest of the smoothed map, as in the authors' code."""
+    """Fit PaDiM; its image score is the maximum of the smoothed map, as in the authors' code."""
     learned = Padim.fit(train)
 
     def score(test: Images) -> dict[str, Scores]:
@@ -171,21 +171,21 @@ def _fit_cflow(task: Task, row: str) -> Scorer:
 
 
 def _denoised(method: Method, row: str) -> Method:
-    """Put image-level denoising before a method: leave out the share tau that PaDiM* scores highest."""
+    """Precede a method by image-level denoising: leave out the share tau that PaDiM* scores highest."""
 
     def fit_rest(task: Task) -> Scorer:
-        judge = _fit_padim(PADIM_STAR, task.train.resnet18, task.crop, star=True)
-        scores = judge(task.train)[PADIM_STAR].images
+        padim = _fit_padim(PADIM_STAR, task.train.resnet18, task.crop, star=True)
+        scores = padim(task.train)[PADIM_STAR].images
         keep = len(scores) - int(task.settings.tau * len(scores))
         rest = np.sort(np.argsort(scores, kind="stable")[:keep])
-        learned = method.fit(Task(task.train.take(rest), task.settings, task.cflow))
+        learned = method.fit(Task(task.train.select(rest), task.settings, task.cflow))
         return lambda test: {row: next(iter(learned(test).values()))}
 
     return Method((row,), fit_rest, method.needs_cflow)
 
 
 def _draw_maps(patches: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
-    """Draw anomaly maps `[M, crop, crop]` of patch scores `[M, P]`."""
+    """Return the anomaly maps `[M, crop, crop]` of patch scores `[M, P]`."""
     side = round(patches.shape[1] ** 0.5)
     return np.stack([draw_map(image.reshape(side, side), crop) for image in patches])
 

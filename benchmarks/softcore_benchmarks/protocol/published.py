@@ -1,4 +1,4 @@
-"""Published: the paper's own figures on MVTec AD, to stand beside ours.
+"""Published: the paper's own figures on MVTec AD, for comparison.
 
 Jiang et al., "SoftPatch: Unsupervised Anomaly Detection with Noisy Data" (NeurIPS 2022), Wide ResNet-50,
 noise 0.1. None where the paper has none.
@@ -43,4 +43,4 @@ SCREW: dict[str, tuple[float | None, float | None]] = {
     "SoftCore-gaussian": (0.475, None),
     "SoftCore-lof": (0.960, 0.923),
 }
-SCREW_IMAGES = (320, 41, 119)  # training, good and bad test images: it is that screw
+SCREW_IMAGES = (320, 41, 119)  # training, good and bad test images of that screw

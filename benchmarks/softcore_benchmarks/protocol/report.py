@@ -25,9 +25,9 @@ def write_report(
     """Write `RESULTS.md` and `results/*.csv`, in place of earlier ones; return the Markdown file.
 
     Args:
-        folder: where to.
-        heading: the paragraphs before the tables.
-        figures: all of them, for `results/figures.csv`.
+        folder: the output folder.
+        heading: paragraphs before the tables.
+        figures: all figures, for `results/figures.csv`.
         tables: in order.
         images: titles and files under `folder`.
     """
@@ -55,7 +55,7 @@ def _to_markdown(frame: pd.DataFrame) -> str:
 
 
 def _show(value: float, column: str) -> str:
-    """Three decimals as in the paper; signed where it is a difference; times with three digits."""
+    """Format three decimals as in the paper, with a sign if it is a difference; times with three digits."""
     if pd.isna(value):
         return "-" if column.endswith("paper") else _NOT_RUN
     if ", ms" in column or ", s" in column or "/" in column:

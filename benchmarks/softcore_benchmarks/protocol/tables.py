@@ -52,7 +52,7 @@ class Table:
 
 
 def list_figures(cells: Iterable[Cell]) -> pd.DataFrame:
-    """Lay all cells out, one line a category, noise, row and scenario."""
+    """Return all figures, one line for each category, noise, row and scenario."""
     lines = [
         {
             "category": cell.category,
@@ -76,7 +76,7 @@ def list_figures(cells: Iterable[Cell]) -> pd.DataFrame:
 
 
 def list_tables(cells: list[Cell], noise: float) -> list[Table]:
-    """Make the paper's tables at a noise, and one of all noises a category."""
+    """Return the paper's tables at a noise, and one of all noises for each category."""
     figures = list_figures(cells)
     categories = list(dict.fromkeys(figures["category"]))
     at = f"noise {noise:g}"
@@ -116,7 +116,7 @@ def list_tables(cells: list[Cell], noise: float) -> list[Table]:
 def _pick(
     figures: pd.DataFrame, value: str, noise: float, scenario: str, rows: Iterable[str]
 ) -> pd.DataFrame:
-    """Lay one figure out: rows by categories."""
+    """Return one figure as a table of rows by categories."""
     wanted = figures[(figures["noise"] == noise) & (figures["scenario"] == scenario)]
     laid: pd.DataFrame = wanted.pivot_table(index="row", columns="category", values=value, dropna=False)
     columns = [name for name in dict.fromkeys(figures["category"]) if name in laid]
@@ -203,7 +203,7 @@ def _denoising(figures: pd.DataFrame, noise: float, value: str, number: str, tit
 
 
 def _times(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
-    """Say how long training and inference take; as multiples of the network's time too, for busy machines."""
+    """Return the times of training and inference, also as multiples of the network's, for busy machines."""
     lines = []
     wanted = figures[(figures["noise"] == noise) & ~figures["method"].str.startswith(SWEEPS)]
     for method in METHODS:
@@ -238,7 +238,7 @@ def _by_noise(figures: pd.DataFrame, category: str, scenario: str, value: str, s
 
 
 def _beside_the_paper(cells: list[Cell], figures: pd.DataFrame) -> list[Table]:
-    """Put the paper's own figures beside ours, where the data are MVTec AD's."""
+    """Return tables with the paper's figures beside ours, if the data are MVTec AD's."""
     tables = []
     if set(figures["category"]) >= published.MVTEC_AD:
         ours = figures[figures["category"].isin(published.MVTEC_AD) & (figures["noise"] == published.NOISE)]

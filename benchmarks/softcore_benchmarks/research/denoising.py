@@ -1,4 +1,4 @@
-"""What was tried to find defective training images without being told how many there are.
+"""Denoising: the rules that were tried to find defective training images without knowing their number.
 
     python -m softcore_benchmarks.research.denoising --data DATASETS --weights resnet18.pth --out benchmarks
 
@@ -39,27 +39,27 @@ _ANEW = 0.1  # the noise at which the sandbox is compared with a coreset drawn a
 
 @dataclass(frozen=True)
 class Plan:
-    """How a data set is used.
+    """Use of a data set.
 
     Attributes:
         ratio: of the coreset.
-        max_images: training images at most; all, if None.
-        noises: at which all rules are tried, where there are defects enough.
+        max_images: most training images; None takes all.
+        noises: noises at which all rules are tried, if there are enough defects.
         once: those of them with one draw, since more would take long or hardly differ.
-        judged: noises at which the images are only judged.
+        estimated: noises at which only the contamination is estimated.
     """
 
     ratio: float = 0.1
     max_images: int | None = None
     noises: tuple[float, ...] = (0.0, 0.1)
     once: tuple[float, ...] = (0.0,)
-    judged: tuple[float, ...] = ()
+    estimated: tuple[float, ...] = ()
 
 
 _MANY = Plan(noises=(0.0, 0.1, 0.4), once=(0.0, 0.4))
 PLANS: dict[str, Plan] = {
-    "pill": Plan(noises=(0.0, 0.1, 0.4), judged=(0.2,)),
-    # Half of its defects don't suffice for a noise of 0.4.
+    "pill": Plan(noises=(0.0, 0.1, 0.4), estimated=(0.2,)),
+    # Half of its defects isn't enough for a noise of 0.4.
     "magnetic_tile": Plan(ratio=0.02, max_images=300, noises=(0.0, 0.1, 0.3), once=(0.0, 0.3)),
     "screw": Plan(ratio=0.02),
     **dict.fromkeys(DRAWN, _MANY),
@@ -76,7 +76,7 @@ class _Task:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, try every rule, and write the report."""
+    """Try every rule and write the report; return the exit code."""
     return run(_parser(), _work, arguments)
 
 
@@ -130,7 +130,7 @@ def _find_categories(options: argparse.Namespace, work: Path) -> list[Category]:
 
 def _list_tasks(category: Category, seeds: int) -> Iterator[_Task]:
     plan = PLANS.get(category.name, Plan())
-    for noise in sorted({*plan.noises, *plan.judged}):
+    for noise in sorted({*plan.noises, *plan.estimated}):
         if not enough_defects(category, noise):
             print(f"{category.name}: not enough defects for noise {noise:g}", file=sys.stderr)
             continue
@@ -140,7 +140,7 @@ def _list_tasks(category: Category, seeds: int) -> Iterator[_Task]:
 
 
 def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
-    """Name row, measure and value of everything that is measured in a sandbox."""
+    """Yield row, measure and value of everything that is measured in a sandbox."""
     estimate = box.estimate()
     suspect = estimate.images > 1
     if box.injected.any():

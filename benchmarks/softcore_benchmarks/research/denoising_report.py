@@ -1,4 +1,4 @@
-"""Denoising report: DENOISING.md and results/denoising.csv out of what was measured."""
+"""Denoising report: DENOISING.md and results/denoising.csv."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
     """Write `DENOISING.md` and `results/denoising.csv`; return the Markdown file.
 
     Args:
-        folder: where to.
-        found: everything measured: columns data, noise, half, seed, row, measure and value.
-        described: a line of Markdown on each data set.
+        folder: the output folder.
+        found: all values, with columns data, noise, half, seed, row, measure and value.
+        described: a line of Markdown for each data set.
     """
     found.to_csv(make_results_folder(folder) / "denoising.csv", index=False, float_format="%.6g")
     accuracy = found[found["measure"].isin(AUROCS)]
@@ -110,7 +110,7 @@ def _list_slow() -> str:
 
 
 def _tabulate(screened: pd.DataFrame) -> pd.DataFrame:
-    """Table the attempts: a row each, a column for each data set and noise."""
+    """Return a row for each attempt, a column for each data set and noise."""
     rows = {}
     for attempt in ATTEMPTS:
         mine = screened[screened["row"] == attempt.name]
@@ -120,7 +120,7 @@ def _tabulate(screened: pd.DataFrame) -> pd.DataFrame:
 
 
 def _explain(screened: pd.DataFrame) -> pd.DataFrame:
-    """Say of each attempt what it is, and how far it is from the default."""
+    """Return the description of each attempt and its difference from the default."""
     keys = [*_CELL, "seed", "measure"]
     default = screened[screened["row"] == DEFAULT].set_index(keys)["value"]
     rows = []
@@ -137,7 +137,7 @@ def _explain(screened: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compare_with_default(gaps: pd.Series[float]) -> str:
-    """Say how a variant of the default did, by its differences from it in all columns."""
+    """Return a verdict on a variant of the default, by its differences from it in all columns."""
     if gaps.abs().max() < _SLIGHT:
         return "Makes no difference to speak of."
     if gaps.mean() <= -_EVEN:
@@ -146,7 +146,7 @@ def _compare_with_default(gaps: pd.Series[float]) -> str:
 
 
 def _confirm(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Table PatchCore, the default and the oracle on both halves."""
+    """Return PatchCore, the default and the oracle on both halves."""
     rows = []
     for cell in _list_cells(accuracy):
         for half in HALVES if cell[1] else HALVES[:1]:
@@ -160,7 +160,7 @@ def _confirm(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def _list_suspects(found: pd.DataFrame) -> pd.DataFrame:
-    """Table how well the default tells the training images apart."""
+    """Return how well the default separates the training images."""
     rows = []
     for cell in _list_cells(found):
         here = (found["data"] == cell[0]) & (found["noise"] == cell[1]) & ~found["measure"].isin(AUROCS)
@@ -186,7 +186,7 @@ def _list_suspects(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _compare_anew(screened: pd.DataFrame) -> pd.DataFrame:
-    """Table the sandbox beside coresets drawn anew, where both were measured."""
+    """Return the sandbox beside coresets drawn anew, where both were measured."""
     anew = screened[screened["row"] == "drawn anew"]
     rows = []
     for cell in _list_cells(anew):
@@ -212,7 +212,7 @@ def _name_cell(cell: tuple[str, float]) -> str:
 
 
 def _show(found: pd.DataFrame, cell: tuple[str, float]) -> str:
-    """Show the means of a row in a cell, overlap and no overlap."""
+    """Format the means of a row in a cell, overlap and no overlap."""
     here = found[(found["data"] == cell[0]) & (found["noise"] == cell[1])]
     if not len(here):
         return _MISSING

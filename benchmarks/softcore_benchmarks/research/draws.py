@@ -1,4 +1,4 @@
-"""Draws: the default beside PatchCore and an oracle, drawn anew for several draws of the noise.
+"""Draws: the default beside PatchCore and an oracle, for several draws of the noise.
 
     python -m softcore_benchmarks.research.draws --data DATASETS --weights resnet18.pth --out benchmarks
 
@@ -55,19 +55,19 @@ def draw(
     injected: NDArray[np.int64],
     ratio: float,
 ) -> dict[str, float]:
-    """Train on `train` and the `injected` rows of `test`; measure.
+    """Train on `train` and the `injected` rows of `test`, and measure.
 
     Args:
         train: float32 `[N, P, d]`.
         test: float32 `[M, P, d]`.
         bad: bool `[M]`.
-        injected: which test images get among the training images.
+        injected: rows of `test` that are added to the training images.
         ratio: of the coreset.
 
     Returns:
-        image AUROC of `patchcore`, `default` and `oracle`, overlap and `no overlap` (NaN, where no other
-        defects are left); `ranking`, the AUROC of
-        suspicion; `flagged` bad and `overkill` (good) as shares; `estimate`, `low`, `high`, `truth`.
+        image AUROC of `patchcore`, `default` and `oracle`, overlap and `no overlap` (NaN if no other defects
+        are left); `ranking`, the AUROC of suspicion; `flagged` bad and `overkill` (good) as shares;
+        `estimate`, `low`, `high`, `truth`.
     """
     features = np.concatenate([train, test[injected]])
     dirty = np.arange(len(features)) >= len(train)

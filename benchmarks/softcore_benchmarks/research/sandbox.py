@@ -1,8 +1,8 @@
-"""Sandbox: one coreset of all training patches, from which any rule can leave entries out at once.
+"""Sandbox: one coreset of all training patches, in which the entries that a rule leaves out are masked.
 
-A coreset is drawn from all patches of dirty training images, and for each test patch its nearest
-`NEIGHBOURS` entries are remembered. What a rule leaves out is then masked, instead of drawing anew. Features
-are projected to 128 dimensions. What takes long is kept in a folder.
+A coreset is drawn from all patches of training images with noise, and the nearest `NEIGHBOURS` entries of
+each test patch are stored. Entries that a rule leaves out are masked, instead of drawing a coreset anew.
+Features are projected to 128 dimensions. Results that take long are cached in a folder.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from softcore_benchmarks.protocol.noise import count_defects, draw_noise
 __all__ = ["HALVES", "NEIGHBOURS", "DataSet", "Sandbox", "enough_defects", "load_dataset"]
 
 HALVES = ("tune", "confirm")  # of the defects: the even and the odd ones by path
-NEIGHBOURS = 24  # entries remembered for a test patch
-_BEYOND = 1.02  # where all of them are left out: the distance to the last, and a little more
+NEIGHBOURS = 24  # entries stored for a test patch
+_BEYOND = 1.02  # times the distance to the last of them, where all are left out
 _CPU = torch.device("cpu")
 _LOF_K = 6  # as `ExportSettings` has it
 
@@ -46,10 +46,10 @@ class DataSet:
     """A category's projected features.
 
     Attributes:
-        name: the category's.
+        name: of the category.
         train: float32 `[N, P, d]`, good images, d <= 128.
         test: float32 `[M, P, d]`.
-        bad: which test images show a defect, bool `[M]`.
+        bad: whether each test image shows a defect, bool `[M]`.
         paths: of the test images, `[M]`, sorted.
         ratio: entries of the coreset as a share of all training patches.
     """
@@ -62,12 +62,12 @@ class DataSet:
     ratio: float
 
     def list_defects(self, half: str) -> NDArray[np.int64]:
-        """Name the test images of one of `HALVES` of the defects, int64 `[k]`."""
+        """Return the rows of the test images in one of `HALVES` of the defects, int64 `[k]`."""
         return np.flatnonzero(self.bad)[HALVES.index(half) :: len(HALVES)]
 
 
 def load_dataset(category: Category, network: Network, folder: Path, ratio: float) -> DataSet:
-    """Load the features of a category, or compute them, and project them."""
+    """Load or compute the features of a category and project them."""
     found = load_features(category, network, folder / "features")
     dim = found.train.shape[2]
     axes = draw_axes(dim, np.random.default_rng(0))
@@ -78,18 +78,18 @@ def load_dataset(category: Category, network: Network, folder: Path, ratio: floa
 
 
 def enough_defects(category: Category, noise: float) -> bool:
-    """Tell whether each of `HALVES` of a category's defects is enough for this noise."""
+    """Return whether each of `HALVES` of a category's defects is enough for this noise."""
     return count_defects(len(category.train), noise) <= len(category.defects) // len(HALVES)
 
 
 class Sandbox:
-    """Dirty training images, and what a rule on them does to the scores of the test images.
+    """Training images with noise, and the test images' scores under a rule.
 
     Attributes:
         data: the data set.
-        features: float32 `[N, P, d]`: its good training images, then the injected defects.
-        injected: which are those, bool `[N]`.
-        drawn: which test images they are, int64 `[k]`.
+        features: float32 `[N, P, d]`, of its good training images, then of the injected defects.
+        injected: whether each is an injected defect, bool `[N]`.
+        drawn: rows of the injected test images, int64 `[k]`.
     """
 
     def __init__(self, data: DataSet, noise: float, half: str, seed: int, folder: Path) -> None:
@@ -105,7 +105,7 @@ class Sandbox:
 
     @property
     def size(self) -> int:
-        """Entries that a coreset should have."""
+        """Number of entries of a coreset."""
         patches = self.features.shape[0] * self.features.shape[1]
         wanted: int = round(self.data.ratio * patches)
         return max(1, wanted)
@@ -119,7 +119,7 @@ class Sandbox:
             with hide_bars():
                 return {"entries": draw_coreset(self.features, everything, self.size, 0, _CPU)}
 
-        return np.asarray(self._keep("coreset", draw)["entries"], np.int64)
+        return np.asarray(self._load_or_compute("coreset", draw)["entries"], np.int64)
 
     @cached_property
     def lists(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -138,11 +138,11 @@ class Sandbox:
                 chosen[row] = which.numpy()
             return {"distances": distances, "chosen": chosen}
 
-        kept = self._keep("lists", find)
+        kept = self._load_or_compute("lists", find)
         return np.asarray(kept["distances"], np.float32), np.asarray(kept["chosen"], np.int64)
 
     @cached_property
-    def lonely(self) -> NDArray[np.float32]:
+    def isolation(self) -> NDArray[np.float32]:
         """The distance of each training patch to the nearest entry out of another image, `[N, P]`."""
 
         def measure() -> Arrays:
@@ -156,7 +156,7 @@ class Sandbox:
                 lengths[row] = (apart + x.square().sum(dim=1)).clamp(min=0).sqrt().numpy()
             return {"lonely": lengths}
 
-        return np.asarray(self._keep("lonely", measure)["lonely"], np.float32)
+        return np.asarray(self._load_or_compute("lonely", measure)["lonely"], np.float32)
 
     def factors(self, discriminator: str) -> NDArray[np.float64]:
         """The paper's outlier factors, float64 `[N, P]`."""
@@ -165,10 +165,10 @@ class Sandbox:
             with hide_bars():
                 return {"factors": outlier_factors(self.features, discriminator, _LOF_K, _CPU)}
 
-        return np.asarray(self._keep(discriminator, compute)["factors"], np.float64)
+        return np.asarray(self._load_or_compute(discriminator, compute)["factors"], np.float64)
 
     def estimate(self, rule: EstimateParameters | None = None) -> ContaminationEstimate:
-        """Judge the training images by `rule`, the default if there is none."""
+        """Estimate the contamination by `rule`, or by the default."""
         rule = rule or EstimateParameters()
         if rule not in self._estimates:
             # Rules with the same window differ only in what they make of the same comparison.
@@ -176,7 +176,7 @@ class Sandbox:
         return self._estimates[rule]
 
     def compare(self, rule: EstimateParameters) -> Comparison:
-        """Compare the training images as `estimate_contamination` does, or remember it."""
+        """Compare the training images as `estimate_contamination` does; the result is cached."""
         constants = (rule.window, rule.references, rule.distant_share)
 
         def compute() -> Arrays:
@@ -189,7 +189,7 @@ class Sandbox:
                 "far": compared.quantile_distances,
             }
 
-        kept = self._keep(f"compared-{_digest(_SOURCE, constants)}", compute)
+        kept = self._load_or_compute(f"compared-{_digest(_SOURCE, constants)}", compute)
         near, far = np.asarray(kept["near"], np.float32), np.asarray(kept["far"], np.float32)
         return Comparison(near, np.asarray(kept["who"], np.int32), far)
 
@@ -199,8 +199,8 @@ class Sandbox:
         """Score the test images, float32 `[M]`.
 
         Args:
-            kept: which training patches stay, bool `[N, P]`; all, if None.
-            weights: of the training patches, float32 `[N, P]`; 1, if None.
+            kept: which training patches stay, bool `[N, P]`; None keeps all.
+            weights: of the training patches, float32 `[N, P]`; None is 1.
         """
         distances, entries = self.lists
         lengths, nearest = distances[:, :, 0], entries[:, :, 0]
@@ -225,10 +225,10 @@ class Sandbox:
             distances = ExhaustiveSearch(bank).nearest(self.data.test.reshape(-1, dim))[1]
             return {"scores": distances.reshape(len(self.data.test), -1).max(axis=1)}
 
-        return np.asarray(self._keep(f"anew-{_digest(kept)}", compute)["scores"], np.float32)
+        return np.asarray(self._load_or_compute(f"anew-{_digest(kept)}", compute)["scores"], np.float32)
 
     def measure(self, scores: NDArray[np.float32]) -> tuple[float, float]:
-        """Image AUROC with the injected defects in the test set, and without."""
+        """Return the image AUROC with the injected defects in the test set, and without."""
         bad, left = self.data.bad, np.ones(len(scores), np.bool_)
         left[self.drawn] = False
         good = scores[~bad]
@@ -236,11 +236,11 @@ class Sandbox:
 
     def _bank(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         bank = torch.from_numpy(self.features.reshape(-1, self.features.shape[2])[self.entries])
-        middle = bank.mean(dim=0)  # what all have in common would only cost digits
+        middle = bank.mean(dim=0)  # a common offset would only cost digits
         bank = bank - middle
         return bank, bank.square().sum(dim=1), middle
 
-    def _keep(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
+    def _load_or_compute(self, what: str, compute: Callable[[], Arrays]) -> Arrays:
         path = self._folder / f"{self._key}-{what}.npz"
         if not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -252,7 +252,7 @@ class Sandbox:
             return dict(found)
 
 
-# What is remembered holds as long as the comparison is the same.
+# Cached comparisons are valid as long as their code is the same.
 _SOURCE = inspect.getsource(comparison) + inspect.getsource(draw_axes)
 
 

@@ -58,7 +58,7 @@ def _leave_out_outliers(box: Sandbox, discriminator: str, weighted: bool) -> NDA
 
 
 def _weigh_alone(box: Sandbox, power: float) -> NDArray[np.float32]:
-    ratios = box.lonely / np.median(box.lonely)
+    ratios = box.isolation / np.median(box.isolation)
     return box.score(weights=np.asarray(ratios**power, np.float32))
 
 
@@ -72,15 +72,15 @@ def _second_image(box: Sandbox) -> NDArray[np.float32]:
 
 
 def _leave_out_share(box: Sandbox, share: float) -> NDArray[np.float32]:
-    lengths = _of_images(box.lonely)
+    lengths = _of_images(box.isolation)
     return box.score(_whole(box, lengths > np.quantile(lengths, 1 - share)))
 
 
 def _cut_robustly(box: Sandbox) -> NDArray[np.float32]:
-    logarithms = np.log(np.maximum(_of_images(box.lonely), np.finfo(np.float32).tiny))
+    logarithms = np.log(np.maximum(_of_images(box.isolation), np.finfo(np.float32).tiny))
     below = np.median(logarithms) - logarithms
     spread = _TO_DEVIATION * np.median(below[below > 0])
-    return box.score(_gated(box.lonely, -below > ROBUST_CUT * spread))
+    return box.score(_gated(box.isolation, -below > ROBUST_CUT * spread))
 
 
 def _leave_out_untypical(box: Sandbox) -> NDArray[np.float32]:
@@ -96,7 +96,7 @@ def _leave_out_untypical(box: Sandbox) -> NDArray[np.float32]:
 
 
 def _leave_out_patches(box: Sandbox, quantile: float) -> NDArray[np.float32]:
-    return box.score(box.lonely <= np.quantile(box.lonely, quantile))
+    return box.score(box.isolation <= np.quantile(box.isolation, quantile))
 
 
 def _leave_out_whole(box: Sandbox) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from softcore_benchmarks.baselines.cflow import Cflow, CflowError, Environment
-from softcore_benchmarks.protocol.cells import compute
+from softcore_benchmarks.protocol.cells import compute_cell
 from softcore_benchmarks.protocol.experiments import Experiment
 
 from ..conftest import ANOMALIB
@@ -59,7 +59,7 @@ def test_training_changes_the_flows_and_is_repeatable(experiment: Experiment, tm
 
 @installed
 def test_it_makes_a_cell(experiment: Experiment) -> None:
-    cell = compute(experiment, 0.1, "padim-star-denoised-cflow")
+    cell = compute_cell(experiment, 0.1, "padim-star-denoised-cflow")
     figures = cell.figures["PaDiM*-denoised CFLOW"]["overlap"]
     assert figures.image_auroc is not None
     assert figures.pixel_auroc is not None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 from softcore_benchmarks.protocol import cells
-from softcore_benchmarks.protocol.cells import compute
+from softcore_benchmarks.protocol.cells import compute_cell
 from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.methods import METHODS, Task
 from softcore_runtime.errors import DataError, UsageError
@@ -28,7 +28,7 @@ def test_defects_come_after_the_good_images(experiment: Experiment) -> None:
 
 
 def test_both_scenarios_are_tested_with_one_training(experiment: Experiment) -> None:
-    cell = compute(experiment, NOISE, "softcore-lof")
+    cell = compute_cell(experiment, NOISE, "softcore-lof")
     assert (cell.trained_on, cell.defects, cell.tested_on) == (TRAIN + 3, 3, (GOOD, BAD))
     assert set(cell.figures) == {"SoftCore-lof, no weights", "SoftCore-lof"}
     train, drawn = experiment.add_noise(NOISE)
@@ -48,12 +48,14 @@ def test_both_scenarios_are_tested_with_one_training(experiment: Experiment) -> 
 
 
 def test_without_noise_both_scenarios_are_one(experiment: Experiment) -> None:
-    figures = compute(experiment, 0, "patchcore").figures["PatchCore"]
+    figures = compute_cell(experiment, 0, "patchcore").figures["PatchCore"]
     assert figures["overlap"] == figures["no overlap"]
 
 
 def test_without_masks_there_are_no_pixel_figures(experiment: Experiment) -> None:
-    figures = compute(replace(experiment, masks=None), NOISE, "patchcore").figures["PatchCore"]["overlap"]
+    figures = compute_cell(replace(experiment, masks=None), NOISE, "patchcore").figures["PatchCore"][
+        "overlap"
+    ]
     assert figures.image_auroc is not None
     assert figures.pixel_auroc is None
     assert figures.aupro is None
@@ -62,45 +64,45 @@ def test_without_masks_there_are_no_pixel_figures(experiment: Experiment) -> Non
 def test_with_all_defects_in_training_nothing_is_left_without_overlap(experiment: Experiment) -> None:
     noise = BAD / TRAIN
     assert cells.enough_defects(experiment, noise)
-    figures = compute(experiment, noise, "patchcore").figures["PatchCore"]
+    figures = compute_cell(experiment, noise, "patchcore").figures["PatchCore"]
     assert figures["no overlap"].image_auroc is None
     assert figures["overlap"].image_auroc is not None
     assert not cells.enough_defects(experiment, 0.5)
     with pytest.raises(DataError, match="not enough defects: 7 wanted, 6 there"):
-        compute(experiment, 0.5, "patchcore")
+        compute_cell(experiment, 0.5, "patchcore")
 
 
 def test_a_cell_is_kept_and_found(experiment: Experiment, tmp_path: Path) -> None:
-    cell = compute(experiment, NOISE, "patchcore")
+    cell = compute_cell(experiment, NOISE, "patchcore")
     assert cells.read_cells(tmp_path) == []
-    cells.keep(tmp_path / "results", cell)
-    cells.keep(tmp_path / "results", cell.model_copy(update={"noise": 0.4}))
+    cells.append_cell(tmp_path / "results", cell)
+    cells.append_cell(tmp_path / "results", cell.model_copy(update={"noise": 0.4}))
     kept = cells.read_cells(tmp_path / "results")
     assert len(kept) == 2
-    assert cells.find(kept, experiment, NOISE, "patchcore") == cell
-    assert cells.find(kept, experiment, 0.1, "patchcore") is None
-    assert cells.find(kept, experiment, NOISE, "padim") is None
+    assert cells.find_cell(kept, experiment, NOISE, "patchcore") == cell
+    assert cells.find_cell(kept, experiment, 0.1, "patchcore") is None
+    assert cells.find_cell(kept, experiment, NOISE, "padim") is None
 
 
 def test_a_cell_of_other_settings_is_never_taken_for_ours(experiment: Experiment) -> None:
-    kept = [compute(experiment, NOISE, "patchcore")]
+    kept = [compute_cell(experiment, NOISE, "patchcore")]
     other = replace(experiment, described={"backbone": "another"})
     with pytest.raises(UsageError, match="computed with backbone random, now it is another; choose another"):
-        cells.find(kept, other, NOISE, "patchcore")
+        cells.find_cell(kept, other, NOISE, "patchcore")
 
 
 def test_a_line_cut_off_by_a_crash_is_passed_over(experiment: Experiment, tmp_path: Path) -> None:
-    cell = compute(experiment, NOISE, "patchcore")
-    cells.keep(tmp_path, cell)
+    cell = compute_cell(experiment, NOISE, "patchcore")
+    cells.append_cell(tmp_path, cell)
     with (tmp_path / cells.FILE).open("a") as stream:
         stream.write(cell.model_dump_json()[:100])
     assert cells.read_cells(tmp_path) == [cell]
-    cells.keep(tmp_path, cell)
+    cells.append_cell(tmp_path, cell)
     assert cells.read_cells(tmp_path) == [cell, cell]
 
 
 def test_a_damaged_line_is_named(experiment: Experiment, tmp_path: Path) -> None:
-    cells.keep(tmp_path, compute(experiment, NOISE, "patchcore"))
+    cells.append_cell(tmp_path, compute_cell(experiment, NOISE, "patchcore"))
     with (tmp_path / cells.FILE).open("a") as stream:
         stream.write("{}\n")
     with pytest.raises(DataError, match=r"cells\.jsonl, line 2: not a cell"):

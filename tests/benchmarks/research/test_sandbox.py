@@ -80,7 +80,7 @@ def test_lonely_patches_are_measured_to_other_images(box: Sandbox) -> None:
     flat = box.features.reshape(-1, 6)
     apart = cdist(flat, flat[box.entries])
     apart[np.arange(240)[:, None] // 16 == box.entries // 16] = np.inf
-    assert_allclose(box.lonely, apart.min(axis=1).reshape(15, 16), rtol=1e-4, atol=2e-3)
+    assert_allclose(box.isolation, apart.min(axis=1).reshape(15, 16), rtol=1e-4, atol=2e-3)
 
 
 def test_factors_and_judgements_are_the_real_ones(box: Sandbox) -> None:
