@@ -9,8 +9,8 @@ from typing import Any
 from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 from softcore_edge_app.configuration.options import Configuration
-from softcore_edge_app.health.compression_watch import CompressionWatch
-from softcore_edge_app.health.drift import Drift, Reference, find_references
+from softcore_edge_app.health.compression_monitor import CompressionMonitor
+from softcore_edge_app.health.drift_monitor import DriftMonitor, Reference, find_references
 from softcore_edge_app.health.systemd import Watchdog
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.pipeline.assembly import is_live
@@ -41,11 +41,11 @@ class Connections:
         self.archive = Archive(configuration.archive) if configuration.archive else None
         if self.archive:
             self._keep(station, self.archive)
-        drift = Drift(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
+        drift = DriftMonitor(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
         if configuration.http or configuration.mqtt or is_live(station):  # a folder is no line
             station.add_listener(drift.add)
             station.add_alarms(drift.list_alarms)
-        compression = CompressionWatch(lambda camera, bundle: _find_traces(station, camera, bundle))
+        compression = CompressionMonitor(lambda camera, bundle: _find_traces(station, camera, bundle))
         station.add_listener(compression.add)
         station.add_alarms(compression.list_alarms)
         if configuration.mqtt:

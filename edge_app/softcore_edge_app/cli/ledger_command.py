@@ -12,9 +12,9 @@ from softcore_runtime import Decision, LedgerError
 from softcore_runtime.cli.command_line import Parser
 
 from softcore_edge_app.ledger.ledger import Verification, verify_ledger
-from softcore_edge_app.queries.export import Choice, export_ledger
+from softcore_edge_app.queries.export import ExportSelection, export_ledger
 from softcore_edge_app.queries.labels import export_labels
-from softcore_edge_app.queries.stats import describe_ledger
+from softcore_edge_app.queries.stats import summarise_ledger
 
 __all__ = ["add_command"]
 
@@ -138,12 +138,12 @@ def _verify_only(options: argparse.Namespace) -> int:
 
 def _sum_up(options: argparse.Namespace) -> None:
     _verify_and_warn(options)
-    print("\n".join(describe_ledger(options.ledger)))
+    print("\n".join(summarise_ledger(options.ledger)))
 
 
 def _export(options: argparse.Namespace) -> None:
     found = _verify_and_warn(options)
-    choice = Choice(options.since, options.until, options.decision, options.notes)
+    choice = ExportSelection(options.since, options.until, options.decision, options.notes)
     count = export_ledger(options.ledger, options.out, choice, raw=options.raw)
     total = f"{found.notes} notes" if options.notes else f"{found.rows} rows"
     print(f"{count} of {total} in {options.out}", file=sys.stderr)

@@ -63,7 +63,7 @@ class ControlChart:
             threshold = self.thresholds[pace]
             self.raised[pace] = abs(z) > (threshold * _CALM if self.raised[pace] else threshold)
 
-    def tell_change(self, pace: Pace) -> float:
+    def get_change(self, pace: Pace) -> float:
         """Say by what share of the baseline the values have changed: 0.12 is 12 % more.
 
         The clipped average proves a change and understates a large one, so what the plain average has beyond
@@ -104,7 +104,7 @@ class ShareChart:
             threshold = self.thresholds[pace]
             self.raised[pace] = z > (threshold * _CALM if self.raised[pace] else threshold)
 
-    def tell_share(self, pace: Pace) -> float:
+    def get_share(self, pace: Pace) -> float:
         """Say what share of the latest parts it is: 0.12 is 12 %."""
         return self._averages[pace]
 

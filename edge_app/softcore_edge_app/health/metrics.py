@@ -25,7 +25,7 @@ from typing import Protocol
 from softcore_runtime import Bound, Decision
 from softcore_runtime.missing_library import explain_import
 
-from softcore_edge_app.health.drift import Drift
+from softcore_edge_app.health.drift_monitor import DriftMonitor
 from softcore_edge_app.pipeline.controls import Controls, Status
 from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.queries.invalid_kinds import find_kind
@@ -46,7 +46,7 @@ try:
 except ImportError as error:
     raise explain_import(error, "edge") from error
 
-__all__ = ["Archived", "Metrics"]
+__all__ = ["ArchiveStatus", "Metrics"]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SHARES = (
@@ -69,7 +69,7 @@ _SHARES = (
 )  # of the threshold
 
 
-class Archived(Protocol):
+class ArchiveStatus(Protocol):
     """What an archive tells of itself: images kept and dropped, and why none can be kept just now."""
 
     @property
@@ -93,7 +93,7 @@ class Metrics:
     """
 
     def __init__(
-        self, controls: Controls, drift: Drift | None = None, archive: Archived | None = None
+        self, controls: Controls, drift: DriftMonitor | None = None, archive: ArchiveStatus | None = None
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series to every counter, of no use here
         self._registry = registry = CollectorRegistry()
@@ -136,7 +136,7 @@ class Metrics:
 class _LineCollector(Collector):
     """What is asked for when Prometheus asks."""
 
-    def __init__(self, controls: Controls, drift: Drift | None, archive: Archived | None) -> None:
+    def __init__(self, controls: Controls, drift: DriftMonitor | None, archive: ArchiveStatus | None) -> None:
         self._controls = controls
         self._drift = drift
         self._archive = archive
@@ -195,7 +195,7 @@ def _collect_outputs(status: Status) -> Iterator[Metric]:
     yield from (up, backlog, delivered, failures)
 
 
-def _collect_drift(drift: Drift) -> Iterator[Metric]:
+def _collect_drift(drift: DriftMonitor) -> Iterator[Metric]:
     labels = ("camera", "category", "quantity", "pace")
     change = GaugeMetricFamily(
         "softcore_drift_change", "Of good parts, as a share: 0.1 is 10 % up.", labels=labels
@@ -208,7 +208,7 @@ def _collect_drift(drift: Drift) -> Iterator[Metric]:
     yield from (change, alarm)
 
 
-def _collect_archive(archive: Archived) -> Iterator[Metric]:
+def _collect_archive(archive: ArchiveStatus) -> Iterator[Metric]:
     yield CounterMetricFamily("softcore_archive_kept", "Parts whose image was kept.", value=archive.kept)
     yield CounterMetricFamily("softcore_archive_dropped", "Parts whose image was not.", value=archive.dropped)
     yield _gauge("archive_up", "Whether images can be kept.", archive.fault is None)

@@ -22,7 +22,7 @@ from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.queries.formulas import defuse_formula
 
-__all__ = ["Choice", "export_ledger"]
+__all__ = ["ExportSelection", "export_ledger"]
 
 _BATCH = 10_000  # rows in memory at a time
 _INTS = ("number", "row", "corrects")
@@ -31,7 +31,7 @@ _FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 
 
 @dataclass(frozen=True)
-class Choice:
+class ExportSelection:
     """Which rows: decided from `since` on and before `until` (ns of UTC since 1970), of one decision.
 
     Or which `notes`, which have no decision. Rows that were corrected are left out where a decision is asked
@@ -65,7 +65,7 @@ class Choice:
             yield from connection.execute(f"{select} {where} ORDER BY number", values)
 
 
-def export_ledger(path: Path, out: Path, choice: Choice, *, raw: bool = False) -> int:
+def export_ledger(path: Path, out: Path, choice: ExportSelection, *, raw: bool = False) -> int:
     """Write a ledger's rows or notes to `out`, as its suffix says, and return how many.
 
     CSV has the numbers in full precision, times in nanoseconds, and an empty field for None; Parquet has

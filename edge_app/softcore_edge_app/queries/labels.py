@@ -12,22 +12,22 @@ from softcore_runtime.atomic_file import write_atomically
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.row import Entry, Row
 from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR, Kept, read_sidecar
-from softcore_edge_app.queries.excerpt import PARTS, Part
+from softcore_edge_app.queries.parts import PARTS, Part
 
-__all__ = ["Labels", "export_labels"]
+__all__ = ["LabelExport", "export_labels"]
 
 _MARKS = ("good", "bad")
 
 
 @dataclass(frozen=True)
-class Labels:
+class LabelExport:
     """What was exported: how many images of each mark, and of which parts there was none, and why."""
 
     counts: dict[str, int]
     missing: list[str]
 
 
-def export_labels(path: Path, archive: Path, out: Path, category: str | None = None) -> Labels:
+def export_labels(path: Path, archive: Path, out: Path, category: str | None = None) -> LabelExport:
     """Copy the images of marked parts to `out`/good and `out`/bad.
 
     An image counts only if its sidecar says what the ledger does, and has its hash.
@@ -70,7 +70,7 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
         raise UsageError(
             f"--archive {archive}: has an image of none of the {len(parts)} marked parts ({missing[0]})"
         )
-    return Labels(counts, missing)
+    return LabelExport(counts, missing)
 
 
 def _read_marked(path: Path) -> list[Part]:

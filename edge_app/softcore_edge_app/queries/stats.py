@@ -13,12 +13,12 @@ from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.verdict import printable
 
-__all__ = ["describe_ledger"]
+__all__ = ["summarise_ledger"]
 
 _REASONS = 10  # the most frequent ones; the rest is in the export
 
 
-def describe_ledger(path: Path) -> list[str]:
+def summarise_ledger(path: Path) -> list[str]:
     """Sum up a ledger: counts and rates, by category too, why frames were INVALID, latencies, and times.
 
     Rows that were corrected aren't counted.

@@ -17,7 +17,7 @@ from softcore_edge_app.outputs.archive_record import (
     list_kept,
     read_sidecar,
 )
-from softcore_edge_app.queries.export import Choice
+from softcore_edge_app.queries.export import ExportSelection
 
 __all__ = ["Recorded", "read_archive", "read_ledger"]
 
@@ -71,7 +71,7 @@ def read_ledger(path: Path, archive: Path) -> tuple[list[Recorded], int]:
         raise LedgerError(f"{path}: {fault}; nothing was replayed")
     archived = {record.entry.trigger: record for record in read_archive(archive) if record.entry}
     found, alone = [], 0
-    for values in Choice(corrected=False).read(path):
+    for values in ExportSelection(corrected=False).read(path):
         entry = Row.read(values).entry
         record = archived.get(entry.trigger)
         if record is None:

@@ -13,7 +13,7 @@ from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.ledger.note import Kind, Note
 from softcore_edge_app.pipeline.controls import OperatorControls
-from softcore_edge_app.queries.excerpt import Filter, Part, read_notes, read_parts
+from softcore_edge_app.queries.parts import Part, PartFilter, read_notes, read_parts
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
@@ -108,7 +108,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
         marked: Literal["good", "bad", "any"] | None = None,
     ) -> Response:
         """The ledger's parts, the newest first: of a time, a decision, a score, a mark."""
-        wanted = Filter(
+        wanted = PartFilter(
             since=to_nanoseconds(since),
             until=to_nanoseconds(until),
             decision=decision and str(decision),
@@ -118,7 +118,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
             max_share=max_share,
             marked=marked,
         )
-        found = await queries.run(partial(read_parts, wanted=wanted, limit=limit, before=before))
+        found = await queries.run(partial(read_parts, wanted=wanted, count=limit, before=before))
         queries.remember(found.parts)
         return Answer({"rows": [describe(part) for part in found.parts], "next": found.following})
 
@@ -134,7 +134,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     @views.get("/notes", response_model=NoteList)
     async def list_notes(limit: _Limit = 50, before: _Before = None) -> Response:
         """What was changed in the line, and which parts a person called good or bad; the newest first."""
-        notes, following = await queries.run(partial(read_notes, limit=limit, before=before))
+        notes, following = await queries.run(partial(read_notes, count=limit, before=before))
         return Answer({"notes": [describe_note(note) for note in notes], "next": following})
 
     return views

@@ -17,7 +17,7 @@ from fastapi import HTTPException
 from softcore_runtime import LedgerError
 
 from softcore_edge_app.ledger.connection import connect_to_read
-from softcore_edge_app.queries.excerpt import Part, find_part
+from softcore_edge_app.queries.parts import Part, find_part
 
 __all__ = ["NO_LEDGER", "LedgerQueries"]
 

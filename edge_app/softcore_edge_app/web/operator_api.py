@@ -15,7 +15,7 @@ from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls
-from softcore_edge_app.queries.excerpt import Filter, read_parts
+from softcore_edge_app.queries.parts import PartFilter, read_parts
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
@@ -220,8 +220,8 @@ def make_preview_api(controls: OperatorControls, queries: LedgerQueries, cache: 
         chosen = _find_camera(controls, camera)
         _check_order(value, fail_above)
         threshold = Threshold(value=value, fail_above=fail_above, provisional=False, method="tried")
-        inspected = Filter(camera=chosen.name, category=chosen.category, min_share=0.0)
-        found = await queries.run(partial(read_parts, wanted=inspected, limit=parts))
+        inspected = PartFilter(camera=chosen.name, category=chosen.category, min_share=0.0)
+        found = await queries.run(partial(read_parts, wanted=inspected, count=parts))
         preview = preview_threshold(found.parts, threshold)
         shown = preview.changed[:_SHOWN]
         queries.remember(shown)

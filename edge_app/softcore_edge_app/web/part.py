@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from softcore_runtime import Decision
 
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.queries.excerpt import Part
 from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.queries.parts import Part
 
 __all__ = ["PartReport", "describe_entry", "describe_part"]
 

@@ -10,7 +10,7 @@ from softcore_runtime import Bound, Decision
 from softcore_runtime.bundle.threshold import Threshold
 
 from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.queries.excerpt import Part
+from softcore_edge_app.queries.parts import Part
 
 __all__ = ["Preview", "preview_threshold"]
 

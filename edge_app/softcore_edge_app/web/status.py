@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.delivery.output import OutputStatus
-from softcore_edge_app.health.drift import Deviation
+from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls, Status
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.schema import READ_RESPONSES
@@ -56,7 +56,7 @@ class StatusReport(BaseModel):
     ledger: bool
     token: bool
     shift: ShiftReport
-    drift: list[Deviation]
+    drift: list[DriftReading]
     disk: Disk | None
 
 
@@ -79,7 +79,7 @@ class LineStatus:
     token: bool
     ledger: Path | None = None
     folders: tuple[Path, ...] = ()
-    list_drift: Callable[[], Sequence[Deviation]] = field(default=tuple)
+    list_drift: Callable[[], Sequence[DriftReading]] = field(default=tuple)
     find_fault: Callable[[], str | None] = field(default=lambda: None)
 
     def describe(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def test_it_averages_as_pandas_does() -> None:
         chart.add(value)
     for pace, span in (("fast", 9), ("slow", 99)):
         expected = pd.Series([0.0, *values]).ewm(span=span, adjust=False).mean().iloc[-1]
-        assert chart.tell_change(pace) == pytest.approx(math.expm1(expected), rel=1e-9)  # type: ignore[arg-type]
+        assert chart.get_change(pace) == pytest.approx(math.expm1(expected), rel=1e-9)  # type: ignore[arg-type]
 
 
 def test_parts_that_are_as_they_were_raise_nothing() -> None:
@@ -57,7 +57,7 @@ def test_a_shift_is_seen_within_so_many_parts(shift: float, pace: str, most: int
         assert parts_until(chart, pace, rng.normal(0, 0.1, 1000)) is None
         seen = parts_until(chart, pace, rng.normal(0.1 * shift, 0.1, most))
         assert seen is not None, (seed, shift)
-        assert math.copysign(1, chart.tell_change(pace)) == math.copysign(1, shift)  # type: ignore[arg-type]
+        assert math.copysign(1, chart.get_change(pace)) == math.copysign(1, shift)  # type: ignore[arg-type]
 
 
 def test_the_delay_is_what_the_docstring_says() -> None:
@@ -87,7 +87,7 @@ def test_one_odd_part_raises_nothing_and_a_large_change_is_told_in_full() -> Non
     for _ in range(2000):
         chart.add(math.log(3))
     assert chart.raised == {"fast": True, "slow": True}
-    assert chart.tell_change("fast") == pytest.approx(2.0, rel=0.01)  # three times as much
+    assert chart.get_change("fast") == pytest.approx(2.0, rel=0.01)  # three times as much
 
 
 def test_what_never_varied_may_vary_by_the_least_share() -> None:
@@ -103,7 +103,7 @@ def test_a_share_is_averaged_as_pandas_does() -> None:
         chart.add(value)
     for pace, span in (("fast", 9), ("slow", 99)):
         expected = pd.Series([0.0, *values]).ewm(span=span, adjust=False).mean().iloc[-1]
-        assert chart.tell_share(pace) == pytest.approx(expected, rel=1e-9)  # type: ignore[arg-type]
+        assert chart.get_share(pace) == pytest.approx(expected, rel=1e-9)  # type: ignore[arg-type]
 
 
 def test_a_usual_share_raises_nothing() -> None:

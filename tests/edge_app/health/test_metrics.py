@@ -8,7 +8,7 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from softcore_edge_app.configuration.options import DriftOptions
-from softcore_edge_app.health.drift import Drift, Reference
+from softcore_edge_app.health.drift_monitor import DriftMonitor, Reference
 from softcore_edge_app.health.metrics import Metrics
 from softcore_runtime.bundle.baseline import Baseline
 
@@ -81,7 +81,7 @@ def test_the_line_is_asked(line: Any) -> None:
 
 def test_drift_and_archive(line: Any, make_decided: Any) -> None:
     known = {"score": Reference(Baseline(parts=1000, centre=0.0, spread=0.1), "at calibration")}
-    drift = Drift(DriftOptions(), lambda _camera, _bundle: known)
+    drift = DriftMonitor(DriftOptions(), lambda _camera, _bundle: known)
     metrics = Metrics(line, drift, SimpleNamespace(kept=7, dropped=2, fault="the disk is full"))
     for _ in range(5000):
         drift.add(make_decided(1.5))

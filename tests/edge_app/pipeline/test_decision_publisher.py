@@ -15,7 +15,7 @@ from softcore_edge_app.pipeline import decision_publisher as publisher_module
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.trigger import Decided, Trigger
-from softcore_edge_app.queries.excerpt import Filter, find_part, read_parts
+from softcore_edge_app.queries.parts import PartFilter, find_part, read_parts
 from softcore_runtime import LedgerError
 
 from .conftest import Build
@@ -190,7 +190,8 @@ def test_a_correction_that_can_not_be_entered_is_published_and_entered_first(
     # After a restart all is read from the disk.
     assert [row.number for row in DecisionLog(path, len(rows)).read(0)] == [1, 4, 5, 6, 7, 8]
     with open_ledger(path) as connection:
-        assert [part.row.number for part in read_parts(connection, Filter(), 99).parts] == [8, 7, 6, 5, 4, 1]
+        page = read_parts(connection, PartFilter(), 99)
+        assert [part.row.number for part in page.parts] == [8, 7, 6, 5, 4, 1]
         found = find_part(connection, asked[0], row=2)
         assert found
         assert found.row.number == 5

@@ -14,7 +14,7 @@ from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
-from softcore_edge_app.health.drift import Drift
+from softcore_edge_app.health.drift_monitor import DriftMonitor
 from softcore_edge_app.health.metrics import Metrics
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.trigger import Decided
@@ -84,7 +84,7 @@ class Receiver:
 
 def test_of_all_listeners() -> None:
     shift, events = ShiftCounter(), EventStream()
-    drift, metrics = Drift(DriftOptions(), lambda *_: {}), Metrics(None)  # type: ignore[arg-type]
+    drift, metrics = DriftMonitor(DriftOptions(), lambda *_: {}), Metrics(None)  # type: ignore[arg-type]
     cache = ImageCache(None)
     listeners: dict[Callable[[Decided], object], tuple[Any, int]] = {
         shift.count: (shift, SOME),

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.queries.excerpt import Part
+from softcore_edge_app.queries.parts import Part
 from softcore_edge_app.web.preview import preview_threshold
 from softcore_runtime import Decision
 from softcore_runtime.bundle.threshold import Threshold

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from softcore_edge_app.configuration.options import HttpOptions
-from softcore_edge_app.health.drift import Deviation
+from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.web.port import server as server_module
 from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.shifts import shift as shift_module
@@ -65,7 +65,7 @@ def test_a_camera_that_was_stopped_is_not_ready(stranger: httpx.Client, line: An
 
 
 def test_drift_and_disk(line: Any, tmp_path: Path) -> None:
-    deviation = Deviation("left", "pill", "score", "fast", 0.12, True, "at calibration")
+    deviation = DriftReading("left", "pill", "score", "fast", 0.12, True, "at calibration")
     fault: list[str | None] = [None]
     server = WebServer(
         HttpOptions(port=0), line, lambda: METRICS, archive=tmp_path,

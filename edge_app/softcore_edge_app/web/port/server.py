@@ -14,7 +14,7 @@ from pathlib import Path
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import HttpOptions
-from softcore_edge_app.health.drift import Deviation
+from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.pipeline.controls import OperatorControls
 from softcore_edge_app.pipeline.trigger import Decided
@@ -72,7 +72,7 @@ class WebServer:
         *,
         ledger: Path | None = None,
         archive: Path | None = None,
-        list_drift: Callable[[], Sequence[Deviation]] = tuple,
+        list_drift: Callable[[], Sequence[DriftReading]] = tuple,
         find_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
         token = None if options.token_file is None else take_token(options.token_file)

@@ -25,10 +25,10 @@ try:
 except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise explain_import(error, "edge") from error
 
-from softcore_edge_app.queries.excerpt import Filter, Part, read_parts
-from softcore_edge_app.queries.figures import GRID, IDLE, Figures, reckon_figures
 from softcore_edge_app.queries.formulas import defuse_formula
 from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
+from softcore_edge_app.queries.production_figures import GRID, IDLE, ProductionFigures, compute_figures
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
@@ -89,14 +89,14 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
         begin = shift.since if begin is None else begin
         end = time.time_ns() if end is None else min(end, time.time_ns())
-        figures = await queries.run(partial(reckon_figures, since=begin, until=end), _PATIENCE)
+        figures = await queries.run(partial(compute_figures, since=begin, until=end), _PATIENCE)
         if form == "csv":
             content = render_table(figures)
         else:
             passed = await queries.run(
                 lambda connection: {
                     camera: read_parts(
-                        connection, Filter(camera=camera, decision="PASS", since=begin), _PASSES
+                        connection, PartFilter(camera=camera, decision="PASS", since=begin), _PASSES
                     )
                     for camera in figures.cameras
                 }
@@ -116,7 +116,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
 
 
 def render_page(
-    figures: Figures, show: ImageFinder, passed: dict[str, list[Part]], language: Language = "en"
+    figures: ProductionFigures, show: ImageFinder, passed: dict[str, list[Part]], language: Language = "en"
 ) -> str:
     """Render the report as one HTML page that needs nothing beside itself; its times are this machine's.
 
@@ -149,7 +149,7 @@ def render_page(
     )
 
 
-def render_table(figures: Figures) -> str:
+def render_table(figures: ProductionFigures) -> str:
     """Render the figures as CSV: a row each, with what it is of; times in UTC, lengths in seconds."""
     table = io.StringIO(newline="")
     writer = csv.writer(table)
@@ -159,7 +159,7 @@ def render_table(figures: Figures) -> str:
     return table.getvalue()
 
 
-def _list_figures(figures: Figures) -> Iterator[tuple[object, ...]]:
+def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
     yield "since", "", "", _tell_time(figures.since)
     yield "until", "", "", _tell_time(figures.until)
     for camera in figures.cameras:
@@ -189,7 +189,7 @@ def _list_figures(figures: Figures) -> Iterator[tuple[object, ...]]:
         yield "change", change.camera, what, change.subject
 
 
-def _sum_regions(figures: Figures, camera: str) -> list[tuple[str, int]]:
+def _sum_regions(figures: ProductionFigures, camera: str) -> list[tuple[str, int]]:
     """Sum the fields up to thirds across and down: which, and how many, the most first."""
     sums = dict.fromkeys(THIRDS, 0)
     for (row, column), count in figures.regions.get(camera, {}).items():
@@ -197,7 +197,7 @@ def _sum_regions(figures: Figures, camera: str) -> list[tuple[str, int]]:
     return sorted(((name, n) for name, n in sums.items() if n), key=lambda item: -item[1])
 
 
-def _list_hours(figures: Figures) -> list[tuple[int, dict[Decision, int]]]:
+def _list_hours(figures: ProductionFigures) -> list[tuple[int, dict[Decision, int]]]:
     hours: dict[int, dict[Decision, int]] = {}
     for group in figures.groups:
         counts = hours.setdefault(group.hour, dict.fromkeys(Decision, 0))
@@ -205,7 +205,7 @@ def _list_hours(figures: Figures) -> list[tuple[int, dict[Decision, int]]]:
     return [(hour * 3600 * 10**9, hours[hour]) for hour in sorted(hours)]
 
 
-def _list_thresholds(figures: Figures) -> list[tuple[tuple[str, str, float, float], int]]:
+def _list_thresholds(figures: ProductionFigures) -> list[tuple[tuple[str, str, float, float], int]]:
     thresholds: dict[tuple[str, str, float, float], int] = {}
     for group in figures.groups:
         key = group.camera, group.category, group.threshold, group.fail_above

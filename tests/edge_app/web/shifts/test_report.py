@@ -14,9 +14,14 @@ import pytest
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.queries import figures as figures_module
-from softcore_edge_app.queries.excerpt import Part
-from softcore_edge_app.queries.figures import Figures, Group, Reason, Stop
+from softcore_edge_app.queries import production_figures as figures_module
+from softcore_edge_app.queries.parts import Part
+from softcore_edge_app.queries.production_figures import (
+    DecisionCount,
+    Downtime,
+    InvalidReason,
+    ProductionFigures,
+)
 from softcore_edge_app.web.shifts.catalogue import Language
 from softcore_edge_app.web.shifts.report import render_page, render_table
 from softcore_runtime import Decision
@@ -134,17 +139,17 @@ def test_a_time_that_is_too_long_is_refused(stranger: httpx.Client, monkeypatch:
     )
 
 
-def make_figures(decide: Callable[..., Decided], text: str) -> Figures:
+def make_figures(decide: Callable[..., Decided], text: str) -> ProductionFigures:
     entry = decide(1, camera=text, category=text, part=text, decision=Decision.FAIL, score=20.0).entry
     part = Part(Row.chain(entry, 1, ""), "good")
     change = Change("limit", text, text, text, text, text)
-    return Figures(
+    return ProductionFigures(
         since=0,
         until=10**18,
-        groups=[Group(text, text, 12.0, 13.0, hour, Decision.FAIL, 3) for hour in (0, 1)],
+        groups=[DecisionCount(text, text, 12.0, 13.0, hour, Decision.FAIL, 3) for hour in (0, 1)],
         regions={text: Counter({(0, 0): 2, (11, 11): 1, (5, 5): 1})},
-        reasons=[Reason(text, "other", 1, text)],
-        stops=[Stop(text, 0, 10**12, text, 3)],
+        reasons=[InvalidReason(text, "other", 1, text)],
+        stops=[Downtime(text, 0, 10**12, text, 3)],
         worst=[part],
         marked=Counter({(Decision.FAIL, "good"): 1}),
         notes=[Note.chain(change, 1, 1, row=0, row_hash="", previous="")],

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
-from softcore_edge_app.queries import figures as figures_module
-from softcore_edge_app.queries.figures import GRID, Figures, reckon_figures
+from softcore_edge_app.queries import production_figures as figures_module
 from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.queries.production_figures import GRID, ProductionFigures, compute_figures
 from softcore_runtime import Decision, UsageError
 
 SECOND, HOUR = 10**9, 3600 * 10**9
@@ -69,11 +69,13 @@ def connection(
 
 
 @pytest.fixture(scope="module")
-def all_of_it(connection: sqlite3.Connection) -> Figures:
-    return reckon_figures(connection, START, 2**62)
+def all_of_it(connection: sqlite3.Connection) -> ProductionFigures:
+    return compute_figures(connection, START, 2**62)
 
 
-def test_the_counts(entries: list[Entry], all_of_it: Figures, connection: sqlite3.Connection) -> None:
+def test_the_counts(
+    entries: list[Entry], all_of_it: ProductionFigures, connection: sqlite3.Connection
+) -> None:
     assert all_of_it.cameras == ["left", "right"]
     assert all_of_it.count() == Counter(one.decision for one in entries)
     for camera in ("left", "right"):
@@ -84,11 +86,11 @@ def test_the_counts(entries: list[Entry], all_of_it: Figures, connection: sqlite
         assert (group.category, group.threshold, group.fail_above) == ("pill", 12.0, 12.0)
     assert hours == Counter(one.decided_at // HOUR for one in entries)
     since, until = START + 700 * SECOND, START + 4321 * SECOND
-    part = reckon_figures(connection, since, until)
+    part = compute_figures(connection, since, until)
     assert part.count() == Counter(one.decision for one in entries if since <= one.decided_at < until)
 
 
-def test_where_the_faults_lie(entries: list[Entry], all_of_it: Figures) -> None:
+def test_where_the_faults_lie(entries: list[Entry], all_of_it: ProductionFigures) -> None:
     for camera in ("left", "right"):
         faults = [one for one in entries if one.camera == camera and one.decision is Decision.FAIL]
         xs, ys = [one.x for one in faults], [one.y for one in faults]
@@ -100,7 +102,7 @@ def test_where_the_faults_lie(entries: list[Entry], all_of_it: Figures) -> None:
         assert counts.sum() > 100
 
 
-def test_why_parts_were_invalid(entries: list[Entry], all_of_it: Figures) -> None:
+def test_why_parts_were_invalid(entries: list[Entry], all_of_it: ProductionFigures) -> None:
     expected = Counter(
         (one.camera, find_kind(one.reason)) for one in entries if one.decision is Decision.INVALID
     )
@@ -112,7 +114,7 @@ def test_why_parts_were_invalid(entries: list[Entry], all_of_it: Figures) -> Non
 
 def test_when_it_stood(connection: sqlite3.Connection) -> None:
     until = START + 7200 * SECOND
-    figures = reckon_figures(connection, START - 600 * SECOND, until)
+    figures = compute_figures(connection, START - 600 * SECOND, until)
     stops = [
         (stop.camera, (stop.begin - START) / SECOND, stop.seconds, stop.faults) for stop in figures.stops
     ]
@@ -128,7 +130,7 @@ def test_when_it_stood(connection: sqlite3.Connection) -> None:
     assert figures.stops[2].why == CAMERA.format(0)
 
 
-def test_the_worst_and_what_was_said_of_them(entries: list[Entry], all_of_it: Figures) -> None:
+def test_the_worst_and_what_was_said_of_them(entries: list[Entry], all_of_it: ProductionFigures) -> None:
     fails = sorted((one.score or 0 for one in entries if one.decision is Decision.FAIL), reverse=True)
     assert [part.row.entry.score for part in all_of_it.worst] == fails[:12]
     assert all_of_it.marked == {
@@ -139,14 +141,14 @@ def test_the_worst_and_what_was_said_of_them(entries: list[Entry], all_of_it: Fi
 
 def test_a_time_without_parts(connection: sqlite3.Connection, tmp_path: Path) -> None:
     for since, until in ((0, START - HOUR), (START + 9 * HOUR, 2**62), (5, 5), (START, 0)):
-        figures = reckon_figures(connection, since, until)
+        figures = compute_figures(connection, since, until)
         assert (figures.groups, figures.stops, figures.worst, figures.reasons) == ([], [], [], [])
     with Ledger.open(tmp_path / "empty"), closing(connect_to_read(tmp_path / "empty")) as empty:
-        assert reckon_figures(empty, 0, 2**62).groups == []
+        assert compute_figures(empty, 0, 2**62).groups == []
 
 
 def test_too_many_rows_are_refused(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures_module, "MOST", 5_000)
     with pytest.raises(UsageError, match="takes 5000 at most"):
-        reckon_figures(connection, 0, 2**62)
-    assert reckon_figures(connection, 0, START + 60 * SECOND).count().total() == 120
+        compute_figures(connection, 0, 2**62)
+    assert compute_figures(connection, 0, START + 60 * SECOND).count().total() == 120

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_edge_app.cli.command import main
-from softcore_edge_app.health.compression_watch import CompressionWatch
+from softcore_edge_app.health.compression_monitor import CompressionMonitor
 from softcore_runtime.bundle import bundle
 from softcore_runtime.images.compression import ENOUGH, measure_compression, summarize_compression
 from softcore_runtime.images.compression_statistics import CompressionStatistics
@@ -41,9 +41,9 @@ def encode(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image)[1], cv2.IMREAD_COLOR))
 
 
-def decision_log(watch: CompressionWatch, make_decided: Any, images: list[np.ndarray], **fields: Any) -> None:
+def feed(monitor: CompressionMonitor, make_decided: Any, images: list[np.ndarray], **fields: Any) -> None:
     for image in images:
-        watch.add(
+        monitor.add(
             make_decided(9.0, image=image, **fields)
         )  # all FAIL: a line that learned PNG and sees video
 
@@ -51,34 +51,34 @@ def decision_log(watch: CompressionWatch, make_decided: Any, images: list[np.nda
 def test_the_first_images_tell_and_the_log_says_it_once(
     draw: Draw, known: CompressionStatistics, make_decided: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watch = CompressionWatch(lambda _camera, _bundle: known)
+    monitor = CompressionMonitor(lambda _camera, _bundle: known)
     jpegs = [encode(draw(seed)) for seed in range(20, 60)]
-    decision_log(watch, make_decided, jpegs[: ENOUGH - 1])
-    assert watch.list_alarms() == []
-    decision_log(watch, make_decided, jpegs[ENOUGH - 1 :])
-    assert watch.list_alarms() == [SAID]
+    feed(monitor, make_decided, jpegs[: ENOUGH - 1])
+    assert monitor.list_alarms() == []
+    feed(monitor, make_decided, jpegs[ENOUGH - 1 :])
+    assert monitor.list_alarms() == [SAID]
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [SAID]
 
 
 def test_images_that_come_the_same_way_are_no_alarm_nor_what_was_not_looked_at(
     draw: Draw, known: CompressionStatistics, make_decided: Any
 ) -> None:
-    watch = CompressionWatch(lambda _camera, _bundle: known)
-    decision_log(watch, make_decided, [draw(seed) for seed in range(20, 60)])
+    monitor = CompressionMonitor(lambda _camera, _bundle: known)
+    feed(monitor, make_decided, [draw(seed) for seed in range(20, 60)])
     for _ in range(10):
-        watch.add(make_decided(None, reason="late", image=encode(draw(0))))
-        watch.add(make_decided(1.0))
-    assert watch.list_alarms() == []
+        monitor.add(make_decided(None, reason="late", image=encode(draw(0))))
+        monitor.add(make_decided(1.0))
+    assert monitor.list_alarms() == []
 
 
 def test_a_camera_that_is_set_to_another_format_while_the_line_runs(
     draw: Draw, known: CompressionStatistics, make_decided: Any
 ) -> None:
-    watch = CompressionWatch(lambda _camera, _bundle: known)
+    monitor = CompressionMonitor(lambda _camera, _bundle: known)
     plain = [draw(seed) for seed in range(20, 220)]
     for images, alarms in ((plain, []), ([encode(image) for image in plain], [SAID]), (plain, [])):
-        decision_log(watch, make_decided, images)
-        assert watch.list_alarms() == alarms
+        feed(monitor, make_decided, images)
+        assert monitor.list_alarms() == alarms
 
 
 def test_each_camera_and_bundle_is_compared_with_its_own(
@@ -90,13 +90,13 @@ def test_each_camera_and_bundle_is_compared_with_its_own(
         asked.append((camera, bundle))
         return known if bundle == "b1" else None
 
-    watch = CompressionWatch(find)
+    monitor = CompressionMonitor(find)
     jpegs = [encode(draw(seed)) for seed in range(20, 26)]
-    decision_log(watch, make_decided, jpegs)
-    decision_log(watch, make_decided, [draw(seed) for seed in range(6)], camera="side")
-    assert watch.list_alarms() == [SAID]
-    decision_log(watch, make_decided, jpegs, bundle="b2")
-    assert watch.list_alarms() == []
+    feed(monitor, make_decided, jpegs)
+    feed(monitor, make_decided, [draw(seed) for seed in range(6)], camera="side")
+    assert monitor.list_alarms() == [SAID]
+    feed(monitor, make_decided, jpegs, bundle="b2")
+    assert monitor.list_alarms() == []
     assert asked == [("front", "b1"), ("side", "b1"), ("front", "b2")]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.configuration.options import DriftOptions
-from softcore_edge_app.health import drift as drift_module
-from softcore_edge_app.health.drift import Deviation, Drift, Reference, find_references
+from softcore_edge_app.health import drift_monitor as drift_module
+from softcore_edge_app.health.drift_monitor import DriftMonitor, DriftReading, Reference, find_references
 from softcore_edge_app.pipeline import recipes
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_runtime import Inspector
@@ -23,29 +23,29 @@ BASELINE = Baseline(parts=1000, centre=0.0, spread=0.1)
 CALIBRATED = {"score": Reference(BASELINE, "at calibration")}
 
 
-def knowing(options: DriftOptions = OPTIONS) -> Drift:
+def knowing(options: DriftOptions = OPTIONS) -> DriftMonitor:
     """With the scores of b1 known, nothing else."""
-    return Drift(options, lambda _camera, bundle: CALIBRATED if bundle == "b1" else {})
+    return DriftMonitor(options, lambda _camera, bundle: CALIBRATED if bundle == "b1" else {})
 
 
-def decision_log(drift: Drift, make_decided: Any, scores: Any, **fields: Any) -> None:
+def feed(drift: DriftMonitor, make_decided: Any, scores: Any, **fields: Any) -> None:
     for score in scores:
         drift.add(make_decided(float(score), **fields))
 
 
-def charted(drift: Drift) -> list[Deviation]:
+def charted(drift: DriftMonitor) -> list[DriftReading]:
     """What is compared with a reference, beside the shares of the parts."""
     return [one for one in drift.describe() if not one.quantity.endswith("_share")]
 
 
 def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> None:
     drift, rng = knowing(), np.random.default_rng(0)
-    decision_log(drift, make_decided, np.exp(rng.normal(0, 0.1, 1000)))
+    feed(drift, make_decided, np.exp(rng.normal(0, 0.1, 1000)))
     assert drift.list_alarms() == []
     assert {(d.quantity, d.pace, d.when) for d in charted(drift)} == {
         ("score", "fast", "at calibration"), ("score", "slow", "at calibration"),
     }  # fmt: skip
-    decision_log(drift, make_decided, np.full(3000, 1.12))
+    feed(drift, make_decided, np.full(3000, 1.12))
     assert (
         "front, pill: scores of good parts are 12% higher than at calibration (slow alarm)"
         in drift.list_alarms()
@@ -54,11 +54,11 @@ def test_good_parts_that_score_higher_than_at_calibration(make_decided: Any) -> 
 
 def test_what_a_bundle_does_not_know_is_learned_from_the_first_parts(make_decided: Any) -> None:
     drift, rng = knowing(), np.random.default_rng(0)
-    decision_log(drift, make_decided, np.exp(rng.normal(-1, 0.1, 99)), bundle="b2")
+    feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 99)), bundle="b2")
     assert charted(drift) == []
-    decision_log(drift, make_decided, np.exp(rng.normal(-1, 0.1, 1000)), bundle="b2")
+    feed(drift, make_decided, np.exp(rng.normal(-1, 0.1, 1000)), bundle="b2")
     assert drift.list_alarms() == []
-    decision_log(drift, make_decided, np.exp(rng.normal(-1.3, 0.1, 40)), bundle="b2")
+    feed(drift, make_decided, np.exp(rng.normal(-1.3, 0.1, 40)), bundle="b2")
     assert any(
         "lower than for the first 100 that were measured (fast alarm)" in alarm
         for alarm in drift.list_alarms()
@@ -67,11 +67,11 @@ def test_what_a_bundle_does_not_know_is_learned_from_the_first_parts(make_decide
 
 def test_parts_from_before_a_switch_are_not_taken_for_others(make_decided: Any) -> None:
     inuse = {"b1"}
-    drift = Drift(OPTIONS, lambda _camera, bundle: CALIBRATED if bundle in inuse else None)
-    decision_log(drift, make_decided, [1.0], bundle="b0")
+    drift = DriftMonitor(OPTIONS, lambda _camera, bundle: CALIBRATED if bundle in inuse else None)
+    feed(drift, make_decided, [1.0], bundle="b0")
     assert drift.describe() == []
     inuse.add("b0")
-    decision_log(drift, make_decided, [1.0], bundle="b0")
+    feed(drift, make_decided, [1.0], bundle="b0")
     assert {deviation.when for deviation in charted(drift)} == {"at calibration"}
 
 
@@ -90,13 +90,13 @@ def test_only_good_parts_with_exact_scores_count(make_decided: Any) -> None:
 
 def test_cameras_and_bundles_are_apart_and_a_recipe_that_comes_back_goes_on(make_decided: Any) -> None:
     drift = knowing()
-    decision_log(drift, make_decided, np.full(1000, 1.5))
-    decision_log(drift, make_decided, np.full(1000, 1.0), camera="side")
+    feed(drift, make_decided, np.full(1000, 1.5))
+    feed(drift, make_decided, np.full(1000, 1.0), camera="side")
     assert drift.list_alarms()
     assert all(alarm.startswith("front, pill: ") for alarm in drift.list_alarms())
-    decision_log(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new threshold
+    feed(drift, make_decided, [1.0], bundle="b2")  # another recipe, or a new threshold
     assert drift.list_alarms() == []
-    decision_log(drift, make_decided, [1.5])
+    feed(drift, make_decided, [1.5])
     assert any("50% higher" in alarm for alarm in drift.list_alarms())
 
 
@@ -120,9 +120,9 @@ def test_good_parts_that_all_fail_are_an_alarm_on_standard_error(
 ) -> None:
     """The score of a part that fails says nothing of good parts; that all of them fail does."""
     drift = knowing()
-    decision_log(drift, make_decided, np.full(30, 1.0))
+    feed(drift, make_decided, np.full(30, 1.0))
     assert caplog.messages == []
-    decision_log(drift, make_decided, np.full(90, 2.1))
+    feed(drift, make_decided, np.full(90, 2.1))
     assert drift.list_alarms() == [
         f"front, pill: {share} of the latest parts are FAIL, usually 10% at most ({pace} alarm)"
         for share, pace in (("100%", "fast"), ("30%", "slow"))
@@ -133,7 +133,7 @@ def test_good_parts_that_all_fail_are_an_alarm_on_standard_error(
     ]
     caplog.clear()
     caplog.set_level("INFO")
-    decision_log(drift, make_decided, np.full(2000, 1.0))
+    feed(drift, make_decided, np.full(2000, 1.0))
     assert drift.list_alarms() == []
     assert caplog.messages == [
         f"front, pill: the {pace} alarm of fail_share has ended" for pace in ("fast", "slow")
@@ -156,7 +156,7 @@ def test_images_that_darken_are_an_alarm_whatever_the_decision(
 def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray) -> None:
     drift = knowing()
     for number in range(300):
-        decision_log(drift, make_decided, [1.0], bundle=f"b{number}")
+        feed(drift, make_decided, [1.0], bundle=f"b{number}")
     assert len(drift._watches) == drift_module._KEPT
     decided = make_decided(1.0, bundle="learns", image=good_frame)
     for _ in range(1000):

@@ -12,20 +12,20 @@ from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import COLUMNS, Row
 
 __all__ = [
-    "AT_ONCE",
-    "FAR",
     "PARTS",
-    "Excerpt",
-    "Filter",
+    "ROWS_PER_QUERY",
+    "ROWS_SEARCHED",
     "Part",
+    "PartFilter",
+    "PartPage",
     "find_part",
     "find_range",
     "read_notes",
     "read_parts",
 ]
 
-AT_ONCE = 50_000  # rows that one question looks through: some hundredths of a second
-FAR = 1_000_000  # rows, from the last one on, among which a trigger is looked for
+ROWS_PER_QUERY = 50_000  # rows that one question looks through: some hundredths of a second
+ROWS_SEARCHED = 1_000_000  # rows, from the last one on, among which a trigger is looked for
 _UNSTEADY = 1_000  # rows by which a clock that was set back may have put a time out of place
 
 _MARKS = """WITH marks AS (
@@ -46,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Filter:
+class PartFilter:
     """Which parts; None is any.
 
     Attributes:
@@ -82,7 +82,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Excerpt:
+class PartPage:
     """Parts, the newest first; `following` is before which row to ask on, None where there is no more."""
 
     parts: list[Part]
@@ -90,17 +90,17 @@ class Excerpt:
 
 
 def read_parts(
-    connection: sqlite3.Connection, wanted: Filter, limit: int, before: int | None = None
-) -> Excerpt:
+    connection: sqlite3.Connection, wanted: PartFilter, count: int, before: int | None = None
+) -> PartPage:
     """Read parts, the newest first.
 
-    At most `AT_ONCE` rows are looked through: an excerpt may have fewer parts than `limit`, even none, with
-    more of them to follow.
+    One call reads at most `ROWS_PER_QUERY` rows: a page may have fewer parts than `count`, even none, and
+    there may be more.
 
     Args:
         connection: to the ledger.
         wanted: which ones.
-        limit: how many at most.
+        count: how many at most.
         before: only rows before this one.
 
     Raises:
@@ -109,20 +109,20 @@ def read_parts(
     """
     first, end = find_range(connection, wanted.since, wanted.until)
     end = end if before is None else min(end, before)
-    low = max(first, end - AT_ONCE)
+    low = max(first, end - ROWS_PER_QUERY)
     tests = wanted.tests()
     where = " AND ".join(["rows.number >= ?", "rows.number < ?", *tests])
     found = connection.execute(
         f"{PARTS} WHERE {where} ORDER BY rows.number DESC LIMIT ?",
-        [low, end, *tests.values(), limit],
+        [low, end, *tests.values(), count],
     ).fetchall()
     parts = [Part(Row.read(values[:-1]), values[-1]) for values in found]
-    reached = parts[-1].row.number if len(parts) == limit else low
-    return Excerpt(parts, reached if reached > first else None)
+    reached = parts[-1].row.number if len(parts) == count else low
+    return PartPage(parts, reached if reached > first else None)
 
 
 def find_part(connection: sqlite3.Connection, trigger: str, row: int | None = None) -> Part | None:
-    """Find a trigger's part among the last `FAR` rows.
+    """Find a trigger's part among the last `ROWS_SEARCHED` rows.
 
     Args:
         connection: to the ledger.
@@ -135,7 +135,7 @@ def find_part(connection: sqlite3.Connection, trigger: str, row: int | None = No
     """
     for where, values in (
         ("rows.number = ?", [row]),
-        ("rows.number > ?", [_find_last(connection) - FAR]),
+        ("rows.number > ?", [_find_last(connection) - ROWS_SEARCHED]),
     ):
         found = connection.execute(
             f'{PARTS} WHERE {where} AND "trigger" = ? ORDER BY rows.number DESC LIMIT 1', [*values, trigger]
@@ -146,7 +146,7 @@ def find_part(connection: sqlite3.Connection, trigger: str, row: int | None = No
 
 
 def read_notes(
-    connection: sqlite3.Connection, limit: int, before: int | None = None
+    connection: sqlite3.Connection, count: int, before: int | None = None
 ) -> tuple[list[Note], int | None]:
     """Read notes, the newest first, and the number before which to ask on.
 
@@ -154,10 +154,10 @@ def read_notes(
         sqlite3.Error, ValueError: as `read_parts`.
     """
     found = connection.execute(
-        f"{SELECT_NOTES} WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2", [before, limit]
+        f"{SELECT_NOTES} WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2", [before, count]
     ).fetchall()
     notes = [Note.read(values) for values in found]
-    more = len(notes) == limit and notes[-1].number > 1
+    more = len(notes) == count and notes[-1].number > 1
     return notes, notes[-1].number if more else None
 
 

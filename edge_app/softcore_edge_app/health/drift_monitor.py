@@ -18,7 +18,7 @@ from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace, Sh
 from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.trigger import Decided
 
-__all__ = ["Deviation", "Drift", "Finder", "Reference", "find_references"]
+__all__ = ["DriftMonitor", "DriftReading", "Reference", "ReferenceFinder", "find_references"]
 
 _EVERY = 5  # parts to one whose look is measured: that takes half a millisecond or more
 _KEPT = 64  # cameras' bundles, with a threshold, that are remembered, with their charts
@@ -39,11 +39,11 @@ class Reference:
     when: str
 
 
-Finder = Callable[[str, str], Mapping[str, Reference] | None]
+ReferenceFinder = Callable[[str, str], Mapping[str, Reference] | None]
 
 
 @dataclass(frozen=True)
-class Deviation:
+class DriftReading:
     """How far a quantity has drifted, on one of its two averages.
 
     Attributes:
@@ -77,7 +77,7 @@ class Deviation:
         )
 
 
-class Drift:
+class DriftMonitor:
     """Follows the parts of each camera and bundle; says what it finds, logs each alarm once, acts on nothing.
 
     Of all parts that were inspected, whatever the decision, the shares of FAIL and REVIEW are followed, and
@@ -93,11 +93,11 @@ class Drift:
             must not read a disk.
     """
 
-    def __init__(self, options: DriftOptions, find: Finder) -> None:
+    def __init__(self, options: DriftOptions, find: ReferenceFinder) -> None:
         self._options = options
         self._find = find
         self._lock = threading.Lock()
-        self._watches: OrderedDict[tuple[str, str], _Watch] = OrderedDict()
+        self._watches: OrderedDict[tuple[str, str], _CameraCharts] = OrderedDict()
         self._current: dict[str, tuple[str, str]] = {}
 
     def add(self, decided: Decided) -> None:
@@ -105,7 +105,7 @@ class Drift:
         entry = decided.entry
         if entry.decision is Decision.INVALID:
             return
-        watch = self._find_watch(entry)
+        watch = self._find_charts(entry)
         if watch is None:
             return
         watch.parts += 1
@@ -125,7 +125,7 @@ class Drift:
                 watch.shares[quantity].add(entry.decision is decision)
             self._tell(entry.camera, watch)
 
-    def _tell(self, camera: str, watch: _Watch) -> None:
+    def _tell(self, camera: str, watch: _CameraCharts) -> None:
         """Say on standard error which alarms were raised just now, and which ended; each once."""
         raised = watch.list_raised()
         if raised == watch.told:
@@ -137,14 +137,14 @@ class Drift:
             _log.info("%s, %s: the %s alarm of %s has ended", camera, watch.category, pace, quantity)
         watch.told = raised
 
-    def _find_watch(self, entry: Entry) -> _Watch | None:
+    def _find_charts(self, entry: Entry) -> _CameraCharts | None:
         key = entry.camera, entry.bundle
         watch = self._watches.get(key)
         if watch is None:
             known = self._find(entry.camera, entry.bundle)
             if known is None:  # a part from just before a switch
                 return None
-            watch = _Watch(entry.category, known, self._options)
+            watch = _CameraCharts(entry.category, known, self._options)
         with self._lock:
             self._watches[key] = watch
             self._watches.move_to_end(key)
@@ -153,7 +153,7 @@ class Drift:
             self._current[entry.camera] = key
         return watch
 
-    def describe(self) -> list[Deviation]:
+    def describe(self) -> list[DriftReading]:
         """Give all that is followed on what each camera decides by just now; what is being learned is not."""
         with self._lock:
             return [
@@ -168,7 +168,7 @@ class Drift:
         return [str(deviation) for deviation in self.describe() if deviation.raised]
 
 
-class _Watch:
+class _CameraCharts:
     """The charts of one camera and bundle, and the values of which others are still to be made."""
 
     def __init__(self, category: str, known: Mapping[str, Reference], options: DriftOptions) -> None:
@@ -205,18 +205,18 @@ class _Watch:
             del self._learning[quantity]
 
 
-def _describe(camera: str, watch: _Watch) -> list[Deviation]:
+def _describe(camera: str, watch: _CameraCharts) -> list[DriftReading]:
     found: list[tuple[str, Pace, float, bool, str]] = [
-        (quantity, pace, chart.tell_change(pace), chart.raised[pace], when)
+        (quantity, pace, chart.get_change(pace), chart.raised[pace], when)
         for quantity, (chart, when) in watch.charts.items()
         for pace in PACES
     ]
     found += [
-        (quantity, pace, share.tell_share(pace), share.raised[pace], watch.usual[quantity])
+        (quantity, pace, share.get_share(pace), share.raised[pace], watch.usual[quantity])
         for quantity, share in watch.shares.items()
         for pace in PACES
     ]
-    return [Deviation(camera, watch.category, *one) for one in found]
+    return [DriftReading(camera, watch.category, *one) for one in found]
 
 
 def find_references(inspector: Inspector, baselines: Mapping[str, Baseline]) -> dict[str, Reference]:

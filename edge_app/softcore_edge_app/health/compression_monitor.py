@@ -16,7 +16,7 @@ from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 from softcore_edge_app.pipeline.trigger import Decided
 
-__all__ = ["CompressionWatch"]
+__all__ = ["CompressionMonitor"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _COMPARED = 8  # of the frames that were measured, the latest
 
 
 @dataclass
-class _Seen:
+class _CameraTraces:
     """What was seen of a camera with one bundle."""
 
     bundle: str
@@ -35,7 +35,7 @@ class _Seen:
     alarm: str | None = None
 
 
-class CompressionWatch:
+class CompressionMonitor:
     """Compares the frames of each camera with the training images; says what it finds, and acts on nothing.
 
     The first frames are measured, and one now and then after them, whatever the decision. What differs is an
@@ -49,7 +49,7 @@ class CompressionWatch:
     def __init__(self, find: Callable[[str, str], CompressionStatistics | None]) -> None:
         self._find = find
         self._lock = threading.Lock()
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _CameraTraces] = {}
 
     def add(self, decided: Decided) -> None:
         """Take a decision; at once, and never raises."""
@@ -59,7 +59,7 @@ class CompressionWatch:
         with self._lock:
             seen = self._seen.get(entry.camera)
             if seen is None or seen.bundle != entry.bundle:
-                seen = _Seen(entry.bundle, self._find(entry.camera, entry.bundle))
+                seen = _CameraTraces(entry.bundle, self._find(entry.camera, entry.bundle))
                 self._seen[entry.camera] = seen
             seen.parts += 1
             if seen.known is None or (seen.parts > ENOUGH and seen.parts % _EVERY):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
-from softcore_edge_app.queries import excerpt
-from softcore_edge_app.queries.excerpt import Filter, Part, find_part, read_notes, read_parts
+from softcore_edge_app.queries import parts as parts_module
+from softcore_edge_app.queries.parts import Part, PartFilter, find_part, read_notes, read_parts
 from softcore_runtime import Decision
 
 SECOND = 10**9
@@ -47,7 +47,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Con
             yield made
 
 
-def expect(wanted: Filter) -> list[int]:
+def expect(wanted: PartFilter) -> list[int]:
     """The rows that are wanted, in plain Python."""
 
     def fits(number: int) -> bool:
@@ -74,25 +74,25 @@ def expect(wanted: Filter) -> list[int]:
 TIMES = st.none() | st.integers(-5, ROWS + 5).map(lambda number: START + number * SECOND)
 SHARES = st.none() | st.sampled_from([0.0, 0.5, 1.0, 1.25])
 FILTERS = st.builds(
-    Filter, TIMES, TIMES, st.sampled_from([None, *map(str, Decision)]),
+    PartFilter, TIMES, TIMES, st.sampled_from([None, *map(str, Decision)]),
     st.sampled_from([None, "camera 1", "none"]), st.sampled_from([None, "pill", "cap"]), SHARES, SHARES,
     st.sampled_from([None, "good", "bad", "any"]),
 )  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None)
-@given(wanted=FILTERS, limit=st.integers(1, 60), at_once=st.integers(1, 300))
+@given(wanted=FILTERS, count=st.integers(1, 60), at_once=st.integers(1, 300))
 def test_page_by_page_all_that_is_wanted_comes_once(
-    connection: sqlite3.Connection, wanted: Filter, limit: int, at_once: int
+    connection: sqlite3.Connection, wanted: PartFilter, count: int, at_once: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(excerpt, "AT_ONCE", at_once)
-        patch.setattr(excerpt, "_UNSTEADY", 3)
+        patch.setattr(parts_module, "ROWS_PER_QUERY", at_once)
+        patch.setattr(parts_module, "_UNSTEADY", 3)
         found: list[Part] = []
         before = None
         for _ in range(ROWS + 1):
-            page = read_parts(connection, wanted, limit, before)
-            assert len(page.parts) <= limit
+            page = read_parts(connection, wanted, count, before)
+            assert len(page.parts) <= count
             found += page.parts
             before = page.following
             if before is None:
@@ -113,7 +113,7 @@ def test_a_clock_that_was_set_back_a_little_hides_nothing(tmp_path: Path) -> Non
         with closing(connect_to_read(tmp_path / "a")) as connection:
             for since in range(-1, 101, 7):
                 for until in range(-1, 101, 9):
-                    wanted = Filter(since=START + since, until=START + until)
+                    wanted = PartFilter(since=START + since, until=START + until)
                     page = read_parts(connection, wanted, 1000)
                     expected = [n for n, time in enumerate(times, 1) if since <= time < until]
                     assert [part.row.number for part in page.parts] == expected[::-1]
@@ -131,7 +131,7 @@ def test_a_part_is_found_by_its_trigger(
     part = find_part(connection, "run-3")
     assert part
     assert part.mark == "good"
-    monkeypatch.setattr(excerpt, "FAR", 50)
+    monkeypatch.setattr(parts_module, "ROWS_SEARCHED", 50)
     assert [number("run-150"), number("run-151"), number("run-150", 150)] == [None, 151, 150]
 
 
@@ -147,9 +147,9 @@ def test_notes_come_page_by_page(connection: sqlite3.Connection) -> None:
 
 
 def test_an_empty_ledger_has_nothing(tmp_path: Path) -> None:
-    wanted: Any = Filter(since=0, until=5, marked="any")
+    wanted: Any = PartFilter(since=0, until=5, marked="any")
     with Ledger.open(tmp_path / "a"), closing(connect_to_read(tmp_path / "a")) as connection:
-        for page in (read_parts(connection, Filter(), 5), read_parts(connection, wanted, 5, 7)):
+        for page in (read_parts(connection, PartFilter(), 5), read_parts(connection, wanted, 5, 7)):
             assert (page.parts, page.following) == ([], None)
         assert read_notes(connection, 5) == ([], None)
         assert find_part(connection, "x") is None

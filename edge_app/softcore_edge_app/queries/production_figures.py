@@ -14,10 +14,19 @@ from softcore_edge_app.ledger.chain import SELECT_NOTES
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.queries.excerpt import PARTS, Part, find_range
 from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.queries.parts import PARTS, Part, find_range
 
-__all__ = ["GRID", "IDLE", "MOST", "Figures", "Group", "Reason", "Stop", "reckon_figures"]
+__all__ = [
+    "GRID",
+    "IDLE",
+    "MOST",
+    "DecisionCount",
+    "Downtime",
+    "InvalidReason",
+    "ProductionFigures",
+    "compute_figures",
+]
 
 GRID = 12  # fields across the frame, and as many down
 MOST = 2_000_000  # rows: two days at ten parts a second
@@ -32,7 +41,7 @@ _WORST = 12
 
 
 @dataclass(frozen=True)
-class Group:
+class DecisionCount:
     """How many parts of a camera, a category and a threshold had a decision within an hour.
 
     `hour` counts from 1970; the threshold is the two numbers.
@@ -48,7 +57,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Reason:
+class InvalidReason:
     """Why parts of a camera were INVALID: the kind, how many, and one of the reasons in full."""
 
     camera: str
@@ -58,7 +67,7 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Stop:
+class Downtime:
     """A time without a decision, or while a camera gave no images; `faults` counts INVALID parts then."""
 
     camera: str
@@ -74,7 +83,7 @@ class Stop:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ProductionFigures:
     """What the parts of some time come to.
 
     Attributes:
@@ -90,10 +99,10 @@ class Figures:
 
     since: int
     until: int
-    groups: list[Group]
+    groups: list[DecisionCount]
     regions: dict[str, Counter[tuple[int, int]]]
-    reasons: list[Reason]
-    stops: list[Stop]
+    reasons: list[InvalidReason]
+    stops: list[Downtime]
     worst: list[Part]
     marked: Counter[tuple[Decision, str]]
     notes: list[Note]
@@ -112,7 +121,7 @@ class Figures:
         return counts
 
 
-def reckon_figures(connection: sqlite3.Connection, since: int, until: int) -> Figures:
+def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> ProductionFigures:
     """Reckon the figures of the parts decided from `since` on and before `until`.
 
     Raises:
@@ -123,9 +132,9 @@ def reckon_figures(connection: sqlite3.Connection, since: int, until: int) -> Fi
     if end - first > MOST:
         raise UsageError(f"that time has {end - first} parts; a report takes {MOST} at most")
     connection.create_function("kind", 1, find_kind, deterministic=True)
-    ask = _Question(connection, first, end, since, until)
+    ask = _RangeQuery(connection, first, end, since, until)
     groups = [
-        Group(camera, category, threshold, fail_above, hour, Decision(decision), parts)
+        DecisionCount(camera, category, threshold, fail_above, hour, Decision(decision), parts)
         for camera, category, threshold, fail_above, hour, decision, parts in ask(
             f"SELECT camera, category, threshold, fail_above, decided_at / {_HOUR}, decision, count(*) "
             "FROM rows WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6"
@@ -156,12 +165,12 @@ def reckon_figures(connection: sqlite3.Connection, since: int, until: int) -> Fi
         [since, until],
     )
     stops = [stop for camera in cameras for stop in (*_find_gaps(ask, camera), *_find_faults(ask, camera))]
-    return Figures(
+    return ProductionFigures(
         since=since,
         until=until,
         groups=groups,
         regions=regions,
-        reasons=[Reason(*values) for values in reasons],
+        reasons=[InvalidReason(*values) for values in reasons],
         stops=sorted(stops, key=lambda stop: stop.begin)[:_LISTED],
         worst=[Part(Row.read(values[:-1]), values[-1]) for values in worst],
         marked=Counter({(Decision(decision), mark): count for decision, mark, count in marked}),
@@ -170,7 +179,7 @@ def reckon_figures(connection: sqlite3.Connection, since: int, until: int) -> Fi
 
 
 @dataclass(frozen=True)
-class _Question:
+class _RangeQuery:
     """Asks of the rows of a time; `{where}` in the question is that."""
 
     connection: sqlite3.Connection
@@ -185,7 +194,7 @@ class _Question:
         return self.connection.execute(question.replace("{where}", where), values).fetchall()
 
 
-def _find_gaps(ask: _Question, camera: str) -> list[Stop]:
+def _find_gaps(ask: _RangeQuery, camera: str) -> list[Downtime]:
     """Find where a camera had no decision for a minute, up to its first and from its last one, too."""
     found = ask(
         "SELECT before, decided_at FROM (SELECT decided_at, lag(decided_at) OVER (ORDER BY number) AS before "
@@ -196,10 +205,10 @@ def _find_gaps(ask: _Question, camera: str) -> list[Stop]:
         "SELECT min(decided_at), max(decided_at) FROM rows WHERE {where} AND camera = ?", camera
     )
     ends = [(begin, end) for begin, end in ((ask.since, first), (last, ask.until)) if end - begin > _GAP]
-    return [Stop(camera, begin, end, IDLE, 0) for begin, end in (*found, *ends)]
+    return [Downtime(camera, begin, end, IDLE, 0) for begin, end in (*found, *ends)]
 
 
-def _find_faults(ask: _Question, camera: str) -> list[Stop]:
+def _find_faults(ask: _RangeQuery, camera: str) -> list[Downtime]:
     """Find where a camera gave no images of parts."""
     kinds = ", ".join(f"'{kind}'" for kind in _CAMERA_KINDS)
     found = ask(
@@ -212,4 +221,4 @@ def _find_faults(ask: _Question, camera: str) -> list[Stop]:
         f"ORDER BY 1 LIMIT {_LISTED}",
         camera,
     )
-    return [Stop(camera, *values) for values in found]
+    return [Downtime(camera, *values) for values in found]
