@@ -19,7 +19,7 @@ from softcore_edge_app.queries.parts import PartFilter, find_part, read_parts
 from softcore_runtime import LedgerError
 
 from .conftest import Build
-from .test_station import wait_until
+from .test_inspection_station import wait_until
 
 LATE = "late: decided on, but entered only after "
 Step = Callable[[list[Trigger]], None]
