@@ -190,7 +190,9 @@ def test_foreign_engines_are_never_taken(tiny_bundle: Path, gpu: Any, change: st
         "no engines for this GPU"
         in open_backbone(tiny_bundle / "backbone.onnx", "auto", precision, provider="auto").choice
     )
-    theirs = open_backbone(tiny_bundle / "backbone.onnx", "auto", precision, provider="tensorrt").engine_folder
+    theirs = open_backbone(
+        tiny_bundle / "backbone.onnx", "auto", precision, provider="tensorrt"
+    ).engine_folder
     assert theirs
     assert theirs != ours
     assert gpu.asked[-1]["TensorrtExecutionProvider"]["trt_engine_cache_path"] != str(ours)
