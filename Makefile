@@ -55,7 +55,7 @@ endif
 
 demo: setup
 	$(BIN)/softcore-export --demo --data $(DEMO) --out $(DEMO)/bundles
-	$(BIN)/softcore-calibrate $(DEMO)/bundles/pill --data $(DEMO)/pill --max-overkill 0.05 --report $(DEMO)/limit.html
+	$(BIN)/softcore-calibrate $(DEMO)/bundles/pill --data $(DEMO)/pill --max-overkill 0.05 --report $(DEMO)/threshold.html
 	$(BIN)/softcore-edge $(DEMO)/bundles/pill --source tests/recordings/pill --save-overlays $(DEMO)/overlays
 
 # A thread a process: two that spin for the same core are many times slower than one after the other. A process more than
