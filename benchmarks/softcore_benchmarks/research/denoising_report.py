@@ -139,7 +139,7 @@ def _explain(screened: pd.DataFrame) -> pd.DataFrame:
 def _compare_with_default(gaps: pd.Series[float]) -> str:
     """Return a verdict on a variant of the default, by its differences from it in all columns."""
     if gaps.abs().max() < _SLIGHT:
-        return "Makes no difference to speak of."
+        return "Makes no notable difference."
     if gaps.mean() <= -_EVEN:
         return "Loses more than it wins."
     return "Wins more than it loses." if gaps.mean() >= _EVEN else "Wins about as much as it loses."

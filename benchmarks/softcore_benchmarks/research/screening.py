@@ -1,4 +1,4 @@
-"""Screening: every rule that was tried to find defective training images, and what became of it."""
+"""Screening: every rule that was tried to find defective training images, and its verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from softcore_benchmarks.research.sandbox import Sandbox
 __all__ = ["ATTEMPTS", "DEFAULT", "ORACLE", "PATCHCORE", "Attempt"]
 
 PATCHCORE, ORACLE, DEFAULT = "PatchCore", "oracle", "default"
-TAU = 0.15  # share of patches that the paper throws away
+TAU = 0.15  # share of patches that the paper leaves out
 ROBUST_CUT = 2.75  # spreads above the centre, of the fixed cut
 _TO_DEVIATION = 1.4826  # of the median deviation of a normal distribution
 
@@ -34,10 +34,10 @@ class Attempt:
 
     Attributes:
         name: of its row.
-        what: what it is, and of which paper.
-        verdict: why it was dropped, or kept; empty where only the difference from the default can tell.
-        score: scores the test images of a sandbox, float32 `[M]`.
-        slow: whether it is tried on the first draw alone, and at a noise of 0.1 at most.
+        what: description, with the paper.
+        verdict: why it was dropped, or kept; empty if it follows from the difference from the default.
+        score: returns the scores of the test images of a sandbox, float32 `[M]`.
+        slow: whether it is tried only on the first draw, and at a noise of at most 0.1.
     """
 
     name: str
@@ -63,7 +63,7 @@ def _weigh_alone(box: Sandbox, power: float) -> NDArray[np.float32]:
 
 
 def _second_image(box: Sandbox) -> NDArray[np.float32]:
-    """Measure to the nearest entry that is out of another image than the nearest of all."""
+    """Score by the distance to the nearest entry of another image than that of the nearest entry."""
     distances, entries = box.lists
     images = (box.entries // box.features.shape[1])[entries]
     others = images != images[:, :, :1]
@@ -108,22 +108,22 @@ def _estimate(box: Sandbox, rule: EstimateParameters) -> NDArray[np.float32]:
 
 
 def _of_images(lengths: Lengths) -> NDArray[np.float64]:
-    """Let the longest lengths of an image speak for it, as the default does: `[N, P]` to `[N]`."""
+    """Return the mean of each image's longest lengths, as the default does: `[N, P]` to `[N]`."""
     top = max(1, round(EstimateParameters().top_share * lengths.shape[1]))
     return np.asarray(np.partition(lengths, -top, axis=1)[:, -top:].mean(axis=1, dtype=np.float64))
 
 
 def _whole(box: Sandbox, out: Mask) -> Mask:
-    """Leave whole images out: `[N]` to which patches are kept, `[N, P]`."""
+    """Leave out whole images `[N]`; return which patches are kept, `[N, P]`."""
     return np.broadcast_to(~out[:, None], box.features.shape[:2])
 
 
 def _gated(lengths: Lengths, out: Mask) -> Mask:
-    """Leave out the suspect patches of the images `out` `[N]`: which are kept, `[N, P]`."""
+    """Leave out the suspect patches of the images `out` `[N]`; return which are kept, `[N, P]`."""
     return ~(out[:, None] & (lengths > np.quantile(lengths, EstimateParameters().patch_quantile)))
 
 
-_COMPARED = ""  # the report says it, from the figures: these change with the default
+_COMPARED = ""  # the report derives it from the figures, which change with the default
 _SOFTPATCH = "of SoftPatch (Jiang et al., NeurIPS 2022)"
 _LOO = "the distance to the nearest coreset entry out of another image (leave one out)"
 
@@ -136,7 +136,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     ),
     Attempt(
         ORACLE,
-        "Leaves out the injected images, which nobody knows in earnest.",
+        "Leaves out the injected images, which are unknown in practice.",
         "What finding them all and nothing else would give.",
         _leave_out_injected,
     ),
@@ -253,7 +253,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     *(
         Attempt(
             f"one share {share:g}",
-            f"The default with one share of good images put up with where they stand alone, {share:g}, "
+            f"The default with one accepted share of good images where they stand alone, {share:g}, "
             "whether many are left out or few.",
             _COMPARED,
             partial(_estimate, rule=EstimateParameters(isolated_fdr=share, isolated_fdr_many=share)),
@@ -273,7 +273,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     *(
         Attempt(
             f"company {company:g}",
-            f"The default with another share put up with where they have company, {company:g}.",
+            f"The default with another accepted share where they have company, {company:g}.",
             _COMPARED,
             partial(_estimate, rule=EstimateParameters(cluster_fdr=company)),
         )
