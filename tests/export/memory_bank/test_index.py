@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 from softcore_export.memory_bank import index
-from softcore_export.memory_bank.index import LEAST_RECALL, BuiltIndex, build_index
+from softcore_export.memory_bank.index import LEAST_RECALL, BuiltIndex, build_index, choose_queries
 from softcore_runtime.errors import ExportError
 
 
@@ -72,3 +72,15 @@ def test_two_builds_are_byte_identical(tmp_path: Path) -> None:
         build_index(bank, queries, seed=seed).index.save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert (tmp_path / "a").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_recall_is_measured_with_kept_patches_that_are_not_in_the_bank() -> None:
+    features = np.arange(24, dtype=np.float32).reshape(3, 4, 2)
+    kept = np.ones((3, 4), np.bool_)
+    kept[1] = False
+    entries = np.array([0, 1, 9])
+    queries = choose_queries(features, kept, entries, seed=0)
+    rows = [2, 3, 8, 10, 11]
+    np.testing.assert_array_equal(queries, features.reshape(12, 2)[rows])
+    all_kept = choose_queries(features, kept, np.flatnonzero(kept), seed=0)
+    np.testing.assert_array_equal(all_kept, features.reshape(12, 2)[np.flatnonzero(kept)])
