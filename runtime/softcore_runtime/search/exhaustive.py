@@ -1,4 +1,4 @@
-"""Exhaustive: the nearest entry of the memory bank among all of them, as float64 has it."""
+"""Exhaustive search: the nearest of all entries of the memory bank, in float64."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from numpy.typing import NDArray
 __all__ = ["UNIT", "ExhaustiveSearch"]
 
 UNIT = 2.0**-24  # float32's unit roundoff
-_QUERIES = 256  # compared with the bank at a time
-_PRODUCTS = 1 << 19  # of a full block, which stays in cache; of fewer queries a block has no more entries
-_FEW = 8  # up to so many queries BLAS is faster with one at a time: it needn't copy the bank into its order
-_GROUP = 8  # entries of which only the least is remembered
-_PAIRS = 2048  # candidates measured at a time
-_SAFE = 1e30  # lengths squared whose products can't overflow float32
+_QUERIES = 256  # number of queries compared with the bank at a time
+_PRODUCTS = 1 << 19  # number of products in a full block, which fits the cache
+_FEW = 8  # up to so many queries BLAS is faster one at a time, because it needn't reorder the bank
+_GROUP = 8  # number of entries of which only the least is kept
+_PAIRS = 2048  # number of candidates measured at a time
+_SAFE = 1e30  # squared lengths below this can't overflow float32
 
 
 class ExhaustiveSearch:
     """Compares patches with all of a memory bank.
 
-    A float32 matrix product screens, float64 decides. The product gives c(m) = ||m||^2 / 2 - p.m, which is
-    least where ||p - m|| is. Computed in any order of summation it is off by at most (Higham, Accuracy and
-    Stability of Numerical Algorithms, section 3.1, with some to spare)
+    A float32 matrix product selects candidates, float64 decides. The product gives
+    c(m) = ||m||^2 / 2 - p.m, which is least where ||p - m|| is. Computed in any order of summation it is off
+    by at most (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1, with a margin)
 
         e = (d + 8) u (||p|| M + M^2) + d 2^-120,    u = 2^-24, M = max ||m||
 
     so an entry whose computed c lies more than 2 e above the least computed one isn't the nearest. As that
-    holds for any order, c may be computed twice: of all entries, remembering the least of each group alone;
+    holds for any order, c may be computed twice: first of all entries, keeping only the least of each group;
     then of the entries of each group whose least is low. The few that are left are measured in float64:
-    sqrt(sum((p - m)^2)), each difference and square by itself, so nothing cancels. Entries at the same
-    float64 distance are a tie; the one that stands first in the bank wins it, as in `numpy.argmin`.
+    sqrt(sum((p - m)^2)), each difference and square separately, so nothing cancels. Entries at the same
+    float64 distance are a tie; the first in the bank is the nearest, as in `numpy.argmin`.
 
     Args:
         bank: float32 `[n, d]`; neither copied nor changed.
     """
 
     def __init__(self, bank: NDArray[np.float32]) -> None:
-        self._bank = np.asarray(bank)  # a view: drops np.memmap, whose every slice is slow
+        self._bank = np.asarray(bank)  # a view: slices of np.memmap are slow
         squares = np.concatenate(
             [
                 np.einsum("nd,nd->n", block, block)
@@ -49,7 +49,7 @@ class ExhaustiveSearch:
         self._longest = float(np.sqrt(squares.max()))
         with np.errstate(over="ignore"):
             self._halves = (squares / 2).astype(np.float32)  # [n]
-        self._columns = max(1, _PRODUCTS // (_QUERIES * _GROUP))  # groups of a block
+        self._columns = max(1, _PRODUCTS // (_QUERIES * _GROUP))  # number of groups in a block
 
     def nearest(self, queries: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Find the nearest entry to each query float32 `[q, d]`; all must be finite.
@@ -62,7 +62,7 @@ class ExhaustiveSearch:
         for start in range(0, len(queries), _QUERIES):
             part = slice(start, start + _QUERIES)
             block = np.ascontiguousarray(queries[part])
-            row, entry = self._screen(block)
+            row, entry = self._find_candidates(block)
             distance = self._measure(block, row, entry)
             # By row, then by distance, then by entry: the first of each row is its nearest.
             order = np.lexsort((entry, distance, row))
@@ -70,7 +70,7 @@ class ExhaustiveSearch:
             entries[part], distances[part] = entry[first], distance[first]
         return entries, distances
 
-    def _screen(self, block: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _find_candidates(self, block: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pair each query `[q, d]` with all entries that may be its nearest: rows and entries `[pairs]`."""
         lengths = np.sqrt(np.einsum("qd,qd->q", block, block, dtype=np.float64))
         if not max(self._longest, float(lengths.max())) ** 2 < _SAFE:
@@ -79,27 +79,27 @@ class ExhaustiveSearch:
         dim = block.shape[1]
         slack = 2 * (dim + 8) * UNIT * (lengths * self._longest + self._longest**2)
         slack += dim * 2.0**-119  # 2 e
-        lows = self._group(block)
-        limit = np.nextafter((lows.min(axis=1) + slack).astype(np.float32), np.float32(np.inf))
-        row, group = np.divmod(np.flatnonzero(lows <= limit[:, None]), lows.shape[1])
+        lows = self._find_group_minima(block)
+        bound = np.nextafter((lows.min(axis=1) + slack).astype(np.float32), np.float32(np.inf))
+        row, group = np.divmod(np.flatnonzero(lows <= bound[:, None]), lows.shape[1])
 
-        # Once more, each entry of these groups by itself.
+        # Compute c again, of each entry of these groups.
         part, column = np.divmod(group, self._columns)
         entry = ((part * _GROUP)[:, None] + np.arange(_GROUP)) * self._columns + column[:, None]
         row, entry = np.repeat(row, _GROUP), entry.ravel()
-        there = entry < len(self._bank)
-        row, entry = row[there], entry[there]
+        inside = entry < len(self._bank)
+        row, entry = row[inside], entry[inside]
         near = np.empty(len(row), np.bool_)
         for start in range(0, len(row), _PAIRS):
             some = slice(start, start + _PAIRS)
             products = np.einsum("pd,pd->p", block[row[some]], self._bank[entry[some]])
-            near[some] = self._halves[entry[some]] - products <= limit[row[some]]
+            near[some] = self._halves[entry[some]] - products <= bound[row[some]]
         return row[near], entry[near]
 
-    def _group(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _find_group_minima(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute c for all pairs of a query `[q, d]` and an entry; of each group the least: `[q, groups]`.
 
-        Of a block's entries every `_columns`th is of the same group; those of the last block may be lacking.
+        Every `_columns`th entry of a block is in the same group; the last block may have fewer.
         """
         size = _GROUP * self._columns
         parts = range(0, len(self._bank), size)

@@ -1,4 +1,4 @@
-"""HNSW: the only module that knows hnswlib; it writes, reads and searches `index.hnsw`."""
+"""HNSW index: the only module that uses hnswlib; it writes, reads and searches `index.hnsw`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
 
 __all__ = ["HnswIndex"]
 
-_BLOCK = 256  # entries added at a time
+_BLOCK = 256  # number of entries added at a time
 
 
 class HnswIndex:
@@ -41,7 +41,7 @@ class HnswIndex:
     ) -> HnswIndex:
         """Build over `bank`, float32 `[n, d]`, on one thread, which makes the graph repeatable.
 
-        `progress` may show how far it is: it gets the starts of blocks of entries and passes them on.
+        `progress` wraps the iteration over the starts of blocks of entries, for example to show a bar.
         """
         index = hnswlib.Index(space="l2", dim=bank.shape[1])
         index.init_index(max_elements=len(bank), M=m, ef_construction=ef_construction, random_seed=seed)
@@ -55,7 +55,7 @@ class HnswIndex:
         """Read an index of `n` entries of `dim` numbers with M = `m`.
 
         Raises:
-            BundleCorruptError: it isn't one; see `softcore_runtime.search.hnsw_file`.
+            BundleCorruptError: it is missing, or no such index; see `softcore_runtime.search.hnsw_file`.
         """
         try:
             with open_regular(path) as stream:
@@ -76,7 +76,7 @@ class HnswIndex:
 
     @property
     def ef_search(self) -> int:
-        """How many candidates a search keeps: more finds the true nearest more often, and takes longer."""
+        """Number of candidates that a search keeps: more find the nearest more often and take longer."""
         return int(self._index.ef)
 
     @ef_search.setter
@@ -84,7 +84,7 @@ class HnswIndex:
         self._index.set_ef(ef)
 
     def set_threads(self, threads: int) -> None:
-        """Search on this many threads; hnswlib's own choice is every CPU of the machine."""
+        """Set the number of threads of a search; hnswlib's default is every CPU of the machine."""
         self._index.set_num_threads(threads)
 
     def save(self, path: Path) -> None:
@@ -92,13 +92,13 @@ class HnswIndex:
         self._index.save_index(str(path))
 
     def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
         entries, _ = self._index.knn_query(queries, k=1)
         return np.asarray(entries[:, 0], np.int64)
 
 
 def _load(index: hnswlib.Index, data: bytes, n: int) -> None:
-    """Load what was checked, and not what may lie at its path by now."""
+    """Load the checked content, and not the file, which may have changed since."""
     handle = os.memfd_create("index.hnsw")
     try:
         with os.fdopen(handle, "wb", closefd=False) as stream:

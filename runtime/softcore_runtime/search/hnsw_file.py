@@ -1,4 +1,4 @@
-"""HNSW file: whether an `index.hnsw` is sound, found out before hnswlib reads it, which trusts its file.
+"""HNSW file: checks of an `index.hnsw` before hnswlib reads it, which doesn't check its file.
 
 hnswlib 0.8 writes a header, then of each entry its links on the lowest level, its vector and its label, then
 of each entry the links on the levels above. It follows all of these unchecked: a link beyond the last entry,
@@ -24,32 +24,32 @@ _LABEL = 8
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where an entry's numbers lie, which follows from the bank and from M."""
+    """Sizes of the parts of an entry, which follow from the bank and from M."""
 
     m: int
     dim: int
 
     @property
     def lowest(self) -> int:
-        """Bytes of an entry's links on the lowest level, 2 M of them."""
+        """Size of an entry's links on the lowest level, in bytes: 2 M links."""
         return _LINK * (2 * self.m + 1)
 
     @property
     def higher(self) -> int:
-        """Bytes of an entry's links on each level above, M of them."""
+        """Size of an entry's links on each level above, in bytes: M links."""
         return _LINK * (self.m + 1)
 
     @property
     def entry(self) -> int:
-        """Bytes of an entry: its lowest links, its vector and its label."""
+        """Size of an entry in bytes: its lowest links, its vector and its label."""
         return self.lowest + 4 * self.dim + _LABEL
 
 
 def find_fault(data: bytes, n: int, dim: int, m: int) -> str | None:
-    """Find out what is wrong with the content of an index file of `n` entries of `dim` numbers and M = `m`.
+    """Find a fault in the content of an index file of `n` entries of `dim` numbers with M = `m`.
 
     Returns:
-        what, in a few words; None where every number that hnswlib follows leads to where it should.
+        the fault in a few words; None if every number that hnswlib follows is valid.
     """
     if len(data) < _HEADER.size:
         return f"only {len(data)} bytes"
@@ -80,7 +80,7 @@ def find_fault(data: bytes, n: int, dim: int, m: int) -> str | None:
 def _read_levels(
     data: bytes, end: int, n: int, layout: _Layout
 ) -> tuple[NDArray[np.int64], list[tuple[int, NDArray[np.uint32]]]] | str:
-    """Read how many levels above the lowest each entry has, int64 `[n]`, and the links there by entry."""
+    """Return the number of levels above the lowest of each entry, int64 `[n]`, and their links by entry."""
     heights = np.zeros(n, np.int64)
     higher = []
     sizes = memoryview(data)
@@ -109,7 +109,7 @@ def _check_lowest(data: bytes, n: int, layout: _Layout) -> str | None:
     labels = np.ascontiguousarray(rows[:, -_LABEL:]).view("<u8")[:, 0]
     if not np.array_equal(labels, np.arange(n)):
         return "its entries aren't numbered as the bank's"
-    # The count takes 16 bits; of the others one marks an entry as deleted, which none is.
+    # The count has 16 bits; one of the others marks a deleted entry, which a bundle doesn't have.
     if (links[:, 0] > 2 * layout.m).any():
         return f"an entry has more than {2 * layout.m} links"
     used = np.arange(2 * layout.m) < links[:, :1]

@@ -1,8 +1,8 @@
-"""Index choice: which search of the bank serves on this machine, the host's HNSW or one beside the network.
+"""Index choice: whether the bank is searched by HNSW on the host, or on the GPU beside the network.
 
-Either only names entries that are measured again (`softcore_runtime.search.search`): decisions are the same.
-Which one is faster depends on the GPU, its host and the bank, so it is measured once, and what was measured
-is kept in the bundle: from run to run the same index serves.
+Either only suggests entries, which are measured again (`softcore_runtime.search.search`): decisions are the
+same. Which one is faster depends on the GPU, its host and the bank, so it is measured once and recorded in
+the bundle: every run uses the same index.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from softcore_runtime.search.search import Search
 
 __all__ = ["choose_index", "measure_indexes"]
 
-_ROUNDS = 5  # of each frame with each index; the first doesn't count
+_ROUNDS = 5  # repetitions of each frame with each index; the first doesn't count
 
 
 def choose_index(bundle: Bundle, backbone: Backbone, threads: int | None) -> Index:
-    """Open the index that was the faster on this machine; HNSW where nothing was measured.
+    """Open the index that was faster on this machine; HNSW if nothing was measured.
 
     Raises:
-        BundleCorruptError: the HNSW index isn't one over the bundle's bank.
+        BundleCorruptError: the HNSW index doesn't fit the bundle's bank.
     """
     if backbone.device:
         digest = bundle.manifest.files[BANK].sha256
         times = read_search_times(bundle.path, backbone.device, backbone.version, digest)
-        beside = backbone.open_index(bundle.bank) if times and times.graph < times.hnsw else None
-        if beside:
-            return beside
+        on_gpu = backbone.open_index(bundle.bank) if times and times.graph < times.hnsw else None
+        if on_gpu:
+            return on_gpu
     return _load_hnsw(bundle, threads)
 
 
@@ -46,22 +46,24 @@ def measure_indexes(
     threshold: float,
     threads: int | None,
 ) -> SearchTimes | None:
-    """Time the search of frames' patches, float32 `[P, d]` each, by both indexes, and keep the medians.
+    """Time the search of frames' patches, float32 `[P, d]` each, by both indexes, and record the medians.
 
     Returns:
-        what was measured; None where there is only the host's index.
+        the times; None if there is only the host's index.
 
     Raises:
         UsageError: the bundle can't be written.
     """
-    beside = backbone.open_index(bundle.bank)
-    if beside is None or backbone.device is None:
+    on_gpu = backbone.open_index(bundle.bank)
+    if on_gpu is None or backbone.device is None:
         return None
     spent: list[list[float]] = [[], []]
     for _ in range(_ROUNDS):
-        for index, times in zip((_load_hnsw(bundle, threads), beside), spent, strict=True):
+        for index, times in zip((_load_hnsw(bundle, threads), on_gpu), spent, strict=True):
             for patches in frames:
-                search = Search(bundle.bank, bundle.weights, index, bundle.hints)  # no last frame helps it
+                search = Search(
+                    bundle.bank, bundle.weights, index, bundle.hints
+                )  # without entries of a last frame
                 start = time.perf_counter()
                 search.inspect(patches, threshold)
                 times.append(1000 * (time.perf_counter() - start))

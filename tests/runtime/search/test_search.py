@@ -68,14 +68,14 @@ def draws(draw: st.DrawFn) -> Draw:
             np.round(frames / scale) * np.float32(scale),
         )
     bank, weights, frames = (array.astype(np.float32) for array in (bank, weights, frames))
-    # Hints that are right for the first frame, wrong, doubled, or missing.
+    # Hints that are right for the first frame, wrong, doubled, or one entry for all.
     right = cdist(frames[0].astype(float), bank.astype(float)).argsort(1)
     hints = {
         "right": np.resize(right.T, (3, q)).T,
         "wrong": rng.integers(n, size=(q, draw(st.integers(1, 40)))),
         "doubled": np.repeat(rng.integers(n, size=(q, 1)), 4, axis=1),
-        "missing": np.zeros((q, 0)),
-    }[draw(st.sampled_from(["right", "wrong", "doubled", "missing"]))].astype(np.int32)
+        "useless": np.zeros((q, 1)),
+    }[draw(st.sampled_from(["right", "wrong", "doubled", "useless"]))].astype(np.int32)
     # An index over the wrong rows gives wrong answers.
     indexed = {
         "right": bank,
@@ -159,7 +159,7 @@ def search_of(
         bank,
         np.ones(len(bank), np.float32) if weights is None else weights,
         index,
-        np.zeros((positions, 0), np.int32) if hints is None else hints,
+        np.zeros((positions, 1), np.int32) if hints is None else hints,
     )
 
 
