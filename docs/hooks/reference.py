@@ -7,6 +7,7 @@
     <!-- generated: table MODULE:MODEL -->                  the keys of a pydantic model that a person writes
     <!-- generated: own-table MODULE:MODEL -->              those that it doesn't inherit
     <!-- generated: record MODULE:MODEL -->                 the fields of one that a program writes
+    <!-- generated: variables MODULE:FUNCTION -->           environment variables, with the keys that they set
     <!-- generated: schema MODULE:NAME -->                  SQL statements, by the tables' names
 """
 
@@ -62,6 +63,12 @@ def _render_schema(what: str) -> str:
     return "\n".join(["```sql", *lines, "```"])
 
 
+def _render_variables(what: str) -> str:
+    variables: dict[str, str] = _load(what)()
+    rows = [f"| `{variable}` | `{key}` |" for variable, key in variables.items()]
+    return "\n".join(["| variable | key |", "|---|---|", *rows])
+
+
 def _load(what: str) -> Any:
     module, _, name = what.partition(":")
     return getattr(importlib.import_module(module), name)
@@ -74,4 +81,5 @@ _RENDERERS: dict[str, Callable[[str], str]] = {
     "schema": _render_schema,
     "shared-options": lambda _: render_shared_options(),
     "table": lambda what: render_table(_load(what)),
+    "variables": _render_variables,
 }

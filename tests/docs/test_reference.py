@@ -141,6 +141,11 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
     own = [field.alias or name for name, field in Configuration.model_fields.items()]
     assert list_names(sections["A camera"]) == list(CameraOptions.model_fields)
     assert set(list_names(sections["The line"])) == set(own) - set(CameraOptions.model_fields)
+    variables = list_names(sections["Environment variables"])
+    assert {"SOFTCORE_QUEUE", "SOFTCORE_JSON", "SOFTCORE_CAMERAS__NAME__QUEUE", "SOFTCORE_MQTT__HOST"} <= set(
+        variables
+    )
+    assert "SOFTCORE_BUNDLE" not in variables
     tables = {heading[2:].split("]")[0]: section for heading, section in sections.items() if "`[" in heading}
     assert tables.keys() == {"mqtt", "modbus", "http", "archive", "drift"}
     for key, section in tables.items():

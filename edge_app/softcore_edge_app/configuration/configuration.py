@@ -1,9 +1,9 @@
-"""Configuration: what a line is told, by one TOML file, by the command's options, or by both."""
+"""Configuration: what a line is set to, by the command's options, the environment and one TOML file."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from softcore_runtime.errors import UsageError
 from softcore_runtime.missing_library import explain_import
 
-from softcore_edge_app.configuration.mistakes import ConfigurationError, Reading, find_mistakes
+from softcore_edge_app.configuration.mistakes import ConfigurationError, Mistake, Reading, find_mistakes
 from softcore_edge_app.configuration.options import Configuration
 
 __all__ = [
@@ -26,41 +26,59 @@ __all__ = [
 
 _LARGEST = 2**20  # bytes of a file; a line of a hundred cameras takes a twentieth of it
 _DEEPEST = 16  # tables in each other; a line has three
-# Of a line; TOML's readers take time and memory by the square of a key's parts.
+# Of a line of the file: TOML's readers take time and memory by the square of the parts of a key.
 _MOST_DOTS = 100
 _SHOWN = 200  # characters of a setting that is wrong
+_PLACE_OF_FRAMES = {"camera", "source"}  # only one of them can be set
 
 
 def configure(file: Path | None, options: Mapping[str, Any]) -> Configuration:
-    """Make the configuration of a run: what `options` leave open is the file's, then the default.
+    """Make the configuration of a run.
+
+    A key is set by the options; if they leave it open, by the environment; then by the file; then it has its
+    default. A table is put together key by key.
 
     Args:
-        file: a TOML file, if there is one.
-        options: by key; None is left open. What is given of a table leaves the rest of it as it is.
+        file: a TOML file; None for none.
+        options: values by key; None leaves a key open.
 
     Raises:
-        UsageError: as `read_configuration`, of the two together.
+        UsageError: as `read_configuration`, for all sources together.
     """
+    # Imported here, since the library takes a while to import and other commands don't read variables.
+    from softcore_edge_app.configuration.environment import name_variable, read_environment
+
     given = {key: value for key, value in options.items() if value is not None}
+    environment = read_environment()
     fields = _read(file) if file else {}
-    if "camera" in given or "source" in given:
-        fields = {key: value for key, value in fields.items() if key not in ("camera", "source")}
-    return _validate(merge(fields, given), file, given)
+    for above in (environment, given):
+        if _PLACE_OF_FRAMES & above.keys():
+            fields = {key: value for key, value in fields.items() if key not in _PLACE_OF_FRAMES}
+        fields = merge(fields, above)
+
+    def describe(mistake: Mistake) -> str:
+        if _holds(given, mistake.place):
+            return str(mistake)
+        if _holds(environment, mistake.place):
+            return f"${name_variable(mistake.place)}: {mistake.what}"
+        return f"{file}: {mistake}" if file else str(mistake)
+
+    return _validate(fields, describe)
 
 
 def read_configuration(file: Path) -> Configuration:
-    """Read and check a file; opens nothing that it names.
+    """Read and check a file alone, without environment and options; nothing that it names is opened.
 
     Raises:
         UsageError: it can't be read, or is no TOML.
-        ConfigurationError: all that is wrong in it: unknown keys (the nearest known one is named), wrong
-            values, nothing of where frames come from, things that don't go together.
+        ConfigurationError: everything that is wrong in it: unknown keys (the nearest known one is named),
+            wrong values, no place that frames come from, keys that don't go together.
     """
-    return _validate(_read(file), file)
+    return _validate(_read(file), lambda mistake: f"{file}: {mistake}")
 
 
 def review_configuration(file: Path) -> Reading:
-    """Read a file as far as it is right, with all that is wrong in it.
+    """Read a file as far as it is right, with everything that is wrong in it.
 
     Raises:
         UsageError: it can't be read, or is no TOML.
@@ -69,13 +87,13 @@ def review_configuration(file: Path) -> Reading:
 
 
 def describe_configuration(configuration: Configuration) -> list[str]:
-    """Give what is set as lines, by the keys' names."""
+    """Return what is set, a line for each key."""
     fields = configuration.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return [f"{key} = {value}" for key, value in _flatten(fields)]
 
 
 def parse_setting(text: str) -> dict[str, Any]:
-    """Read `KEY=VALUE` as TOML does; a value that is no TOML is a text.
+    """Read `KEY=VALUE` as TOML does; a value that isn't TOML is a text.
 
     Raises:
         UsageError: there is no key, or no `=`.
@@ -134,7 +152,7 @@ def _quote(value: str) -> str:
 
 
 def merge(fields: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what is given over what there is, table by table."""
+    """Return the fields with given ones in their place, table by table."""
     merged = dict(fields)
     for key, value in given.items():
         old = merged.get(key)
@@ -150,15 +168,10 @@ def _flatten(fields: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, 
             yield f"{place}{key}", value
 
 
-def _validate(fields: Mapping[str, Any], file: Path | None, given: Mapping[str, Any] = {}) -> Configuration:
-    """Make the configuration; what is wrong and was not `given` beside the file is said with its name."""
+def _validate(fields: Mapping[str, Any], describe: Callable[[Mistake], str]) -> Configuration:
     reading = find_mistakes(fields)
     if reading.mistakes:
-        told = [
-            str(mistake) if file is None or _holds(given, mistake.place) else f"{file}: {mistake}"
-            for mistake in reading.mistakes
-        ]
-        raise ConfigurationError(told)
+        raise ConfigurationError([describe(mistake) for mistake in reading.mistakes])
     return reading.configuration
 
 

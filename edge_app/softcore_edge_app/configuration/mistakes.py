@@ -1,4 +1,4 @@
-"""Mistakes: all that is wrong with a configuration, each thing in one line of our own words."""
+"""Mistakes: everything that is wrong with a configuration, a line for each."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from softcore_runtime.cli.numbers import describe_range
 from softcore_runtime.cli.suggestion import find_nearest
@@ -17,11 +16,19 @@ from softcore_runtime.errors import UsageError
 
 from softcore_edge_app.configuration.combinations import Place, find_clashes
 from softcore_edge_app.configuration.options import Configuration
+from softcore_edge_app.configuration.schema import (
+    find_nearest_field,
+    find_place,
+    find_table,
+    list_choices,
+    list_keys,
+    list_tables,
+)
 
 __all__ = ["ConfigurationError", "Mistake", "Reading", "find_mistakes"]
 
 _LONGEST = 60  # characters of a wrong value
-_TYPES = {  # pydantic's kinds of mistakes, by how they begin, and what is meant to be there
+_TYPES = {  # kinds of pydantic's errors, by how they begin, and what is expected
     "int": "a whole number",
     "float": "a number",
     "finite_number": "a number",
@@ -31,7 +38,7 @@ _TYPES = {  # pydantic's kinds of mistakes, by how they begin, and what is meant
     "string_sub_type": "a text",
     "tuple": "a list",
 }
-_PATTERNS = {  # what a pattern means, by its key
+_PATTERNS = {  # what a pattern means, by the key
     "topic": "a topic without + and #, that doesn't begin with $",
     "names": "the name or address of a machine, without a port",
 }
@@ -39,7 +46,7 @@ _BOUNDS = ("greater_than", "less_than")
 
 
 class ConfigurationError(UsageError):
-    """Everything that is wrong with a configuration, or isn't there that it names; a line each.
+    """Everything that is wrong with a configuration, or missing that it names; a line for each.
 
     Attributes:
         mistakes: the lines.
@@ -57,7 +64,7 @@ class ConfigurationError(UsageError):
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong, and the path of its key: () where it is about several."""
+    """What is wrong, and the path of its key; () if it is about several keys."""
 
     place: Place
     what: str
@@ -68,12 +75,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Reading:
-    """A configuration as far as it is right, and all that is wrong with it.
+    """A configuration as far as it is right, and everything that is wrong with it.
 
     Attributes:
         configuration: without the keys that are wrong.
-        mistakes: empty where it is right as it is.
-        wrong: the paths of the keys that are wrong, or were meant by one.
+        mistakes: empty if nothing is wrong.
+        wrong: the paths of the keys that are wrong, and of those that a mistyped key means.
     """
 
     configuration: Configuration
@@ -82,7 +89,7 @@ class Reading:
 
 
 def find_mistakes(fields: Mapping[str, Any]) -> Reading:
-    """Read a configuration from its keys, as TOML gives them."""
+    """Read a configuration from its keys, as a TOML file has them."""
     rest = deepcopy(dict(fields))
     mistakes: list[Mistake] = []
     wrong: set[Place] = set()
@@ -92,45 +99,28 @@ def find_mistakes(fields: Mapping[str, Any]) -> Reading:
             break
         except ValidationError as error:
             unsound: set[Place] = set()
-            for place, details in _sort(error.errors(include_url=False)):
+            for place, details in _sort_errors(error.errors(include_url=False)):
                 told = _explain(place, details, wrong)
                 if told:
                     mistakes.append(Mistake(place, told))
                 wrong.add(place)
                 unsound.add(place[:-1] if details["type"] == "missing" else place)
-            for place in unsound:  # what is left shows what else is wrong
+            for place in unsound:  # the next round finds what is wrong with the rest
                 _drop(rest, place)
     mistakes.extend(Mistake(place, why) for place, why in find_clashes(found, wrong))
     return Reading(found, tuple(mistakes), frozenset(wrong))
 
 
-def _sort(errors: Sequence[ErrorDetails]) -> Iterator[tuple[Place, ErrorDetails]]:
-    """Give each place's first error, unknown keys first: they may explain why others are missing."""
+def _sort_errors(errors: Sequence[ErrorDetails]) -> Iterator[tuple[Place, ErrorDetails]]:
+    """Return the first error of each place, unknown keys first: they may explain missing ones."""
     first: dict[Place, ErrorDetails] = {}
     for details in sorted(errors, key=lambda one: one["type"] != "extra_forbidden"):
-        first.setdefault(_find_place(details["loc"]), details)
+        first.setdefault(find_place(details["loc"]), details)
     yield from first.items()
 
 
-def _find_place(location: tuple[int | str, ...]) -> Place:
-    """Give the path of a key; of a choice between types pydantic adds which one it tried."""
-    place: list[str] = []
-    kind: Any = Configuration
-    for part in location:
-        model, inner = _find_model(kind), _find_values(kind)
-        if model:
-            field = _find_field(model, str(part))
-            kind = field.annotation if field else None
-        elif inner is not None:
-            kind = inner
-        else:
-            break
-        place.append(str(part))
-    return tuple(place)
-
-
 def _explain(place: Place, details: ErrorDetails, wrong: set[Place]) -> str | None:
-    """Say what is wrong; None where an unknown key with nearly this name says it already."""
+    """Describe what is wrong; None if an unknown key with nearly this name is reported already."""
     kind, value = details["type"], details["input"]
     if kind == "extra_forbidden":
         return _explain_key(place, wrong)
@@ -139,7 +129,7 @@ def _explain(place: Place, details: ErrorDetails, wrong: set[Place]) -> str | No
         return None if place in wrong else f"is missing, and [{table}] needs it"
     if kind == "value_error":
         return str(details["ctx"]["error"])
-    field = _find_nearest_field(place)
+    field = find_nearest_field(place)
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"must be a table, not {_show(value)}"
     if kind == "string_too_short":
@@ -150,7 +140,7 @@ def _explain(place: Place, details: ErrorDetails, wrong: set[Place]) -> str | No
         meant = next((text for key, text in _PATTERNS.items() if key in place), "something else")
         return f"must be {meant}, not {_show(value)}"
     if kind == "literal_error" and field:
-        choices = list(_list_choices(field.annotation))
+        choices = list(list_choices(field.annotation))
         near = find_nearest(value, choices) if isinstance(value, str) else None
         meant = f"; did you mean {near}?" if near else ""
         return f"must be {', '.join(choices[:-1])} or {choices[-1]}, not {_show(value)}{meant}"
@@ -160,20 +150,20 @@ def _explain(place: Place, details: ErrorDetails, wrong: set[Place]) -> str | No
     for beginning, words in _TYPES.items():
         if kind.startswith(beginning):
             return f"must be {' '.join(filter(None, (words, bounds)))}, not {_show(value)}"
-    return f"{details['msg']}, not {_show(value)}"  # one that no key of today can have
+    return f"{details['msg']}, not {_show(value)}"  # for a kind that no key has today
 
 
 def _explain_key(place: Place, wrong: set[Place]) -> str:
-    """Name the nearest key of its table (then in `wrong`, too), or those of just this name in others."""
+    """Name the nearest key of the table and add it to `wrong`, or name the same key of other tables."""
     table, name = place[:-1], place[-1]
-    model = _find_table(table)
-    known = _list_keys(model) if model else []
+    model = find_table(table)
+    known = list_keys(model) if model else []
     near = find_nearest(name, known)
     if near:
         wrong.add((*table, near))
         return f"no such key; did you mean {'.'.join((*table, near))}?"
-    elsewhere = [f"{key}.{name}" for key, inner in _list_tables() if name in _list_keys(inner)]
-    if name in _list_keys(Configuration) and table:
+    elsewhere = [f"{key}.{name}" for key, inner in list_tables() if name in list_keys(inner)]
+    if name in list_keys(Configuration) and table:
         elsewhere.insert(0, f"{name}, before the first [table]")
     if elsewhere:
         return f"no such key here; did you mean {' or '.join(elsewhere)}?"
@@ -181,7 +171,7 @@ def _explain_key(place: Place, wrong: set[Place]) -> str:
 
 
 def _drop(fields: dict[str, Any], place: Place) -> None:
-    """Leave a key out; of a list the whole of it."""
+    """Remove a key; the whole list, if it is in one."""
     for part in place[:-1]:
         inner = fields.get(part)
         if not isinstance(inner, dict):
@@ -191,68 +181,8 @@ def _drop(fields: dict[str, Any], place: Place) -> None:
     fields.pop(place[-1], None)
 
 
-def _list_keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _list_tables() -> Iterator[tuple[str, type[BaseModel]]]:
-    for name, field in Configuration.model_fields.items():
-        model = _find_model(field.annotation)
-        if model:
-            yield name, model
-
-
-def _find_table(place: Place) -> type[BaseModel] | None:
-    kind: Any = Configuration
-    for part in place:
-        model = _find_model(kind)
-        field = _find_field(model, part) if model else None
-        kind = field.annotation if field else _find_values(kind)
-    return _find_model(kind)
-
-
-def _find_nearest_field(place: Place) -> FieldInfo | None:
-    """Find the field of a key, or the one whose table or list the key is in."""
-    found = None
-    kind: Any = Configuration
-    for part in place:
-        model = _find_model(kind)
-        field = _find_field(model, part) if model else None
-        found = field or found
-        kind = field.annotation if field else _find_values(kind)
-    return found
-
-
-def _find_field(model: type[BaseModel], key: str) -> FieldInfo | None:
-    return next((field for name, field in model.model_fields.items() if key == (field.alias or name)), None)
-
-
-def _find_model(kind: Any) -> type[BaseModel] | None:
-    """Find the table among the types that a key may have."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind
-    if get_origin(kind) in (dict, tuple):
-        return None
-    return next(filter(None, map(_find_model, get_args(kind))), None)
-
-
-def _find_values(kind: Any) -> Any:
-    """Give the type of what is in a table of any names, or in a list; None where it is neither."""
-    if get_origin(kind) is dict:
-        return get_args(kind)[1]
-    return get_args(kind)[0] if get_origin(kind) is tuple else None
-
-
-def _list_choices(kind: Any) -> Iterator[str]:
-    if get_origin(kind) is Literal:
-        yield from map(str, get_args(kind))
-    else:
-        for inner in get_args(kind):
-            yield from _list_choices(inner)
-
-
 def _show(value: Any) -> str:
-    """Write a value as TOML would, or say what it is."""
+    """Write a value as TOML would, or the kind of value that it is."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
