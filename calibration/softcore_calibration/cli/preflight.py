@@ -47,7 +47,7 @@ def check_order(options: argparse.Namespace) -> CalibrationRequest:
         UsageError: mistakes of the user, all that were found.
         SoftCoreError: there is only one fault, of another kind (no bundle, no images).
     """
-    objective, samples, mask = Objective(), Samples([], [], []), None
+    objective, samples, mask = Objective(), Samples(), None
     with gather_mistakes() as attempt:
         with attempt():
             bundle = choose_bundle(options.bundle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -69,10 +69,10 @@ class Samples:
         layouts: a line for each folder whose layout says which images are good.
     """
 
-    files: list[tuple[Path, bool]]
-    frames: list[int | None]
-    omitted: list[str]
-    layouts: list[str] = field(default_factory=list)
+    files: tuple[tuple[Path, bool], ...] = ()
+    frames: tuple[int | None, ...] = ()
+    omitted: tuple[str, ...] = ()
+    layouts: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Sample]:
         """Read the samples one after the other."""
@@ -91,6 +91,15 @@ class Samples:
         return None if None in counts else sum(filter(None, counts))
 
 
+@dataclass(frozen=True)
+class _Place:
+    """What was found at one place: see `Samples`."""
+
+    files: Sequence[tuple[Path, bool]]
+    omitted: Sequence[str] = ()
+    layouts: Sequence[str] = ()
+
+
 def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
     """Find the samples at places: a folder of images, an image, a video, or a table (CSV).
 
@@ -103,40 +112,41 @@ def find_samples(places: Sequence[tuple[Path, bool | None]]) -> Samples:
         UsageError: a place is missing, is none of these, or has no labels.
         DataError: a place holds no images.
     """
-    samples = Samples([], [], [])
-    for place, defective in places:
-        samples.files.extend(_list_files(place, defective, samples))
-    samples.frames.extend(1 if _is_image(path) else _count_frames(path) for path, _ in samples.files)
-    return samples
+    found = [_list_place(place, defective) for place, defective in places]
+    files = tuple(file for place in found for file in place.files)
+    return Samples(
+        files=files,
+        frames=tuple(1 if _is_image(path) else _count_frames(path) for path, _ in files),
+        omitted=tuple(line for place in found for line in place.omitted),
+        layouts=tuple(line for place in found for line in place.layouts),
+    )
 
 
-def _list_files(place: Path, defective: bool | None, samples: Samples) -> list[tuple[Path, bool]]:
-    """List the images and videos of a place, and enter in `samples` what is to be reported about it."""
+def _list_place(place: Path, defective: bool | None) -> _Place:
     if not place.exists():
         there = [path.name for path in place.parent.iterdir()] if place.parent.is_dir() else []
         raise UsageError(f"{place}: no such file or folder{suggest(place.name, there)}")
     if place.suffix.lower() == ".csv" and place.is_file():
-        return read_label_table(place, defective)
+        return _Place(read_label_table(place, defective))
     if place.is_dir():
-        return _list_folder(place, defective, samples)
+        return _list_folder(place, defective)
     if defective is None:
         raise UsageError(
             f"{place}: --data takes a folder in a known layout (MVTec AD's), or a table with path and label"
         )
     if not _is_image(place) and not _is_video(place):
         raise UsageError(f"{place}: neither an image nor a video that OpenCV can read")
-    return [(place, defective)]
+    return _Place([(place, defective)])
 
 
-def _list_folder(place: Path, defective: bool | None, samples: Samples) -> list[tuple[Path, bool]]:
+def _list_folder(place: Path, defective: bool | None) -> _Place:
+    layouts = []
     if defective is None:
         part = find_test_part(place)
         images = [*((path, False) for path in part.good), *((path, True) for path in part.bad)]
         folder, omitted, some = part.folder, part.omitted, part.good
         layout = f" ({part.layout})" if part.layout else ""
-        samples.layouts.append(
-            f"{len(part.good):,} good and {len(part.bad):,} bad images in {folder}{layout}"
-        )
+        layouts.append(f"{len(part.good):,} good and {len(part.bad):,} bad images in {folder}{layout}")
     else:
         one = find_class_part(place, defective=defective)
         images = [(path, defective) for path in one.images]
@@ -146,8 +156,7 @@ def _list_folder(place: Path, defective: bool | None, samples: Samples) -> list[
         which = "good images" if defective is None else "images"
         besides = "".join(f"; {line.removeprefix(f'{folder}: ')}" for line in omitted)
         raise DataError(f"{folder}: no {which} here ({kinds}){besides}")
-    samples.omitted.extend(omitted)
-    return images
+    return _Place(images, omitted, layouts)
 
 
 def _read(path: Path, defective: bool) -> Iterator[Sample]:

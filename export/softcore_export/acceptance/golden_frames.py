@@ -14,7 +14,7 @@ from softcore_runtime.images.image_file import read_image
 __all__ = ["CLEAR", "GoldenSelection", "choose_golden", "spoil"]
 
 CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `GoldenFrames.check`
-_LONGEST = 1024  # pixels; a bundle stays small, whatever the camera
+_LONGEST = 1024  # pixels; keeps a bundle small with any camera
 _FIELDS = 6  # along the side of a chequered square
 _SHARES = (1 / 6, 1 / 3, 2 / 3, 1)  # of the shorter side
 _SEED = 0
@@ -90,7 +90,7 @@ def spoil(frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         spoiled[top : top + side, left : left + side] = (255 * ((rows + columns) % 2))[:, :, None]
         yield spoiled
     yield 255 - frame
-    # Black where it is light and white where it is dark, whatever its colours are.
+    # Black where the frame is light and white where it is dark.
     yield np.where(frame.mean(axis=2, keepdims=True) > 127, np.uint8(0), np.uint8(255)).repeat(3, axis=2)
     for fields in (8, 32, 128):
         noise = np.random.default_rng(_SEED).integers(0, 256, (fields, fields, 3), dtype=np.uint8)

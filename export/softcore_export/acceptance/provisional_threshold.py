@@ -38,7 +38,7 @@ def find_trusted(
     """
     if settings.discriminator == "auto":
         trusted = np.asarray(suspicion <= 1)
-    else:  # a fixed share is thrown away, of the images too
+    else:  # a fixed share is excluded, of the images too
         rank = np.argsort(np.argsort(suspicion, kind="stable"))
         trusted = rank < len(rank) - int(settings.tau * len(rank))
     for row, digest in enumerate(digests):

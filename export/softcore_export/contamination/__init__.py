@@ -1,1 +1,1 @@
-"""Contamination: which training images look defective, and what a person says of them."""
+"""Contamination: which training images look defective, and what a person chose."""

@@ -1,4 +1,4 @@
-"""Summary: brings the estimate and the decisions about the training images into the form of the bundle."""
+"""Summary: lists the estimate and the decisions about the training images for the bundle."""
 
 from __future__ import annotations
 

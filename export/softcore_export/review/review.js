@@ -1,4 +1,4 @@
-// The review page: what it shows comes from the server, which saves each choice at once.
+// The review page. Everything it shows comes from the server, which saves each choice at once.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -9,13 +9,13 @@ const BATCH = 48; // cards
 const SAID = { keep: "keep all of it", exclude: "exclude the image" };
 let state = null;
 let ended = false;
-let saving = Promise.resolve(); // choices are saved one after the other, in the order of the clicks
+let saving = Promise.resolve(); // saves the choices one after the other, in the order of the clicks
 let saves = 0;
-let generation = 0; // of the list: an answer to an older question is dropped
+let generation = 0; // of the list: an answer to an older request is dropped
 
 class Unreachable extends Error {}
 
-async function call(method, path, body) {
+async function request(method, path, body) {
   const headers = { "X-Softcore-Token": token };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
@@ -24,9 +24,9 @@ async function call(method, path, body) {
   } catch {
     throw new Unreachable("SoftCore doesn't answer");
   }
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.detail ?? `the server answered ${answer.status}`);
-  return told;
+  const received = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(received.detail ?? `the server answered ${answer.status}`);
+  return received;
 }
 
 const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
@@ -38,16 +38,16 @@ const key = (row, column) => row * columns + column;
 async function refresh() {
   if (ended) return;
   try {
-    await show(await call("GET", "state"));
+    await showState(await request("GET", "state"));
   } catch (error) {
-    if (error instanceof Unreachable) end("The review has ended", "It was ended in the terminal, or its machine can't be reached. Reload the page to try again.");
-    else fail(error);
+    if (error instanceof Unreachable) endReview("The review has ended", "It was ended in the terminal, or its machine can't be reached. Reload the page to try again.");
+    else showError(error);
   }
 }
 
-async function show(news) {
-  const exported = state !== null && news.exports !== state.exports;
-  state = news;
+async function showState(next) {
+  const exported = state !== null && next.exports !== state.exports;
+  state = next;
   for (const filter of ["suspects", "all", "chosen"]) $(`count-${filter}`).textContent = state.cards[filter].toLocaleString("en");
   $("suspects").textContent = state.cards.suspects.toLocaleString("en");
   $("chosen").textContent = state.cards.chosen.toLocaleString("en");
@@ -64,25 +64,25 @@ async function show(news) {
     : state.failed
       ? `The export failed: ${state.outcome}. The bundle is as it was, your choices are saved.`
       : state.outcome;
-  // Only what has changed is written, or a screen reader would say it again and again.
-  write($("outcome"), outcome);
+  // Only texts that have changed are set, so that a screen reader does not repeat them.
+  setText($("outcome"), outcome);
   $("outcome").classList.toggle("bad", !running && state.failed);
-  write(
+  setText(
     $("pending"),
     state.pending
       ? `${count(state.pending, "change")} of your choices ${state.pending === 1 ? "is" : "are"} saved, but not in the bundle yet.`
       : "The bundle follows all your choices.",
   );
   $("pending").hidden = running;
-  if (exported) await reload();
+  if (exported) await refreshCards();
 }
 
-function write(element, text) {
+function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function fail(error) {
-  write($("outcome"), `${error.message}.`);
+function showError(error) {
+  setText($("outcome"), `${error.message}.`);
   $("outcome").classList.add("bad");
 }
 
@@ -90,10 +90,10 @@ async function exportAgain() {
   await saving;
   if (state === null || state.running !== null) return;
   try {
-    await show(await call("POST", "export"));
+    await showState(await request("POST", "export"));
     poll(300);
   } catch (error) {
-    fail(error);
+    showError(error);
     await refresh();
   }
 }
@@ -104,19 +104,19 @@ async function finish(sure = false) {
   if (state.pending && !sure) {
     $("unfinished-text").textContent =
       `${count(state.pending, "change")} of your choices ${state.pending === 1 ? "is" : "are"} not in the bundle yet. They are saved, and the next export follows them.`;
-    $("unfinished").returnValue = "stay"; // what Escape means
+    $("unfinished").returnValue = "stay"; // the value if Escape is pressed
     $("unfinished").showModal();
     return;
   }
   try {
-    await call("POST", "finish");
-    end("Review finished", state.pending ? "Your last choices are not in the bundle yet." : "The bundle follows all your choices.");
+    await request("POST", "finish");
+    endReview("Review finished", state.pending ? "Your last choices are not in the bundle yet." : "The bundle follows all your choices.");
   } catch (error) {
-    fail(error);
+    showError(error);
   }
 }
 
-function end(title, text) {
+function endReview(title, text) {
   ended = true;
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   $("end-title").textContent = title;
@@ -138,29 +138,29 @@ function poll(wait) {
 
 const cards = new Map(); // sha256 -> {card, element}
 
-function question(limit) {
+function listPath(limit) {
   const form = new FormData(document.querySelector(".filters"));
   return `images?${new URLSearchParams({ show: form.get("show"), name: form.get("name"), limit })}`;
 }
 
-// What was asked for before a choice was saved may not know of it yet.
-async function find(limit) {
+// An answer to a request from before a choice was saved may lack that choice, so it is requested again.
+async function fetchPage(limit) {
   let page, before;
   do {
     before = saves;
-    page = await call("GET", question(limit));
+    page = await request("GET", listPath(limit));
   } while (before !== saves);
   return page;
 }
 
-async function list(limit, fresh) {
+async function listCards(limit, fresh) {
   const mine = ++generation;
   let page;
   try {
-    page = await find(limit);
+    page = await fetchPage(limit);
   } catch (error) {
     if (error instanceof Unreachable) await refresh();
-    else fail(error);
+    else showError(error);
     return;
   }
   if (mine !== generation) return;
@@ -169,7 +169,7 @@ async function list(limit, fresh) {
     $("cards").replaceChildren();
   }
   const fewer = $("cards").childElementCount;
-  page.cards.forEach(append); // those that are here stay as they are
+  page.cards.forEach(appendCard); // cards that exist already stay unchanged
   const first = $("cards").children[fewer];
   const left = page.total - page.cards.length;
   $("more").hidden = left <= 0;
@@ -187,26 +187,26 @@ async function list(limit, fresh) {
   return first;
 }
 
-// After an export: the same cards, in their places, with what is new of them.
-async function reload() {
+// After an export: update the cards in their places.
+async function refreshCards() {
   const shown = [...cards.keys()];
   if (!shown.length) return;
   try {
-    const page = await find(shown.length);
-    for (const card of page.cards) if (cards.has(card.sha256)) fill(cards.get(card.sha256), card);
-    // A card whose choice was taken back is here still, though its filter would no longer show it.
+    const page = await fetchPage(shown.length);
+    for (const card of page.cards) if (cards.has(card.sha256)) fillCard(cards.get(card.sha256), card);
+    // A card whose choice was removed stays on the page, although its filter no longer lists it.
     const found = new Set(page.cards.map((card) => card.sha256));
-    for (const own of shown.filter((sha256) => !found.has(sha256))) fill(cards.get(own), await call("GET", `images/${own}`));
+    for (const own of shown.filter((sha256) => !found.has(sha256))) fillCard(cards.get(own), await request("GET", `images/${own}`));
   } catch (error) {
-    fail(error);
+    showError(error);
   }
 }
 
-function append(card) {
+function appendCard(card) {
   if (cards.has(card.sha256)) return;
   const element = $("card").content.firstElementChild.cloneNode(true);
-  const held = { card, element };
-  cards.set(card.sha256, held);
+  const entry = { card, element };
+  cards.set(card.sha256, entry);
   const name = card.names[0];
   element.classList.toggle("above", card.suspicion > 1);
   element.querySelector("h3").textContent = name;
@@ -218,7 +218,7 @@ function append(card) {
   const pair = element.querySelector(".pair");
   pair.setAttribute("aria-label", `Enlarge ${name} and mark patches`);
   pair.title = "Enlarge, and mark patches";
-  pair.addEventListener("click", () => pair.classList.contains("gone") || edit(held));
+  pair.addEventListener("click", () => pair.classList.contains("gone") || openEditor(entry));
   for (const image of pair.querySelectorAll("img")) {
     image.addEventListener("error", () => {
       pair.classList.add("gone");
@@ -231,16 +231,16 @@ function append(card) {
   element.querySelector(".choices").addEventListener("click", (event) => {
     const action = event.target.closest("button")?.dataset.action;
     if (action === undefined) return;
-    if (action === "exclude patches" && !held.card.marks.length) edit(held);
-    else choose(held.card, action, held.card.marks);
+    if (action === "exclude patches" && !entry.card.marks.length) openEditor(entry);
+    else choose(entry.card, action, entry.card.marks);
   });
-  fill(held, card);
+  fillCard(entry, card);
   $("cards").append(element);
 }
 
-function fill(held, card) {
-  const { element } = held;
-  held.card = card;
+function fillCard(entry, card) {
+  const { element } = entry;
+  entry.card = card;
   const heat = `images/${card.sha256}/heat.jpg?export=${state?.exports ?? 0}`;
   const image = element.querySelectorAll(".pair img")[1];
   if (image.getAttribute("src") !== heat) image.src = heat;
@@ -256,9 +256,9 @@ function fill(held, card) {
     : card.pending
       ? "The export decides. Saved, but the bundle still follows your earlier choice."
       : "The export decides.";
-  const told = element.querySelector(".told");
-  write(told, text);
-  told.className = `told${card.pending ? " pending" : card.choice ? "" : " none"}`;
+  const message = element.querySelector(".told");
+  setText(message, text);
+  message.className = `told${card.pending ? " pending" : card.choice ? "" : " none"}`;
 }
 
 function choose({ sha256 }, action, marks) {
@@ -269,16 +269,16 @@ async function save(sha256, action, marks) {
   const path = `choices/${sha256}`;
   const choice = action === "exclude patches" ? { action, grid: [rows, columns], patches: marks } : { action };
   try {
-    const card = action ? await call("PUT", path, choice) : await call("DELETE", path);
+    const card = action ? await request("PUT", path, choice) : await request("DELETE", path);
     saves++;
-    if (cards.has(sha256)) fill(cards.get(sha256), card); // of now: the list may have been made anew meanwhile
+    if (cards.has(sha256)) fillCard(cards.get(sha256), card); // the current entry: the list may have been replaced meanwhile
     await refresh();
   } catch (error) {
-    const told = cards.get(sha256)?.element.querySelector(".told");
-    if (told) {
-      told.textContent = `Not saved: ${error.message}.`;
-      told.className = "told bad";
-    } else fail(error);
+    const message = cards.get(sha256)?.element.querySelector(".told");
+    if (message) {
+      message.textContent = `Not saved: ${error.message}.`;
+      message.className = "told bad";
+    } else showError(error);
     if (error instanceof Unreachable) await refresh();
   }
 }
@@ -287,9 +287,9 @@ async function save(sha256, action, marks) {
 
 const editor = $("editor");
 const cells = []; // by key(row, column)
-let edited = null; // {held, patches: suspicion of each, marks: a set of keys}
-let current = 0; // the cell that Tab reaches
-let painting = null; // true marks and false unmarks, while the button is down
+let edited = null; // {entry, patches: their suspicion, marks: a set of keys}
+let current = 0; // the cell in the tab order
+let painting = null; // while a button is pressed: true marks, false unmarks
 let pointer = ""; // mouse, pen or touch
 
 for (let row = 0; row < rows; row++) {
@@ -305,54 +305,54 @@ for (let row = 0; row < rows; row++) {
   $("grid").append(line);
 }
 
-async function edit(held) {
+async function openEditor(entry) {
   let patches;
   try {
-    patches = (await call("GET", `images/${held.card.sha256}/patches`)).flat();
+    patches = (await request("GET", `images/${entry.card.sha256}/patches`)).flat();
   } catch (error) {
-    fail(error);
+    showError(error);
     return;
   }
-  edited = { held, patches, marks: new Set(held.card.marks.map(([row, column]) => key(row, column))) };
-  $("editor-title").textContent = held.card.names[0];
-  $("grid").setAttribute("aria-label", `Patches of ${held.card.names[0]}`);
-  look();
-  cells.forEach((_, index) => mark(index, edited.marks.has(index)));
+  edited = { entry, patches, marks: new Set(entry.card.marks.map(([row, column]) => key(row, column))) };
+  $("editor-title").textContent = entry.card.names[0];
+  $("grid").setAttribute("aria-label", `Patches of ${entry.card.names[0]}`);
+  showView();
+  cells.forEach((_, index) => setMark(index, edited.marks.has(index)));
   cells[current].tabIndex = -1;
   current = patches.indexOf(Math.max(...patches)); // the most unusual
   editor.showModal();
-  go(current);
+  moveTo(current);
 }
 
-function look() {
+function showView() {
   const view = editor.querySelector("[name=view]:checked").value;
   const version = view === "heat" ? `?export=${state?.exports ?? 0}` : "";
-  editor.querySelector(".canvas img").src = `images/${edited.held.card.sha256}/${view}.jpg${version}`;
+  editor.querySelector(".canvas img").src = `images/${edited.entry.card.sha256}/${view}.jpg${version}`;
 }
 
-function mark(index, marked) {
+function setMark(index, marked) {
   if (marked) edited.marks.add(index);
   else edited.marks.delete(index);
   const place = `Row ${Math.floor(index / columns) + 1}, column ${(index % columns) + 1}: ${times(edited.patches[index])}`;
   cells[index].setAttribute("aria-selected", marked);
   cells[index].setAttribute("aria-label", `${place}${marked ? ", marked" : ""}`);
-  if (index === current) point(index);
+  if (index === current) describePatch(index);
   const n = edited.marks.size;
   $("marked").textContent = n ? `${count(n, "patch", "patches")} marked.` : "Nothing is marked.";
   $("apply").textContent = n ? `Exclude ${count(n, "patch", "patches")}` : "Exclude patches";
   $("apply").disabled = !n;
 }
 
-function point(index) {
+function describePatch(index) {
   $("place").textContent = `${cells[index].getAttribute("aria-label")}.`;
 }
 
-function go(index) {
+function moveTo(index) {
   cells[current].tabIndex = -1;
   current = index;
   cells[current].tabIndex = 0;
   cells[current].focus();
-  point(current);
+  describePatch(current);
 }
 
 $("grid").addEventListener("keydown", (event) => {
@@ -366,11 +366,11 @@ $("grid").addEventListener("keydown", (event) => {
     Home: [event.ctrlKey ? 0 : row, 0],
     End: [event.ctrlKey ? rows - 1 : row, columns - 1],
   };
-  if (event.key === " " || event.key === "Enter") mark(current, !edited.marks.has(current));
+  if (event.key === " " || event.key === "Enter") setMark(current, !edited.marks.has(current));
   else if (event.key in steps) {
     const marked = edited.marks.has(current);
-    go(key(...steps[event.key]));
-    if (event.shiftKey) mark(current, marked);
+    moveTo(key(...steps[event.key]));
+    if (event.shiftKey) setMark(current, marked);
   } else return;
   event.preventDefault();
 });
@@ -378,39 +378,39 @@ const cellOf = (event) => Number(event.target.closest?.("[data-key]")?.dataset.k
 $("grid").addEventListener("pointerdown", (event) => {
   pointer = event.pointerType;
   const index = cellOf(event);
-  if (pointer === "touch" || event.button !== 0 || Number.isNaN(index)) return; // a finger may want to scroll
+  if (pointer === "touch" || event.button !== 0 || Number.isNaN(index)) return; // a touch may scroll
   painting = !edited.marks.has(index);
-  go(index);
-  mark(index, painting);
+  moveTo(index);
+  setMark(index, painting);
   event.preventDefault();
 });
 $("grid").addEventListener("pointerover", (event) => {
   const index = cellOf(event);
   if (Number.isNaN(index)) return;
-  if (painting === null) point(index);
+  if (painting === null) describePatch(index);
   else {
-    go(index);
-    mark(index, painting);
+    moveTo(index);
+    setMark(index, painting);
   }
 });
-$("grid").addEventListener("pointerleave", () => point(current));
+$("grid").addEventListener("pointerleave", () => describePatch(current));
 window.addEventListener("pointerup", () => (painting = null));
 window.addEventListener("pointercancel", () => (painting = null));
 $("grid").addEventListener("click", (event) => {
   const index = cellOf(event);
-  // A mouse has marked already, on its way down; detail is 0 where assistive technology clicks.
+  // A mouse has marked on pointerdown already; detail is 0 for clicks of assistive technology.
   if (Number.isNaN(index) || (pointer !== "touch" && event.detail > 0)) return;
-  go(index);
-  mark(index, !edited.marks.has(index));
+  moveTo(index);
+  setMark(index, !edited.marks.has(index));
 });
-$("reset").addEventListener("click", () => cells.forEach((_, index) => mark(index, edited.patches[index] > 1)));
-$("clear").addEventListener("click", () => cells.forEach((_, index) => mark(index, false)));
+$("reset").addEventListener("click", () => cells.forEach((_, index) => setMark(index, edited.patches[index] > 1)));
+$("clear").addEventListener("click", () => cells.forEach((_, index) => setMark(index, false)));
 $("apply").addEventListener("click", () => {
   const marks = [...edited.marks].sort((a, b) => a - b).map((index) => [Math.floor(index / columns), index % columns]);
   editor.close();
-  choose(edited.held.card, "exclude patches", marks);
+  choose(edited.entry.card, "exclude patches", marks);
 });
-for (const radio of editor.querySelectorAll("[name=view]")) radio.addEventListener("change", look);
+for (const radio of editor.querySelectorAll("[name=view]")) radio.addEventListener("change", showView);
 editor.querySelector("[name=marks]").addEventListener("change", (event) => editor.classList.toggle("bare", !event.target.checked));
 editor.querySelector("[name=larger]").addEventListener("change", (event) => {
   editor.classList.toggle("larger", event.target.checked);
@@ -429,24 +429,24 @@ $("unfinished").addEventListener("close", () => {
 });
 $("end").addEventListener("cancel", (event) => event.preventDefault());
 $("more").addEventListener("click", async () => {
-  const first = await list(cards.size + BATCH, false);
-  first?.querySelector(".pair").focus(); // where one would read on
+  const first = await listCards(cards.size + BATCH, false);
+  first?.querySelector(".pair").focus(); // the first new card
 });
 const filters = document.querySelector(".filters");
 filters.addEventListener("submit", (event) => event.preventDefault());
 let typing;
 filters.addEventListener("change", (event) => {
   if (event.target.name !== "show") return;
-  clearTimeout(typing); // or what was typed just before would list once more
-  list(BATCH, true);
+  clearTimeout(typing); // else the text typed just before would list again
+  listCards(BATCH, true);
 });
 filters.addEventListener("input", (event) => {
   if (event.target.name !== "name") return;
   clearTimeout(typing);
-  typing = setTimeout(() => list(BATCH, true), 200);
+  typing = setTimeout(() => listCards(BATCH, true), 200);
 });
 (async () => {
   await refresh();
-  await list(BATCH, true);
+  await listCards(BATCH, true);
   poll(5000);
 })();

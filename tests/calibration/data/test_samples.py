@@ -30,7 +30,7 @@ def test_a_folder_a_image_and_a_category(category: Path) -> None:
     assert sum(sample.defective for sample in whole) == 24
     assert len(whole) == 64
     assert [sample.path for sample in read((category / "test", None))] == [sample.path for sample in whole]
-    assert find_samples([(category, None)]).layouts == [
+    assert list(find_samples([(category, None)]).layouts) == [
         f"40 good and 24 bad images in {category / 'test'} (MVTec AD's layout)"
     ]
 
@@ -104,7 +104,7 @@ def test_what_is_left_out_is_told(category: Path, tmp_path: Path) -> None:
     shutil.copy(own / "test" / "good" / "000.png", own / "test" / "loose.png")
     samples = find_samples([(own, None)])
     assert samples.count == 64
-    assert samples.omitted == [
+    assert list(samples.omitted) == [
         f"{own / 'test'}: 1 symbolic link leads nowhere and is left out: good/gone.png",
         f"{own / 'test'}: 1 image of a kind that is not read is left out (.gif): scratch/1.gif; convert "
         "it to .png",
