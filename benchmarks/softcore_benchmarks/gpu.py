@@ -40,7 +40,7 @@ from softcore_runtime.backends.backbones import open_backbone
 from softcore_runtime.backends.cpus import usable_cpus
 from softcore_runtime.backends.devices import find_device
 from softcore_runtime.backends.engine import Backbone, Provider
-from softcore_runtime.backends.ort import OnnxIndex, demand_provider
+from softcore_runtime.backends.ort import OnnxIndex, require_provider
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import hide_bars
 from softcore_runtime.errors import ProviderError
@@ -245,7 +245,7 @@ def _describe_machine() -> Result:
 def _explain_refusal(provider: Provider) -> str | None:
     """Return why a provider can't compute here, or None."""
     try:
-        demand_provider(provider)
+        require_provider(provider)
     except ProviderError as error:
         return str(error)
     return None

@@ -1,4 +1,4 @@
-"""Backbones: opens a network; one in memory, however many bundles of a process were learned with it."""
+"""Backbones: opens networks; bundles with the same network share one in memory."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def share_backbone(
     preferred: Engine | None = None,
     build: bool = False,
 ) -> Backbone:
-    """Open `backbone.onnx`, unless the same content is in use already and was asked for in the same way.
+    """Open `backbone.onnx`, or return the one in use with the same content and options.
 
     Args:
         path: the ONNX file, whose content has been verified.
         sha256: the file's, in hex.
-        engine: this and what follows as for `open_backbone`, which also says what is raised.
+        engine: this and the others as for `open_backbone`, with the same errors.
         precision: what to compute in.
         threads: inside one operator.
         provider: what computes.
@@ -77,24 +77,24 @@ def open_backbone(
     Args:
         path: the ONNX file.
         engine: the library; `auto` takes what the provider needs, on a CPU as `choose_engine`.
-        precision: what to compute in; `backbone.precision` says what it is, where this machine can't.
+        precision: what to compute in; `backbone.precision` is another if this machine can't.
         threads: inside one operator; None takes every CPU this process may use.
-        provider: what computes; `auto` takes the first of `PROVIDERS` that can here. Where TensorRT is named
-            it builds its engines for this GPU, if they aren't there yet, which takes minutes.
+        provider: what computes; `auto` takes the first of `PROVIDERS` that can here. If TensorRT is named
+            it builds missing engines for this GPU, which takes minutes.
         preferred: for `choose_engine`.
-        build: whether TensorRT may build engines for `auto`, too, which else passes it over without them.
+        build: whether TensorRT may also build engines for `auto`, which otherwise skips it without them.
 
     Raises:
         BundleCorruptError: the engine refuses the file.
         MissingLibraryError: the engine isn't installed.
-        ProviderError: the provider can't compute here, and why.
+        ProviderError: the provider can't compute here; the message explains why.
         UsageError: engine and provider don't go together.
     """
     threads = threads or usable_cpus()
     why = ""
     if provider == "auto" and engine != "openvino":
         try:
-            find_device()  # where there is none, ONNX Runtime needn't be loaded to know it
+            find_device()  # without a GPU ONNX Runtime needn't be loaded
             return _open_on_gpu(path, precision, threads, build)
         except (MissingLibraryError, ProviderError) as error:
             why = str(error)
@@ -113,11 +113,11 @@ def open_backbone(
 
 
 def check_choice(engine: Engine | Literal["auto"], provider: Provider | Literal["auto"]) -> None:
-    """Refuse an engine or a provider that isn't to be had here, as far as that is known without loading one.
+    """Check that an engine and a provider are available, as far as that is known without loading one.
 
     Args:
-        engine: as it was named with `--engine`.
-        provider: as it was named with `--provider`.
+        engine: the value of `--engine`.
+        provider: the value of `--provider`.
 
     Raises:
         MissingLibraryError: the engine isn't installed.
@@ -143,10 +143,10 @@ def check_choice(engine: Engine | Literal["auto"], provider: Provider | Literal[
 
 
 def _open_on_gpu(path: Path, precision: Precision, threads: int, build: bool) -> Backbone:
-    """Take the first provider of a GPU that can compute here, and put down why not those before.
+    """Open the first provider of a GPU that can compute here; `choice` explains why not those before.
 
     Raises:
-        ProviderError: none can, and why.
+        ProviderError: none can; the message explains why.
     """
     refused: dict[str, list[str]] = {}
     for provider in _ON_GPU:
@@ -155,12 +155,12 @@ def _open_on_gpu(path: Path, precision: Precision, threads: int, build: bool) ->
         except ProviderError as error:
             refused.setdefault(str(error), []).append(provider)
             continue
-        backbone.choice = _say_why(refused)
+        backbone.choice = _format_refusals(refused)
         return backbone
-    raise ProviderError(_say_why(refused))
+    raise ProviderError(_format_refusals(refused))
 
 
-def _say_why(refused: dict[str, list[str]]) -> str:
+def _format_refusals(refused: dict[str, list[str]]) -> str:
     return "; ".join(f"not {' or '.join(providers)}: {reason}" for reason, providers in refused.items())
 
 

@@ -1,7 +1,7 @@
-"""CPUs: how many this process may use, by its affinity and by the quotas of its control groups.
+"""CPUs: the number that this process may use, by its affinity and by the quotas of its control groups.
 
-A container's quota (`docker run --cpus 2`, `CPUQuota=` of systemd) leaves every CPU of the machine in sight.
-A library that takes a thread for each has them stopped together for most of each period.
+A container with a quota (`docker run --cpus 2`, `CPUQuota=` of systemd) still sees every CPU of the machine.
+A library that starts a thread for each has them stopped together for most of each period.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from pathlib import Path
 __all__ = ["find_quota", "limit_threads", "usable_cpus"]
 
 _PROCESS = Path("/proc/self")
-# What numpy's and torch's libraries read when they are loaded.
+# The variables that numpy's and torch's libraries read when they are loaded.
 _VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def usable_cpus() -> int:
-    """Count the CPUs that this process may use: at least one, and no more than its quota, rounded down."""
-    there = len(os.sched_getaffinity(0))
+    """Return the number of CPUs that this process may use: at least one, at most its quota, rounded down."""
+    cpus = len(os.sched_getaffinity(0))
     quota = find_quota()
-    return there if quota is None else max(1, min(there, int(quota)))
+    return cpus if quota is None else max(1, min(cpus, int(quota)))
 
 
 def limit_threads() -> None:
-    """Let numpy, torch and OpenCV have no more threads than a quota allows; without one nothing is changed.
+    """Limit the threads of numpy, torch and OpenCV to the quota; without a quota nothing is changed.
 
-    What has not been loaded yet reads its number from the environment, where that is not set already.
+    Libraries that are loaded later read the number from the environment, unless it is set already.
     """
     cpus = usable_cpus()
     if cpus >= len(os.sched_getaffinity(0)):
         return
     for name in _VARIABLES:
         os.environ.setdefault(name, str(cpus))
-    # Neither is imported for this.
+    # Without importing either.
     if (cv2 := sys.modules.get("cv2")) and cv2.getNumThreads() > cpus:
         cv2.setNumThreads(cpus)
     if (torch := sys.modules.get("torch")) and torch.get_num_threads() > cpus:
@@ -44,9 +44,9 @@ def limit_threads() -> None:
 
 
 def find_quota(process: Path = _PROCESS) -> float | None:
-    """Find the CPUs that the control groups of a process let it have, version 1 or 2; None without a quota.
+    """Return the number of CPUs that a process may use by its control groups, of version 1 or 2.
 
-    A group has no more than those above it, as far as they can be seen from here.
+    None without a quota. A group has at most the quota of each group above it that is visible from here.
 
     Args:
         process: its folder under /proc.
@@ -66,14 +66,14 @@ def find_quota(process: Path = _PROCESS) -> float | None:
 
 
 def _split_group(line: str) -> tuple[str, str]:
-    """Take apart `4:cpu,cpuacct:/docker/1f`, or `0::/docker/1f` of version 2: controllers, and path."""
+    """Split `4:cpu,cpuacct:/docker/1f`, or `0::/docker/1f` of version 2, into controllers and path."""
     _, _, rest = line.partition(":")
     controllers, _, path = rest.partition(":")
     return controllers, path
 
 
 def _list_folders(controllers: str, path: str, mounts: list[str]) -> Iterator[Path]:
-    """List the folders of a group and of those above it, wherever its hierarchy is mounted."""
+    """Yield the folders of a group and of those above it, at each place where its hierarchy is mounted."""
     if controllers and "cpu" not in controllers.split(","):
         return
     for line in mounts:
@@ -85,7 +85,7 @@ def _list_folders(controllers: str, path: str, mounts: list[str]) -> Iterator[Pa
         if controllers and "cpu" not in options.split(","):
             continue
         folder, top = Path(_unescape(point)), _unescape(root).rstrip("/")
-        # A container may see the group that it is in as the root, by a path of outside.
+        # A container may see its own group as the root, with a path from outside.
         inside = path.removeprefix(top) if path == top or path.startswith(f"{top}/") else ""
         group = folder / inside.lstrip("/")
         yield group
@@ -93,7 +93,7 @@ def _list_folders(controllers: str, path: str, mounts: list[str]) -> Iterator[Pa
 
 
 def _read_quota(folder: Path) -> float | None:
-    """Read how many CPUs a group may have."""
+    """Return the number of CPUs that a group may use; None without a quota."""
     try:
         if (file := folder / "cpu.max").exists():
             quota, period = file.read_text().split()
@@ -101,11 +101,11 @@ def _read_quota(folder: Path) -> float | None:
             quota = (folder / "cpu.cfs_quota_us").read_text().strip()
             period = (folder / "cpu.cfs_period_us").read_text().strip()
         share = int(quota) / int(period)
-    except (OSError, ValueError, ZeroDivisionError):  # "max", or nothing that is known
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or an unknown format
         return None
-    return share if share > 0 else None  # version 1 says -1 where there is none
+    return share if share > 0 else None  # version 1 has -1 without a quota
 
 
 def _unescape(text: str) -> str:
-    """Undo what mountinfo writes for spaces and the like."""
+    """Undo the octal escapes of mountinfo."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)

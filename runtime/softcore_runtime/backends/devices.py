@@ -1,15 +1,15 @@
-"""Devices: what NVIDIA GPU this machine has, and what is kept in a bundle for that very one.
+"""Devices: the NVIDIA GPU of this machine, and what a bundle stores for it.
 
 ::
 
     engines/KEY/           KEY: the first 16 digits of a SHA-256 over all that an engine depends on
         made.json          the same in words, and the SHA-256 of the engines
         *.engine           as TensorRT built them
-    engines/timing-KEY/    how fast TensorRT found its kernels, for the next engine on this GPU
-    engines/search.json    how long the search of the bank takes on this GPU and on its host
+    engines/timing-KEY/    TensorRT's timings of kernels, for the next engine on this GPU
+    engines/search.json    times of the search of the bank on this GPU and on its host
 
-No file of `engines/` is in the manifest. Engines that another GPU, driver or library has left there, or that
-aren't whole, are built anew.
+No file of `engines/` is in the manifest. Engines of another GPU, driver or library, and incomplete ones, are
+built again.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ __all__ = [
     "find_device",
     "find_engines",
     "find_missing",
-    "keep_engines",
-    "keep_search_times",
     "list_needed",
     "read_search_times",
+    "save_engines",
+    "save_search_times",
 ]
 
 ENGINE_FOLDER = "engines"  # in the bundle's folder
-_MADE, _SEARCH = "made.json", "search.json"
-_LARGEST = 2**20  # bytes of either
+_RECORD, _SEARCH = "made.json", "search.json"
+_LARGEST = 2**20  # size limit of either file, in bytes
 _DRIVER = "libcuda.so.1"
 _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR of cuda.h
 _KERNEL_DRIVER = Path("/sys/module/nvidia/version")
@@ -75,12 +75,12 @@ class Device:
 
 @dataclass(frozen=True)
 class Build:
-    """All that an engine depends on: where any of it is another, so is the engine.
+    """Everything that an engine depends on: if any of it changes, the engine is built again.
 
     Attributes:
-        device: the GPU it is built for, on that very one.
+        device: the GPU that it is built on and for.
         tensorrt, onnxruntime: the libraries' versions.
-        precision: what it computes in.
+        precision: precision that it computes in.
         network: SHA-256 of `backbone.onnx`, in hex.
     """
 
@@ -93,7 +93,7 @@ class Build:
     @property
     def key(self) -> str:
         """The name of the engines' folder."""
-        return _digest(asdict(self))
+        return _make_key(asdict(self))
 
     @property
     def timing_key(self) -> str:
@@ -101,22 +101,22 @@ class Build:
         return f"timing-{_digest({'device': asdict(self.device), 'tensorrt': self.tensorrt})}"
 
 
-class _Made(Record):
-    """`made.json`: what engines were built for, and the SHA-256 of each."""
+class _EngineRecord(Record):
+    """`made.json`: what engines were built for, and the SHA-256 of each file."""
 
     build: dict[str, str | dict[str, str]]
     files: dict[str, Sha256]
 
 
 class SearchTimes(Record):
-    """Milliseconds that a search for one frame's patches takes, measured on this machine.
+    """Times of a search for one frame's patches, in milliseconds, measured on this machine.
 
     Attributes:
         device: the GPU, in words.
         onnxruntime: the library's version.
         bank: SHA-256 of `bank.npy`.
-        hnsw: by the index, on the host.
-        graph: by a matrix product over the whole bank, on the GPU.
+        hnsw: with the index, on the host.
+        graph: with a matrix product over the whole bank, on the GPU.
     """
 
     device: str
@@ -127,7 +127,7 @@ class SearchTimes(Record):
 
 
 def find_device() -> Device:
-    """Describe the first GPU, by NVIDIA's driver.
+    """Return the first GPU, as NVIDIA's driver describes it.
 
     Raises:
         ProviderError: there is no driver, or it has no GPU.
@@ -158,7 +158,7 @@ def find_device() -> Device:
 
 
 def list_needed(library: Path) -> list[str]:
-    """Name the shared libraries that `library` needs, as the system's loader has them; [] where it can't."""
+    """Return the shared libraries that `library` needs, by `ldd`; [] without `ldd`."""
     try:
         listed = subprocess.run(["ldd", library], capture_output=True, text=True, check=False).stdout
     except OSError:
@@ -167,15 +167,15 @@ def list_needed(library: Path) -> list[str]:
 
 
 def find_missing(library: Path) -> list[str]:
-    """Name those of `list_needed` that can't be loaded; what this process has loaded already is there."""
-    return [name for name in list_needed(library) if not _loads(name)]
+    """Return those of `list_needed` that can't be loaded; loaded ones count as found."""
+    return [name for name in list_needed(library) if not _can_load(name)]
 
 
 def find_engines(bundle: Path, build: Build) -> Path | None:
-    """Find the folder of engines that were built as `build` says, whole; None where there is none."""
+    """Return the folder of complete engines that were built for `build`; None if there is none."""
     folder = bundle / ENGINE_FOLDER / build.key
     try:
-        made = _Made.model_validate_json(read_regular(folder / _MADE, _LARGEST)[0])
+        made = _EngineRecord.model_validate_json(read_regular(folder / _RECORD, _LARGEST)[0])
         whole = made.files == _hash_engines(folder) != {}
     except (OSError, ValidationError):
         return None
@@ -183,11 +183,11 @@ def find_engines(bundle: Path, build: Build) -> Path | None:
 
 
 @contextmanager
-def keep_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
-    """Give a folder to build engines in, and one for timings; keep the engines at the end of the block.
+def save_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
+    """Yield a folder to build engines in and one for timings; save the engines at the end of the block.
 
     Raises:
-        ProviderError: the block left no engines there.
+        ProviderError: the block built no engines.
         UsageError: the bundle can't be written.
     """
     root = bundle / ENGINE_FOLDER
@@ -198,13 +198,13 @@ def keep_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
         timing = root / build.timing_key
         timing.mkdir(exist_ok=True)
         yield draft, timing
-        made = _Made(build=asdict(build), files=_hash_engines(draft))
+        made = _EngineRecord(build=asdict(build), files=_hash_engines(draft))
         if not made.files:
             raise ProviderError("TensorRT takes no part of this network")
-        (draft / _MADE).write_text(json.dumps(made.model_dump(mode="json"), indent=2) + "\n")
+        (draft / _RECORD).write_text(json.dumps(made.model_dump(mode="json"), indent=2) + "\n")
         draft.chmod(0o755)
         target = root / build.key
-        shutil.rmtree(target, ignore_errors=True)  # not whole, or it would have been taken
+        shutil.rmtree(target, ignore_errors=True)  # incomplete, or it would have been used
         draft.rename(target)
     except OSError as error:
         raise UsageError(f"{root}: engines can't be kept there ({error.strerror or error})") from error
@@ -214,7 +214,7 @@ def keep_engines(bundle: Path, build: Build) -> Iterator[tuple[Path, Path]]:
 
 
 def read_search_times(bundle: Path, device: Device, onnxruntime: str, bank: str) -> SearchTimes | None:
-    """Read what was measured on this very machine for this very bank; None where nothing was."""
+    """Return the times measured on this machine for this bank; None if there are none."""
     try:
         times = SearchTimes.model_validate_json(read_regular(bundle / ENGINE_FOLDER / _SEARCH, _LARGEST)[0])
     except (OSError, ValidationError):
@@ -223,8 +223,8 @@ def read_search_times(bundle: Path, device: Device, onnxruntime: str, bank: str)
     return times if times == times.model_copy(update=asked) else None
 
 
-def keep_search_times(bundle: Path, times: SearchTimes) -> None:
-    """Keep what was measured.
+def save_search_times(bundle: Path, times: SearchTimes) -> None:
+    """Write the times.
 
     Raises:
         UsageError: the bundle can't be written.
@@ -238,12 +238,12 @@ def keep_search_times(bundle: Path, times: SearchTimes) -> None:
 
 
 def _read_releases() -> list[str]:
-    """Read what the driver calls itself; on a Jetson the release of its Linux, too."""
-    there = [file.read_text() for file in (_KERNEL_DRIVER, _TEGRA_RELEASE) if file.is_file()]
-    return [line.partition("\n")[0].strip(" #") for line in there]
+    """Return the release of the driver, and on a Jetson that of its Linux."""
+    releases = [file.read_text() for file in (_KERNEL_DRIVER, _TEGRA_RELEASE) if file.is_file()]
+    return [line.partition("\n")[0].strip(" #") for line in releases]
 
 
-def _loads(name: str) -> bool:
+def _can_load(name: str) -> bool:
     try:
         ctypes.CDLL(name)
     except OSError:
@@ -251,7 +251,7 @@ def _loads(name: str) -> bool:
     return True
 
 
-def _digest(fields: dict[str, object]) -> str:
+def _make_key(fields: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Engine: the library that runs `backbone.onnx`, and what it computes on; chosen among those there."""
+"""Engine: the library that runs `backbone.onnx`, its provider, and the choice among those installed."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Engine = Literal["openvino", "onnxruntime"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
 Provider = Literal["tensorrt", "cuda", "cpu"]
 
-PROVIDERS: tuple[Provider, ...] = get_args(Provider)  # the faster first
-ENGINES: tuple[Engine, ...] = get_args(Engine)  # the faster on a CPU first (`softcore_benchmarks.latency`)
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)  # the fastest first
+ENGINES: tuple[Engine, ...] = get_args(Engine)  # the fastest on a CPU first (`softcore_benchmarks.latency`)
 _NAMES = {"openvino": ("OpenVINO", "openvino"), "onnxruntime": ("ONNX Runtime", "cpu")}  # and their extras
 
 
@@ -55,10 +55,10 @@ class Computer(Protocol):
 
 
 class Index(Protocol):
-    """A search that may err: `softcore_runtime.search.search` measures again what it names."""
+    """An approximate search: `softcore_runtime.search.search` measures its entries again."""
 
     def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
         ...
 
 
@@ -70,9 +70,9 @@ class Backbone(Protocol):
         version: the library's.
         provider: the part of it that computes: `cpu`, `cuda` or `tensorrt`.
         precision: what it computes in: `fp32`, `bf16`, `fp16` or `int8`.
-        choice: why it isn't a faster provider, where that was left open; else empty.
+        choice: why `auto` didn't take a faster provider; empty if it did, or if one was named.
         device: the GPU that it computes on, if any.
-        engine_folder: the folder of what was built for this very GPU, if anything was.
+        engine_folder: the folder of TensorRT's engines for this GPU; None if there are none.
     """
 
     engine: Engine
@@ -88,7 +88,7 @@ class Backbone(Protocol):
     ) -> NDArray[np.float32]:
         """Compute patch features, float32 `[B, P, d]`, of uint8 BGR crops `[B, crop, crop, 3]`.
 
-        Into `out`, where it is given: new memory for every frame costs as much as a search.
+        Writes into `out` if given: new memory for every frame takes as long as a search.
 
         Raises:
             BundleCorruptError: the crops don't fit the network.
@@ -97,22 +97,22 @@ class Backbone(Protocol):
         ...
 
     def open_index(self, bank: NDArray[np.float32]) -> Index | None:
-        """Open a search of the bank, float32 `[n, d]`, beside the network; None where that is the host."""
+        """Open a search of the bank, float32 `[n, d]`, beside the network; None on a CPU."""
         ...
 
 
 def choose_engine(wanted: Engine | Literal["auto"] = "auto", preferred: Engine | None = None) -> Engine:
-    """Take the engine that is wanted; `auto` takes `preferred`, or else the fastest that is installed.
+    """Return the engine that is wanted; for `auto` `preferred`, or else the fastest that is installed.
 
     Raises:
-        MissingLibraryError: it isn't installed, or for `auto` none is.
+        MissingLibraryError: it isn't installed; for `auto`, none is.
     """
-    there = [engine for engine in ENGINES if find_spec(engine)]
+    installed = [engine for engine in ENGINES if find_spec(engine)]
     if wanted == "auto":
-        engine: Engine = preferred if preferred in there else there[0] if there else "onnxruntime"
+        engine: Engine = preferred if preferred in installed else installed[0] if installed else "onnxruntime"
     else:
         engine = wanted
-    if engine not in there:
+    if engine not in installed:
         raise MissingLibraryError(*_NAMES[engine])
     return engine
 

@@ -1,4 +1,4 @@
-"""OpenVINO: the only module that knows it."""
+"""OpenVINO: the only module that uses it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TELEMETRY = "openvino_telemetry"
 
 
 @contextmanager
-def _leave_out_telemetry() -> Iterator[None]:
-    """Keep OpenVINO from its library of telemetry, in whose place it then takes a stub that sends nothing.
+def _block_telemetry() -> Iterator[None]:
+    """Hide the telemetry library from OpenVINO, which then takes a stub that sends nothing.
 
-    With it the import alone tells Google Analytics of this machine, and keeps an id in the home.
+    Otherwise the import alone sends an event to Google Analytics, and stores an id in the home folder.
     """
     before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == _TELEMETRY}
     sys.modules.update({_TELEMETRY: None})  # type: ignore[dict-item]  # as if it weren't installed
@@ -36,7 +36,7 @@ def _leave_out_telemetry() -> Iterator[None]:
 
 
 try:
-    with _leave_out_telemetry():
+    with _block_telemetry():
         import openvino
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
     raise explain_import(error, "openvino") from error
@@ -51,9 +51,9 @@ class OpenVinoBackbone:
 
     Args:
         path: the ONNX file.
-        precision: `bf16` is taken where the CPU has it, else `fp32`; an `int8` graph's other operators
+        precision: `bf16` is used if the CPU has it, else `fp32`; an `int8` graph's other operators
             are `fp32`.
-        threads: all operators' together; None takes every CPU this process may use.
+        threads: number of threads of all operators together; None takes every CPU this process may use.
 
     Raises:
         BundleCorruptError: OpenVINO refuses the file, or later the crops.
@@ -78,12 +78,12 @@ class OpenVinoBackbone:
         }
         self._core = openvino.Core()
         try:
-            # Read once: what may lie there later is another bundle's.
+            # Read once: the file may be replaced by another bundle's.
             self._model = self._core.read_model(path)
         except (RuntimeError, ValueError) as error:  # a name in it may be no UTF-8
             raise BundleCorruptError(f"{path}: OpenVINO refuses it ({_last_line(error)})") from error
         self._requests: dict[tuple[int, ...], openvino.InferRequest] = {}
-        self._turn = threading.Lock()  # a request's output is its own memory
+        self._lock = threading.Lock()  # a request's output is its own memory
 
     def features(
         self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
@@ -92,7 +92,7 @@ class OpenVinoBackbone:
         try:
             if crops.dtype != np.uint8:
                 raise RuntimeError(f"crops must be uint8, not {crops.dtype}")
-            with self._turn:
+            with self._lock:
                 if crops.shape not in self._requests:
                     self._requests[crops.shape] = self._compile(crops.shape)
                 request = self._requests[crops.shape]
@@ -105,23 +105,23 @@ class OpenVinoBackbone:
             raise BundleCorruptError(f"{self._path}: OpenVINO can't run it ({_last_line(error)})") from error
 
     def open_index(self, bank: NDArray[np.float32]) -> None:
-        """Leave the search to the host's own index."""
+        """Return None: the host's own index is used."""
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:
-        """Compile for one shape: with the batch left open the CPU's kernels are slower."""
+        """Compile for one shape: with an open batch size the CPU's kernels are slower."""
         model = self._model.clone()
         wanted = model.input(0).partial_shape
-        if not wanted.compatible(openvino.PartialShape(list(shape))):  # or it would be made to fit
+        if not wanted.compatible(openvino.PartialShape(list(shape))):  # OpenVINO would reshape the network
             raise RuntimeError(f"crops must be {wanted}, not {list(shape)}")
         model.reshape(list(shape))
         return self._core.compile_model(model, _DEVICE, self._options).create_infer_request()
 
 
 def computes_in_bf16() -> bool:
-    """Tell whether this machine's CPU has BF16, with which networks run nearly twice as fast."""
+    """Return whether this machine's CPU has BF16, with which networks run nearly twice as fast."""
     return "BF16" in openvino.Core().get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
 
 
 def _last_line(error: Exception) -> str:
-    """Keep what says most; above it stand OpenVINO's own source files."""
+    """Return the last line of a message; those above name OpenVINO's source files."""
     return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the only module that knows it, on a CPU, on a GPU by CUDA, or by TensorRT."""
+"""ONNX Runtime: the only module that uses it, on a CPU, on a GPU by CUDA, or by TensorRT."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from softcore_runtime.backends.devices import (
     find_device,
     find_engines,
     find_missing,
-    keep_engines,
     list_needed,
+    save_engines,
 )
 from softcore_runtime.backends.engine import Engine, Precision, Provider
 from softcore_runtime.errors import BundleCorruptError, ProviderError
@@ -35,7 +35,7 @@ try:
 except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_imports.py in a subprocess
     raise explain_import(error, "cpu") from error
 
-__all__ = ["OnnxBackbone", "OnnxIndex", "demand_provider"]
+__all__ = ["OnnxBackbone", "OnnxIndex", "require_provider"]
 
 _CPU, _CUDA, _TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 _PROVIDERS: dict[Provider, str] = {"cpu": _CPU, "cuda": _CUDA, "tensorrt": _TENSORRT}
@@ -46,11 +46,11 @@ _INSTALL = {
 }
 _NEAREST = Path(__file__).with_name("nearest.onnx")  # `tests/runtime/backends/test_ort.py` has its text
 _INFER = "libnvinfer.so"
-_QUERIES = 256  # compared with the bank at a time: their products take memory
-_BATCH = "batch"  # what the export calls the network's open dimension
-# The same network must give the same numbers in every run: no kernel that is chosen by a race, no TF32.
+_QUERIES = 256  # number of queries compared with the bank at a time, which bounds the memory
+_BATCH = "batch"  # the export's name of the network's open dimension
+# The same network must give the same numbers in every run: no kernel chosen by timing, no TF32.
 _CUDA_OPTIONS = {"device_id": 0, "cudnn_conv_algo_search": "HEURISTIC", "use_tf32": 0}
-_SILENT, _WARNING = 4, 2  # what ONNX Runtime's own log lets through
+_SILENT, _WARNING = 4, 2  # levels of ONNX Runtime's own log
 
 _log = logging.getLogger(__name__)
 
@@ -60,14 +60,14 @@ class OnnxBackbone:
 
     Args:
         path: the ONNX file; TensorRT's engines for this machine's GPU are kept beside it.
-        precision: the graph's own; `bf16` isn't to be had here and becomes `fp32`.
-        threads: inside one operator; None takes every CPU this process may use.
-        provider: what computes. It never changes later: where a GPU fails, so does the call.
-        build: whether TensorRT may build engines, which takes minutes; else they must be there.
+        precision: the graph's own; `bf16` isn't available here and becomes `fp32`.
+        threads: number of threads inside one operator; None takes every CPU this process may use.
+        provider: what computes. There is no fallback: if a GPU fails, so does the call.
+        build: whether TensorRT may build engines, which takes minutes; otherwise they must exist.
 
     Raises:
         BundleCorruptError: ONNX Runtime refuses the file, or later the crops.
-        ProviderError: `provider` can't compute here, and why; or later the GPU fails.
+        ProviderError: `provider` can't compute here, as the message explains; or later the GPU fails.
     """
 
     engine: Engine = "onnxruntime"
@@ -84,20 +84,20 @@ class OnnxBackbone:
         self.precision: Precision = "fp32" if precision == "bf16" else precision
         self.provider: Provider = provider
         self.choice = ""
-        self.device: Device | None = None if provider == "cpu" else demand_provider(provider)
+        self.device: Device | None = None if provider == "cpu" else require_provider(provider)
         self.engine_folder: Path | None = None
         self._path = path
-        options = _session_options(threads, provider)
+        options = _make_session_options(threads, provider)
         if provider == "tensorrt":
             # An engine is for one shape: several frames go through it one after the other.
             options.add_free_dimension_override_by_name(_BATCH, 1)
             self._session = self._open_tensorrt(options, build)
         else:
-            self._session = _open(path, options, provider, {})
+            self._session = _open_session(path, options, provider, {})
         (crops,) = self._session.get_inputs()
         self._input = crops.name
-        if self.device:  # some libraries are looked for only now
-            self._try(crops.shape[1:])
+        if self.device:  # some libraries are loaded only now
+            self._check_run(crops.shape[1:])
 
     def features(
         self, crops: NDArray[np.uint8], out: NDArray[np.float32] | None = None
@@ -109,9 +109,9 @@ class OnnxBackbone:
         try:
             outputs = [self._session.run(None, {self._input: part})[0] for part in parts]
         except Exception as error:
-            said = f"{self._path}: ONNX Runtime can't run it ({_first_line(error)})"
+            message = f"{self._path}: ONNX Runtime can't run it ({_first_line(error)})"
             fits = self.device is not None and type(error).__name__ != "InvalidArgument"
-            raise (ProviderError if fits else BundleCorruptError)(said) from error
+            raise (ProviderError if fits else BundleCorruptError)(message) from error
         output: NDArray[np.float32] = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         if out is None:
             return output
@@ -119,11 +119,11 @@ class OnnxBackbone:
         return out
 
     def open_index(self, bank: NDArray[np.float32]) -> OnnxIndex | None:
-        """Put the bank, float32 `[n, d]`, on the GPU; None on a CPU."""
+        """Copy the bank, float32 `[n, d]`, to the GPU; return None on a CPU."""
         return None if self.device is None else OnnxIndex(bank, self.provider)
 
-    def _try(self, shape: list[int]) -> None:
-        """Run a black crop through.
+    def _check_run(self, shape: list[int]) -> None:
+        """Run a black crop through the network.
 
         Raises:
             ProviderError: it fails.
@@ -134,28 +134,30 @@ class OnnxBackbone:
             raise ProviderError(str(error)) from error
 
     def _open_tensorrt(self, options: Any, build: bool) -> Any:
-        assert self.device is not None  # noqa: S101 - `demand_provider` has found it
+        assert self.device is not None  # noqa: S101 - `require_provider` has found it
         bundle = self._path.parent
         wanted = Build(
             device=self.device,
-            tensorrt=_tensorrt_version(),
+            tensorrt=_read_tensorrt_version(),
             onnxruntime=self.version,
             precision=self.precision,
-            network=_sha256(self._path),
+            network=_hash_network(self._path),
         )
         self.engine_folder = find_engines(bundle, wanted)
         if self.engine_folder:
-            kept = _tensorrt_options(self.precision, self.engine_folder)
+            kept = _make_tensorrt_options(self.precision, self.engine_folder)
             try:
-                return _open(self._path, options, "tensorrt", kept)
+                return _open_session(self._path, options, "tensorrt", kept)
             except ProviderError:
                 if not build:
                     raise
         if not build:
             raise ProviderError("it has no engines for this GPU yet: softcore-edge prepare builds them")
         _log.warning("TensorRT builds its engines for %s: that takes minutes, once", self.device.name)
-        with keep_engines(bundle, wanted) as (draft, timing):
-            session = _open(self._path, options, "tensorrt", _tensorrt_options(self.precision, draft, timing))
+        with save_engines(bundle, wanted) as (draft, timing):
+            session = _open_session(
+                self._path, options, "tensorrt", _make_tensorrt_options(self.precision, draft, timing)
+            )
         self.engine_folder = find_engines(bundle, wanted)
         return session
 
@@ -163,7 +165,7 @@ class OnnxBackbone:
 class OnnxIndex:
     """The exact nearest entry by a matrix product over the whole bank; see `backends.engine.Index`.
 
-    In float32, and not trusted: the search measures again what it names.
+    In float32 and approximate: the search measures its entries again.
 
     Args:
         bank: float32 `[n, d]`; a copy goes to the provider's own memory.
@@ -172,7 +174,7 @@ class OnnxIndex:
 
     def __init__(self, bank: NDArray[np.float32], provider: Provider = "cpu") -> None:
         place: Provider = "cpu" if provider == "cpu" else "cuda"
-        self._session = _open(_NEAREST, _session_options(1, place), place, {})
+        self._session = _open_session(_NEAREST, _make_session_options(1, place), place, {})
         halves = np.einsum("nd,nd->n", bank, bank, dtype=np.float64) / 2
         self._constants = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), place, 0)
@@ -180,7 +182,7 @@ class OnnxIndex:
         }
 
     def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Find, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
         binding = self._session.io_binding()
         for name, value in self._constants.items():
             binding.bind_ortvalue_input(name, value)
@@ -194,47 +196,49 @@ class OnnxIndex:
         return entries
 
 
-def demand_provider(provider: Provider) -> Device:
+def require_provider(provider: Provider) -> Device:
     """Find the GPU that `provider`, `cuda` or `tensorrt`, computes on, and its libraries.
 
     Raises:
         ProviderError: what is missing, and how to install it.
     """
-    there = onnxruntime.get_available_providers()
-    if _PROVIDERS[provider] not in there:
-        without = _TITLES[provider] if _CUDA in there else "CUDA"
+    available = onnxruntime.get_available_providers()
+    if _PROVIDERS[provider] not in available:
+        without = _TITLES[provider] if _CUDA in available else "CUDA"
         raise ProviderError(
             f"this ONNX Runtime is built without {without}; run: pip uninstall --yes onnxruntime && "
             "pip install 'softcore[gpu]' (on a Jetson NVIDIA's wheel: docs/how-to/jetson.md)"
         )
     device = find_device()
     built = getattr(onnxruntime, "cuda_version", "")
-    if built and _major(built) > _major(device.driver):
+    if built and _parse_major(built) > _parse_major(device.driver):
         raise ProviderError(
             f"this ONNX Runtime is built for CUDA {built}, and NVIDIA's driver has {device.driver}; "
             "install a later driver, or an earlier onnxruntime-gpu"
         )
-    _preload(provider)
-    for needed in ("cuda", "tensorrt")[: 1 + (provider == "tensorrt")]:  # CUDA takes what TensorRT can't
-        missing = find_missing(_library(needed))
+    _preload_libraries(provider)
+    for needed in ("cuda", "tensorrt")[: 1 + (provider == "tensorrt")]:  # CUDA runs what TensorRT can't
+        missing = find_missing(_find_provider_library(needed))
         if missing:
             raise ProviderError(f"{', '.join(missing)} can't be loaded; {_INSTALL[needed]}")
     return device
 
 
-def _session_options(threads: int | None, provider: Provider) -> Any:
+def _make_session_options(threads: int | None, provider: Provider) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or usable_cpus()
     options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT  # what fails is raised, too
+    options.log_severity_level = _SILENT  # failures are raised, too
     options.use_deterministic_compute = provider != "cpu"
     # Spinning threads would take the cores that the search needs between two frames.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
 
 
-def _tensorrt_options(precision: Precision, engines: Path, timing: Path | None = None) -> dict[str, object]:
-    """Say how TensorRT builds or reads its engines; `engines` is theirs, whole or empty."""
+def _make_tensorrt_options(
+    precision: Precision, engines: Path, timing: Path | None = None
+) -> dict[str, object]:
+    """Return options of TensorRT; `engines` is the folder that it reads, or writes if it is empty."""
     return {
         "device_id": 0,
         "trt_fp16_enable": precision == "fp16",
@@ -246,8 +250,8 @@ def _tensorrt_options(precision: Precision, engines: Path, timing: Path | None =
     }
 
 
-def _open(path: Path, options: Any, provider: Provider, tensorrt: dict[str, object]) -> Any:
-    """Open a session that computes by `provider` and by nothing else.
+def _open_session(path: Path, options: Any, provider: Provider, tensorrt: dict[str, object]) -> Any:
+    """Open a session that computes with `provider` and nothing else.
 
     Raises:
         BundleCorruptError: ONNX Runtime refuses the file.
@@ -259,10 +263,10 @@ def _open(path: Path, options: Any, provider: Provider, tensorrt: dict[str, obje
     if provider == "tensorrt":
         chain.insert(0, (_TENSORRT, tensorrt))
     try:
-        with _quiet() if provider != "cpu" else contextlib.nullcontext():
+        with _silence() if provider != "cpu" else contextlib.nullcontext():
             session = onnxruntime.InferenceSession(str(path), options, providers=chain, enable_fallback=0)
-            session.disable_fallback()  # or it would go on with the CPU where a GPU fails, unasked
-    except Exception as error:  # ONNX Runtime's exceptions share no base but this one
+            session.disable_fallback()  # or it would continue on the CPU if a GPU fails
+    except Exception as error:  # the only base of ONNX Runtime's exceptions
         if provider == "cpu" or not path.is_file():
             raise BundleCorruptError(f"{path}: ONNX Runtime refuses it ({_first_line(error)})") from error
         raise ProviderError(f"ONNX Runtime can't open {path.name} there ({_first_line(error)})") from error
@@ -271,27 +275,29 @@ def _open(path: Path, options: Any, provider: Provider, tensorrt: dict[str, obje
     return session
 
 
-def _major(version: str) -> int:
+def _parse_major(version: str) -> int:
     return int(version.partition(".")[0])
 
 
-def _preload(provider: Provider) -> None:
-    """Load the libraries that pip has put where the system's loader doesn't look."""
+def _preload_libraries(provider: Provider) -> None:
+    """Load the libraries that pip installed outside the search path of the system's loader."""
     if hasattr(onnxruntime, "preload_dlls"):
-        with _quiet():  # what fails is said by `demand_provider`
+        with _silence():  # `require_provider` reports what is missing
             onnxruntime.preload_dlls()
     if provider == "tensorrt" and find_spec("tensorrt"):
         with contextlib.suppress(Exception):
             import_module("tensorrt")
 
 
-def _library(provider: str) -> Path:
+def _find_provider_library(provider: str) -> Path:
     return Path(onnxruntime.__file__).parent / "capi" / f"libonnxruntime_providers_{provider}.so"
 
 
-def _tensorrt_version() -> str:
-    """Ask TensorRT for its version, `10.3.0`."""
-    name = next((name for name in list_needed(_library("tensorrt")) if name.startswith(_INFER)), _INFER)
+def _read_tensorrt_version() -> str:
+    """Return TensorRT's version, such as `10.3.0`."""
+    name = next(
+        (name for name in list_needed(_find_provider_library("tensorrt")) if name.startswith(_INFER)), _INFER
+    )
     try:
         number = int(ctypes.CDLL(name).getInferLibVersion())
     except (AttributeError, OSError) as error:
@@ -301,8 +307,8 @@ def _tensorrt_version() -> str:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep ONNX Runtime's own words off the terminal: what matters comes back as an error."""
+def _silence() -> Iterator[None]:
+    """Keep ONNX Runtime's output off the terminal: failures are raised as errors."""
     onnxruntime.set_default_logger_severity(_SILENT)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -311,7 +317,7 @@ def _quiet() -> Iterator[None]:
         onnxruntime.set_default_logger_severity(_WARNING)
 
 
-def _sha256(path: Path) -> str:
+def _hash_network(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

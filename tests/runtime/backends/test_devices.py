@@ -18,10 +18,10 @@ from softcore_runtime.backends.devices import (
     find_device,
     find_engines,
     find_missing,
-    keep_engines,
-    keep_search_times,
     list_needed,
     read_search_times,
+    save_engines,
+    save_search_times,
 )
 from softcore_runtime.errors import ProviderError, UsageError
 
@@ -112,7 +112,7 @@ def test_libraries_that_a_library_lacks_are_named(tmp_path: Path) -> None:
 )
 def test_an_engine_is_for_one_gpu_driver_library_precision_and_network(tmp_path: Path, other: Build) -> None:
     assert other.key != BUILD.key
-    with keep_engines(tmp_path, BUILD) as (draft, _):
+    with save_engines(tmp_path, BUILD) as (draft, _):
         (draft / "a.engine").write_bytes(b"engine")
     assert find_engines(tmp_path, BUILD) == tmp_path / "engines" / BUILD.key
     assert find_engines(tmp_path, other) is None
@@ -135,7 +135,7 @@ def test_timings_are_shared_by_all_networks_of_one_gpu_and_tensorrt() -> None:
     "fault", ["cut", "gone", "more", "no made.json", "not JSON", "other made.json", "pipe"]
 )
 def test_engines_that_are_not_whole_are_built_anew(tmp_path: Path, fault: str) -> None:
-    with keep_engines(tmp_path, BUILD) as (draft, timing):
+    with save_engines(tmp_path, BUILD) as (draft, timing):
         (draft / "a.engine").write_bytes(b"engine")
         (timing / "cache.timing").write_bytes(b"times")
     folder = tmp_path / "engines" / BUILD.key
@@ -155,7 +155,7 @@ def test_engines_that_are_not_whole_are_built_anew(tmp_path: Path, fault: str) -
     else:
         made.write_text(json.dumps({**json.loads(made.read_text()), "more": 1}))
     assert find_engines(tmp_path, BUILD) is None
-    with keep_engines(tmp_path, BUILD) as (draft, timing):
+    with save_engines(tmp_path, BUILD) as (draft, timing):
         assert not list(draft.iterdir())
         assert (timing / "cache.timing").read_bytes() == b"times"
         (draft / "c.engine").write_bytes(b"anew")
@@ -164,7 +164,7 @@ def test_engines_that_are_not_whole_are_built_anew(tmp_path: Path, fault: str) -
 
 
 def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), keep_engines(tmp_path, BUILD) as (draft, _):  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), save_engines(tmp_path, BUILD) as (draft, _):  # noqa: PT012
         (draft / "a.engine").write_bytes(b"half")
         raise KeyboardInterrupt
     assert find_engines(tmp_path, BUILD) is None
@@ -172,7 +172,7 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_tensorrt_that_took_no_part_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ProviderError, match="takes no part"), keep_engines(tmp_path, BUILD):
+    with pytest.raises(ProviderError, match="takes no part"), save_engines(tmp_path, BUILD):
         pass
 
 
@@ -180,7 +180,7 @@ def test_a_bundle_that_can_not_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "engines").write_text("a file")
     with (
         pytest.raises(UsageError, match=r"engines: engines can't be kept there"),
-        keep_engines(tmp_path, BUILD),
+        save_engines(tmp_path, BUILD),
     ):
         pass
 
@@ -188,7 +188,7 @@ def test_a_bundle_that_can_not_be_written_is_said(tmp_path: Path) -> None:
 def test_search_times_hold_for_one_gpu_library_and_bank(tmp_path: Path) -> None:
     assert read_search_times(tmp_path, ORIN, "1.23.0", "ab" * 32) is None
     times = SearchTimes(device=str(ORIN), onnxruntime="1.23.0", bank="ab" * 32, hnsw=2.0, graph=1.0)
-    keep_search_times(tmp_path, times)
+    save_search_times(tmp_path, times)
     assert read_search_times(tmp_path, ORIN, "1.23.0", "ab" * 32) == times
     assert read_search_times(tmp_path, replace(ORIN, name="L4"), "1.23.0", "ab" * 32) is None
     assert read_search_times(tmp_path, ORIN, "1.24.0", "ab" * 32) is None

@@ -318,10 +318,10 @@ def test_the_version_of_tensorrt_is_asked_of_its_library(
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "infer.c"], check=True)
     monkeypatch.setattr(ort, "list_needed", lambda _: ["libc.so.6", str(library)])
     monkeypatch.setattr(ort, "_INFER", str(tmp_path / "libnvinfer.so"))
-    assert ort._tensorrt_version() == version
+    assert ort._read_tensorrt_version() == version
     monkeypatch.setattr(ort, "list_needed", lambda _: ["libc.so.6"])
     with pytest.raises(ProviderError, match="doesn't tell its version"):
-        ort._tensorrt_version()
+        ort._read_tensorrt_version()
 
 
 def test_without_a_gpu_auto_takes_the_cpu_and_says_why(
@@ -357,11 +357,11 @@ def test_openvino_has_no_such_provider(tiny_bundle: Path) -> None:
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
 def test_every_option_is_one_that_the_provider_s_own_library_knows(tmp_path: Path, provider: str) -> None:
-    library = ort._library(provider)
+    library = ort._find_provider_library(provider)
     if not library.is_file():
         pytest.skip(f"this ONNX Runtime has no {provider}: pip install 'softcore[gpu]'")
     content = library.read_bytes()
-    options = {"cuda": ort._CUDA_OPTIONS, "tensorrt": ort._tensorrt_options("fp16", tmp_path, tmp_path)}
+    options = {"cuda": ort._CUDA_OPTIONS, "tensorrt": ort._make_tensorrt_options("fp16", tmp_path, tmp_path)}
     for name, value in options[provider].items():
         assert b"\0" + name.encode() + b"\0" in content
         if isinstance(value, str) and value != str(tmp_path):

@@ -63,7 +63,7 @@ def test_the_search_that_was_measured_to_be_faster_serves_from_then_on(
 
     monkeypatch.setattr(OnnxBackbone, "open_index", claim_gpu)
     monkeypatch.setattr(OnnxBackbone, "device", property(lambda _: device, lambda *_: None), raising=False)
-    monkeypatch.setattr(OnnxBackbone, "_try", lambda *_: None)
+    monkeypatch.setattr(OnnxBackbone, "_check_run", lambda *_: None)
     assert isinstance(
         Inspector.load(tiny_bundle)._scorer._search._index, HnswIndex
     )  # nothing was measured yet
