@@ -98,7 +98,7 @@ class Build:
     @property
     def timing_key(self) -> str:
         """The name of the folder of timings, which don't depend on network and precision."""
-        return f"timing-{_digest({'device': asdict(self.device), 'tensorrt': self.tensorrt})}"
+        return f"timing-{_make_key({'device': asdict(self.device), 'tensorrt': self.tensorrt})}"
 
 
 class _EngineRecord(Record):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.backends.cpus import usable_cpus
-from softcore_runtime.backends.devices import SearchTimes, keep_search_times, read_search_times
+from softcore_runtime.backends.devices import SearchTimes, read_search_times, save_search_times
 from softcore_runtime.backends.engine import Backbone, Index
 from softcore_runtime.bundle.bundle import BANK, INDEX, Bundle
 from softcore_runtime.search.hnsw import HnswIndex
@@ -75,7 +75,7 @@ def measure_indexes(
         hnsw=hnsw,
         graph=graph,
     )
-    keep_search_times(bundle.path, measured)
+    save_search_times(bundle.path, measured)
     return measured
 
 
