@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -19,9 +18,9 @@ import pytest
 from mkdocs.exceptions import PluginError
 from pydantic import BaseModel
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
+from softcore_edge_app.decisions.decision_record import CONTENT, DecisionRecord
 from softcore_edge_app.ledger.layout import FORMAT, TABLES
 from softcore_edge_app.ledger.ledger import Change, Ledger
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.modbus_map import (
     CODES,
     COUNT,
@@ -223,9 +222,9 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
-def make_entry(number: int, score: float | None) -> Entry:
+def make_entry(number: int, score: float | None) -> DecisionRecord:
     decision = Decision.INVALID if score is None else Decision.PASS
-    return Entry(
+    return DecisionRecord(
         trigger=f"t{number}", part='Überprüfung "7" 🔎', name="frame", camera="left", category="pill",
         bundle="0" * 64, decision=decision, score=score, bound=None, threshold=12.0, fail_above=13.0,
         engine="onnxruntime", provider="cpu", precision="fp32", triggered_at=2**62 + number,
@@ -309,7 +308,7 @@ def test_mqtt_shows_a_decision_with_every_field_and_the_last_will() -> None:
     text = read("mqtt.md")
     shown = re.search(r"```json\n(.*?)```", text, re.DOTALL)
     assert shown
-    assert list(json.loads(shown[1])) == [field.name for field in fields(Entry)]
+    assert list(json.loads(shown[1])) == list(CONTENT)
     assert f"`{json.dumps(OFFLINE)}`" in text
 
 

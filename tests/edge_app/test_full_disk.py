@@ -16,14 +16,14 @@ import pytest
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.cli.service_command import _write
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, verify_ledger
+from softcore_edge_app.ledger.ledger import Change, Ledger, verify_ledger
 from softcore_edge_app.outputs.archive_record import Kept, write_sidecar
-from softcore_edge_app.verdict import decide
 from softcore_edge_app.web.port.token_file import take_token
 from softcore_runtime import Inspector, LedgerError, UsageError
 
-from .entries import make_entry
+from .records import decide
 
 Capsys = pytest.CaptureFixture[str]
 Disk = Callable[..., Path]
@@ -41,10 +41,9 @@ def list_others(disk: Path) -> list[str]:
 
 
 @pytest.fixture
-def entry(tiny_bundle: Path, good_frame: np.ndarray) -> Entry:
+def entry(tiny_bundle: Path, good_frame: np.ndarray) -> DecisionRecord:
     inspector = Inspector.load(tiny_bundle)
-    verdict, _ = decide(inspector, Frame(1, "a.png", image=good_frame))
-    return make_entry(verdict, inspector, "run-1", 10**18)
+    return decide(inspector, Frame(1, "a.png", image=good_frame)).record
 
 
 def test_no_half_ledger_is_begun(small_disk: Disk) -> None:
@@ -59,7 +58,9 @@ def test_no_half_ledger_is_begun(small_disk: Disk) -> None:
     assert verify_ledger(path).closed
 
 
-def test_a_ledger_that_can_not_be_opened_for_writing_stays_closed(small_disk: Disk, entry: Entry) -> None:
+def test_a_ledger_that_can_not_be_opened_for_writing_stays_closed(
+    small_disk: Disk, entry: DecisionRecord
+) -> None:
     disk = small_disk(1_000_000)
     path = disk / "line.ledger"
     with Ledger.open(path) as ledger:
@@ -76,7 +77,9 @@ def test_a_ledger_that_can_not_be_opened_for_writing_stays_closed(small_disk: Di
     assert verify_ledger(path).rows == 2
 
 
-def test_no_half_parquet_is_left(small_disk: Disk, entry: Entry, tmp_path: Path, capsys: Capsys) -> None:
+def test_no_half_parquet_is_left(
+    small_disk: Disk, entry: DecisionRecord, tmp_path: Path, capsys: Capsys
+) -> None:
     pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: pip install 'softcore[parquet]'")
     path, disk = tmp_path / "line.ledger", fill(small_disk(100_000))
     with Ledger.open(path) as ledger:
@@ -88,7 +91,7 @@ def test_no_half_parquet_is_left(small_disk: Disk, entry: Entry, tmp_path: Path,
 
 
 def test_no_half_labelled_image_is_left(
-    small_disk: Disk, entry: Entry, tmp_path: Path, capsys: Capsys, good_frame: np.ndarray
+    small_disk: Disk, entry: DecisionRecord, tmp_path: Path, capsys: Capsys, good_frame: np.ndarray
 ) -> None:
     path, disk, kept = tmp_path / "line.ledger", fill(small_disk(100_000)), Kept.place(entry)
     with Ledger.open(path) as ledger:

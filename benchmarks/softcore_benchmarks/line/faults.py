@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
 from softcore_edge_app.ledger.origin import find_origin
-from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_runtime import read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.threshold_change import set_threshold
@@ -223,9 +223,9 @@ def _compare(rig: Rig, findings: Findings) -> None:
         findings.wrong.append(f"the ledger: {verified.fault or 'was not closed'}")
     with Ledger.open(path) as ledger:
         rows = ledger.read_holding()
-    findings.decisions = dict(Counter(str(row.entry.decision) for row in rows))
+    findings.decisions = dict(Counter(str(row.record.decision) for row in rows))
     findings.invalid = dict(
-        Counter(find_kind(row.entry.reason) for row in rows if row.entry.decision.value == "INVALID")
+        Counter(find_kind(row.record.reason) for row in rows if row.record.decision.value == "INVALID")
     )
     findings.copies = sum(count > 1 for count in rig.watcher.copies.values())
     findings.wrong += [
@@ -237,7 +237,7 @@ def _compare(rig: Rig, findings: Findings) -> None:
 
 def _compare_triggers(rows: list[Row], triggers: dict[str, int]) -> Iterator[str]:
     for camera, count in triggers.items():
-        numbers = [_read_number(row.entry.trigger) for row in rows if row.entry.camera == camera]
+        numbers = [_read_number(row.record.trigger) for row in rows if row.record.camera == camera]
         if numbers != list(range(1, count + 1)):
             yield f"{camera}: {count} triggers, and {len(numbers)} decisions, or not in order"
 
@@ -247,7 +247,7 @@ def _read_number(trigger: str) -> int:
 
 
 def _compare_broker(rows: list[Row], decisions: dict[str, dict[str, Any]]) -> Iterator[str]:
-    entered = {row.entry.trigger: str(row.entry.decision) for row in rows}
+    entered = {row.record.trigger: str(row.record.decision) for row in rows}
     told = {trigger: decision["decision"] for trigger, decision in decisions.items()}
     if told != entered:
         missing, strange = entered.keys() - told.keys(), told.keys() - entered.keys()
@@ -257,7 +257,8 @@ def _compare_broker(rows: list[Row], decisions: dict[str, dict[str, Any]]) -> It
 
 
 def _compare_plc(rows: list[Row], rig: Rig) -> Iterator[str]:
-    entered = [(int(row.entry.part), str(row.entry.decision)) for row in rows if row.entry.camera == "right"]
+    records = [row.record for row in rows]
+    entered = [(int(one.part), str(one.decision)) for one in records if one.camera == "right"]
     told = [
         (registers.part, decision)
         for registers, decision in zip(rig.plc.results, rig.plc.decisions, strict=True)

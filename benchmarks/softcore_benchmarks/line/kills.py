@@ -110,8 +110,8 @@ def _trigger(rig: Rig, over: threading.Event) -> None:
 def _compare(rig: Rig, losses: Losses) -> None:
     with Ledger.open(rig.folder / "line.ledger") as ledger:
         rows = ledger.read_holding()
-    entered = {row.entry.trigger: str(row.entry.decision) for row in rows}
-    parts = {int(row.entry.part): str(row.entry.decision) for row in rows if row.entry.camera == "right"}
+    entered = {row.record.trigger: str(row.record.decision) for row in rows}
+    parts = {int(row.record.part): str(row.record.decision) for row in rows if row.record.camera == "right"}
     told = {trigger: one["decision"] for trigger, one in rig.watcher.decisions.items()}
     results = [registers.part for registers in rig.plc.results]
     taken = dict(zip(results, rig.plc.decisions, strict=True))

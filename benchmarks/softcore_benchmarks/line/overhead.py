@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_edge_app.cameras.frame_source import Frame, Recording
+from softcore_edge_app.cli.connections import Connections
 from softcore_edge_app.configuration.options import CameraOptions, Configuration, HttpOptions
-from softcore_edge_app.connections import Connections
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation

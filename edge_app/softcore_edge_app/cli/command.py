@@ -25,19 +25,19 @@ from softcore_edge_app.cli import (
 )
 from softcore_edge_app.cli.advice import give_advice
 from softcore_edge_app.cli.command_options import build_line_parser, gather_options
+from softcore_edge_app.cli.connections import Connections
 from softcore_edge_app.cli.preflight import require_presence
 from softcore_edge_app.configuration.configuration import configure
 from softcore_edge_app.configuration.mistakes import ConfigurationError
 from softcore_edge_app.configuration.options import Configuration
-from softcore_edge_app.connections import Connections
 from softcore_edge_app.health.logs import configure_logs
 from softcore_edge_app.health.memory import limit_arenas
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_edge_app.outputs.printer import Printer
+from softcore_edge_app.outputs.tally import Tally
 from softcore_edge_app.pipeline.assembly import assemble, is_live
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.replay import replay_command
-from softcore_edge_app.tally import Tally
 
 __all__ = ["build_parser", "main"]
 
@@ -122,11 +122,12 @@ def _work(options: argparse.Namespace) -> None:
         lossless=not is_live(station),
         on_error=station.fail,
         cameras=tuple(station.pipelines),
+        triggers=station.writer.ledger is not None,
     )
     tally, start = Tally(), time.perf_counter()
     tallies = {name: Tally() for name in station.pipelines}
-    station.add_listener(lambda decided: tally.add(decided.verdict))
-    station.add_listener(lambda decided: tallies[decided.entry.camera].add(decided.verdict))
+    station.add_listener(lambda decided: tally.add(decided.record))
+    station.add_listener(lambda decided: tallies[decided.record.camera].add(decided.record))
     station.add_listener(printer.print)
     try:
         connections.start()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from softcore_runtime import LedgerError
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.chain import SELECT
 from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.layout import HOLDS
-from softcore_edge_app.ledger.ledger import Entry, Row
+from softcore_edge_app.ledger.ledger import Row
 
 __all__ = ["OWED", "DecisionLog"]
 
@@ -42,9 +43,9 @@ class DecisionLog:
         self.version = 0
         self._changed = threading.Condition()
         self._recent: deque[Row] = deque(maxlen=_RECENT)
-        self._unentered: OrderedDict[str, Entry] = OrderedDict()
+        self._unentered: OrderedDict[str, DecisionRecord] = OrderedDict()
 
-    def add(self, rows: Sequence[Row], unentered: Sequence[Entry]) -> None:
+    def add(self, rows: Sequence[Row], unentered: Sequence[DecisionRecord]) -> None:
         """Add what was just entered, and what could not be; the latter may be entered later.
 
         A row that another corrects is left out by the caller: its decision is not to be published.
@@ -52,10 +53,10 @@ class DecisionLog:
         with self._changed:
             for row in rows:
                 self._recent.append(row)
-                self._unentered.pop(row.entry.trigger, None)
+                self._unentered.pop(row.record.trigger, None)
                 self.last = row.number
-            for entry in unentered:
-                self._unentered[entry.trigger] = entry
+            for record in unentered:
+                self._unentered[record.trigger] = record
                 if len(self._unentered) > OWED:
                     del self._unentered[self._find_dispensable()]
             self.version += 1
@@ -84,15 +85,15 @@ class DecisionLog:
         except (sqlite3.Error, TypeError, ValueError) as error:
             raise LedgerError(f"{self.path}: can't be read ({error})") from error
         with self._changed:
-            corrected = {entry.corrects for entry in self._unentered.values()} - {None}
+            corrected = {record.corrects for record in self._unentered.values()} - {None}
         return [row for row in rows if row.number not in corrected]
 
     def _find_dispensable(self) -> str:
         """Find what may be forgotten: the oldest, but no correction, without which a row would be brought."""
-        found = (trigger for trigger, entry in self._unentered.items() if entry.corrects is None)
+        found = (trigger for trigger, record in self._unentered.items() if record.corrects is None)
         return next(found, next(iter(self._unentered)))
 
-    def read_unentered(self) -> list[Entry]:
+    def read_unentered(self) -> list[DecisionRecord]:
         """Give what is not in the ledger, the first one first."""
         with self._changed:
             return list(self._unentered.values())

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from softcore_runtime import LedgerError, OutputError
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.output import Output, OutputStatus
-from softcore_edge_app.ledger.row import Entry
 
 __all__ = ["DeliveryWorker"]
 
@@ -98,48 +98,48 @@ class DeliveryWorker:
     def bring_next(self) -> bool:
         """Bring what there is just now, and say whether there was anything."""
         rows = self._decision_log.read(self._offset)
-        entries = [row.entry for row in rows]
+        records = [row.record for row in rows]
         for place, row in enumerate(rows, 1):
-            if row.entry.trigger in self._ahead:
-                del self._ahead[row.entry.trigger]
+            if row.record.trigger in self._ahead:
+                del self._ahead[row.record.trigger]
             else:
-                following = [entry for entry in entries[place:] if entry.trigger not in self._ahead]
-                self._bring(row.entry, following)
+                following = [record for record in records[place:] if record.trigger not in self._ahead]
+                self._bring(row.record, following)
             self._offset = row.number
             self._offsets.write(self.output.name, row.number)
         if rows:
             return True
         unentered = [
-            entry for entry in self._decision_log.read_unentered() if entry.trigger not in self._ahead
+            record for record in self._decision_log.read_unentered() if record.trigger not in self._ahead
         ]
-        for entry in unentered:
-            self._bring(entry, ())
-            self._ahead[entry.trigger] = None
+        for record in unentered:
+            self._bring(record, ())
+            self._ahead[record.trigger] = None
             if len(self._ahead) > _AHEAD:
                 self._ahead.popitem(last=False)
         return bool(unentered)
 
-    def _bring(self, entry: Entry, following: Sequence[Entry]) -> None:
+    def _bring(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
         try:  # without tenacity, which takes longer than to deliver
-            self._try(entry, following)
+            self._try(record, following)
         except OutputError:
-            self._bring_later(entry, following)
+            self._bring_later(record, following)
         self.delivered += 1
         self.fault = None
         self._watch()
 
-    def _bring_later(self, entry: Entry, following: Sequence[Entry]) -> None:
+    def _bring_later(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
         for attempt in Retrying(
             retry=retry_if_exception_type(OutputError),
             wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
             stop=lambda _state: self._over,
         ):
             with attempt:
-                self._try(entry, following)
+                self._try(record, following)
 
-    def _try(self, entry: Entry, following: Sequence[Entry]) -> None:
+    def _try(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
         try:
-            self.output.deliver(entry, following)
+            self.output.deliver(record, following)
         except OutputError as error:
             self._note_fault(str(error))
             raise

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 
 __all__ = ["Output", "OutputStatus"]
 
@@ -25,17 +25,17 @@ class Output(Protocol):
         """Why it would take nothing just now, in plain words, whether or not there is anything to take."""
         ...
 
-    def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:
+    def deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord] = ()) -> None:
         """Hand over one decision; when this returns, the receiver has it.
 
         It takes half a second at most, whatever the receiver does, so that a line ends quickly.
 
         Args:
-            entry: the decision.
+            record: the decision.
             following: those that are asked for next; they may be sent on ahead.
 
         Raises:
-            OutputError: the receiver doesn't have it yet. The worker asks again with the same entry, and
+            OutputError: the receiver doesn't have it yet. The worker asks again with the same record, and
                 that call goes on where this one was: nothing is sent twice that may still arrive.
         """
         ...

@@ -14,7 +14,7 @@ from softcore_runtime import Decision
 from softcore_runtime.images.compression import ENOUGH, compare_compression, measure_compression
 from softcore_runtime.images.compression_statistics import CompressionStatistics
 
-from softcore_edge_app.pipeline.trigger import Decided
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 
 __all__ = ["CompressionMonitor"]
 
@@ -51,9 +51,9 @@ class CompressionMonitor:
         self._lock = threading.Lock()
         self._seen: dict[str, _CameraTraces] = {}
 
-    def add(self, decided: Decided) -> None:
+    def add(self, decided: PublishedDecision) -> None:
         """Take a decision; at once, and never raises."""
-        entry, frame = decided.entry, decided.frame
+        entry, frame = decided.record, decided.frame
         if entry.decision is Decision.INVALID or frame is None or frame.image is None:
             return
         with self._lock:

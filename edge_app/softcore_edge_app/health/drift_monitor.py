@@ -14,9 +14,9 @@ from softcore_runtime.bundle.threshold import Calibration
 from softcore_runtime.bundle.training import QUANTITIES, measure_image_statistics
 
 from softcore_edge_app.configuration.options import DriftOptions
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace, ShareChart
-from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["DriftMonitor", "DriftReading", "Reference", "ReferenceFinder", "find_references"]
 
@@ -100,9 +100,9 @@ class DriftMonitor:
         self._watches: OrderedDict[tuple[str, str], _CameraCharts] = OrderedDict()
         self._current: dict[str, tuple[str, str]] = {}
 
-    def add(self, decided: Decided) -> None:
+    def add(self, decided: PublishedDecision) -> None:
         """Take a decision; at once, and never raises."""
-        entry = decided.entry
+        entry = decided.record
         if entry.decision is Decision.INVALID:
             return
         watch = self._find_charts(entry)
@@ -111,7 +111,7 @@ class DriftMonitor:
         watch.parts += 1
         values = {}
         # A decision alone has exact scores for the parts that took a search, and those are higher.
-        exact = decided.inspection is not None and entry.bound == Bound.EXACT
+        exact = decided.result is not None and entry.bound == Bound.EXACT
         if entry.decision is Decision.PASS and exact and entry.score is not None:
             values["score"] = entry.score
         if watch.parts % _EVERY == 1 and decided.frame is not None and decided.frame.image is not None:
@@ -137,7 +137,7 @@ class DriftMonitor:
             _log.info("%s, %s: the %s alarm of %s has ended", camera, watch.category, pace, quantity)
         watch.told = raised
 
-    def _find_charts(self, entry: Entry) -> _CameraCharts | None:
+    def _find_charts(self, entry: DecisionRecord) -> _CameraCharts | None:
         key = entry.camera, entry.bundle
         watch = self._watches.get(key)
         if watch is None:

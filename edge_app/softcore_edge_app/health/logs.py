@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.health.log_limit import LogLimit, count_left_out
-from softcore_edge_app.verdict import printable
+from softcore_edge_app.printable import printable
 
 __all__ = ["configure_logs"]
 

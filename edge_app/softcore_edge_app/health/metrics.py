@@ -25,10 +25,10 @@ from typing import Protocol
 from softcore_runtime import Bound, Decision
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.decisions.invalid_kinds import find_kind
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.health.drift_monitor import DriftMonitor
 from softcore_edge_app.pipeline.controls import Controls, Status
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.queries.invalid_kinds import find_kind
 
 try:
     import psutil
@@ -117,15 +117,15 @@ class Metrics:
         ProcessCollector(registry=registry)
         registry.register(_LineCollector(controls, drift, archive))
 
-    def count(self, decided: Decided) -> None:
+    def count(self, decided: PublishedDecision) -> None:
         """Count a decision; at once, and never raises."""
-        entry, verdict = decided.entry, decided.verdict
+        entry = decided.record
         self._decisions(entry.camera, entry.category, str(entry.decision)).inc()
         if entry.decision is Decision.INVALID:
             self._invalid(entry.camera, find_kind(entry.reason)).inc()
-        elif verdict.share is not None and verdict.bound == Bound.EXACT:
-            self._shares(entry.camera, entry.category).observe(verdict.share)
-        for stage, seconds in decided.stages.items():
+        elif entry.share is not None and entry.bound == Bound.EXACT:
+            self._shares(entry.camera, entry.category).observe(entry.share)
+        for stage, seconds in decided.record.stages.items():
             self._seconds(entry.camera, stage).observe(seconds)
 
     def render(self) -> tuple[bytes, str]:

@@ -21,6 +21,7 @@ from types import TracebackType
 
 from softcore_runtime import LedgerError, UsageError
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, Flaw
 from softcore_edge_app.ledger.check import (
     TAIL,
@@ -35,13 +36,12 @@ from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
 from softcore_edge_app.ledger.opening import begin_ledger, check_before, connect_to_write, lock_ledger
 from softcore_edge_app.ledger.origin import Origin, find_origin
 from softcore_edge_app.ledger.place import Place, follow_link
-from softcore_edge_app.ledger.row import COLUMNS, Entry, Row
+from softcore_edge_app.ledger.row import COLUMNS, Row
 from softcore_edge_app.ledger.seal import Seal, remove_seal, write_seal
 from softcore_edge_app.ledger.wal import wal_path
 
 __all__ = [
     "Change",
-    "Entry",
     "Fault",
     "Flaw",
     "Ledger",
@@ -147,24 +147,24 @@ class Ledger:
         """The last row's hash, or the header's: whoever notes it can prove that the rows were there."""
         return self._counts.head
 
-    def append(self, entry: Entry) -> Row:
+    def append(self, record: DecisionRecord) -> Row:
         """Enter a decision; errors as `append_all`."""
-        return self.append_all([entry])[0]
+        return self.append_all([record])[0]
 
-    def append_all(self, entries: Sequence[Entry]) -> list[Row]:
+    def append_all(self, records: Sequence[DecisionRecord]) -> list[Row]:
         """Enter decisions, all or none; they are on the disk when this returns.
 
         Raises:
             UnprovenError: they were entered, but not in the head file.
             LedgerError: they can't be written (a full disk, say); a later try may succeed.
         """
-        if not entries:
+        if not records:
             return []
         added: list[Row] = []
         with self._turn:
             rows, head = self._counts.rows, self._counts.head
-            for entry in entries:
-                added.append(Row.chain(entry, rows + len(added) + 1, added[-1].hash if added else head))
+            for record in records:
+                added.append(Row.chain(record, rows + len(added) + 1, added[-1].hash if added else head))
             last = added[-1]
             with self._commit(replace(self._counts, rows=last.number, head=last.hash), added):
                 self._connection.executemany(_INSERT, [row.values() for row in added])
@@ -291,7 +291,7 @@ class Ledger:
     def read_holding(self) -> list[Row]:
         """Give the rows that no later one corrects, whose decisions were published, the first one first."""
         rows = list(self)
-        corrected = {row.entry.corrects for row in rows}
+        corrected = {row.record.corrects for row in rows}
         return [row for row in rows if row.number not in corrected]
 
     def read_notes(self) -> list[Note]:

@@ -20,6 +20,7 @@ from softcore_runtime import Decision, UsageError, overlay
 from softcore_runtime.atomic_file import write_atomically
 
 from softcore_edge_app.configuration.options import ArchiveOptions
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.place import Place
 from softcore_edge_app.outputs.archive_quota import ArchiveQuota
 from softcore_edge_app.outputs.archive_record import (
@@ -31,7 +32,6 @@ from softcore_edge_app.outputs.archive_record import (
     size_on_disk,
     write_sidecar,
 )
-from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["Archive"]
 
@@ -76,7 +76,7 @@ class Archive:
         # A clock that jumps ahead while the line runs makes nothing old.
         self._began = time.time_ns() - time.monotonic_ns()
         self._change = threading.Condition()
-        self._waiting: deque[Decided] = deque()
+        self._waiting: deque[PublishedDecision] = deque()
         self._waiting_bytes = 0
         self._crowded = self._closing = False
         self._faults: dict[str, str] = {}
@@ -90,7 +90,7 @@ class Archive:
         with self._change:
             return next(iter(self._faults.values()), None)
 
-    def keep(self, decided: Decided) -> None:
+    def keep(self, decided: PublishedDecision) -> None:
         """Keep a part, if it is one to be kept; returns at once, and raises nothing."""
         if not self._wants(decided):
             return
@@ -121,10 +121,10 @@ class Archive:
             os.close(self._lock)
             self._lock = None
 
-    def _wants(self, decided: Decided) -> bool:
-        if decided.entry.decision is not Decision.PASS:
+    def _wants(self, decided: PublishedDecision) -> bool:
+        if decided.record.decision is not Decision.PASS:
             return True
-        digest = hashlib.sha256(decided.entry.trigger.encode()).digest()
+        digest = hashlib.sha256(decided.record.trigger.encode()).digest()
         return int.from_bytes(digest[:8], "big") < self._pass_share * 2**64
 
     def _work(self) -> None:
@@ -145,7 +145,7 @@ class Archive:
                 crowded = True
                 _log.error("alarm: archive %s: parts come faster than they can be written", self._folder)
 
-    def _next(self, patience: float) -> Decided | None:
+    def _next(self, patience: float) -> PublishedDecision | None:
         """Wait for a part; None where there is none."""
         with self._change:
             if not self._waiting and not self._closing:
@@ -156,9 +156,9 @@ class Archive:
             self._waiting_bytes -= _count_bytes(decided)
             return decided
 
-    def _write(self, decided: Decided) -> None:
+    def _write(self, decided: PublishedDecision) -> None:
         """Write one part, whatever happens; on a full disk in the place of the oldest PASS."""
-        kept, size = Kept.place(decided.entry), 0
+        kept, size = Kept.place(decided.record), 0
         try:
             files = _render(decided)
             size = sum(size_on_disk(len(content)) for content in files.values())
@@ -241,27 +241,27 @@ def _take(folder: Path) -> int:
     return lock
 
 
-def _image(decided: Decided) -> NDArray[np.uint8] | None:
+def _image(decided: PublishedDecision) -> NDArray[np.uint8] | None:
     return decided.frame.image if decided.frame else None
 
 
-def _count_bytes(decided: Decided) -> int:
+def _count_bytes(decided: PublishedDecision) -> int:
     image = _image(decided)
     return 0 if image is None else image.nbytes
 
 
-def _render(decided: Decided) -> dict[str, bytes]:
+def _render(decided: PublishedDecision) -> dict[str, bytes]:
     """Give a part's files by their suffixes, the sidecar last.
 
     Raises:
         cv2.error: the image can't be encoded.
     """
-    image, inspection, entry = _image(decided), decided.inspection, decided.entry
+    image, inspection, record = _image(decided), decided.result, decided.record
     if image is None:
-        return {SIDECAR: write_sidecar(entry, None, None)}
+        return {SIDECAR: write_sidecar(record, None, None)}
     png = cv2.imencode(IMAGE, image, _QUICK)[1].tobytes()
     files = {IMAGE: png}
-    if inspection and inspection.decision is entry.decision:  # a late one's would say PASS
+    if inspection and inspection.decision is record.decision:  # a late one's would say PASS
         files[OVERLAY] = cv2.imencode(".jpg", overlay(image, inspection), _GOOD)[1].tobytes()
-    files[SIDECAR] = write_sidecar(entry, image.shape, png)
+    files[SIDECAR] = write_sidecar(record, image.shape, png)
     return files

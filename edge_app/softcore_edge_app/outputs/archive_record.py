@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PlainSerializer, ValidationError
 from softcore_runtime import Decision
 from softcore_runtime.record import Record, Sha256
 
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 
 __all__ = [
     "FORMAT",
@@ -74,13 +74,13 @@ class ArchiveRecord(Record):
     Attributes:
         format: the sidecar's own.
         softcore: the version that decided.
-        entry: the decision, as the ledger has it.
+        record: the decision, as the ledger has it.
         image: what was looked at; None where there was none.
     """
 
     format: Literal[1] = FORMAT
     softcore: str = Field(default_factory=lambda: version("softcore"))
-    entry: Entry
+    record: Annotated[DecisionRecord, PlainSerializer(DecisionRecord.content)] = Field(alias="entry")
     image: ArchivedImage | None = Field(alias="picture")
 
 
@@ -99,12 +99,12 @@ class Kept:
     decision: Decision
 
     @classmethod
-    def place(cls, entry: Entry) -> Kept:
+    def place(cls, record: DecisionRecord) -> Kept:
         """Give a decision its place; cameras and triggers may be called anything."""
-        moment = format_moment(entry.triggered_at)
+        moment = format_moment(record.triggered_at)
         day, _, time = moment.partition("/")
-        name = f"{time}_{_plain(entry.trigger)}_{entry.decision}"
-        return cls(moment, f"{day}/{_plain(entry.camera)}/{name}", entry.decision)
+        name = f"{time}_{_plain(record.trigger)}_{record.decision}"
+        return cls(moment, f"{day}/{_plain(record.camera)}/{name}", record.decision)
 
     def file(self, folder: Path, suffix: str) -> Path:
         """Name one of its files; `suffix` is one of `SUFFIXES`."""
@@ -173,11 +173,11 @@ def read_sidecar(file: Path) -> ArchiveRecord:
         raise ValueError(f"{file}: no sidecar of this SoftCore's ({place}: {first['msg']})") from error
 
 
-def write_sidecar(entry: Entry, shape: tuple[int, ...] | None, png: bytes | None) -> bytes:
+def write_sidecar(record: DecisionRecord, shape: tuple[int, ...] | None, png: bytes | None) -> bytes:
     """Write a sidecar's content.
 
     Args:
-        entry: the decision.
+        record: the decision.
         shape: the frame's `[H, W, ...]`; None where it has no image.
         png: its image's file, likewise.
     """
@@ -185,7 +185,9 @@ def write_sidecar(entry: Entry, shape: tuple[int, ...] | None, png: bytes | None
     if shape is not None and png is not None:
         digest = hashlib.sha256(png).hexdigest()
         image = ArchivedImage(sha256=digest, height=shape[0], width=shape[1])
-    return (ArchiveRecord(entry=entry, image=image).model_dump_json(indent=2, by_alias=True) + "\n").encode()
+    return (
+        ArchiveRecord(record=record, image=image).model_dump_json(indent=2, by_alias=True) + "\n"
+    ).encode()
 
 
 def _folders(folder: Path, name: re.Pattern[str]) -> list[str]:

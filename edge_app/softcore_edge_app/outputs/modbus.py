@@ -11,8 +11,8 @@ from softcore_runtime import Decision, OutputError, SoftCoreError, UsageError
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import ModbusOptions
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.origin import find_origin
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.modbus_client import ModbusClient
 from softcore_edge_app.outputs.modbus_map import InputCoils, InputRegisters, OutputCoils, OutputRegisters
 from softcore_edge_app.pipeline.controls import CameraStatus, Controls
@@ -53,7 +53,7 @@ class PlcLink:
         self._closing = threading.Event()
         self._fault: str | None = f"{self._plc.label} was not reached yet"
         self._changed = threading.Condition()  # guards the next two
-        self._entry: Entry | None = None  # the one to be delivered
+        self._record: DecisionRecord | None = None  # the one to be delivered
         self._taken: OutputRegisters | None = None  # the last result that the PLC took
         # All that follows is the thread's own: what the PLC is to have in our part of the map, ...
         self._signals, self._words = OutputCoils(), OutputRegisters()
@@ -85,7 +85,7 @@ class PlcLink:
             raise UsageError(f"modbus.camera: name the camera that the PLC triggers: {', '.join(names)}")
         self._thread.start()
 
-    def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:  # noqa: ARG002 - one at a time
+    def deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord] = ()) -> None:  # noqa: ARG002 - one at a time
         """Have the PLC acknowledge a result; one of another camera is none of its business.
 
         A PLC that doesn't number its parts would take the result of a part that somebody else triggered for
@@ -94,14 +94,14 @@ class PlcLink:
         Raises:
             OutputError: it hasn't within 0.3 s.
         """
-        if self._options.camera not in (None, entry.camera):
+        if self._options.camera not in (None, record.camera):
             return
-        if not self._numbered and find_origin(entry.trigger) != "modbus":
+        if not self._numbered and find_origin(record.trigger) != "modbus":
             return
         with self._changed:
-            self._entry = entry
-            self._changed.wait_for(lambda: self._has(entry) or self._closing.is_set(), _PATIENCE)
-            if self._has(entry):
+            self._record = record
+            self._changed.wait_for(lambda: self._has(record) or self._closing.is_set(), _PATIENCE)
+            if self._has(record):
                 return
         raise OutputError(self.fault or f"{self._plc.label} has not acknowledged the result yet")
 
@@ -113,8 +113,8 @@ class PlcLink:
         if self._thread.ident is not None:
             self._thread.join(_JOINING)
 
-    def _has(self, entry: Entry) -> bool:
-        return self._taken is not None and self._taken.hold(entry)
+    def _has(self, record: DecisionRecord) -> bool:
+        return self._taken is not None and self._taken.hold(record)
 
     def _run(self) -> None:
         # pymodbus' own client connects with the next request, without a pause.
@@ -211,17 +211,17 @@ class PlcLink:
                 self._signals = replace(self._signals, result_valid=False)
             return
         with self._changed:
-            entry = self._entry
-            if requests.result_ack or entry is None or self._has(entry):
+            record = self._record
+            if requests.result_ack or record is None or self._has(record):
                 return
-        self._words = self._words.follow(entry)
+        self._words = self._words.follow(record)
         self._signals = replace(
             self._signals,
             result_valid=True,
-            passed=entry.decision is Decision.PASS,
-            failed=entry.decision is Decision.FAIL,
-            review=entry.decision is Decision.REVIEW,
-            invalid=entry.decision is Decision.INVALID,
+            passed=record.decision is Decision.PASS,
+            failed=record.decision is Decision.FAIL,
+            review=record.decision is Decision.REVIEW,
+            invalid=record.decision is Decision.INVALID,
             toggle=self._words.sequence % 2 == 1,
         )
 

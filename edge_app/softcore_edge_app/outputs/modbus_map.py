@@ -9,8 +9,8 @@ from dataclasses import astuple, dataclass
 
 from softcore_runtime import Decision
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.origin import find_origin
-from softcore_edge_app.ledger.row import Entry
 
 __all__ = [
     "CODES",
@@ -143,39 +143,39 @@ class OutputRegisters:
         """Give the registers from `OURS` on."""
         return list(struct.unpack(f">{COUNT - OURS}H", struct.pack(_OUR_LAYOUT, *astuple(self))))
 
-    def follow(self, entry: Entry) -> OutputRegisters:
+    def follow(self, record: DecisionRecord) -> OutputRegisters:
         """Put the next result in; one that is there already keeps its sequence number."""
-        key = _derive_key(entry)
+        key = _derive_key(record)
         return OutputRegisters(
-            part=number_part(entry),
+            part=number_part(record),
             sequence=self.sequence if key == self.key else (self.sequence + 1) % _UINT16,
-            code=CODES[entry.decision],
-            score=_scale(entry),
+            code=CODES[record.decision],
+            score=_scale(record),
             key=key,
             recipe=self.recipe,
             decisions=self.decisions,
         )
 
-    def hold(self, entry: Entry) -> bool:
-        """Whether the result is this entry's."""
-        return self.code > 0 and self.key == _derive_key(entry)
+    def hold(self, record: DecisionRecord) -> bool:
+        """Whether the result is this record's."""
+        return self.code > 0 and self.key == _derive_key(record)
 
 
-def number_part(entry: Entry) -> int:
+def number_part(record: DecisionRecord) -> int:
     """Give the number that the PLC calls a part by; 0 where the PLC did not trigger it, whatever its name."""
-    part = entry.part if find_origin(entry.trigger) == "modbus" else ""
+    part = record.part if find_origin(record.trigger) == "modbus" else ""
     number = int(part) if part.isascii() and part.isdigit() and len(part) <= 10 else 0
     return number if number < _UINT32 else 0
 
 
-def _scale(entry: Entry) -> int:
-    if entry.score is None or entry.threshold <= 0:
+def _scale(record: DecisionRecord) -> int:
+    if record.score is None or record.threshold <= 0:
         return _UINT16 - 1
-    return min(max(round(1000 * entry.score / entry.threshold), 0), _UINT16 - 1)
+    return min(max(round(1000 * record.score / record.threshold), 0), _UINT16 - 1)
 
 
-def _derive_key(entry: Entry) -> int:
-    return int.from_bytes(hashlib.sha256(entry.trigger.encode()).digest()[:8], "big")
+def _derive_key(record: DecisionRecord) -> int:
+    return int.from_bytes(hashlib.sha256(record.trigger.encode()).digest()[:8], "big")
 
 
 def _join(registers: Sequence[int]) -> bytes:

@@ -24,7 +24,7 @@ from softcore_runtime.errors import OutputError
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import MqttOptions
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_health
 from softcore_edge_app.outputs.mqtt_login import find_risks, read_password, trust
@@ -100,7 +100,7 @@ class MqttOutput:
         fault = self._fault
         return fault and f"{self._where}: {fault}"
 
-    def deliver(self, entry: Entry, following: Sequence[Entry] = ()) -> None:
+    def deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord] = ()) -> None:
         """Publish a decision and some that follow it, and wait until the broker has the first of them.
 
         See `Output.deliver`. paho keeps the order, on a new connection too.
@@ -108,16 +108,16 @@ class MqttOutput:
         Raises:
             OutputError: it hasn't, yet.
         """
-        for one in (entry, *following[: _ON_THE_WAY - 1]):
+        for one in (record, *following[: _ON_THE_WAY - 1]):
             if one.trigger not in self._sent:
                 if not self._connected.wait(_PATIENCE):
                     raise OutputError(self.fault or f"{self._where}: not connected")
                 topic = f"{quote(one.camera, safe='')}/decision"
-                self._sent[one.trigger] = self._publish(topic, {**vars(one), "decision": str(one.decision)})
-        message = self._sent[entry.trigger]
+                self._sent[one.trigger] = self._publish(topic, one.content())
+        message = self._sent[record.trigger]
         if not self._wait(message):
-            raise OutputError(self.fault or f"{self._where}: has not acknowledged {entry.trigger} yet")
-        del self._sent[entry.trigger]
+            raise OutputError(self.fault or f"{self._where}: has not acknowledged {record.trigger} yet")
+        del self._sent[record.trigger]
         if refusal := self._refused.pop(message.mid, None):
             raise OutputError(f"{self._where}: refuses decisions ({refusal})")
 

@@ -12,17 +12,16 @@ from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import UsageError
+from softcore_runtime import FrameError, UsageError
 
 from softcore_edge_app.cameras.frame_source import Frame, FrameSource
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.pipeline.frame_grabber import open_grabber
 from softcore_edge_app.pipeline.pace import Pace
-from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.recipes import Recipes, find_fault
 from softcore_edge_app.pipeline.trigger import Trigger, check_part
 from softcore_edge_app.pipeline.trigger_queue import TriggerQueue
-from softcore_edge_app.verdict import examine
 
 __all__ = ["CameraPipeline"]
 
@@ -212,7 +211,7 @@ class CameraPipeline:
                 if trigger.settled:
                     continue
                 if self._comes_too_late(trigger, waited, began + self._taking.usual):
-                    self.queue.refuse(trigger, f"late: its turn came only after {waited:.2f} s")
+                    self.queue.refuse(trigger, "late", f"its turn came only after {waited:.2f} s")
                     continue
                 frame = take(trigger)
                 # Of one that waited: of another the time that passed before the first frame of its moment.
@@ -225,7 +224,7 @@ class CameraPipeline:
         trigger.frame = frame
         trigger.recipe.reload_threshold(self._leaves)
         try:
-            trigger.fault = examine(frame, trigger.recipe.checks)
+            trigger.fault = find_fault(frame, trigger.recipe.checks)
         except Exception as error:
             self.queue.refuse_for(error, trigger)
         trigger.stages["frame"] = time.monotonic() - trigger.at
@@ -252,7 +251,8 @@ class CameraPipeline:
             trigger.stages["queue"] = began - trigger.at - trigger.stages["frame"]
             try:
                 if self._comes_too_late(trigger, trigger.stages["queue"], began):
-                    self.queue.refuse(trigger, f"late: its turn came only after {began - trigger.at:.2f} s")
+                    waited = began - trigger.at
+                    self.queue.refuse(trigger, "late", f"its turn came only after {waited:.2f} s")
                 else:
                     self._inspect(trigger, trigger.frame)
             except Exception as error:
@@ -276,10 +276,18 @@ class CameraPipeline:
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
         self._shown = frame.image
         began = time.monotonic()
-        settled = trigger.recipe.decide(frame, trigger.fault, fast=self._fast, camera=self._number)
+        reason, result = trigger.fault or frame.reason, None
+        if frame.image is not None and reason is None:
+            try:
+                result = trigger.recipe.inspect(frame.image, fast=self._fast, camera=self._number)
+            except FrameError as error:
+                reason = str(error)
         trigger.stages["inspection"] = spent = time.monotonic() - began
         self.queue.pace.add(spent)
-        self.queue.settle(trigger, *settled)
+        if result is not None:
+            self.queue.settle(trigger, result)
+        else:
+            self.queue.refuse(trigger, None, reason or "no image")
 
     def _leaves(self) -> bool:
         """Tell whether the end has come."""

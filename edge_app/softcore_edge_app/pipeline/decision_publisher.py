@@ -6,20 +6,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from softcore_runtime import Decision
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
-from softcore_edge_app.pipeline.entered import Entered
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
-from softcore_edge_app.pipeline.trigger import Decided, Trigger
-from softcore_edge_app.verdict import refuse
+from softcore_edge_app.pipeline.trigger import Trigger
 
 __all__ = ["DecisionPublisher", "Listener"]
 
-Listener = Callable[[Decided], None]
+Listener = Callable[[PublishedDecision], None]
 
 _LEAST_MARGIN = 0.002  # seconds before a deadline at which what has no decision becomes INVALID
 _IDLE = 5.0  # seconds after which the ledger is looked after where there is nothing to do
@@ -99,7 +100,7 @@ class DecisionPublisher:
                     return
                 wait = _IDLE if due is None else max(due - self._margin - time.monotonic(), 0)
                 if not self._called.wait(min(wait, _IDLE)) and wait >= _IDLE:
-                    self._look_after()
+                    self._maintain_ledger()
         except (
             Exception
         ) as error:  # nothing goes on without a publisher: the process ends, and is started anew
@@ -121,86 +122,75 @@ class DecisionPublisher:
         triggers = [trigger for _, trigger in collected]
         self._busy_since = began = time.monotonic()
         for trigger in triggers:
-            _invalidate_late(trigger, began, self._margin)
-        entered, rows = self._enter(triggers)
+            _revoke_late(trigger, began, self._margin)
+        records, rows = self._enter(triggers)
         # Twice the usual time of a flush, so that a decision is published before its deadline, not only made.
         usual = 0.9 * self._margin + 0.1 * 2 * (time.monotonic() - began)
         self._margin = max(min(usual, self._most_margin), _LEAST_MARGIN)
-        entered, rows = self._correct_late(triggers, entered, rows)
+        records, rows = self._correct_late(triggers, records, rows)
         self._busy_since, now = None, time.monotonic()
         if self._decision_log:
-            self._decision_log.add(rows, [one.entry for one in entered if one.number is None])
-        for (pipeline, trigger), one in zip(collected, entered, strict=True):
+            self._decision_log.add(rows, [record for record in records if record.number is None])
+        for (pipeline, trigger), record in zip(collected, records, strict=True):
             pipeline.decisions += 1
             stages = {**trigger.stages, "ledger": now - began, "total": now - trigger.at}
-            valid = one.verdict.decision is not Decision.INVALID
-            inspection = trigger.inspection if valid else None
-            self._tell(Decided(one.entry, one.verdict, trigger.frame, inspection, stages, one.number))
+            has_map = record.decision is not Decision.INVALID and trigger.has_map
+            result = trigger.result if has_map else None
+            self._call_listeners(PublishedDecision(replace(record, stages=stages), trigger.frame, result))
         if not self._writer.fault:
-            self._look_after()
+            self._maintain_ledger()
 
-    def _enter(self, triggers: list[Trigger]) -> tuple[list[Entered], list[Row]]:
-        """Enter decisions; what can't be made an entry of is INVALID."""
+    def _enter(self, triggers: list[Trigger]) -> tuple[list[DecisionRecord], list[Row]]:
+        """Enter decisions; one of which no record can be made is INVALID."""
         try:
             return self._writer.enter(triggers)
         except Exception as error:
             _log.exception("internal error on entering decisions")
             for trigger in triggers:
-                _revoke(trigger, f"internal error: {type(error).__name__}: {error}")
+                trigger.revoke("internal", f"{type(error).__name__}: {error}")
             return self._writer.enter(triggers)
 
     def _correct_late(
-        self, triggers: list[Trigger], entered: list[Entered], rows: list[Row]
-    ) -> tuple[list[Entered], list[Row]]:
+        self, triggers: list[Trigger], records: list[DecisionRecord], rows: list[Row]
+    ) -> tuple[list[DecisionRecord], list[Row]]:
         """Make INVALID what was entered in time and can't be published in time: the flush took too long.
 
         To enter that takes a flush, too, after which others may be late.
         """
-        while any(reasons := [_find_lateness(*pair) for pair in zip(triggers, entered, strict=True)]):
-            entered, more = self._writer.correct(triggers, entered, reasons)
+        while any(lateness := [_find_lateness(*pair) for pair in zip(triggers, records, strict=True)]):
+            records, more = self._writer.correct(triggers, records, lateness)
             rows = [*rows, *more]
-        corrected = {
-            entry.corrects for entry in [*(row.entry for row in rows), *(one.entry for one in entered)]
-        }
-        return entered, [row for row in rows if row.number not in corrected]
+        corrected = {record.corrects for record in [*(row.record for row in rows), *records]}
+        return records, [row for row in rows if row.number not in corrected]
 
-    def _look_after(self) -> None:
+    def _maintain_ledger(self) -> None:
         self._busy_since = time.monotonic()
-        rows = self._writer.look_after()
+        rows = self._writer.maintain()
         self._busy_since = None
         if rows and self._decision_log:
             self._decision_log.add(rows, [])
 
-    def _tell(self, decided: Decided) -> None:
+    def _call_listeners(self, published: PublishedDecision) -> None:
         for listener in self._listeners:
-            _call(listener, decided)
+            _call(listener, published)
 
 
-def _call(listener: Listener, decided: Decided) -> None:
+def _call(listener: Listener, published: PublishedDecision) -> None:
     try:
-        listener(decided)
+        listener(published)
     except Exception:  # one of them is broken; the decision isn't
-        _log.exception("internal error on telling of trigger %s", decided.entry.trigger)
+        _log.exception("internal error on telling of trigger %s", published.record.trigger)
 
 
-def _invalidate_late(trigger: Trigger, now: float, margin: float) -> None:
+def _revoke_late(trigger: Trigger, now: float, margin: float) -> None:
     """Make INVALID what was decided in time and can't be published in time, which takes a margin."""
-    verdict = trigger.verdict
-    if trigger.deadline is None or verdict is None or verdict.decision is Decision.INVALID:
-        return
-    if now + margin > trigger.deadline:
-        _revoke(trigger, f"late: decided on, but not entered after {now - trigger.at:.2f} s")
+    if trigger.deadline is not None and trigger.result is not None and now + margin > trigger.deadline:
+        trigger.revoke("late", f"decided on, but not entered after {now - trigger.at:.2f} s")
 
 
-def _find_lateness(trigger: Trigger, one: Entered) -> str | None:
-    """Say that a decision is too late to be published now, or None."""
+def _find_lateness(trigger: Trigger, record: DecisionRecord) -> str | None:
+    """Return why a decision is too late to be published now, or None."""
     now = time.monotonic()
-    if trigger.deadline is None or now <= trigger.deadline or one.entry.decision is Decision.INVALID:
+    if trigger.deadline is None or now <= trigger.deadline or record.decision is Decision.INVALID:
         return None
-    return f"late: decided on, but entered only after {now - trigger.at:.2f} s"
-
-
-def _revoke(trigger: Trigger, reason: str) -> None:
-    manifest = trigger.manifest or trigger.recipe.inspector.manifest  # with which its row will be sealed
-    name = trigger.verdict.name if trigger.verdict else trigger.id
-    trigger.revoke(refuse(manifest.threshold, trigger.number, name, reason))
+    return f"decided on, but entered only after {now - trigger.at:.2f} s"

@@ -180,7 +180,7 @@ class InspectionStation:
         if self._publisher:
             stuck.append(self._publisher.stuck)
         return Status(
-            cameras=tuple(_describe(pipeline, self.writer) for pipeline in self.pipelines.values()),
+            cameras=tuple(_describe(pipeline) for pipeline in self.pipelines.values()),
             outputs=tuple(worker.status for worker in self._workers),
             ledger_fault=self.writer.fault,
             stuck=next((what for what in stuck if what), None),
@@ -203,7 +203,7 @@ class InspectionStation:
         return self.pipelines[camera]
 
 
-def _describe(pipeline: CameraPipeline, writer: LedgerWriter) -> CameraStatus:
+def _describe(pipeline: CameraPipeline) -> CameraStatus:
     recipe = pipeline.recipes.current
     manifest = recipe.inspector.manifest
     return CameraStatus(
@@ -213,7 +213,7 @@ def _describe(pipeline: CameraPipeline, writer: LedgerWriter) -> CameraStatus:
         recipe=recipe.name,
         recipes=pipeline.recipes.names,
         category=manifest.category,
-        bundle=writer.seal(manifest),
+        bundle=recipe.inspector.seal,
         threshold=manifest.threshold.value,
         fail_above=manifest.threshold.upper,
         waiting=pipeline.queue.waiting,

@@ -1,24 +1,23 @@
-"""Ledger writer: enters decisions in the ledger, and lets none be published that isn't in it."""
+"""Ledger writer: enters decisions in the ledger; none is published that isn't in it."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from softcore_runtime import LedgerError, UsageError
-from softcore_runtime.bundle.manifest import Manifest, seal_of
 
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Note, Row, UnprovenError
-from softcore_edge_app.pipeline.entered import Entered, correct, describe, invalidate
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.invalid_kinds import phrase_reason
+from softcore_edge_app.ledger.ledger import Change, Ledger, Note, Row, UnprovenError
 from softcore_edge_app.pipeline.trigger import Trigger
 
-__all__ = ["Entered", "LedgerWriter"]
+__all__ = ["LedgerWriter"]
 
-_OWED = 10_000  # entries that wait for the disk: minutes of a fast line, and some megabytes
+_MOST_UNENTERED = 10_000  # records that wait for the disk: minutes of a fast line, and some megabytes
 _AT_ONCE = 100  # of them with one batch: a millisecond or two
 
 _log = logging.getLogger(__name__)
@@ -39,136 +38,133 @@ class LedgerWriter:
     def __init__(self, ledger: Ledger | None) -> None:
         self.ledger = ledger
         self.fault: str | None = None
-        self._owed: deque[Entry] = deque()
-        self._corrections: list[Entry] = []  # owed, and entered first: without them a row says what isn't so
-        self._unproven: list[Row] = []  # INVALID, entered and not told of
-        self._lost = 0  # of the owed, beyond what is kept
-        self._seals: dict[int, tuple[Manifest, str]] = {}
+        self._unentered: deque[DecisionRecord] = deque()  # that wait for the disk
+        self._corrections: list[DecisionRecord] = []  # likewise; entered first, for their rows are wrong
+        self._unproven: list[Row] = []  # INVALID, entered and not published
+        self._lost = 0  # of those that wait, beyond what is kept
 
-    def enter(self, triggers: Sequence[Trigger]) -> tuple[list[Entered], list[Row]]:
+    def enter(self, triggers: Sequence[Trigger]) -> tuple[list[DecisionRecord], list[Row]]:
         """Enter the decisions of triggers that have one, all in one step.
 
         Returns:
-            what is to be published, in the order given; and the rows that were added, among them those of
+            the records to publish, in the order given; and the rows that were added, among them those of
             decisions that were published before and could not be entered then.
+
+        Raises:
+            ValueError: a trigger has no decision, or a number or a text that no ledger stores.
         """
-        entered = [
-            describe(trigger, self._seal_of(trigger), named=self.ledger is not None) for trigger in triggers
-        ]
+        records = [trigger.make_record() for trigger in triggers]
         if self.ledger is None:
-            return entered, []
+            return records, []
         try:
-            owed, rows = self._append(self.ledger, [one.entry for one in entered])
+            late_rows, rows = self._append(self.ledger, records)
         except LedgerError as error:
-            reason = self._tell(str(error), self.ledger.path)
+            fault = self._report_fault(str(error), self.ledger.path)
             if isinstance(error, UnprovenError) and error.rows:  # they are in there, and nothing proves it
-                numbered = [
-                    replace(one, number=row.number) for one, row in zip(entered, error.rows, strict=True)
+                invalid = [
+                    row.record.correct("ledger", fault, trigger.tell_time())
+                    for row, trigger in zip(error.rows, triggers, strict=True)
                 ]
-                refused = [
-                    correct(one, reason, trigger) for one, trigger in zip(numbered, triggers, strict=True)
-                ]
-                self._corrections += [one.entry for one in refused]
+                self._corrections += invalid
             else:
-                refused = [invalidate(one, reason) for one in entered]
-                self._owe(one.entry for one in refused)
-            return refused, []
-        return [replace(one, number=row.number) for one, row in zip(entered, rows, strict=True)], [
-            *owed,
-            *rows,
-        ]
+                invalid = [record.invalidate("ledger", fault) for record in records]
+                self._keep_for_later(invalid)
+            return invalid, []
+        return [row.record for row in rows], [*late_rows, *rows]
 
     def correct(
-        self, triggers: Sequence[Trigger], entered: Sequence[Entered], reasons: Sequence[str | None]
-    ) -> tuple[list[Entered], list[Row]]:
-        """Make decisions INVALID that were entered and can't be published any more.
+        self,
+        triggers: Sequence[Trigger],
+        records: Sequence[DecisionRecord],
+        lateness: Sequence[str | None],
+    ) -> tuple[list[DecisionRecord], list[Row]]:
+        """Make decisions INVALID that were entered and come too late to be published.
 
         Args:
-            triggers: that wanted them.
-            entered: decisions.
-            reasons: why, of each; None of one that stands.
+            triggers: the parts.
+            records: their decisions.
+            lateness: of each why it is late (see `DecisionRecord.invalid`); None where the decision stands.
 
         Returns:
-            what is to be published, in the order given; and the rows that correct. Where these can't be
-            entered now, they are later.
+            the records to publish, in the order given; and the rows that correct. Rows that can't be entered
+            now are entered later.
         """
         corrected = [
-            one if reason is None else correct(one, reason, trigger)
-            for trigger, one, reason in zip(triggers, entered, reasons, strict=True)
+            record if detail is None else record.correct("late", detail, trigger.tell_time())
+            for trigger, record, detail in zip(triggers, records, lateness, strict=True)
         ]
         if self.ledger is None:
             return corrected, []
-        places = [
-            place for place, one in enumerate(corrected) if one is not entered[place] and one.entry.corrects
-        ]
-        entries = [corrected[place].entry for place in places]
+        places = [place for place, one in enumerate(corrected) if one is not records[place] and one.corrects]
+        corrections = [corrected[place] for place in places]
         try:
-            owed, rows = self._append(self.ledger, entries)
+            late_rows, rows = self._append(self.ledger, corrections)
         except LedgerError as error:
             if isinstance(error, UnprovenError) and error.rows:
                 self._unproven += error.rows
             else:
-                self._corrections += entries
-            self._tell(str(error), self.ledger.path)
+                self._corrections += corrections
+            self._report_fault(str(error), self.ledger.path)
             return corrected, []
         for place, row in zip(places, rows, strict=True):
-            corrected[place] = replace(corrected[place], number=row.number)
-        return corrected, [*owed, *rows]
+            corrected[place] = row.record
+        return corrected, [*late_rows, *rows]
 
-    def look_after(self) -> list[Row]:
-        """See to the ledger where there is nothing to enter, and give the rows that were added.
+    def maintain(self) -> list[Row]:
+        """Maintain the ledger while there is nothing to enter, and return the rows that were added.
 
-        That is whether it is still there, what is owed to it, and what lies in its write-ahead log.
+        Check that its files are still there, enter what could not be entered before, and copy its write-ahead
+        log.
         """
         if self.ledger is None:
             return []
         if fault := self.ledger.find_fault():
-            self._tell(fault, self.ledger.path)
+            self._report_fault(fault, self.ledger.path)
             return []
         rows: list[Row] = []
         if self.fault:  # else a PLC that waits until all is well would wait for ever
             try:
                 rows, _ = self._append(self.ledger, [])
             except LedgerError as error:
-                self._tell(str(error), self.ledger.path)
+                self._report_fault(str(error), self.ledger.path)
         self.ledger.copy_log()
         return rows
 
     @property
     def alarms(self) -> list[str]:
-        """What a person should see to."""
+        """What a person should check, in plain words."""
         if self.ledger is None or not self.ledger.touched:
             return []
         return [f"ledger {self.ledger.path}: another program has written to it; verify it"]
 
-    def _append(self, ledger: Ledger, entries: Sequence[Entry]) -> tuple[list[Row], list[Row]]:
-        """Append entries after what is owed; give the rows of what was owed, and theirs.
+    def _append(self, ledger: Ledger, records: Sequence[DecisionRecord]) -> tuple[list[Row], list[Row]]:
+        """Append records after those that wait; return the rows of those that waited, and theirs.
 
         Raises:
-            UnprovenError: as `Ledger.append_all`, with the rows of `entries` alone.
+            UnprovenError: as `Ledger.append_all`, with the rows of `records` alone.
             LedgerError: likewise.
         """
         corrections = len(self._corrections)
-        due = [*self._corrections, *islice(self._owed, _AT_ONCE)]
+        due = [*self._corrections, *islice(self._unentered, _AT_ONCE)]
         try:
-            rows = ledger.append_all([*due, *entries])
+            rows = ledger.append_all([*due, *records])
         except UnprovenError as error:
             if error.rows:
-                self._settle(corrections, len(due))
+                self._forget_entered(corrections, len(due))
                 self._unproven += error.rows[: len(due)]
             raise UnprovenError(str(error), error.rows[len(due) :]) from error
-        self._settle(corrections, len(due))
+        self._forget_entered(corrections, len(due))
         if self.fault:
             self.fault = None
             _log.info("%s: is written again", ledger.path)
         proven, self._unproven = self._unproven, []
         return [*proven, *rows[: len(due)]], rows[len(due) :]
 
-    def _settle(self, corrections: int, due: int) -> None:
-        """Strike out what was owed and is entered."""
+    def _forget_entered(self, corrections: int, due: int) -> None:
+        """Drop the first records of those that wait, which are entered by now."""
         del self._corrections[:corrections]
         for _ in range(due - corrections):
-            self._owed.popleft()
+            self._unentered.popleft()
 
     def note(self, change: Change) -> Note:
         """Note a change, which is made only if this returns; from any thread.
@@ -182,15 +178,15 @@ class LedgerWriter:
         return self.ledger.note(change)
 
     def close(self) -> None:
-        """Try a last time to enter what is owed, and close the ledger; what fails is said, not raised."""
+        """Try a last time to enter what waits, and close the ledger; a failure is logged, not raised."""
         if self.ledger is None:
             return
         try:
-            self.ledger.append_all([*self._corrections, *self._owed])
+            self.ledger.append_all([*self._corrections, *self._unentered])
             self._corrections.clear()
-            self._owed.clear()
+            self._unentered.clear()
         except LedgerError:
-            pass  # said when it began, and in the remark
+            pass  # logged when it began, and in the remark
         try:
             self.ledger.close()
         except LedgerError as error:
@@ -201,35 +197,22 @@ class LedgerWriter:
         """The summary's line: how many rows, and the head, which proves them once it is noted elsewhere."""
         if self.ledger is None:
             return None
-        absent = len(self._corrections) + len(self._owed) + self._lost
+        absent = len(self._corrections) + len(self._unentered) + self._lost
         missing = f"; {absent} INVALID are not in it" if absent else ""
         return f"ledger {self.ledger.path}: {self.ledger.rows} rows, head {self.ledger.head}{missing}"
 
-    def _owe(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            if len(self._owed) == _OWED:
-                self._owed.popleft()
+    def _keep_for_later(self, records: Iterable[DecisionRecord]) -> None:
+        for record in records:
+            if len(self._unentered) == _MOST_UNENTERED:
+                self._unentered.popleft()
                 self._lost += 1
-            self._owed.append(entry)
+            self._unentered.append(record)
 
-    def _seal_of(self, trigger: Trigger) -> str:
-        if trigger.manifest is None:
-            raise ValueError(f"trigger {trigger.id} has no decision")
-        return self.seal(trigger.manifest)
-
-    def _tell(self, fault: str, path: Path) -> str:
-        """Say once that nothing can be entered, and give it as a reason."""
+    def _report_fault(self, fault: str, path: Path) -> str:
+        """Log once that nothing can be entered, and return the detail of the reason for an INVALID."""
         fault = fault.removeprefix(f"{path}: ")
         if self.fault is None:
             _log.error("%s: can't be written (%s); frames are INVALID until it can", path, fault)
-        self.fault = f"the ledger can't be written ({fault})"
-        return self.fault
-
-    def seal(self, manifest: Manifest) -> str:
-        """Give the seal of the manifest that decided, whatever its file holds by now."""
-        known = self._seals.get(id(manifest))
-        if known is None:
-            seal = seal_of(manifest)
-            self._seals = dict(list(self._seals.items())[-15:])  # cameras, and their thresholds of just now
-            known = self._seals[id(manifest)] = manifest, seal
-        return known[1]
+        detail = f"({fault})"
+        self.fault = phrase_reason("ledger", detail)
+        return detail

@@ -10,17 +10,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime import BundleError, InspectionResult, Inspector, SoftCoreError, UsageError
+from softcore_runtime import (
+    BundleError,
+    FrameError,
+    InspectionResult,
+    Inspector,
+    SoftCoreError,
+    UsageError,
+)
 from softcore_runtime.bundle.baseline import Baseline, measure_baseline
-from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.training import QUANTITIES, read_training
 from softcore_runtime.cli.suggestion import find_nearest
 
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.cameras.frame_source import Frame
-from softcore_edge_app.verdict import Verdict, decide
 
-__all__ = ["Recipe", "Recipes"]
+__all__ = ["Recipe", "Recipes", "find_fault"]
 
 _POLL = 0.1  # seconds between two looks whether the line ends
 
@@ -46,13 +51,21 @@ class Recipe:
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     _deciding: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
-    def decide(
-        self, frame: Frame, fault: str | None, *, fast: bool = False, camera: int = 0
-    ) -> tuple[Verdict, Manifest, InspectionResult | None]:
-        """Decide on a frame, see `verdict.decide`; with the manifest whose threshold held from end to end."""
+    def inspect(self, image: NDArray[np.uint8], *, fast: bool = False, camera: int = 0) -> InspectionResult:
+        """Inspect a frame.
+
+        Args:
+            image: uint8 BGR `[H, W, 3]`.
+            fast: whether only the decision is needed, and no map.
+            camera: number of the camera, from 0.
+
+        Raises:
+            FrameError: the frame can't be inspected.
+        """
         with self._deciding:
-            verdict, inspection = decide(self.inspector, frame, fault, fast=fast, camera=camera)
-            return verdict, self.inspector.manifest, inspection
+            if fast:
+                return self.inspector.decide(image, camera)
+            return self.inspector.inspect(image, camera)
 
     def reload_threshold(self, leaves: Callable[[], bool]) -> None:
         """Use a threshold that was set meanwhile, between two decisions; one that can't be read is logged.
@@ -130,3 +143,13 @@ class Recipes:
         measured = zip(QUANTITIES, map(measure_baseline, training.image_statistics.T), strict=True)
         baselines = {quantity: baseline for quantity, baseline in measured if baseline}
         return Recipe(name, inspector, checks, training.image_statistics, baselines)
+
+
+def find_fault(frame: Frame, checks: FrameChecks | None) -> str | None:
+    """Return why a frame can't be decided on: it couldn't be read, or fails the checks; None where it can."""
+    if frame.image is None or checks is None:
+        return frame.reason
+    try:
+        return checks.find_fault(frame.image)
+    except FrameError as error:
+        return str(error)

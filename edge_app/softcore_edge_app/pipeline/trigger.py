@@ -1,29 +1,28 @@
-"""Trigger: one part that wants a decision, and the one decision that it gets."""
+"""Trigger: one part that needs a decision, and the one decision that it gets."""
 
 from __future__ import annotations
 
 import threading
 import time
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from softcore_runtime import InspectionResult, UsageError
-from softcore_runtime.bundle.manifest import Manifest
 
 from softcore_edge_app.cameras.frame_source import Frame
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord, escape_surrogates
+from softcore_edge_app.decisions.invalid_kinds import LineKind
 from softcore_edge_app.pipeline.recipes import Recipe
-from softcore_edge_app.verdict import Verdict
 
-__all__ = ["Decided", "Trigger", "check_part"]
+__all__ = ["Trigger", "check_part"]
 
 _LONGEST_PART = 200  # characters
 _UNFIT = ("Cc", "Cs", "Zl", "Zp")  # controls, halves of characters, ends of lines and paragraphs
 
 
 def check_part(part: str) -> None:
-    """Check what somebody calls a part: it goes into logs, tables and file names.
+    """Check the name that somebody gives a part: it goes into logs, tables and file names.
 
     Raises:
         UsageError: it is empty, has more than 200 characters, or one that would break a line.
@@ -34,26 +33,41 @@ def check_part(part: str) -> None:
         raise UsageError("a part's name must not have control characters, such as the end of a line")
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a part is INVALID.
+
+    Attributes:
+        kind, detail: the reason, as for `DecisionRecord.invalid`.
+        name, number: of the frame; where there was none, the name that it would have had, and the trigger's.
+        held: seal of the manifest that held, its threshold, and the upper end of its grey zone.
+    """
+
+    kind: LineKind | None
+    detail: str
+    name: str
+    number: int
+    held: tuple[str, float, float]
+
+
 @dataclass(eq=False)
 class Trigger:
-    """A part that wants a decision.
+    """A part that needs a decision.
 
     Attributes:
         id: unique over all runs; says who triggered, see `ledger/origin.py`.
-        camera: the name of the line's camera.
+        camera: name of the camera.
         number: counts the camera's triggers from 1.
-        part: what the PLC, the broker or the page calls the part; `id` where they don't say.
-        recipe: what decides, from the moment of the trigger on.
+        part: name that the PLC, the broker or the page gave the part; `id` where they gave none.
+        recipe: the recipe that decides, from the moment of the trigger on.
         at: when it came, in seconds of the monotonic clock.
         wall: the same, in nanoseconds of UTC since 1970.
-        deadline: when it is INVALID if nothing was decided, in seconds of the monotonic clock; None where
-            there is no hurry (recordings).
-        frame: what was taken for it, once it was taken.
-        fault: why the frame can't be decided on, once it was looked at; None where it can.
-        verdict: its decision, once there is one.
-        manifest: of the bundle that decided, with the threshold that held.
-        inspection: the map, if one was drawn.
-        stages: as in `Decided`.
+        deadline: when it becomes INVALID without a decision, in seconds of the monotonic clock; None where
+            there is no deadline (recordings).
+        frame: the frame taken for it; None before that.
+        fault: why the frame can't be inspected, once it was checked; None where it can.
+        result: the runtime's result, once it was inspected in time.
+        stages: as in `DecisionRecord`.
     """
 
     id: str
@@ -66,33 +80,82 @@ class Trigger:
     deadline: float | None = None
     frame: Frame | None = None
     fault: str | None = None
-    verdict: Verdict | None = None
-    manifest: Manifest | None = None
-    inspection: InspectionResult | None = None
+    result: InspectionResult | None = None
     stages: dict[str, float] = field(default_factory=dict)
+    _refusal: _Refusal | None = field(default=None, repr=False)
     _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def settle(
-        self, verdict: Verdict, manifest: Manifest, inspection: InspectionResult | None = None
-    ) -> bool:
-        """Give it its decision, unless it has one: the first counts. Arguments as the attributes.
+    def settle(self, result: InspectionResult) -> bool:
+        """Give it the decision of an inspection, unless it has one: the first counts.
 
         Returns:
             whether this was the first.
         """
         with self._once:
-            if self.verdict is not None:
+            if self.settled:
                 return False
-            self.inspection, self.manifest = inspection, manifest
-            self.verdict = verdict
+            self.result = result
             return True
 
-    def revoke(self, verdict: Verdict) -> None:
-        """Replace a decision that was not published; for the decision publisher alone."""
-        self.verdict, self.inspection = verdict, None
+    def refuse(self, kind: LineKind | None, detail: str) -> bool:
+        """Make it INVALID, unless it has its decision.
+
+        Args:
+            kind: of the reason, as for `DecisionRecord.invalid`.
+            detail: of the reason, likewise.
+
+        Returns:
+            whether this was the first decision.
+        """
+        with self._once:
+            if self.settled:
+                return False
+            self._refusal = self._make_refusal(kind, detail)
+            return True
+
+    def revoke(self, kind: LineKind | None, detail: str) -> None:
+        """Make it INVALID in place of a decision that was not published; for the publisher alone.
+
+        Args:
+            kind: as for `refuse`.
+            detail: as for `refuse`.
+        """
+        self._refusal, self.result = self._make_refusal(kind, detail), None
+
+    def make_record(self) -> DecisionRecord:
+        """Return the record of its decision, decided now, without a row.
+
+        Raises:
+            ValueError: it has no decision, or a number or a text of it that no ledger stores.
+        """
+        result, refusal = self.result, self._refusal
+        backbone = self.recipe.inspector.backbone
+        due = None if self.deadline is None else int(1e9 * (self.deadline - self.at)) + self.wall
+        known: dict[str, Any] = {
+            "trigger": self.id,
+            "part": escape_surrogates(self.part),
+            "camera": self.camera,
+            "category": escape_surrogates(self.recipe.inspector.manifest.category),
+            "engine": backbone.engine,
+            "provider": backbone.provider,
+            "precision": backbone.precision,
+            "triggered_at": self.wall,
+            "deadline_at": due,
+            "decided_at": self.tell_time(),
+            "recipe": self.recipe.name,
+            "stages": self.stages,
+        }
+        if refusal is not None:
+            known |= {"name": escape_surrogates(refusal.name), "frame_number": refusal.number}
+            known |= zip(("bundle", "threshold", "fail_above"), refusal.held, strict=True)
+            return DecisionRecord.invalid(refusal.kind, refusal.detail, **known)
+        if result is None or self.frame is None:
+            raise ValueError(f"trigger {self.id} has no decision")
+        name, number = escape_surrogates(self.frame.name), self.frame.number
+        return DecisionRecord.from_result(result, name=name, bundle=result.seal, frame_number=number, **known)
 
     def tell_time(self) -> int:
-        """Say what time it is, in nanoseconds of UTC since 1970, by the clock of its moment.
+        """Return the time now, in nanoseconds of UTC since 1970, by the clock of its moment.
 
         Whatever a clock is set to meanwhile, what was in time is in time in the ledger.
         """
@@ -101,7 +164,12 @@ class Trigger:
     @property
     def settled(self) -> bool:
         """Whether it has its decision."""
-        return self.verdict is not None
+        return self.result is not None or self._refusal is not None
+
+    @property
+    def has_map(self) -> bool:
+        """Whether it was inspected with a map."""
+        return self.result is not None and self.result.anomaly_map is not None
 
     @property
     def state(self) -> str:
@@ -110,24 +178,17 @@ class Trigger:
             return "being inspected"
         return "waiting for its turn" if self.frame else "without a frame"
 
-
-@dataclass(frozen=True, eq=False)
-class Decided:
-    """A decision that may be published: it is in the ledger, or says INVALID because it can't be.
-
-    Attributes:
-        entry: as the ledger has it.
-        verdict: the same for a person's or a program's line.
-        frame: what was looked at; None where no frame was taken.
-        inspection: the map, unless only a decision was wanted, or it is INVALID.
-        stages: seconds that it took: `frame` until it was taken and looked at, `queue` until its inspection
-            began, `inspection`, `ledger` until it was in there, and `total`; those that it went through.
-        number: its row's in the ledger; None where it isn't in there.
-    """
-
-    entry: Entry
-    verdict: Verdict
-    frame: Frame | None
-    inspection: InspectionResult | None
-    stages: Mapping[str, float]
-    number: int | None = None
+    def _make_refusal(self, kind: LineKind | None, detail: str) -> _Refusal:
+        frame, inspector = self.frame, self.recipe.inspector
+        number, name = (frame.number, frame.name) if frame else (self.number, f"{self.camera}#{self.number}")
+        result = self.result
+        if result is not None:  # with the threshold that decided, which its row names
+            held = result.seal, result.threshold, result.fail_above
+        elif self._refusal is not None:
+            held = self._refusal.held
+        else:
+            manifest, seal = inspector.manifest, inspector.seal
+            while inspector.manifest is not manifest:  # another threshold was just set
+                manifest, seal = inspector.manifest, inspector.seal
+            held = seal, manifest.threshold.value, manifest.threshold.upper
+        return _Refusal(kind, detail, name, number, held)

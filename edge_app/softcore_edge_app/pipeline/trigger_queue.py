@@ -9,19 +9,17 @@ from collections import deque
 from collections.abc import Callable
 
 from softcore_runtime import InspectionResult
-from softcore_runtime.bundle.manifest import Manifest
 
 from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.decisions.invalid_kinds import LineKind
 from softcore_edge_app.ledger.origin import Origin, make_trigger_id
 from softcore_edge_app.pipeline.pace import Pace
 from softcore_edge_app.pipeline.recipes import Recipe
 from softcore_edge_app.pipeline.trigger import Trigger
-from softcore_edge_app.verdict import Verdict, refuse
 
 __all__ = ["TriggerQueue"]
 
-_STOPPED = "the line was stopped before it was decided on"
-_HALTED = "the line was stopped on the page"
+_STOPPED, _HALTED = "before it was decided on", "on the page"
 
 _log = logging.getLogger(__name__)
 
@@ -121,43 +119,36 @@ class TriggerQueue:
             self._pending.append(trigger)
             self._undecided.append(trigger)
             if not self.running:
-                self.refuse(trigger, _HALTED)
+                self.refuse(trigger, "stopped", _HALTED)
             elif frame is None and self.waiting > self._capacity:
-                self.refuse(trigger, f"too many triggers: {self._capacity} wait for their decision")
+                self.refuse(trigger, "overflow", f"{self._capacity} wait for their decision")
             elif frame is None and self._is_hopeless():
                 before = self.waiting - 1
-                self.refuse(trigger, f"too many triggers: {before} wait, and it would come too late")
+                self.refuse(trigger, "overflow", f"{before} wait, and it would come too late")
             elif frame is None and trigger.deadline is not None:
                 self._wake()  # the publisher, to note the deadline
             return trigger
 
-    def settle(
-        self,
-        trigger: Trigger,
-        verdict: Verdict,
-        manifest: Manifest,
-        inspection: InspectionResult | None = None,
-    ) -> None:
-        """Give a trigger its decision, unless it has one; arguments as the attributes of `Trigger`."""
-        if not trigger.settle(verdict, manifest, inspection):
-            return
-        with self.changed:
-            self.waiting -= 1
-            self.changed.notify_all()
-        self._wake()
+    def settle(self, trigger: Trigger, result: InspectionResult) -> None:
+        """Give a trigger the decision of its inspection, unless it has one."""
+        if trigger.settle(result):
+            self._note_settled()
 
-    def refuse(self, trigger: Trigger, reason: str) -> None:
-        """Make a trigger INVALID, unless it has its decision."""
-        frame, manifest = trigger.frame, trigger.recipe.inspector.manifest
-        number, name = (
-            (frame.number, frame.name) if frame else (trigger.number, f"{self._camera}#{trigger.number}")
-        )
-        self.settle(trigger, refuse(manifest.threshold, number, name, reason), manifest)
+    def refuse(self, trigger: Trigger, kind: LineKind | None, detail: str) -> None:
+        """Make a trigger INVALID, unless it has its decision.
+
+        Args:
+            trigger: which.
+            kind: of the reason, as for `DecisionRecord.invalid`.
+            detail: of the reason, likewise.
+        """
+        if trigger.refuse(kind, detail):
+            self._note_settled()
 
     def refuse_for(self, error: Exception, trigger: Trigger) -> None:
         """Refuse for whatever it is: the part gets its decision and the line goes on."""
         _log.exception("%s: internal error on trigger %s", self._camera, trigger.id)
-        self.refuse(trigger, f"internal error: {type(error).__name__}: {error}")
+        self.refuse(trigger, "internal", f"{type(error).__name__}: {error}")
 
     def expire(self, now: float) -> float | None:
         """Refuse what can't be in time any more, and say when to ask again.
@@ -172,14 +163,20 @@ class TriggerQueue:
                 if trigger.settled:
                     self._undecided.popleft()
                 elif self.closing is not None and now >= self.closing:
-                    self.refuse(trigger, _STOPPED)
+                    self.refuse(trigger, "stopped", _STOPPED)
                 elif trigger.deadline is None:  # and none of the others has one
                     break
                 elif now >= trigger.deadline:
-                    self.refuse(trigger, f"late: still {trigger.state} after {now - trigger.at:.2f} s")
+                    self.refuse(trigger, "late", f"still {trigger.state} after {now - trigger.at:.2f} s")
                 else:  # those after it came later, and their deadlines are later
                     return min(trigger.deadline, self.closing or trigger.deadline)
             return self.closing if self.waiting else None
+
+    def _note_settled(self) -> None:
+        with self.changed:
+            self.waiting -= 1
+            self.changed.notify_all()
+        self._wake()
 
     def _is_hopeless(self) -> bool:
         """Tell whether the last trigger can't be decided on in time, if all take the usual time."""
@@ -209,7 +206,7 @@ class TriggerQueue:
         with self.changed:
             self.closing = until
             for trigger in [one for one in self._pending if one.frame is None]:
-                self.refuse(trigger, _STOPPED)
+                self.refuse(trigger, "stopped", _STOPPED)
             self.changed.notify_all()
 
     def wait_for_close(self, until: float) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 from softcore_runtime import UsageError
 from softcore_runtime.atomic_file import write_atomically
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.check import open_ledger
-from softcore_edge_app.ledger.row import Entry, Row
+from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR, Kept, read_sidecar
 from softcore_edge_app.queries.parts import PARTS, Part
 
@@ -45,8 +46,8 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
     """
     if not archive.is_dir():
         raise UsageError(f"--archive {archive}: no such folder")
-    parts = [part for part in _read_marked(path) if category in (None, part.row.entry.category)]
-    categories = sorted({part.row.entry.category for part in parts})
+    parts = [part for part in _read_marked(path) if category in (None, part.row.record.category)]
+    categories = sorted({part.row.record.category for part in parts})
     if not parts:
         raise UsageError(f"{path}: no part{f' of {category}' if category else ''} is marked good or bad")
     if len(categories) > 1:
@@ -56,7 +57,7 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
             raise UsageError(f"--out {out}: {out / mark} is not empty; marks may have changed since")
     counts, missing = dict.fromkeys(_MARKS, 0), []
     for part in parts:
-        entry, mark = part.row.entry, str(part.mark)
+        entry, mark = part.row.record, str(part.mark)
         try:
             image = _read_image(archive, entry)
         except (OSError, ValueError) as error:
@@ -79,7 +80,7 @@ def _read_marked(path: Path) -> list[Part]:
     return [Part(Row.read(values[:-1]), values[-1]) for values in found]
 
 
-def _read_image(archive: Path, entry: Entry) -> bytes:
+def _read_image(archive: Path, entry: DecisionRecord) -> bytes:
     """Read a part's image.
 
     Raises:
@@ -88,7 +89,7 @@ def _read_image(archive: Path, entry: Entry) -> bytes:
     """
     kept = Kept.place(entry)
     record = read_sidecar(kept.file(archive, SIDECAR))
-    if record.entry != entry:
+    if record.record != entry:
         raise ValueError("its sidecar says otherwise than the ledger")
     if record.image is None:
         raise ValueError("no image was taken of it")

@@ -10,11 +10,11 @@ from typing import Any
 
 from softcore_runtime import Decision, UsageError
 
+from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.ledger.chain import SELECT_NOTES
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.queries.parts import PARTS, Part, find_range
 
 __all__ = [

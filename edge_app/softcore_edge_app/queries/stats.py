@@ -11,7 +11,7 @@ from softcore_runtime import Decision
 
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.ledger.layout import HOLDS
-from softcore_edge_app.verdict import printable
+from softcore_edge_app.printable import printable
 
 __all__ = ["summarise_ledger"]
 

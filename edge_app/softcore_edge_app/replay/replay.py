@@ -6,19 +6,25 @@ import hashlib
 from dataclasses import dataclass
 from enum import Enum
 
-from softcore_runtime import Bound, Decision, ImageError, read_image
+from softcore_runtime import Bound, Decision, FrameError, ImageError, Inspector, read_image
 
+from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.cameras.frame_source import Frame
-from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.invalid_kinds import find_kind
+from softcore_edge_app.pipeline.recipes import find_fault
 from softcore_edge_app.replay.replay_bundles import Decider, ReplayBundles
 from softcore_edge_app.replay.replay_records import Recorded
-from softcore_edge_app.verdict import Verdict, decide, examine
 
 __all__ = ["Outcome", "Repeated", "repeat"]
 
 # Of the reasons for an INVALID those that an image gives again; others (late, no frame, frozen) it can't.
 _SEEN_IN_IMAGE = ("dark", "bright", "flat", "blurred", "size")
+# What a repetition doesn't decide anew.
+_KEPT = (
+    "trigger", "part", "name", "camera", "category", "bundle", "engine", "provider", "precision",
+    "triggered_at", "deadline_at", "decided_at",
+)  # fmt: skip
 
 
 class Outcome(str, Enum):
@@ -43,13 +49,13 @@ class Repeated:
             an INVALID), or where this machine computes otherwise.
         detail: what is different, or why it wasn't replayed, or why the score wasn't compared, or that the
             bundle's seal is another; None where there is nothing to say.
-        verdict: the new decision; None where there is none.
+        now: the record of the new decision; None where there is none.
     """
 
     recorded: Recorded
     outcome: Outcome
     detail: str | None = None
-    verdict: Verdict | None = None
+    now: DecisionRecord | None = None
 
 
 def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
@@ -58,8 +64,8 @@ def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
     Raises:
         BundleError: a bundle that is needed was changed, or fails its self-test.
     """
-    entry = recorded.entry
-    if recorded.fault or entry is None:
+    record = recorded.record
+    if recorded.fault or record is None:
         return Repeated(recorded, Outcome.DIFFERENT, recorded.fault)
     if recorded.image is None:
         return Repeated(recorded, Outcome.NOT_REPLAYED, "there was no image")
@@ -70,57 +76,77 @@ def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
         image = read_image(recorded.file)
     except (OSError, ImageError) as error:
         return Repeated(recorded, Outcome.DIFFERENT, f"its image can't be read ({_shorten(error)})")
-    if entry.decision is Decision.INVALID and find_kind(entry.reason) not in _SEEN_IN_IMAGE:
+    if record.decision is Decision.INVALID and find_kind(record.reason) not in _SEEN_IN_IMAGE:
         return Repeated(recorded, Outcome.NOT_REPLAYED, "INVALID for what no image shows")
-    decider = bundles.prepare(entry)
+    decider = bundles.prepare(record)
     if decider is None:
-        reason = f"no bundle of category {entry.category} with the seal {entry.bundle[:12]} is here"
+        reason = f"no bundle of category {record.category} with the seal {record.bundle[:12]} is here"
         return Repeated(recorded, Outcome.NOT_REPLAYED, reason)
     # What was decided on had passed the checks, or wasn't to be checked.
-    checks = decider.checks if entry.decision is Decision.INVALID else None
-    frame = Frame(1, entry.name, image=image)
-    verdict, _ = decide(decider.inspector, frame, examine(frame, checks))
-    return _compare(recorded, entry, verdict, decider)
+    checks = decider.checks if record.decision is Decision.INVALID else None
+    frame = Frame(1, record.name, image=image)
+    return _compare(recorded, record, _decide_again(record, frame, checks, decider.inspector), decider)
 
 
-def _compare(recorded: Recorded, entry: Entry, verdict: Verdict, decider: Decider) -> Repeated:
+def _decide_again(
+    record: DecisionRecord, frame: Frame, checks: FrameChecks | None, inspector: Inspector
+) -> DecisionRecord:
+    """Return the record of the decision that is made on a part's frame now."""
+    known = {name: vars(record)[name] for name in _KEPT}
+    fault = find_fault(frame, checks)
+    try:
+        if frame.image is None or fault:
+            raise FrameError(fault or "")
+        return DecisionRecord.from_result(inspector.inspect(frame.image), **known)
+    except FrameError as error:
+        threshold = inspector.manifest.threshold
+        held = {"threshold": threshold.value, "fail_above": threshold.upper}
+        return DecisionRecord.invalid(None, str(error), **held, **known)
+
+
+def _compare(recorded: Recorded, record: DecisionRecord, now: DecisionRecord, decider: Decider) -> Repeated:
     exactly = decider.otherwise is None
     remarks = [decider.otherwise] if decider.otherwise else []
     if not decider.sealed:
-        remarks.append(f"no bundle with the seal {entry.bundle[:12]} is here, one with this threshold is")
-    if difference := _find_difference(entry, verdict, exactly=exactly):
-        return Repeated(recorded, Outcome.DIFFERENT, "; ".join([difference, *remarks]), verdict)
-    if entry.bound == Bound.EXACT and exactly:
-        return Repeated(recorded, Outcome.SAME_SCORE, "; ".join(remarks) or None, verdict)
+        remarks.append(f"no bundle with the seal {record.bundle[:12]} is here, one with this threshold is")
+    if difference := _find_difference(record, now, exactly=exactly):
+        return Repeated(recorded, Outcome.DIFFERENT, "; ".join([difference, *remarks]), now)
+    if record.bound == Bound.EXACT and exactly:
+        return Repeated(recorded, Outcome.SAME_SCORE, "; ".join(remarks) or None, now)
     remarks = remarks or ["no exact score was recorded"]
-    return Repeated(recorded, Outcome.SAME_DECISION, "; ".join(remarks), verdict)
+    return Repeated(recorded, Outcome.SAME_DECISION, "; ".join(remarks), now)
 
 
-def _find_difference(entry: Entry, verdict: Verdict, *, exactly: bool) -> str | None:
+def _find_difference(record: DecisionRecord, now: DecisionRecord, *, exactly: bool) -> str | None:
     """Say in what a decision differs from the recorded one, whose score is compared only if `exactly`."""
-    thresholds = (verdict.threshold, verdict.fail_above)
-    if thresholds != (entry.threshold, entry.fail_above):
-        return f"its threshold is {entry.threshold!r} to {entry.fail_above!r}, the bundle's was {thresholds}"
-    if verdict.decision is not entry.decision:
-        return f"{entry.decision} then ({_tell(entry)}), {verdict.decision} now ({_tell(verdict)})"
-    if entry.score is None or verdict.score is None or not exactly:
+    thresholds = (now.threshold, now.fail_above)
+    if thresholds != (record.threshold, record.fail_above):
+        return (
+            f"its threshold is {record.threshold!r} to {record.fail_above!r}, the bundle's was {thresholds}"
+        )
+    if now.decision is not record.decision:
+        return (
+            f"{record.decision} then ({_describe_score(record)}), {now.decision} now ({_describe_score(now)})"
+        )
+    if record.score is None or now.score is None or not exactly:
         return None
     holds = {
-        Bound.EXACT: verdict.score == entry.score,
-        Bound.UPPER: verdict.score <= entry.score,
-        Bound.LOWER: verdict.score >= entry.score,
+        Bound.EXACT: now.score == record.score,
+        Bound.UPPER: now.score <= record.score,
+        Bound.LOWER: now.score >= record.score,
     }
-    if holds[Bound(entry.bound)]:
+    if holds[Bound(record.bound)]:
         return None
-    return f"{entry.decision} then and now, but the score was {_tell(entry)} and is {_tell(verdict)}"
+    was, is_now = _describe_score(record), _describe_score(now)
+    return f"{record.decision} then and now, but the score was {was} and is {is_now}"
 
 
-def _tell(decision: Entry | Verdict) -> str:
-    """Give the score to the last bit, or the reason why there is none."""
-    if decision.score is None:
-        return decision.reason or "no reason given"
-    sign = {Bound.EXACT: "", Bound.UPPER: "<= ", Bound.LOWER: ">= "}[Bound(decision.bound)]
-    return f"{sign}{decision.score!r}"
+def _describe_score(record: DecisionRecord) -> str:
+    """Return the score to the last bit, or the reason why there is none."""
+    if record.score is None:
+        return record.reason or "no reason given"
+    sign = {Bound.EXACT: "", Bound.UPPER: "<= ", Bound.LOWER: ">= "}[Bound(record.bound)]
+    return f"{sign}{record.score!r}"
 
 
 def _shorten(error: OSError | ImageError) -> str:

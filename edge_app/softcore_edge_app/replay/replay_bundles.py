@@ -14,7 +14,7 @@ from softcore_runtime.bundle.manifest import Manifest, seal_of
 from softcore_runtime.bundle.training import read_training
 
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 
 __all__ = ["Decider", "ReplayBundles"]
 
@@ -67,34 +67,34 @@ class ReplayBundles:
             for manifest in _list_manifests(read_manifest(path)):
                 self._revisions[seal_of(manifest)] = _Revision(path, manifest)
 
-    def prepare(self, entry: Entry) -> Decider | None:
+    def prepare(self, record: DecisionRecord) -> Decider | None:
         """Let the bundle and threshold that decided on a part decide again; None where they aren't here.
 
         Raises:
             BundleError: the bundle was changed, or fails its self-test.
         """
-        revision = self._find(entry)
+        revision = self._find(record)
         if revision is None:
             return None
-        inspector, checks = self._load(revision.path, entry.engine, entry.provider)
+        inspector, checks = self._load(revision.path, record.engine, record.provider)
         manifest = revision.manifest
         if self._holds.get(inspector) is not manifest:
             inspector.override_threshold(manifest.threshold, read_mask(revision.path, manifest))
             self._holds[inspector] = manifest
-        then = _name_computer(entry.engine, entry.provider, entry.precision)
+        then = _name_computer(record.engine, record.provider, record.precision)
         backbone = inspector.backbone
         here = _name_computer(backbone.engine, backbone.provider, backbone.precision)
         otherwise = None if then == here else f"{then} then, {here} here"
         return Decider(inspector, checks, revision.sealed, otherwise)
 
-    def _find(self, entry: Entry) -> _Revision | None:
-        if entry.bundle in self._revisions:
-            return self._revisions[entry.bundle]
+    def _find(self, record: DecisionRecord) -> _Revision | None:
+        if record.bundle in self._revisions:
+            return self._revisions[record.bundle]
         # A threshold that was taken back isn't in the history any more; the one before it may be the same.
         for revision in self._revisions.values():
             threshold = revision.manifest.threshold
-            same = (threshold.value, threshold.upper) == (entry.threshold, entry.fail_above)
-            if same and revision.manifest.category == entry.category:
+            same = (threshold.value, threshold.upper) == (record.threshold, record.fail_above)
+            if same and revision.manifest.category == record.category:
                 return replace(revision, sealed=False)
         return None
 

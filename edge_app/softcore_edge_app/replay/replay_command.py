@@ -17,10 +17,10 @@ from softcore_runtime.cli.numbers import parse_count
 from softcore_runtime.cli.progress import track
 
 from softcore_edge_app.outputs.archive_record import list_kept
+from softcore_edge_app.printable import printable
 from softcore_edge_app.replay.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay.replay_bundles import ReplayBundles
 from softcore_edge_app.replay.replay_records import Recorded, read_archive, read_ledger
-from softcore_edge_app.verdict import printable
 
 __all__ = ["add_command"]
 
@@ -131,18 +131,18 @@ def _track(recorded: Iterable[Recorded], total: int, bundles: ReplayBundles) -> 
 
 
 def _format_json(repeated: Repeated) -> str:
-    entry, verdict = repeated.recorded.entry, repeated.verdict
+    record, now = repeated.recorded.record, repeated.now
     fields = {
         "record": repeated.recorded.name,
-        "trigger": entry and entry.trigger,
-        "camera": entry and entry.camera,
+        "trigger": record and record.trigger,
+        "camera": record and record.camera,
         "outcome": repeated.outcome,
         "detail": repeated.detail,
-        "decision": entry and entry.decision,
-        "score": entry and entry.score,
-        "bound": entry and entry.bound,
-        "decision_now": verdict and verdict.decision,
-        "score_now": verdict and verdict.score,
+        "decision": record and record.decision,
+        "score": record and record.score,
+        "bound": record and record.bound,
+        "decision_now": now and now.decision,
+        "score_now": now and now.score,
     }
     return json.dumps(fields, allow_nan=False)
 

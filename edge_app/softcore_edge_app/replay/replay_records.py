@@ -8,8 +8,9 @@ from pathlib import Path
 
 from softcore_runtime import LedgerError
 
+from softcore_edge_app.decisions.decision_record import CONTENT, DecisionRecord
 from softcore_edge_app.ledger.check import verify_ledger
-from softcore_edge_app.ledger.row import Entry, Row
+from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.outputs.archive_record import (
     IMAGE,
     SIDECAR,
@@ -29,14 +30,14 @@ class Recorded:
     Attributes:
         name: of the record: its sidecar's path in the archive.
         file: the image's; it may be missing.
-        entry: the decision; None where the sidecar can't be read.
+        record: the decision; None where the sidecar can't be read.
         image: what the sidecar says of the image; None where there was none.
         fault: what is wrong with the record itself, or None.
     """
 
     name: str
     file: Path
-    entry: Entry | None
+    record: DecisionRecord | None
     image: ArchivedImage | None
     fault: str | None = None
 
@@ -48,13 +49,13 @@ def read_archive(folder: Path) -> Iterator[Recorded]:
             sidecar, image = kept.file(folder, SIDECAR), kept.file(folder, IMAGE)
             name = f"{kept.path}{SIDECAR}"
             try:
-                record = read_sidecar(sidecar)
+                archived = read_sidecar(sidecar)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
                 yield Recorded(name, image, None, None, str(error).removeprefix(f"{sidecar}: "))
             else:
-                yield Recorded(name, image, record.entry, record.image)
+                yield Recorded(name, image, archived.record, archived.image)
 
 
 def read_ledger(path: Path, archive: Path) -> tuple[list[Recorded], int]:
@@ -69,22 +70,22 @@ def read_ledger(path: Path, archive: Path) -> tuple[list[Recorded], int]:
     """
     if fault := verify_ledger(path).fault:
         raise LedgerError(f"{path}: {fault}; nothing was replayed")
-    archived = {record.entry.trigger: record for record in read_archive(archive) if record.entry}
+    archived = {one.record.trigger: one for one in read_archive(archive) if one.record}
     found, alone = [], 0
     for values in ExportSelection(corrected=False).read(path):
-        entry = Row.read(values).entry
-        record = archived.get(entry.trigger)
-        if record is None:
+        record = Row.read(values).record
+        recorded = archived.get(record.trigger)
+        if recorded is None:
             alone += 1
         else:
-            found.append(_compare(entry, record))
+            found.append(_compare(record, recorded))
     return found, alone
 
 
-def _compare(entry: Entry, record: Recorded) -> Recorded:
-    ledger, sidecar = vars(entry), vars(record.entry)
-    others = [f"{name} {sidecar[name]!r}" for name in ledger if sidecar[name] != ledger[name]]
+def _compare(record: DecisionRecord, archived: Recorded) -> Recorded:
+    ledger, sidecar = vars(record), vars(archived.record)
+    others = [f"{name} {sidecar[name]!r}" for name in CONTENT if sidecar[name] != ledger[name]]
     fault = None
     if others:
         fault = f"the sidecar says {', '.join(others)}, which the ledger doesn't"
-    return Recorded(record.name, record.file, entry, record.image, fault)
+    return Recorded(archived.name, archived.file, record, archived.image, fault)

@@ -14,8 +14,8 @@ from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import printable
+from softcore_edge_app.decisions.published_decision import PublishedDecision
+from softcore_edge_app.printable import printable
 from softcore_edge_app.web.part import describe_entry
 
 __all__ = ["KEPT", "EventStream"]
@@ -71,7 +71,7 @@ class EventStream:
         self.ended.set()
         self._wake()
 
-    def publish(self, decided: Decided, seq: int, *, image: bool) -> None:
+    def publish(self, decided: PublishedDecision, seq: int, *, image: bool) -> None:
         """Take a decision; from any thread, and it waits for nobody.
 
         Args:
@@ -79,8 +79,8 @@ class EventStream:
             seq: its number, see `ShiftCounter`.
             image: whether there is an image of it.
         """
-        entry = decided.entry
-        beside = {"number": decided.number, "seq": seq, "picture": image}
+        entry = decided.record
+        beside = {"number": decided.record.number, "seq": seq, "picture": image}
         name = printable(entry.trigger)  # a line's end would end the field
         with self._lock:
             self._add("decision", lambda: {**describe_entry(entry), **beside}, name)

@@ -91,7 +91,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     )
 
     def describe(part: Part) -> dict[str, Any]:
-        return describe_part(part, image=cache.has(part.row.entry))
+        return describe_part(part, image=cache.has(part.row.record))
 
     @views.get("/decisions", response_model=PartList)
     async def list_decisions(
@@ -150,7 +150,7 @@ def make_mark_api(
     async def mark_part(wanted: MarkRequest, by: Requester) -> MarkResponse:
         """Call a part good or bad, whatever was decided on it; kept in the ledger as a note."""
         part = await require_part(queries, wanted.trigger)
-        entry = part.row.entry
+        entry = part.row.record
         note: Note = await run_in_thread(
             controls.note_mark, entry.trigger, entry.camera, part.mark, wanted.mark, by
         )

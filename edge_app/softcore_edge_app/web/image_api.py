@@ -56,7 +56,7 @@ def make_image_api(cache: ImageCache, queries: LedgerQueries, controls: Operator
                 part = await queries.find_part(trigger) if queries.ledger else None
                 if part is None:
                     raise NoImageError("no such part is known (any more)")
-                drawn = await to_thread.run_sync(cache.draw_archived, part.row.entry, kind, limiter=limiter)
+                drawn = await to_thread.run_sync(cache.draw_archived, part.row.record, kind, limiter=limiter)
         except NoImageError as error:
             raise HTTPException(404, str(error)) from None
         return Response(drawn, media_type=f"image/{'png' if kind == 'frame' else 'jpeg'}", headers=_FOREVER)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.inspection.overlays import colour, outline, split_overlay
 
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
-from softcore_edge_app.pipeline.trigger import Decided
 
 __all__ = ["KEPT", "ImageCache", "ImageKind", "NoImageError", "shrink"]
 
@@ -38,7 +38,7 @@ class NoImageError(LookupError):
 class _CachedImage:
     """A part, and what was drawn of it."""
 
-    decided: Decided
+    decided: PublishedDecision
     image: _Image | None
     size: int
     drawn: dict[ImageKind, bytes] = field(default_factory=dict)
@@ -60,19 +60,19 @@ class ImageCache:
         self._parts: OrderedDict[str, _CachedImage] = OrderedDict()
         self._size = 0
 
-    def add(self, decided: Decided) -> None:
+    def add(self, decided: PublishedDecision) -> None:
         """Keep a part; at once, and never raises."""
         image = decided.frame.image if decided.frame else None
         size = 0 if image is None else image.nbytes
-        if decided.inspection:
-            maps = decided.inspection.anomaly_map, decided.inspection.patch_scores
+        if decided.result:
+            maps = decided.result.anomaly_map, decided.result.patch_scores
             size += sum(one.nbytes for one in maps if one is not None)
         with self._turn:
-            self._parts[decided.entry.trigger] = _CachedImage(decided, image, size)
+            self._parts[decided.record.trigger] = _CachedImage(decided, image, size)
             self._size += size
             self._trim()
 
-    def has(self, entry: Entry) -> bool:
+    def has(self, entry: DecisionRecord) -> bool:
         """Tell whether there is an image of a part."""
         with self._turn:
             cached = self._parts.get(entry.trigger)
@@ -105,7 +105,7 @@ class ImageCache:
                 self._trim()
         return drawn
 
-    def draw_archived(self, entry: Entry, kind: ImageKind) -> bytes:
+    def draw_archived(self, entry: DecisionRecord, kind: ImageKind) -> bytes:
         """Draw a part from the archive.
 
         Raises:
@@ -135,7 +135,7 @@ class ImageCache:
 
 
 def _draw(cached: _CachedImage, kind: ImageKind) -> bytes:
-    image, inspection = cached.image, cached.decided.inspection
+    image, inspection = cached.image, cached.decided.result
     if image is None:
         raise NoImageError("no image was taken of it")
     if kind == "frame":

@@ -77,8 +77,8 @@ class LedgerQueries:
         """Remember where parts are that are shown: they are what will be asked for next."""
         with self._turn:
             for part in parts:
-                self._rows[part.row.entry.trigger] = part.row.number
-                self._rows.move_to_end(part.row.entry.trigger)
+                self._rows[part.row.record.trigger] = part.row.number
+                self._rows.move_to_end(part.row.record.trigger)
             while len(self._rows) > _KEPT:
                 self._rows.popitem(last=False)
 

@@ -228,7 +228,7 @@ def make_preview_api(controls: OperatorControls, queries: LedgerQueries, cache: 
         return Answer(
             {
                 **vars(preview),
-                "changed": [describe_part(part, image=cache.has(part.row.entry)) for part in shown],
+                "changed": [describe_part(part, image=cache.has(part.row.record)) for part in shown],
             }
         )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pydantic import BaseModel, Field
 from softcore_runtime import Decision
 
-from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.queries.parts import Part
 
 __all__ = ["PartReport", "describe_entry", "describe_part"]
@@ -50,22 +48,16 @@ class PartReport(BaseModel):
     image: bool = Field(alias="picture")
 
 
-def describe_entry(entry: Entry) -> dict[str, Any]:
+def describe_entry(entry: DecisionRecord) -> dict[str, Any]:
     """Give an entry's fields, `kind` and `share`, all of which JSON can say."""
-    share = None if entry.score is None or not entry.threshold else entry.score / entry.threshold
-    return {
-        **vars(entry),
-        "decision": str(entry.decision),
-        "kind": find_kind(entry.reason) if entry.decision is Decision.INVALID else None,
-        "share": share if share is not None and math.isfinite(share) else None,
-    }
+    return {**entry.content(), "kind": entry.kind, "share": entry.share}
 
 
 def describe_part(part: Part, *, image: bool) -> dict[str, Any]:
     """Give what `PartReport` has."""
     return {
         "number": part.row.number,
-        **describe_entry(part.row.entry),
+        **describe_entry(part.row.record),
         "mark": part.mark,
         "picture": image,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from softcore_runtime import Bound, Decision
 from softcore_runtime.bundle.threshold import Threshold
 
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.queries.parts import Part
 
 __all__ = ["Preview", "preview_threshold"]
@@ -40,14 +40,14 @@ def preview_threshold(parts: Sequence[Part], threshold: Threshold) -> Preview:
 
     Where only a bound of a score is known, and that doesn't tell, the part keeps the decision that it has.
     """
-    then = [_decide(part.row.entry, threshold) for part in parts]
-    now = [part.row.entry.decision for part in parts]
+    then = [_decide(part.row.record, threshold) for part in parts]
+    now = [part.row.record.decision for part in parts]
     changed = [part for part, was, is_now in zip(parts, now, then, strict=True) if was is not is_now]
-    known = sum(part.row.entry.bound == Bound.EXACT for part in parts)
+    known = sum(part.row.record.bound == Bound.EXACT for part in parts)
     return Preview(len(parts), known, _count(now), _count(then), changed)
 
 
-def _decide(entry: Entry, threshold: Threshold) -> Decision:
+def _decide(entry: DecisionRecord, threshold: Threshold) -> Decision:
     if entry.score is None:
         return entry.decision
     decision = threshold.decide(entry.score)

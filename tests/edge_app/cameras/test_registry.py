@@ -26,8 +26,8 @@ from softcore_edge_app.cameras.registry import (
 )
 from softcore_edge_app.cameras.schemes import make_stream
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.pipeline.assembly import assemble
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import Decision, SourceError, UsageError
 
 
@@ -220,21 +220,21 @@ def test_a_line_runs_on_a_kind_of_source_of_ones_own(tiny_bundle: Path, good_fra
         return Counting(good_frame, int(text.removeprefix("counting://")))
 
     register_scheme("counting", Scheme(make))
-    decided: list[Decided] = []
+    decided: list[PublishedDecision] = []
     station = assemble(Configuration(source="counting://5", bundle=str(tiny_bundle)))
     station.add_listener(decided.append)
     station.start()
     station.wait()
     station.stop()
-    assert [one.entry.name for one in decided] == [f"counting#{number}" for number in range(1, 6)]
-    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    assert [one.record.name for one in decided] == [f"counting#{number}" for number in range(1, 6)]
+    assert {one.record.decision for one in decided} == {Decision.PASS}
 
 
 @pytest.mark.usefixtures("own_schemes")
 def test_a_line_runs_on_a_live_camera_of_ones_own(tiny_bundle: Path, good_frame: np.ndarray) -> None:
     gige = Gige(good_frame)
     register_scheme("gige", Scheme(lambda *_: LiveSource(gige), camera=True))
-    decided: list[Decided] = []
+    decided: list[PublishedDecision] = []
     options = {"trigger": "external", "deadline": 60.0, "frames": 3}
     station = assemble(Configuration(camera="gige://0042", bundle=str(tiny_bundle), **options))
     station.add_listener(decided.append)
@@ -245,8 +245,8 @@ def test_a_line_runs_on_a_live_camera_of_ones_own(tiny_bundle: Path, good_frame:
     assert status.live
     station.wait()
     station.stop()
-    assert [one.entry.part for one in decided] == ["part 0", "part 1", "part 2"]
-    assert [one.entry.name for one in decided] == [f"gige 0042#{number}" for number in range(1, 4)]
+    assert [one.record.part for one in decided] == ["part 0", "part 1", "part 2"]
+    assert [one.record.name for one in decided] == [f"gige 0042#{number}" for number in range(1, 4)]
     assert all(one.frame and one.frame.image is not None for one in decided)
     assert gige.opened == 0
 

@@ -24,7 +24,15 @@ from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.pipeline import assembly, ledger_writer
 from softcore_edge_app.pipeline import recipes as recipes_module
-from softcore_runtime import Inspector, LedgerError, SourceError, UsageError, read_bundle, read_image
+from softcore_runtime import (
+    Decision,
+    Inspector,
+    LedgerError,
+    SourceError,
+    UsageError,
+    read_bundle,
+    read_image,
+)
 from softcore_runtime.bundle import bundle, threshold_change
 from softcore_runtime.bundle.threshold import Threshold
 
@@ -493,9 +501,9 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame_that_is_tak
     exported = read_bundle(tiny_bundle).manifest
     high = exported.threshold.model_copy(update={"value": 200.0, "provisional": False})
     whole = (tiny_bundle / "manifest.json").read_bytes()
-    real, seen = recipes_module.decide, []
+    real, seen = recipes_module.Recipe.inspect, []
 
-    def decide(*given: Any, **more: Any) -> Any:
+    def inspect(*given: Any, **more: Any) -> Any:
         seen.append(given)
         if len(seen) == 3:
             threshold_change.set_threshold(tiny_bundle, high, exported)
@@ -505,7 +513,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame_that_is_tak
             (tiny_bundle / "manifest.json").write_bytes(whole)
         return real(*given, **more)
 
-    monkeypatch.setattr(recipes_module, "decide", decide)
+    monkeypatch.setattr(recipes_module.Recipe, "inspect", inspect)
     assert main([str(tiny_bundle), "--source", str(folder), "--json"]) == 0
     out, err = capsys.readouterr()
     found = [decision for _, decision in decisions(out)]
@@ -556,7 +564,7 @@ def test_every_decision_is_in_the_ledger(tiny_bundle: Path, parts: Path, capsys:
         out, err = capsys.readouterr()
         with Ledger.open(Path("line.ledger")) as ledger:
             assert f"ledger line.ledger: {count} rows, head {ledger.head}" in err.splitlines()
-            entries = [row.entry for row in ledger][-5:]
+            entries = [row.record for row in ledger][-5:]
         for fields, entry in zip(map(json.loads, out.splitlines()), entries, strict=True):
             for name in ("trigger", "name", "decision", "score", "bound", "threshold", "fail_above",
                          "milliseconds", "reason"):  # fmt: skip
@@ -568,7 +576,7 @@ def test_every_decision_is_in_the_ledger(tiny_bundle: Path, parts: Path, capsys:
             spent = entry.decided_at - entry.triggered_at
             assert entry.milliseconds is None or spent >= 1e6 * entry.milliseconds
     with Ledger.open(Path("line.ledger")) as ledger:
-        assert len({row.entry.trigger for row in ledger}) == 10
+        assert len({row.record.trigger for row in ledger}) == 10
     assert main(["ledger", "verify", "line.ledger"]) == 0
     assert "10 rows, whole, closed" in capsys.readouterr().out
 
@@ -594,7 +602,7 @@ def test_what_was_published_is_in_the_ledger(
     assert verified.closed is (how is not signal.SIGKILL)
     assert (f"{verified.rows} rows, head {verified.head}" in err) is verified.closed
     with Ledger.open(Path("line.ledger")) as ledger:
-        entered = {row.entry.trigger: str(row.entry.decision) for row in ledger}
+        entered = {row.record.trigger: str(row.record.decision) for row in ledger}
     for fields in map(json.loads, lines):
         assert entered[fields["trigger"]] == fields["decision"]
     assert len(entered) >= len(lines)
@@ -615,9 +623,9 @@ def test_what_is_not_in_the_ledger_is_invalid(
     folder.mkdir()
     for number in range(12):
         cv2.imwrite(str(folder / f"{number:02}.png"), good_frame)
-    ballast, real, seen = path.with_name("ballast"), recipes_module.decide, []
+    ballast, real, seen = path.with_name("ballast"), recipes_module.Recipe.inspect, []
 
-    def decide(*given: Any, **more: Any) -> Any:
+    def inspect(*given: Any, **more: Any) -> Any:
         seen.append(given)
         if len(seen) in (4, 9):
             time.sleep(0.3)  # what was decided before is entered
@@ -627,7 +635,7 @@ def test_what_is_not_in_the_ledger_is_invalid(
             ballast.unlink()
         return real(*given, **more)
 
-    monkeypatch.setattr(recipes_module, "decide", decide)
+    monkeypatch.setattr(recipes_module.Recipe, "inspect", inspect)
     arguments = ["--json", "--ledger", str(path), "--save-overlays", "out"]
     assert main([str(tiny_bundle), "--source", str(folder), *arguments]) == 0
     out, err = capsys.readouterr()
@@ -641,7 +649,7 @@ def test_what_is_not_in_the_ledger_is_invalid(
     assert err.count("alarm: ") == err.count("is written again") == 1
     assert "12 frames: 7 PASS, 0 FAIL, 5 INVALID" in err
     with Ledger.open(path) as ledger:
-        assert {row.entry.trigger: str(row.entry.decision) for row in ledger} == {
+        assert {row.record.trigger: str(row.record.decision) for row in ledger} == {
             fields["trigger"]: fields["decision"] for fields in lines
         }
         assert ledger.rows == 12
@@ -679,7 +687,7 @@ def test_names_of_any_bytes_are_entered(tiny_bundle: Path, parts: Path, tmp_path
     shutil.copy(parts / "a_good.png", os.fsencode(folder) + b"/\xff.png")
     assert main([str(tiny_bundle), "--source", str(folder), "--ledger", "line.ledger"]) == 0
     with Ledger.open(Path("line.ledger")) as ledger:
-        assert [row.entry.name for row in ledger] == [r"\udcff.png"]
+        assert [row.record.name for row in ledger] == [r"\udcff.png"]
 
 
 def test_a_damaged_ledger_or_a_second_line_is_refused(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:
@@ -695,19 +703,18 @@ def test_a_damaged_ledger_or_a_second_line_is_refused(tiny_bundle: Path, parts: 
 def test_a_score_that_is_no_number_is_invalid(
     tiny_bundle: Path, parts: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
 ) -> None:
-    real = recipes_module.decide
+    real = recipes_module.Recipe.inspect
 
-    def decide(*given: Any, **more: Any) -> Any:
-        verdict, inspection = real(*given, **more)
-        return replace(verdict, score=float("nan"), decision="FAIL"), inspection
+    def inspect(*given: Any, **more: Any) -> Any:
+        return replace(real(*given, **more), score=float("nan"), decision=Decision.FAIL)
 
-    monkeypatch.setattr(recipes_module, "decide", decide)
+    monkeypatch.setattr(recipes_module.Recipe, "inspect", inspect)
     source = ["--source", str(parts / "a_good.png")]
     assert main([str(tiny_bundle), *source, "--json", "--ledger", "line.ledger"]) == 3
     (fields,) = map(json.loads, capsys.readouterr().out.splitlines())
     assert (fields["decision"], fields["score"], fields["reason"]) == ("INVALID", None, "the score is nan")
     with Ledger.open(Path("line.ledger")) as ledger:
-        assert [row.entry.reason for row in ledger] == ["the score is nan"]
+        assert [row.record.reason for row in ledger] == ["the score is nan"]
 
 
 def test_a_file_says_what_the_options_say(tiny_bundle: Path, parts: Path, capsys: Capsys) -> None:

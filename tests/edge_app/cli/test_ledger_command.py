@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.cli.command import main
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Row
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.ledger.ledger import Change, Ledger, Row
 from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision, UsageError
@@ -22,10 +23,10 @@ HOUR = 3600 * 10**9
 DECISIONS = ["PASS", "FAIL", "REVIEW", "INVALID", "PASS", "INVALID", "INVALID", "PASS", "FAIL", "PASS"]
 
 
-def entry(number: int) -> Entry:
+def entry(number: int) -> DecisionRecord:
     decision = Decision(DECISIONS[number])
     valid = decision is not Decision.INVALID
-    return Entry(
+    return DecisionRecord(
         trigger=f"run-{number}",
         part=f"part {number}",
         name=f'a "quoted", name\n{number} é',
@@ -153,7 +154,7 @@ def test_whatever_a_part_is_called_comes_back(path: Path, tmp_path: Path, capsys
     """From the ledger as it is, from CSV harmless for a spreadsheet, and with --raw as it is."""
     with Ledger.open(path) as ledger:
         ledger.append_all([replace(entry(0), trigger=f"t{n}", part=part) for n, part in enumerate(PARTS)])
-        assert [row.entry.part for row in ledger] == PARTS
+        assert [row.record.part for row in ledger] == PARTS
     read = {}
     for option in ([], ["--raw"]):
         out = tmp_path / "parts.csv"
@@ -176,15 +177,15 @@ def test_what_was_corrected_is_exported_but_no_decision(path: Path, tmp_path: Pa
     with Ledger.open(path) as ledger:
         first, second = ledger.append_all([entry(0), entry(4)])
         late = {"decision": Decision.INVALID, "score": None, "bound": None, "milliseconds": None}
-        late |= {"reason": "late", "corrects": 1, "published_at": first.entry.decided_at + 10**9}
-        ledger.append(replace(first.entry, **late))
+        late |= {"reason": "late", "corrects": 1, "published_at": first.record.decided_at + 10**9}
+        ledger.append(replace(first.record, **late))
     assert read() == [("run-0", "PASS", ""), ("run-4", "PASS", ""), ("run-0", "INVALID", "1")]
     assert read("--decision", "PASS") == [("run-4", "PASS", "")]
     assert read("--decision", "INVALID") == [("run-0", "INVALID", "1")]
     assert run(capsys, "stats", path)[1].splitlines()[0] == (
         "2 rows: 1 PASS (50.00%), 0 FAIL (0.00%), 1 INVALID (50.00%)"
     )
-    assert second.entry.corrects is None
+    assert second.record.corrects is None
 
 
 @pytest.mark.usefixtures("rows")
@@ -214,7 +215,7 @@ def test_csv_comes_back(rows: list[Row], path: Path, tmp_path: Path, capsys: Cap
     with out.open(encoding="utf-8", newline="") as file:
         back = list(csv.DictReader(file))
     for read, row in zip(back, rows, strict=True):
-        fields: dict[str, Any] = {"number": row.number, **vars(row.entry)}
+        fields: dict[str, Any] = {"number": row.number, **row.record.content()}
         fields |= {"previous": row.previous, "hash": row.hash}
         assert read == {name: "" if value is None else str(value) for name, value in fields.items()}
         for name in ("score", "threshold", "milliseconds"):
@@ -233,7 +234,7 @@ def test_parquet_comes_back(rows: list[Row], path: Path, tmp_path: Path, capsys:
         table = table.set_column(table.schema.get_field_index(name), name, column)
     back = table.to_pylist()
     expected = [
-        {"number": row.number, **vars(row.entry), "previous": row.previous, "hash": row.hash} for row in rows
+        {"number": row.number, **row.record.content(), "previous": row.previous, "hash": row.hash} for row in rows
     ]
     assert back == expected
 
@@ -255,7 +256,7 @@ def test_a_choice_of_rows(path: Path, tmp_path: Path, capsys: Capsys) -> None:
 
 
 def test_stats(rows: list[Row], path: Path, capsys: Capsys) -> None:
-    times = [row.entry.milliseconds for row in rows if row.entry.milliseconds is not None]
+    times = [row.record.milliseconds for row in rows if row.record.milliseconds is not None]
     half, most = (np.percentile(times, percent, method="higher") for percent in (50, 95))
     assert run(capsys, "stats", path)[1].splitlines() == [
         "10 rows: 4 PASS (40.00%), 1 REVIEW (10.00%), 2 FAIL (20.00%), 3 INVALID (30.00%)",

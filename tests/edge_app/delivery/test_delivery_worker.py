@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.delivery import delivery_worker as worker_module
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
-from softcore_edge_app.ledger.ledger import Entry, Ledger
+from softcore_edge_app.ledger.ledger import Ledger
 from softcore_runtime import Decision, OutputError
 
 
@@ -23,8 +24,8 @@ def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.002)
 
 
-def entry(number: int, decision: str = "PASS") -> Entry:
-    return Entry(
+def entry(number: int, decision: str = "PASS") -> DecisionRecord:
+    return DecisionRecord(
         trigger=f"t{number}", part=f"p{number}", name="x", camera="left", category="pill", bundle="ab" * 32,
         decision=Decision(decision), score=1.0, bound="exact", threshold=2.0, fail_above=2.0,
         engine="onnxruntime", provider="CPU", precision="fp32", triggered_at=number, deadline_at=None,
@@ -43,7 +44,7 @@ class Receiver:
         self.refusals = 0
         self.error: type[Exception] = OutputError
 
-    def deliver(self, entry: Entry, _following: Any = ()) -> None:
+    def deliver(self, entry: DecisionRecord, _following: Any = ()) -> None:
         if self.refusals:
             self.refusals -= 1
             raise self.error("not now")
@@ -66,7 +67,7 @@ class InspectionStation:
         self.workers.append(worker)
         return worker
 
-    def enter(self, *entries: Entry) -> None:
+    def enter(self, *entries: DecisionRecord) -> None:
         self.decision_log.add(self.ledger.append_all(entries), [])
 
     def end(self, seconds: float = 5.0) -> None:
@@ -231,9 +232,9 @@ def test_whatever_fails_each_is_brought_once(
     name = f"{next(NUMBERS)}.ledger"
     station, receiver, sent = begin(name), Receiver(), 0
     station.send(receiver)
-    owed: list[Entry] = []
+    owed: list[DecisionRecord] = []
 
-    def make(count: int, decision: str = "PASS") -> list[Entry]:
+    def make(count: int, decision: str = "PASS") -> list[DecisionRecord]:
         nonlocal sent
         sent += count
         return [entry(number, decision) for number in range(sent - count, sent)]
@@ -269,7 +270,7 @@ def test_the_disk_is_read_only_for_what_memory_lacks(
     station = begin()
     station.enter(*(entry(number) for number in range(1200)))
     assert [row.number for row in station.decision_log.read(0)] == [*range(1, 101)]  # from the ledger
-    assert [row.entry.trigger for row in station.decision_log.read(1150)] == [
+    assert [row.record.trigger for row in station.decision_log.read(1150)] == [
         f"t{n}" for n in range(1150, 1200)
     ]
     monkeypatch.setattr("softcore_edge_app.delivery.decision_log.connect_to_read", None)

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery.output import OutputStatus
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.pipeline.controls import CameraStatus, Status
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import Verdict
 from softcore_runtime import Bound, Decision, InspectionResult
 from softcore_runtime.images.preprocessing import Window
 
-MakeDecided = Callable[..., Decided]
+MakePublished = Callable[..., PublishedDecision]
 
 
 class FakeLine:
@@ -50,7 +49,7 @@ def line() -> FakeLine:
 
 
 @pytest.fixture(scope="session")
-def make_decided() -> MakeDecided:
+def make_decided() -> MakePublished:
     """A function that makes a decision as a listener gets it."""
     grid = np.zeros((2, 2), np.float32)
 
@@ -64,25 +63,21 @@ def make_decided() -> MakeDecided:
         reason: str | None = None,
         exact: bool = True,
         image: np.ndarray | None = None,
-    ) -> Decided:
+    ) -> PublishedDecision:
         decision = Decision.INVALID
         if score is not None:
             decision = Decision.PASS if score <= threshold else Decision.FAIL
         bound = None if score is None else "exact" if exact else "upper"
-        entry = Entry(
+        entry = DecisionRecord(
             trigger="t", part="t", name="n", camera=camera, category=category, bundle=bundle,
             decision=decision, score=score, bound=bound, threshold=threshold, fail_above=threshold,
             engine="onnxruntime", provider="cpu", precision="fp32", triggered_at=0, deadline_at=None,
             decided_at=0, milliseconds=None if score is None else 1.0, reason=reason,
+            stages={"inspection": 0.004, "total": 0.02},
         )  # fmt: skip
-        verdict = Verdict(
-            frame=1, name="n", decision=decision, score=score, bound=bound, threshold=threshold,
-            fail_above=threshold, share=None if score is None else score / threshold,
-            milliseconds=entry.milliseconds, reason=reason,
-        )  # fmt: skip
-        inspection = None
+        result = None
         if score is not None and exact:
-            inspection = InspectionResult(
+            result = InspectionResult(
                 decision,
                 score,
                 Bound.EXACT,
@@ -99,6 +94,6 @@ def make_decided() -> MakeDecided:
                 anomaly_map=grid,
             )
         frame = None if image is None else Frame(1, "n", image=image)
-        return Decided(entry, verdict, frame, inspection, {"inspection": 0.004, "total": 0.02})
+        return PublishedDecision(entry, frame, result)
 
     return make

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
-from softcore_edge_app.ledger.ledger import Change, Entry, Flaw, Ledger, Note, Row, verify_ledger
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.ledger.ledger import Change, Flaw, Ledger, Note, Row, verify_ledger
 from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision
@@ -17,7 +18,7 @@ FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 OTHER_COLUMNS = ", ".join(f'"{name}"' for name in COLUMNS[1:])
 
 
-def entry(number: int = 0, **changes: Any) -> Entry:
+def entry(number: int = 0, **changes: Any) -> DecisionRecord:
     fields = {
         "trigger": f"run-{number}", "part": f"part {number}", "name": f"line.avi#{number}",
         "camera": "camera 0", "category": "pill", "bundle": "ab" * 32,
@@ -26,7 +27,7 @@ def entry(number: int = 0, **changes: Any) -> Entry:
         "precision": "fp32", "triggered_at": 10**18 + number, "deadline_at": 10**18 + number + 10**9,
         "decided_at": 10**18 + number + 7, "milliseconds": 3.25, "reason": None,
     }  # fmt: skip
-    return Entry(**{**fields, **changes})
+    return DecisionRecord(**{**fields, **changes})
 
 
 def change(number: int = 0, **changes: Any) -> Change:

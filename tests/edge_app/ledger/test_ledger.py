@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger, Row, verify_ledger
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.ledger.ledger import Change, Ledger, Row, verify_ledger
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision, LedgerError, UsageError
 
@@ -33,17 +34,18 @@ WRITER = """if True:
     import sys, itertools, signal
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     from pathlib import Path
-    from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
+    from softcore_edge_app.decisions.decision_record import DecisionRecord
+    from softcore_edge_app.ledger.ledger import Change, Ledger
     with Ledger.open(Path(sys.argv[1])) as ledger:
         for number in itertools.count():
-            row = ledger.append(Entry(
+            row = ledger.append(DecisionRecord(
                 f"{sys.argv[2]}-{number}", "part", "x" * (number % 3000), "camera", "pill", "0" * 64, "PASS",
                 3.5, "exact", 12.0, 12.0, "onnxruntime", "CPU", "fp32", number, None, number + 1, 3.25, None,
                 0.5, 0.5,
             ))
-            print(row.number, row.hash, row.entry.trigger, flush=True)
+            print(row.number, row.hash, row.record.trigger, flush=True)
             if number % 3 == 0:
-                note = ledger.note(Change("mark", "camera", row.entry.trigger, None, "good", "page"))
+                note = ledger.note(Change("mark", "camera", row.record.trigger, None, "good", "page"))
                 print(note.number, note.hash, "note", flush=True)
 """
 
@@ -55,7 +57,7 @@ INTS = st.integers(-(2**63), 2**63 - 1)
 
 
 ENTRIES = st.builds(
-    Entry, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Decision), st.none() | FLOATS,
+    DecisionRecord, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, st.sampled_from(Decision), st.none() | FLOATS,
     st.none() | TEXTS, FLOATS, FLOATS, TEXTS, TEXTS, TEXTS, INTS, st.none() | INTS, INTS,
     st.none() | FLOATS, st.none() | TEXTS, st.none() | FLOATS, st.none() | FLOATS,
 )  # fmt: skip
@@ -64,7 +66,9 @@ ENTRIES = st.builds(
 @example(runs=[[entry(0, score=-0.0, threshold=3, milliseconds=2**60)]])
 @settings(max_examples=40, deadline=None)
 @given(runs=st.lists(st.lists(ENTRIES, max_size=4), max_size=3))
-def test_what_is_entered_is_there(tmp_path_factory: pytest.TempPathFactory, runs: list[list[Entry]]) -> None:
+def test_what_is_entered_is_there(
+    tmp_path_factory: pytest.TempPathFactory, runs: list[list[DecisionRecord]]
+) -> None:
     path = tmp_path_factory.mktemp("ledger") / "a"
     rows: list[Row] = []
     for run in runs:
@@ -73,7 +77,7 @@ def test_what_is_entered_is_there(tmp_path_factory: pytest.TempPathFactory, runs
             assert list(ledger) == rows
             assert verify_ledger(path).fault is None
     with Ledger.open(path) as ledger:
-        assert [row.entry for row in ledger] == [one for run in runs for one in run]
+        assert [row.record for row in ledger] == [one for run in runs for one in run]
         assert (ledger.rows, ledger.head) == (len(rows), rows[-1].hash if rows else ledger.head)
     verified = verify_ledger(path)
     assert (verified.rows, verified.closed, verified.fault) == (len(rows), True, None)
@@ -201,7 +205,7 @@ def test_kill_9_loses_no_published_row(tmp_path: Path) -> None:
             continue
         assert (verified := verify_ledger(path)).fault is None
         with Ledger.open(path) as ledger:
-            there = {(str(row.number), row.hash, row.entry.trigger) for row in ledger}
+            there = {(str(row.number), row.hash, row.record.trigger) for row in ledger}
             noted = {(str(note.number), note.hash, "note") for note in ledger.read_notes()}
         assert published[path] <= there | noted
         assert (len(there), len(noted)) == (verified.rows, verified.notes)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,12 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, SIDECAR, Kept, list_kept, read_sidecar
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import decide
 from softcore_runtime import Decision, Inspector, UsageError, overlay, read_image
 
-from ..entries import make_entry
+from ..records import decide
 
 NOW = time.time_ns()
 SECOND = 10**9
@@ -35,18 +35,19 @@ def inspector(tiny_bundle: Path) -> Inspector:
 
 
 @pytest.fixture
-def make(inspector: Inspector) -> Callable[..., Decided]:
+def make(inspector: Inspector) -> Callable[..., PublishedDecision]:
     """A function that decides on an image; what is None was not taken."""
     count = 0
 
-    def make(image: np.ndarray | None, *, at: int = NOW, **changes: Any) -> Decided:
+    def make(image: np.ndarray | None, *, at: int = NOW, **changes: Any) -> PublishedDecision:
         nonlocal count
         count += 1
         reason = None if image is not None else "no frame in time"
         frame = Frame(count, f"left#{count}", image=image, reason=reason)
-        verdict, inspection = decide(inspector, frame)
-        entry = make_entry(verdict, inspector, f"run-{count}", at + count * SECOND, **changes)
-        return Decided(entry, verdict, frame if image is not None else None, inspection, {})
+        made = decide(inspector, frame, f"run-{count}", at + count * SECOND)
+        return replace(
+            made, record=replace(made.record, **changes), frame=frame if image is not None else None
+        )
 
     return make
 
@@ -84,23 +85,26 @@ def view(folder: Path) -> set[Kept]:
 
 
 def test_a_fail_is_kept_whole(
-    start: Callable[..., Archive], make: Callable[..., Decided], bad_frame: np.ndarray, tmp_path: Path
+    start: Callable[..., Archive],
+    make: Callable[..., PublishedDecision],
+    bad_frame: np.ndarray,
+    tmp_path: Path,
 ) -> None:
     decided = make(bad_frame)
     archive = start()
     archive.keep(decided)
     archive.close(PATIENCE)
-    kept = Kept.place(decided.entry)
+    kept = Kept.place(decided.record)
     folder = tmp_path / "archive"
     image = kept.file(folder, IMAGE)
     assert np.array_equal(read_image(image), bad_frame)
-    assert decided.inspection
-    drawn = overlay(bad_frame, decided.inspection).astype(int)
+    assert decided.result
+    drawn = overlay(bad_frame, decided.result).astype(int)
     saved = read_image(kept.file(folder, OVERLAY)).astype(int)
     assert saved.shape == drawn.shape
     assert np.abs(saved - drawn).mean() < 5  # a JPEG
     record = read_sidecar(kept.file(folder, SIDECAR))
-    assert record.entry == decided.entry
+    assert record.record == decided.record
     assert record.image
     assert record.image.sha256 == hashlib.sha256(image.read_bytes()).hexdigest()
     assert (record.image.height, record.image.width) == bad_frame.shape[:2]
@@ -112,7 +116,10 @@ def test_a_fail_is_kept_whole(
 
 
 def test_of_an_invalid_there_is_what_there_was(
-    start: Callable[..., Archive], make: Callable[..., Decided], good_frame: np.ndarray, tmp_path: Path
+    start: Callable[..., Archive],
+    make: Callable[..., PublishedDecision],
+    good_frame: np.ndarray,
+    tmp_path: Path,
 ) -> None:
     unseen, late = make(None), make(good_frame, decision="INVALID", score=None, bound=None, reason="late")
     archive = start()
@@ -125,14 +132,14 @@ def test_of_an_invalid_there_is_what_there_was(
         for kept in view(folder)
     }
     # An overlay says PASS, which isn't what was decided.
-    assert files == {Kept.place(unseen.entry): {SIDECAR}, Kept.place(late.entry): {SIDECAR, IMAGE}}
-    assert read_sidecar(Kept.place(unseen.entry).file(folder, SIDECAR)).image is None
+    assert files == {Kept.place(unseen.record): {SIDECAR}, Kept.place(late.record): {SIDECAR, IMAGE}}
+    assert read_sidecar(Kept.place(unseen.record).file(folder, SIDECAR)).image is None
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0, 0, 0), (0.25, 20, 80), (1, 200, 200)])
 def test_a_share_of_pass_is_kept_and_always_the_same(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     good_frame: np.ndarray,
     tmp_path: Path,
     share: float,
@@ -157,7 +164,7 @@ def test_a_share_of_pass_is_kept_and_always_the_same(
 
 def test_what_comes_too_fast_is_counted_and_said_once(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -189,11 +196,11 @@ def test_what_comes_too_fast_is_counted_and_said_once(
 
 
 def test_images_that_wait_are_bounded_by_their_bytes(
-    start: Callable[..., Archive], make: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+    start: Callable[..., Archive], make: Callable[..., PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, written = threading.Event(), []
 
-    def wait(_: Archive, decided: Decided) -> None:
+    def wait(_: Archive, decided: PublishedDecision) -> None:
         go_on.wait(PATIENCE)
         written.append(decided)
 
@@ -201,7 +208,7 @@ def test_images_that_wait_are_bounded_by_their_bytes(
     archive = start()
     large = np.zeros((5000, 5000, 3), np.uint8)  # 75 MB; three are below the bound
     part = make(None)
-    parts = [Decided(part.entry, part.verdict, Frame(n, "large", image=large), None, {}) for n in range(6)]
+    parts = [PublishedDecision(part.record, Frame(n, "large", image=large), None) for n in range(6)]
     for dropped in (3, 6):
         go_on.clear()
         archive.keep(part)
@@ -212,14 +219,14 @@ def test_images_that_wait_are_bounded_by_their_bytes(
         go_on.set()
         wait_for(lambda: len(written) == 4 * dropped // 3)  # noqa: B023 - it ends with the round
     huge = np.broadcast_to(np.uint8(0), (20_000, 20_000, 3))  # one alone is tried, however large
-    archive.keep(Decided(part.entry, part.verdict, Frame(1, "huge", image=huge), None, {}))
+    archive.keep(PublishedDecision(part.record, Frame(1, "huge", image=huge), None))
     wait_for(lambda: not archive._waiting)
     assert archive.dropped == 6
 
 
 def test_closing_takes_no_longer_than_it_may(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -239,7 +246,10 @@ def test_closing_takes_no_longer_than_it_may(
 
 
 def test_quotas_hold_for_what_was_there_too(
-    start: Callable[..., Archive], make: Callable[..., Decided], bad_frame: np.ndarray, tmp_path: Path
+    start: Callable[..., Archive],
+    make: Callable[..., PublishedDecision],
+    bad_frame: np.ndarray,
+    tmp_path: Path,
 ) -> None:
     folder = tmp_path / "archive"
     archive = start()
@@ -249,20 +259,20 @@ def test_quotas_hold_for_what_was_there_too(
     archive.close(PATIENCE)
     assert len(view(folder)) == 11
     (folder / "notes.txt").write_text("mine")
-    size = sum(next(iter([found.get(Kept.place(parts[0].entry), 0)])) for found in list_kept(folder))
+    size = sum(next(iter([found.get(Kept.place(parts[0].record), 0)])) for found in list_kept(folder))
     archive = start(max_gigabytes=6.5 * size / 1e9, max_days=30)
     wait_for(lambda: len(view(folder)) == 6)
     new = make(bad_frame)
     archive.keep(new)
     archive.close(PATIENCE)
-    assert view(folder) == {Kept.place(part.entry) for part in (*parts[5:], new)}
+    assert view(folder) == {Kept.place(part.record) for part in (*parts[5:], new)}
     assert (folder / "notes.txt").read_text() == "mine"
-    assert not (folder / Kept.place(old.entry).moment[:10]).exists()
+    assert not (folder / Kept.place(old.record).moment[:10]).exists()
 
 
 def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     good_frame: np.ndarray,
     small_disk: Callable[..., Path],
@@ -272,7 +282,7 @@ def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
     folder = disk / "archive"
     archive = start(folder, pass_share=1)
 
-    def keep(part: Decided) -> bool:
+    def keep(part: PublishedDecision) -> bool:
         kept, count = archive.kept, archive.kept + archive.dropped
         archive.keep(part)
         wait_for(lambda: archive.kept + archive.dropped > count)
@@ -285,9 +295,9 @@ def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
     assert keep(failed)
     assert (archive.dropped, archive.fault) == (0, None)
     there = view(folder)
-    assert Kept.place(failed.entry) in there
-    assert Kept.place(passed[0].entry) not in there
-    assert Kept.place(passed[-1].entry) in there
+    assert Kept.place(failed.record) in there
+    assert Kept.place(passed[0].record) not in there
+    assert Kept.place(passed[-1].record) in there
     while keep(make(bad_frame)):
         pass
     assert not [kept for kept in view(folder) if kept.decision is Decision.PASS]
@@ -317,7 +327,7 @@ def test_a_full_disk_takes_the_place_of_the_oldest_pass_and_then_drops(
 
 def test_a_image_that_cannot_be_drawn_does_not_end_it(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -338,7 +348,7 @@ def test_a_image_that_cannot_be_drawn_does_not_end_it(
 
 def test_a_clock_that_jumps_a_year_makes_nothing_old(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -356,7 +366,7 @@ def test_a_clock_that_jumps_a_year_makes_nothing_old(
 
 def test_what_cannot_be_removed_is_said_until_it_can(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -364,7 +374,7 @@ def test_what_cannot_be_removed_is_said_until_it_can(
     archive, old = start(), make(bad_frame, at=NOW - 40 * 86_400 * SECOND)
     archive.keep(old)
     archive.close(PATIENCE)
-    sidecar = Kept.place(old.entry).file(tmp_path / "archive", SIDECAR)
+    sidecar = Kept.place(old.record).file(tmp_path / "archive", SIDECAR)
     sidecar.unlink()
     sidecar.mkdir()  # as good as a folder that may not be written, for root too
     archive = start(max_days=30)
@@ -382,7 +392,7 @@ def test_what_cannot_be_removed_is_said_until_it_can(
 
 def test_nothing_is_written_on_the_disk_below_one_that_was_unmounted(
     start: Callable[..., Archive],
-    make: Callable[..., Decided],
+    make: Callable[..., PublishedDecision],
     bad_frame: np.ndarray,
     small_disk: Callable[..., Path],
 ) -> None:
@@ -402,7 +412,10 @@ def test_nothing_is_written_on_the_disk_below_one_that_was_unmounted(
 
 
 def test_a_folder_that_is_removed_is_told_and_not_made_anew(
-    start: Callable[..., Archive], make: Callable[..., Decided], bad_frame: np.ndarray, tmp_path: Path
+    start: Callable[..., Archive],
+    make: Callable[..., PublishedDecision],
+    bad_frame: np.ndarray,
+    tmp_path: Path,
 ) -> None:
     archive, folder = start(), tmp_path / "archive"
     folder.rename(tmp_path / "away")
@@ -447,6 +460,7 @@ def test_a_folder_is_one_lines_alone(start: Callable[..., Archive], tmp_path: Pa
     archive.close(PATIENCE)
     start().close(PATIENCE)
     code = f"""
+from dataclasses import replace
 from pathlib import Path
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.outputs.archive import Archive

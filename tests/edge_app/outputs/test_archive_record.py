@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.outputs.archive_record import (
     IMAGE,
     SIDECAR,
@@ -26,8 +26,8 @@ INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
 
-def entry(trigger: str = "run-1", camera: str = "left", at: int = MOMENT) -> Entry:
-    return Entry(
+def entry(trigger: str = "run-1", camera: str = "left", at: int = MOMENT) -> DecisionRecord:
+    return DecisionRecord(
         trigger=trigger,
         part="part 7",
         name="left#1",
@@ -92,12 +92,12 @@ def test_moments_sort_as_times(early: int, late: int) -> None:
 def test_a_sidecar_gives_back_the_entry_to_the_last_bit(
     tmp_path_factory: pytest.TempPathFactory, score: float, at: int, name: str, reason: str | None
 ) -> None:
-    whole = Entry(**{**vars(entry(at=at // 2)), "score": score, "name": name, "reason": reason})
+    whole = DecisionRecord(**{**vars(entry(at=at // 2)), "score": score, "name": name, "reason": reason})
     file = tmp_path_factory.mktemp("sidecar") / "x.json"
     file.write_bytes(write_sidecar(whole, None, None))
     record = read_sidecar(file)
-    assert record.entry == whole
-    assert np.float64(record.entry.score or 0).tobytes() == np.float64(whole.score or 0).tobytes()
+    assert record.record == whole
+    assert np.float64(record.record.score or 0).tobytes() == np.float64(whole.score or 0).tobytes()
     assert record.image is None
 
 

@@ -13,8 +13,8 @@ import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 from softcore_benchmarks.line.rig.plc import Plc
 from softcore_edge_app.configuration.options import ModbusOptions
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.origin import Origin, find_origin, make_trigger_id
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.modbus import PlcLink
 from softcore_edge_app.outputs.modbus_map import OutputCoils, OutputRegisters, number_part
 from softcore_edge_app.pipeline.controls import CameraStatus, Status
@@ -24,10 +24,10 @@ DECISIONS = (Decision.PASS, Decision.FAIL, Decision.REVIEW, Decision.INVALID)
 TYPES = ModbusClientMixin.DATATYPE
 
 
-def enter(number: int, part: str, camera: str = "top", by: Origin | None = "modbus") -> Entry:
+def enter(number: int, part: str, camera: str = "top", by: Origin | None = "modbus") -> DecisionRecord:
     decision = DECISIONS[number % 4]
     invalid = decision is Decision.INVALID
-    return Entry(
+    return DecisionRecord(
         trigger=make_trigger_id("run", number, by), part=part, name="frame", camera=camera,
         category="pill", bundle="0" * 64,
         decision=decision, score=None if invalid else 0.5 * number, bound=None if invalid else "exact",
@@ -42,7 +42,7 @@ class Line:
 
     def __init__(self, port: int, **options: object) -> None:
         self.options = ModbusOptions(host="127.0.0.1", port=port, poll=0.001, **options)
-        self.entries: list[Entry] = []
+        self.entries: list[DecisionRecord] = []
         self.delivered = 0
         self.refusal: UsageError | None = None
         self.switches: list[str] = []

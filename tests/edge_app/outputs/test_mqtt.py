@@ -26,8 +26,8 @@ from paho.mqtt.properties import Properties
 from pydantic import ValidationError
 from softcore_benchmarks.line.rig.broker import Broker, find_mosquitto
 from softcore_edge_app.configuration.options import MqttOptions
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.delivery.output import OutputStatus
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs import mqtt as module
 from softcore_edge_app.outputs.mqtt import MqttOutput
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
@@ -147,8 +147,8 @@ def wait_for(happened: Callable[[], Any], what: str = "") -> Any:
     return found
 
 
-def make_entry(number: int = 1, camera: str = "left") -> Entry:
-    return Entry(
+def make_entry(number: int = 1, camera: str = "left") -> DecisionRecord:
+    return DecisionRecord(
         trigger=f"run-{number}", part=f"P{number}", name=f"{number}.png", camera=camera, category="pill",
         bundle="ab" * 32, decision=Decision.INVALID if number % 7 == 0 else Decision.PASS,
         score=None if number % 7 == 0 else number / 3, bound=None if number % 7 == 0 else "exact",
@@ -159,7 +159,7 @@ def make_entry(number: int = 1, camera: str = "left") -> Entry:
     )  # fmt: skip
 
 
-def bring(output: MqttOutput, entry: Entry) -> int:
+def bring(output: MqttOutput, entry: DecisionRecord) -> int:
     """Deliver as a worker does; gives the number of attempts."""
     attempts = 1
     ends = time.monotonic() + WAIT
@@ -170,7 +170,7 @@ def bring(output: MqttOutput, entry: Entry) -> int:
     return attempts
 
 
-def take(output: MqttOutput, entry: Entry) -> bool:
+def take(output: MqttOutput, entry: DecisionRecord) -> bool:
     try:
         output.deliver(entry)
     except OutputError:
@@ -225,7 +225,7 @@ def test_a_decision_arrives_whole(output: MqttOutput, site: Site) -> None:
     assert (message.qos, message.retain) == (1, False)
     content = json.loads(message.payload)
     assert content["decision"] == "INVALID"
-    assert Entry(**content) == entry
+    assert DecisionRecord(**content) == entry
 
 
 @pytest.mark.parametrize("name", ["a/b", "+", "#", "left 1", "50 %", "Süd", "rtsp://cam:554/x?y#z"])

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import CameraOptions
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import Inspector
 
 
@@ -49,14 +49,14 @@ Build = Callable[..., InspectionStation]
 
 
 @pytest.fixture
-def decided() -> list[Decided]:
+def decided() -> list[PublishedDecision]:
     """All that was published, in order."""
     return []
 
 
 @pytest.fixture
 def build(
-    tiny_bundle: Path, good_frame: np.ndarray, decided: list[Decided], tmp_path: Path
+    tiny_bundle: Path, good_frame: np.ndarray, decided: list[PublishedDecision], tmp_path: Path
 ) -> Iterator[Build]:
     """Build a station of one camera, or of several by name, that ends with the test."""
     stations: list[InspectionStation] = []

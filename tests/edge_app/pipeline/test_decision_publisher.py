@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.ledger import head as ledger_head
 from softcore_edge_app.ledger.check import open_ledger
-from softcore_edge_app.ledger.ledger import Entry, Ledger, verify_ledger
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.pipeline import decision_publisher as publisher_module
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
-from softcore_edge_app.pipeline.trigger import Decided, Trigger
+from softcore_edge_app.pipeline.trigger import Trigger
 from softcore_edge_app.queries.parts import PartFilter, find_part, read_parts
 from softcore_runtime import LedgerError
 
@@ -34,7 +36,7 @@ class Receiver:
     def __init__(self) -> None:
         self.got: list[tuple[str, str]] = []
 
-    def deliver(self, entry: Entry, _following: Any = ()) -> None:
+    def deliver(self, entry: DecisionRecord, _following: Any = ()) -> None:
         self.got.append((entry.trigger, str(entry.decision)))
 
 
@@ -106,14 +108,14 @@ def disk(build: Build, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> D
     return Disk(station, monkeypatch)
 
 
-def read_rows(path: Path) -> list[Entry]:
+def read_rows(path: Path) -> list[DecisionRecord]:
     with Ledger.open(path) as ledger:
-        return [row.entry for row in ledger]
+        return [row.record for row in ledger]
 
 
 @pytest.mark.parametrize("late", [[0], [1], [2], [0, 1, 2]])
 def test_what_is_entered_too_late_is_invalid_everywhere(
-    disk: Disk, decided: list[Decided], receiver: Receiver, tmp_path: Path, late: list[int]
+    disk: Disk, decided: list[PublishedDecision], receiver: Receiver, tmp_path: Path, late: list[int]
 ) -> None:
     """The first, a middle and the last decision of a stall that ends after their deadlines."""
     asked = disk.enter_three(let_pass(*late))
@@ -122,14 +124,12 @@ def test_what_is_entered_too_late_is_invalid_everywhere(
     wait_until(lambda: len(receiver.got) == 4)
     disk.station.stop()
     expected = ["INVALID" if place in late else "PASS" for place in range(3)]
-    assert [one.entry.trigger for one in decided[1:]] == asked
-    assert [str(one.entry.decision) for one in decided[1:]] == expected
-    assert [str(one.verdict.decision) for one in decided[1:]] == expected
+    assert [one.record.trigger for one in decided[1:]] == asked
+    assert [str(one.record.decision) for one in decided[1:]] == expected
     for place in late:
         one = decided[1 + place]
-        assert str(one.entry.reason).startswith(LATE)
-        assert one.verdict.reason == one.entry.reason
-        assert (one.entry.score, one.verdict.share, one.inspection) == (None, None, None)
+        assert str(one.record.reason).startswith(LATE)
+        assert (one.record.score, one.record.share, one.record.kind, one.result) == (None, None, "late", None)
     assert sorted(receiver.got[1:]) == sorted(zip(asked, expected, strict=True))
     rows = read_rows(tmp_path / "line.ledger")
     assert [str(row.decision) for row in rows[:4]] == ["PASS"] * 4  # as they were decided
@@ -144,30 +144,30 @@ def test_what_is_entered_too_late_is_invalid_everywhere(
         assert first.published_at is None
     assert verify_ledger(tmp_path / "line.ledger").fault is None
     with Ledger.open(tmp_path / "line.ledger") as ledger:
-        holding = {row.entry.trigger: str(row.entry.decision) for row in ledger.read_holding()}
+        holding = {row.record.trigger: str(row.record.decision) for row in ledger.read_holding()}
     assert holding == {"run-left-1": "PASS", **dict(zip(asked, expected, strict=True))}
 
 
 def test_what_becomes_late_while_others_are_corrected_is_invalid_too(
-    disk: Disk, decided: list[Decided], receiver: Receiver, tmp_path: Path
+    disk: Disk, decided: list[PublishedDecision], receiver: Receiver, tmp_path: Path
 ) -> None:
     asked = disk.enter_three(let_pass(0), let_pass(2))
     wait_until(lambda: len(decided) == 4)
     wait_until(lambda: len(receiver.got) == 4)
     disk.station.stop()
-    assert [str(one.entry.decision) for one in decided[1:]] == ["INVALID", "PASS", "INVALID"]
+    assert [str(one.record.decision) for one in decided[1:]] == ["INVALID", "PASS", "INVALID"]
     assert dict(receiver.got[1:]) == dict(zip(asked, ["INVALID", "PASS", "INVALID"], strict=True))
     assert [row.corrects for row in read_rows(tmp_path / "line.ledger")[4:]] == [2, 4]
 
 
 def test_a_correction_that_can_not_be_entered_is_published_and_entered_first(
-    disk: Disk, decided: list[Decided], receiver: Receiver, tmp_path: Path
+    disk: Disk, decided: list[PublishedDecision], receiver: Receiver, tmp_path: Path
 ) -> None:
     """No output ever gets the row that is wrong, be it read from the disk."""
     asked = disk.enter_three(let_pass(0, 1), refuse, refuse)
     wait_until(lambda: len(decided) == 4)
     wait_until(lambda: len(receiver.got) == 4)
-    assert [one.number for one in decided[1:]] == [None, None, 4]
+    assert [one.record.number for one in decided[1:]] == [None, None, 4]
     assert disk.station.describe().ledger_fault == "the ledger can't be written (disk I/O error)"
     decision_log = disk.station._decision_log
     assert decision_log
@@ -175,11 +175,11 @@ def test_a_correction_that_can_not_be_entered_is_published_and_entered_first(
     assert [row.number for row in decision_log.read(0)] == [1, 4]
     asked.append(disk.station.trigger())
     wait_until(lambda: len(decided) == 5)
-    assert str(decided[4].entry.decision) == "INVALID"
+    assert str(decided[4].record.decision) == "INVALID"
     asked.append(disk.station.trigger())
     wait_until(lambda: len(receiver.got) == 6)
     disk.station.stop()
-    assert dict(receiver.got) == {"run-left-1": "PASS", **{name: str(one.entry.decision) for name, one in
+    assert dict(receiver.got) == {"run-left-1": "PASS", **{name: str(one.record.decision) for name, one in
                                   zip(asked, decided[1:], strict=True)}}  # fmt: skip
     path = tmp_path / "line.ledger"
     rows = read_rows(path)
@@ -198,7 +198,7 @@ def test_a_correction_that_can_not_be_entered_is_published_and_entered_first(
 
 
 def test_an_output_gets_nothing_that_is_not_published_yet(
-    disk: Disk, decided: list[Decided], receiver: Receiver
+    disk: Disk, decided: list[PublishedDecision], receiver: Receiver
 ) -> None:
     """Though it reads the ledger, where rows are for a moment that will be corrected."""
     seen: list[list[int]] = []
@@ -221,7 +221,11 @@ def test_an_output_gets_nothing_that_is_not_published_yet(
 
 
 def test_what_can_not_be_proven_is_corrected(
-    disk: Disk, decided: list[Decided], receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    disk: Disk,
+    decided: list[PublishedDecision],
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The rows are in, and the head file that counts them isn't written."""
     flush, broken = ledger_head.os.fdatasync, threading.Event()
@@ -234,7 +238,7 @@ def test_what_can_not_be_proven_is_corrected(
     monkeypatch.setattr(ledger_head.os, "fdatasync", fail)
     asked = disk.enter_three(lambda _triggers: broken.set())
     wait_until(lambda: len(decided) == 4)
-    assert {str(one.entry.decision) for one in decided[1:]} == {"INVALID"}
+    assert {str(one.record.decision) for one in decided[1:]} == {"INVALID"}
     assert "line.ledger.head: Input/output error" in str(disk.station.describe().ledger_fault)
     broken.clear()
     asked.append(disk.station.trigger())
@@ -248,7 +252,7 @@ def test_what_can_not_be_proven_is_corrected(
 
 
 def test_without_a_ledger_too_late_is_invalid_as_well(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    build: Build, decided: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter = LedgerWriter.enter
 
@@ -262,11 +266,11 @@ def test_without_a_ledger_too_late_is_invalid_as_well(
     station.start()
     station.trigger()
     wait_until(lambda: decided)
-    assert str(decided[0].verdict.reason).startswith(LATE)
+    assert str(decided[0].record.reason).startswith(LATE)
 
 
 def test_a_ledger_that_is_gone_is_told_before_the_next_part(
-    build: Build, decided: list[Decided], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Build, decided: list[PublishedDecision], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "_IDLE", 0.02)
     station, path = build(deadline=60), tmp_path / "line.ledger"
@@ -278,8 +282,8 @@ def test_a_ledger_that_is_gone_is_told_before_the_next_part(
     assert not station.describe().ready
     station.trigger()
     wait_until(lambda: len(decided) == 2)
-    assert "line.ledger is gone" in str(decided[1].entry.reason)
-    assert str(decided[1].entry.decision) == "INVALID"
+    assert "line.ledger is gone" in str(decided[1].record.reason)
+    assert str(decided[1].record.decision) == "INVALID"
     (tmp_path / "away").rename(path)
     wait_until(lambda: station.describe().ledger_fault is None)  # nobody triggers where it isn't ready
     assert station.describe().ready
@@ -287,7 +291,7 @@ def test_a_ledger_that_is_gone_is_told_before_the_next_part(
     assert [str(row.decision) for row in read_rows(path)] == ["PASS", "INVALID"]
 
 
-def test_a_slow_flush_leaves_time_to_decide(build: Build, decided: list[Decided]) -> None:
+def test_a_slow_flush_leaves_time_to_decide(build: Build, decided: list[PublishedDecision]) -> None:
     """Else what comes after a stall would be late before it is decided on, for many parts."""
     station = build(deadline=60)
     station.start()

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from weakref import WeakSet
 
@@ -20,13 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ModbusOptions
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery import delivery_worker as worker_module
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.modbus import PlcLink
 from softcore_edge_app.pipeline import camera_pipeline as line_module
 from softcore_edge_app.pipeline import recipes as recipes_module
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import BundleError, Decision, Inspector, LedgerError, SourceError, UsageError
 
 from .conftest import Build, Endless, Gate
@@ -44,28 +43,28 @@ def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
 
 def read_decisions(path: Path) -> list[tuple[str, str]]:
     with Ledger.open(path) as ledger:
-        return [(row.entry.trigger, str(row.entry.decision)) for row in ledger]
+        return [(row.record.trigger, str(row.record.decision)) for row in ledger]
 
 
 def test_each_trigger_has_its_one_decision_in_order(
-    build: Build, decided: list[Decided], tmp_path: Path
+    build: Build, decided: list[PublishedDecision], tmp_path: Path
 ) -> None:
     station = build(queue=1000, deadline=60)
     station.start()
     asked = [station.trigger(part=f"part {number}") for number in range(300)]
     wait_until(lambda: len(decided) == 300)
     station.stop()
-    assert [one.entry.trigger for one in decided] == asked == [f"run-left-{n}" for n in range(1, 301)]
-    assert [one.entry.part for one in decided] == [f"part {number}" for number in range(300)]
-    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    assert [one.record.trigger for one in decided] == asked == [f"run-left-{n}" for n in range(1, 301)]
+    assert [one.record.part for one in decided] == [f"part {number}" for number in range(300)]
+    assert {one.record.decision for one in decided} == {Decision.PASS}
     assert read_decisions(tmp_path / "line.ledger") == [(trigger, "PASS") for trigger in asked]
-    stages = decided[0].stages
+    stages = decided[0].record.stages
     assert stages.keys() == {"frame", "queue", "inspection", "ledger", "total"}
     assert sum(value for stage, value in stages.items() if stage != "total") <= stages["total"]
 
 
 def test_what_does_not_fit_the_queue_is_invalid_in_its_place(
-    build: Build, decided: list[Decided], gate: Gate
+    build: Build, decided: list[PublishedDecision], gate: Gate
 ) -> None:
     gate.open.clear()
     station = build(queue=3, deadline=60)
@@ -74,15 +73,15 @@ def test_what_does_not_fit_the_queue_is_invalid_in_its_place(
     assert station.describe().cameras[0].waiting == 3
     gate.open.set()
     wait_until(lambda: len(decided) == 8)
-    assert [one.entry.trigger for one in decided] == asked
-    assert [str(one.entry.decision) for one in decided] == ["PASS"] * 3 + ["INVALID"] * 5
-    assert {one.entry.reason for one in decided[3:]} == {"too many triggers: 3 wait for their decision"}
+    assert [one.record.trigger for one in decided] == asked
+    assert [str(one.record.decision) for one in decided] == ["PASS"] * 3 + ["INVALID"] * 5
+    assert {one.record.reason for one in decided[3:]} == {"too many triggers: 3 wait for their decision"}
     status = station.describe().cameras[0]
     assert (status.triggers, status.decisions, status.waiting) == (8, 8, 0)
 
 
 def test_an_inspection_that_hangs_is_invalid_before_the_deadline_and_stays_so(
-    build: Build, decided: list[Decided], gate: Gate, tmp_path: Path
+    build: Build, decided: list[PublishedDecision], gate: Gate, tmp_path: Path
 ) -> None:
     gate.open.clear()
     station = build(deadline=0.3)
@@ -90,12 +89,12 @@ def test_an_inspection_that_hangs_is_invalid_before_the_deadline_and_stays_so(
     asked = [station.trigger() for _ in range(3)]
     wait_until(lambda: len(decided) == 3)
     assert gate.reached.is_set()
-    assert {one.entry.decision for one in decided} == {Decision.INVALID}
-    assert "late: still being inspected after " in str(decided[0].entry.reason)
+    assert {one.record.decision for one in decided} == {Decision.INVALID}
+    assert "late: still being inspected after " in str(decided[0].record.reason)
     for one in decided:
-        assert one.entry.deadline_at
-        assert one.entry.decided_at <= one.entry.deadline_at + 0.25e9  # of a busy machine
-        assert one.stages["total"] < 60
+        assert one.record.deadline_at
+        assert one.record.decided_at <= one.record.deadline_at + 0.25e9  # of a busy machine
+        assert one.record.stages["total"] < 60
     gate.open.set()
     asked.append(station.trigger())
     wait_until(lambda: len(decided) == 4)
@@ -108,7 +107,7 @@ def test_an_inspection_that_hangs_is_invalid_before_the_deadline_and_stays_so(
 
 @pytest.mark.parametrize("queue", [16, 1000])
 def test_of_a_hundred_times_too_many_triggers_nearly_all_are_decided_that_can_be(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch, queue: int
+    build: Build, decided: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch, queue: int
 ) -> None:
     """Not each of them inspected until it is late: then none would be."""
     inspected = 0
@@ -127,19 +126,19 @@ def test_of_a_hundred_times_too_many_triggers_nearly_all_are_decided_that_can_be
         asked += [station.trigger() for _ in range(int(2000 * spent) - len(asked))]
         time.sleep(0.002)
     wait_until(lambda: len(decided) == len(asked))
-    assert [one.entry.trigger for one in decided] == asked
+    assert [one.record.trigger for one in decided] == asked
     # How many inspections a machine has time for differs with what else it does. That they were made for
     # triggers which could still be decided does not: nearly all of them are on a quiet machine, and a quarter
     # to a half of them where triggers are inspected that became late.
-    decisions = Counter(one.entry.decision for one in decided)
+    decisions = Counter(one.record.decision for one in decided)
     assert decisions.keys() == {Decision.PASS, Decision.INVALID}
     assert decisions[Decision.PASS] >= 0.6 * inspected
-    reasons = {str(one.entry.reason).partition(":")[0] for one in decided if one.entry.reason}
+    reasons = {str(one.record.reason).partition(":")[0] for one in decided if one.record.reason}
     assert reasons <= {"too many triggers", "late"}
 
 
 def test_frames_that_wait_for_an_inspection_that_hangs_are_bounded(
-    build: Build, decided: list[Decided], gate: Gate, good_frame: np.ndarray
+    build: Build, decided: list[PublishedDecision], gate: Gate, good_frame: np.ndarray
 ) -> None:
     """Those of triggers that became late meanwhile are let go: a camera's frames are megabytes each."""
     frames: WeakSet[Frame] = WeakSet()
@@ -167,7 +166,7 @@ def test_frames_that_wait_for_an_inspection_that_hangs_are_bounded(
 @pytest.mark.parametrize("hours", [-1, 365 * 24])
 def test_a_clock_that_is_set_takes_nothing_from_a_decision(
     build: Build,
-    decided: list[Decided],
+    decided: list[PublishedDecision],
     gate: Gate,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
@@ -188,14 +187,16 @@ def test_a_clock_that_is_set_takes_nothing_from_a_decision(
     station.stop()
     assert read_decisions(tmp_path / "line.ledger") == [(trigger, "PASS") for trigger in asked]
     for one in decided:
-        assert one.entry.deadline_at
-        assert one.entry.triggered_at <= one.entry.decided_at <= one.entry.deadline_at
-    assert decided[2].entry.triggered_at - decided[1].entry.triggered_at == pytest.approx(ahead[0], abs=60e9)
+        assert one.record.deadline_at
+        assert one.record.triggered_at <= one.record.decided_at <= one.record.deadline_at
+    assert decided[2].record.triggered_at - decided[1].record.triggered_at == pytest.approx(
+        ahead[0], abs=60e9
+    )
     assert verify_ledger(tmp_path / "line.ledger").rows == 3
 
 
 def test_what_could_not_be_entered_in_time_is_invalid(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    build: Build, decided: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decision is there in time; the disk delays the first, and the publisher, which takes the second."""
     slow, append_all = [0.6], Ledger.append_all
@@ -212,15 +213,19 @@ def test_what_could_not_be_entered_in_time_is_invalid(
     wait_until(lambda: not slow)
     station.trigger()
     wait_until(lambda: len(decided) == 2)
-    assert {one.entry.decision for one in decided} == {Decision.INVALID}
-    assert "late: decided on, but entered only after" in str(decided[0].entry.reason)
-    assert "late: decided on, but not entered after" in str(decided[1].entry.reason)
+    assert {one.record.decision for one in decided} == {Decision.INVALID}
+    assert "late: decided on, but entered only after" in str(decided[0].record.reason)
+    assert "late: decided on, but not entered after" in str(decided[1].record.reason)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_hangs_and_fails_nothing_is_lost(
-    build: Build, decided: list[Decided], tmp_path: Path, data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+    build: Build,
+    decided: list[PublishedDecision],
+    tmp_path: Path,
+    data: st.DataObject,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Inspections of every kind, pauses, bursts: one decision each, in order, before its deadline."""
     decided.clear()
@@ -244,39 +249,47 @@ def test_whatever_hangs_and_fails_nothing_is_lost(
         time.sleep(pause)
     wait_until(lambda: len(decided) == len(asked))
     station.stop()
-    assert [one.entry.trigger for one in decided] == asked
+    assert [one.record.trigger for one in decided] == asked
     for one in decided:
-        if one.entry.decision is not Decision.INVALID:
-            assert one.entry.deadline_at
-            assert one.entry.decided_at <= one.entry.deadline_at + 0.25e9  # of a busy machine
+        if one.record.decision is not Decision.INVALID:
+            assert one.record.deadline_at
+            assert one.record.decided_at <= one.record.deadline_at + 0.25e9  # of a busy machine
     assert read_decisions(tmp_path / name) == [
-        (one.entry.trigger, str(one.entry.decision)) for one in decided
+        (one.record.trigger, str(one.record.decision)) for one in decided
     ]
     assert verify_ledger(tmp_path / name).closed
 
 
-@pytest.mark.parametrize(("module", "where"), [(line_module, "examine"), (recipes_module, "decide")])
+@pytest.mark.parametrize(
+    ("owner", "where"), [(line_module, "find_fault"), (recipes_module.Recipe, "inspect")]
+)
 def test_an_internal_error_is_invalid_and_the_line_goes_on(
-    module: ModuleType, where: str, build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    owner: object,
+    where: str,
+    build: Build,
+    decided: list[PublishedDecision],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real, faults = getattr(module, where), [RuntimeError("out of everything")]
+    real, faults = getattr(owner, where), [RuntimeError("out of everything")]
 
     def fail_once(*given: Any, **more: Any) -> Any:
         if faults:
             raise faults.pop()
         return real(*given, **more)
 
-    monkeypatch.setattr(module, where, fail_once)
+    monkeypatch.setattr(owner, where, fail_once)
     station = build()
     station.start()
     station.trigger()
     station.trigger()
     wait_until(lambda: len(decided) == 2)
-    assert decided[0].entry.reason == "internal error: RuntimeError: out of everything"
-    assert decided[1].entry.decision is Decision.PASS
+    assert decided[0].record.reason == "internal error: RuntimeError: out of everything"
+    assert decided[1].record.decision is Decision.PASS
 
 
-def test_a_broken_listener_takes_nothing_from_the_others(build: Build, decided: list[Decided]) -> None:
+def test_a_broken_listener_takes_nothing_from_the_others(
+    build: Build, decided: list[PublishedDecision]
+) -> None:
     station = build()
     station._listeners.insert(0, lambda _decided: 1 / 0)
     station.start()
@@ -285,7 +298,7 @@ def test_a_broken_listener_takes_nothing_from_the_others(build: Build, decided: 
 
 
 def test_what_cannot_be_made_an_entry_of_is_invalid(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    build: Build, decided: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And what can be is not held up by it, nor does the publisher end."""
     real, faults = Ledger.append_all, [ValueError("no such thing")]
@@ -302,8 +315,8 @@ def test_what_cannot_be_made_an_entry_of_is_invalid(
     wait_until(lambda: decided)
     station.trigger()
     wait_until(lambda: len(decided) == 2)
-    assert decided[0].entry.reason == "internal error: ValueError: no such thing"
-    assert decided[1].entry.decision is Decision.PASS
+    assert decided[0].record.reason == "internal error: ValueError: no such thing"
+    assert decided[1].record.decision is Decision.PASS
 
 
 def test_a_clerk_that_can_do_nothing_more_ends_the_wait(
@@ -321,7 +334,7 @@ def test_a_clerk_that_can_do_nothing_more_ends_the_wait(
 
 
 def test_cameras_are_entered_in_one_step(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    build: Build, decided: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a slow disk costs doesn't grow with the cameras."""
     sizes, real, go = [], Ledger.append_all, threading.Event()
@@ -358,7 +371,7 @@ def test_the_clerk_is_called_without_any_lock(build: Build) -> None:
 
 
 def test_it_ends_after_the_last_trigger_though_that_was_one_too_many(
-    build: Build, decided: list[Decided], gate: Gate
+    build: Build, decided: list[PublishedDecision], gate: Gate
 ) -> None:
     gate.open.clear()
     station = build(frames=2, queue=1, deadline=60)
@@ -373,12 +386,12 @@ def test_it_ends_after_the_last_trigger_though_that_was_one_too_many(
             waiting.result(60)
         finally:
             station.stop()
-    assert [one.entry.trigger for one in decided] == asked
-    assert [one.entry.reason for one in decided] == [None, "too many triggers: 1 wait for their decision"]
+    assert [one.record.trigger for one in decided] == asked
+    assert [one.record.reason for one in decided] == [None, "too many triggers: 1 wait for their decision"]
 
 
 def test_the_end_leaves_no_trigger_without_a_decision(
-    build: Build, decided: list[Decided], gate: Gate, tmp_path: Path
+    build: Build, decided: list[PublishedDecision], gate: Gate, tmp_path: Path
 ) -> None:
     gate.open.clear()
     station = build(queue=100, deadline=60)
@@ -387,8 +400,8 @@ def test_the_end_leaves_no_trigger_without_a_decision(
     began = time.monotonic()
     station.stop()
     assert time.monotonic() - began < 5
-    assert [one.entry.trigger for one in decided] == asked
-    assert {one.entry.reason for one in decided} == {"the line was stopped before it was decided on"}
+    assert [one.record.trigger for one in decided] == asked
+    assert {one.record.reason for one in decided} == {"the line was stopped before it was decided on"}
     assert len(read_decisions(tmp_path / "line.ledger")) == 20
     with pytest.raises(UsageError, match="just ending"):
         station.trigger()
@@ -417,7 +430,7 @@ def test_a_camera_that_triggers_itself_takes_no_triggers(build: Build) -> None:
 
 
 def test_cameras_share_a_network_and_keep_their_own_order(
-    build: Build, decided: list[Decided], tmp_path: Path
+    build: Build, decided: list[PublishedDecision], tmp_path: Path
 ) -> None:
     station = build("left", "right", queue=100, deadline=60)
     inspectors = [pipeline.recipes.current.inspector for pipeline in station.pipelines.values()]
@@ -429,7 +442,7 @@ def test_cameras_share_a_network_and_keep_their_own_order(
         station.trigger("right")
     wait_until(lambda: len(decided) == 80)
     for name in ("left", "right"):
-        own = [one.entry.trigger for one in decided if one.entry.camera == name]
+        own = [one.record.trigger for one in decided if one.record.camera == name]
         assert own == [f"run-{name}-{number}" for number in range(1, 41)]
     station.stop()
     assert len(set(read_decisions(tmp_path / "line.ledger"))) == 80
@@ -450,30 +463,36 @@ class Some(Endless):
     ("options", "number"), [({"trigger": "auto"}, 7), ({"trigger": "interval", "interval": 0.002}, 7)]
 )
 def test_a_recording_is_gone_through_to_its_end(
-    build: Build, decided: list[Decided], good_frame: np.ndarray, options: dict[str, Any], number: int
+    build: Build,
+    decided: list[PublishedDecision],
+    good_frame: np.ndarray,
+    options: dict[str, Any],
+    number: int,
 ) -> None:
     station = build(source=Some(good_frame), deadline=60, **options)
     station.start()
     station.wait()
     station.stop()
-    assert [one.entry.name for one in decided][:number] == [f"frame {n}" for n in range(1, number + 1)]
-    assert [one.entry.reason for one in decided if one.entry.reason][:1] == ["torn"]
+    assert [one.record.name for one in decided][:number] == [f"frame {n}" for n in range(1, number + 1)]
+    assert [one.record.reason for one in decided if one.record.reason][:1] == ["torn"]
     assert len(decided) == number
 
 
 def test_triggers_after_a_recording_are_invalid(
-    build: Build, decided: list[Decided], good_frame: np.ndarray
+    build: Build, decided: list[PublishedDecision], good_frame: np.ndarray
 ) -> None:
     station = build(source=Some(good_frame), queue=100, deadline=60)
     station.start()
     for _ in range(9):
         station.trigger()
     wait_until(lambda: len(decided) == 9)
-    assert [one.entry.reason for one in decided[7:]] == ["the recording has come to its end"] * 2
+    assert [one.record.reason for one in decided[7:]] == ["the recording has come to its end"] * 2
 
 
 @pytest.mark.parametrize("how", [{"trigger": "auto"}, {"trigger": "interval", "interval": 0.001}, {}])
-def test_so_many_frames_and_no_more(build: Build, decided: list[Decided], how: dict[str, Any]) -> None:
+def test_so_many_frames_and_no_more(
+    build: Build, decided: list[PublishedDecision], how: dict[str, Any]
+) -> None:
     station = build(frames=5, deadline=60, **how)
     station.start()
     if not how:
@@ -509,7 +528,7 @@ def bundles(tiny_bundle: Path) -> dict[str, Path]:
 
 
 def test_a_recipe_holds_from_the_next_trigger_on(
-    build: Build, decided: list[Decided], gate: Gate, bundles: dict[str, Path]
+    build: Build, decided: list[PublishedDecision], gate: Gate, bundles: dict[str, Path]
 ) -> None:
     gate.open.clear()
     station = build(bundles=bundles, queue=100, deadline=60)
@@ -527,7 +546,7 @@ def test_a_recipe_holds_from_the_next_trigger_on(
 
 
 def test_no_trigger_is_lost_over_switches(
-    build: Build, decided: list[Decided], bundles: dict[str, Path]
+    build: Build, decided: list[PublishedDecision], bundles: dict[str, Path]
 ) -> None:
     station = build(bundles=bundles, queue=10_000, deadline=60)
     station.start()
@@ -550,8 +569,8 @@ def test_no_trigger_is_lost_over_switches(
     over.set()
     thread.join()
     wait_until(lambda: len(decided) == len(asked))
-    assert [one.entry.trigger for one in decided] == asked
-    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    assert [one.record.trigger for one in decided] == asked
+    assert {one.record.decision for one in decided} == {Decision.PASS}
 
 
 def test_what_hangs_is_told(build: Build, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -611,7 +630,7 @@ def test_outputs_need_a_ledger(build: Build) -> None:
 
 
 def test_a_ledger_that_cannot_be_written_is_told(
-    build: Build, decided: list[Decided], monkeypatch: pytest.MonkeyPatch
+    build: Build, decided: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     station: InspectionStation = build()
     station.start()
@@ -624,7 +643,7 @@ def test_a_ledger_that_cannot_be_written_is_told(
     asked = [station.trigger() for _ in range(3)]
     wait_until(lambda: len(decided) == 3)
     assert station.describe().ledger_fault == "the ledger can't be written (database or disk is full)"
-    assert {one.entry.decision for one in decided} == {Decision.INVALID}
+    assert {one.record.decision for one in decided} == {Decision.INVALID}
     monkeypatch.setattr(Ledger, "append_all", real)
     asked.append(station.trigger())
     wait_until(lambda: len(decided) == 4)
@@ -632,4 +651,4 @@ def test_a_ledger_that_cannot_be_written_is_told(
     station.stop()
     assert station.writer.ledger
     with Ledger.open(station.writer.ledger.path) as ledger:
-        assert [row.entry.trigger for row in ledger] == asked
+        assert [row.record.trigger for row in ledger] == asked

@@ -10,7 +10,6 @@ from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes
 from softcore_edge_app.pipeline.trigger import Trigger
-from softcore_edge_app.verdict import decide
 from softcore_runtime import Decision, Inspector, LedgerError
 
 
@@ -26,8 +25,7 @@ def make(recipe: Recipe, number: int, image: np.ndarray) -> Trigger:
         wall=1_000_000_000, deadline=now + 0.25, frame=Frame(number, f"a{number}.png", image=image),
     )  # fmt: skip
     assert trigger.frame
-    verdict, inspection = decide(recipe.inspector, trigger.frame)
-    trigger.settle(verdict, recipe.inspector.manifest, inspection)
+    trigger.settle(recipe.inspect(image))
     return trigger
 
 
@@ -35,8 +33,9 @@ def test_a_fault_is_located_in_the_frame(recipe: Recipe, bad_frame: np.ndarray, 
     writer = LedgerWriter(Ledger.open(tmp_path / "a"))
     (entered,), (row,) = writer.enter([make(recipe, 1, bad_frame)])
     writer.close()
-    entry = entered.entry
-    assert row.entry == entry
+    entry = entered
+    assert row.record == entry
+    assert (row.record.number, entry.number) == (1, 1)
     assert entry.x is not None
     assert entry.y is not None
     assert 30 / 48 <= entry.x <= 38 / 48  # where the white spot is
@@ -50,8 +49,8 @@ def test_without_a_ledger_decisions_are_published_without_a_number(
 ) -> None:
     writer = LedgerWriter(None)
     (entered,), rows = writer.enter([make(recipe, 1, good_frame)])
-    assert (entered.number, rows, entered.verdict.trigger) == (None, [], None)
-    assert entered.entry.decision is Decision.PASS
+    assert (entered.number, rows) == (None, [])
+    assert entered.decision is Decision.PASS
     assert writer.remark is None
     writer.close()
 
@@ -68,11 +67,11 @@ def test_a_batch_is_entered_whole_or_not_at_all(
     monkeypatch.setattr(Ledger, "append_all", refuse)
     published, rows = writer.enter([make(recipe, number, good_frame) for number in (1, 2)])
     assert rows == []
-    assert [(one.number, str(one.entry.decision)) for one in published] == [(None, "INVALID")] * 2
+    assert [(one.number, str(one.decision)) for one in published] == [(None, "INVALID")] * 2
     assert writer.fault == "the ledger can't be written (database or disk is full)"
     monkeypatch.setattr(Ledger, "append_all", real)
     published, rows = writer.enter([make(recipe, 3, good_frame)])
-    assert [row.entry.trigger for row in rows] == ["run-1", "run-2", "run-3"]
+    assert [row.record.trigger for row in rows] == ["run-1", "run-2", "run-3"]
     assert [one.number for one in published] == [3]
     assert writer.fault is None
     writer.close()

@@ -11,14 +11,13 @@ from queue import Queue, SimpleQueue
 from typing import Any
 
 from softcore_edge_app.configuration.options import DriftOptions
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
 from softcore_edge_app.health.drift_monitor import DriftMonitor
 from softcore_edge_app.health.metrics import Metrics
-from softcore_edge_app.ledger.row import Entry
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import Verdict
 from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.shifts.shift import ShiftCounter
@@ -47,30 +46,28 @@ def count_held(thing: Any, seen: set[int] | None = None) -> int:
         return len(thing) + sum(count_held(value, seen) for value in thing)
     if hasattr(thing, "cache_info"):
         return int(thing.cache_info().currsize)
-    ours = type(thing).__module__.startswith("softcore") and not isinstance(thing, type | Entry | Decided)
+    ours = type(thing).__module__.startswith("softcore") and not isinstance(
+        thing, type | DecisionRecord | PublishedDecision
+    )
     return sum(count_held(value, seen) for value in vars(thing).values()) if ours else 0
 
 
-def make_entries(decision: Decision = Decision.PASS) -> Iterator[Entry]:
+def make_entries(decision: Decision = Decision.PASS) -> Iterator[DecisionRecord]:
     valid = decision is not Decision.INVALID
     more = {"score": 1.0, "bound": "exact", "milliseconds": 1.0} if valid else {"reason": "the disk is full"}
     given: Any = {"score": None, "bound": None, "milliseconds": None, "reason": None, **FIELDS, **more}
-    first = Entry(trigger="t0", part="p0", camera="c0", decision=decision, **given)
+    first = DecisionRecord(trigger="t0", part="p0", camera="c0", decision=decision, **given)
     for number in range(PARTS):
         entry = copy(first)  # a tenth of the time of a new one
         vars(entry).update(trigger=f"t{number}", part=f"p{number}", camera=f"c{number % 4}")
         yield entry
 
 
-def make_decided() -> Iterator[Decided]:
+def make_decided() -> Iterator[PublishedDecision]:
     for decision in (Decision.PASS, Decision.INVALID):
         for number, entry in enumerate(islice(make_entries(decision), PARTS // 2), 1):
-            verdict = Verdict(
-                frame=number, name="x", decision=decision, score=entry.score, bound=entry.bound,
-                threshold=2.0, fail_above=2.0, share=entry.score and 0.5, milliseconds=entry.milliseconds,
-                reason=entry.reason,
-            )  # fmt: skip
-            yield Decided(entry, verdict, None, None, {"total": 0.01}, number)
+            vars(entry).update(number=number, frame_number=number, stages={"total": 0.01})
+            yield PublishedDecision(entry, None, None)
 
 
 class Receiver:
@@ -78,7 +75,7 @@ class Receiver:
     fault: str | None = None
     taken = 0
 
-    def deliver(self, _entry: Entry, _following: Sequence[Entry] = ()) -> None:
+    def deliver(self, _entry: DecisionRecord, _following: Sequence[DecisionRecord] = ()) -> None:
         self.taken += 1
 
 
@@ -86,7 +83,7 @@ def test_of_all_listeners() -> None:
     shift, events = ShiftCounter(), EventStream()
     drift, metrics = DriftMonitor(DriftOptions(), lambda *_: {}), Metrics(None)  # type: ignore[arg-type]
     cache = ImageCache(None)
-    listeners: dict[Callable[[Decided], object], tuple[Any, int]] = {
+    listeners: dict[Callable[[PublishedDecision], object], tuple[Any, int]] = {
         shift.count: (shift, SOME),
         lambda decided: events.publish(decided, 1, image=False): (events, 2000),
         drift.add: (drift, SOME + 4 * 200),

@@ -14,9 +14,9 @@ import pytest
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.cameras.live_source import LiveSource
 from softcore_edge_app.cameras.opencv_camera import OpenCvCamera
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger, Note, verify_ledger
 from softcore_edge_app.pipeline.operator_service import OperatorService
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_runtime import BundleError, Decision, LedgerError, UsageError
 from softcore_runtime.bundle import bundle
 from softcore_runtime.bundle import threshold_change as threshold_module
@@ -53,7 +53,7 @@ def break_ledger(monkeypatch: pytest.MonkeyPatch, *, at: int = 1) -> None:
 
 
 def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
-    build: Build, decided: list[Decided], tiny_bundle: Path, bad_frame: np.ndarray, tmp_path: Path
+    build: Build, decided: list[PublishedDecision], tiny_bundle: Path, bad_frame: np.ndarray, tmp_path: Path
 ) -> None:
     station = build(source=Endless(bad_frame))
     told: list[Note] = []
@@ -62,7 +62,7 @@ def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
     service = OperatorService(station)
     service.trigger()
     wait_until(lambda: len(decided) == 1)
-    score = decided[0].entry.score
+    score = decided[0].record.score
     assert score
     old, new = service.change_threshold(1.2 * score, 1.5 * score, None, "page")
     assert (old.value, old.provisional) == (12.0, True)
@@ -76,8 +76,8 @@ def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
     assert station.describe().cameras[0].threshold == 1.2 * score
     service.trigger()
     wait_until(lambda: len(decided) == 2)
-    assert [str(one.entry.decision) for one in decided] == ["FAIL", "PASS"]
-    assert decided[1].entry.threshold == 1.2 * score
+    assert [str(one.record.decision) for one in decided] == ["FAIL", "PASS"]
+    assert decided[1].record.threshold == 1.2 * score
     manifest = bundle.read_manifest(tiny_bundle)
     assert manifest.threshold == new
     assert manifest.history[-1] == old
@@ -91,13 +91,13 @@ def test_a_threshold_is_noted_and_holds_from_the_next_part_on(
 
 
 def test_a_threshold_that_is_set_during_a_decision_holds_from_the_next_on(
-    build: Build, decided: list[Decided], gate: Gate
+    build: Build, decided: list[PublishedDecision], gate: Gate
 ) -> None:
     gate.open.clear()
     station = build(deadline=60)
     station.start()
     pipeline = station.pipelines["left"]
-    before = station.writer.seal(pipeline.recipes.current.inspector.manifest)
+    before = pipeline.recipes.current.inspector.seal
     station.trigger()
     assert gate.reached.wait(60)
     with ThreadPoolExecutor() as pool:
@@ -109,13 +109,13 @@ def test_a_threshold_that_is_set_during_a_decision_holds_from_the_next_on(
         gate.open.set()
         setting.result(60)
     wait_until(lambda: len(decided) == 2)
-    after = station.writer.seal(pipeline.recipes.current.inspector.manifest)
+    after = pipeline.recipes.current.inspector.seal
     assert before != after
-    assert [(one.entry.threshold, one.entry.bundle) for one in decided] == [(12.0, before), (11.0, after)]
+    assert [(one.record.threshold, one.record.bundle) for one in decided] == [(12.0, before), (11.0, after)]
 
 
 def test_the_line_ends_though_an_inspection_hangs_and_a_threshold_was_set(
-    build: Build, decided: list[Decided], gate: Gate, tiny_bundle: Path, good_frame: np.ndarray
+    build: Build, decided: list[PublishedDecision], gate: Gate, tiny_bundle: Path, good_frame: np.ndarray
 ) -> None:
     taken = []
 
@@ -139,7 +139,7 @@ def test_the_line_ends_though_an_inspection_hangs_and_a_threshold_was_set(
     wait_until(lambda: len(taken) == 2)
     time.sleep(0.05)
     station.stop()
-    assert [str(one.entry.decision) for one in decided] == ["INVALID", "INVALID"]
+    assert [str(one.record.decision) for one in decided] == ["INVALID", "INVALID"]
     wait_until(lambda: "left frame grabber" not in {thread.name for thread in threading.enumerate()}, 5)
     gate.open.set()
 
@@ -234,7 +234,9 @@ def test_what_was_noted_and_can_not_be_done_is_taken_back(
     ]
 
 
-def test_without_a_ledger_nothing_is_set_up_and_work_goes_on(build: Build, decided: list[Decided]) -> None:
+def test_without_a_ledger_nothing_is_set_up_and_work_goes_on(
+    build: Build, decided: list[PublishedDecision]
+) -> None:
     station = build(ledger=None)
     service = OperatorService(station)
     station.start()
@@ -270,7 +272,7 @@ def test_recipes_are_noted_with_who_asked(build: Build, tiny_bundle: Path, tmp_p
 
 
 def test_what_is_triggered_while_the_line_is_stopped_is_invalid_at_once(
-    build: Build, decided: list[Decided], tmp_path: Path
+    build: Build, decided: list[PublishedDecision], tmp_path: Path
 ) -> None:
     station = build("left", "right", deadline=60)
     service = OperatorService(station)
@@ -282,17 +284,17 @@ def test_what_is_triggered_while_the_line_is_stopped_is_invalid_at_once(
     assert not station.describe().ready
     asked = [service.trigger("left") for _ in range(3)]
     wait_until(lambda: len(decided) == 3)
-    assert {one.entry.reason for one in decided} == {"the line was stopped on the page"}
-    assert {one.entry.decision for one in decided} == {Decision.INVALID}
+    assert {one.record.reason for one in decided} == {"the line was stopped on the page"}
+    assert {one.record.decision for one in decided} == {Decision.INVALID}
     asked.append(service.trigger("right"))
     service.set_running(True, "left", "page")
     assert station.describe().ready
     asked.append(service.trigger("left"))
     wait_until(lambda: len(decided) == 5)
-    assert [str(one.entry.decision) for one in decided[3:]] == ["PASS", "PASS"]
+    assert [str(one.record.decision) for one in decided[3:]] == ["PASS", "PASS"]
     station.stop()
     with Ledger.open(tmp_path / "line.ledger") as ledger:
-        assert sorted(row.entry.trigger for row in ledger) == sorted(asked)
+        assert sorted(row.record.trigger for row in ledger) == sorted(asked)
     assert notes(tmp_path) == [
         ("running", "left", None, "true", "false", "page"),
         ("running", "left", None, "false", "true", "page"),
@@ -301,7 +303,7 @@ def test_what_is_triggered_while_the_line_is_stopped_is_invalid_at_once(
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_camera_that_goes_by_itself_pauses(
-    build: Build, decided: list[Decided], good_frame: np.ndarray, stopped: bool
+    build: Build, decided: list[PublishedDecision], good_frame: np.ndarray, stopped: bool
 ) -> None:
     """And the line ends in the middle of a pause."""
     station = build(trigger="auto", source=Endless(good_frame))
@@ -315,8 +317,8 @@ def test_a_camera_that_goes_by_itself_pauses(
         quiet = quiet + 1 if settled == len(decided) else 0
         settled = len(decided)
         time.sleep(0.01)
-    assert {one.entry.decision for one in decided} == {Decision.PASS}
-    triggered = [one.entry.trigger for one in decided]
+    assert {one.record.decision for one in decided} == {Decision.PASS}
+    triggered = [one.record.trigger for one in decided]
     assert triggered == [f"run-left-{number}" for number in range(1, settled + 1)]
     if not stopped:
         service.set_running(True, None, "page")
@@ -324,7 +326,7 @@ def test_a_camera_that_goes_by_itself_pauses(
     station.stop()
     status = station.describe().cameras[0]
     assert status.triggers == status.decisions == len(decided)
-    names = [one.entry.name for one in decided]
+    names = [one.record.name for one in decided]
     assert names == [f"frame {number}" for number in range(1, len(decided) + 1)]  # no image was left out
 
 
@@ -356,7 +358,7 @@ class Still(LiveSource):
 
 @pytest.mark.parametrize("trigger", ["auto", "interval"])
 def test_a_live_camera_pauses_and_goes_on_with_a_new_image(
-    build: Build, decided: list[Decided], good_frame: np.ndarray, trigger: str
+    build: Build, decided: list[PublishedDecision], good_frame: np.ndarray, trigger: str
 ) -> None:
     interval = 0.005 if trigger == "interval" else None
     camera = Still(good_frame)
@@ -375,15 +377,15 @@ def test_a_live_camera_pauses_and_goes_on_with_a_new_image(
     assert given - halted <= 1
     service.set_running(True, None, "page")
     wait_until(lambda: len(decided) > halted + 3)
-    assert decided[halted].entry.name == f"still#{given + 1}"  # and not one of before the halt
-    assert {one.entry.decision for one in decided} == {Decision.PASS}
+    assert decided[halted].record.name == f"still#{given + 1}"  # and not one of before the halt
+    assert {one.record.decision for one in decided} == {Decision.PASS}
     station.stop()  # a trigger of this moment has no frame any more
     status = station.describe().cameras[0]
     assert status.triggers == status.decisions == len(decided)
     assert (status.live, status.trigger) == (True, trigger)
 
 
-def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_path: Path) -> None:
+def test_a_trigger_by_hand_is_noted(build: Build, decided: list[PublishedDecision], tmp_path: Path) -> None:
     station = build()
     service = OperatorService(station)
     station.start()
@@ -403,7 +405,7 @@ def test_a_trigger_by_hand_is_noted(build: Build, decided: list[Decided], tmp_pa
     ]
 
 
-def test_what_a_camera_sees(build: Build, decided: list[Decided], good_frame: np.ndarray) -> None:
+def test_what_a_camera_sees(build: Build, decided: list[PublishedDecision], good_frame: np.ndarray) -> None:
     station = build()
     service = OperatorService(station)
     assert service.view(None).image is None
@@ -417,7 +419,7 @@ def test_what_a_camera_sees(build: Build, decided: list[Decided], good_frame: np
 
 
 def test_changes_from_many_threads_are_all_noted_between_the_decisions(
-    build: Build, decided: list[Decided], tmp_path: Path
+    build: Build, decided: list[PublishedDecision], tmp_path: Path
 ) -> None:
     station = build(queue=10_000, deadline=60)
     service = OperatorService(station)
@@ -437,5 +439,5 @@ def test_changes_from_many_threads_are_all_noted_between_the_decisions(
     station.stop()
     verified = verify_ledger(tmp_path / "line.ledger")
     assert (verified.rows, verified.notes, verified.fault) == (100, 30, None)
-    assert [one.entry.trigger for one in decided] == asked
-    assert [one.number for one in decided] == [*range(1, 101)]
+    assert [one.record.trigger for one in decided] == asked
+    assert [one.record.number for one in decided] == [*range(1, 101)]

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -13,18 +12,13 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
-from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_runtime import BundleError, Decision, Inspector, UsageError
 from softcore_runtime.bundle.bundle import read_manifest, record_files, write_manifest
+from softcore_runtime.bundle.manifest import seal_of
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.search.hnsw import HnswIndex
-
-# What an INVALID verdict has none of.
-EMPTY = dict.fromkeys(
-    ("score", "bound", "share", "milliseconds", "certified_by_hint", "by_hnsw", "exact"), None
-)
 
 
 def test_the_first_is_in_use_and_each_switch_loads_anew(tiny_bundle: Path) -> None:
@@ -83,7 +77,7 @@ def test_a_damaged_bundle_leaves_the_recipe_in_use_though_sealed(
     with pytest.raises(BundleError):
         recipes.switch("b")
     assert recipes.current is before
-    assert before.decide(Frame(1, "first", image=bad_frame), None)[0].decision is Decision.FAIL
+    assert before.inspect(bad_frame).decision is Decision.FAIL
 
 
 def test_what_a_library_raises_is_told_as_the_bundles_fault(tiny_bundle: Path) -> None:
@@ -113,22 +107,20 @@ def test_a_threshold_is_taken_up_between_two_decisions(tiny_bundle: Path, good_f
         return inspect(*given)
 
     recipe.inspector.inspect = hold_up  # type: ignore[method-assign]
-    frame = Frame(1, "first", image=good_frame)
     with ThreadPoolExecutor() as pool:
-        deciding = pool.submit(recipe.decide, frame, None)
+        deciding = pool.submit(recipe.inspect, good_frame)
         assert begun.wait(60)
         recipe.reload_threshold(lambda: True)  # it doesn't wait for ever
         taking = pool.submit(recipe.reload_threshold, lambda: False)
         time.sleep(0.3)
         assert not taking.done()
         go.set()
-        verdict, manifest, inspection = deciding.result(60)
+        result = deciding.result(60)
         taking.result(60)
-    assert (verdict.threshold, manifest, inspection is None) == (12.0, before, False)
-    assert recipe.decide(frame, "dark")[:2] == (
-        replace(verdict, decision=Decision.INVALID, reason="dark", threshold=11.0, fail_above=11.0, **EMPTY),
-        recipe.inspector.manifest,
-    )
+    assert (result.threshold, result.seal) == (12.0, seal_of(before))
+    after = recipe.inspect(good_frame)
+    assert (after.threshold, after.seal) == (11.0, recipe.inspector.seal)
+    assert after.seal != result.seal
 
 
 def test_a_threshold_that_cannot_be_read_leaves_the_one_in_use(

@@ -37,11 +37,12 @@ class Woken:
 
 
 def decide(queue: TriggerQueue, trigger: Trigger, frame: Frame = FRAME) -> None:
-    queue.settle(trigger, *trigger.recipe.decide(frame, "as it is asked for", fast=True))
+    trigger.frame = trigger.frame or frame
+    queue.refuse(trigger, None, "as it is asked for")
 
 
 def reasons(triggers: list[Trigger]) -> list[str | None]:
-    return [trigger.verdict.reason for trigger in triggers if trigger.verdict]
+    return [trigger.make_record().reason for trigger in triggers if trigger.settled]
 
 
 Step = tuple[str, int]
@@ -71,7 +72,7 @@ def test_whatever_happens_each_has_one_decision_and_all_are_collected_in_order(
         elif kind == "settle" and chosen:
             decide(queue, chosen)
         elif kind == "refuse" and chosen:
-            queue.refuse(chosen, "for a reason")
+            queue.refuse(chosen, None, "for a reason")
         elif kind == "expire":
             due = queue.expire(len(came) - which)
             left = [trigger for trigger in came if not trigger.settled]
@@ -85,7 +86,7 @@ def test_whatever_happens_each_has_one_decision_and_all_are_collected_in_order(
             queue.close(len(came) + 5.0)
         for trigger in came:
             if trigger.settled:
-                assert first.setdefault(trigger.id, trigger.verdict) is trigger.verdict
+                assert first.setdefault(trigger.id, trigger._refusal) is trigger._refusal
         assert queue.waiting == sum(not trigger.settled for trigger in came)
     queue.close(0.0)
     assert queue.expire(float(len(came))) is None
@@ -105,8 +106,8 @@ def test_what_is_too_many_is_invalid_in_its_place(recipe: Recipe) -> None:
         decide(woken.queue, trigger)
     assert woken.queue.collect() == triggers
     assert reasons(triggers)[-1] == f"too many triggers: {CAPACITY} wait for their decision"
-    assert triggers[-1].verdict
-    assert (triggers[-1].verdict.frame, triggers[-1].verdict.name) == (CAPACITY + 1, "left#4")
+    last = triggers[-1].make_record()
+    assert (last.frame_number, last.name, last.kind) == (CAPACITY + 1, "left#4", "overflow")
     assert woken.calls == 2 * CAPACITY + 1  # for each a deadline to note or a decision to enter
 
 
@@ -141,7 +142,7 @@ def test_what_is_late_says_how_far_it_came(recipe: Recipe) -> None:
     without, waits, inspected, in_time = (queue.admit(recipe, at) for at in (0.0, 0.1, 0.2, 0.3))
     waits.frame = inspected.frame = FRAME
     inspected.stages["queue"] = 0.0
-    queue.refuse(in_time, "black")
+    queue.refuse(in_time, None, "black")
     assert queue.expire(1.15) == 1.2
     assert queue.expire(1.25) is None
     assert queue.collect() == [without, waits, inspected, in_time]
@@ -150,8 +151,8 @@ def test_what_is_late_says_how_far_it_came(recipe: Recipe) -> None:
         "late: still waiting for its turn after 1.05 s",
         "late: still being inspected after 1.05 s",
     ]
-    assert waits.verdict
-    assert (waits.verdict.frame, waits.verdict.name) == (FRAME.number, FRAME.name)
+    record = waits.make_record()
+    assert (record.frame_number, record.name, record.kind) == (FRAME.number, FRAME.name, "late")
 
 
 def test_without_a_hurry_only_the_end_refuses(recipe: Recipe) -> None:
@@ -179,10 +180,10 @@ def test_the_first_decision_counts(recipe: Recipe) -> None:
     trigger = woken.queue.admit(recipe, time.monotonic(), part="4711")
     queue, calls = woken.queue, woken.calls
     decide(queue, trigger)
-    queue.refuse(trigger, "too late for that")
+    queue.refuse(trigger, "late", "for that")
     queue.refuse_for(ValueError("nor this"), trigger)
-    assert trigger.verdict
-    assert (trigger.verdict.decision, trigger.verdict.reason) == (Decision.INVALID, "as it is asked for")
+    record = trigger.make_record()
+    assert (record.decision, record.reason) == (Decision.INVALID, "as it is asked for")
     assert (queue.waiting, woken.calls, trigger.part) == (0, calls + 1, "4711")
 
 

@@ -10,11 +10,11 @@ from softcore_calibration.cli.command import main as calibrate
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.cli.command import main
 from softcore_edge_app.configuration.options import ArchiveOptions
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
+from softcore_edge_app.ledger.ledger import Change, Ledger
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR, Kept
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import Verdict
 from softcore_runtime import Decision, read_image
 from softcore_runtime.bundle.bundle import read_manifest
 
@@ -23,16 +23,15 @@ GOOD, BAD = 24, 6
 NOW = time.time_ns()  # an archive keeps nothing for years
 
 
-def make_part(number: int, image: np.ndarray | None, category: str = "tiny") -> Decided:
-    entry = Entry(
+def make_part(number: int, image: np.ndarray | None, category: str = "tiny") -> PublishedDecision:
+    entry = DecisionRecord(
         trigger=f"run-{number}", part=f"p{number}", name="x", camera="../up", category=category,
         bundle="ab" * 32, decision=Decision.FAIL, score=13.0, bound="exact", threshold=12.0, fail_above=12.0,
         engine="e", provider="p", precision="fp32", triggered_at=NOW + number, deadline_at=None,
         decided_at=NOW + number, milliseconds=1.0, reason=None,
     )  # fmt: skip
-    verdict = Verdict(number, "x", Decision.FAIL, 13.0, "exact", 12.0, 12.0, 13 / 12, 1.0)
     frame = Frame(number, "x", image) if image is not None else Frame(number, "x", reason="none")
-    return Decided(entry, verdict, frame, None, {})
+    return PublishedDecision(entry, frame, None)
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def line(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> Path:
         archive.keep(part)
     archive.close(60)
     with Ledger.open(tmp_path / "line.ledger") as ledger:
-        ledger.append_all([part.entry for part in parts])
+        ledger.append_all([part.record for part in parts])
         for number in range(1, GOOD + BAD + 1):
             mark = "good" if number <= GOOD else "bad"
             for one in ("good", "bad", None, mark):
@@ -85,7 +84,7 @@ def test_what_was_marked_is_what_calibrate_reads(line: Path, tiny_bundle: Path, 
 
 def test_a_image_that_is_not_what_was_decided_on_is_left_out(line: Path, capsys: Capsys) -> None:
     archive = line.with_name("archive")
-    files = [Kept.place(make_part(number, None).entry) for number in range(1, 5)]
+    files = [Kept.place(make_part(number, None).record) for number in range(1, 5)]
     with files[0].file(archive, IMAGE).open("r+b") as image:
         image.seek(200)
         image.write(b"x")
@@ -109,7 +108,7 @@ def test_parts_without_a_image_are_named(line: Path, capsys: Capsys) -> None:
     archive.keep(part)
     archive.close(60)
     with Ledger.open(line) as ledger:
-        ledger.append(part.entry)
+        ledger.append(part.record)
         ledger.note(Change("mark", "../up", "run-99", None, "bad", "page"))
     assert export(line) == 0
     assert "run-99: no image was taken of it\n" in capsys.readouterr().err
@@ -117,7 +116,7 @@ def test_parts_without_a_image_are_named(line: Path, capsys: Capsys) -> None:
 
 def test_parts_of_several_categories_are_told_apart(line: Path, capsys: Capsys) -> None:
     with Ledger.open(line) as ledger:
-        ledger.append(replace(make_part(99, None).entry, category="cap"))
+        ledger.append(replace(make_part(99, None).record, category="cap"))
         ledger.note(Change("mark", "../up", "run-99", None, "bad", "page"))
     assert export(line) == 2
     assert capsys.readouterr().err.endswith("marked parts are of cap, tiny; choose one with --category\n")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.ledger.connection import connect_to_read
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
+from softcore_edge_app.ledger.ledger import Change, Ledger
 from softcore_edge_app.queries import parts as parts_module
 from softcore_edge_app.queries.parts import Part, PartFilter, find_part, read_notes, read_parts
 from softcore_runtime import Decision
@@ -21,10 +22,10 @@ ROWS = 200
 MARKS = {3: "good", 10: "bad", 11: None, 150: "good", 151: "bad"}  # by row, the last ones
 
 
-def entry(number: int) -> Entry:
+def entry(number: int) -> DecisionRecord:
     decision = Decision(["PASS", "FAIL", "REVIEW", "INVALID", "PASS"][number % 5])
     valid = decision is not Decision.INVALID
-    return Entry(
+    return DecisionRecord(
         trigger=f"run-{number}", part=f"part {number}", name="x", camera=f"camera {number % 3}",
         category="pill" if number < 120 else "cap", bundle="ab" * 32, decision=decision,
         score=number / 10 if valid else None, bound="exact" if valid else None, threshold=10.0,
@@ -100,7 +101,7 @@ def test_page_by_page_all_that_is_wanted_comes_once(
     assert before is None
     assert [part.row.number for part in found] == expect(wanted)
     for part in found:
-        assert part.row.entry == entry(part.row.number)
+        assert part.row.record == entry(part.row.number)
         assert part.mark == MARKS.get(part.row.number)
 
 
@@ -108,7 +109,7 @@ def test_a_clock_that_was_set_back_a_little_hides_nothing(tmp_path: Path) -> Non
     times = [*range(50), *range(30, 80), *range(60, 100)]
     with Ledger.open(tmp_path / "a") as ledger:
         base = vars(entry(5))
-        ledger.append_all([Entry(**{**base, "trigger": f"{n}", "decided_at": START + time})
+        ledger.append_all([DecisionRecord(**{**base, "trigger": f"{n}", "decided_at": START + time})
                            for n, time in enumerate(times)])  # fmt: skip
         with closing(connect_to_read(tmp_path / "a")) as connection:
             for since in range(-1, 101, 7):

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.ledger.connection import connect_to_read
-from softcore_edge_app.ledger.ledger import Change, Entry, Ledger
+from softcore_edge_app.ledger.ledger import Change, Ledger
 from softcore_edge_app.queries import production_figures as figures_module
-from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.queries.production_figures import GRID, ProductionFigures, compute_figures
 from softcore_runtime import Decision, UsageError
 
@@ -20,7 +21,7 @@ START = 497_000 * HOUR  # a full hour
 CAMERA = "no new frame for {} s (the camera is being reopened)"
 
 
-def make_entries() -> list[Entry]:
+def make_entries() -> list[DecisionRecord]:
     """Two cameras, a part each every second, for 2 h; with two gaps of `left`, two faults of `right`."""
     rng, entries = np.random.default_rng(0), []
     for second in range(7200):
@@ -35,7 +36,7 @@ def make_entries() -> list[Entry]:
             valid = decision != "INVALID"
             time = START + second * SECOND
             entries.append(
-                Entry(
+                DecisionRecord(
                     trigger=f"t{number}", part=f"p{number}", name="x", camera=camera, category="pill",
                     bundle="ab" * 32, decision=Decision(decision), score=score if valid else None,
                     bound="exact" if valid else None, threshold=12.0, fail_above=12.0, engine="e",
@@ -49,13 +50,13 @@ def make_entries() -> list[Entry]:
 
 
 @pytest.fixture(scope="module")
-def entries() -> list[Entry]:
+def entries() -> list[DecisionRecord]:
     return make_entries()
 
 
 @pytest.fixture(scope="module")
 def connection(
-    entries: list[Entry], tmp_path_factory: pytest.TempPathFactory
+    entries: list[DecisionRecord], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[sqlite3.Connection]:
     path = tmp_path_factory.mktemp("ledger") / "line.ledger"
     with Ledger.open(path) as ledger:
@@ -74,7 +75,7 @@ def all_of_it(connection: sqlite3.Connection) -> ProductionFigures:
 
 
 def test_the_counts(
-    entries: list[Entry], all_of_it: ProductionFigures, connection: sqlite3.Connection
+    entries: list[DecisionRecord], all_of_it: ProductionFigures, connection: sqlite3.Connection
 ) -> None:
     assert all_of_it.cameras == ["left", "right"]
     assert all_of_it.count() == Counter(one.decision for one in entries)
@@ -90,7 +91,7 @@ def test_the_counts(
     assert part.count() == Counter(one.decision for one in entries if since <= one.decided_at < until)
 
 
-def test_where_the_faults_lie(entries: list[Entry], all_of_it: ProductionFigures) -> None:
+def test_where_the_faults_lie(entries: list[DecisionRecord], all_of_it: ProductionFigures) -> None:
     for camera in ("left", "right"):
         faults = [one for one in entries if one.camera == camera and one.decision is Decision.FAIL]
         xs, ys = [one.x for one in faults], [one.y for one in faults]
@@ -102,7 +103,7 @@ def test_where_the_faults_lie(entries: list[Entry], all_of_it: ProductionFigures
         assert counts.sum() > 100
 
 
-def test_why_parts_were_invalid(entries: list[Entry], all_of_it: ProductionFigures) -> None:
+def test_why_parts_were_invalid(entries: list[DecisionRecord], all_of_it: ProductionFigures) -> None:
     expected = Counter(
         (one.camera, find_kind(one.reason)) for one in entries if one.decision is Decision.INVALID
     )
@@ -130,9 +131,11 @@ def test_when_it_stood(connection: sqlite3.Connection) -> None:
     assert figures.stops[2].why == CAMERA.format(0)
 
 
-def test_the_worst_and_what_was_said_of_them(entries: list[Entry], all_of_it: ProductionFigures) -> None:
+def test_the_worst_and_what_was_said_of_them(
+    entries: list[DecisionRecord], all_of_it: ProductionFigures
+) -> None:
     fails = sorted((one.score or 0 for one in entries if one.decision is Decision.FAIL), reverse=True)
-    assert [part.row.entry.score for part in all_of_it.worst] == fails[:12]
+    assert [part.row.record.score for part in all_of_it.worst] == fails[:12]
     assert all_of_it.marked == {
         (Decision.FAIL, "good"): 2, (Decision.FAIL, "bad"): 1, (entries[1].decision, "bad"): 1,
     }  # fmt: skip

@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.cameras.frame_source import Frame
-from softcore_edge_app.ledger.row import Entry
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.outputs.archive_record import ArchivedImage, write_sidecar
 from softcore_edge_app.replay.replay import Outcome, Repeated, repeat
 from softcore_edge_app.replay.replay_bundles import ReplayBundles
 from softcore_edge_app.replay.replay_records import Recorded
-from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import BundleCorruptError, Inspector
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.bundle.training import read_training
 
-from ..entries import make_entry
+from ..records import decide
 
 Record = Callable[..., Recorded]
 
@@ -38,16 +37,15 @@ def record(tiny_bundle: Path, tmp_path: Path) -> Record:
         inspector = Inspector.load(tiny_bundle)
         checks = FrameChecks(read_training(tiny_bundle)) if checked else None
         frame = Frame(count, "x", image=image)
-        verdict, _ = decide(inspector, frame, examine(frame, checks), fast=fast)
         seal = (tiny_bundle / "manifest.json").read_text().split('"seal": "')[1][:64]
-        entry = make_entry(verdict, inspector, f"run-{count}", count, bundle=seal)
+        made = decide(inspector, frame, f"run-{count}", count, checks=checks, fast=fast, bundle=seal).record
         file = tmp_path / f"{count}.png"
         png = cv2.imencode(".png", image)[1].tobytes()
         file.write_bytes(png)
-        sidecar = write_sidecar(entry, image.shape, png).decode()
+        sidecar = write_sidecar(made, image.shape, png).decode()
         digest = sidecar.split('"sha256": "')[1][:64]
         described = ArchivedImage(sha256=digest, height=image.shape[0], width=image.shape[1])
-        return Recorded(file.name, file, replace(entry, **changes), described)
+        return Recorded(file.name, file, replace(made, **changes), described)
 
     return record
 
@@ -57,9 +55,9 @@ def replay(bundle: Path, *records: Recorded) -> list[Repeated]:
     return [repeat(one, bundles) for one in records]
 
 
-def entry_of(recorded: Recorded) -> Entry:
-    assert recorded.entry
-    return recorded.entry
+def entry_of(recorded: Recorded) -> DecisionRecord:
+    assert recorded.record
+    return recorded.record
 
 
 def test_decisions_come_out_to_the_last_bit_in_any_order(
@@ -76,10 +74,10 @@ def test_decisions_come_out_to_the_last_bit_in_any_order(
         done = replay(tiny_bundle, *order)
         assert [one.outcome for one in done] == [Outcome.SAME_SCORE] * 6
         for one in done:
-            assert one.verdict
-            assert one.verdict.score == entry_of(one.recorded).score
+            assert one.now
+            assert one.now.score == entry_of(one.recorded).score
     wrong = np.nextafter(entry_of(records[-1]).score or 0, np.inf)
-    (one,) = replay(tiny_bundle, replace(records[-1], entry=replace(entry_of(records[-1]), score=wrong)))
+    (one,) = replay(tiny_bundle, replace(records[-1], record=replace(entry_of(records[-1]), score=wrong)))
     assert one.outcome is Outcome.DIFFERENT
     assert f"FAIL then and now, but the score was {float(wrong)!r} and is" in str(one.detail)
 
@@ -89,8 +87,8 @@ def test_another_decision_is_said_with_both_scores(
 ) -> None:
     (one,) = replay(tiny_bundle, record(bad_frame, decision="PASS", score=3.5))
     assert one.outcome is Outcome.DIFFERENT
-    assert one.verdict
-    assert one.detail == f"PASS then (3.5), FAIL now ({one.verdict.score!r})"
+    assert one.now
+    assert one.detail == f"PASS then (3.5), FAIL now ({one.now.score!r})"
 
 
 @pytest.mark.parametrize("spoil", ["changed", "shortened", "gone"])
@@ -172,7 +170,7 @@ def test_a_threshold_that_was_taken_back_is_found_by_its_value(
     done = replay(tiny_bundle, before, during, after)
     assert [one.outcome for one in done] == [Outcome.SAME_SCORE] * 3
     assert [one.detail is None for one in done] == [True, False, True]
-    lied = replace(during, entry=replace(entry_of(during), score=4.0))
+    lied = replace(during, record=replace(entry_of(during), score=4.0))
     (one,) = replay(tiny_bundle, lied)
     assert str(one.detail).endswith("is here, one with this threshold is")
 
@@ -217,7 +215,7 @@ def test_what_no_part_can_look_like_is_invalid_again(
     assert (one.outcome, one.detail) == (Outcome.SAME_DECISION, "no exact score was recorded")
     # The image of a good part can't have been refused for that.
     lied = record(good_frame)
-    lied = replace(lied, entry=replace(entry_of(recorded), trigger="lied"))
+    lied = replace(lied, record=replace(entry_of(recorded), trigger="lied"))
     (one,) = replay(tiny_bundle, lied)
     assert one.outcome is Outcome.DIFFERENT
     assert str(one.detail).startswith(f"INVALID then ({kind}")
@@ -251,7 +249,7 @@ def test_a_bound_is_held_by_the_score(tiny_bundle: Path, record: Record, good_fr
     recorded = record(good_frame, fast=True)
     entry = entry_of(recorded)
     assert (entry.decision, entry.bound) == ("PASS", "upper")
-    below = replace(recorded, entry=replace(entry, score=1e-3))
+    below = replace(recorded, record=replace(entry, score=1e-3))
     exact, bound = replay(tiny_bundle, recorded, below)
     assert (exact.outcome, exact.detail) == (Outcome.SAME_DECISION, "no exact score was recorded")
     assert bound.outcome is Outcome.DIFFERENT
@@ -262,7 +260,7 @@ def test_another_computer_is_held_to_the_decision_alone(
     tiny_bundle: Path, record: Record, bad_frame: np.ndarray
 ) -> None:
     recorded = record(bad_frame, engine="tensorrt", provider="GPU", precision="fp16", score=99.0)
-    flipped = replace(recorded, entry=replace(entry_of(recorded), decision="PASS", score=3.0))  # type: ignore[arg-type]
+    flipped = replace(recorded, record=replace(entry_of(recorded), decision="PASS", score=3.0))  # type: ignore[arg-type]
     same, other = replay(tiny_bundle, recorded, flipped)
     then = "tensorrt (GPU) in fp16 then, onnxruntime (cpu) in fp32 here"
     assert (same.outcome, same.detail) == (Outcome.SAME_DECISION, then)

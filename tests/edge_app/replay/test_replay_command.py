@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,14 +15,12 @@ from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, SIDECAR, Kept
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import decide, examine
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.bundle.training import read_training
 
-from ..entries import make_entry
+from ..records import decide
 
 Capsys = pytest.CaptureFixture[str]
 NOW = 1_795_594_530 * 10**9
@@ -46,15 +45,15 @@ def parts(
         for number, image in enumerate(images, 1):
             reason = "no new frame for 2 s" if image is None else None
             frame = Frame(number, f"left#{number}", image=image, reason=reason)
-            verdict, inspection = decide(inspector, frame, examine(frame, checks))
             late = {"decision": "INVALID", "score": None, "bound": None, "reason": "late: by 0.1 s"}
             changes = late if number == 5 else {}
             at = NOW + number * 10**9
-            entry = make_entry(verdict, inspector, f"run-{number}", at, bundle=seal, **changes)
-            ledger.append(entry)
+            made = decide(inspector, frame, f"run-{number}", at, checks=checks, bundle=seal)
+            made = replace(made, record=replace(made.record, **changes))
+            ledger.append(made.record)
             if number < 6:
-                archive.keep(Decided(entry, verdict, frame, inspection, {}))
-            parts.append(Kept.place(entry))
+                archive.keep(made)
+            parts.append(Kept.place(made.record))
     archive.close(60)
     assert (archive.kept, archive.dropped) == (5, 0)
     return parts

@@ -18,14 +18,13 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions, HttpOptions
+from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.ledger.note import Change, Note
-from softcore_edge_app.ledger.row import Entry
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.pipeline.controls import CameraStatus, Status, View
-from softcore_edge_app.pipeline.trigger import Decided
-from softcore_edge_app.verdict import Verdict
 from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime import Bound, Decision, InspectionResult
 from softcore_runtime.bundle.threshold import Threshold
@@ -57,8 +56,8 @@ def write_token(folder: Path) -> Path:
     return path
 
 
-def make_decided(number: int, **fields: Any) -> Decided:
-    entry = Entry(
+def make_decided(number: int, **fields: Any) -> PublishedDecision:
+    entry = DecisionRecord(
         **{
             "trigger": f"t{number}", "part": f"part {number}", "name": "frame", "camera": "left",
             "category": "pill", "bundle": "0" * 64, "decision": Decision.PASS, "score": 6.0,
@@ -68,13 +67,7 @@ def make_decided(number: int, **fields: Any) -> Decided:
             **fields,
         }
     )  # fmt: skip
-    verdict = Verdict(
-        frame=number, name=entry.name, decision=entry.decision, score=entry.score, bound=entry.bound,
-        threshold=entry.threshold, fail_above=entry.fail_above,
-        share=None if entry.score is None else entry.score / entry.threshold,
-        milliseconds=entry.milliseconds, reason=entry.reason, trigger=entry.trigger,
-    )  # fmt: skip
-    return Decided(entry=entry, verdict=verdict, frame=None, inspection=None, stages={})
+    return PublishedDecision(entry, frame=None, result=None)
 
 
 def inspect(decision: str) -> InspectionResult:
@@ -192,7 +185,7 @@ def serve(line: FakeLine) -> Iterator[Callable[..., WebServer]]:
 
 
 @pytest.fixture(scope="module")
-def parts() -> list[Decided]:
+def parts() -> list[PublishedDecision]:
     """The parts of the server's ledger, without their numbers."""
     made = []
     for number in range(60):
@@ -208,13 +201,13 @@ def parts() -> list[Decided]:
         part = make_decided(number, **fields)
         image = np.full((90, 120, 3), 100 + number, np.uint8)
         frame = Frame(number + 1, "frame", image) if valid else Frame(number + 1, "frame", reason="none")
-        made.append(replace(part, frame=frame, inspection=inspect(decision) if valid else None))
+        made.append(replace(part, frame=frame, result=inspect(decision) if valid else None))
     return made
 
 
 @pytest.fixture(scope="module")
 def _server(
-    _line: FakeLine, parts: list[Decided], tmp_path_factory: pytest.TempPathFactory
+    _line: FakeLine, parts: list[PublishedDecision], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WebServer]:
     folder = tmp_path_factory.mktemp("http")
     file = write_token(folder)
@@ -224,7 +217,7 @@ def _server(
     archive.close(60)
     assert archive.kept == 50
     with Ledger.open(folder / "line.ledger") as ledger:
-        rows = ledger.append_all([part.entry for part in parts])
+        rows = ledger.append_all([part.record for part in parts])
         _line.ledger = ledger
         made = WebServer(
             HttpOptions(port=0, token_file=file, names=("line-3.factory",)),
@@ -234,7 +227,7 @@ def _server(
             archive=folder / "archive",
         )
         for part, row in zip(parts[50:], rows[50:], strict=True):
-            made.publish(replace(part, number=row.number))
+            made.publish(replace(part, record=row.record))
         made.start()
         yield made
         made.close()
@@ -261,6 +254,6 @@ def stranger(server: WebServer) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def decide() -> Callable[..., Decided]:
+def decide() -> Callable[..., PublishedDecision]:
     """A function that makes the decision of a number, with further fields of its entry."""
     return make_decided

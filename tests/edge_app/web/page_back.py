@@ -30,7 +30,7 @@ import numpy as np
 import uvicorn
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
-from softcore_edge_app.queries.invalid_kinds import find_kind
+from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.web.guard import RequestGuard
 from softcore_edge_app.web.page import add_page
 from softcore_runtime.web.local_page import make_app

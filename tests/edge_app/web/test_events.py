@@ -81,14 +81,15 @@ def test_each_listener_gets_each_decision_in_order(server: WebServer, decide: Ca
 
 def test_an_event_has_all_that_the_ledger_has(server: WebServer, decide: Callable[..., Any]) -> None:
     listener = listen(server, 2)
-    passed = replace(decide(1, name="Prüfteil 7\n"), number=7)
+    passed = decide(1, name="Prüfteil 7\n")
+    passed = replace(passed, record=replace(passed.record, number=7))
     server.publish(passed)
     nothing = {"score": None, "bound": None, "milliseconds": None}
     server.publish(decide(2, decision=Decision.INVALID, reason="the image is black", **nothing))
     listener.join(30)
     (_, good, _), (_, invalid, _) = listener.events
     beside = {"share": 0.5, "number": 7, "seq": 1, "picture": False, "kind": None}
-    assert good == {**vars(passed.entry), "decision": "PASS", **beside}
+    assert good == {**passed.record.content(), **beside}
     assert (good["name"], good["score"], good["reason"]) == ("Prüfteil 7\n", 6.0, None)
     told = [invalid[key] for key in ("decision", "share", "reason", "kind")]
     assert told == ["INVALID", None, "the image is black", "black"]

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.web import ledger_queries
 from softcore_edge_app.web.port.server import WebServer
 
@@ -47,9 +47,9 @@ def test_the_newest_come_first(stranger: httpx.Client) -> None:
     assert first["next"] == 59
 
 
-def test_each_filter(stranger: httpx.Client, parts: list[Decided]) -> None:
+def test_each_filter(stranger: httpx.Client, parts: list[PublishedDecision]) -> None:
     def those(fits: Callable[[Any], bool]) -> list[int]:
-        return [number for number in reversed(PARTS) if fits(parts[number].entry)]
+        return [number for number in reversed(PARTS) if fits(parts[number].record)]
 
     assert ask(stranger, decision="FAIL") == those(lambda entry: entry.decision == "FAIL")
     assert ask(stranger, decision="INVALID", limit=1) == those(lambda entry: entry.decision == "INVALID")
@@ -63,11 +63,11 @@ def test_each_filter(stranger: httpx.Client, parts: list[Decided]) -> None:
     assert ask(stranger, since="9999-12-31T23:59:59Z") == []
 
 
-def test_what_a_row_says(stranger: httpx.Client, parts: list[Decided]) -> None:
+def test_what_a_row_says(stranger: httpx.Client, parts: list[PublishedDecision]) -> None:
     rows = stranger.get("/api/decisions", params={"limit": 60}).json()["rows"]
     for row, part in zip(reversed(rows), parts, strict=True):
-        entry = part.entry
-        expected = {**vars(entry), "decision": str(entry.decision), "mark": None, "number": row["number"]}
+        entry = part.record
+        expected = {**entry.content(), "mark": None, "number": row["number"]}
         expected["share"] = entry.score and entry.score / entry.threshold
         expected["picture"] = entry.decision != "INVALID"
         expected["kind"] = "camera" if entry.decision == "INVALID" else None

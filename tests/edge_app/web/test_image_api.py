@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_source import Frame
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.web import image_cache as cache_module
 from softcore_edge_app.web.image_cache import KEPT, ImageCache, NoImageError
 from softcore_edge_app.web.port.server import WebServer
@@ -30,7 +30,9 @@ def redness(image: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("number", FAILED + PASSED)
-def test_a_part_is_seen_in_each_way(stranger: httpx.Client, parts: list[Decided], number: int) -> None:
+def test_a_part_is_seen_in_each_way(
+    stranger: httpx.Client, parts: list[PublishedDecision], number: int
+) -> None:
     frame = parts[number].frame
     assert frame
     assert frame.image is not None
@@ -93,7 +95,7 @@ def test_there_is_no_way_to_other_files(stranger: httpx.Client, path: str, statu
 
 def test_what_the_archive_has_lost_is_said(server: WebServer, stranger: httpx.Client, parts: Any) -> None:
     archive = server._cache._archive
-    kept = Kept.place(parts[3].entry)
+    kept = Kept.place(parts[3].record)
     assert archive
     kept.file(archive, OVERLAY).unlink()
     assert decode(stranger.get("/api/pictures/t3/overlay")).shape == (90, 120, 3)  # the frame, then
@@ -108,13 +110,15 @@ def test_what_the_archive_has_lost_is_said(server: WebServer, stranger: httpx.Cl
     assert stranger.get("/api/decisions/t3").json()["picture"] is False
 
 
-def make_part(decide: Callable[..., Decided], number: int, shape: tuple[int, ...] = (60, 80, 3)) -> Decided:
+def make_part(
+    decide: Callable[..., PublishedDecision], number: int, shape: tuple[int, ...] = (60, 80, 3)
+) -> PublishedDecision:
     frame = Frame(number + 1, "frame", np.full(shape, number % 250, np.uint8))
     return replace(decide(number), frame=frame)
 
 
 def test_the_last_parts_are_in_memory_with_a_ledger_or_without(
-    serve: Callable[..., WebServer], decide: Callable[..., Decided]
+    serve: Callable[..., WebServer], decide: Callable[..., PublishedDecision]
 ) -> None:
     server = serve()
     for number in range(KEPT + 5):
@@ -127,14 +131,14 @@ def test_the_last_parts_are_in_memory_with_a_ledger_or_without(
 
 
 def test_memory_is_bounded_by_what_images_take(
-    decide: Callable[..., Decided], monkeypatch: pytest.MonkeyPatch
+    decide: Callable[..., PublishedDecision], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "_MOST_BYTES", 100_000)
     cache = ImageCache(None)
     for number in range(20):
         cache.add(make_part(decide, number))
         assert cache._size <= 100_000
-    kept = [number for number in range(20) if cache.has(decide(number).entry)]
+    kept = [number for number in range(20) if cache.has(decide(number).record)]
     assert kept == [*range(14, 20)]  # of 14 400 bytes each
     for number in kept:  # what is drawn counts, too
         if cache.draw(f"t{number}", "frame") is None:
@@ -146,7 +150,7 @@ def test_memory_is_bounded_by_what_images_take(
     assert len(cache._parts) == 1
 
 
-def test_a_image_is_drawn_once(decide: Callable[..., Decided]) -> None:
+def test_a_image_is_drawn_once(decide: Callable[..., PublishedDecision]) -> None:
     cache = ImageCache(None)
     cache.add(make_part(decide, 1))
     assert cache.get_drawn("t1", "thumbnail") is None
@@ -157,7 +161,7 @@ def test_a_image_is_drawn_once(decide: Callable[..., Decided]) -> None:
     with pytest.raises(NoImageError, match="no map"):
         cache.draw("t1", "map")
     with pytest.raises(NoImageError, match="no archive"):
-        cache.draw_archived(decide(2).entry, "frame")
+        cache.draw_archived(decide(2).record, "frame")
 
 
 def test_the_focus(stranger: httpx.Client, line: Any) -> None:

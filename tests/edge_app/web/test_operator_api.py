@@ -102,7 +102,7 @@ def test_a_preview(stranger: httpx.Client) -> None:
 
 def test_where_only_a_bound_is_known_a_decision_changes_only_if_that_is_certain() -> None:
     def judge(decision: str, score: float, bound: str, value: float, upper: float | None = None) -> str:
-        entry = make_decided(1, decision=Decision(decision), score=score, bound=bound).entry
+        entry = make_decided(1, decision=Decision(decision), score=score, bound=bound).record
         threshold = Threshold(value=value, fail_above=upper, provisional=False, method="x")
         part = Part(Row.chain(entry, 1, ""), None)
         preview = preview_threshold([part], threshold)

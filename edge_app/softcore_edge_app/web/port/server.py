@@ -14,10 +14,10 @@ from pathlib import Path
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.pipeline.controls import OperatorControls
-from softcore_edge_app.pipeline.trigger import Decided
 
 try:
     import fastapi.sse  # noqa: F401 - an older one has none
@@ -136,7 +136,7 @@ class WebServer:
         self._thread.start()
         self._up.wait()
 
-    def publish(self, decided: Decided) -> None:
+    def publish(self, decided: PublishedDecision) -> None:
         """Take a decision for the listeners; from any thread, returns at once, and never raises."""
         self._cache.add(decided)
         image = decided.frame is not None and decided.frame.image is not None

@@ -25,8 +25,8 @@ try:
 except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise explain_import(error, "edge") from error
 
+from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.queries.formulas import defuse_formula
-from softcore_edge_app.queries.invalid_kinds import find_kind
 from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
 from softcore_edge_app.queries.production_figures import GRID, IDLE, ProductionFigures, compute_figures
 from softcore_edge_app.web.guard import refuse_body
@@ -181,7 +181,7 @@ def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
     for (decision, mark), count in sorted(figures.marked.items()):
         yield "marked", "", f"{decision} called {mark}", count
     for part in figures.worst:
-        entry = part.row.entry
+        entry = part.row.record
         yield "worst part", entry.camera, entry.part, entry.score and entry.score / entry.threshold
     for note in figures.notes:
         change = note.change
@@ -214,7 +214,7 @@ def _list_thresholds(figures: ProductionFigures) -> list[tuple[tuple[str, str, f
 
 
 def _show(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImage | None:
-    entry = part.row.entry
+    entry = part.row.record
     if not cache.has(entry):
         return None
     try:

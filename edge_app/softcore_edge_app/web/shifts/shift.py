@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from softcore_runtime import Decision
 
-from softcore_edge_app.pipeline.trigger import Decided
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 
 __all__ = ["CameraShift", "ShiftCounter", "ShiftReport"]
 
@@ -64,9 +64,9 @@ class ShiftCounter:
             self._read_next()
             return self._since
 
-    def count(self, decided: Decided) -> int:
+    def count(self, decided: PublishedDecision) -> int:
         """Count a decision, and give its number from 1 on."""
-        entry, second = decided.entry, int(time.monotonic())
+        entry, second = decided.record, int(time.monotonic())
         with self._turn:
             self._read_next()
             self._seq += 1

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from softcore_edge_app.queries.invalid_kinds import INVALID_KINDS
+from softcore_edge_app.decisions.invalid_kinds import INVALID_KINDS
 from softcore_edge_app.web.shifts.catalogue import Language, read_catalogue, translate
 from softcore_edge_app.web.shifts.report import THIRDS
 from softcore_runtime import Decision

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.pipeline.trigger import Decided
 from softcore_edge_app.queries import production_figures as figures_module
 from softcore_edge_app.queries.parts import Part
 from softcore_edge_app.queries.production_figures import (
@@ -139,8 +139,8 @@ def test_a_time_that_is_too_long_is_refused(stranger: httpx.Client, monkeypatch:
     )
 
 
-def make_figures(decide: Callable[..., Decided], text: str) -> ProductionFigures:
-    entry = decide(1, camera=text, category=text, part=text, decision=Decision.FAIL, score=20.0).entry
+def make_figures(decide: Callable[..., PublishedDecision], text: str) -> ProductionFigures:
+    entry = decide(1, camera=text, category=text, part=text, decision=Decision.FAIL, score=20.0).record
     part = Part(Row.chain(entry, 1, ""), "good")
     change = Change("limit", text, text, text, text, text)
     return ProductionFigures(
@@ -156,7 +156,7 @@ def make_figures(decide: Callable[..., Decided], text: str) -> ProductionFigures
     )
 
 
-def test_names_are_only_names(decide: Callable[..., Decided]) -> None:
+def test_names_are_only_names(decide: Callable[..., PublishedDecision]) -> None:
     page = render_page(make_figures(decide, EVIL), lambda _part, _kind: None, {})
     assert "<script" not in page
     assert page.count("&lt;script&gt;") > 10
@@ -168,7 +168,7 @@ def test_names_are_only_names(decide: Callable[..., Decided]) -> None:
     [("en", ("Stop", "Start", "was bad")), ("de", ("Anhalten", "Starten", "war schlecht"))],
 )
 def test_what_was_changed_is_told_in_words(
-    decide: Callable[..., Decided], language: Language, words: tuple[str, str, str]
+    decide: Callable[..., PublishedDecision], language: Language, words: tuple[str, str, str]
 ) -> None:
     changes = [
         Change("running", "left", None, "true", "false", "page"),
@@ -185,14 +185,14 @@ def test_what_was_changed_is_told_in_words(
     assert rows == [(start, stop), (stop, start), ("\u2013", bad), ("12.0", "13.0")]
 
 
-def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., Decided]) -> None:
+def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., PublishedDecision]) -> None:
     table = render_table(make_figures(decide, '=HYPERLINK("http://evil.example")'))
     cells = [cell for row in csv.reader(io.StringIO(table, newline="")) for cell in row]
     assert any("HYPERLINK" in cell for cell in cells)
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@")) or re.match(r"-\D", cell)]
 
 
-def test_times_out_of_any_calendar_are_told_all_the_same(decide: Callable[..., Decided]) -> None:
+def test_times_out_of_any_calendar_are_told_all_the_same(decide: Callable[..., PublishedDecision]) -> None:
     figures = make_figures(decide, "left")
     for time, told in ((2**63 - 1, "2262"), (-(2**63), "1677"), (10**21, f"{10**21}ns")):
         odd: Any = replace(figures, since=time)

@@ -120,12 +120,12 @@ class Connections:
 
 
 def _find_traces(station: InspectionStation, camera: str, bundle: str) -> CompressionStatistics | None:
-    manifest = station.pipelines[camera].recipes.current.inspector.manifest
-    return manifest.dataset.traces if station.writer.seal(manifest) == bundle else None
+    inspector = station.pipelines[camera].recipes.current.inspector
+    return inspector.manifest.dataset.traces if inspector.seal == bundle else None
 
 
 def _find(station: InspectionStation, camera: str, bundle: str) -> Mapping[str, Reference] | None:
     recipe = station.pipelines[camera].recipes.current
-    if station.writer.seal(recipe.inspector.manifest) != bundle:
+    if recipe.inspector.seal != bundle:
         return None
     return find_references(recipe.inspector, recipe.baselines)

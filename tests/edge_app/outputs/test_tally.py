@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from softcore_edge_app import tally
-from softcore_edge_app.tally import Tally
-from softcore_edge_app.verdict import Verdict
+from softcore_edge_app.outputs import tally
+from softcore_edge_app.outputs.tally import Tally
 from softcore_runtime import Decision
+
+from ..records import make_record
 
 
 def fill(*milliseconds: float | None) -> Tally:
@@ -12,7 +13,7 @@ def fill(*milliseconds: float | None) -> Tally:
     filled = Tally()
     for number, took in enumerate(milliseconds, 1):
         decision = Decision.INVALID if took is None else Decision.FAIL if took > 100 else Decision.PASS
-        filled.add(Verdict(number, "x", decision, took, took and "exact", 12.0, 12.0, took, took))
+        filled.add(make_record(number, decision=decision, score=took, milliseconds=took))
     return filled
 
 

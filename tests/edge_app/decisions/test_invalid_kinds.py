@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from softcore_edge_app.cameras.frame_checks import FrameChecks
-from softcore_edge_app.queries.invalid_kinds import INVALID_KINDS, find_kind
+from softcore_edge_app.decisions.invalid_kinds import INVALID_KINDS, find_kind
 from softcore_runtime import FrameError
 from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_image_statistics
 from softcore_runtime.images.image_file import to_bgr8

@@ -1,4 +1,4 @@
-"""Tally: what a run comes to. Counts, latencies, frames per second."""
+"""Tally: the summary of a run: counts, latencies, frames per second."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter, deque
 import numpy as np
 from softcore_runtime import Decision
 
-from softcore_edge_app.verdict import Verdict
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 
 __all__ = ["Tally"]
 
@@ -15,44 +15,48 @@ _KEPT = 100_000  # latencies: hours of a line, and under a megabyte or so
 
 
 class Tally:
-    """Counts verdicts and keeps their latencies (the last 100 000 for the percentiles)."""
+    """Counts decisions and keeps their latencies (the last 100 000 for the percentiles)."""
 
     def __init__(self) -> None:
         self._counts: Counter[Decision] = Counter()
         self._milliseconds: deque[float] = deque(maxlen=_KEPT)
         self._slowest = 0.0
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one verdict."""
-        self._counts[verdict.decision] += 1
-        if verdict.milliseconds is not None:
-            self._milliseconds.append(verdict.milliseconds)
-            self._slowest = max(self._slowest, verdict.milliseconds)
+    def add(self, record: DecisionRecord) -> None:
+        """Count one decision."""
+        self._counts[record.decision] += 1
+        if record.milliseconds is not None:
+            self._milliseconds.append(record.milliseconds)
+            self._slowest = max(self._slowest, record.milliseconds)
 
     @property
     def total(self) -> int:
-        """All frames."""
+        """Number of frames."""
         return self._counts.total()
 
     @property
     def decided(self) -> int:
-        """Frames that were inspected."""
+        """Number of frames that were inspected."""
         return self.total - self._counts[Decision.INVALID]
 
     def count(self, decision: Decision) -> int:
-        """Say how many frames got this decision."""
+        """Return the number of frames with this decision."""
         return self._counts[decision]
 
     def percentile(self, percent: float) -> float:
-        """Milliseconds that this share of the inspections took at most; needs one decided frame."""
+        """Return the milliseconds that so many percent of the inspections took at most; needs one of them."""
         return float(np.percentile(self._milliseconds, percent, method="higher"))
 
     def describe(self, seconds: float) -> list[str]:
-        """Write the lines of a summary; `seconds` is the run's wall time, reading and writing included."""
-        told = [
+        """Return the lines of a summary.
+
+        Args:
+            seconds: wall time of the run, reading and writing included.
+        """
+        named = [
             d for d in Decision if d is not Decision.REVIEW or self.count(d)
         ]  # few bundles have a grey zone
-        counts = ", ".join(f"{self.count(decision)} {decision}" for decision in told)
+        counts = ", ".join(f"{self.count(decision)} {decision}" for decision in named)
         lines = [f"{self.total} frame{'' if self.total == 1 else 's'}: {counts}"]
         if self.decided:
             lines.append(

@@ -1,0 +1,1 @@
+"""Decisions: the record of a decision, the kinds of INVALID, and what listeners get of each."""
