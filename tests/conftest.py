@@ -223,7 +223,7 @@ class Gpu:
         monkeypatch.setattr(ort, "find_device", lambda: self.device)
         monkeypatch.setattr(backbones, "find_device", lambda: self.device)
         monkeypatch.setattr(ort, "find_missing", lambda _: [])
-        monkeypatch.setattr(ort, "_tensorrt_version", lambda: self.version)
+        monkeypatch.setattr(ort, "_read_tensorrt_version", lambda: self.version)
 
 
 @pytest.fixture
