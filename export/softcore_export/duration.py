@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime.cli.progress import describe_seconds, say
+from softcore_runtime.cli.progress import describe_seconds, print_message
 
 from softcore_export.backbone.network import Network
 from softcore_export.contamination.estimate import EstimateParameters
@@ -141,4 +141,4 @@ def _print_estimate(
     work = Workload(images, positions, dim, settings.coreset_ratio, settings.sampler == "greedy")
     seconds = estimate_seconds(work, per_image, measure_products(dim, device))
     if seconds >= _LONG:
-        say(f"{images:,} images: about {describe_seconds(seconds)} on this machine")
+        print_message(f"{images:,} images: about {describe_seconds(seconds)} on this machine")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import Manifest
-from softcore_runtime.cli.progress import say
+from softcore_runtime.cli.progress import print_message
 
 from softcore_export.acceptance.agreement import AgreementError
 from softcore_export.acceptance.precision import compare_precisions
@@ -137,7 +137,7 @@ def settle(prepared: PreparedExport, target: Path, choices: Choices) -> tuple[Pr
         if not prepared.may_fall_back:
             raise  # a person has asked for this precision
         fast, reason = prepared.network.backbone.precision, str(error).partition(";")[0]
-    say(f"warning: the bundle is in fp32, which is slower, and not in {fast}: {reason}")
+    print_message(f"warning: the bundle is in fp32, which is slower, and not in {fast}: {reason}")
     prepared = prepared.in_fp32()
     return prepared, build(prepared, target, choices)
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime.cli.progress import say, track
+from softcore_runtime.cli.progress import print_message, track
 from softcore_runtime.errors import UsageError
 
 from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
 from softcore_export.backbone.network import Network, open_network
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
-from softcore_export.data.bit_depth import find_depth
+from softcore_export.data.bit_depth import find_bit_depth
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.data.features import extract
 from softcore_export.data.labelled_images import find_labelled
@@ -186,9 +186,9 @@ def _choose_device(name: str) -> torch.device:
 
 def _set_white(settings: ExportSettings, images: TrainingImages) -> ExportSettings:
     """Set the value that is white in images of 16 bits, with a warning if it isn't the largest of 16 bits."""
-    depth = find_depth(images.paths)
+    depth = find_bit_depth(images.paths)
     if said := depth.describe():
-        say(f"warning: {said}")
+        print_message(f"warning: {said}")
     preprocessing = settings.preprocessing.model_copy(update={"white": depth.white})
     return settings.model_copy(update={"preprocessing": preprocessing})
 
@@ -196,4 +196,4 @@ def _set_white(settings: ExportSettings, images: TrainingImages) -> ExportSettin
 def _check_labelled(folder: Path, settings: ExportSettings) -> None:
     """Warn of labelled images that can't be read, and raise other faults, before the work begins."""
     for fault in find_labelled(folder).check(settings.preprocessing)[1]:
-        say(f"warning: a labelled image could not be read and is left out: {fault}")
+        print_message(f"warning: a labelled image could not be read and is left out: {fault}")

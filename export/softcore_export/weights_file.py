@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from softcore_runtime.cli.progress import say
+from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import UsageError
 from torch import Tensor
 
@@ -40,7 +40,7 @@ def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if where or prefix:
         said = [f"{where} is taken"] if where else []
         said += [f"names are read without {prefix}"] if prefix else []
-        say(f"--weights {path}: {', '.join(said)}")
+        print_message(f"--weights {path}: {', '.join(said)}")
     return {name: _check(path, name, state.get(prefix + name), wanted[name]) for name in names}
 
 

@@ -15,6 +15,7 @@ from softcore_runtime.bundle.bundle import manifest_path
 from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import DataError, UsageError
 
 from softcore_calibration.cli.options import DEFECTS, build_parser, rewrite_command
@@ -39,9 +40,9 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         return _revert(request.bundle)
     samples, wanted, mask = request.samples, request.objective, request.mask
     for line in samples.layouts:
-        _say(line)
+        print_message(line)
     for line in samples.omitted:
-        _say(f"warning: {line}")
+        print_message(f"warning: {line}")
     # Only now, for it takes a second: --help and mistakes in the options are answered at once.
     from softcore_calibration.demands import demand_enough, demand_good
 
@@ -89,7 +90,9 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         kind = "good images" if wanting else f"{len(scoring.unread)} images"
         raise DataError(f"none of the {kind} could be read; first fault: {scoring.unread[0]}")
     if scoring.cached:
-        _say(f"{scoring.cached} of {len(scoring.good) + len(scoring.bad)} scores were known from before")
+        print_message(
+            f"{scoring.cached} of {len(scoring.good) + len(scoring.bad)} scores were known from before"
+        )
     demand(len(scoring.good), len(scoring.bad))  # some may have been unreadable, or there twice
     rate = options.defect_rate or DEFECTS
 
@@ -117,7 +120,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
             asked = value == findings.threshold.value
             return use(findings if asked else find(Objective("value", {"value": value})))
 
-        serve_page(findings, inspector, use_value, _say)
+        serve_page(findings, inspector, use_value, print_message)
     elif options.dry_run:
         print("  bundle     not changed (--dry-run)")
     else:
@@ -136,7 +139,3 @@ def _revert(bundle: Path) -> int:
         f"dropped {dropped.value:.6g} ({dropped.method})"
     )
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -14,7 +14,7 @@ _PARTS = 10_000
 
 
 def describe_findings(findings: CalibrationResult) -> Iterator[str]:
-    """Give the lines: the threshold, its promise, both rates, how well the classes part, what to expect."""
+    """Return the lines: threshold, promise, both rates, separation of the classes, what to expect."""
     threshold, calibration, before = findings.threshold, findings.calibration, findings.manifest.threshold
     good = f"{_count(len(findings.good), 'good')}" if findings.good else "its training images"
     bad = f" and {_count(len(findings.bad), 'bad')}" if findings.bad else ""
@@ -23,16 +23,16 @@ def describe_findings(findings: CalibrationResult) -> Iterator[str]:
     zone = f", REVIEW up to {threshold.fail_above:.6g}" if threshold.fail_above is not None else ""
     yield f"  threshold  {threshold.value:.6g}{zone} ({was})"
     yield f"  promise    {calibration.promise}"
-    yield f"  overkill   {_tell(calibration.overkill, 'good', calibration.confidence)}"
-    yield f"  escape     {_tell(calibration.escape, 'bad', calibration.confidence)}"
+    yield f"  overkill   {_describe_rate(calibration.overkill, 'good', calibration.confidence)}"
+    yield f"  escape     {_describe_rate(calibration.escape, 'bad', calibration.confidence)}"
     if findings.auroc is not None:
         yield f"  classes    AUROC {findings.auroc:.4f}, average precision {findings.average_precision:.4f}"
-    yield f"  expect     {_expect(findings)}"
+    yield f"  expect     {_describe_expectation(findings)}"
     for data_warning in findings.data_warnings:
         yield f"  warning    {data_warning}"
 
 
-def _tell(rate: Rate | None, kind: str, confidence: float) -> str:
+def _describe_rate(rate: Rate | None, kind: str, confidence: float) -> str:
     if rate is None:
         return f"unknown: no {kind} images were given"
     return (
@@ -41,11 +41,11 @@ def _tell(rate: Rate | None, kind: str, confidence: float) -> str:
     )
 
 
-def _expect(findings: CalibrationResult) -> str:
-    """Say what to expect of so many parts at the defect rate."""
+def _describe_expectation(findings: CalibrationResult) -> str:
+    """Describe what to expect of 10,000 parts at the defect rate."""
     rate = findings.defect_rate
     told = [
-        _expected(found, share * _PARTS, words)
+        _describe_expected(found, share * _PARTS, words)
         for found, share, words in (
             (findings.calibration.overkill, 1 - rate, "good ones that fail"),
             (findings.calibration.escape, rate, "bad ones that pass"),
@@ -55,7 +55,7 @@ def _expect(findings: CalibrationResult) -> str:
     return f"of {_PARTS:,} parts with {rate:.4g} defective: {', '.join(told)}"
 
 
-def _expected(rate: Rate, parts: float, words: str) -> str:
+def _describe_expected(rate: Rate, parts: float, words: str) -> str:
     return f"{rate.value * parts:.0f} {words} ({rate.low * parts:.0f} to {rate.high * parts:.0f})"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from softcore_runtime.backends.engine import describe_backbone
 from softcore_runtime.cli.command_line import run
+from softcore_runtime.cli.progress import print_message
 from softcore_runtime.folders.copies import list_pairs
 
 from softcore_export.cli.options import build_parser
@@ -47,10 +47,10 @@ def _export(options: argparse.Namespace) -> int:
         def note(done: Export) -> None:
             exports[:] = [done]
             threshold, bank = done.manifest.threshold, done.manifest.bank
-            _say(f"  exported   {done.path}: threshold {threshold.value:.4g}, {bank.n:,} entries")
+            print_message(f"  exported   {done.path}: threshold {threshold.value:.4g}, {bank.n:,} entries")
 
         with prepare(images, target, request.settings) as prepared:
-            review(prepared, target, note, _say)
+            review(prepared, target, note, print_message)
         for done in exports:  # the last one, if there was any
             _report(done)
     else:
@@ -61,7 +61,7 @@ def _export(options: argparse.Namespace) -> int:
 def _draw(request: ExportRequest) -> TrainingImages:
     from softcore_export.data.procedural_pill import draw_category
 
-    _say(f"drawing {request.folder}")
+    print_message(f"drawing {request.folder}")
     draw_category(request.folder, seed=request.settings.seed)
     return TrainingImages.find(request.folder, request.max_images)
 
@@ -71,25 +71,29 @@ def _announce(images: TrainingImages, request: ExportRequest) -> None:
     from softcore_export.data.survey import survey
 
     layout = f" ({images.layout})" if images.layout else ""
-    _say(f"{len(images.paths):,} images in {images.folder}{layout}")
+    print_message(f"{len(images.paths):,} images in {images.folder}{layout}")
     if images.repeated:
         pairs = [(path.name, original.name) for path, original in images.repeated.items()]
-        _say(
+        print_message(
             f"warning: {_count(pairs)} more with the content of one of them, which is learned once: "
             f"{list_pairs(pairs, 'is')}"
         )
     if len(images.paths) < _FEW:
-        _say(f"warning: that is few; {_FEW} or more give a threshold that means something")
+        print_message(f"warning: that is few; {_FEW} or more give a threshold that means something")
     for line in (*images.omitted, *survey(images.paths).describe(request.settings.preprocessing)):
-        _say(f"warning: {line}")
+        print_message(f"warning: {line}")
     if labelled := request.labelled:
         bad = sum(defective for _, defective in labelled.images)
         layout = f" ({labelled.layout})" if labelled.layout else ""
-        _say(f"{len(labelled.images) - bad:,} good and {bad:,} bad images in {labelled.folder}{layout}")
+        print_message(
+            f"{len(labelled.images) - bad:,} good and {bad:,} bad images in {labelled.folder}{layout}"
+        )
         if labelled.repeated:
-            _say(f"warning: {labelled.repeated:,} more with the content of one of them, which counts once")
+            print_message(
+                f"warning: {labelled.repeated:,} more with the content of one of them, which counts once"
+            )
         for line in labelled.omitted:
-            _say(f"warning: {line}")
+            print_message(f"warning: {line}")
 
 
 def _report(done: Export) -> None:
@@ -97,14 +101,14 @@ def _report(done: Export) -> None:
     bank, index, threshold = manifest.bank, manifest.index, manifest.threshold
     if done.skipped:
         count = f"{len(done.skipped)} image{'' if len(done.skipped) == 1 else 's'}"
-        _say(f"warning: {count} could not be read and left out:")
+        print_message(f"warning: {count} could not be read and left out:")
         for line in done.skipped[:_SHOWN]:
-            _say(f"  {line}")
+            print_message(f"  {line}")
         if len(done.skipped) > _SHOWN:
-            _say(f"  and {len(done.skipped) - _SHOWN} more")
+            print_message(f"  and {len(done.skipped) - _SHOWN} more")
     _report_copies(done)
     if manifest.golden_note:
-        _say(
+        print_message(
             f"warning: {manifest.golden_note}; the self-test can't tell then whether a machine finds defects"
         )
     size = sum(record.bytes for record in manifest.files.values()) / 1e6
@@ -151,9 +155,11 @@ def _report_copies(done: Export) -> None:
     same = [(copy.path, copy.original) for copy in copies if copy.alike == "pixels"]
     near = [(copy.path, copy.original) for copy in done.contamination.near]
     if same:
-        _say(f"warning: {_count(same)} more with the very pixels of one of them: {list_pairs(same, 'is')}")
+        print_message(
+            f"warning: {_count(same)} more with the very pixels of one of them: {list_pairs(same, 'is')}"
+        )
     if near:
-        _say(
+        print_message(
             f"warning: {_count(near)} can hardly be told from another one, and a defect in both is hidden: "
             f"{list_pairs(near, 'is like')}; delete what was saved twice, and export again"
         )
@@ -161,7 +167,3 @@ def _report_copies(done: Export) -> None:
 
 def _count(things: Sequence[object]) -> str:
     return f"{len(things):,} image{'' if len(things) == 1 else 's'}"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Bundle choice: which bundle is meant when its folder is not spelled out."""
+"""Bundle choice: which bundle a command takes, given its folder, its name, or nothing."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from softcore_runtime.errors import BundleNotFoundError, UsageError
 
 __all__ = ["BUNDLES", "VARIABLE", "choose_bundle", "is_bundle", "list_bundles"]
 
-BUNDLES = Path("bundles")  # under the working folder; where softcore-export writes
+BUNDLES = Path("bundles")  # under the working folder; softcore-export writes there
 VARIABLE = "SOFTCORE_BUNDLE"
 
 
 def choose_bundle(given: str | None) -> Path:
-    """Find the bundle's folder; the bundle itself is verified when it is loaded.
+    """Return the folder of a bundle; the bundle itself is verified when it is loaded.
 
-    One that an export was just replacing when the machine stopped is brought back.
+    A bundle that an export was replacing when the machine stopped is restored.
 
     Args:
         given: a folder, or the name of one under `bundles/`. None takes `$SOFTCORE_BUNDLE`, then the
             only bundle under `bundles/`.
 
     Raises:
-        UsageError: nothing was given, and there is no bundle to take or more than one; or one can't be
-            brought back.
+        UsageError: nothing was given, and there is no bundle or more than one; or a bundle can't be
+            restored.
         BundleNotFoundError: there is no bundle of the given name.
 
     Example:
@@ -65,17 +65,17 @@ def _find(given: str, called: str) -> Path:
 
 
 def is_bundle(given: str) -> bool:
-    """Tell whether it is a bundle's folder, or the name of one under `bundles/`."""
+    """Return whether it is the folder of a bundle, or the name of one under `bundles/`."""
     return bool(given) and any(map(_has_manifest, (Path(given), BUNDLES / given)))
 
 
 def list_bundles() -> list[str]:
-    """Give the names of the bundles under `bundles/`; one that is just being replaced counts."""
+    """Return the names of the bundles under `bundles/`, with one that is just being replaced."""
     try:
-        # Hidden ones are of exports that are running, or were interrupted.
+        # Hidden folders belong to exports that are running, or were interrupted.
         there = [path.name for path in BUNDLES.iterdir() if path.name[0] != "." and _has_manifest(path)]
         return sorted({*there, *list_replaced(BUNDLES)})
-    except OSError:  # no such folder, or not one to be read: nothing there to take
+    except OSError:  # no such folder, or it can't be read
         return []
 
 

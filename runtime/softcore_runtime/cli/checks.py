@@ -1,4 +1,4 @@
-"""Checks: a user's mistakes that are known before the work begins, told all at once."""
+"""Checks: mistakes of the user that are found before the work begins, reported all at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Attempt = Callable[[], contextlib.AbstractContextManager[None]]
 
 
 class MistakesError(UsageError):
-    """Several mistakes, a line each.
+    """Several mistakes, a line for each.
 
     Example:
         >>> MistakesError(["--tau 2: must be below 1", "nowhere: no such folder"]).lines
@@ -32,14 +32,14 @@ class MistakesError(UsageError):
 
 @contextlib.contextmanager
 def gather_mistakes() -> Iterator[Attempt]:
-    """Go on after a mistake to find the others, and raise them at the end of the block.
+    """Continue after a mistake to find the others, and raise all of them at the end of the block.
 
-    It gives a context manager for each part of the block that may find one: what follows the mistake in
-    that part is left out, the next part begins.
+    Yields a function that returns a context manager for a part of the block: a mistake ends that part, and
+    the next one begins.
 
     Raises:
-        SoftCoreError: as it was raised, where it is the only one.
-        MistakesError: the lines of several.
+        SoftCoreError: as it was raised, if it is the only one.
+        MistakesError: there are several; it has the lines of all.
 
     Example:
         >>> with gather_mistakes() as attempt:

@@ -1,4 +1,4 @@
-"""Progress: how far a long stage is. A bar on a terminal; elsewhere one line for each stage, when it ends."""
+"""Progress: how far a long stage is: a bar on a terminal, elsewhere a line for each stage when it ends."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-__all__ = ["describe_seconds", "end_bars", "hide_bars", "say", "track"]
+__all__ = ["describe_seconds", "end_bars", "hide_bars", "print_message", "track"]
 
 _Item = TypeVar("_Item")
 
 _LAYOUT = "{desc:<22}{percentage:3.0f}% |{bar:24}| {n_fmt}/{total_fmt}, {elapsed} spent, {remaining} left"
-_UNKNOWN = (100, 20)  # columns and rows of a terminal that has none, as some containers' do
-_REDRAWN = 0.2  # seconds between two states of a bar
-_FIRST = 5.0  # seconds after which the rest of a stage is estimated
-_LONG = 30.0  # seconds from which on an estimate is worth a line
+_UNKNOWN = (100, 20)  # columns and rows of a terminal that reports none, as in some containers
+_REDRAWN = 0.2  # seconds between two updates of a bar
+_FIRST = 5.0  # seconds after which the time of a stage is estimated
+_LONG = 30.0  # shortest estimate, in seconds, that is printed
 
 
 class _Display(Protocol):
@@ -40,13 +40,13 @@ _hidden: ContextVar[bool] = ContextVar("hidden", default=False)
 def track(
     items: Iterable[_Item], stage: str, total: int | None = None, *, prints: bool = False
 ) -> Iterator[_Item]:
-    """Pass `items` on while standard error shows how many of a stage are done and how long the rest takes.
+    """Yield the items while standard error shows how many of a stage are done and how long the rest takes.
 
     Args:
-        items: are never drawn ahead.
-        stage: its name.
-        total: how many there are, where `items` doesn't know; where it is 0 nothing is shown.
-        prints: whether who takes the items prints lines in between, for which a bar makes room.
+        items: what the stage works on; none is drawn ahead.
+        stage: name of the stage.
+        total: number of items, if `items` has no length; with 0 nothing is shown.
+        prints: whether the caller prints lines in between, for which a bar makes room.
 
     Example:
         >>> sum(track([1, 2, 3], "adding"))
@@ -57,7 +57,7 @@ def track(
     if _hidden.get() or total == 0:
         yield from items
         return
-    display = _open(stage, total)
+    display = _choose_display(stage, total)
     _running.append(display)
     whole = False
     try:
@@ -74,7 +74,7 @@ def track(
 
 @contextlib.contextmanager
 def hide_bars() -> Iterator[None]:
-    """Show nothing in a block whose caller shows a bar of its own.
+    """Show no bars and messages inside the block, since its caller shows a bar of its own.
 
     Example:
         >>> with hide_bars():
@@ -89,7 +89,7 @@ def hide_bars() -> Iterator[None]:
 
 
 def end_bars() -> None:
-    """End the stages that were left by an error, so that the error gets a line of its own.
+    """End the stages that an error has left, so that the error is printed on a line of its own.
 
     Example:
         >>> end_bars()
@@ -98,11 +98,11 @@ def end_bars() -> None:
         _running.pop().finish(whole=False)
 
 
-def say(line: str) -> None:
-    """Write a line to standard error, above the bars that are there; nothing in `hide_bars`.
+def print_message(line: str) -> None:
+    """Print a line on standard error, above the bars; nothing inside `hide_bars`.
 
     Example:
-        >>> say("12 images in DATASETS/pill")
+        >>> print_message("12 images in DATASETS/pill")
     """
     if _hidden.get():
         return
@@ -114,7 +114,7 @@ def say(line: str) -> None:
 
 
 def describe_seconds(seconds: float) -> str:
-    """Word an estimated time, not more exact than an estimate is.
+    """Return an estimated time in words, no more exact than an estimate is.
 
     Example:
         >>> [describe_seconds(some) for some in (41, 100, 540, 5000, 9000)]
@@ -130,7 +130,7 @@ def describe_seconds(seconds: float) -> str:
 
 
 class _Bar:
-    """A bar of tqdm's, for a terminal."""
+    """A bar of tqdm, for a terminal."""
 
     def __init__(self, bar: tqdm[Any]) -> None:
         self._bar = bar
@@ -158,7 +158,7 @@ class _Bar:
 
 
 class _Line:
-    """A line when the stage ends, for a file or a pipe; before it one with an estimate, if that is long."""
+    """A line at the end of the stage, for a file or a pipe; before it an estimate, if the stage is long."""
 
     def __init__(self, stage: str, total: int | None) -> None:
         self._stage, self._total = stage, total
@@ -196,13 +196,13 @@ class _Line:
         sys.stderr.flush()
 
 
-def _open(stage: str, total: int | None) -> _Display:
+def _choose_display(stage: str, total: int | None) -> _Display:
     if sys.stderr.isatty():
-        with contextlib.suppress(ImportError):  # a line for each stage does without tqdm
+        with contextlib.suppress(ImportError):  # without tqdm there is a line for each stage
             from tqdm import tqdm
 
             bar = partial(tqdm, desc=stage, total=total, bar_format=_LAYOUT, mininterval=_REDRAWN)
             if os.get_terminal_size(sys.stderr.fileno()).columns:
                 return _Bar(bar())
-            return _Bar(bar(ncols=_UNKNOWN[0], nrows=_UNKNOWN[1]))  # or tqdm would show nothing
+            return _Bar(bar(ncols=_UNKNOWN[0], nrows=_UNKNOWN[1]))  # without these tqdm would show nothing
     return _Line(stage, total)

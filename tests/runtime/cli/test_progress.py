@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from softcore_runtime.cli import progress
-from softcore_runtime.cli.progress import describe_seconds, end_bars, hide_bars, say, track
+from softcore_runtime.cli.progress import describe_seconds, end_bars, hide_bars, print_message, track
 
 Capture = pytest.CaptureFixture[str]
 Read = Callable[[], str]
@@ -124,10 +124,10 @@ def test_an_error_passes_through(capsys: Capture) -> None:
 def test_stages_can_be_hidden(capsys: Capture) -> None:
     with hide_bars():
         assert list(track(range(3), "inner")) == [0, 1, 2]
-        say("nobody hears it")
+        print_message("nobody hears it")
     assert capsys.readouterr().err == ""
     assert list(track(range(3), "outer")) == [0, 1, 2]
-    say("and this")
+    print_message("and this")
     assert re.fullmatch(r"outer                 3 in \d\.\d s\nand this\n", capsys.readouterr().err)
 
 
@@ -145,7 +145,7 @@ def test_lines_stand_above_a_bar(open_terminal: Open) -> None:
     terminal = open_terminal()
     for number in track(range(3), "counting", prints=True):
         if number == 1:
-            say("a line")
+            print_message("a line")
             sys.stderr.write("and one of the caller's\n")
     lines = terminal().split("\n")
     text = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
