@@ -23,12 +23,18 @@ from fractions import Fraction
 import numpy as np
 from softcore_runtime.bundle.threshold import Rate
 
-__all__ = ["allow", "fewest", "find_carried", "measure_rate", "promise_lot"]
+__all__ = [
+    "compute_lot_probability",
+    "find_allowed",
+    "find_smallest_sample",
+    "find_smallest_share",
+    "measure_rate",
+]
 
 _MOST = 1_000_000
 
 
-def allow(parts: int, share: float, confidence: float | None) -> int | None:
+def find_allowed(parts: int, share: float, confidence: float | None) -> int | None:
     """Return how many of a sample's parts may be on the wrong side of a threshold that keeps a promise.
 
     Args:
@@ -40,9 +46,9 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
         r, the largest number that keeps the promise; None if the sample is too small for it.
 
     Example:
-        >>> allow(200, 0.01, None), allow(99, 0.01, None), allow(98, 0.01, None)
+        >>> find_allowed(200, 0.01, None), find_allowed(99, 0.01, None), find_allowed(98, 0.01, None)
         (1, 0, None)
-        >>> allow(1000, 0.05, 0.95)
+        >>> find_allowed(1000, 0.05, 0.95)
         35
     """
     most = math.floor(_exact(share) * (parts + 1)) - 1
@@ -55,12 +61,12 @@ def allow(parts: int, share: float, confidence: float | None) -> int | None:
     counts = np.arange(most + 1)
     slack = 1e-12  # for the rounding of scipy's sums, on the safe side
     kept = binom.cdf(counts, parts, share) <= 1 - confidence - slack
-    kept &= promise_lot(parts, counts, share) >= confidence + slack
+    kept &= compute_lot_probability(parts, counts, share) >= confidence + slack
     found = np.flatnonzero(kept)
     return int(found[-1]) if len(found) else None
 
 
-def promise_lot(
+def compute_lot_probability(
     parts: int, counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], share: float
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """Compute the probability that a second lot of `parts` has at most `share` on the wrong side.
@@ -74,7 +80,7 @@ def promise_lot(
         probabilities float64 `[R]`.
 
     Example:
-        >>> promise_lot(300, np.array([0, 3, 15]), 0.05).round(3).tolist()
+        >>> compute_lot_probability(300, np.array([0, 3, 15]), 0.05).round(3).tolist()
         [1.0, 0.998, 0.5]
     """
     from scipy.stats import hypergeom
@@ -84,45 +90,45 @@ def promise_lot(
     return np.asarray(1 - hypergeom.cdf(counts, 2 * parts, parts, np.minimum(highest, 2 * parts)))
 
 
-def fewest(share: float, confidence: float | None) -> int:
+def find_smallest_sample(share: float, confidence: float | None) -> int:
     """Return the smallest sample that a promise needs.
 
     Args:
-        share: as for `allow`.
-        confidence: as for `allow`.
+        share: as for `find_allowed`.
+        confidence: as for `find_allowed`.
 
     Returns:
-        the smallest n for which `allow` isn't None, at most 1,000,000.
+        the smallest n for which `find_allowed` isn't None, at most 1,000,000.
 
     Example:
-        >>> fewest(0.01, None), fewest(0.01, 0.95)
+        >>> find_smallest_sample(0.01, None), find_smallest_sample(0.01, 0.95)
         (99, 400)
     """
     if confidence is None:
         return math.ceil(1 / _exact(share)) - 1
     low = max(1, math.floor(math.log1p(-confidence) / math.log1p(-share)))
     for parts in range(low, _MOST):
-        if allow(parts, share, confidence) is not None:
+        if find_allowed(parts, share, confidence) is not None:
             return parts
     return _MOST
 
 
-def find_carried(parts: int, confidence: float | None) -> float | None:
+def find_smallest_share(parts: int, confidence: float | None) -> float | None:
     """Find the smallest share, in whole thousandths, that a sample can promise.
 
     Args:
         parts: the sample's size.
-        confidence: as for `allow`.
+        confidence: as for `find_allowed`.
 
     Returns:
         the share; None if the sample can promise none.
 
     Example:
-        >>> find_carried(30, None), find_carried(30, 0.95)
+        >>> find_smallest_share(30, None), find_smallest_share(30, 0.95)
         (0.033, 0.134)
     """
     for thousandths in range(1, 1000):
-        if allow(parts, thousandths / 1000, confidence) is not None:
+        if find_allowed(parts, thousandths / 1000, confidence) is not None:
             return thousandths / 1000
     return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from softcore_runtime.errors import DataError, UsageError
 
-from softcore_calibration.bounds import allow, fewest, find_carried
+from softcore_calibration.bounds import find_allowed, find_smallest_sample, find_smallest_share
 from softcore_calibration.objective import Objective
 
 __all__ = ["Shortfall", "demand_enough", "demand_good", "find_shortfalls"]
@@ -26,7 +26,7 @@ class Shortfall:
         share: the promised share.
         confidence: of the promise; None for the marginal promise alone.
         needed: number of parts that the promise needs.
-        carried: the smallest share, in whole thousandths, that the sample can promise; None if there is none.
+        possible: the smallest share, in whole thousandths, that the sample can promise; None without one.
     """
 
     option: str
@@ -35,14 +35,14 @@ class Shortfall:
     share: float
     confidence: float | None
     needed: int
-    carried: float | None
+    possible: float | None
 
 
 def find_shortfalls(objective: Objective, good: int, bad: int) -> list[Shortfall]:
     """Find the promises of an objective that samples of these sizes can't carry.
 
     Example:
-        >>> [(one.option, one.needed, one.carried) for one in find_shortfalls(Objective(), good=30, bad=0)]
+        >>> [(one.option, one.needed, one.possible) for one in find_shortfalls(Objective(), good=30, bad=0)]
         [('--max-overkill', 99, 0.033)]
     """
     wanted, confidence = objective.parameters, objective.confidence
@@ -55,9 +55,9 @@ def find_shortfalls(objective: Objective, good: int, bad: int) -> list[Shortfall
     for promise, share in shares.items():
         option, kind = _PROMISES[promise]
         parts = good if kind == "good" else bad
-        if share is not None and allow(parts, share, confidence) is None:
-            needed, carried = fewest(share, confidence), find_carried(parts, confidence)
-            shortfalls.append(Shortfall(option, kind, parts, share, confidence, needed, carried))
+        if share is not None and find_allowed(parts, share, confidence) is None:
+            needed, possible = find_smallest_sample(share, confidence), find_smallest_share(parts, confidence)
+            shortfalls.append(Shortfall(option, kind, parts, share, confidence, needed, possible))
     return shortfalls
 
 
@@ -113,13 +113,15 @@ def demand_enough(
         )
         promise = f"{shortfall.option} {shortfall.share!r}{sure} ({shortfall.needed:,} can)"
         told.append(f"{shortfall.parts:,} {images} can't carry {promise}; {remedy}")
-    carried = {
-        shortfall.option: repr(shortfall.carried) for shortfall in shortfalls if shortfall.carried is not None
+    possible = {
+        shortfall.option: repr(shortfall.possible)
+        for shortfall in shortfalls
+        if shortfall.possible is not None
     }
     advice = ""
-    if len(carried) == len(shortfalls):
-        asked = " and ".join(f"{option} {share}" for option, share in carried.items())
-        advice = f", or run: {rewrite(carried)}" if rewrite else f", or ask for {asked}"
+    if len(possible) == len(shortfalls):
+        asked = " and ".join(f"{option} {share}" for option, share in possible.items())
+        advice = f", or run: {rewrite(possible)}" if rewrite else f", or ask for {asked}"
     raise DataError("; ".join(told) + advice)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError
 
-from softcore_calibration.bounds import allow
+from softcore_calibration.bounds import find_allowed
 from softcore_calibration.demands import demand_enough
 from softcore_calibration.objective import Objective
 from softcore_calibration.scores import Scores, count_wrong
@@ -77,14 +77,14 @@ def choose_threshold(objective: Objective, scores: Scores, seed: int = 0) -> Cho
 
 def _keep_overkill(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     good = scores.good
-    allowed = allow(len(good), share, confidence)
+    allowed = find_allowed(len(good), share, confidence)
     assert allowed is not None  # noqa: S101 - `choose_threshold` has checked this
     return float(good[len(good) - 1 - allowed]), _promise("good", "fail", share, confidence)
 
 
 def _keep_escape(scores: Scores, share: float, confidence: float | None) -> tuple[float, str]:
     bad = scores.bad
-    allowed = allow(len(bad), share, confidence)
+    allowed = find_allowed(len(bad), share, confidence)
     assert allowed is not None  # noqa: S101 - as above
     if bad[allowed] <= _TINY:
         raise DataError(f"{allowed + 1} of the bad images score 0, and no threshold can catch those")

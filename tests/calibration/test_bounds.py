@@ -7,7 +7,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, betabinom, binomtest
-from softcore_calibration.bounds import allow, fewest, find_carried, measure_rate, promise_lot
+from softcore_calibration.bounds import (
+    compute_lot_probability,
+    find_allowed,
+    find_smallest_sample,
+    find_smallest_share,
+    measure_rate,
+)
 
 SHARES = st.sampled_from([0.01, 0.02, 0.05, 0.07, 0.1, 0.29, 0.5])
 
@@ -17,7 +23,7 @@ def test_marginally_it_is_split_conformal_prediction(parts: int, share: float) -
     """The threshold is the ceil((n + 1)(1 - A))-th smallest score, as every text on the matter has it."""
     rank = (parts + 1) - math.floor(round(share * 100) * (parts + 1) / 100)
     expected = parts - rank if rank <= parts else None
-    assert allow(parts, share, None) == expected
+    assert find_allowed(parts, share, None) == expected
 
 
 @settings(deadline=None)
@@ -26,7 +32,7 @@ def test_marginally_it_is_split_conformal_prediction(parts: int, share: float) -
 def test_with_confidence_each_promise_is_kept_and_no_further_part_is_possible(
     parts: int, share: float, confidence: float
 ) -> None:
-    allowed = allow(parts, share, confidence)
+    allowed = find_allowed(parts, share, confidence)
 
     def kept(count: int, confidence: float = confidence) -> bool:
         # The share of all parts above the (n - r)th smallest of n scores is Beta(r + 1, n - r) ...
@@ -55,20 +61,20 @@ def test_with_confidence_each_promise_is_kept_and_no_further_part_is_possible(
     ],
 )
 def test_how_many_are_needed(share: float, confidence: float | None, expected: int) -> None:
-    assert fewest(share, confidence) == expected
-    assert allow(expected, share, confidence) == 0
-    assert allow(expected - 1, share, confidence) is None
+    assert find_smallest_sample(share, confidence) == expected
+    assert find_allowed(expected, share, confidence) == 0
+    assert find_allowed(expected - 1, share, confidence) is None
 
 
 @given(st.integers(1, 600), st.sampled_from([None, 0.9, 0.95]))
 @settings(deadline=None, max_examples=20)
 def test_what_a_sample_carries_is_the_least_it_can_promise(parts: int, confidence: float | None) -> None:
-    carried = find_carried(parts, confidence)
-    if carried is None:
-        assert allow(parts, 0.999, confidence) is None
+    possible = find_smallest_share(parts, confidence)
+    if possible is None:
+        assert find_allowed(parts, 0.999, confidence) is None
     else:
-        assert allow(parts, carried, confidence) is not None
-        assert carried == 0.001 or allow(parts, round(carried - 0.001, 3), confidence) is None
+        assert find_allowed(parts, possible, confidence) is not None
+        assert possible == 0.001 or find_allowed(parts, round(possible - 0.001, 3), confidence) is None
 
 
 def test_the_probability_of_a_lot_is_what_a_simulation_finds() -> None:
@@ -78,7 +84,7 @@ def test_the_probability_of_a_lot_is_what_a_simulation_finds() -> None:
     for count in (0, 1, 3):
         threshold = np.sort(ranks[:, :80], axis=1)[:, 79 - count]
         kept = ((lot > threshold[:, None]).sum(axis=1) <= 4).mean()
-        assert promise_lot(80, np.array([count]), 0.05)[0] == pytest.approx(kept, abs=0.01)
+        assert compute_lot_probability(80, np.array([count]), 0.05)[0] == pytest.approx(kept, abs=0.01)
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.sampled_from([0.9, 0.95]))

@@ -18,9 +18,9 @@ def test_what_is_advised_is_enough(parts: int, share: float, confidence: float |
             assert (lack.parts, lack.share) == (parts, share)
             more = (lack.needed, 0) if kind == "overkill" else (0, lack.needed)
             assert find_shortfalls(Objective(kind, {"share": share}, confidence), *more) == []
-            if lack.carried is not None:
-                carried = float(repr(lack.carried))  # as it is printed
-                assert find_shortfalls(Objective(kind, {"share": carried}, confidence), good, bad) == []
+            if lack.possible is not None:
+                possible = float(repr(lack.possible))  # as it is printed
+                assert find_shortfalls(Objective(kind, {"share": possible}, confidence), good, bad) == []
 
 
 def test_both_promises_of_a_band_are_told() -> None:

@@ -12,13 +12,13 @@ from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.image import decode_image, has_16_bits
 from softcore_runtime.images.image_file import read_file
 
-__all__ = ["Depth", "find_depth"]
+__all__ = ["BitDepth", "find_bit_depth"]
 
 _FEW = (255, 1023, 4095)  # white of 8, 10 and 12 bits; with 13 or more, 32 or more grey levels of 256 remain
 
 
 @dataclass(frozen=True)
-class Depth:
+class BitDepth:
     """The range of values in images of 16 bits.
 
     Attributes:
@@ -35,7 +35,7 @@ class Depth:
         """Describe what was taken for white, in one line; None if it is the full range.
 
         Example:
-            >>> Depth(40, 4003, 4095).describe()
+            >>> BitDepth(40, 4003, 4095).describe()
             'none of the 40 images of 16 bits has a value above 4,003 of 65,535; 4,095 is taken for white ...'
         """
         if self.white == FULL:
@@ -46,7 +46,7 @@ class Depth:
         return f"{has} of {FULL:,}; {self.white:,} is taken for white, as a camera of {bits} bits gives it"
 
 
-def find_depth(paths: Sequence[Path]) -> Depth:
+def find_bit_depth(paths: Sequence[Path]) -> BitDepth:
     """Find what is white in images of 16 bits: 65535, unless none of them uses more than a sixteenth of it.
 
     Then it is the smallest of 4095, 1023 and 255 that none of them exceeds. By the full range such images
@@ -56,8 +56,8 @@ def find_depth(paths: Sequence[Path]) -> Depth:
         paths: image files; those that can't be read are left out.
 
     Example:
-        >>> find_depth([])
-        Depth(images=0, highest=0, white=65535)
+        >>> find_bit_depth([])
+        BitDepth(images=0, highest=0, white=65535)
     """
     images = highest = 0
     for path in paths:
@@ -75,4 +75,4 @@ def find_depth(paths: Sequence[Path]) -> Depth:
         if highest > _FEW[-1]:
             break  # one image decides
     white = next((white for white in _FEW if highest <= white), FULL) if images else FULL
-    return Depth(images, highest, white)
+    return BitDepth(images, highest, white)

@@ -138,9 +138,8 @@ class ReviewSession:
     def run_exports(self) -> None:
         """Run requested exports until the end is requested; a failure is shown on the page."""
         while self._requests.get() == "export":
-            with contextlib.suppress(
-                Exception
-            ):  # the session must go on after any fault, or choices would be lost
+            # The session must go on after any fault, or choices would be lost.
+            with contextlib.suppress(Exception):
                 self.export()
 
     def request(self, request: Literal["export", "finish"]) -> bool:

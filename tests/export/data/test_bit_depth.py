@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from softcore_export.data.bit_depth import Depth, find_depth
+from softcore_export.data.bit_depth import BitDepth, find_bit_depth
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, export
 from softcore_export.settings import ExportSettings
@@ -36,37 +36,37 @@ def write(folder: Path, name: str, highest: int, dtype: type = np.uint16) -> Pat
 def test_white_is_what_the_fewest_bits_reach(tmp_path: Path, highest: int, white: int, suffix: str) -> None:
     paths = [write(tmp_path, f"{number}{suffix}", highest // (number + 1)) for number in range(3)]
     paths.append(write(tmp_path, "plain.png", 255, np.uint8))
-    assert find_depth(paths).white == white
+    assert find_bit_depth(paths).white == white
 
 
 def test_one_bright_image_says_that_all_bits_are_used(tmp_path: Path) -> None:
     paths = [write(tmp_path, f"{number}.png", 900) for number in range(3)]
-    assert find_depth(paths) == Depth(3, 900, 1023)
-    assert find_depth([*paths, write(tmp_path, "bright.png", 5000)]) == Depth(4, 5000, 65535)
+    assert find_bit_depth(paths) == BitDepth(3, 900, 1023)
+    assert find_bit_depth([*paths, write(tmp_path, "bright.png", 5000)]) == BitDepth(4, 5000, 65535)
 
 
 def test_a_file_that_says_what_is_white_uses_all_of_it(tmp_path: Path) -> None:
     pixels = np.linspace(0, 4000, 600).reshape(20, 30).astype(np.uint16)
     Image.fromarray(pixels).save(tmp_path / "a.tif", tiffinfo={281: 4095})
-    assert find_depth([tmp_path / "a.tif"]).white == 65535
+    assert find_bit_depth([tmp_path / "a.tif"]).white == 65535
 
 
 def test_what_has_8_bits_or_cannot_be_read_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     paths = [tmp_path / "text.png", tmp_path / "gone.png", write(tmp_path, "a.png", 9, np.uint8)]
-    assert find_depth(paths) == Depth()
-    assert find_depth(paths).describe() is None
+    assert find_bit_depth(paths) == BitDepth()
+    assert find_bit_depth(paths).describe() is None
 
 
 def test_one_line_says_what_was_taken_for_white() -> None:
-    assert Depth(40, 4003, 4095).describe() == (
+    assert BitDepth(40, 4003, 4095).describe() == (
         "none of the 40 images of 16 bits has a value above 4,003 of 65,535; 4,095 is taken for white, "
         "as a camera of 12 bits gives it"
     )
-    assert (Depth(1, 900, 1023).describe() or "").startswith(
+    assert (BitDepth(1, 900, 1023).describe() or "").startswith(
         "the image of 16 bits has no value above 900 of 65,5"
     )
-    assert Depth(40, 60000, 65535).describe() is None
+    assert BitDepth(40, 60000, 65535).describe() is None
 
 
 @pytest.mark.usefixtures("quick_network")
