@@ -19,7 +19,7 @@ from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import DataError, UsageError
 
 from softcore_calibration.cli.options import DEFECTS, build_parser, rewrite_command
-from softcore_calibration.cli.preflight import check_order
+from softcore_calibration.cli.preflight import check_request
 from softcore_calibration.objective import Objective
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-calibrate`; returns the exit code."""
+    """Run `softcore-calibrate` and return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     return run(build_parser(), partial(_work, given=given), arguments)
 
 
 def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
-    request = check_order(options)
+    request = check_request(options)
     if options.revert:
         return _revert(request.bundle)
     samples, wanted, mask = request.samples, request.objective, request.mask
@@ -43,13 +43,13 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         print_message(line)
     for line in samples.omitted:
         print_message(f"warning: {line}")
-    # Only now, for it takes a second: --help and mistakes in the options are answered at once.
+    # Imported late, since it takes a second: --help and mistakes in the options are answered at once.
     from softcore_calibration.demands import demand_enough, demand_good
 
     training = read_training(request.bundle)
 
     def demand(good: int | None, bad: int | None) -> None:
-        """Refuse what so many images are too few for; without good ones the training images stand in."""
+        """Refuse an objective that needs more images; without good images the training images stand in."""
         if good == 0:
             demand_good(masked=mask is not None, min_area=options.min_area)
         demand_enough(
@@ -77,7 +77,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         engine=options.engine,
         provider=options.provider,
         threads=options.threads,
-        any_threshold=True,  # a wrong one is set right here
+        any_threshold=True,  # a wrong threshold is replaced here
     )
     exported = inspector.manifest
     first = (*exported.history, exported.threshold)[0]
@@ -93,7 +93,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         print_message(
             f"{scoring.cached} of {len(scoring.good) + len(scoring.bad)} scores were known from before"
         )
-    demand(len(scoring.good), len(scoring.bad))  # some may have been unreadable, or there twice
+    demand(len(scoring.good), len(scoring.bad))  # some may be unreadable, or copies of others
     rate = options.defect_rate or DEFECTS
 
     def find(objective: Objective) -> CalibrationResult:
@@ -125,7 +125,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         print("  bundle     not changed (--dry-run)")
     else:
         jump = describe_jump(exported.threshold, findings.threshold)
-        if jump and not options.yes and wanted.kind != "value":  # who names a threshold has said which
+        if jump and not options.yes and wanted.kind != "value":  # a named threshold needs no confirmation
             confirm(request.bundle, jump)
         use(findings)
         print(f"  bundle     {manifest_path(request.bundle)} has the threshold; --revert goes back")

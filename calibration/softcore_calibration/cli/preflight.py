@@ -20,7 +20,7 @@ from softcore_calibration.cli.options import list_given, list_places, read_objec
 from softcore_calibration.data.samples import Samples, find_samples
 from softcore_calibration.objective import Objective
 
-__all__ = ["CalibrationRequest", "check_order"]
+__all__ = ["CalibrationRequest", "check_request"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class CalibrationRequest:
     mask: bytes | None
 
 
-def check_order(options: argparse.Namespace) -> CalibrationRequest:
+def check_request(options: argparse.Namespace) -> CalibrationRequest:
     """Check the options, and return what they ask for.
 
     Raises:
@@ -101,7 +101,7 @@ def _check_report(report: Path | None) -> None:
 
 
 def _read_mask(path: Path | None) -> bytes | None:
-    """Read a mask and write it as PNG, whatever it was.
+    """Read a mask of any image format and write it as PNG.
 
     Raises:
         ImageError: it is no image.

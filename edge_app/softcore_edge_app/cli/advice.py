@@ -1,4 +1,4 @@
-"""Advice: what a configuration may say, and what is likely not meant."""
+"""Advice: settings of a configuration that are valid, but probably not meant."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from softcore_edge_app.configuration.overlaps import list_cameras
 
 __all__ = ["Advice", "give_advice"]
 
-Advice = tuple[Place, str]  # the key, and what a person should know of it
+Advice = tuple[Place, str]  # the key, and the advice
 
 
 def give_advice(configuration: Configuration) -> Iterator[Advice]:
-    """Find what is right by the rules and likely not meant; opens nothing."""
+    """Find settings that are valid, but probably not meant; nothing is opened."""
     for place, camera in list_cameras(configuration):
         if _lacks_latency(camera):
             yield (

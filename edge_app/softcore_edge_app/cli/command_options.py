@@ -49,7 +49,7 @@ exit codes:
 
 
 def build_line_parser() -> Parser:
-    """Build the parser of `softcore-edge` with what it takes to run a line; its commands are still to add."""
+    """Build the parser of `softcore-edge` with the arguments of a line, but without its commands."""
     parser = Parser("softcore-edge", _DESCRIPTION, _EPILOG, works_alone=True)
     parser.add_argument(
         "bundle",

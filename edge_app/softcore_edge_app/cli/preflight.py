@@ -1,4 +1,4 @@
-"""Preflight: whether what a configuration names is there; opens no camera and asks no other machine."""
+"""Preflight: whether what a configuration names exists; no camera is opened, no machine is contacted."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from softcore_edge_app.web.port.token_file import find_place, read_token
 
 __all__ = ["find_absences", "require_presence"]
 
-_SEEN = 20  # images of a folder, of which one must be readable
+_SEEN = 20  # images of a folder that are tried; one of them must be readable
 _SQLITE = b"SQLite format 3\0"
 
 
 def require_presence(configuration: Configuration) -> None:
-    """Refuse at once what would be refused after bundles have been loaded, which takes seconds.
+    """Check what would be refused after bundles have been loaded, which takes seconds.
 
     Raises:
-        ConfigurationError: several things aren't there.
-        SoftCoreError: one isn't.
+        ConfigurationError: several things are missing.
+        SoftCoreError: one is.
     """
     errors = [error for _, error in find_absences(configuration, closely=False)]
     if len(errors) == 1:
@@ -55,20 +55,20 @@ def require_presence(configuration: Configuration) -> None:
 def find_absences(
     configuration: Configuration, *, closely: bool = True, wrong: Collection[Place] = ()
 ) -> Iterator[Absence]:
-    """Find what isn't there: bundles, sources, devices, files of secrets, places to write to, the port.
+    """Find what is missing: bundles, sources, devices, files of secrets, places to write to, the port.
 
     Args:
-        configuration: which names them.
-        closely: also look into sources and bundles, for devices and for libraries: what a line finds out and
-            says by itself, some of it as INVALID frames.
-        wrong: keys that were left out of the configuration, and name nothing therefore.
+        configuration: names them.
+        closely: whether to check the contents of sources and bundles, devices and libraries, too: a line
+            reports these by itself, some of them as INVALID frames.
+        wrong: keys that were left out of the configuration, and so name nothing.
     """
-    for place, error in _look_everywhere(configuration, closely):
+    for place, error in _check_everything(configuration, closely):
         if place not in wrong and not (place[0] != "cameras" and ("cameras",) in wrong and len(place) == 1):
             yield place, error
 
 
-def _look_everywhere(configuration: Configuration, closely: bool) -> Iterator[Absence]:
+def _check_everything(configuration: Configuration, closely: bool) -> Iterator[Absence]:
     for place, camera in list_cameras(configuration):
         yield from _check_source(place, camera, closely)
         yield from _check_bundles(place, camera, closely)
@@ -90,13 +90,13 @@ def _check_source(place: Place, camera: CameraOptions, closely: bool) -> Iterato
         return
     else:
         place = (*place, "source")
-        fault = _try(lambda: _look_at(camera) if closely else make_source(camera))
+        fault = _try(lambda: _try_frames(camera) if closely else make_source(camera))
     if fault:
         yield place, fault
 
 
-def _look_at(camera: CameraOptions) -> None:
-    """Read of a recording what shows that it is one; of what is live nothing."""
+def _try_frames(camera: CameraOptions) -> None:
+    """Read frames of a recording until one shows that it can be read; of a live source none."""
     source = make_source(camera)
     if source.live:
         return
@@ -118,7 +118,7 @@ def _check_bundles(place: Place, camera: CameraOptions, closely: bool) -> Iterat
 
 
 def _read_bundle(bundle: str | None, closely: bool) -> None:
-    """Read the manifest, and look whether the files that it lists have their sizes; not what is in them."""
+    """Read the manifest, and check that the files that it lists have their sizes, but not their contents."""
     path = choose_bundle(bundle)
     manifest = read_manifest(path)
     if not closely:
@@ -164,7 +164,7 @@ def _check_ledger(path: Path) -> None:
 
 
 def _check_folder(what: str, folder: Path) -> UsageError | None:
-    """Look whether a folder can be written to, or made."""
+    """Check whether a folder can be written to, or made."""
     there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
     if not there.is_dir():
         return UsageError(f"{what} {folder}: not a folder to write to ({there} is a file)")
@@ -200,7 +200,7 @@ def _check_secrets(mqtt: MqttOptions) -> Iterator[Absence]:
 
 
 def _check_libraries(configuration: Configuration) -> Iterator[Absence]:
-    """Import what the connections need, each of which names the extra that brings it."""
+    """Import what the connections need; an error names the extra that has the library."""
     wanted = {"mqtt": "outputs.mqtt", "modbus": "outputs.modbus", "http": "web.port.server"}
     for key, module in wanted.items():
         if getattr(configuration, key) is None:

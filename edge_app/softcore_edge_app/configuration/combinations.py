@@ -1,4 +1,4 @@
-"""Combinations: which settings of a line don't go together, each right by itself."""
+"""Combinations: settings of a line that are valid each, but not together."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Clash = tuple[Place, str]  # where, and why
 
 
 def find_clashes(found: Configuration, wrong: Collection[Place] = ()) -> Iterator[Clash]:
-    """Find what doesn't go together.
+    """Find the settings that don't go together.
 
     Args:
-        found: what is right of a configuration.
-        wrong: the keys that were left out of it because they are wrong. They count as given, so that no
-            mistake is told twice.
+        found: the valid part of a configuration.
+        wrong: the keys that were left out of it because they are wrong. They count as set, so that no
+            mistake is reported twice.
     """
     tables = bool(found.cameras) or _is_wrong(("cameras",), wrong)
     cameras: dict[Place, CameraOptions] = {("cameras", name): one for name, one in found.cameras.items()}
@@ -58,7 +58,7 @@ def _check_camera(place: Place, camera: CameraOptions, wrong: Collection[Place])
 
 
 def _check_devices(cameras: dict[Place, CameraOptions]) -> Iterator[Clash]:
-    """A device gives its frames to one only; streams and files to as many as want them."""
+    """Find devices with several cameras; only streams and files can be read by more than one."""
     first: dict[str, Place] = {}
     for place, camera in cameras.items():
         if camera.camera is None or " ! " in camera.camera:
@@ -79,7 +79,7 @@ def _check_line(found: Configuration, wrong: Collection[Place]) -> Iterator[Clas
 
 
 def _check_plc(found: Configuration, wrong: Collection[Place]) -> Iterator[Clash]:
-    """A PLC triggers one camera; of a line without tables that has no name that one would know."""
+    """Check that the PLC triggers one camera of the line; a single camera without a table has no name."""
     names = [*found.cameras, *(place[1] for place in wrong if place[0] == "cameras" and len(place) > 1)]
     if not found.modbus or not names or ("cameras",) in wrong:
         return
@@ -99,5 +99,5 @@ def _is_given(found: Configuration, place: Place, wrong: Collection[Place]) -> b
 
 
 def _is_wrong(place: Place, wrong: Collection[Place]) -> bool:
-    """Tell whether the key, or one in its table, is among those that are wrong."""
+    """Return whether the key, or one in its table, is among those that are wrong."""
     return any(one[: len(place)] == place for one in wrong)

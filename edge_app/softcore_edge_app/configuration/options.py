@@ -101,13 +101,13 @@ class CameraOptions(_Options):
 
     @property
     def time_allowed(self) -> float | None:
-        """Seconds from a trigger to its deadline; None where there is no hurry."""
+        """Seconds from a trigger to its deadline; None if there is none."""
         return 1.0 if self.deadline is None and self.trigger != "auto" else self.deadline
 
     @field_validator("camera", mode="before")
     @classmethod
-    def _take_index(cls, camera: Any) -> Any:
-        return str(camera) if type(camera) is int else camera  # camera = 0, as one writes it
+    def _accept_index(cls, camera: Any) -> Any:
+        return str(camera) if type(camera) is int else camera  # camera = 0, as a person writes it
 
 
 class MqttOptions(_Options):
@@ -153,7 +153,7 @@ class MqttOptions(_Options):
     @classmethod
     def _check_host(cls, host: str) -> str:
         try:
-            host.encode("idna")  # what the resolver will do
+            host.encode("idna")  # as the resolver does
         except UnicodeError as error:
             raise ValueError("no name or address of a machine") from error
         return host
@@ -241,7 +241,7 @@ class ArchiveOptions(_Options):
 
 
 class DriftOptions(_Options):
-    """When scores, images or the share of FAIL count as drifting away from what they were."""
+    """When scores, images or the share of FAIL count as drifting away from their references."""
 
     fast: int = Field(
         default=20, ge=2, le=10_000, description="number of parts that the fast alarm averages over"

@@ -12,11 +12,11 @@ from softcore_edge_app.configuration.options import CameraOptions, Configuration
 
 __all__ = ["Absence", "find_overlaps", "list_cameras"]
 
-Absence = tuple[Place, SoftCoreError]  # the key that names what isn't there or can't be used, and why
+Absence = tuple[Place, SoftCoreError]  # the key that names something missing or unusable, and why
 
 
 def list_cameras(configuration: Configuration) -> Iterator[tuple[Place, CameraOptions]]:
-    """List each camera of a line with the place of its keys, which is the top where there is only one."""
+    """List the cameras of a line with the place of their keys: the top of the file for a single camera."""
     if not configuration.cameras:
         yield (), configuration
     for name, camera in configuration.cameras.items():
@@ -24,7 +24,7 @@ def list_cameras(configuration: Configuration) -> Iterator[tuple[Place, CameraOp
 
 
 def find_overlaps(configuration: Configuration) -> Iterator[Absence]:
-    """Find folders that a line writes to and, the next time, would inspect."""
+    """Find folders that a line writes to and would inspect at its next start."""
     archive = configuration.archive and configuration.archive.folder
     written = {("save_overlays",): configuration.save_overlays, ("archive", "folder"): archive}
     for _, camera in list_cameras(configuration):

@@ -1,4 +1,4 @@
-"""Command: `softcore-edge replay`, which makes recorded decisions again and compares them bit for bit."""
+"""Replay command: `softcore-edge replay`, which makes recorded decisions again and compares them by bits."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _work(options: argparse.Namespace) -> int:
 
 
 def _read(recorded: Path, archive: Path | None) -> tuple[Iterable[Recorded], int, int]:
-    """Give what is recorded, how much that is, and how many of the ledger's decisions the archive lacks."""
+    """Return what is recorded, its number, and how many decisions of the ledger the archive lacks."""
     if recorded.is_dir():
         if archive is not None:
             raise UsageError(f"--archive is for a ledger; {recorded} is a folder")
@@ -118,15 +118,15 @@ def _find_bundles(given: Sequence[str] | None) -> list[Path]:
 def _is_readable(bundle: Path) -> bool:
     try:
         read_manifest(bundle)
-    except BundleError as error:  # perhaps none that is needed
+    except BundleError as error:  # it may not be needed
         print(f"softcore-edge replay: warning: {error}", file=sys.stderr)
         return False
     return True
 
 
 def _track(recorded: Iterable[Recorded], total: int, bundles: ReplayBundles) -> Iterator[Repeated]:
-    """Repeat one after the other, with a bar on a terminal."""
-    # On a terminal a line takes the bar's place; the bar comes again below it.
+    """Repeat the recorded decisions one by one, with a bar on a terminal."""
+    # A printed line replaces the bar, which is drawn again below it.
     return track((repeat(one, bundles) for one in recorded), "replay", total, prints=True)
 
 

@@ -12,7 +12,7 @@ from softcore_runtime.cli.progress import print_message
 from softcore_runtime.folders.copies import list_pairs
 
 from softcore_export.cli.options import build_parser
-from softcore_export.cli.preflight import ExportRequest, check_order
+from softcore_export.cli.preflight import ExportRequest, check_request
 from softcore_export.data.dataset import TrainingImages
 
 if TYPE_CHECKING:
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_FEW = 20  # training images: it works with fewer, but the threshold then says little
-_SHOWN = 5  # suspects, and unreadable images
+_FEW = 20  # training images; with fewer the threshold means little
+_SHOWN = 5  # suspects, and unreadable images, that are listed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `softcore-export`; returns the exit code."""
+    """Run `softcore-export` and return its exit code."""
     return run(build_parser(), _export, arguments)
 
 
 def _export(options: argparse.Namespace) -> int:
-    request = check_order(options)
+    request = check_request(options)
     images = request.images or _draw(request)
     _announce(images, request)
-    # Only now, for they take seconds: --help and mistakes are answered at once.
+    # Imported late, since they take seconds: --help and mistakes are answered at once.
     from softcore_export.contamination.choices import choices_path, read_choices
     from softcore_export.export import export, prepare
 
-    if options.review:  # a web server takes its time to load
+    if options.review:  # its web server takes a while to import
         from softcore_export.review.review import review
 
     target = request.target
@@ -67,7 +67,7 @@ def _draw(request: ExportRequest) -> TrainingImages:
 
 
 def _announce(images: TrainingImages, request: ExportRequest) -> None:
-    """Say what is there, and what of it may not be meant."""
+    """Print what was found, with warnings of what may not be meant."""
     from softcore_export.data.survey import survey
 
     layout = f" ({images.layout})" if images.layout else ""
@@ -150,7 +150,7 @@ def _report(done: Export) -> None:
 
 
 def _report_copies(done: Export) -> None:
-    """Say which images turned out to be others once more; those with the same content were named before."""
+    """Print which images are copies of others; files with the same content were named before."""
     copies = done.contamination.copies
     same = [(copy.path, copy.original) for copy in copies if copy.alike == "pixels"]
     near = [(copy.path, copy.original) for copy in done.contamination.near]

@@ -21,7 +21,7 @@ from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
 from softcore_export.staging_directory import check_target
 
-__all__ = ["ExportRequest", "check_order"]
+__all__ = ["ExportRequest", "check_request"]
 
 _STATE_DICTS = (b"PK", b"\x80")  # first bytes of torch's files: a zip archive, or a pickle in older ones
 
@@ -47,7 +47,7 @@ class ExportRequest:
     target: Path
 
 
-def check_order(options: argparse.Namespace) -> ExportRequest:
+def check_request(options: argparse.Namespace) -> ExportRequest:
     """Check the options, and return what they ask for.
 
     Raises:
