@@ -1,1 +1,1 @@
-"""Web: what a line serves over HTTP."""
+"""Web: the HTTP port of a line: its page, its API, its events and metrics."""

@@ -1,4 +1,4 @@
-"""App: all that may be asked of a line over HTTP."""
+"""App: all routes of a line's HTTP port."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def make_web_app(
     """Make the app.
 
     Args:
-        status: how the line is, and the line.
-        metrics_render: gives the metrics and their content type.
+        status: the line, and its state.
+        metrics_render: returns the metrics and their content type.
         events: the decisions and notes.
         cache: the parts' images.
         hosts: the names that the app answers to.
-        token: what whoever changes something must show; None lets nobody.
+        token: what a change needs; None allows no change.
     """
     guards = [
         Middleware(RequestGuard, token=token),
@@ -58,7 +58,7 @@ def make_web_app(
 
     @app.exception_handler(UsageError)
     def refuse(_request: Request, error: UsageError) -> Response:
-        return Answer({"detail": str(error)}, 409)  # what was asked for, not what the server did, is wrong
+        return Answer({"detail": str(error)}, 409)  # the request is wrong, not the server
 
     @app.get("/api/openapi.json", include_in_schema=False)
     async def describe_api() -> dict[str, Any]:
@@ -72,7 +72,7 @@ def make_web_app(
     app.include_router(make_image_api(cache, queries, controls))
     app.include_router(make_preview_api(controls, queries, cache))
     app.include_router(make_report_api(queries, cache, status.shift))
-    # `RequestGuard` asks for the token; what is said of it here is for the schema.
+    # `RequestGuard` checks the token; this describes it in the schema.
     shown = [
         Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
         Security(HTTPBearer(auto_error=False)),
@@ -84,7 +84,7 @@ def make_web_app(
 
 
 def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: EventStream) -> APIRouter:
-    """Make what programs follow, of all who reach the port."""
+    """Make the routes of metrics and events, which everybody who reaches the port may read."""
     views = APIRouter(dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
 
     @views.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, response_class=Response)
@@ -105,13 +105,12 @@ def _make_streams(metrics_render: Callable[[], tuple[bytes, str]], events: Event
         """Each decision from now on (or after Last-Event-ID) as a server-sent event.
 
         `decision` has the ledger's fields, `share`, `number` (its row's), `seq` (see the status' `shift`) and
-        `image`, and its trigger as id; `note` is a note as it is made, `status` the status where something
-        in it changed that a person sees to; `dropped` has the `count` of decisions that were missed by a
-        client too slow, null where it isn't known.
+        `picture`, and its trigger as id; `note` is a new note; `status` is the status after a change that
+        needs a person; `dropped` has the `count` of decisions that a slow client missed, null if unknown.
         """
         if events.full:
             raise HTTPException(503, "too many clients follow the events already; ask again later")
-        # Browsers send the id as UTF-8; what servers make of a header is Latin-1.
+        # Browsers send the id as UTF-8; servers decode a header as Latin-1.
         last = last_event_id and last_event_id.encode("latin-1").decode("utf-8", "replace")
         return EventSourceResponse(events.listen(last), headers=_UNBUFFERED)
 

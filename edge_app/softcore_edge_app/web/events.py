@@ -1,4 +1,7 @@
-"""Events: what happens now, as server-sent events; who is slow misses the oldest, and is told how many."""
+"""Events: decisions, notes and status changes as server-sent events.
+
+A slow listener misses the oldest events, and is told how many decisions were among them.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,24 @@ from softcore_edge_app.web.part import describe_entry
 
 __all__ = ["KEPT", "EventStream"]
 
-KEPT = 2000  # events; a listener may be as far behind, or away
-_AT_ONCE = 200
-_PAUSE = 0.05  # seconds; what comes meanwhile goes in one packet: a fast line costs what a slow one does
-_PING = 15.0  # seconds
-_MOST = 60  # listeners: the other connections are for those who ask and leave
-_RETRY = 1000  # milliseconds until a browser asks again
+KEPT = 2000  # events; a listener may be so far behind, or have been away for so many
+_AT_ONCE = 200  # events in one packet
+_PAUSE = 0.05  # seconds between two packets: a fast line costs no more than a slow one
+_PING = 15.0  # seconds without an event until a comment keeps the connection open
+_MOST = 60  # listeners: the other connections are for short requests
+_RETRY = 1000  # milliseconds until a browser reconnects
 
 
 @dataclass(frozen=True, eq=False)
 class _QueuedEvent:
-    """An event; `before` is how many decisions came before it, and `id` a decision's alone."""
+    """An event.
+
+    Attributes:
+        kind: decision, note or status.
+        describe: returns its fields.
+        before: number of decisions before it.
+        id: the trigger of a decision; None for other events.
+    """
 
     kind: str
     describe: Callable[[], dict[str, Any]]
@@ -39,13 +49,13 @@ class _QueuedEvent:
 
     @cached_property
     def text(self) -> bytes:
-        """The event as it is sent; written once for all listeners, and never where there are none."""
+        """The event as it is sent; written once for all listeners, and only if there are any."""
         data = json.dumps(self.describe(), allow_nan=False)
         return format_sse_event(event=self.kind, data_str=data, id=self.id)
 
 
 class EventStream:
-    """The last events, each with its number from 0; a listener is a place in them, and keeps nothing.
+    """The last events, numbered from 0; a listener is a position among them, and stores nothing.
 
     Attributes:
         ended: set when the server ends.
@@ -61,18 +71,18 @@ class EventStream:
         self._woken = False
 
     def open(self) -> None:
-        """Begin to wake listeners; in the event loop that they are served by."""
+        """Begin to wake listeners; called in the event loop that serves them."""
         self._loop = asyncio.get_running_loop()
 
     def end(self) -> None:
-        """Let the listeners have what there is, and end; in the event loop."""
+        """Send the listeners the events so far, and end; called in the event loop."""
         with self._lock:
-            self._loop = None  # it may be gone when the next decision comes
+            self._loop = None  # it may be closed when the next decision comes
         self.ended.set()
         self._wake()
 
     def publish(self, decided: PublishedDecision, seq: int, *, image: bool) -> None:
-        """Take a decision; from any thread, and it waits for nobody.
+        """Add a decision; from any thread, and never blocks.
 
         Args:
             decided: the decision.
@@ -80,25 +90,25 @@ class EventStream:
             image: whether there is an image of it.
         """
         entry = decided.record
-        beside = {"number": decided.record.number, "seq": seq, "picture": image}
-        name = printable(entry.trigger)  # a line's end would end the field
+        beside = {"number": entry.number, "seq": seq, "picture": image}
+        name = printable(entry.trigger)  # the end of a line would end the field
         with self._lock:
             self._add("decision", lambda: {**describe_entry(entry), **beside}, name)
             self._decisions += 1
 
-    def tell(self, kind: str, fields: dict[str, Any]) -> None:
-        """Take what else happens, a `note` or a `status`; as `publish`."""
+    def publish_event(self, kind: str, fields: dict[str, Any]) -> None:
+        """Add another event, a `note` or a `status`; like `publish`."""
         with self._lock:
             self._add(kind, lambda: fields)
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether anybody listens."""
         return bool(self._listeners)
 
     @property
     def full(self) -> bool:
-        """Whether as many listen as may."""
+        """Whether there are as many listeners as allowed."""
         return len(self._listeners) >= _MOST
 
     def _add(self, kind: str, describe: Callable[[], dict[str, Any]], name: str | None = None) -> None:
@@ -109,10 +119,10 @@ class EventStream:
             self._loop.call_soon_threadsafe(self._wake)
 
     def listen(self, last: str | None = None) -> AsyncIterator[bytes]:
-        """Listen from now on, or from the event after the one called `last`; in the event loop.
+        """Yield events from now on, or from the one after that with the id `last`; in the event loop.
 
-        Beside what was published, there is `dropped` with the `count` of decisions that this listener was too
-        slow for; null where `last` isn't among the last ones any more, which are then sent from the first on.
+        There is also the event `dropped`, with the `count` of decisions that this listener was too slow for.
+        It is null if `last` isn't among the events that are kept: then all of those are sent.
         """
         with self._lock:
             if not last:
@@ -121,7 +131,7 @@ class EventStream:
                 if event.id == last:
                     return self._listen(self._count - newer, event.before + 1, b"")
             before = self._recent[0].before if self._recent else self._decisions
-            return self._listen(self._count - len(self._recent), before, _say_dropped(None))
+            return self._listen(self._count - len(self._recent), before, _format_dropped(None))
 
     async def _listen(self, place: int, decisions: int, greeting: bytes) -> AsyncIterator[bytes]:
         changed = asyncio.Event()
@@ -130,10 +140,10 @@ class EventStream:
             yield format_sse_event(retry=_RETRY) + greeting
             while True:
                 changed.clear()
-                dropped, events = self._take(place)
+                dropped, events = self._read_from(place)
                 place += dropped + len(events)
                 if events:
-                    notice = _say_dropped(events[0].before - decisions) if dropped else b""
+                    notice = _format_dropped(events[0].before - decisions) if dropped else b""
                     decisions = events[-1].before + (events[-1].kind == "decision")
                     yield notice + b"".join(event.text for event in events)
                     await asyncio.sleep(_PAUSE)
@@ -147,8 +157,8 @@ class EventStream:
         finally:
             self._listeners.discard(changed)
 
-    def _take(self, place: int) -> tuple[int, list[_QueuedEvent]]:
-        """Give how many from `place` on are gone, and the next ones that are there."""
+    def _read_from(self, place: int) -> tuple[int, list[_QueuedEvent]]:
+        """Return how many events from `place` on are gone, and the next ones that are kept."""
         with self._lock:
             behind = self._count - place
             gone = max(0, behind - len(self._recent))
@@ -161,5 +171,5 @@ class EventStream:
             changed.set()
 
 
-def _say_dropped(count: int | None) -> bytes:
+def _format_dropped(count: int | None) -> bytes:
     return format_sse_event(event="dropped", data_str=json.dumps({"count": count}))

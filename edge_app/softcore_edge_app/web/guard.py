@@ -1,4 +1,4 @@
-"""Guard: who may change something over HTTP, and what is refused before anything is read of it."""
+"""Guard: checks of a request before any of its body is read: its origin, and the token for a change."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class RequestGuard:
-    """Lets through what changes nothing, and who shows the token; nothing that another site's page sent.
+    """Passes on requests that change nothing, and changes with the token; refuses pages of other sites.
 
-    It asks for the token by the method, not by the route: a route that is forgotten is closed, not open.
+    The method decides whether the token is needed, not the route: a forgotten route is closed, not open.
 
     Args:
         app: what is guarded.
-        token: what to show; None lets nobody change anything.
+        token: the token; None allows no change.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -33,13 +33,13 @@ class RequestGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with 403, or pass the request on."""
-        refusal = self._refuse(scope["method"], Headers(scope=scope))
+        refusal = self._find_refusal(scope["method"], Headers(scope=scope))
         if refusal is None:
             await self._app(scope, receive, send)
         else:
             await Answer({"detail": refusal}, 403)(scope, receive, send)
 
-    def _refuse(self, method: str, headers: Headers) -> str | None:
+    def _find_refusal(self, method: str, headers: Headers) -> str | None:
         origin, host = headers.get("origin"), headers.get("host", "")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return "a page of another site may ask for nothing here"
@@ -58,12 +58,12 @@ class RequestGuard:
 
 
 async def refuse_body(request: Request) -> None:
-    """Refuse a body with 400: read by nobody, it would break an answer that goes on for hours."""
+    """Refuse a body with 400: nothing would read it, and it would break an answer that takes hours."""
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
         raise HTTPException(400, "there is nothing to do with a body here")
 
 
 def list_hosts(options: HttpOptions) -> list[str]:
-    """List the names that the port answers to: the loopback ones, its own address, and what is asked for."""
+    """Return the names that the port answers to: loopback, its own address, and the configured ones."""
     own = f"[{options.host}]" if ":" in options.host else options.host
     return sorted({*_LOOPBACK, own, *options.names})

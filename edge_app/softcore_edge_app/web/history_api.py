@@ -1,4 +1,4 @@
-"""History API: the ledger's parts and notes, and what a person calls a part."""
+"""History API: the ledger's parts and notes, and the marks of parts."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _Share = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False)]
 class PartList(BaseModel):
     """Parts, the newest first.
 
-    One answer looks through 50,000 rows at most: it may have fewer than were asked for, even none. While
-    `next` isn't null there is more, before that number.
+    One response searches 50,000 rows at most: it may have fewer parts than were asked for, even none. While
+    `next` isn't null there are more, before that number.
     """
 
     rows: list[PartReport]
@@ -52,7 +52,7 @@ class PartList(BaseModel):
 
 
 class NoteReport(BaseModel):
-    """What was changed, by whom, and when; `subject` is a trigger or a recipe, if it is about one."""
+    """A change, by whom, and when; `subject` is the trigger or recipe, if it concerns one."""
 
     number: int
     at: int
@@ -72,20 +72,20 @@ class NoteList(BaseModel):
 
 
 class MarkRequest(RequestModel):
-    """What a person calls a part; null takes it back."""
+    """Whether a part was good or bad; null removes the mark."""
 
     trigger: ShortText
     mark: Literal["good", "bad"] | None
 
 
 class MarkResponse(BaseModel):
-    """The number of the note that keeps it."""
+    """The number of the note in the ledger."""
 
     note: int = Field(ge=1)
 
 
 def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
-    """Make what looks into the ledger, for everybody who reaches the port."""
+    """Make the routes that read the ledger, which everybody who reaches the port may use."""
     views = APIRouter(
         prefix="/api", dependencies=[Depends(refuse_body)], responses={**READ_RESPONSES, **_NO_LEDGER}
     )
@@ -107,7 +107,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
         max_share: _Share = None,
         marked: Literal["good", "bad", "any"] | None = None,
     ) -> Response:
-        """The ledger's parts, the newest first: of a time, a decision, a score, a mark."""
+        """The ledger's parts, the newest first, filtered by time, decision, score or mark."""
         wanted = PartFilter(
             since=to_nanoseconds(since),
             until=to_nanoseconds(until),
@@ -133,7 +133,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
 
     @views.get("/notes", response_model=NoteList)
     async def list_notes(limit: _Limit = 50, before: _Before = None) -> Response:
-        """What was changed in the line, and which parts a person called good or bad; the newest first."""
+        """Changes of the line, and marks of parts, the newest first."""
         notes, following = await queries.run(partial(read_notes, count=limit, before=before))
         return Answer({"notes": [describe_note(note) for note in notes], "next": following})
 
@@ -143,16 +143,16 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
 def make_mark_api(
     queries: LedgerQueries, controls: OperatorControls, run_in_thread: Callable[..., Any]
 ) -> APIRouter:
-    """Make what marks parts."""
+    """Make the route that marks parts."""
     commands = APIRouter(prefix="/api", responses=WRITE_RESPONSES)
 
     @commands.post("/marks", responses={404: describe_problem("There is no such part.")})
-    async def mark_part(wanted: MarkRequest, by: Requester) -> MarkResponse:
-        """Call a part good or bad, whatever was decided on it; kept in the ledger as a note."""
-        part = await require_part(queries, wanted.trigger)
+    async def mark_part(mark: MarkRequest, by: Requester) -> MarkResponse:
+        """Mark a part as good or bad, whatever its decision; kept in the ledger as a note."""
+        part = await require_part(queries, mark.trigger)
         entry = part.row.record
         note: Note = await run_in_thread(
-            controls.note_mark, entry.trigger, entry.camera, part.mark, wanted.mark, by
+            controls.note_mark, entry.trigger, entry.camera, part.mark, mark.mark, by
         )
         return MarkResponse(note=note.number)
 
@@ -160,7 +160,7 @@ def make_mark_api(
 
 
 async def require_part(queries: LedgerQueries, trigger: str) -> Part:
-    """Find a part, or answer with 404."""
+    """Return the part of a trigger; without one the response is 404."""
     part = await queries.find_part(trigger)
     if part is None:
         raise HTTPException(404, "no part of that trigger is among the ledger's last million rows")
@@ -168,5 +168,5 @@ async def require_part(queries: LedgerQueries, trigger: str) -> Part:
 
 
 def describe_note(note: Note) -> dict[str, Any]:
-    """Give what `NoteReport` has."""
+    """Return the fields of a `NoteReport`."""
     return {"number": note.number, "at": note.at, **vars(note.change)}

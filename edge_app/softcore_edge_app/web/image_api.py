@@ -1,4 +1,4 @@
-"""Images: those of the line's parts, and what a camera sees just now."""
+"""Image API: the images of parts, and a camera's newest one."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from softcore_edge_app.web.schema import READ_RESPONSES, Camera, Responses, Shor
 __all__ = ["make_image_api"]
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-_LONGEST = 1280  # pixels of an image to focus by: fine detail is what it is about
+_LONGEST = 1280  # pixels of the image for the focus help, which needs fine detail
 _IMAGES: Responses = {200: {"content": {"image/jpeg": {}, "image/png": {}}}}
-_SHARPNESS = 2  # of a look
+_SHARPNESS = 2  # its column in the image statistics
 
 
 class Focus(BaseModel):
-    """How sharp a camera's newest image is, null where there is none, and the training images were."""
+    """The sharpness of a camera's newest image, null without one, and of the training images."""
 
     sharpness: float | None
     lowest: float
@@ -33,9 +33,9 @@ class Focus(BaseModel):
 
 
 def make_image_api(cache: ImageCache, queries: LedgerQueries, controls: OperatorControls) -> APIRouter:
-    """Make what shows images, to everybody who reaches the port."""
+    """Make the routes of images, which everybody who reaches the port may see."""
     views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
-    # One at a time: the inspection has the processors.
+    # One at a time: the inspection needs the processors.
     limiter = CapacityLimiter(1)
 
     @views.get(
@@ -46,7 +46,7 @@ def make_image_api(cache: ImageCache, queries: LedgerQueries, controls: Operator
     async def give_image(trigger: Annotated[ShortText, Path()], kind: ImageKind) -> Response:
         """A part's `frame` as PNG, its `overlay` (outlined), `map` or `thumbnail` as JPEG.
 
-        The last 50 parts' are in memory, the others' in the archive, as far as it keeps them.
+        The images of the last 50 parts are in memory, others in the archive, as far as it keeps them.
         """
         drawn = cache.get_drawn(trigger, kind)
         try:
@@ -63,7 +63,7 @@ def make_image_api(cache: ImageCache, queries: LedgerQueries, controls: Operator
 
     @views.get("/focus", responses={409: describe_problem("No such camera.")})
     def measure_focus(camera: Camera = None) -> Focus:
-        """How sharp a camera's newest image is, decided on or not, for whoever turns its lens."""
+        """The sharpness of a camera's newest image, decided on or not, to focus its lens by."""
         view = controls.view(camera)
         of_training = sorted(view.image_statistics[:, _SHARPNESS].tolist())
         now = None if view.image is None else float(measure_image_statistics(view.image)[_SHARPNESS])

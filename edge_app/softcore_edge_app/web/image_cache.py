@@ -23,7 +23,7 @@ __all__ = ["KEPT", "ImageCache", "ImageKind", "NoImageError", "shrink"]
 ImageKind = Literal["frame", "overlay", "map", "thumbnail"]
 
 KEPT = 50  # parts
-_MOST_BYTES = 128 * 10**6  # that they take; the last one is kept, whatever it takes
+_MOST_BYTES = 128 * 10**6  # of the parts together; the last part is kept, however large
 _LONGEST, _THUMBNAIL = 800, 160  # pixels of the longer side
 _QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 85]
 
@@ -31,12 +31,12 @@ _Image = NDArray[np.uint8]
 
 
 class NoImageError(LookupError):
-    """There is no such image, and why."""
+    """There is no such image; the message says why."""
 
 
 @dataclass(eq=False)
 class _CachedImage:
-    """A part, and what was drawn of it."""
+    """A part, and the images that were drawn of it."""
 
     decided: PublishedDecision
     image: _Image | None
@@ -45,59 +45,59 @@ class _CachedImage:
 
 
 class ImageCache:
-    """Keeps the last parts, and draws: `frame` as PNG, the rest as JPEG.
+    """Keeps the last parts, and draws their images: `frame` as PNG, the rest as JPEG.
 
-    `overlay` is the frame with an outline of what lies above the threshold, `map` that in the colours of its
-    scores, `thumbnail` a small overlay. A part that wasn't inspected has its frame for an overlay.
+    `overlay` is the frame with an outline of what lies above the threshold, `map` the frame in the colours of
+    its scores, `thumbnail` a small overlay. The overlay of a part that wasn't inspected is its frame.
 
     Args:
-        archive: its folder; None where there is none.
+        archive: the archive's folder; None if there is none.
     """
 
     def __init__(self, archive: Path | None) -> None:
         self._archive = archive
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._parts: OrderedDict[str, _CachedImage] = OrderedDict()
         self._size = 0
 
     def add(self, decided: PublishedDecision) -> None:
-        """Keep a part; at once, and never raises."""
+        """Add a part; at once, and never raises."""
         image = decided.frame.image if decided.frame else None
         size = 0 if image is None else image.nbytes
         if decided.result:
             maps = decided.result.anomaly_map, decided.result.patch_scores
             size += sum(one.nbytes for one in maps if one is not None)
-        with self._turn:
+        with self._lock:
             self._parts[decided.record.trigger] = _CachedImage(decided, image, size)
             self._size += size
             self._trim()
 
     def has(self, entry: DecisionRecord) -> bool:
-        """Tell whether there is an image of a part."""
-        with self._turn:
+        """Return whether there is an image of a part."""
+        with self._lock:
             cached = self._parts.get(entry.trigger)
         if cached:
             return cached.image is not None
         return self._archive is not None and Kept.place(entry).file(self._archive, IMAGE).is_file()
 
     def get_drawn(self, trigger: str, kind: ImageKind) -> bytes | None:
-        """Give what was drawn already."""
-        with self._turn:
+        """Return an image if it was drawn already."""
+        with self._lock:
             cached = self._parts.get(trigger)
             return cached.drawn.get(kind) if cached else None
 
     def draw(self, trigger: str, kind: ImageKind) -> bytes | None:
-        """Draw a part that is kept; None where it isn't any more.
+        """Draw a part that is kept; None if it is kept no longer.
 
         Raises:
-            NoImageError: of that part there is none.
+            NoImageError: the part has no such image.
         """
-        with self._turn:
+        with self._lock:
             cached = self._parts.get(trigger)
         if cached is None:
             return None
         drawn = _draw(cached, kind)
-        with self._turn:
+        with self._lock:
             if trigger in self._parts:
                 cached.drawn[kind] = drawn
                 cached.size += len(drawn)
@@ -109,18 +109,18 @@ class ImageCache:
         """Draw a part from the archive.
 
         Raises:
-            NoImageError: the archive doesn't have it, or there is no archive.
+            NoImageError: the archive has no such image, or there is no archive.
         """
         if self._archive is None:
             raise NoImageError(f"only the last {KEPT} images are kept: the line has no archive")
         kept = Kept.place(entry)
-        file, seen = (kept.file(self._archive, suffix) for suffix in (IMAGE, OVERLAY))
+        file, overlay = (kept.file(self._archive, suffix) for suffix in (IMAGE, OVERLAY))
         try:
             if kind == "frame":
                 return file.read_bytes()
             longest = _THUMBNAIL if kind == "thumbnail" else _LONGEST
-            if seen.is_file():
-                panels = split_overlay(_decode(seen))
+            if overlay.is_file():
+                panels = split_overlay(_decode(overlay))
                 return _encode(".jpg", shrink(panels[kind == "map"], longest))
             image = _decode(file)
             if kind == "map":
@@ -150,7 +150,7 @@ def _draw(cached: _CachedImage, kind: ImageKind) -> bytes:
 
 
 def shrink(image: _Image, longest: int) -> _Image:
-    """Shrink an image uint8 BGR `[H, W, 3]` to so many pixels of its longer side, if it has more."""
+    """Shrink an image, uint8 BGR `[H, W, 3]`, if its longer side has more than `longest` pixels."""
     height, width = image.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:

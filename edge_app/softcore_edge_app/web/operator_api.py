@@ -1,4 +1,4 @@
-"""Operator API: what a person changes in a running line, or tries before; the former needs the token."""
+"""Operator API: changes of a running line, which need the token, and the preview of a threshold."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from softcore_edge_app.web.schema import (
 
 __all__ = ["ThreadRunner", "make_operator_api", "make_preview_api", "make_thread_runner"]
 
-_CHANGES = 4  # that are made at once; more wait
-_SHOWN = 20
+_CHANGES = 4  # at once; more wait
+_SHOWN = 20  # parts of a preview
 
-# Scores are distances between features; what lies outside is a slip, and would not be a share of anything.
+# Scores are distances between features; a threshold outside these bounds is a typing error.
 _Value = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
 _Answered = TypeVar("_Answered")
 ThreadRunner = Callable[..., Awaitable[Any]]
 
 
 class TriggerRequest(RequestModel):
-    """A part that wants a decision: on which camera (if there are several), and what it is called."""
+    """A trigger: of which camera (if there are several), and the name of the part."""
 
     camera: ShortText | None = None
     part: ShortText | None = None
@@ -54,14 +54,14 @@ _ANY_PART = TriggerRequest()  # of the only camera
 
 
 class RecipeRequest(RequestModel):
-    """A recipe that is to decide from the next trigger on, on which camera (if there are several)."""
+    """The recipe that decides from the next trigger on, on which camera (if there are several)."""
 
     recipe: ShortText
     camera: ShortText | None = None
 
 
 class RunningRequest(RequestModel):
-    """Whether a camera (which, if there are several) is to run."""
+    """Whether a camera (which, if there are several) runs."""
 
     running: bool
     camera: ShortText | None = None
@@ -79,11 +79,11 @@ class ThresholdRequest(RequestModel):
 
 
 class TokenRequest(RequestModel):
-    """Nothing: the token is looked at, and that is all."""
+    """Nothing: only the token is checked."""
 
 
 class TriggerResponse(BaseModel):
-    """The id of a trigger, under which its decision comes."""
+    """The id of the trigger, which its decision has too."""
 
     trigger: str
 
@@ -123,8 +123,8 @@ class TokenResponse(BaseModel):
 class PreviewReport(BaseModel):
     """What a threshold would have meant for the last parts.
 
-    How many there are, of how many the exact score is known, how many had and would have each decision,
-    and the newest of those that would change.
+    Their number, the number of those with an exact score, the number with each decision as it was and as it
+    would be, and the newest parts whose decision would change.
     """
 
     parts: int
@@ -135,7 +135,7 @@ class PreviewReport(BaseModel):
 
 
 def make_thread_runner(ended: asyncio.Event) -> ThreadRunner:
-    """Make a function that runs another one in a thread, and answers 503 when the line ends meanwhile."""
+    """Make a function that runs another one in a thread; the response is 503 if the line ends meanwhile."""
     limiter = CapacityLimiter(_CHANGES)
 
     async def run(work: Callable[..., _Answered], *arguments: Any) -> _Answered:
@@ -156,45 +156,45 @@ def make_thread_runner(ended: asyncio.Event) -> ThreadRunner:
 
 
 def make_operator_api(controls: OperatorControls, run_in_thread: ThreadRunner) -> APIRouter:
-    """Make what changes something."""
+    """Make the routes that change the line."""
     ends: Responses = {503: describe_problem("The line ended meanwhile.")}
     commands = APIRouter(prefix="/api", responses={**WRITE_RESPONSES, **ends})
 
     @commands.post("/trigger")
-    async def trigger(by: Requester, wanted: TriggerRequest = _ANY_PART) -> TriggerResponse:
-        """Ask for the decision on a part; it comes as an event, and by every other output.
+    async def trigger(by: Requester, request: TriggerRequest = _ANY_PART) -> TriggerResponse:
+        """Trigger a part; its decision comes as an event, and by every other output.
 
-        That a person did so on the page is noted in the ledger; what a program triggers is its business.
+        A trigger from the page is noted in the ledger, one from a program is not.
         """
         if by == "page":
-            asked = await run_in_thread(controls.trigger_by_hand, wanted.camera, wanted.part, by)
+            trigger_id = await run_in_thread(controls.trigger_by_hand, request.camera, request.part, by)
         else:
-            asked = controls.trigger(wanted.camera, wanted.part, by)
-        return TriggerResponse(trigger=asked)
+            trigger_id = controls.trigger(request.camera, request.part, by)
+        return TriggerResponse(trigger=trigger_id)
 
     @commands.post("/recipe")
-    async def switch_recipe(wanted: RecipeRequest, by: Requester) -> RecipeResponse:
-        """Let another recipe decide from the next trigger on; takes seconds, and the line goes on."""
-        await run_in_thread(controls.switch_recipe, wanted.recipe, wanted.camera, by)
-        return RecipeResponse(recipe=wanted.recipe)
+    async def switch_recipe(request: RecipeRequest, by: Requester) -> RecipeResponse:
+        """Switch the recipe, from the next trigger on; takes seconds, during which the line goes on."""
+        await run_in_thread(controls.switch_recipe, request.recipe, request.camera, by)
+        return RecipeResponse(recipe=request.recipe)
 
     @commands.post("/limit")
-    async def change_threshold(wanted: ThresholdRequest, by: Requester) -> ThresholdChange:
-        """Set the threshold of the bundle in use, in the bundle; it holds from the next part on."""
-        _check_order(wanted.value, wanted.fail_above)
+    async def change_threshold(request: ThresholdRequest, by: Requester) -> ThresholdChange:
+        """Set the threshold of the bundle in use, in its manifest; it holds from the next part on."""
+        _check_order(request.value, request.fail_above)
         old, new = await run_in_thread(
-            controls.change_threshold, wanted.value, wanted.fail_above, wanted.camera, by
+            controls.change_threshold, request.value, request.fail_above, request.camera, by
         )
         return ThresholdChange(old=_describe(old), new=_describe(new))
 
     @commands.post("/running")
-    async def set_running(wanted: RunningRequest, by: Requester) -> RunningResponse:
-        """Stop a camera, or let it go on; stopped it takes nothing by itself, and triggers are INVALID."""
-        await run_in_thread(controls.set_running, wanted.running, wanted.camera, by)
-        return RunningResponse(running=wanted.running)
+    async def set_running(request: RunningRequest, by: Requester) -> RunningResponse:
+        """Stop or start a camera; while it is stopped, external triggers are INVALID."""
+        await run_in_thread(controls.set_running, request.running, request.camera, by)
+        return RunningResponse(running=request.running)
 
     @commands.post("/token")
-    async def check_token(_wanted: TokenRequest) -> TokenResponse:
+    async def check_token(_request: TokenRequest) -> TokenResponse:
         """Whether the token is right; changes nothing."""
         return TokenResponse(ok=True)
 
@@ -202,7 +202,7 @@ def make_operator_api(controls: OperatorControls, run_in_thread: ThreadRunner) -
 
 
 def make_preview_api(controls: OperatorControls, queries: LedgerQueries, cache: ImageCache) -> APIRouter:
-    """Make what tries a threshold on the parts that were inspected."""
+    """Make the route that tries a threshold on the parts that were inspected."""
     views = APIRouter(
         prefix="/api",
         dependencies=[Depends(refuse_body)],

@@ -1,4 +1,4 @@
-"""Page: the operator's page, its files and where they are served."""
+"""Page: the files of the operator's page, and their routes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PAGE = Path(__file__).with_name("page")
 def add_page(app: FastAPI) -> None:
     """Serve the page at `/`, and its style, scripts and catalogues under `/static/`.
 
-    They need nothing but the app's own address, no network and no inline script or style: `make_app`'s
-    Content-Security-Policy holds.
+    They load nothing from elsewhere, and have no inline script or style, as `make_app`'s
+    Content-Security-Policy demands.
     """
 
     @app.get("/", include_in_schema=False, dependencies=[Depends(refuse_body)])

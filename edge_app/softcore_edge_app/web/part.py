@@ -1,4 +1,4 @@
-"""Part: one decision as the port tells of it."""
+"""Part: one decision as the port describes it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["PartReport", "describe_entry", "describe_part"]
 
 
 class PartReport(BaseModel):
-    """A decision: its row's number and fields in the ledger, and what is known beside.
+    """A decision: its row's number and fields in the ledger, and more.
 
-    `share` is the score in units of the threshold; `mark` what a person called it, `good` or `bad`; `image`
-    says whether there is one, `kind` what the reason of an INVALID is counted under.
+    `share` is the score in units of the threshold; `mark` is what a person marked it, `good` or `bad`;
+    `image` is whether there is one, `kind` the kind of the reason of an INVALID.
     """
 
     number: int
@@ -49,12 +49,12 @@ class PartReport(BaseModel):
 
 
 def describe_entry(entry: DecisionRecord) -> dict[str, Any]:
-    """Give an entry's fields, `kind` and `share`, all of which JSON can say."""
+    """Return an entry's fields, `kind` and `share`, as JSON can hold them."""
     return {**entry.content(), "kind": entry.kind, "share": entry.share}
 
 
 def describe_part(part: Part, *, image: bool) -> dict[str, Any]:
-    """Give what `PartReport` has."""
+    """Return the fields of a `PartReport`."""
     return {
         "number": part.row.number,
         **describe_entry(part.row.record),

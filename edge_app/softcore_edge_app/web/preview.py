@@ -14,18 +14,18 @@ from softcore_edge_app.queries.parts import Part
 
 __all__ = ["Preview", "preview_threshold"]
 
-_JUDGED = (Decision.PASS, Decision.REVIEW, Decision.FAIL)
+_INSPECTED = (Decision.PASS, Decision.REVIEW, Decision.FAIL)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """How parts were decided on, and would be.
+    """The decisions on parts, as they were and as they would be.
 
     Attributes:
-        parts: how many they are.
-        known: how many of them have an exact score.
-        now, then: how many have each decision as it was made, and would have it.
-        changed: whose decision would be another, in their order.
+        parts: number of parts.
+        known: number of those with an exact score.
+        now, then: number of parts with each decision, as it was made and as it would be.
+        changed: the parts whose decision would be another, in their order.
     """
 
     parts: int
@@ -36,9 +36,9 @@ class Preview:
 
 
 def preview_threshold(parts: Sequence[Part], threshold: Threshold) -> Preview:
-    """Say what a threshold would have meant for parts that were inspected.
+    """Return what a threshold would have meant for parts that were inspected.
 
-    Where only a bound of a score is known, and that doesn't tell, the part keeps the decision that it has.
+    If only a bound of a score is known, and it doesn't decide, the part keeps its decision.
     """
     then = [_decide(part.row.record, threshold) for part in parts]
     now = [part.row.record.decision for part in parts]
@@ -61,4 +61,4 @@ def _decide(entry: DecisionRecord, threshold: Threshold) -> Decision:
 
 def _count(decisions: Sequence[Decision]) -> dict[Decision, int]:
     counts = Counter(decisions)
-    return {decision: counts[decision] for decision in _JUDGED}
+    return {decision: counts[decision] for decision in _INSPECTED}

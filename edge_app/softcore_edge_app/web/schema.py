@@ -1,4 +1,4 @@
-"""Forms: what the requests and the answers of the port have in common."""
+"""Schema: what the requests and responses of the port have in common."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ __all__ = [
 
 MAX_BODY_BYTES = 64 * 1024  # of a request's body
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_FAR = 2**63 - 1
+_LATEST = 2**63 - 1  # nanoseconds
 
-Responses: TypeAlias = dict[int | str, dict[str, Any]]  # what a route says of its answers
+Responses: TypeAlias = dict[int | str, dict[str, Any]]  # the responses of a route, by status code
 ShortText = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Camera = Annotated[ShortText | None, Query(description="Which camera, if there are several.")]
 
 
 class RequestModel(BaseModel):
-    """What is asked for; nothing else may be said, and nothing is taken for another type: `true` is no 1."""
+    """Base of request bodies: unknown fields are errors, and so are other types (`true` is no 1)."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Problem(BaseModel):
-    """What was wrong, in plain words."""
+    """What is wrong, in plain words."""
 
     detail: str
 
 
 def describe_problem(description: str) -> dict[str, Any]:
-    """Describe an answer that is a `Problem`."""
+    """Describe a response that is a `Problem`."""
     return {"model": Problem, "description": description}
 
 
@@ -84,11 +84,11 @@ Time = Annotated[
 
 
 def to_nanoseconds(time: datetime | None) -> int | None:
-    """Give a time in nanoseconds of UTC since 1970; one that doesn't fit 64 bits is as far off as fits."""
+    """Return a time in nanoseconds of UTC since 1970, limited to 64 bits."""
     if time is None:
         return None
     since = (time - _EPOCH) // timedelta(microseconds=1) * 1000
-    return max(-_FAR, min(since, _FAR))
+    return max(-_LATEST, min(since, _LATEST))
 
 
 def _find_requester(request: Request) -> Origin:

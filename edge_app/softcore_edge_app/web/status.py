@@ -1,4 +1,4 @@
-"""Status: how a line is, for systemd and whoever watches it, and for the page."""
+"""Status: the state of a line, for monitoring and for the page."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ _SCARCE = 0.5  # gigabytes
 
 
 class HealthReport(BaseModel):
-    """Whether all is well, and if not why, in plain words."""
+    """Whether all is well, and if not, why, in plain words."""
 
     ok: bool
     reasons: list[str]
 
 
 class Disk(BaseModel):
-    """The disk of ledger and archive: what is free of it, and what is wrong, in plain words."""
+    """The disk of ledger and archive: its free space, and what is wrong, in plain words."""
 
     free_gigabytes: float
     fault: str | None
 
 
 class StatusReport(BaseModel):
-    """How the line is: whether a part that comes now would be inspected and its decision taken, and why not.
+    """The state of the line: whether a part that comes now would be inspected and delivered, and why not.
 
-    `ledger` and `token` say whether there is one. `disk` is null where nothing is written, `drift` empty
-    where nothing is known of it yet.
+    `ledger` and `token` are whether there is one. `disk` is null if nothing is written, `drift` empty until
+    it is measured.
     """
 
     ready: bool
@@ -62,16 +62,16 @@ class StatusReport(BaseModel):
 
 @dataclass(frozen=True)
 class LineStatus:
-    """Finds out how a line is.
+    """Describes the state of a line.
 
     Attributes:
         controls: the line.
         shift: its counts.
         token: whether the port has one.
-        ledger: the ledger's file; None where there is none.
-        folders: where else something is written.
-        list_drift: lists what is drifting.
-        find_fault: says what is wrong with the archive, or None.
+        ledger: the ledger's file; None if there is none.
+        folders: other folders that are written to.
+        list_drift: returns the drift of the line.
+        find_fault: returns what is wrong with the archive, or None.
     """
 
     controls: OperatorControls
@@ -83,7 +83,7 @@ class LineStatus:
     find_fault: Callable[[], str | None] = field(default=lambda: None)
 
     def describe(self) -> dict[str, Any]:
-        """Give what `StatusReport` has; quick, and never blocks."""
+        """Return the fields of a `StatusReport`; quick, and never blocks."""
         status = self.controls.describe()
         return {
             "ready": status.ready,
@@ -93,10 +93,10 @@ class LineStatus:
             "token": self.token,
             "shift": self.shift.describe(),
             "drift": [asdict(deviation) for deviation in self.list_drift()],
-            "disk": self._look_at_disk(),
+            "disk": self._describe_disk(),
         }
 
-    def _look_at_disk(self) -> dict[str, Any] | None:
+    def _describe_disk(self) -> dict[str, Any] | None:
         places = [*([self.ledger.parent] if self.ledger else []), *self.folders]
         if not places:
             return None
@@ -111,7 +111,7 @@ class LineStatus:
 
 
 def pick_health(report: dict[str, Any]) -> Any:
-    """Pick from a report what a person sees to, which is news where it changes."""
+    """Return the parts of a report that need a person; a change of them is an event."""
     camera_keys = ("fault", "reopened", "recipe", "bundle", "threshold", "fail_above", "running")
     disk = report["disk"]
     return (
@@ -126,31 +126,31 @@ def pick_health(report: dict[str, Any]) -> Any:
 
 
 def make_status_api(line: LineStatus) -> APIRouter:
-    """Make what tells how the line is, to everybody who reaches the port."""
+    """Make the routes of the line's state, which everybody who reaches the port may read."""
     views = APIRouter(dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
 
-    # What only reads the status stays in the event loop: it is quick, and needs no thread that may be busy.
+    # These stay in the event loop: they are quick, and need no thread, which may be busy.
     @views.get("/healthz", responses={503: _describe_health("Something hangs.")}, response_model=HealthReport)
     async def check_health() -> Response:
-        """Whether the process lives and nothing in it hangs: if not, it should be started again."""
+        """Whether the process runs and nothing in it hangs; if not, it should be restarted."""
         stuck = line.controls.describe().stuck
-        return _tell([stuck] if stuck else [])
+        return _respond([stuck] if stuck else [])
 
     @views.get("/readyz", responses={503: _describe_health("It would not be.")}, response_model=HealthReport)
     async def check_readiness() -> Response:
-        """Whether a part that comes now would be inspected, its decision entered and taken by each output."""
-        return _tell(_find_faults(line.controls.describe()))
+        """Whether a part that comes now would be inspected, and its decision entered and delivered."""
+        return _respond(_find_faults(line.controls.describe()))
 
     @views.get("/api/status", response_model=StatusReport)
     async def report_status() -> Response:
-        """How the line is."""
+        """The state of the line."""
         return Answer(line.describe())
 
     return views
 
 
 def _find_faults(status: Status) -> list[str]:
-    """List why the line isn't ready; nothing where it is."""
+    """Return why the line isn't ready; empty if it is."""
     faults = []
     for camera in status.cameras:
         if not camera.running:
@@ -165,7 +165,7 @@ def _find_faults(status: Status) -> list[str]:
     return faults
 
 
-def _tell(reasons: list[str]) -> Response:
+def _respond(reasons: list[str]) -> Response:
     return Answer({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
 

@@ -1,4 +1,8 @@
-"""Connection: one client's at the port; a request that doesn't come whole within ten seconds is refused."""
+"""Connection: one client's connection to the port; a request must be complete within ten seconds.
+
+It extends uvicorn's protocol class. uvicorn has no public hook for an accepted socket, nor for the time of a
+request, so `conn`, `cycle`, `loop` and `transport` of that class are used here, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -15,44 +19,44 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["HEALTH", "Connection"]
 
-HEALTH = ("/healthz", "/readyz")  # what is answered however many clients there are
+HEALTH = ("/healthz", "/readyz")  # answered however many clients there are
 _PATIENCE = 10.0  # seconds for a request's head, and again for its body
-_GONE_AFTER = 60_000  # milliseconds until a client that confirms nothing is taken for gone
+_GONE_AFTER = 60_000  # milliseconds until a client that acknowledges nothing counts as gone
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-_AWAITED = (h11.IDLE, h11.SEND_BODY)  # what a client does while a request of it isn't whole
+_AWAITED = (h11.IDLE, h11.SEND_BODY)  # a client's states while its request is incomplete
 
 
 class Connection(H11Protocol):
     """One client's connection.
 
     Args:
-        on_end: called once it has ended.
+        on_end: called with the connection once it has ended.
         restricted: whether it gets one answer about health and nothing else.
-        **given: as uvicorn makes its protocols.
+        **given: what uvicorn's protocol classes take.
     """
 
-    def __init__(self, on_end: Callable[[], object], *, restricted: bool, **given: Any) -> None:
+    def __init__(self, on_end: Callable[[Connection], object], *, restricted: bool, **given: Any) -> None:
         super().__init__(**given)
         self.on_end = on_end
         self._timer: asyncio.TimerHandle | None = None
-        self._timed: object = None  # what of the client `_timer` runs for
+        self._timed: object = None  # the client's state that `_timer` runs for
         self._dropped = False
         if restricted:
             self.app = _OnlyHealth(self.app)
 
     @property
     def asked(self) -> bool:
-        """Whether a request has come, whole or in part of its body."""
+        """Whether a request has come, though its body may be incomplete."""
         return self.cycle is not None
 
     def drop(self) -> None:
-        """End it without a word."""
+        """End it without an answer."""
         self._dropped = True
         if self.transport is not None:
             self.transport.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; called by asyncio, as the next two are."""
+        """Begin; called by asyncio, like the next two."""
         super().connection_made(transport)
         if self._dropped:
             transport.abort()
@@ -62,26 +66,26 @@ class Connection(H11Protocol):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_AFTER)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._time()
+        self._limit_request()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Read what came."""
         super().data_received(data)
-        self._time()
+        self._limit_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._set_timer(None)
         super().connection_lost(exc)
-        self.on_end()
+        self.on_end(self)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request; called by uvicorn."""
+        """Wait for the next request; called by uvicorn after each answer."""
         super().on_response_complete()
-        self._time()
+        self._limit_request()
 
-    def _time(self) -> None:
-        """Give a client its time for each head and each body, however many small pieces it sends them in."""
+    def _limit_request(self) -> None:
+        """Limit the time for each head and each body, however many small pieces they come in."""
         state = self.conn.their_state
         if state is not self._timed:
             self._timed = state
@@ -90,20 +94,20 @@ class Connection(H11Protocol):
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer:
             self._timer.cancel()
-        self._timer = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._refuse_late)
 
-    def _give_up(self) -> None:
+    def _refuse_late(self) -> None:
         in_head = self._timed is h11.IDLE and self.conn.trailing_data[0]
         in_body = self._timed is h11.SEND_BODY and not self.cycle.response_started
         if in_head or in_body:
             self.transport.write(_TIMED_OUT)
         self.transport.close()
-        if self.transport.get_write_buffer_size():  # nor does it read
+        if self.transport.get_write_buffer_size():  # the client doesn't read either
             self.transport.abort()
 
 
 class _OnlyHealth:
-    """Answers one request about health, and refuses every other one."""
+    """Answers one request about health, and refuses any other."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

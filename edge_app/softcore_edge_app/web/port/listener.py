@@ -1,4 +1,4 @@
-"""Listener: the socket at which a line serves its port."""
+"""Listener: the socket of a line's HTTP port."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listen(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         return socket.create_server(address[:2], family=family, backlog=128)
-    except (OSError, UnicodeError) as error:  # the second is a name that can be none
+    except (OSError, UnicodeError) as error:  # UnicodeError: no valid name
         reason = "no host's name"
         if isinstance(error, OSError):
             # create_server repeats the address in what it says.

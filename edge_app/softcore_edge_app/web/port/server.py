@@ -1,4 +1,4 @@
-"""Server: the port of a line, served from a thread of its own."""
+"""Server: the HTTP port of a line, served from a thread of its own."""
 
 from __future__ import annotations
 
@@ -40,25 +40,24 @@ from softcore_edge_app.web.status import LineStatus, pick_health
 __all__ = ["WebServer"]
 
 _LOG = logging.getLogger("softcore_edge_app.web")
-_GRACE = 0.15  # seconds for what is being answered when the server ends
+_GRACE = 0.15  # seconds for requests that are being answered when the server ends
 _END_WITHIN = 0.5  # seconds
-_POLL = 1.0  # seconds between two looks whether the status is news
+_POLL = 1.0  # seconds between two checks whether the status has changed
 
 
 class WebServer:
-    """The port: all that can be seen of the line for everybody, what changes it for who shows the token.
+    """The port: everybody who reaches it can read everything; a change needs the token.
 
-    Nothing here blocks the inspection: decisions are put down by `publish`, and fetched by the server's own
-    thread.
+    Nothing here blocks the inspection: `publish` stores decisions, and the server's own thread sends them.
 
     Args:
-        options: where it listens, and by which names and token.
+        options: where it listens, its names and its token.
         controls: the line.
-        metrics_render: gives the metrics and their content type; called from the server's threads.
-        ledger: the ledger's file; None where there is none.
+        metrics_render: returns the metrics and their content type; called from the server's threads.
+        ledger: the ledger's file; None if there is none.
         archive: the archive's folder, likewise.
-        list_drift: lists what is drifting.
-        find_fault: says what is wrong with the archive, or None.
+        list_drift: returns the drift of the line.
+        find_fault: returns what is wrong with the archive, or None.
 
     Raises:
         UsageError: the token can't be used: see `take_token`.
@@ -105,13 +104,13 @@ class WebServer:
         )
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending = asyncio.Event()
-        self._up = threading.Event()
+        self._end_requested = asyncio.Event()
+        self._started = threading.Event()
         self._port = 0
 
     @property
     def url(self) -> str:
-        """Where this machine reaches it, with a slash at the end."""
+        """Its address on this machine, with a slash at the end."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._options.host, self._options.host)  # noqa: S104
         return f"http://[{host}]:{self._port}/" if ":" in host else f"http://{host}:{self._port}/"
 
@@ -119,7 +118,7 @@ class WebServer:
         """Listen, and serve from a thread.
 
         Raises:
-            UsageError: the address is in use, or not this machine's, or not to be had.
+            UsageError: the address is in use or not this machine's, or needs rights that are missing.
         """
         listener = listen(self._options.host, self._options.port)
         address, self._port = listener.getsockname()[:2]
@@ -134,25 +133,25 @@ class WebServer:
             target=lambda: asyncio.run(self._serve(listener)), name="softcore http", daemon=True
         )
         self._thread.start()
-        self._up.wait()
+        self._started.wait()
 
     def publish(self, decided: PublishedDecision) -> None:
-        """Take a decision for the listeners; from any thread, returns at once, and never raises."""
+        """Store a decision, for the listeners and its image; from any thread, at once, and never raises."""
         self._cache.add(decided)
         image = decided.frame is not None and decided.frame.image is not None
         self._events.publish(decided, self._shift.count(decided), image=image)
 
     def publish_note(self, note: Note) -> None:
-        """Take a note for the listeners; as `publish`."""
-        self._events.tell("note", describe_note(note))
+        """Store a note for the listeners; like `publish`."""
+        self._events.publish_event("note", describe_note(note))
 
     def close(self) -> None:
-        """End within half a second, whatever the clients do; at any time, and again."""
+        """End within half a second, whatever the clients do; may be called at any time, and again."""
         if self._thread is None or self._loop is None:
             return
         if self._thread.is_alive():
             try:
-                self._loop.call_soon_threadsafe(self._ending.set)
+                self._loop.call_soon_threadsafe(self._end_requested.set)
             except RuntimeError:  # it ended between the two
                 return
             self._thread.join(_END_WITHIN)
@@ -160,13 +159,15 @@ class WebServer:
     async def _serve(self, listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
         self._events.open()
-        self._up.set()
-        # It gets no listener, for it lets in whoever comes: see `Acceptor`.
+        self._started.set()
+        # uvicorn gets no socket: `Acceptor` accepts the clients, within bounds. uvicorn has no public way to
+        # hand it an accepted socket, so its protocol is made here as it does it, with its `server_state`, in
+        # which it keeps the header `Date` and waits for the connections to end.
         serving = asyncio.ensure_future(self._server.serve(sockets=[]))
         state, config = self._server.server_state, self._server.config
         acceptor = Acceptor(listener, partial(Connection, config=config, server_state=state, app_state={}))
         acceptor.open()
-        ending = asyncio.ensure_future(self._ending.wait())
+        ending = asyncio.ensure_future(self._end_requested.wait())
         watching = asyncio.ensure_future(self._watch())
         try:
             await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -176,21 +177,19 @@ class WebServer:
             self._events.end()
             self._server.should_exit = True
         await asyncio.wait({serving}, timeout=_GRACE)
-        # Who doesn't read would be waited for.
-        for connection in tuple(self._server.server_state.connections):
-            connection.transport.abort()
+        acceptor.drop_all()  # uvicorn would wait for clients that don't read
         ending.cancel()
         watching.cancel()
         await serving
 
     async def _watch(self) -> None:
-        """Tell the listeners of the status, where what a person sees to in it has changed."""
+        """Publish the status whenever something in it changes that needs a person."""
         last = None
         while True:
-            if self._events.heard:
+            if self._events.has_listeners:
                 report = self._status.describe()
                 health = pick_health(report)
                 if last is not None and health != last:
-                    self._events.tell("status", report)
+                    self._events.publish_event("status", report)
                 last = health
             await asyncio.sleep(_POLL)

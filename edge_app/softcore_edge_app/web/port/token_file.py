@@ -1,4 +1,4 @@
-"""Token file: the token that whoever changes something over HTTP must show; made where there is none yet."""
+"""Token file: the token that changes over HTTP need; made if there is none yet."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ _log = logging.getLogger(__name__)
 
 
 def take_token(file: Path) -> str:
-    """Read the token that `HttpOptions.token_file` holds, or make a file with a random one, and say so once.
+    """Read the token of `HttpOptions.token_file`, or write a random one to it, and log that.
 
-    What is made can be read by the user of this process alone (mode 0600); a file that is there stays as
-    it is.
+    A new file can be read by the user of this process alone (mode 0600); an existing one stays as it is.
 
     Raises:
-        UsageError: as `read_token`, or it can't be made.
+        UsageError: as `read_token`, or it can't be written.
     """
     if file.exists():
         return read_token(file)
     find_place(file)
     token = secrets.token_hex(_RANDOM)
     try:
-        # Never through a link, and never over what another line has just made.
+        # Never through a link, and never over a token that another line has just written.
         handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as stream:
             stream.write(f"{token}\n")
     except FileExistsError:
         return read_token(file)
     except OSError as error:
-        with suppress(OSError):  # an empty one would be taken for a token at the next start
+        with suppress(OSError):  # an empty file would be an error at the next start
             file.unlink()
         raise UsageError(f"{file}: the token can't be written ({error.strerror})") from error
     _log.info("made a new token for changes over HTTP in %s, which only its owner can read", file)
@@ -49,7 +48,7 @@ def take_token(file: Path) -> str:
 
 
 def find_place(file: Path) -> None:
-    """Say whether a token that isn't there yet could be made.
+    """Check that a token that isn't there yet could be written.
 
     Raises:
         UsageError: there is no folder for it, one that can't be written to, or a link that leads nowhere.
@@ -64,10 +63,10 @@ def find_place(file: Path) -> None:
 
 
 def read_token(file: Path) -> str:
-    """Read a token; white space around it doesn't count.
+    """Read a token, without the white space around it.
 
     Raises:
-        UsageError: it can't be read, everybody on the machine can read or write it, or it holds no token: 16
+        UsageError: it can't be read, everybody on the machine can read or write it, or it is no token: 16
             characters of ASCII or more, without spaces.
     """
     try:

@@ -1,1 +1,1 @@
-"""Shifts: a shift's figures, and their report."""
+"""Shifts: the figures of a shift, and their report."""

@@ -1,4 +1,4 @@
-"""Catalogue: the page's texts in a language, for what is written on this side of the wire."""
+"""Catalogue: the page's texts, for reports that are made here."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Language = Literal["en", "de"]
 
 @cache
 def read_catalogue(language: Language) -> dict[str, str]:
-    """Read the texts of a language, by key."""
+    """Return the texts of a language, by key."""
     text = (PAGE / f"catalogue.{language}.json").read_text("utf-8")
     return cast("dict[str, str]", json.loads(text))
 
 
 def translate(language: Language, key: str, **values: object) -> str:
-    """Give the text of a key in a language, with what stands for its `{names}`."""
+    """Return the text of a key in a language, with `values` in place of its `{names}`."""
     return read_catalogue(language)[key].format_map(values)

@@ -1,4 +1,4 @@
-"""Report: a shift's figures as one page to keep or to print, or as a table for a spreadsheet."""
+"""Report: the figures of a shift as one HTML page, or as a table for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from softcore_edge_app.web.shifts.shift import ShiftCounter
 __all__ = ["THIRDS", "make_report_api", "render_page", "render_table"]
 
 _PATIENCE = 60.0  # seconds that its figures may take
-_PASSES = 50  # parts among which one with an image is looked for, to draw the regions on
+_PASSES = 50  # parts that are searched for one with an image, on which the regions are drawn
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
-_WORDS: dict[tuple[str, str | None], str] = {  # of what a note tells
+_WORDS: dict[tuple[str, str | None], str] = {  # keys of the texts for what was changed
     ("running", "true"): "run.start",
     ("running", "false"): "run.stop",
     ("mark", "good"): "marked.good",
@@ -53,7 +53,7 @@ THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right"
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """An image in a page: its data URL, and its width as a multiple of its height."""
+    """An image in the page: its data URL, and its width as a multiple of its height."""
 
     url: str
     aspect: float
@@ -63,7 +63,7 @@ ImageFinder = Callable[[Part, ImageKind], EmbeddedImage | None]
 
 
 def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCounter) -> APIRouter:
-    """Make what sums a time up, for everybody who reaches the port."""
+    """Make the route of reports, which everybody who reaches the port may read."""
     views = APIRouter(
         prefix="/api",
         dependencies=[Depends(refuse_body)],
@@ -81,10 +81,10 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
         form: Literal["html", "csv"] = "html",
         language: Language = "en",
     ) -> Response:
-        """The report of a time, this shift's unless told otherwise, of two million parts at most.
+        """The report of a time, by default of this shift, of two million parts at most.
 
-        As a page it has everything inside, in the language that is asked for. As a table, for programs, it
-        has a row for each figure; the parts themselves are what `softcore-edge ledger export` gives.
+        As a page it is complete in itself, in the given language. As a table it has a row for each figure;
+        the parts themselves are written by `softcore-edge ledger export`.
         """
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
         begin = shift.since if begin is None else begin
@@ -101,11 +101,11 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
                     for camera in figures.cameras
                 }
             )
-            parts = {camera: excerpt.parts for camera, excerpt in passed.items()}
+            parts = {camera: page.parts for camera, page in passed.items()}
             content = await to_thread.run_sync(
-                render_page, figures, partial(_show, cache), parts, language, limiter=limiter
+                render_page, figures, partial(_embed_image, cache), parts, language, limiter=limiter
             )
-        name = f"softcore-{_tell_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
+        name = f"softcore-{_format_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
         return Response(
             content.encode("utf-8", "replace"),
             media_type=f"text/{form}; charset=utf-8",
@@ -116,26 +116,29 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
 
 
 def render_page(
-    figures: ProductionFigures, show: ImageFinder, passed: dict[str, list[Part]], language: Language = "en"
+    figures: ProductionFigures,
+    find_image: ImageFinder,
+    passed: dict[str, list[Part]],
+    language: Language = "en",
 ) -> str:
-    """Render the report as one HTML page that needs nothing beside itself; its times are this machine's.
+    """Render the report as one HTML page, complete in itself, with times of this machine's time zone.
 
     Args:
-        figures: what it tells.
-        show: gives a part's image; None where there is none.
-        passed: of each camera some good parts, one of which the regions are drawn on.
-        language: of its texts; names and reasons stay as they are.
+        figures: what it reports.
+        find_image: returns a part's image; None if there is none.
+        passed: some good parts of each camera, on one of which the regions are drawn.
+        language: of its texts; names and reasons are not translated.
     """
     grounds = {
-        camera: next((shown for part in parts if (shown := show(part, "overlay"))), None)
+        camera: next((shown for part in parts if (shown := find_image(part, "overlay"))), None)
         for camera, parts in passed.items()
     }
     return _template().render(
         language=language,
         translate=partial(translate, language),
-        because=partial(_tell_why, language),
-        became=partial(_tell_value, language),
-        number=partial(_tell_number, language),
+        describe_reason=partial(_describe_reason, language),
+        describe_value=partial(_describe_value, language),
+        format_number=partial(_format_number, language),
         figures=figures,
         decisions=list(Decision),
         grid=GRID,
@@ -143,14 +146,14 @@ def render_page(
         pareto={camera: _sum_regions(figures, camera) for camera in figures.cameras},
         hours=_list_hours(figures),
         thresholds=_list_thresholds(figures),
-        worst=[(part, show(part, "thumbnail")) for part in figures.worst],
-        time=partial(_tell_time, form="%Y-%m-%d %H:%M:%S", zone=None),
+        worst=[(part, find_image(part, "thumbnail")) for part in figures.worst],
+        time=partial(_format_time, form="%Y-%m-%d %H:%M:%S", zone=None),
         made=time.time_ns(),
     )
 
 
 def render_table(figures: ProductionFigures) -> str:
-    """Render the figures as CSV: a row each, with what it is of; times in UTC, lengths in seconds."""
+    """Render the figures as CSV, a row for each; times are in UTC, durations in seconds."""
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     writer.writerow(("figure", "camera", "of", "value"))
@@ -160,8 +163,8 @@ def render_table(figures: ProductionFigures) -> str:
 
 
 def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
-    yield "since", "", "", _tell_time(figures.since)
-    yield "until", "", "", _tell_time(figures.until)
+    yield "since", "", "", _format_time(figures.since)
+    yield "until", "", "", _format_time(figures.until)
     for camera in figures.cameras:
         counts = figures.count(camera)
         for decision in Decision:
@@ -173,11 +176,11 @@ def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
         yield "parts by threshold", camera, f"{category} {threshold!r} to {fail_above!r}", count
     for hour, by_decision in _list_hours(figures):
         for decision, count in by_decision.items():
-            yield "parts by hour", "", f"{_tell_time(hour)} {decision}", count
+            yield "parts by hour", "", f"{_format_time(hour)} {decision}", count
     for reason in figures.reasons:
         yield "INVALID", reason.camera, reason.kind, reason.parts
     for stop in figures.stops:
-        yield "stop", stop.camera, f"{_tell_time(stop.begin)} {stop.why}", stop.seconds
+        yield "stop", stop.camera, f"{_format_time(stop.begin)} {stop.why}", stop.seconds
     for (decision, mark), count in sorted(figures.marked.items()):
         yield "marked", "", f"{decision} called {mark}", count
     for part in figures.worst:
@@ -185,12 +188,12 @@ def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
         yield "worst part", entry.camera, entry.part, entry.score and entry.score / entry.threshold
     for note in figures.notes:
         change = note.change
-        what = f"{_tell_time(note.at)} {change.kind} by {change.by}: {change.before} to {change.after}"
+        what = f"{_format_time(note.at)} {change.kind} by {change.by}: {change.before} to {change.after}"
         yield "change", change.camera, what, change.subject
 
 
 def _sum_regions(figures: ProductionFigures, camera: str) -> list[tuple[str, int]]:
-    """Sum the fields up to thirds across and down: which, and how many, the most first."""
+    """Sum the fields to thirds of the frame: their names and numbers, the largest first."""
     sums = dict.fromkeys(THIRDS, 0)
     for (row, column), count in figures.regions.get(camera, {}).items():
         sums[THIRDS[3 * (3 * row // GRID) + 3 * column // GRID]] += count
@@ -213,7 +216,7 @@ def _list_thresholds(figures: ProductionFigures) -> list[tuple[tuple[str, str, f
     return sorted(thresholds.items())
 
 
-def _show(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImage | None:
+def _embed_image(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImage | None:
     entry = part.row.record
     if not cache.has(entry):
         return None
@@ -226,23 +229,23 @@ def _show(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImage | Non
     return EmbeddedImage(f"data:image/jpeg;base64,{base64.b64encode(drawn).decode()}", width / height)
 
 
-def _tell_number(language: Language, form: str, value: float) -> str:
+def _format_number(language: Language, form: str, value: float) -> str:
     return (form % value).replace(".", translate(language, "number.point"))
 
 
-def _tell_why(language: Language, why: str) -> str:
+def _describe_reason(language: Language, why: str) -> str:
     if why == IDLE:
         return translate(language, "sheet.idle")
     return translate(language, "kind.told", kind=translate(language, f"kind.{find_kind(why)}"), reason=why)
 
 
-def _tell_value(language: Language, kind: str, value: str | None) -> str:
-    """Tell what a thing was or became that somebody changed; in the page's words where it has some."""
+def _describe_value(language: Language, kind: str, value: str | None) -> str:
+    """Return the old or new value of a change; translated if it has a text of its own."""
     word = _WORDS.get((kind, value))
     return translate(language, word) if word else value or ""
 
 
-def _tell_time(
+def _format_time(
     nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ", zone: timezone | None = timezone.utc
 ) -> str:
     try:

@@ -1,4 +1,4 @@
-"""Shift: how many parts had which decision since midnight, or since the start if that was later."""
+"""Shift: the number of parts with each decision since midnight, or since a later start."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["CameraShift", "ShiftCounter", "ShiftReport"]
 
 _MINUTE = 60
 _DAY = 24 * 3600 * 10**9  # nanoseconds
-_SHORTEST = 5  # seconds for which a rate is worth telling
+_SHORTEST = 5  # seconds over which a rate is computed at least
 
 
 class CameraShift(BaseModel):
-    """A camera's counts, and its parts a minute, over the last one."""
+    """A camera's counts, and its parts in the last minute."""
 
     counts: dict[Decision, int]
     per_minute: float
@@ -31,9 +31,8 @@ class CameraShift(BaseModel):
 class ShiftReport(BaseModel):
     """The counts of a shift.
 
-    `since` is in nanoseconds of UTC since 1970; `seq` the number of the last decision that was counted, of
-    all since the start, by which an event tells whether it is in the counts; `run` is another after each
-    start.
+    `since` is in nanoseconds of UTC since 1970. `seq` is the number of the last decision that was counted,
+    from 1 at the start: an event with a larger one is not in the counts yet. `run` differs after each start.
     """
 
     since: int
@@ -45,30 +44,30 @@ class ShiftReport(BaseModel):
 
 
 class ShiftCounter:
-    """Counts the decisions of a shift; midnight is this machine's."""
+    """Counts the decisions of a shift, which begins at midnight in this machine's time zone."""
 
     def __init__(self) -> None:
         self._run = secrets.token_hex(4)
         self._started = time.monotonic()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._seq = 0
         self._since = time.time_ns()
         self._ends = _find_midnight(self._since)
         self._counts: dict[str, Counter[Decision]] = {}
-        self._recent: dict[str, deque[list[int]]] = {}  # of each second: which, and how many
+        self._recent: dict[str, deque[list[int]]] = {}  # [second, parts] for the last minute
 
     @property
     def since(self) -> int:
         """When it began, in nanoseconds of UTC since 1970."""
-        with self._turn:
-            self._read_next()
+        with self._lock:
+            self._begin_when_due()
             return self._since
 
     def count(self, decided: PublishedDecision) -> int:
-        """Count a decision, and give its number from 1 on."""
+        """Count a decision, and return its number, from 1."""
         entry, second = decided.record, int(time.monotonic())
-        with self._turn:
-            self._read_next()
+        with self._lock:
+            self._begin_when_due()
             self._seq += 1
             self._counts.setdefault(entry.camera, Counter())[entry.decision] += 1
             recent = self._recent.setdefault(entry.camera, deque(maxlen=_MINUTE + 1))
@@ -79,11 +78,11 @@ class ShiftCounter:
             return self._seq
 
     def describe(self) -> dict[str, Any]:
-        """Give what `ShiftReport` has."""
+        """Return the fields of a `ShiftReport`."""
         now = time.monotonic()
         minutes = min(max(now - self._started, _SHORTEST), _MINUTE) / _MINUTE
-        with self._turn:
-            self._read_next()
+        with self._lock:
+            self._begin_when_due()
             cameras = {
                 name: {
                     "counts": _fill(self._counts.get(name, Counter())),
@@ -100,13 +99,14 @@ class ShiftCounter:
                 "cameras": cameras,
             }
 
-    def _read_next(self) -> None:
+    def _begin_when_due(self) -> None:
+        """Begin a new shift after midnight; follow a clock that was set."""
         now = time.time_ns()
         if now >= self._ends:
-            # The last midnight, though the clock may have been set over several.
+            # The last midnight: the clock may have been set by several days.
             self._since = max(self._ends, min(_find_midnight(now - _DAY), now))
             self._counts.clear()
-        elif now < self._since:  # it was set back, and what was counted stands
+        elif now < self._since:  # it was set back: the counts stay
             self._since = now
         else:
             return
@@ -118,6 +118,6 @@ def _fill(counts: Counter[Decision]) -> dict[str, int]:
 
 
 def _find_midnight(now: int) -> int:
-    """Find this machine's next midnight, in nanoseconds of UTC since 1970."""
+    """Return this machine's next midnight, in nanoseconds of UTC since 1970."""
     tomorrow = datetime.fromtimestamp(now / 10**9).astimezone().date() + timedelta(days=1)
     return int(datetime(tomorrow.year, tomorrow.month, tomorrow.day).timestamp()) * 10**9
