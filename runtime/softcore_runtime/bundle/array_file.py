@@ -1,4 +1,4 @@
-"""Array file: numpy's `.npy` files, read into memory; no pickle, no archive, nothing mapped from the disk."""
+"""Array file: reads numpy's `.npy` files into memory; no pickle, no archive, no memory map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from softcore_runtime.regular_file import read_regular
 
 __all__ = ["HEADER", "parse_array", "read_array"]
 
-HEADER = 4096  # bytes, more than the header of any array of numbers
+HEADER = 4096  # size limit of the header of an array of numbers, in bytes
 _READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -22,10 +22,10 @@ _READERS = {
 
 
 def parse_array(data: bytes, where: Path) -> NDArray[Any]:
-    """Read an array out of the content of its file; it can't be written to.
+    """Return the array in the content of a file, read-only.
 
     Raises:
-        BundleCorruptError: it is no array of numbers, or has more or fewer of them than it says.
+        BundleCorruptError: it is no array of numbers, or its length contradicts its header.
     """
     stream = io.BytesIO(data)
     try:
@@ -38,7 +38,7 @@ def parse_array(data: bytes, where: Path) -> NDArray[Any]:
             raise ValueError(f"{len(data) - start} bytes for {count} numbers")
         numbers = np.frombuffer(data, dtype, count, start) if count else np.empty(0, dtype)
         return numbers.reshape(shape, order="F" if by_column else "C")
-    except Exception as error:  # numpy's parser of headers raises more kinds than it documents
+    except Exception as error:  # numpy's header parser raises undocumented kinds
         raise BundleCorruptError(f"{where}: not an array of numbers ({error})") from error
 
 
@@ -46,7 +46,7 @@ def read_array(file: Path, most: int) -> NDArray[Any]:
     """Read an array from a file of at most `most` bytes.
 
     Raises:
-        BundleCorruptError: it can't be read, or isn't one.
+        BundleCorruptError: it can't be read, or is no array of numbers.
     """
     try:
         data, _ = read_regular(file, most)

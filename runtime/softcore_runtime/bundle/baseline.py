@@ -1,4 +1,4 @@
-"""Baseline: where a quantity of good parts usually lies, whatever a few odd ones among them do."""
+"""Baseline: centre and spread of a quantity over good parts, robust against a few odd ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from softcore_runtime.record import Record
 
 __all__ = ["CLIP", "ENOUGH", "Baseline", "measure_baseline", "take_logarithm"]
 
-CLIP: Final = 3.0  # spreads from the centre; what lies further out counts as if it lay there
-ENOUGH: Final = 30  # parts, fewer say too little of their spread
+CLIP: Final = 3.0  # spreads from the centre at which values are clipped
+ENOUGH: Final = 30  # number of parts that a baseline needs
 _SMALLEST = 1e-6  # a score of 0 has no logarithm
 _ROUNDS = 50
 
@@ -29,20 +29,20 @@ class Baseline(Record):
 
 
 def measure_baseline(values: ArrayLike | Sequence[float]) -> Baseline | None:
-    """Measure the baseline of a quantity, float `[N]`, >= 0; None of fewer than `ENOUGH` values.
+    """Measure the baseline of a quantity, float `[N]`, >= 0; None for fewer than `ENOUGH` values.
 
-    With x the logarithms, the centre is Huber's M-estimate c, where mean(clip(x - c, -b, b)) = 0: a mean, so
-    that later means of values clipped alike agree with it, however skewed the values are; and no odd value
-    pulls it far. The spread is s = sqrt(mean(clip(x - c, -b, b)^2)), with b = 3 s of the round before; in the
-    first it is 1.4826 median |x - median x|, the standard deviation of normal values whatever a few
-    others do (of values that are mostly one and the same, the standard deviation).
+    With x the logarithms, the centre is Huber's M-estimate c, where mean(clip(x - c, -b, b)) = 0. It is a
+    mean, so that later means of values clipped alike agree with it, however skewed the values are, and a few
+    odd values have little influence. The spread is s = sqrt(mean(clip(x - c, -b, b)^2)), with b = 3 s of the
+    round before; in the first it is 1.4826 median |x - median x|, a robust standard deviation (or, if most
+    values are equal, the standard deviation).
     """
     x = np.log(np.maximum(np.asarray(values, np.float64), _SMALLEST))
     if len(x) < ENOUGH:
         return None
     centre = float(np.median(x))
     spread = 1.4826 * float(np.median(np.abs(x - centre))) or float(x.std())
-    for _ in range(2):  # more would follow odd values further out with each round
+    for _ in range(2):  # each further round would follow odd values further out
         bound = CLIP * spread
         for _ in range(_ROUNDS):
             centre += float(np.clip(x - centre, -bound, bound).mean())
@@ -51,5 +51,5 @@ def measure_baseline(values: ArrayLike | Sequence[float]) -> Baseline | None:
 
 
 def take_logarithm(value: float) -> float:
-    """Take a value's natural logarithm, as `measure_baseline` does."""
+    """Return a value's natural logarithm, as `measure_baseline` computes it."""
     return math.log(max(value, _SMALLEST))

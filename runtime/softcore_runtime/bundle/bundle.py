@@ -1,4 +1,4 @@
-"""Bundle: the folder that ships. Its one writer and its one reader.
+"""Bundle: reads and writes the folder that ships.
 
 ::
 
@@ -9,10 +9,10 @@
     origins.npy       int32 [n, 3], training image, row and column of each entry
     hints.npy         int32 [P, h], per grid position the entries that serve it most often
     index.hnsw        hnswlib index over the bank
-    golden/           frames and the scores they must give: the self-test
+    golden/           frames and the scores that they must give: the self-test
     training/         see `softcore_runtime.bundle.training`
-    mask-*.png        what of a frame isn't inspected, where a calibration said so
-    engines/          not in the manifest: a device's own, see `softcore_runtime.backends.devices`
+    mask-*.png        the part of a frame that isn't inspected, if a calibration left one out
+    engines/          not in the manifest: built for a device, see `softcore_runtime.backends.devices`
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "origins", "hints")
 _GOLDEN = "golden"
 _SCORES = f"{_GOLDEN}/scores.json"
-_MANIFEST_BYTES = 2**24  # more than any manifest has
+_MANIFEST_BYTES = 2**24  # size limit of a manifest
 _REQUIRED = (
     BACKBONE,
     INDEX,
@@ -102,10 +102,10 @@ class Bundle:
 
     Attributes:
         path: the folder.
-        manifest: what it says of itself.
+        manifest: its manifest.
         bank: float32 `[n, d]`, the memory bank, read-only.
         weights: float32 `[n]`, >= 0, the soft weight of each entry.
-        origins: int32 `[n, 3]`, the training image, row and column that each entry is from.
+        origins: int32 `[n, 3]`, the training image, row and column of each entry.
         hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
         manifest_version: of the manifest's file as it was read; None if the bundle isn't on the disk yet.
@@ -179,7 +179,7 @@ class Bundle:
 
 
 def describe(manifest: Manifest) -> str:
-    """Say in a few words which bundle it is: category, threshold, and the memory bank's size `n x d`.
+    """Describe a bundle in a few words: category, threshold, and the memory bank's size `n x d`.
 
     Example:
         >>> describe(inspector.manifest)
@@ -193,19 +193,19 @@ def describe(manifest: Manifest) -> str:
 def read_bundle(path: Path | str) -> Bundle:
     """Read and verify a bundle.
 
-    One that an export was just replacing when the machine stopped is brought back first.
+    One that an export was just replacing when the machine stopped is restored first.
 
     Args:
         path: its folder.
 
     Returns:
-        the bundle, in memory: what happens to its files later doesn't change it.
+        the bundle, in memory: later changes of its files don't affect it.
 
     Raises:
         BundleNotFoundError: there is none at `path`.
         BundleTooNewError: a later SoftCore wrote it.
         BundleCorruptError: a file is missing, changed, truncated, of a wrong shape or larger than the
-            manifest lets expect; or the bank doesn't fit into this machine's memory.
+            manifest allows; or the bank doesn't fit into this machine's memory.
 
     Example:
         >>> read_bundle(path).manifest.category
@@ -234,7 +234,7 @@ def read_bundle(path: Path | str) -> Bundle:
 
 
 def manifest_path(path: Path) -> Path:
-    """Name a bundle's manifest, the one file of it that changes: when its threshold is set.
+    """Return the path of a bundle's manifest, the only file that changes, when its threshold is set.
 
     Example:
         >>> manifest_path(Path("bundles/pill")).as_posix()
@@ -277,7 +277,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, FileVersion]:
 
 
 def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
-    """Read the scores of the golden frames; `Bundle.golden` has them of a bundle that is read whole.
+    """Read the scores of the golden frames without the rest of the bundle, which has them as `golden`.
 
     Args:
         path: the bundle's folder.
@@ -294,14 +294,14 @@ def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
 
 
 def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
-    """Read the image that marks what isn't inspected.
+    """Read the mask of a bundle's threshold.
 
     Args:
         path: the bundle's folder.
         manifest: the bundle's.
 
     Returns:
-        uint8 BGR `[h, w, 3]`, white where nothing is inspected; None where the threshold has no mask.
+        uint8 BGR `[h, w, 3]`, white where nothing is inspected; None if the threshold has no mask.
 
     Raises:
         BundleCorruptError: it is missing or was changed, or is no image.
@@ -323,7 +323,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Mapping[str, float]) -> None:
-    """Write the self-test: each frame as `golden/NAME.png` and the score it gave."""
+    """Write the self-test: each frame as `golden/NAME.png`, and its score."""
     folder = path / _GOLDEN
     folder.mkdir(exist_ok=True)
     golden = [GoldenFrame(file=f"{name}.png", score=scores[name]) for name in frames]
@@ -334,7 +334,7 @@ def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Ma
 
 
 def record_files(path: Path) -> dict[str, FileRecord]:
-    """Hash every file under `path`, but the manifest and a device's own, by its name relative to `path`."""
+    """Return the record of every file under `path` by its relative name, without manifest and `engines/`."""
     files = sorted(
         file
         for file in path.rglob("*")

@@ -1,4 +1,4 @@
-"""Bundle files: reads a file of a bundle, and finds out whether it is the one that was written."""
+"""Bundle files: reads a file of a bundle, and verifies it against the manifest."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _BLOCK = 1 << 20
 
 
 def verify_file(path: Path, name: str, record: FileRecord) -> None:
-    """Compare the file `name` of the bundle at `path` with what the manifest says of it.
+    """Compare the file `name` of the bundle at `path` with its record in the manifest.
 
     Raises:
-        BundleCorruptError: it is missing, no regular file, outside the bundle, or another.
+        BundleCorruptError: it is missing, no regular file, outside the bundle, or was changed.
     """
-    with _open(path, name, record) as stream:
+    with _open_checked(path, name, record) as stream:
         digest = hashlib.sha256()
         left = record.bytes
         while left and (block := stream.read(min(_BLOCK, left))):
             digest.update(block)
             left -= len(block)
-    _compare(path / name, digest.hexdigest(), record)
+    _check_digest(path / name, digest.hexdigest(), record)
 
 
 def read_file(path: Path, name: str, record: FileRecord) -> bytes:
-    """Read the file `name` of the bundle at `path`: what was compared with the manifest, and nothing later.
+    """Return the content of the file `name` of the bundle at `path` that was compared with the manifest.
 
     Raises:
         BundleCorruptError: as `verify_file`.
     """
-    with _open(path, name, record) as stream:
+    with _open_checked(path, name, record) as stream:
         data = stream.read(record.bytes)
-    _compare(path / name, hashlib.sha256(data).hexdigest(), record)
+    _check_digest(path / name, hashlib.sha256(data).hexdigest(), record)
     return data
 
 
 @contextmanager
-def _open(path: Path, name: str, record: FileRecord) -> Iterator[BinaryIO]:
+def _open_checked(path: Path, name: str, record: FileRecord) -> Iterator[BinaryIO]:
     file = path / name
     try:
         if not file.resolve().is_relative_to(path.resolve()):
@@ -60,10 +60,10 @@ def _open(path: Path, name: str, record: FileRecord) -> Iterator[BinaryIO]:
             yield stream
     except OSError as error:
         raise BundleCorruptError(f"{file}: missing from the bundle ({error.strerror})") from error
-    except (RuntimeError, ValueError) as error:  # links that lead to each other; an impossible name
+    except (RuntimeError, ValueError) as error:  # links in a circle; an impossible name
         raise BundleCorruptError(f"{file}: missing from the bundle ({error})") from error
 
 
-def _compare(file: Path, digest: str, record: FileRecord) -> None:
+def _check_digest(file: Path, digest: str, record: FileRecord) -> None:
     if digest != record.sha256:
         raise BundleCorruptError(f"{file}: changed since it was written; copy or export the bundle again")

@@ -1,4 +1,4 @@
-"""Folder swap: a finished folder takes the place of another in one step, whole even after a power cut.
+"""Folder swap: replaces a folder by a finished one in one step, safe against a power cut.
 
 ::
 
@@ -35,20 +35,20 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_HERE = -100  # AT_FDCWD
-_EXCHANGE = 2  # RENAME_EXCHANGE
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 _CANNOT_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # this file system or kernel can't exchange
-_LEFT = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.(?P<kind>partial|old)")
+_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.(?P<kind>partial|old)")
 
 
 def make_draft(target: Path) -> Path:
-    """Make a folder beside `target`, to be written and then swapped in.
+    """Make a folder beside `target`, to be filled and then swapped in.
 
     Args:
-        target: what it will be.
+        target: the folder that it will become.
 
     Returns:
-        its path; any user may read it, as far as the process's umask allows that.
+        its path; any user may read it.
 
     Raises:
         OSError: it can't be made.
@@ -64,9 +64,9 @@ def make_draft(target: Path) -> Path:
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Mark a folder as in use by this process, until the block or the process ends, whatever ends it.
+    """Lock a folder for this process until the block or the process ends.
 
-    Waits for whoever has it. On a file system without locks nothing is marked.
+    Waits for another process that holds the lock. On a file system without locks nothing is locked.
 
     Args:
         folder: any folder.
@@ -85,19 +85,19 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def swap(draft: Path, target: Path) -> None:
-    """Put a finished folder in the place of another, which is deleted, or where there is none yet.
+    """Move a finished folder to its place, and delete the folder that it replaces, if any.
 
-    At every moment `target` is one of the two, whole. Where the file system can't exchange two folders in
-    one step it is missing for a moment, and `restore` brings it back if this process ends just then. All of
+    At every moment `target` is one of the two, complete. If the file system can't exchange two folders in one
+    step it is missing for a moment, and `restore` moves it back if this process ends just then. All of
     `draft` is on the disk before it is moved, and so is the move when this returns.
 
     Args:
         draft: the finished folder, beside `target`.
-        target: where it goes.
+        target: its place.
 
     Raises:
-        OSError: something can't be written; `target` is as it was, unless the last step failed, which is to
-            bring the move itself to the disk.
+        OSError: something can't be written; `target` is as it was, unless the last step failed, which
+            flushes the move itself to the disk.
 
     Example:
         >>> import shutil
@@ -122,7 +122,7 @@ def swap(draft: Path, target: Path) -> None:
             try:
                 target.rename(replaced)
                 draft.rename(target)
-            finally:  # also where an interruption came right after a rename
+            finally:  # also if an interruption came right after a rename
                 if not target.exists():
                     replaced.rename(target)
         flush_folder(target.parent)
@@ -130,9 +130,9 @@ def swap(draft: Path, target: Path) -> None:
 
 
 def restore(target: Path) -> bool:
-    """Bring a folder back that was being replaced when the machine or the process stopped.
+    """Move a folder back that was being replaced when the machine or the process stopped.
 
-    Costs a look at one file where `target` is there.
+    If `target` exists this takes one `stat`.
 
     Args:
         target: the folder's place.
@@ -141,7 +141,7 @@ def restore(target: Path) -> bool:
         whether that was needed.
 
     Raises:
-        UsageError: it was, and it can't be moved back.
+        UsageError: it was needed, and it can't be moved back.
 
     Example:
         >>> restore(path)
@@ -152,14 +152,14 @@ def restore(target: Path) -> bool:
     """
     if target.exists() or target.is_symlink():
         return False
-    for left in reversed(_list_left(target, "old")):
+    for left in reversed(_list_leftovers(target, "old")):
         try:
-            with lock_folder(left):  # a swap that is under way ends first
+            with lock_folder(left):  # waits for a swap in progress
                 if target.exists():
                     return False
                 left.rename(target)
                 flush_folder(target.parent)
-        except FileNotFoundError:  # somebody else has just brought it back
+        except FileNotFoundError:  # another process has just moved it back
             return False
         except OSError as error:
             raise UsageError(
@@ -172,10 +172,10 @@ def restore(target: Path) -> bool:
 
 
 def list_replaced(folder: Path) -> list[str]:
-    """Name what `restore` would bring back in a folder.
+    """Return the names of the folders that `restore` would move back in a folder.
 
     Args:
-        folder: whose content is looked at.
+        folder: the folder around them.
 
     Returns:
         names, sorted.
@@ -187,14 +187,14 @@ def list_replaced(folder: Path) -> list[str]:
         >>> list_replaced(path.parent)
         []
     """
-    found = {m["name"] for p in folder.iterdir() if (m := _LEFT.fullmatch(p.name)) and m["kind"] == "old"}
+    found = {m["name"] for p in folder.iterdir() if (m := _LEFTOVER.fullmatch(p.name)) and m["kind"] == "old"}
     return sorted(name for name in found if not (folder / name).exists())
 
 
 def remove_leftovers(target: Path) -> None:
-    """Delete what interrupted processes left beside a folder: unfinished ones, and replaced ones.
+    """Delete the unfinished and replaced folders that interrupted processes left beside a folder.
 
-    What a process still has in use stays, and so does everything where `target` isn't there.
+    Folders that a process has locked stay, and so do replaced ones if `target` is missing.
 
     Args:
         target: the folder.
@@ -206,7 +206,7 @@ def remove_leftovers(target: Path) -> None:
         False
     """
     kinds = ("partial", "old") if target.exists() else ("partial",)
-    for left in (left for kind in kinds for left in _list_left(target, kind)):
+    for left in (left for kind in kinds for left in _list_leftovers(target, kind)):
         if left.is_symlink() or not left.is_dir():
             continue
         with contextlib.suppress(OSError):
@@ -219,10 +219,10 @@ def remove_leftovers(target: Path) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Bring all files and folders under a folder to the disk, itself the last.
+    """Flush all files and folders under a folder to the disk, the folder itself last.
 
     Args:
-        folder: that.
+        folder: the folder.
 
     Raises:
         OSError: the disk is full or failing.
@@ -237,12 +237,12 @@ def flush_tree(folder: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step; False where that can't be done here."""
+    """Exchange two folders in one step; return False if this system can't."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:  # not Linux, or an older C library
         return False
     rename.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    if rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0:
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
     if number in _CANNOT_EXCHANGE:
@@ -250,16 +250,16 @@ def _exchange(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(one), None, str(other))
 
 
-def _list_left(target: Path, kind: str) -> list[Path]:
-    """List what was left beside a folder, the oldest first."""
+def _list_leftovers(target: Path, kind: str) -> list[Path]:
+    """Return the leftover folders of a kind beside a folder, the oldest first."""
     try:
-        there = list(target.parent.iterdir())
+        paths = list(target.parent.iterdir())
     except OSError:
         return []
     found = [
         path
-        for path in there
-        if (match := _LEFT.fullmatch(path.name)) and (match["name"], match["kind"]) == (target.name, kind)
+        for path in paths
+        if (match := _LEFTOVER.fullmatch(path.name)) and (match["name"], match["kind"]) == (target.name, kind)
     ]
     return sorted(found, key=lambda path: path.lstat().st_mtime_ns)
 

@@ -1,4 +1,4 @@
-"""Manifest: `manifest.json`, the page of a bundle that says what is in it and how it was made."""
+"""Manifest: `manifest.json`, which lists the files of a bundle and how they were made."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FileName = Annotated[str, AfterValidator(_check_name)]
 
 
 class BackboneRecord(Record):
-    """The network in `backbone.onnx`, and what computed the memory bank's features with it."""
+    """The network in `backbone.onnx`, and the engine that computed the memory bank's features."""
 
     name: str = Field(description="the network's name, as for `softcore-export --backbone`")
     layers: tuple[str, ...] = Field(description="the layers whose features are taken")
@@ -60,7 +60,7 @@ class BackboneRecord(Record):
         description="SHA-256 of the weights file; null where the network has none"
     )
     engine: Engine = Field(description="what ran the network")
-    provider: Provider = Field(  # the default is what all were before this was written down
+    provider: Provider = Field(  # the default is for manifests that were written without it
         default="cpu", description="what it computed on"
     )
     precision: Precision = Field(description="what it computed in")
@@ -89,7 +89,7 @@ class BankRecord(Record):
 
 
 class IndexRecord(Record):
-    """The HNSW index in `index.hnsw`. It sets the pace of a decision, never the decision."""
+    """The HNSW index in `index.hnsw`. It affects the time of a decision, never the decision."""
 
     m: int = Field(gt=0, le=1000, description="links of each entry, hnswlib's M")
     ef_construction: int = Field(gt=0, le=10**6, description="hnswlib's ef while the index was built")
@@ -109,7 +109,7 @@ class HintsRecord(Record):
 
 
 class Parity(Record):
-    """How far the features of `backbone.onnx` lie from torch's on real frames, at export, both in FP32."""
+    """Differences of the features of `backbone.onnx` and of torch, on real frames at export, in FP32."""
 
     max_abs: float = Field(ge=0, description="the largest absolute difference of a feature")
     max_relative: float = Field(ge=0, description="the largest difference relative to the largest feature")
@@ -117,7 +117,7 @@ class Parity(Record):
 
 
 class Agreement(Record):
-    """Decisions on held-back training images, against the same network in FP32 with all its dimensions."""
+    """Decisions on held-back training images, compared with the same network in FP32 with all dimensions."""
 
     held_back: int = Field(ge=0, description="number of held-back training images")
     flipped: int = Field(ge=0, description="how many of them are decided otherwise than in FP32")
@@ -127,7 +127,7 @@ class Agreement(Record):
 
 
 class DatasetRecord(Record):
-    """What the bundle was trained on."""
+    """The training images of the bundle."""
 
     images: int = Field(alias="pictures", gt=0, description="number of training images")
     skipped: int = Field(ge=0, description="number of images that could not be read and were left out")
@@ -145,7 +145,7 @@ class FileRecord(Record):
 
 
 class Manifest(Record):
-    """All of `manifest.json` but its seal.
+    """The content of `manifest.json` without its seal.
 
     Example:
         >>> manifest = inspector.manifest
@@ -194,7 +194,7 @@ class Manifest(Record):
         return (*self.history, self.threshold)[0]
 
     def same_export(self, other: Manifest) -> bool:
-        """Tell whether all but the threshold is the same, so that scores of the one are scores of the other.
+        """Return whether everything but the threshold is the same, so that both give the same scores.
 
         Example:
             >>> other = inspector.manifest.model_copy(update={"category": "another"})
@@ -206,7 +206,7 @@ class Manifest(Record):
         return self.model_copy(update=mine) == other.model_copy(update=without)
 
     def __repr_args__(self) -> Iterable[tuple[str, Any]]:
-        """Name what tells bundles apart; all fields, with a hash for every file, fill a screen."""
+        """Yield the fields that distinguish bundles; all of them, with a hash for each file, are too long."""
         yield "category", self.category
         yield "threshold", self.threshold.value
         yield "provisional", self.threshold.provisional
@@ -222,12 +222,12 @@ def _exported_files(manifest: Manifest) -> dict[str, FileRecord]:
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
-    """Write a manifest as sealed JSON.
+    """Return a manifest as sealed JSON.
 
-    The seal is the SHA-256 of the document itself with 64 zeros in the seal's place, so that a changed
-    byte in the manifest (a threshold, say) is found like one in any other file.
+    The seal is the SHA-256 of the document itself with 64 zeros in place of the seal, so that a changed byte
+    in the manifest (such as its threshold) is found like one in any other file.
     """
-    unsealed = _unsealed(manifest)
+    unsealed = _dump_unsealed(manifest)
     seal = hashlib.sha256(unsealed).hexdigest()
     return unsealed.replace(_UNSEALED.encode(), seal.encode(), 1)
 
@@ -242,10 +242,10 @@ def seal_of(manifest: Manifest) -> str:
         >>> len(seal), seal == inspector.decide(frame).seal
         (64, True)
     """
-    return hashlib.sha256(_unsealed(manifest)).hexdigest()
+    return hashlib.sha256(_dump_unsealed(manifest)).hexdigest()
 
 
-def _unsealed(manifest: Manifest) -> bytes:
+def _dump_unsealed(manifest: Manifest) -> bytes:
     document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True)}
     return (json.dumps(document, indent=2) + "\n").encode()
 
@@ -255,7 +255,7 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
 
     Args:
         data: the content of `manifest.json`.
-        where: what messages call it.
+        where: the name of the file in messages.
 
     Returns:
         the manifest.
@@ -286,10 +286,10 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             f"{where}: changed since it was written; thresholds are set with softcore-calibrate, not by hand"
         )
     try:
-        # As JSON, whose dates are text, and strictly: true is no number, and neither is "12".
+        # As JSON, whose dates are text, and strictly: neither true nor "12" is a number.
         return Manifest.model_validate_json(json.dumps(document), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        # A key may hold anything, a terminal's commands among it.
+        # A key may hold any characters, such as a terminal's control sequences.
         place = ".".join(part if str(part).isprintable() else ascii(part) for part in map(str, first["loc"]))
         raise BundleCorruptError(f"{where}: {place}: {first['msg']}") from error

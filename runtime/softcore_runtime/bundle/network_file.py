@@ -1,8 +1,8 @@
-"""Network file: whether an ONNX file is whole in itself.
+"""Network file: checks that an ONNX file is complete and refers to no other file.
 
-ONNX lets a tensor lie in another file, by a path and an offset. A bundle's network never does that, and one
-that does could read any file of the machine into the network: it is refused before an engine opens it. The
-fields' numbers are those of `onnx.proto`.
+ONNX lets a tensor refer to another file, by a path and an offset. A bundle's network never does that, and one
+that does could read any file of the machine into the network, so it is refused before an engine opens it. The
+numbers of fields are those of `onnx.proto`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 __all__ = ["find_network_fault"]
 
-# Of each message, the fields that may hold a tensor, at whatever depth.
+# The fields of each message that may hold a tensor, at any depth.
 _FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -33,16 +33,16 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types of protocol buffe
 
 
 def find_network_fault(data: bytes) -> str | None:
-    """Find out what is wrong with the content of an ONNX file: it is cut off, or reads other files.
+    """Find a fault in the content of an ONNX file: it is cut off, or reads other files.
 
     Returns:
-        what, in a few words; None where it is whole. Whether it is a network an engine will say.
+        the fault in a few words; None if there is none. The engine checks whether it is a network.
     """
     waiting = [("model", 0, len(data))]
     try:
         while waiting:
             kind, start, end = waiting.pop()
-            for field, wire, first, last in _walk(data, start, end):
+            for field, wire, first, last in _read_fields(data, start, end):
                 if kind == "tensor" and field in (_EXTERNAL_DATA, _DATA_LOCATION):
                     if field == _EXTERNAL_DATA or first:
                         return "takes numbers from another file"
@@ -53,8 +53,8 @@ def find_network_fault(data: bytes) -> str | None:
     return None
 
 
-def _walk(data: bytes, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Give of each field of a message its number, its wire type, and where it lies; of a number the value."""
+def _read_fields(data: bytes, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield number, wire type, start and end of each field of a message; of a number its value and end."""
     while place < end:
         key, place = _read_varint(data, place)
         field, wire = key >> 3, key & 7

@@ -1,4 +1,4 @@
-"""Bundle sizes: whether the files of a bundle are as large as the numbers of its manifest make them."""
+"""Bundle sizes: checks the sizes of a bundle's files before they are read."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from softcore_runtime.errors import BundleCorruptError
 
 __all__ = ["check_sizes"]
 
-# Bytes, more than any file of an honest bundle has; of the arrays and the index the manifest says more.
+# Size limits in bytes; for the arrays and the index they follow from the manifest.
 _SCORES_BYTES, _NETWORK_BYTES, _FILE_BYTES = 2**16, 2**32, 2**30
 
 
 def check_sizes(path: Path, manifest: Manifest) -> None:
-    """Compare what the manifest says of the files' sizes with what it says of the bank.
+    """Compare the sizes of the files in a manifest with those that follow from its bank.
 
     Raises:
-        BundleCorruptError: a file is larger than what it can hold, or the whole than this machine's memory.
+        BundleCorruptError: a file is larger than its content can be, or all are larger than this machine's
+        memory.
     """
     bank, m = manifest.bank, manifest.index.m
     numbers = 4 * bank.n * bank.dim
@@ -33,7 +34,7 @@ def check_sizes(path: Path, manifest: Manifest) -> None:
         "index.hnsw": HEADER + numbers + bank.n * (4 * (2 * m + 1) + 8 + 4 + 8 * (m + 1)),
         "backbone.onnx": _NETWORK_BYTES,
         "golden/scores.json": _SCORES_BYTES,
-        **training.most_bytes(manifest.dataset.images),
+        **training.limit_sizes(manifest.dataset.images),
     }
     for name, record in manifest.files.items():
         if record.bytes > most.get(name, _FILE_BYTES):
@@ -41,7 +42,7 @@ def check_sizes(path: Path, manifest: Manifest) -> None:
                 f"{path / name}: {record.bytes:,} bytes are more than it can hold by the manifest"
             )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # A sparse file takes no place on a disk, but as long to read as any other.
+    # A sparse file takes no space on a disk, but takes as long to read as any other.
     total = sum(record.bytes for record in manifest.files.values())
     most_memory = max(numbers, 4 * positions * bank.dim, total)
     if most_memory > memory:

@@ -1,4 +1,4 @@
-"""Strict JSON: what can be read in one way only; Python's reader takes more than the format has."""
+"""Strict JSON: accepts only unambiguous documents, unlike Python's reader."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def parse_json(data: bytes) -> Any:
             infinity, or half of a surrogate pair.
 
     Example:
-        >>> parse_json(b'{"limit": 12}')
-        {'limit': 12}
-        >>> parse_json(b'{"limit": 12, "limit": 14}')
+        >>> parse_json(b'{"threshold": 12}')
+        {'threshold': 12}
+        >>> parse_json(b'{"threshold": 12, "threshold": 14}')
         Traceback (most recent call last):
             ...
-        ValueError: the key 'limit' comes twice
+        ValueError: the key 'threshold' comes twice
     """
     try:
-        document = json.loads(data, object_pairs_hook=_make_object, parse_constant=_refuse)
+        document = json.loads(data, object_pairs_hook=_make_object, parse_constant=_refuse_constant)
         json.dumps(document, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
@@ -42,5 +42,5 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number")

@@ -1,4 +1,4 @@
-"""Threshold: a bundle's threshold, what it promises and what that promise rests on."""
+"""Threshold: a bundle's threshold, and the calibration that it rests on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Calibration", "Rate", "Threshold"]
 
 
 class Rate(Record):
-    """A share of parts in a sample, and the exact interval for all parts like them."""
+    """A share of parts in a sample, and its exact confidence interval."""
 
     count: int = Field(ge=0, description="how many of the sample's parts it is")
     parts: int = Field(gt=0, description="parts in the sample")
@@ -36,7 +36,7 @@ class Rate(Record):
 
 
 class Calibration(Record):
-    """What a threshold rests on."""
+    """The calibration of a threshold."""
 
     objective: str = Field(description="the objective that it was chosen by")
     parameters: dict[str, float] = Field(description="the objective's numbers")
@@ -51,7 +51,7 @@ class Calibration(Record):
     good_sha256: Sha256 | None = Field(description="SHA-256 over the sorted contents of the good images")
     bad_sha256: Sha256 | None = Field(description="SHA-256 over the sorted contents of the bad images")
     engine: Engine = Field(description="what ran the network")
-    provider: Provider = Field(  # the default is what all were before this was written down
+    provider: Provider = Field(  # the default is for manifests that were written without it
         default="cpu", description="what it computed on"
     )
     precision: Precision = Field(description="what it computed in")
@@ -98,14 +98,14 @@ class Threshold(Record):
     )
 
     @model_validator(mode="after")
-    def _in_order(self) -> Threshold:
+    def _check_order(self) -> Threshold:
         if self.fail_above is not None and not self.fail_above >= self.value:
             raise ValueError(f"fail_above ({self.fail_above:g}) must not be below value ({self.value:g})")
         return self
 
     @property
     def upper(self) -> float:
-        """The score above which a part is a FAIL: `fail_above`, or `value` where there is no grey zone.
+        """The score above which a part is a FAIL: `fail_above`, or `value` without a grey zone.
 
         Example:
             >>> Threshold(value=12, provisional=True, method="by hand").upper
@@ -114,7 +114,7 @@ class Threshold(Record):
         return self.value if self.fail_above is None else self.fail_above
 
     def decide(self, score: float) -> Decision:
-        """Decide on a score. One that equals the threshold still passes, NaN never does.
+        """Return the decision on a score. One that equals the threshold passes, NaN never does.
 
         Example:
             >>> print(Threshold(value=12, provisional=True, method="by hand").decide(float("nan")))
@@ -125,7 +125,7 @@ class Threshold(Record):
         return Decision.REVIEW if score <= self.upper else Decision.FAIL
 
     def __repr_args__(self) -> Iterable[tuple[str, Any]]:
-        """Name what is set; of a calibration, which fills a screen, only that it is there."""
+        """Yield the fields that are set, without the long calibration."""
         yield "value", self.value
         for name in ("fail_above", "min_area", "mask"):
             if (value := getattr(self, name)) is not None:

@@ -1,4 +1,4 @@
-"""Threshold: setting a bundle's threshold, the only thing of a bundle that changes after its export."""
+"""Threshold change: sets a bundle's threshold, the only part of a bundle that changes after its export."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, Usa
 
 __all__ = ["explain_threshold", "revert_threshold", "set_threshold"]
 
-_UNPROVEN = 10  # times the highest score known, where no golden frame could be made to fail
+_UNPROVEN = 10  # times the highest known score, if no golden frame fails
 
 
 def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable[float]) -> str | None:
     """Say why a threshold can't be used with a bundle: no part could fail by it.
 
     One of a bundle's golden frames is spoiled on purpose, so that it fails at the threshold that the export
-    set. It has to fail at every other one, too. Where the export couldn't make one that fails (the
-    manifest's `golden_note` says so), a threshold may be ten times the highest score known.
+    set. It has to fail at every other one, too. If the export couldn't make one that fails (see the
+    manifest's `golden_note`), a threshold may be ten times the highest known score.
 
     Args:
         threshold: the threshold in question.
         manifest: the bundle's.
-        golden: the scores of the golden frames; where `min_area` counts, the scores by that area.
+        golden: the scores of the golden frames; with `min_area`, the scores by that area.
 
     Returns:
-        why, in words that follow the bundle's name; None where it can be used.
+        why, in words that follow the bundle's name; None if it can be used.
 
     Example:
         >>> scores = [golden.score for golden in inspector.bundle.golden]
@@ -62,10 +62,10 @@ def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable
 def set_threshold(
     path: Path, threshold: Threshold, exported: Manifest, mask: bytes | None = None
 ) -> Manifest:
-    """Set a bundle's threshold; the one before it goes to the history.
+    """Set a bundle's threshold; the one before it is added to the history.
 
-    The manifest is replaced in one step: whenever this is interrupted, the old one or the new one is there,
-    whole, and whoever has the bundle open is not disturbed.
+    The manifest is replaced in one step: after an interruption the old one or the new one is there, complete.
+    Processes that have the bundle open are not affected.
 
     Args:
         path: the bundle's folder.
@@ -79,7 +79,7 @@ def set_threshold(
     Raises:
         UsageError: no part could fail by the threshold (see `explain_threshold`), the bundle can't be
             written, or another process is setting its threshold.
-        BundleError: the bundle isn't there any more, or another was exported in its place.
+        BundleError: the bundle is missing, or another was exported in its place.
 
     Example:
         >>> new = Threshold(value=15, provisional=False, method="by hand")
@@ -87,13 +87,13 @@ def set_threshold(
         >>> manifest.threshold.value, [old.value for old in manifest.history]
         (15.0, [12.0])
     """
-    with _alone(path):
+    with _lock_bundle(path):
         manifest = read_manifest(path)
         if not manifest.same_export(exported):
             raise BundleCorruptError(
                 f"{path}: was exported anew while its threshold was chosen; calibrate again"
             )
-        _check(path, threshold, manifest)
+        _check_threshold(path, threshold, manifest)
         files = dict(manifest.files)
         name = None
         if mask is not None:
@@ -113,13 +113,13 @@ def set_threshold(
 
 
 def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
-    """Go back to the threshold before the present one, which is dropped.
+    """Restore the threshold before the present one, which is dropped.
 
     Args:
         path: the bundle's folder.
 
     Returns:
-        the dropped threshold, and the one that holds now.
+        the dropped threshold, and the restored one.
 
     Raises:
         UsageError: there is none before it, or none that can be used; or as `set_threshold`.
@@ -131,19 +131,19 @@ def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
         >>> [threshold.value for threshold in revert_threshold(path)]
         [15.0, 12.0]
     """
-    with _alone(path):
+    with _lock_bundle(path):
         manifest = read_manifest(path)
         if not manifest.history:
             raise UsageError(f"{path}: no earlier threshold to go back to; this one was set at export")
         *history, threshold = manifest.history
-        _check(path, threshold, manifest)
+        _check_threshold(path, threshold, manifest)
         new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
         _write(manifest_path(path), dump_manifest(new))
     return manifest.threshold, threshold
 
 
-def _check(path: Path, threshold: Threshold, manifest: Manifest) -> None:
-    """Compare a threshold with the golden scores as exported; no score by an area is above these.
+def _check_threshold(path: Path, threshold: Threshold, manifest: Manifest) -> None:
+    """Check a threshold against the exported golden scores; no score by an area exceeds these.
 
     Raises:
         UsageError: no part could fail by it.
@@ -154,8 +154,8 @@ def _check(path: Path, threshold: Threshold, manifest: Manifest) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep others from setting the bundle's threshold; the lock ends with the process, whatever ends that."""
+def _lock_bundle(path: Path) -> Iterator[None]:
+    """Lock a bundle against other changes of its threshold, for the block or until the process ends."""
     try:
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -170,13 +170,13 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file of a bundle, which any user may read; this process is the only one to do so now.
+    """Write a file of a bundle, readable by any user; the bundle is locked.
 
     Raises:
         UsageError: it can't be written.
     """
     try:
-        # One draft for all files: what a killed process left is taken over by the next threshold.
+        # One draft for all files: the next change takes over what a killed process left.
         write_atomically(file, content, mode=0o644, draft=file.with_name(".threshold.partial"))
     except OSError as error:
         raise UsageError(f"{file}: can't be written ({error.strerror}); nothing was changed") from error

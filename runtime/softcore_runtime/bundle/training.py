@@ -1,8 +1,8 @@
-"""Training: what a bundle keeps of its training images, so that others can be compared with them.
+"""Training: statistics of the training images in a bundle, to compare other images with them.
 
 ::
 
-    training/scores.npy       float64 [T], of the images that aren't suspect, each against the bank
+    training/scores.npy       float64 [T], scores of the images that aren't suspect, each against the bank
                               without its own entries
     training/thumbnails.npy   uint8 [N, 32, 32], grey, of all images
     training/looks.npy        float64 [N, 3], brightness, contrast and sharpness of all images
@@ -29,8 +29,8 @@ __all__ = [
     "THUMBNAILS",
     "Training",
     "draw_thumbnail",
+    "limit_sizes",
     "measure_image_statistics",
-    "most_bytes",
     "read_training",
     "write_training",
 ]
@@ -38,17 +38,17 @@ __all__ = [
 SCORES, THUMBNAILS, STATISTICS = (f"training/{name}.npy" for name in ("scores", "thumbnails", "looks"))
 QUANTITIES = ("brightness", "contrast", "sharpness")  # of image statistics, in this order
 _SIDE = 32
-_ENOUGH = 256  # pixels of the shorter side, from which they are measured
-_BAND = 2**16  # pixels
-_LARGEST = 2**30  # bytes of a file, whatever the bundle's manifest says
+_ENOUGH = 256  # pixels of the shorter side that statistics are measured on
+_BAND = 2**16  # number of pixels reduced at a time
+_LARGEST = 2**30  # size limit of a file, in bytes
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What is known of N training images.
+    """Statistics of N training images.
 
     Attributes:
-        scores: float64 `[T]`, T <= N, leave-one-image-out, of the images that aren't suspect.
+        scores: float64 `[T]`, T <= N, leave-one-image-out scores of the images that aren't suspect.
         thumbnails: uint8 `[N, 32, 32]`.
         image_statistics: float64 `[N, 3]`, see `measure_image_statistics`.
     """
@@ -72,34 +72,33 @@ class Training:
 
 
 def draw_thumbnail(frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Shrink a frame to grey uint8 `[32, 32]`: enough to know an image again, however it is encoded."""
+    """Shrink a frame to grey uint8 `[32, 32]`, which identifies an image however it is encoded."""
     grey = cv2.cvtColor(to_bgr8(frame), cv2.COLOR_BGR2GRAY)
     return np.asarray(cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def measure_image_statistics(frame: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Measure how a frame looks: its brightness, contrast and sharpness, float64 `[3]`.
+    """Measure brightness, contrast and sharpness of a frame, float64 `[3]`.
 
-    Mean and standard deviation of its grey levels, and the standard deviation of their Laplacian. Of a large
-    frame every so-manieth pixel is taken: that keeps what is sharp sharp, and takes a fraction of a
-    millisecond.
+    These are the mean and the standard deviation of its grey levels, and the standard deviation of their
+    Laplacian. A large frame is subsampled, which keeps its sharpness and takes a fraction of a millisecond.
 
     Raises:
         FrameError: the frame is no image (see `to_bgr8`).
     """
     check_frame(frame)
-    grey = _thin_out(frame, max(1, min(frame.shape[:2]) // _ENOUGH))
+    grey = _subsample(frame, max(1, min(frame.shape[:2]) // _ENOUGH))
     mean, deviation = cv2.meanStdDev(grey)
     sharpness = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1]
     return np.array([mean[0, 0], deviation[0, 0], sharpness[0, 0]])
 
 
-def _thin_out(frame: NDArray[Any], step: int) -> NDArray[np.uint8]:
-    """Take every `step`-th pixel of every `step`-th row, as grey levels uint8 `[H // step, W // step]`."""
+def _subsample(frame: NDArray[Any], step: int) -> NDArray[np.uint8]:
+    """Return every `step`-th pixel of every `step`-th row as grey levels, uint8 `[H // step, W // step]`."""
     height, width = frame.shape[0] // step, frame.shape[1] // step
     grey = np.empty((height, width), np.uint8)
-    # In bands that one thread of OpenCV does: the others would spin for a while after each frame, and take
-    # the network's time.
+    # In bands small enough for one thread of OpenCV: others would spin for a while after each frame, and slow
+    # down the network.
     rows = max(1, _BAND // width)
     for top in range(0, height, rows):
         band = frame[top * step : min(top + rows, height) * step, : width * step]
@@ -110,7 +109,7 @@ def _thin_out(frame: NDArray[Any], step: int) -> NDArray[np.uint8]:
 
 
 def write_training(path: Path, training: Training) -> None:
-    """Write into the folder of a bundle."""
+    """Write the files into the folder of a bundle."""
     (path / SCORES).parent.mkdir(exist_ok=True)
     np.save(path / SCORES, training.scores, allow_pickle=False)
     np.save(path / THUMBNAILS, training.thumbnails, allow_pickle=False)
@@ -118,10 +117,10 @@ def write_training(path: Path, training: Training) -> None:
 
 
 def read_training(path: Path) -> Training:
-    """Read from the folder of a bundle, whose files have been verified.
+    """Read the files from the folder of a bundle, which were verified.
 
     Raises:
-        BundleCorruptError: a file is missing or holds something else.
+        BundleCorruptError: a file is missing or has another content.
     """
     try:
         return Training(*(read_array(path / name, _LARGEST) for name in (SCORES, THUMBNAILS, STATISTICS)))
@@ -129,8 +128,8 @@ def read_training(path: Path) -> Training:
         raise BundleCorruptError(f"{(path / SCORES).parent}: {error}") from error
 
 
-def most_bytes(images: int) -> dict[str, int]:
-    """Say how large each file may be, by its name, where there were so many training images."""
+def limit_sizes(images: int) -> dict[str, int]:
+    """Return the size limit of each file in bytes, by its name, for a number of training images."""
     return {
         SCORES: HEADER + 8 * images,
         THUMBNAILS: HEADER + _SIDE**2 * images,
