@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from softcore_edge_app.cameras.frame_checks import FrameChecks
+from softcore_edge_app.cameras.frame_checks import FrameChecks, find_fault
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.published_decision import PublishedDecision
-from softcore_edge_app.pipeline.recipes import find_fault
 from softcore_runtime import Decision, FrameError, Inspector
 
 __all__ = ["decide", "make_record"]

@@ -29,6 +29,7 @@ from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.cli.command_line import run
@@ -68,7 +69,7 @@ def _run_line(
 ) -> Iterator[list[float]]:
     """Run a line as fast as it can; give the list of its decisions' times in seconds, which grows."""
     station = InspectionStation(LedgerWriter(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
-    recipes = Recipes({"bundle": bundle}, Inspector.load, unchecked=unchecked)
+    recipes = Recipes({"bundle": bundle}, SharedInspectors(Inspector.load), unchecked=unchecked)
     options = CameraOptions(source="memory")
     line = CameraPipeline(
         "camera", 0, _Memory(images), recipes, options, "run", station.wake_publisher, fast=True

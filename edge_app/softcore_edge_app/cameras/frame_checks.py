@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from softcore_runtime import FrameError
 from softcore_runtime.bundle.training import Training, measure_image_statistics
 from softcore_runtime.images.preprocessing import SMALLEST_SIDE
 
-__all__ = ["FrameChecks"]
+from softcore_edge_app.cameras.frame_source import Frame
+
+__all__ = ["FrameChecks", "find_fault"]
 
 _DARK, _BRIGHT = 1 / 3, 2 / 3  # of the way to black below the darkest, to white above the brightest
 _FLAT, _BLURRED = 1 / 5, 1 / 4  # of the least contrast, of the least sharpness
@@ -63,3 +66,13 @@ class FrameChecks:
                 f"blurred: its sharpness is {sharpness:.1f}, in training {self._least_sharpness:.1f} at least"
             )
         return None
+
+
+def find_fault(frame: Frame, checks: FrameChecks | None) -> str | None:
+    """Return why a frame can't be decided on: it couldn't be read, or fails the checks; None where it can."""
+    if frame.image is None or checks is None:
+        return frame.reason
+    try:
+        return checks.find_fault(frame.image)
+    except FrameError as error:
+        return str(error)

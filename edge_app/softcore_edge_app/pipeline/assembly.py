@@ -18,6 +18,7 @@ from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 
 __all__ = ["assemble", "is_live"]
 
@@ -43,7 +44,8 @@ def assemble(configuration: Configuration) -> InspectionStation:
         provider=configuration.provider,
         threads=configuration.threads,
     )
-    recipes = {name: Recipes(paths[name], load, unchecked=configuration.unchecked) for name in cameras}
+    inspectors = SharedInspectors(load, len(cameras))
+    recipes = {name: Recipes(paths[name], inspectors, unchecked=configuration.unchecked) for name in cameras}
     for name, source in sources.items():
         source.follow_white(partial(_find_white, recipes[name]))
     ledger = Ledger.open(configuration.ledger) if configuration.ledger else None

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime import FrameError, UsageError
 
+from softcore_edge_app.cameras.frame_checks import find_fault
 from softcore_edge_app.cameras.frame_source import Frame, FrameSource
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.pipeline.frame_grabber import open_grabber
 from softcore_edge_app.pipeline.pace import Pace
-from softcore_edge_app.pipeline.recipes import Recipes, find_fault
+from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_edge_app.pipeline.trigger import Trigger, check_part
 from softcore_edge_app.pipeline.trigger_queue import TriggerQueue
 
@@ -279,7 +280,9 @@ class CameraPipeline:
         reason, result = trigger.fault or frame.reason, None
         if frame.image is not None and reason is None:
             try:
-                result = trigger.recipe.inspect(frame.image, fast=self._fast, camera=self._number)
+                result = trigger.recipe.inspect(
+                    frame.image, fast=self._fast, camera=self._number, until=self._find_due(trigger)
+                )
             except FrameError as error:
                 reason = str(error)
         trigger.stages["inspection"] = spent = time.monotonic() - began
@@ -288,6 +291,10 @@ class CameraPipeline:
             self.queue.settle(trigger, result)
         else:
             self.queue.refuse(trigger, None, reason or "no image")
+
+    def _find_due(self, trigger: Trigger) -> float:
+        """Return when a trigger's inspection is due, in seconds of the monotonic clock."""
+        return float("inf") if trigger.deadline is None else trigger.deadline - self.queue.margin
 
     def _leaves(self) -> bool:
         """Tell whether the end has come."""

@@ -8,11 +8,10 @@ from enum import Enum
 
 from softcore_runtime import Bound, Decision, FrameError, ImageError, Inspector, read_image
 
-from softcore_edge_app.cameras.frame_checks import FrameChecks
+from softcore_edge_app.cameras.frame_checks import FrameChecks, find_fault
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.invalid_kinds import find_kind
-from softcore_edge_app.pipeline.recipes import find_fault
 from softcore_edge_app.replay.replay_bundles import Decider, ReplayBundles
 from softcore_edge_app.replay.replay_records import Recorded
 

@@ -234,7 +234,8 @@ def test_parquet_comes_back(rows: list[Row], path: Path, tmp_path: Path, capsys:
         table = table.set_column(table.schema.get_field_index(name), name, column)
     back = table.to_pylist()
     expected = [
-        {"number": row.number, **row.record.content(), "previous": row.previous, "hash": row.hash} for row in rows
+        {"number": row.number, **row.record.content(), "previous": row.previous, "hash": row.hash}
+        for row in rows
     ]
     assert back == expected
 

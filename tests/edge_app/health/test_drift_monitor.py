@@ -13,6 +13,7 @@ from softcore_edge_app.health import drift_monitor as drift_module
 from softcore_edge_app.health.drift_monitor import DriftMonitor, DriftReading, Reference, find_references
 from softcore_edge_app.pipeline import recipes
 from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_runtime import Inspector
 from softcore_runtime.bundle.baseline import Baseline
 from softcore_runtime.bundle.threshold import Calibration
@@ -195,7 +196,7 @@ def test_training_images_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pyt
         image_statistics=training.image_statistics.repeat(3, axis=0),
     )
     monkeypatch.setattr(recipes, "read_training", lambda _path: more)
-    recipe = Recipes({"tiny": tiny_bundle}, Inspector.load).current
+    recipe = Recipes({"tiny": tiny_bundle}, SharedInspectors(Inspector.load)).current
     found = find_references(recipe.inspector, recipe.baselines)
     assert set(found) == {"brightness", "contrast", "sharpness"}
     assert {reference.when for reference in found.values()} == {"in training"}
@@ -203,7 +204,7 @@ def test_training_images_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pyt
 
 def test_a_bundle_whose_folder_is_gone_still_tells(tiny_bundle: Path) -> None:
     """It is asked in the thread that publishes, which must not wait for a disk."""
-    recipe = Recipes({"tiny": tiny_bundle}, Inspector.load).current
+    recipe = Recipes({"tiny": tiny_bundle}, SharedInspectors(Inspector.load)).current
     shutil.rmtree(tiny_bundle)
     assert find_references(recipe.inspector, {"brightness": BASELINE}) == {
         "brightness": Reference(BASELINE, "in training")

@@ -18,6 +18,7 @@ from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_runtime import Inspector
 
 
@@ -68,9 +69,10 @@ def build(
         bundles = options.pop("bundles", {"tiny": tiny_bundle})
         writer = LedgerWriter(Ledger.open(tmp_path / ledger) if ledger else None)
         station = InspectionStation(writer)
+        inspectors = SharedInspectors(Inspector.load, len(names))
         given = CameraOptions(source="somewhere", **{"trigger": "external", **options})
         for number, name in enumerate(names or ("left",)):
-            recipes = Recipes(bundles, Inspector.load, unchecked=more.get("unchecked", False))
+            recipes = Recipes(bundles, inspectors, unchecked=more.get("unchecked", False))
             station.add_pipeline(
                 CameraPipeline(
                     name, number, source or Endless(good_frame), recipes, given, f"run-{name}",

@@ -9,13 +9,14 @@ from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_edge_app.pipeline.trigger import Trigger
 from softcore_runtime import Decision, Inspector, LedgerError
 
 
 @pytest.fixture
 def recipe(tiny_bundle: Path) -> Recipe:
-    return Recipes({"tiny": tiny_bundle}, Inspector.load).current
+    return Recipes({"tiny": tiny_bundle}, SharedInspectors(Inspector.load)).current
 
 
 def make(recipe: Recipe, number: int, image: np.ndarray) -> Trigger:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_runtime import BundleError, Decision, Inspector, UsageError
 from softcore_runtime.bundle.bundle import read_manifest, record_files, write_manifest
 from softcore_runtime.bundle.manifest import seal_of
@@ -22,16 +23,17 @@ from softcore_runtime.search.hnsw import HnswIndex
 
 
 def test_the_first_is_in_use_and_each_switch_loads_anew(tiny_bundle: Path) -> None:
-    recipes = Recipes({"a": tiny_bundle, "b": tiny_bundle}, Inspector.load)
+    recipes = Recipes({"a": tiny_bundle, "b": tiny_bundle}, SharedInspectors(Inspector.load))
     first = recipes.current
     assert (first.name, recipes.names) == ("a", ("a", "b"))
     assert first.checks is not None
     assert recipes.switch("b") is recipes.current is not first
-    assert recipes.switch("a").inspector is not first.inspector
+    loaded = first.inspector
+    assert recipes.switch("a").inspector is not loaded
 
 
 def test_one_that_cannot_be_used_leaves_the_one_in_use(tiny_bundle: Path) -> None:
-    recipes = Recipes({"a": tiny_bundle}, Inspector.load, unchecked=True)
+    recipes = Recipes({"a": tiny_bundle}, SharedInspectors(Inspector.load), unchecked=True)
     before = recipes.current
     assert before.checks is None
     (tiny_bundle / "golden" / "scores.json").write_text("[]")
@@ -72,7 +74,7 @@ def test_a_damaged_bundle_leaves_the_recipe_in_use_though_sealed(
     damage(other)
     sealed = read_manifest(other).model_copy(update={"files": record_files(other)})
     write_manifest(other, sealed)
-    recipes = Recipes({"a": tiny_bundle, "b": other}, Inspector.load)
+    recipes = Recipes({"a": tiny_bundle, "b": other}, SharedInspectors(Inspector.load))
     before = recipes.current
     with pytest.raises(BundleError):
         recipes.switch("b")
@@ -81,10 +83,10 @@ def test_a_damaged_bundle_leaves_the_recipe_in_use_though_sealed(
 
 
 def test_what_a_library_raises_is_told_as_the_bundles_fault(tiny_bundle: Path) -> None:
-    recipes = Recipes({"a": tiny_bundle}, Inspector.load)
+    recipes = Recipes({"a": tiny_bundle}, SharedInspectors(Inspector.load))
     before = recipes.current
     for error, said in ((MemoryError(), "MemoryError"), (RuntimeError("no room"), "no room")):
-        recipes._load = Mock(side_effect=error)
+        recipes._inspectors._load = Mock(side_effect=error)
         with pytest.raises(BundleError, match=rf"tiny: can't be opened \({said}\)"):
             recipes.switch("a")
         assert recipes.current is before
@@ -92,11 +94,11 @@ def test_what_a_library_raises_is_told_as_the_bundles_fault(tiny_bundle: Path) -
 
 def test_the_first_must_be_usable(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
-        Recipes({"a": tmp_path}, Inspector.load)
+        Recipes({"a": tmp_path}, SharedInspectors(Inspector.load))
 
 
 def test_a_threshold_is_taken_up_between_two_decisions(tiny_bundle: Path, good_frame: np.ndarray) -> None:
-    recipe = Recipes({"a": tiny_bundle}, Inspector.load).current
+    recipe = Recipes({"a": tiny_bundle}, SharedInspectors(Inspector.load)).current
     before = recipe.inspector.manifest
     set_threshold(tiny_bundle, Threshold(value=11.0, provisional=False, method="by hand"), before)
     inspect, begun, go = recipe.inspector.inspect, threading.Event(), threading.Event()
@@ -126,7 +128,7 @@ def test_a_threshold_is_taken_up_between_two_decisions(tiny_bundle: Path, good_f
 def test_a_threshold_that_cannot_be_read_leaves_the_one_in_use(
     tiny_bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recipe = Recipes({"a": tiny_bundle}, Inspector.load).current
+    recipe = Recipes({"a": tiny_bundle}, SharedInspectors(Inspector.load)).current
     (tiny_bundle / "manifest.json").write_text("{}")
     recipe.reload_threshold(lambda: False)
     recipe.reload_threshold(lambda: False)  # its lock was given back
@@ -145,7 +147,7 @@ def test_a_threshold_that_cannot_be_read_leaves_the_one_in_use(
 def test_a_threshold_that_cannot_be_used_leaves_the_one_in_use(
     tiny_bundle: Path, caplog: pytest.LogCaptureFixture, value: float, mask: bytes | None, said: str
 ) -> None:
-    recipe = Recipes({"a": tiny_bundle}, Inspector.load).current
+    recipe = Recipes({"a": tiny_bundle}, SharedInspectors(Inspector.load)).current
     exported = recipe.inspector.manifest
     threshold = exported.threshold.model_copy(update={"value": value})
     if mask is None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_edge_app.pipeline.trigger import Trigger
 from softcore_edge_app.pipeline.trigger_queue import TriggerQueue
 from softcore_runtime import Decision, Inspector
@@ -20,7 +21,7 @@ FRAME = Frame(7, "seventh.png", image=np.zeros((8, 8, 3), np.uint8))
 
 @pytest.fixture
 def recipe(tiny_bundle: Path) -> Recipe:
-    return Recipes({"tiny": tiny_bundle}, Inspector.load).current
+    return Recipes({"tiny": tiny_bundle}, SharedInspectors(Inspector.load)).current
 
 
 class Woken:

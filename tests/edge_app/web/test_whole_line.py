@@ -21,6 +21,7 @@ from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.operator_service import OperatorService
 from softcore_edge_app.pipeline.recipes import Recipes
+from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime import Inspector, LedgerError
@@ -46,7 +47,7 @@ def port(
 ) -> Iterator[WebServer]:
     ledger = Ledger.open(tmp_path / "line.ledger")
     station = InspectionStation(LedgerWriter(ledger))
-    recipes = Recipes({"tiny": tiny_bundle}, Inspector.load)
+    recipes = Recipes({"tiny": tiny_bundle}, SharedInspectors(Inspector.load))
     options = CameraOptions(source="x", trigger="external", deadline=60, queue=1000)
     station.add_pipeline(
         CameraPipeline(
