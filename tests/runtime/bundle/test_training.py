@@ -64,14 +64,14 @@ def test_other_things_are_refused(tmp_path: Path, array: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("array", [np.zeros((3, 2)), np.zeros((2, 3)), np.full((3, 3), np.inf)])
-def test_looks_belong_to_the_images(tmp_path: Path, array: np.ndarray) -> None:
+def test_image_statistics_belong_to_the_images(tmp_path: Path, array: np.ndarray) -> None:
     write_training(tmp_path, Training(np.zeros(3), np.zeros((3, 32, 32), np.uint8), np.zeros((3, 3))))
     np.save(tmp_path / STATISTICS, array)
-    with pytest.raises(BundleCorruptError, match="looks must be finite float64"):
+    with pytest.raises(BundleCorruptError, match="image statistics must be finite float64"):
         read_training(tmp_path)
 
 
-def test_a_look_is_brightness_contrast_and_sharpness() -> None:
+def test_image_statistics_are_brightness_contrast_and_sharpness() -> None:
     frame = np.random.default_rng(3).integers(0, 256, (120, 200, 3), dtype=np.uint8)
     grey = np.asarray(Image.fromarray(frame[:, :, ::-1]).convert("L"), np.float64)
     edges = laplace(grey, mode="mirror")
