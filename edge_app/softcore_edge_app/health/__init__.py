@@ -1,1 +1,1 @@
-"""Health: what keeps a line well and tells that it is (memory, metrics, drift, systemd's watchdog, logs)."""
+"""Health: what keeps a line running and reports on it: metrics, drift, logs, memory, systemd's watchdog."""

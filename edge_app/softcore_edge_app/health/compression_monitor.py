@@ -1,4 +1,4 @@
-"""Compression watch: whether frames come compressed as the training images did; a score depends on it."""
+"""Compression monitor: whether frames are compressed as the training images were; scores depend on it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["CompressionMonitor"]
 
 _log = logging.getLogger(__name__)
 
-_EVERY = 25  # parts to one whose frame is measured, after the first: that takes a millisecond or more
-_COMPARED = 8  # of the frames that were measured, the latest
+_EVERY = 25  # parts to one whose frame is measured, after the first ones; it takes a millisecond or more
+_COMPARED = 8  # latest measured frames
 
 
 @dataclass
 class _CameraTraces:
-    """What was seen of a camera with one bundle."""
+    """The measurements of a camera with one bundle."""
 
     bundle: str
     known: CompressionStatistics | None
@@ -36,48 +36,48 @@ class _CameraTraces:
 
 
 class CompressionMonitor:
-    """Compares the frames of each camera with the training images; says what it finds, and acts on nothing.
+    """Compares the frames of each camera with the training images; reports, and acts on nothing.
 
-    The first frames are measured, and one now and then after them, whatever the decision. What differs is an
-    alarm until the latest frames don't any more, and one line of the log.
+    The first frames are measured, and every 25th after them, whatever the decision. A difference is one line
+    of the log, and an alarm until the latest frames have none.
 
     Args:
-        find: gives, by camera and the seal of a manifest, what that bundle knows of its training images; None
-            where it knows nothing, or the camera decides by another one by now. Must not read a disk.
+        find: returns the traces of a bundle's training images, by camera and the seal of its manifest; None
+            if there are none, or the camera uses another bundle by now. Must not read a disk.
     """
 
     def __init__(self, find: Callable[[str, str], CompressionStatistics | None]) -> None:
         self._find = find
         self._lock = threading.Lock()
-        self._seen: dict[str, _CameraTraces] = {}
+        self._traces: dict[str, _CameraTraces] = {}
 
     def add(self, decided: PublishedDecision) -> None:
-        """Take a decision; at once, and never raises."""
+        """Add a decision; at once, and never raises."""
         entry, frame = decided.record, decided.frame
         if entry.decision is Decision.INVALID or frame is None or frame.image is None:
             return
         with self._lock:
-            seen = self._seen.get(entry.camera)
-            if seen is None or seen.bundle != entry.bundle:
-                seen = _CameraTraces(entry.bundle, self._find(entry.camera, entry.bundle))
-                self._seen[entry.camera] = seen
-            seen.parts += 1
-            if seen.known is None or (seen.parts > ENOUGH and seen.parts % _EVERY):
+            measured = self._traces.get(entry.camera)
+            if measured is None or measured.bundle != entry.bundle:
+                measured = _CameraTraces(entry.bundle, self._find(entry.camera, entry.bundle))
+                self._traces[entry.camera] = measured
+            measured.parts += 1
+            if measured.known is None or (measured.parts > ENOUGH and measured.parts % _EVERY):
                 return
-            seen.traces.append(measure_compression(frame.image))
-            found = compare_compression(seen.known, seen.traces)
+            measured.traces.append(measure_compression(frame.image))
+            found = compare_compression(measured.known, measured.traces)
             place = f"{entry.camera}, {entry.category}"
             alarm = found and (
                 f"{place}: the images {found}; scores may be higher for that: train and calibrate on images "
                 "that come the way the line's do"
             )
-            if alarm and alarm != seen.alarm:
+            if alarm and alarm != measured.alarm:
                 _log.warning("%s", alarm)
-            elif seen.alarm and not alarm:
+            elif measured.alarm and not alarm:
                 _log.info("%s: the images are compressed as the training images are, again", place)
-            seen.alarm = alarm
+            measured.alarm = alarm
 
     def list_alarms(self) -> list[str]:
-        """Say which camera's images come another way, in plain words."""
+        """Describe in plain words which cameras' images are compressed otherwise."""
         with self._lock:
-            return [seen.alarm for seen in self._seen.values() if seen.alarm]
+            return [measured.alarm for measured in self._traces.values() if measured.alarm]

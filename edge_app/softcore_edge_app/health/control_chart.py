@@ -1,4 +1,4 @@
-"""Control charts: whether the latest values of a quantity, or a share of the parts, are what is usual."""
+"""Control charts: whether the latest values of a quantity, or a share of the parts, are as usual."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["PACES", "ControlChart", "Pace", "ShareChart"]
 
 Pace = Literal["fast", "slow"]
 PACES: Final[tuple[Pace, Pace]] = ("fast", "slow")
-_CALM = 1 / 2  # of the threshold, below which a raised alarm ends
+_CALM = 1 / 2  # share of the threshold below which an alarm ends
 
 
 class ControlChart:
@@ -30,13 +30,13 @@ class ControlChart:
 
         |z| > h = max(sigmas s (1 + sqrt(2 / n)) sqrt(r / (2 - r) + 1 / n), ln(1 + least))
 
-    and ends where |z| < h / 2, so that it doesn't come and go. Clipping is what bounds the pull of a single
-    odd part (Lucas and Crosier, 1982); `least` is what lots of good parts may differ by, which no sum of
-    independent parts tells. A shift by d spreads is seen after some ln(1 - h / (d s)) / ln(1 - r) parts.
+    and ends where |z| < h / 2, so that it doesn't come and go. Clipping bounds the influence of a single odd
+    part (Lucas and Crosier, 1982); `least` is the difference between lots of good parts, which the spread
+    of independent parts doesn't include. A shift by d spreads takes some ln(1 - h / (d s)) / ln(1 - r) parts.
 
     Args:
-        baseline: where the values lie.
-        options: the parts to average over, and how far is too far.
+        baseline: centre and spread of the usual values.
+        options: the number of parts to average over, and the thresholds.
     """
 
     def __init__(self, baseline: Baseline, options: DriftOptions) -> None:
@@ -54,7 +54,7 @@ class ControlChart:
             self.thresholds[pace] = max(options.sigmas * deviation, least)
 
     def add(self, x: float) -> None:
-        """Take the logarithm of the next value."""
+        """Add the logarithm of the next value."""
         y = x - self._baseline.centre
         clipped = min(max(y, -self._bound), self._bound)
         for pace, rate in self._rates.items():
@@ -64,10 +64,10 @@ class ControlChart:
             self.raised[pace] = abs(z) > (threshold * _CALM if self.raised[pace] else threshold)
 
     def get_change(self, pace: Pace) -> float:
-        """Say by what share of the baseline the values have changed: 0.12 is 12 % more.
+        """Return the change of the values as a share of the baseline: 0.12 is 12 % more.
 
-        The clipped average proves a change and understates a large one, so what the plain average has beyond
-        it is told.
+        The clipped average proves a change but understates a large one, so the plain average is returned if
+        it is larger.
         """
         z, plain = self._clipped[pace], self._plain[pace]
         return math.expm1(max(z, plain) if z > 0 else min(z, plain))
@@ -85,7 +85,7 @@ class ShareChart:
 
     Args:
         usual: the largest share that is usual.
-        options: the parts to average over, and how far is too far.
+        options: the number of parts to average over, and the thresholds.
     """
 
     def __init__(self, usual: float, options: DriftOptions) -> None:
@@ -98,14 +98,14 @@ class ShareChart:
             self.thresholds[pace] = min(usual + options.sigmas * deviation, 1 - (1 - usual) / 10)
 
     def add(self, x: bool) -> None:
-        """Take whether the next part is one."""
+        """Add whether the next part is one."""
         for pace, rate in self._rates.items():
             z = self._averages[pace] = self._averages[pace] + rate * (x - self._averages[pace])
             threshold = self.thresholds[pace]
             self.raised[pace] = z > (threshold * _CALM if self.raised[pace] else threshold)
 
     def get_share(self, pace: Pace) -> float:
-        """Say what share of the latest parts it is: 0.12 is 12 %."""
+        """Return the share of such parts among the latest: 0.12 is 12 %."""
         return self._averages[pace]
 
 

@@ -1,4 +1,4 @@
-"""Drift: whether parts, and the images of them, still are what the threshold was chosen for."""
+"""Drift monitor: whether parts and their images still are as they were when the threshold was chosen."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from softcore_edge_app.health.control_chart import PACES, ControlChart, Pace, Sh
 
 __all__ = ["DriftMonitor", "DriftReading", "Reference", "ReferenceFinder", "find_references"]
 
-_EVERY = 5  # parts to one whose look is measured: that takes half a millisecond or more
-_KEPT = 64  # cameras' bundles, with a threshold, that are remembered, with their charts
+_EVERY = 5  # parts to one whose image is measured, which takes half a millisecond or more
+_KEPT = 64  # charts, by camera and bundle with its threshold
 _NOUNS = {
     "score": "scores of good parts are",
     **{quantity: f"{quantity} of the images is" for quantity in QUANTITIES},
 }
-_SHARES = {Decision.FAIL: "fail_share", Decision.REVIEW: "review_share"}  # what share of the parts is that
+_SHARES = {Decision.FAIL: "fail_share", Decision.REVIEW: "review_share"}  # the share of such parts
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a quantity usually lies, and when that was: "at calibration"."""
+    """The usual values of a quantity, and when they were measured: "at calibration"."""
 
     baseline: Baseline
     when: str
@@ -44,15 +44,15 @@ ReferenceFinder = Callable[[str, str], Mapping[str, Reference] | None]
 
 @dataclass(frozen=True)
 class DriftReading:
-    """How far a quantity has drifted, on one of its two averages.
+    """The drift of a quantity, by one of its two averages.
 
     Attributes:
-        camera, category: whose.
+        camera, category: of the parts.
         quantity: `score`, `brightness`, `contrast`, `sharpness`, `fail_share` or `review_share`.
         pace: of the average, `fast` or `slow`.
-        change: 0.12 is 12 % more than the reference; of a share of the parts, that share.
-        raised: whether that is an alarm.
-        when: of the reference; of a share, what is usual.
+        change: 0.12 is 12 % more than the reference; for a share of the parts, the share itself.
+        raised: whether it is an alarm.
+        when: when the reference was measured; for a share, what is usual.
     """
 
     camera: str
@@ -78,18 +78,17 @@ class DriftReading:
 
 
 class DriftMonitor:
-    """Follows the parts of each camera and bundle; says what it finds, logs each alarm once, acts on nothing.
+    """Monitors the parts of each camera and bundle; logs each alarm once, and acts on nothing.
 
-    Of all parts that were inspected, whatever the decision, the shares of FAIL and REVIEW are followed, and
-    how the image of every fifth looks: what good parts alone tell is nothing where all of them FAIL. Scores
-    are those of parts that PASS, and only where they are exact for every part (not with `--fast`). What a
-    bundle knows is the reference; what it doesn't know is learned from the first `learn` parts. Each
-    threshold begins anew.
+    It follows the shares of FAIL and REVIEW of all inspected parts, and the image statistics of every fifth,
+    whatever the decision: good parts alone would show nothing if all of them FAIL. It follows the scores of
+    parts that PASS, if they are exact for every part (not with `--fast`). The reference is what the bundle
+    has measured, or else the first `learn` parts. A new threshold begins new charts.
 
     Args:
         options: when to raise an alarm.
-        find: gives, by camera and the seal of a manifest, what that bundle knows; None where the camera
-            decides by another one by now. Asked at a bundle's first part, in the thread that publishes: it
+        find: returns the references of a bundle, by camera and the seal of its manifest; None if the camera
+            uses another bundle by now. Called at a bundle's first part, in the thread that publishes: it
             must not read a disk.
     """
 
@@ -97,84 +96,84 @@ class DriftMonitor:
         self._options = options
         self._find = find
         self._lock = threading.Lock()
-        self._watches: OrderedDict[tuple[str, str], _CameraCharts] = OrderedDict()
+        self._charts: OrderedDict[tuple[str, str], _CameraCharts] = OrderedDict()
         self._current: dict[str, tuple[str, str]] = {}
 
     def add(self, decided: PublishedDecision) -> None:
-        """Take a decision; at once, and never raises."""
+        """Add a decision; at once, and never raises."""
         entry = decided.record
         if entry.decision is Decision.INVALID:
             return
-        watch = self._find_charts(entry)
-        if watch is None:
+        charts = self._find_charts(entry)
+        if charts is None:
             return
-        watch.parts += 1
+        charts.parts += 1
         values = {}
         # A decision alone has exact scores for the parts that took a search, and those are higher.
         exact = decided.result is not None and entry.bound == Bound.EXACT
         if entry.decision is Decision.PASS and exact and entry.score is not None:
             values["score"] = entry.score
-        if watch.parts % _EVERY == 1 and decided.frame is not None and decided.frame.image is not None:
+        if charts.parts % _EVERY == 1 and decided.frame is not None and decided.frame.image is not None:
             values.update(
                 zip(QUANTITIES, measure_image_statistics(decided.frame.image).tolist(), strict=True)
             )
         with self._lock:
             for quantity, value in values.items():
-                watch.add(quantity, value)
+                charts.add(quantity, value)
             for decision, quantity in _SHARES.items():
-                watch.shares[quantity].add(entry.decision is decision)
-            self._tell(entry.camera, watch)
+                charts.shares[quantity].add(entry.decision is decision)
+            self._log_changes(entry.camera, charts)
 
-    def _tell(self, camera: str, watch: _CameraCharts) -> None:
-        """Say on standard error which alarms were raised just now, and which ended; each once."""
-        raised = watch.list_raised()
-        if raised == watch.told:
+    def _log_changes(self, camera: str, charts: _CameraCharts) -> None:
+        """Log the alarms that have been raised or have ended since the last part."""
+        raised = charts.list_raised()
+        if raised == charts.logged:
             return
-        for deviation in _describe(camera, watch):
-            if (deviation.quantity, deviation.pace) in raised - watch.told:
-                _log.error("alarm: %s", deviation)
-        for quantity, pace in sorted(watch.told - raised):
-            _log.info("%s, %s: the %s alarm of %s has ended", camera, watch.category, pace, quantity)
-        watch.told = raised
+        for reading in _describe(camera, charts):
+            if (reading.quantity, reading.pace) in raised - charts.logged:
+                _log.error("alarm: %s", reading)
+        for quantity, pace in sorted(charts.logged - raised):
+            _log.info("%s, %s: the %s alarm of %s has ended", camera, charts.category, pace, quantity)
+        charts.logged = raised
 
     def _find_charts(self, entry: DecisionRecord) -> _CameraCharts | None:
         key = entry.camera, entry.bundle
-        watch = self._watches.get(key)
-        if watch is None:
+        charts = self._charts.get(key)
+        if charts is None:
             known = self._find(entry.camera, entry.bundle)
             if known is None:  # a part from just before a switch
                 return None
-            watch = _CameraCharts(entry.category, known, self._options)
+            charts = _CameraCharts(entry.category, known, self._options)
         with self._lock:
-            self._watches[key] = watch
-            self._watches.move_to_end(key)
-            if len(self._watches) > _KEPT:
-                self._watches.popitem(last=False)
+            self._charts[key] = charts
+            self._charts.move_to_end(key)
+            if len(self._charts) > _KEPT:
+                self._charts.popitem(last=False)
             self._current[entry.camera] = key
-        return watch
+        return charts
 
     def describe(self) -> list[DriftReading]:
-        """Give all that is followed on what each camera decides by just now; what is being learned is not."""
+        """Return the drift of each camera with its bundle in use, without what is still being learned."""
         with self._lock:
             return [
-                deviation
+                reading
                 for camera, key in self._current.items()
-                if (watch := self._watches.get(key))
-                for deviation in _describe(camera, watch)
+                if (charts := self._charts.get(key))
+                for reading in _describe(camera, charts)
             ]
 
     def list_alarms(self) -> list[str]:
-        """Say what is drifting, in plain words."""
-        return [str(deviation) for deviation in self.describe() if deviation.raised]
+        """Describe the alarms in plain words."""
+        return [str(reading) for reading in self.describe() if reading.raised]
 
 
 class _CameraCharts:
-    """The charts of one camera and bundle, and the values of which others are still to be made."""
+    """The charts of one camera and bundle, and the values from which further ones are learned."""
 
     def __init__(self, category: str, known: Mapping[str, Reference], options: DriftOptions) -> None:
         self.category = category
         self.parts = 0
-        self.told: set[tuple[str, Pace]] = set()
+        self.logged: set[tuple[str, Pace]] = set()
         self.shares = {name: ShareChart(getattr(options, name), options) for name in _SHARES.values()}
         self.usual = {name: f"usually {getattr(options, name):.0%} at most" for name in _SHARES.values()}
         self.charts = {
@@ -205,29 +204,29 @@ class _CameraCharts:
             del self._learning[quantity]
 
 
-def _describe(camera: str, watch: _CameraCharts) -> list[DriftReading]:
+def _describe(camera: str, charts: _CameraCharts) -> list[DriftReading]:
     found: list[tuple[str, Pace, float, bool, str]] = [
         (quantity, pace, chart.get_change(pace), chart.raised[pace], when)
-        for quantity, (chart, when) in watch.charts.items()
+        for quantity, (chart, when) in charts.charts.items()
         for pace in PACES
     ]
     found += [
-        (quantity, pace, share.get_share(pace), share.raised[pace], watch.usual[quantity])
-        for quantity, share in watch.shares.items()
+        (quantity, pace, share.get_share(pace), share.raised[pace], charts.usual[quantity])
+        for quantity, share in charts.shares.items()
         for pace in PACES
     ]
-    return [DriftReading(camera, watch.category, *one) for one in found]
+    return [DriftReading(camera, charts.category, *one) for one in found]
 
 
 def find_references(inspector: Inspector, baselines: Mapping[str, Baseline]) -> dict[str, Reference]:
-    """Find what a bundle knows of good parts, by quantity; reads nothing from the disk.
+    """Return the references of a bundle, by quantity; reads nothing from the disk.
 
-    The calibration's good images tell; of the threshold, or of the last one before it for which scores meant
-    the same. The training images tell how images look, and nothing of scores: theirs, each against
-    the bank without its own entries, are higher than those of new parts.
+    They come from the calibration's good images: of the threshold in use, or of the last one before it under
+    which scores meant the same. The training images are a reference for image statistics, not for scores:
+    their own, each against the bank without its entries, are higher than those of new parts.
 
     Args:
-        inspector: which has it open.
+        inspector: has the bundle open.
         baselines: the baselines of its training images, see `Recipe.baselines`.
     """
     manifest, backbone = inspector.manifest, inspector.backbone
@@ -238,13 +237,13 @@ def find_references(inspector: Inspector, baselines: Mapping[str, Baseline]) -> 
         alike = (threshold.mask, threshold.min_area) == (now.mask, now.min_area)
         if alike and calibration and calibration.baselines:
             computed = (calibration.engine, calibration.precision) == (backbone.engine, backbone.precision)
-            usable = _choose(calibration, with_score=computed)
+            usable = _select_baselines(calibration, with_score=computed)
             return {**found, **{q: Reference(b, "at calibration") for q, b in usable.items()}}
     return found
 
 
-def _choose(calibration: Calibration, *, with_score: bool) -> dict[str, Baseline]:
-    """Leave out the scores where another engine or precision computed them."""
+def _select_baselines(calibration: Calibration, *, with_score: bool) -> dict[str, Baseline]:
+    """Return the baselines, without that of scores if another engine or precision computed them."""
     baselines = calibration.baselines or {}
     return {
         quantity: baseline for quantity, baseline in baselines.items() if with_score or quantity != "score"

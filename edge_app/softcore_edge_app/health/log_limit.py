@@ -1,4 +1,4 @@
-"""Log limit: lets a line of the log that repeats through once a minute, with the count of those left out."""
+"""Log limit: passes a repeated line of the log once a minute, with the number of those left out."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["LogLimit", "count_left_out"]
 
 _MINUTE: Final = 60.0
 _REMEMBERED: Final = 2000  # lines
-_LONGEST: Final = 500  # characters of a line by which it is known again
+_LONGEST: Final = 500  # characters of a line that are compared
 _NUMBER: Final = re.compile(r"\d+")
-_SAME: Final = 10, 1  # lines that differ in numbers alone: so many at once, then so many a minute
+_SAME: Final = 10, 1  # lines that differ in numbers alone: the number at once, and then each minute
 _ALIKE: Final = 60, 10  # lines from one place in the code, whatever they name
 
 
 @dataclass
 class _Budget:
-    """What of one kind of line may still be said."""
+    """How many lines of one kind may still pass."""
 
     left: float
     at: float
@@ -31,30 +31,30 @@ class _Budget:
 
 
 class LogLimit(logging.Filter):
-    """A filter for handlers: of lines that differ in numbers alone ten pass at once, and one a minute.
+    """A filter for handlers: of lines that differ in numbers alone, ten pass at once, then one a minute.
 
     Lines from one place in the code that differ otherwise (in a camera's name, a part's id) are limited to
-    60 at once and ten a minute together. A record that passes has the attribute `left_out`: how many like it
-    did not since the last one.
+    60 at once and ten a minute together. A record that passes has the attribute `left_out`, the number of
+    similar ones that were left out since the last.
 
     Args:
-        clock: gives seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
         self._budgets: OrderedDict[Hashable, _Budget] = OrderedDict()
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record may be said."""
+        """Return whether a record passes."""
         place = record.name, record.levelno, str(record.msg)
         try:
             text = record.getMessage()
-        except Exception:  # the handler will say what is wrong with it
+        except Exception:  # the handler reports what is wrong with it
             text = place[-1]
-        with self._turn:
+        with self._lock:
             same = self._refill((*place, _NUMBER.sub("0", text[:_LONGEST])), *_SAME)
             alike = self._refill(place, *_ALIKE)
             if same.left < 1 or alike.left < 1:
@@ -67,8 +67,8 @@ class LogLimit(logging.Filter):
             return True
 
     def forget(self) -> None:
-        """Begin anew."""
-        with self._turn:
+        """Forget all lines so far."""
+        with self._lock:
             self._budgets.clear()
 
     def _refill(self, key: Hashable, most: int, a_minute: int) -> _Budget:
@@ -83,6 +83,6 @@ class LogLimit(logging.Filter):
 
 
 def count_left_out(record: logging.LogRecord) -> int:
-    """Give how many records like one were left out before it."""
+    """Return the number of similar records that were left out before one."""
     count: int = getattr(record, "left_out", 0)
     return count

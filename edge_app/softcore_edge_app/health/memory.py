@@ -1,4 +1,4 @@
-"""Memory: keeps the C library from holding on to what threads that ended had in use."""
+"""Memory: keeps the C library from retaining the memory of threads that have ended."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _ARENAS = 2
 
 
 def limit_arenas() -> None:
-    """Let all threads of the process share two arenas; to be called before there are many.
+    """Make all threads of the process share two arenas; call it before there are many threads.
 
-    glibc makes eight of them a core, each thread takes one at random, and none gives back what it once held:
-    a process whose camera comes and goes, with a new thread each time, would grow by a megabyte each time.
-    Other C libraries have no such thing, and are left alone.
+    glibc makes eight for each core, a thread takes one at random, and none returns its memory: a process
+    whose camera is reopened, with a new thread each time, would grow by a megabyte each time. Other C
+    libraries have no arenas, and are left alone.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)

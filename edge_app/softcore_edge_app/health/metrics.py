@@ -1,4 +1,4 @@
-"""Metrics: what a line counts and measures, for Prometheus.
+"""Metrics: the counts and measurements of a line, for Prometheus.
 
 ::
 
@@ -49,28 +49,12 @@ except ImportError as error:
 __all__ = ["ArchiveStatus", "Metrics"]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_SHARES = (
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    1.0,
-    1.1,
-    1.25,
-    1.5,
-    2.0,
-    3.0,
-    5.0,
-)  # of the threshold
+# Of the threshold.
+_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
 
 
 class ArchiveStatus(Protocol):
-    """What an archive tells of itself: images kept and dropped, and why none can be kept just now."""
+    """The state of an archive: images kept and dropped, and why none can be kept now."""
 
     @property
     def kept(self) -> int: ...  # noqa: D102
@@ -81,21 +65,21 @@ class ArchiveStatus(Protocol):
 
 
 class Metrics:
-    """Counts decisions as they are made, and asks the line for the rest whenever Prometheus asks.
+    """Counts decisions as they are made, and reads the rest from the line at each request of Prometheus.
 
     Args:
         controls: the line.
-        drift: of its good parts, if that is followed.
-        archive: of its images, if there is one.
+        drift: the drift monitor, if there is one.
+        archive: the archive, if there is one.
 
     Raises:
-        MissingLibraryError: on import; the extra `edge` brings what it needs.
+        MissingLibraryError: on import; the extra `edge` installs what it needs.
     """
 
     def __init__(
         self, controls: Controls, drift: DriftMonitor | None = None, archive: ArchiveStatus | None = None
     ) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series to every counter, of no use here
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # second series of counters, not needed here
         self._registry = registry = CollectorRegistry()
         decisions = Counter(
             "softcore_decisions", "Decisions.", ("camera", "category", "decision"), registry=registry
@@ -111,7 +95,7 @@ class Metrics:
             "softcore_score_share", "Exact scores as a share of the threshold.", ("camera", "category"),
             buckets=_SHARES, registry=registry,
         )  # fmt: skip
-        # To find a series by its labels takes longer than to count on it.
+        # Finding a series by its labels takes longer than counting.
         self._decisions, self._invalid = cache(decisions.labels), cache(invalid.labels)
         self._seconds, self._shares = cache(seconds.labels), cache(shares.labels)
         ProcessCollector(registry=registry)
@@ -129,12 +113,12 @@ class Metrics:
             self._seconds(entry.camera, stage).observe(seconds)
 
     def render(self) -> tuple[bytes, str]:
-        """Write all of it as Prometheus reads it, with the content type."""
+        """Return all metrics in the format of Prometheus, and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
 
 class _LineCollector(Collector):
-    """What is asked for when Prometheus asks."""
+    """Reads the state of the line at each request."""
 
     def __init__(self, controls: Controls, drift: DriftMonitor | None, archive: ArchiveStatus | None) -> None:
         self._controls = controls
@@ -142,11 +126,11 @@ class _LineCollector(Collector):
         self._archive = archive
 
     def describe(self) -> list[Metric]:
-        """Name none beforehand: nothing is asked while the line starts."""
+        """Return no metrics beforehand, so that nothing is read while the line starts."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Ask."""
+        """Yield the metrics of the state."""
         status = self._controls.describe()
         yield from _collect_cameras(status)
         yield from _collect_outputs(status)
@@ -222,7 +206,7 @@ def _collect_temperatures() -> Metric:
             for sensor in sensors:
                 name = f"{chip} {sensor.label}".strip()
                 hottest[name] = max(sensor.current, hottest.get(name, sensor.current))
-    except OSError:  # a sensor that went away
+    except OSError:  # a sensor that was removed
         pass
     for name, celsius in hottest.items():
         family.add_metric((name,), celsius)

@@ -1,4 +1,4 @@
-"""Service unit: a line as a systemd service that starts with the machine, in a small room of its own."""
+"""Service unit: a line as a systemd service that starts with the machine, with few rights."""
 
 from __future__ import annotations
 
@@ -103,15 +103,15 @@ g render -
 
 @dataclass(frozen=True)
 class ServiceUnit:
-    """What a unit says.
+    """The settings of a unit.
 
     Attributes:
         name: the line's; the unit is `softcore-NAME.service`.
         program: `softcore-edge`, as an absolute path.
         config: its configuration, likewise.
-        user: whom it runs as.
-        writable: what it may write beside its own folder; what isn't there when it starts is left out.
-        home: whether it may read people's homes.
+        user: the user that it runs as.
+        writable: paths that it may write besides its own folder; those missing at its start are left out.
+        home: whether it may read home folders.
         low_port: whether it listens on a port below 1024.
     """
 
@@ -130,10 +130,10 @@ class ServiceUnit:
 
 
 def render_unit(unit: ServiceUnit) -> str:
-    """Write the unit file.
+    """Return the content of the unit file.
 
     Raises:
-        UsageError: a path with a line break or another control character, or a program's with quotes or a
+        UsageError: a path has a line break or another control character, or the program's has quotes or a
             backslash, which no unit can name.
     """
     return _UNIT.format(
@@ -150,12 +150,12 @@ def render_unit(unit: ServiceUnit) -> str:
 
 
 def render_sysusers(user: str) -> str:
-    """Write what systemd-sysusers makes: the groups, and the user where it is the lines' own."""
+    """Return the content for systemd-sysusers: the groups, and the user if it is the lines' own."""
     return _GROUPS + (f'u {USER} - "SoftCore inspection" {STATE}\n' if user == USER else "")
 
 
 def _quote(path: Path, *, optional: bool = False, forbidden: str = "") -> str:
-    """Quote a path; `%` stands for systemd's own words everywhere (and `$` for variables in arguments)."""
+    """Quote a path; systemd expands `%` everywhere (and `$` in arguments)."""
     text = str(path)
     if not text.isprintable() or set(text) & set(forbidden):
         raise UsageError(f"{text!r}: a service can't name this path; rename it")

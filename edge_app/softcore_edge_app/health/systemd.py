@@ -1,4 +1,4 @@
-"""Systemd: tells the service manager that the line is ready, how it is, and that it doesn't hang."""
+"""Systemd: notifies the service manager that the line is ready, of its state, and that it doesn't hang."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from softcore_edge_app.pipeline.controls import Controls, Status
 
 __all__ = ["Watchdog", "summarise_status"]
 
-_PERIOD = 5.0  # seconds between two words where no watchdog waits for them
-_HANGING = 0.2  # seconds that the line has to answer once more
+_PERIOD = 5.0  # seconds between two notifications, at most
+_HANGING = 0.2  # seconds that the thread has to end
 _LONGEST = 400  # characters of a status
 
 
 class Watchdog:
-    """Speaks to systemd's notification socket (sd_notify(3)); does nothing where there is none.
+    """Writes to systemd's notification socket (sd_notify(3)); does nothing if there is none.
 
-    While the line says that nothing is stuck, the watchdog gets its word twice in its time; a line that
-    hangs, or doesn't even answer, gets none, and systemd starts it anew.
+    While nothing in the line is stuck, the watchdog is notified twice in its time. If the line hangs, or
+    doesn't answer, there is no notification, and systemd restarts it.
 
     Args:
         controls: the line.
 
     Raises:
-        MissingLibraryError: systemd waits for a word, and sdnotify is not installed.
+        MissingLibraryError: systemd waits for a notification, and sdnotify is not installed.
     """
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._period, self._watched = _find_period()
         self._notifier = None
@@ -43,7 +43,7 @@ class Watchdog:
             self._notifier = SystemdNotifier()
 
     def start(self) -> None:
-        """Say that the line is ready, and how it is from now on."""
+        """Notify that the line is ready, and of its state from now on."""
         if self._notifier is None:
             return
         self._notifier.notify("READY=1")
@@ -51,29 +51,29 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say that the line is ending; after this nothing is said."""
+        """Notify that the line is ending; nothing follows."""
         if self._notifier is None:
             return
-        self._over.set()
+        self._stopped.set()
         if self._thread:
-            self._thread.join(_HANGING)  # a line that hangs doesn't answer its thread either
+            self._thread.join(_HANGING)  # it doesn't end if the line hangs
         self._notifier.notify("STOPPING=1")
         if self._notifier.socket:
             self._notifier.socket.close()
 
     def _watch(self) -> None:
-        while not self._over.is_set():
+        while not self._stopped.is_set():
             status = self._controls.describe()
-            words = [f"STATUS={summarise_status(status)}"]
+            fields = [f"STATUS={summarise_status(status)}"]
             if self._watched and status.stuck is None:
-                words.append("WATCHDOG=1")
+                fields.append("WATCHDOG=1")
             if self._notifier is not None:
-                self._notifier.notify("\n".join(words))
-            self._over.wait(self._period)
+                self._notifier.notify("\n".join(fields))
+            self._stopped.wait(self._period)
 
 
 def summarise_status(status: Status) -> str:
-    """Write how a line is as one short line, for `systemctl status`; ASCII, as sdnotify sends Latin-1."""
+    """Return the state of a line as a short line of ASCII (sdnotify sends Latin-1) for `systemctl status`."""
     decisions = sum(camera.decisions for camera in status.cameras)
     triggers = sum(camera.triggers for camera in status.cameras)
     faults = [f"stuck: {status.stuck}"] if status.stuck else []
@@ -85,7 +85,7 @@ def summarise_status(status: Status) -> str:
 
 
 def _find_period() -> tuple[float, bool]:
-    """Find how often to speak, in seconds, and whether a watchdog waits for this very process."""
+    """Return the seconds between two notifications, and whether a watchdog waits for this process."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     process = os.environ.get("WATCHDOG_PID", "")
     if not microseconds.isdecimal() or int(microseconds) == 0 or process not in ("", str(os.getpid())):

@@ -1,1 +1,1 @@
-"""Queries: what is read out of a ledger: excerpts, figures, exports, labels."""
+"""Queries: what is read out of a ledger: parts, figures, statistics, exports."""

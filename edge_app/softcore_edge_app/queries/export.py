@@ -32,10 +32,10 @@ _FLOATS = ("score", "threshold", "fail_above", "milliseconds", "x", "y")
 
 @dataclass(frozen=True)
 class ExportSelection:
-    """Which rows: decided from `since` on and before `until` (ns of UTC since 1970), of one decision.
+    """The rows to export: decided from `since` on and before `until` (ns of UTC since 1970), of one decision.
 
-    Or which `notes`, which have no decision. Rows that were corrected are left out where a decision is asked
-    for, and where `corrected` is False.
+    Or the `notes` of that time, which have no decision. Rows that were corrected are left out if a decision
+    is given, and if `corrected` is False.
     """
 
     since: int | None = None
@@ -46,11 +46,11 @@ class ExportSelection:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of what is read."""
+        """Names of the columns."""
         return NOTE_COLUMNS if self.notes else COLUMNS
 
     def read(self, path: Path) -> Iterator[tuple[Any, ...]]:
-        """Give the rows or notes chosen, as `columns`, the first one first.
+        """Yield the selected rows or notes, as `columns`, the oldest first.
 
         Raises:
             sqlite3.Error: they can't be read.
@@ -66,10 +66,10 @@ class ExportSelection:
 
 
 def export_ledger(path: Path, out: Path, choice: ExportSelection, *, raw: bool = False) -> int:
-    """Write a ledger's rows or notes to `out`, as its suffix says, and return how many.
+    """Write a ledger's rows or notes to `out`, in the format of its suffix, and return their number.
 
     CSV has the numbers in full precision, times in nanoseconds, and an empty field for None; Parquet has
-    times with their zone. Either holds all that the hashes are over. A file that is there is replaced.
+    times with their zone. Both hold everything that the hashes cover. An existing file is replaced.
 
     In CSV a text that a spreadsheet would take for a formula has an apostrophe before it, unless `raw`.
 

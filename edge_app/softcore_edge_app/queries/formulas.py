@@ -1,7 +1,7 @@
-"""Ledger formulas: texts that a spreadsheet would take for a formula, and run.
+"""Formulas: texts that a spreadsheet would take for a formula, and run.
 
-A part's name comes from whoever triggers, and a table of parts is opened in a spreadsheet by somebody else:
-`=HYPERLINK(...)` would send what is in the table to a stranger.
+Whoever triggers a part names it, and somebody else opens a table of parts in a spreadsheet:
+`=HYPERLINK(...)` would send the table's contents elsewhere.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import TypeVar
 
 __all__ = ["defuse_formula"]
 
-# With the full-width forms, which spreadsheets of East Asian languages read alike.
+# With the full-width forms, which spreadsheets in East Asian languages read likewise.
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 _Value = TypeVar("_Value")
 
 
 def defuse_formula(value: _Value) -> _Value | str:
-    """Put an apostrophe before a text that begins like a formula; give everything else as it is.
+    """Return a text that begins like a formula with an apostrophe before it; anything else unchanged.
 
-    Blanks before it don't hide it. The apostrophe says to a spreadsheet that a text follows.
+    Leading blanks are ignored. The apostrophe marks a text for a spreadsheet.
     """
     if isinstance(value, str) and (value.startswith(_RISKY) or value.lstrip().startswith(_RISKY)):
         return f"'{value}"

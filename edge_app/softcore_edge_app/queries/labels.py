@@ -1,4 +1,4 @@
-"""Ledger labels: images of parts that a person called good or bad, as `softcore-calibrate` reads them."""
+"""Labels: images of parts that a person marked good or bad, in folders for `softcore-calibrate`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARKS = ("good", "bad")
 
 @dataclass(frozen=True)
 class LabelExport:
-    """What was exported: how many images of each mark, and of which parts there was none, and why."""
+    """The outcome: the number of images of each mark, and the parts without an image, with the reason."""
 
     counts: dict[str, int]
     missing: list[str]
@@ -31,13 +31,13 @@ class LabelExport:
 def export_labels(path: Path, archive: Path, out: Path, category: str | None = None) -> LabelExport:
     """Copy the images of marked parts to `out`/good and `out`/bad.
 
-    An image counts only if its sidecar says what the ledger does, and has its hash.
+    An image is copied only if its sidecar agrees with the ledger and has the image's hash.
 
     Args:
         path: the ledger.
         archive: the folder where the line kept images.
         out: where to; neither folder may hold anything.
-        category: of which parts; None where all that are marked are of one.
+        category: of the parts; None if all marked parts are of one.
 
     Raises:
         UsageError: there is nothing to copy, the parts are of several categories, or `out` holds something.

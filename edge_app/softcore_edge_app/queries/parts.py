@@ -1,4 +1,4 @@
-"""Ledger excerpt: some rows of a ledger, the newest first, without reading all of it at once."""
+"""Parts: the ledger's parts and notes, a page at a time, the newest first."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = [
     "read_parts",
 ]
 
-ROWS_PER_QUERY = 50_000  # rows that one question looks through: some hundredths of a second
-ROWS_SEARCHED = 1_000_000  # rows, from the last one on, among which a trigger is looked for
-_UNSTEADY = 1_000  # rows by which a clock that was set back may have put a time out of place
+ROWS_PER_QUERY = 50_000  # rows that one query reads: some hundredths of a second
+ROWS_SEARCHED = 1_000_000  # rows, counted back from the last, that are searched for a trigger
+_UNSTEADY = 1_000  # rows that may be out of order in time, after a clock was set back
 
 _MARKS = """WITH marks AS (
     SELECT subject, "after" AS mark, max(number) FROM notes WHERE kind = 'mark' GROUP BY subject
@@ -39,7 +39,7 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Part:
-    """A decision's row, and whether a person called the part `good` or `bad`."""
+    """A decision's row, and the mark of a person, `good` or `bad`, if any."""
 
     row: Row
     mark: str | None
@@ -47,13 +47,13 @@ class Part:
 
 @dataclass(frozen=True)
 class PartFilter:
-    """Which parts; None is any.
+    """A filter of parts; None is any.
 
     Attributes:
-        since, until: decided from then on, and before then; in nanoseconds of UTC since 1970.
-        decision, camera, category: theirs.
-        min_share, max_share: of the score in units of the threshold, both included.
-        marked: what a person called them: `good`, `bad`, or `any` of the two.
+        since, until: decided from then on, and before then, in nanoseconds of UTC since 1970.
+        decision, camera, category: of the part.
+        min_share, max_share: bounds of the score in units of the threshold, both included.
+        marked: the mark of a person: `good`, `bad`, or `any` of the two.
     """
 
     since: int | None = None
@@ -66,7 +66,7 @@ class PartFilter:
     marked: Literal["good", "bad", "any"] | None = None
 
     def tests(self) -> dict[str, Any]:
-        """Give it as SQL, each test with its value."""
+        """Return the filter as SQL tests, each with its value."""
         tests = {
             "decided_at >= ?": self.since,
             "decided_at < ?": self.until,
@@ -83,7 +83,7 @@ class PartFilter:
 
 @dataclass(frozen=True)
 class PartPage:
-    """Parts, the newest first; `following` is before which row to ask on, None where there is no more."""
+    """Parts, the newest first; `following` is the row before which the next page begins, or None."""
 
     parts: list[Part]
     following: int | None
@@ -99,8 +99,8 @@ def read_parts(
 
     Args:
         connection: to the ledger.
-        wanted: which ones.
-        count: how many at most.
+        wanted: filters them.
+        count: number of parts at most.
         before: only rows before this one.
 
     Raises:
@@ -126,7 +126,7 @@ def find_part(connection: sqlite3.Connection, trigger: str, row: int | None = No
 
     Args:
         connection: to the ledger.
-        trigger: whose.
+        trigger: its id.
         row: the number of the row that it is likely to be in.
 
     Raises:
@@ -148,7 +148,7 @@ def find_part(connection: sqlite3.Connection, trigger: str, row: int | None = No
 def read_notes(
     connection: sqlite3.Connection, count: int, before: int | None = None
 ) -> tuple[list[Note], int | None]:
-    """Read notes, the newest first, and the number before which to ask on.
+    """Read notes, the newest first; also return the number before which the next page begins, or None.
 
     Raises:
         sqlite3.Error, ValueError: as `read_parts`.
@@ -164,7 +164,7 @@ def read_notes(
 def find_range(connection: sqlite3.Connection, since: int | None, until: int | None) -> tuple[int, int]:
     """Find the first row that may be of a time, and the one after the last.
 
-    The clock is taken to run forwards, give or take `_UNSTEADY` rows.
+    Rows are taken to be in order of time, except for `_UNSTEADY` of them.
     """
     last = _find_last(connection)
     first = 1 if since is None else max(_bisect(connection, since, last) - _UNSTEADY, 1)
@@ -178,7 +178,7 @@ def _find_last(connection: sqlite3.Connection) -> int:
 
 
 def _bisect(connection: sqlite3.Connection, time: int, last: int) -> int:
-    """Find the first row decided at a time or later; the one after the last if there is none."""
+    """Return the first row decided at a time or later; the one after the last if there is none."""
     low, high = 1, last + 1
     while low < high:
         middle = (low + high) // 2

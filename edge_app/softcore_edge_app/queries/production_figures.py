@@ -1,5 +1,5 @@
-# ruff: noqa: S608 - the SQL is put together from texts of this file
-"""Ledger figures: what the parts of some time come to, reckoned by SQLite in a few passes over their rows."""
+# ruff: noqa: S608 - the SQL consists of texts of this file
+"""Production figures: counts, regions, downtimes and worst parts of a time, computed by SQLite."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = [
 
 GRID = 12  # fields across the frame, and as many down
 MOST = 2_000_000  # rows: two days at ten parts a second
-IDLE = "no part was decided on"  # why it stopped, as far as the ledger knows
+IDLE = "no part was decided on"  # the reason of a downtime, as far as the ledger knows
 _SECOND = 10**9
 _HOUR = 3600 * _SECOND
-_GAP = 60 * _SECOND  # without a decision
-_TOGETHER = 10 * _SECOND  # that two faults of a camera are apart at most to be one
+_GAP = 60 * _SECOND  # time without a decision that counts as a downtime
+_TOGETHER = 10 * _SECOND  # time between two faults of a camera that count as one downtime
 _CAMERA_KINDS = ("camera", "frozen", "black")
-_LISTED = 200  # stops, notes
+_LISTED = 200  # downtimes, notes
 _WORST = 12
 
 
 @dataclass(frozen=True)
 class DecisionCount:
-    """How many parts of a camera, a category and a threshold had a decision within an hour.
+    """The number of parts of a camera, a category and a threshold with a decision within an hour.
 
-    `hour` counts from 1970; the threshold is the two numbers.
+    `hour` counts from 1970; the threshold is `threshold` and `fail_above`.
     """
 
     camera: str
@@ -58,7 +58,7 @@ class DecisionCount:
 
 @dataclass(frozen=True)
 class InvalidReason:
-    """Why parts of a camera were INVALID: the kind, how many, and one of the reasons in full."""
+    """A kind of reason for which parts of a camera were INVALID: their number, and one reason in full."""
 
     camera: str
     kind: str
@@ -68,7 +68,7 @@ class InvalidReason:
 
 @dataclass(frozen=True)
 class Downtime:
-    """A time without a decision, or while a camera gave no images; `faults` counts INVALID parts then."""
+    """A time without a decision, or without images of a camera; `faults` counts its INVALID parts."""
 
     camera: str
     begin: int
@@ -78,22 +78,22 @@ class Downtime:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Duration in seconds."""
         return (self.end - self.begin) / _SECOND
 
 
 @dataclass(frozen=True)
 class ProductionFigures:
-    """What the parts of some time come to.
+    """The figures of a time.
 
     Attributes:
         since, until: the time, in nanoseconds of UTC since 1970.
-        groups: the parts, by all that sets them apart.
-        regions: of each camera how many FAIL and REVIEW have their highest score in a field (row, column).
+        groups: the numbers of parts, by camera, category, threshold, hour and decision.
+        regions: by camera, the number of FAIL and REVIEW with the highest score in a field (row, column).
         reasons: why parts were INVALID, the most frequent first.
-        stops: in their order, the first 200.
+        stops: the downtimes in their order, the first 200.
         worst: FAIL and REVIEW, the highest share of the threshold first.
-        marked: how many parts of each decision a person called `good` and `bad`.
+        marked: number of parts by decision and mark (`good`, `bad`).
         notes: what was changed, the first 200.
     """
 
@@ -122,7 +122,7 @@ class ProductionFigures:
 
 
 def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> ProductionFigures:
-    """Reckon the figures of the parts decided from `since` on and before `until`.
+    """Compute the figures of the parts decided from `since` on and before `until`.
 
     Raises:
         UsageError: they are more than `MOST`.
@@ -132,39 +132,41 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
     if end - first > MOST:
         raise UsageError(f"that time has {end - first} parts; a report takes {MOST} at most")
     connection.create_function("kind", 1, find_kind, deterministic=True)
-    ask = _RangeQuery(connection, first, end, since, until)
+    query = _RangeQuery(connection, first, end, since, until)
     groups = [
         DecisionCount(camera, category, threshold, fail_above, hour, Decision(decision), parts)
-        for camera, category, threshold, fail_above, hour, decision, parts in ask(
+        for camera, category, threshold, fail_above, hour, decision, parts in query(
             f"SELECT camera, category, threshold, fail_above, decided_at / {_HOUR}, decision, count(*) "
             "FROM rows WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6"
         )
     ]
     cameras = sorted({group.camera for group in groups})
     regions: dict[str, Counter[tuple[int, int]]] = {}
-    for camera, row, column, count in ask(
+    for camera, row, column, count in query(
         f"SELECT camera, CAST(min(y * {GRID}, {GRID - 1}) AS INTEGER), "
         f"CAST(min(x * {GRID}, {GRID - 1}) AS INTEGER), count(*) FROM rows "
         "WHERE {where} AND decision IN ('FAIL', 'REVIEW') AND x IS NOT NULL AND y IS NOT NULL "
         "GROUP BY 1, 2, 3"
     ):
         regions.setdefault(camera, Counter())[row, column] = count
-    reasons = ask(
+    reasons = query(
         "SELECT camera, kind(reason), count(*), min(coalesce(reason, '')) FROM rows "
         "WHERE {where} AND decision = 'INVALID' GROUP BY 1, 2 ORDER BY 3 DESC"
     )
-    worst = ask(
+    worst = query(
         f"{PARTS} WHERE {{where}} AND decision IN ('FAIL', 'REVIEW') "
         f"ORDER BY score / threshold DESC, rows.number LIMIT {_WORST}"
     )
-    marked = ask(
+    marked = query(
         f"SELECT decision, mark, count(*) FROM ({PARTS} WHERE {{where}} AND mark IS NOT NULL) GROUP BY 1, 2"
     )
     notes = connection.execute(
         f"{SELECT_NOTES} WHERE at >= ? AND at < ? AND kind <> 'mark' ORDER BY number LIMIT {_LISTED}",
         [since, until],
     )
-    stops = [stop for camera in cameras for stop in (*_find_gaps(ask, camera), *_find_faults(ask, camera))]
+    stops = [
+        stop for camera in cameras for stop in (*_find_gaps(query, camera), *_find_faults(query, camera))
+    ]
     return ProductionFigures(
         since=since,
         until=until,
@@ -180,7 +182,7 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
 
 @dataclass(frozen=True)
 class _RangeQuery:
-    """Asks of the rows of a time; `{where}` in the question is that."""
+    """Queries the rows of a time, which replaces `{where}` in the SQL."""
 
     connection: sqlite3.Connection
     first: int
@@ -188,30 +190,30 @@ class _RangeQuery:
     since: int
     until: int
 
-    def __call__(self, question: str, *more: Any) -> list[tuple[Any, ...]]:
+    def __call__(self, sql: str, *more: Any) -> list[tuple[Any, ...]]:
         where = f"rows.number >= ? AND rows.number < ? AND decided_at >= ? AND decided_at < ? AND {HOLDS}"
         values = [self.first, self.end, self.since, self.until, *more]
-        return self.connection.execute(question.replace("{where}", where), values).fetchall()
+        return self.connection.execute(sql.replace("{where}", where), values).fetchall()
 
 
-def _find_gaps(ask: _RangeQuery, camera: str) -> list[Downtime]:
-    """Find where a camera had no decision for a minute, up to its first and from its last one, too."""
-    found = ask(
+def _find_gaps(query: _RangeQuery, camera: str) -> list[Downtime]:
+    """Find times of a minute or more without a decision of a camera, also at the begin and end."""
+    found = query(
         "SELECT before, decided_at FROM (SELECT decided_at, lag(decided_at) OVER (ORDER BY number) AS before "
         f"FROM rows WHERE {{where}} AND camera = ?) WHERE decided_at - before > {_GAP}",
         camera,
     )
-    ((first, last),) = ask(
+    ((first, last),) = query(
         "SELECT min(decided_at), max(decided_at) FROM rows WHERE {where} AND camera = ?", camera
     )
-    ends = [(begin, end) for begin, end in ((ask.since, first), (last, ask.until)) if end - begin > _GAP]
+    ends = [(begin, end) for begin, end in ((query.since, first), (last, query.until)) if end - begin > _GAP]
     return [Downtime(camera, begin, end, IDLE, 0) for begin, end in (*found, *ends)]
 
 
-def _find_faults(ask: _RangeQuery, camera: str) -> list[Downtime]:
-    """Find where a camera gave no images of parts."""
+def _find_faults(query: _RangeQuery, camera: str) -> list[Downtime]:
+    """Find times without images of parts of a camera."""
     kinds = ", ".join(f"'{kind}'" for kind in _CAMERA_KINDS)
-    found = ask(
+    found = query(
         "WITH faults AS (SELECT number, triggered_at, decided_at, reason, "
         "lag(decided_at) OVER (ORDER BY number) AS before FROM rows WHERE {where} AND camera = ? "
         f"AND CASE decision WHEN 'INVALID' THEN kind(reason) END IN ({kinds})), "

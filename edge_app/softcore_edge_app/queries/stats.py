@@ -1,5 +1,5 @@
-# ruff: noqa: S608 - the SQL is put together from texts of this file
-"""Ledger statistics: what a ledger's rows come to."""
+# ruff: noqa: S608 - the SQL consists of texts of this file
+"""Ledger statistics: a summary of all rows of a ledger."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _REASONS = 10  # the most frequent ones; the rest is in the export
 
 
 def summarise_ledger(path: Path) -> list[str]:
-    """Sum up a ledger: counts and rates, by category too, why frames were INVALID, latencies, and times.
+    """Summarise a ledger in lines: counts and rates, also by category, reasons of INVALID, latencies, times.
 
-    Rows that were corrected aren't counted.
+    Rows that were corrected are not counted.
 
     Raises:
         sqlite3.Error: it can't be read.
@@ -32,7 +32,10 @@ def summarise_ledger(path: Path) -> list[str]:
         ).fetchone()
         if not total:
             return ["0 rows"]
-        lines = [f"{total} rows: {_count(connection)}", f"decided from {_show(first)} to {_show(last)}"]
+        lines = [
+            f"{total} rows: {_count(connection)}",
+            f"decided from {_format_time(first)} to {_format_time(last)}",
+        ]
         for (category,) in connection.execute("SELECT DISTINCT category FROM rows ORDER BY category"):
             lines.append(f"category {printable(category)}: {_count(connection, category)}")
         took = connection.execute(f"SELECT count(milliseconds) FROM rows WHERE {HOLDS}").fetchone()[0]
@@ -51,7 +54,7 @@ def summarise_ledger(path: Path) -> list[str]:
 
 
 def _count(connection: sqlite3.Connection, category: str | None = None) -> str:
-    """Count the decisions, of one category or all, and give their shares."""
+    """Return the counts and shares of the decisions, of one category or all."""
     counts = dict(
         connection.execute(
             f"SELECT decision, count(*) FROM rows WHERE (?1 IS NULL OR category = ?1) AND {HOLDS} "
@@ -65,7 +68,7 @@ def _count(connection: sqlite3.Connection, category: str | None = None) -> str:
 
 
 def _percentile(connection: sqlite3.Connection, count: int, percent: int) -> float:
-    """Give a time that occurred, which this share of the inspections took at most."""
+    """Return a time that occurred, and that this share of the inspections took at most."""
     rank = -(-(count - 1) * percent // 100)  # as numpy's method "higher"
     (value,) = connection.execute(
         f"SELECT milliseconds FROM rows WHERE milliseconds IS NOT NULL AND {HOLDS} "
@@ -75,7 +78,7 @@ def _percentile(connection: sqlite3.Connection, count: int, percent: int) -> flo
     return float(value)
 
 
-def _show(nanoseconds: int) -> str:
+def _format_time(nanoseconds: int) -> str:
     try:
         time = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:

@@ -158,13 +158,13 @@ def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray
     drift = knowing()
     for number in range(300):
         feed(drift, make_decided, [1.0], bundle=f"b{number}")
-    assert len(drift._watches) == drift_module._KEPT
+    assert len(drift._charts) == drift_module._KEPT
     decided = make_decided(1.0, bundle="learns", image=good_frame)
     for _ in range(1000):
         drift.add(decided)
-    watch = drift._watches["front", "learns"]
-    assert set(watch.charts) == {"score", "brightness", "contrast", "sharpness"}
-    assert not watch._learning
+    charts = drift._charts["front", "learns"]
+    assert set(charts.charts) == {"score", "brightness", "contrast", "sharpness"}
+    assert not charts._learning
 
 
 def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
