@@ -272,7 +272,7 @@ def _describe(rows: dict[str, Measured]) -> Iterator[str]:
 
 def _plot(rows: dict[str, Measured], file: Path) -> None:
     """Draw a panel of the stages and one of the coreset beside the plain loop."""
-    image, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     exports = pd.DataFrame({name: row.export for name, row in rows.items()})
     exports.iloc[::-1].plot.barh(ax=left, color=["#56b4e9", "#d55e00"], legend=False)
     left.set_xlabel("seconds of an export")
@@ -285,8 +285,8 @@ def _plot(rows: dict[str, Measured], file: Path) -> None:
     for bars in right.containers:
         right.bar_label(bars, fmt="%.3g", fontsize=8)
     right.legend(frameon=False)
-    image.savefig(file, dpi=130)
-    plt.close(image)
+    figure.savefig(file, dpi=130)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

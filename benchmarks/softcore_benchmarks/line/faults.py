@@ -26,15 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.decisions.invalid_kinds import find_kind
-from softcore_edge_app.ledger.ledger import Ledger, Row, verify_ledger
-from softcore_edge_app.ledger.origin import find_origin
 from softcore_runtime import read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import track
 
+from softcore_benchmarks.line.ledger_comparison import compare_broker, compare_plc, compare_triggers
 from softcore_benchmarks.line.rig.load import load
 from softcore_benchmarks.line.rig.rig import Plan, Rig
 from softcore_benchmarks.line.rig.stream import FAULTS, Stream
@@ -229,42 +229,10 @@ def _compare(rig: Rig, findings: Findings) -> None:
     )
     findings.copies = sum(count > 1 for count in rig.watcher.copies.values())
     findings.wrong += [
-        *_compare_triggers(rows, findings.triggers),
-        *_compare_broker(rows, rig.watcher.decisions),
-        *_compare_plc(rows, rig),
+        *compare_triggers(rows, findings.triggers),
+        *compare_broker(rows, rig.watcher.decisions),
+        *compare_plc(rows, rig.plc),
     ]
-
-
-def _compare_triggers(rows: list[Row], triggers: dict[str, int]) -> Iterator[str]:
-    for camera, count in triggers.items():
-        numbers = [_read_number(row.record.trigger) for row in rows if row.record.camera == camera]
-        if numbers != list(range(1, count + 1)):
-            yield f"{camera}: {count} triggers, and {len(numbers)} decisions, or not in order"
-
-
-def _read_number(trigger: str) -> int:
-    return int(trigger.removesuffix(f"-{find_origin(trigger)}").rpartition("-")[2])
-
-
-def _compare_broker(rows: list[Row], decisions: dict[str, dict[str, Any]]) -> Iterator[str]:
-    entered = {row.record.trigger: str(row.record.decision) for row in rows}
-    told = {trigger: decision["decision"] for trigger, decision in decisions.items()}
-    if told != entered:
-        missing, strange = entered.keys() - told.keys(), told.keys() - entered.keys()
-        yield f"the broker lacks {len(missing)} decisions, and has {len(strange)} that aren't in the ledger"
-    if [*decisions] != [trigger for trigger in entered if trigger in decisions]:
-        yield "the broker has them in another order"
-
-
-def _compare_plc(rows: list[Row], rig: Rig) -> Iterator[str]:
-    records = [row.record for row in rows]
-    entered = [(int(one.part), str(one.decision)) for one in records if one.camera == "right"]
-    told = [
-        (registers.part, decision)
-        for registers, decision in zip(rig.plc.results, rig.plc.decisions, strict=True)
-    ]
-    if told != entered:
-        yield f"the PLC has {len(told)} results, and the ledger {len(entered)}, or others"
 
 
 @contextmanager

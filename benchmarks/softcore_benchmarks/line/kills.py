@@ -80,6 +80,7 @@ def kill_again_and_again(rig: Rig, kills: int, seed: int) -> Losses:
             if path.exists() and (fault := verify_ledger(path).fault):
                 losses.wrong.append(f"after kill {losses.kills}: {fault}")
         rig.start()
+        rig.watcher.wait(lambda: bool(rig.watcher.decisions), 30)  # on a slow machine there was none so far
     finally:
         over.set()
         triggering.join()

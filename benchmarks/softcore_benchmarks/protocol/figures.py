@@ -69,14 +69,14 @@ def draw_figures(figures: pd.DataFrame, noise: float, folder: Path) -> list[tupl
             (6, "no overlap", "image_auroc", "Image AUROC"),
             (7, "overlap", "pixel_auroc", "Pixel AUROC"),
         ):
-            image = _plot_by_noise(figures, scenario, value, name)
-            if image:
+            figure = _plot_by_noise(figures, scenario, value, name)
+            if figure:
                 title = f"Figure {number}: {name} against noise, {scenario}"
-                made.append((title, _save(image, folder / f"figure-{number}.png")))
-        image = _plot_by_tau(figures, noise)
-        if image:
+                made.append((title, _save(figure, folder / f"figure-{number}.png")))
+        figure = _plot_by_tau(figures, noise)
+        if figure:
             title = f"Figure 4: Image AUROC of SoftCore-lof against tau, noise {noise:g}"
-            made.insert(1, (title, _save(image, folder / "figure-4.png")))
+            made.insert(1, (title, _save(figure, folder / "figure-4.png")))
     return made
 
 
@@ -109,7 +109,7 @@ def embed_coresets(experiment: Experiment, noise: float, rows: Iterable[tuple[st
 def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
     """Draw one panel for each coreset, entries that show defects on top in red."""
     with mpl.rc_context(_STYLE):
-        image, panels = plt.subplots(
+        figure, panels = plt.subplots(
             1, len(embedding.points), figsize=(9, 4.4), sharex=True, sharey=True, layout="constrained"
         )
         for panel, (row, points) in zip(np.atleast_1d(panels), embedding.points.items(), strict=True):
@@ -120,8 +120,8 @@ def plot_embedding(embedding: Embedding, caption: str, file: Path) -> None:
             panel.set_xticks([])
             panel.set_yticks([])
         panel.legend(markerscale=3, frameon=False, loc="lower right")
-        image.suptitle(caption, fontsize=9)
-        _save(image, file)
+        figure.suptitle(caption, fontsize=9)
+        _save(figure, file)
 
 
 def _noisy_cells(experiment: Experiment, drawn: NDArray[np.int64], side: int) -> NDArray[np.bool_]:
@@ -143,7 +143,7 @@ def _plot_by_noise(figures: pd.DataFrame, scenario: str, value: str, name: str) 
     if wanted["noise"].nunique() < 2:
         return None
     panels = _panels(wanted)
-    image, axes = _subplots(len(panels))
+    figure, axes = _subplots(len(panels))
     for axis, (title, part) in zip(axes, panels, strict=True):
         for row, (colour, marker) in _LINES.items():
             line = part[part["row"] == row].groupby("noise")[value].mean()
@@ -152,9 +152,9 @@ def _plot_by_noise(figures: pd.DataFrame, scenario: str, value: str, name: str) 
         axis.set_title(title)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel(name)
-    image.supxlabel("defects per good training image", fontsize=9)
-    _add_legend(image, axes)
-    return image
+    figure.supxlabel("defects per good training image", fontsize=9)
+    _add_legend(figure, axes)
+    return figure
 
 
 def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
@@ -163,7 +163,7 @@ def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
     if wanted.empty:
         return None
     panels = _panels(wanted)
-    image, axes = _subplots(len(panels))
+    figure, axes = _subplots(len(panels))
     for axis, (title, part) in zip(axes, panels, strict=True):
         for scenario, style in (("overlap", "-"), ("no overlap", "--")):
             found = part[part["scenario"] == scenario].dropna(subset="image_auroc")
@@ -172,9 +172,9 @@ def _plot_by_tau(figures: pd.DataFrame, noise: float) -> Figure | None:
         axis.set_title(title)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("Image AUROC")
-    image.supxlabel("tau: the share of patches that is thrown away", fontsize=9)
-    _add_legend(image, axes)
-    return image
+    figure.supxlabel("tau: the share of patches that is thrown away", fontsize=9)
+    _add_legend(figure, axes)
+    return figure
 
 
 def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
@@ -184,22 +184,22 @@ def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
 
 
 def _subplots(n: int) -> tuple[Figure, list[Axes]]:
-    image, axes = plt.subplots(1, n, figsize=(4 * n + 0.8, 4.2), squeeze=False, layout="constrained")
-    return image, list(axes[0])
+    figure, axes = plt.subplots(1, n, figsize=(4 * n + 0.8, 4.2), squeeze=False, layout="constrained")
+    return figure, list(axes[0])
 
 
-def _add_legend(image: Figure, axes: Iterable[Axes]) -> None:
+def _add_legend(figure: Figure, axes: Iterable[Axes]) -> None:
     """Add one legend above the panels; a category may lack some lines."""
     named: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         named |= dict(zip(map(str, labels), handles, strict=True))
-    columns = 2 if image.get_figwidth() < 6 else 4
-    image.legend(list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False)
+    columns = 2 if figure.get_figwidth() < 6 else 4
+    figure.legend(list(named.values()), list(named), loc="outside upper center", ncols=columns, frameon=False)
 
 
-def _save(image: Figure, file: Path) -> Path:
+def _save(figure: Figure, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    image.savefig(file)
-    plt.close(image)
+    figure.savefig(file)
+    plt.close(figure)
     return file

@@ -16,6 +16,8 @@ from types import TracebackType
 
 from softcore_runtime.errors import UsageError
 
+from softcore_benchmarks.line.rig.ports import find_free_port
+
 __all__ = ["Broker", "find_mosquitto"]
 
 WAIT = 30  # seconds until a start has failed
@@ -44,9 +46,7 @@ class Broker:
         program = find_mosquitto()
         if not program:
             raise UsageError("there is no mosquitto here; install Debian's")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = find_free_port()
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         configuration = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,8 @@ from softcore_edge_app.outputs.modbus_map import (
     OutputCoils,
     OutputRegisters,
 )
+
+from softcore_benchmarks.line.rig.ports import find_free_port
 
 TRIGGER, RESULT_ACK = 0, 1
 PART, RECIPE = 0, 2
@@ -72,10 +73,7 @@ class Plc:
     connections: int = 0
 
     def __post_init__(self) -> None:
-        if not self.port:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+        self.port = self.port or find_free_port()
         self.bits = [False] * (self.coils + SIZE)
         self.numbers = [0] * (self.registers + SIZE)
         self._triggering = False  # trigger up, not acknowledged

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from softcore_benchmarks.line.rig.broker import Broker
 from softcore_benchmarks.line.rig.plc import Plc
+from softcore_benchmarks.line.rig.ports import find_free_port
 from softcore_benchmarks.line.rig.stream import Stream
 from softcore_benchmarks.line.rig.watcher import Watcher
 
@@ -104,9 +104,7 @@ class Rig:
     def __init__(self, folder: Path, plan: Plan) -> None:
         self.folder, self.plan = folder, plan
         self.token = secrets.token_hex(16)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = find_free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._stack = ExitStack()
 

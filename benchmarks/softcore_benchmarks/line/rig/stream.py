@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -14,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.errors import UsageError
+
+from softcore_benchmarks.line.rig.ports import find_free_port
 
 __all__ = ["FAULTS", "Stream"]
 
@@ -44,9 +45,7 @@ class Stream:
         for number in range(_IMAGES):
             noisy = image.astype(np.int16) + rng.integers(-2, 3, image.shape)
             cv2.imwrite(str(folder / f"{number:03}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
+        self._port = find_free_port()
         size = f"{image.shape[1]}x{image.shape[0]}"
         every = ["-re", "-stream_loop", "-1", "-framerate", str(rate), "-i", str(folder / "%03d.png")]
         self._inputs = {
