@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.decisions.invalid_kinds import find_kind
+from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_runtime import read_image
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.threshold_change import set_threshold

@@ -43,7 +43,9 @@ def compare_broker(rows: Sequence[Row], decisions: Mapping[str, dict[str, Any]])
 
 def compare_plc(rows: Sequence[Row], plc: Plc) -> Iterator[str]:
     """Yield the differences between the right camera's rows of the ledger and a PLC's results."""
-    entered = [(int(row.record.part), str(row.record.decision)) for row in rows if row.record.camera == "right"]
+    entered = [
+        (int(row.record.part), str(row.record.decision)) for row in rows if row.record.camera == "right"
+    ]
     told = [
         (registers.part, decision) for registers, decision in zip(plc.results, plc.decisions, strict=True)
     ]
