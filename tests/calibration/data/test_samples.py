@@ -18,7 +18,7 @@ def read(*places: tuple[Path, bool | None]) -> list[Sample]:
     return found
 
 
-def test_a_folder_a_image_and_a_category(category: Path) -> None:
+def test_a_folder_an_image_and_a_category(category: Path) -> None:
     good, bad = category / "test" / "good", category / "test" / "spot"
     found = read((good, False), (bad / "000.png", True))
     assert [sample.defective for sample in found] == [False] * 40 + [True]

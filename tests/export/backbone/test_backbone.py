@@ -208,7 +208,7 @@ def test_no_bytes_crash_it(tmp_path_factory: pytest.TempPathFactory, data: st.Da
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_a_image_is_no_weights(discs: Path) -> None:
+def test_an_image_is_no_weights(discs: Path) -> None:
     assert "not a PyTorch state dict" in refusal(discs / "disc" / "00.png")
 
 

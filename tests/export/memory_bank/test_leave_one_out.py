@@ -61,7 +61,7 @@ def test_entries_distances_and_scores_are_those_of_scipy(
     np.testing.assert_allclose(scores, weighted.max(axis=1), rtol=1e-5)
 
 
-def test_a_image_that_owns_everything_says_nothing() -> None:
+def test_an_image_that_owns_everything_says_nothing() -> None:
     features = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
     bank, owners = features[1], np.full(4, 1, np.int32)
     found = leave_one_out(features, bank, owners, CPU)

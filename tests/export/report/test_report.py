@@ -347,7 +347,7 @@ def test_a_chosen_image_is_shown_however_good_it_looks(make_report_data: MakeRep
     assert "1; 1 more for images that are not in this export" in page.section("data")
 
 
-def test_a_image_that_has_vanished_is_told(make_report_data: MakeReportData) -> None:
+def test_an_image_that_has_vanished_is_told(make_report_data: MakeReportData) -> None:
     facts = make_report_data([2.0, 1.5] + [0.1] * 7)
     facts.images.paths[0].unlink()  # the first of the inputs, too
     facts.images.paths[1].write_bytes(b"spoiled")

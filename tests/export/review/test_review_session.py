@@ -70,7 +70,7 @@ def test_keep_brings_the_suspect_patches_back(review: Review) -> None:
     assert "Excluded now: nothing (before: " in after.outcome
 
 
-def test_exclude_takes_all_of_a_image_out(review: Review) -> None:
+def test_exclude_takes_all_of_an_image_out(review: Review) -> None:
     assert review.origins(2)
     review.choose(2, Choice(action="exclude"))
     review.session.export()
