@@ -43,6 +43,7 @@ __all__ = ["build_parser", "main"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PRINTING = 0.2  # seconds in which lines that wait at the end are printed
+_FINISHING = 20.0  # the same after recordings, whose lines are all printed unless nobody reads them
 _COMMANDS = (  # in the order of the help
     check_command,
     ledger_command,
@@ -136,6 +137,8 @@ def _work(options: argparse.Namespace) -> None:
         if connections.url:
             _log.info("page %s", connections.url)
         station.wait()
+        if not is_live(station):
+            printer.close(_FINISHING)
         if connections.url and line.frames is None:
             _keep_page(station, connections.url)
     finally:  # also after Ctrl-C or a fault: decisions stay valid
