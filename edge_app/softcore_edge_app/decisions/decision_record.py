@@ -120,8 +120,8 @@ class DecisionRecord:
             known: all other fields.
         """
         if not math.isfinite(result.score):
-            limits = {"threshold": result.threshold, "fail_above": result.fail_above}
-            return cls.invalid(None, f"the score is {result.score}", **limits, **known)
+            thresholds = {"threshold": result.threshold, "fail_above": result.fail_above}
+            return cls.invalid(None, f"the score is {result.score}", **thresholds, **known)
         x, y = _locate_peak(result)
         return cls(
             decision=result.decision,
