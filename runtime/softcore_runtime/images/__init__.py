@@ -1,4 +1,4 @@
-"""Images: what an image file says of itself, and its decoding, alike on every machine."""
+"""Images: reads, decodes and preprocesses images, in the same way on every machine."""
 
 from __future__ import annotations
 

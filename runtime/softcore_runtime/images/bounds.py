@@ -1,4 +1,4 @@
-"""Bounds: how many pixels an image may have, asked before any of them is decoded."""
+"""Bounds: the number of pixels that an image may have, checked before decoding."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["DEFAULT", "VARIABLE", "check_file_size", "check_size", "find_largest
 
 VARIABLE = "SOFTCORE_MAX_MEGAPIXELS"
 DEFAULT = 200  # megapixels; area-scan cameras have up to 150, and a kilobyte of PNG can promise 900
-_BYTES = 8  # of a pixel of 16 bits and four channels; no image file has more for each
-_BESIDES = 2**28  # bytes of a file that are no pixels, such as the video behind a phone's photo
+_BYTES = 8  # size of a pixel of 16 bits and four channels, the largest in an image file
+_BESIDES = 2**28  # bytes of a file besides its pixels, such as the video behind a phone's photo
 
 
 def find_largest() -> int:
-    """Give the most pixels that an image may have.
+    """Return the largest number of pixels that an image may have.
 
-    The environment variable `SOFTCORE_MAX_MEGAPIXELS` sets it.
+    The environment variable `SOFTCORE_MAX_MEGAPIXELS` sets it, in millions.
 
     Raises:
-        UsageError: the variable holds no positive number.
+        UsageError: the variable is no positive number.
 
     Example:
         >>> find_largest()
@@ -38,10 +38,10 @@ def find_largest() -> int:
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse an image that has no pixels or too many.
+    """Check that an image has pixels, and not too many.
 
     Raises:
-        ImageError: so it is.
+        ImageError: it has none or too many.
         UsageError: as `find_largest`.
 
     Example:
@@ -61,10 +61,10 @@ def check_size(width: int, height: int) -> None:
 
 
 def check_file_size(size: int) -> None:
-    """Refuse a file of more bytes than an image can need.
+    """Check that a file isn't larger than an image can be.
 
     Raises:
-        ImageError: so it is.
+        ImageError: it is larger.
         UsageError: as `find_largest`.
     """
     most = find_largest()

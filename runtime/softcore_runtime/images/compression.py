@@ -1,15 +1,15 @@
-"""Compression: the traces that it leaves in images, whatever these show.
+"""Compression: measures the artefacts of compression in images, whatever they show.
 
-A network's features see what a codec does to an image, and so does a score: parts that pass as PNG may fail
-as frames of a video. Two shares tell, of tiles of 64 x 64 grey levels:
+A codec changes the features of an image and so its score: parts that pass as PNG may fail as frames of a
+video. Two shares detect this, measured on tiles of 64 x 64 grey levels:
 
 * `blocks`: of the high-frequency coefficients (u + v >= 8) of 8 x 8 cosine transforms, those within 0.5 of 0
-  on the grid of JPEG's blocks, less those on a grid moved by 4 pixels. Codecs round coefficients to 0 on
-  their own grid alone; an image that was never compressed so has as many on both.
-* `flat`: of the pixels, those with a - b - c + d = 0 in their 2 x 2 square: a sensor's noise leaves few,
-  compression and smoothing make many.
+  on the grid of JPEG's blocks, minus those on a grid moved by 4 pixels. Codecs round coefficients to 0 only
+  on their own grid; an uncompressed image has as many on both.
+* `flat`: of the pixels, those with a - b - c + d = 0 in their 2 x 2 square: few with a sensor's noise, many
+  after compression or smoothing.
 
-`python -m softcore_benchmarks.compression` measures how well they tell.
+`python -m softcore_benchmarks.compression` measures how well they detect it.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ __all__ = [
     "summarize_compression",
 ]
 
-ENOUGH: Final = 4  # images whose medians are compared
+ENOUGH: Final = 4  # number of images that a comparison needs
 SHARES: Final = ("blocks", "flat")  # of `measure_compression`, in this order
 _TILE, _TILES = 64, 4  # pixels of a tile's side, and tiles along each side of a frame
 _BLOCK = 8
-# A difference counts beyond so much, and beyond so many times the training images' spread.
+# A difference counts if it exceeds both: this much, and so many spreads of the training images.
 LEAST: Final = {"blocks": 0.01, "flat": 0.1}
 SPREADS: Final = {"blocks": 2.5, "flat": 2.0}
 
 
 def measure_compression(frame: NDArray[np.generic]) -> NDArray[np.float64] | None:
-    """Measure what compression and smoothing left in a frame: `blocks` and `flat`, float64 `[2]`.
+    """Measure the artefacts of compression and smoothing in a frame: `blocks` and `flat`, float64 `[2]`.
 
     Args:
         frame: uint8 or uint16, grey `[H, W]` or BGR `[H, W, 3]`; as it comes, not resized.
 
     Returns:
-        both, each from -1 to 1; None of a frame too small for a block on either grid.
+        both, each from -1 to 1; None for a frame too small for a block on either grid.
 
     Raises:
         FrameError: the frame is no image (see `to_bgr8`).
@@ -67,18 +67,18 @@ def measure_compression(frame: NDArray[np.generic]) -> NDArray[np.float64] | Non
         return None
     tiles = [
         _to_grey(frame[top : top + _TILE, left : left + _TILE])
-        for top in _place(height)
-        for left in _place(width)
+        for top in _place_tiles(height)
+        for left in _place_tiles(width)
     ]
     aligned, moved = (
         np.mean([_count_zeros(tile[start:, start:]) for tile in tiles]) for start in (0, _BLOCK // 2)
     )
-    flat = np.mean([(_cross(tile) == 0).mean() for tile in tiles])
+    flat = np.mean([(_measure_residues(tile) == 0).mean() for tile in tiles])
     return np.array([aligned - moved, flat])
 
 
 def summarize_compression(measured: Sequence[NDArray[np.float64] | None]) -> CompressionStatistics | None:
-    """Summarize what `measure_compression` found in images; None where none was large enough.
+    """Summarize what `measure_compression` returned for images; None if none was large enough.
 
     Example:
         >>> summarize_compression([np.array([0, 0.1]), None, np.array([0.2, 0.3])])
@@ -97,14 +97,14 @@ def summarize_compression(measured: Sequence[NDArray[np.float64] | None]) -> Com
 def compare_compression(
     known: CompressionStatistics, measured: Sequence[NDArray[np.float64] | None]
 ) -> str | None:
-    """Say in what images are of another kind than the training images.
+    """Explain how images differ in compression from the training images.
 
     Args:
-        known: of the training images.
-        measured: what `measure_compression` found in the images in question; the medians count.
+        known: the statistics of the training images.
+        measured: what `measure_compression` returned for the images; their medians are compared.
 
     Returns:
-        in words that follow "the images"; None where they are of the same kind, or fewer than `ENOUGH`.
+        in words that follow "the images"; None if they don't differ, or are fewer than `ENOUGH`.
 
     Example:
         >>> known = summarize_compression([np.array([0, 0.1]), np.array([0.001, 0.12])] * 2)
@@ -134,8 +134,8 @@ def compare_compression(
     return None
 
 
-def _place(length: int) -> list[int]:
-    """Spread tiles over a side, each on the grid of blocks: where they begin."""
+def _place_tiles(length: int) -> list[int]:
+    """Return the starts of tiles that are spread over a side, each on the grid of blocks."""
     last = max(0, length - _TILE)
     return sorted({int(start) // _BLOCK * _BLOCK for start in np.linspace(0, last, _TILES)})
 
@@ -145,20 +145,20 @@ def _to_grey(tile: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def _count_zeros(tile: NDArray[np.uint8]) -> float:
-    """Give the share of high-frequency coefficients that are about 0, of a tile's whole blocks."""
+    """Return the share of high-frequency coefficients that are about 0, over a tile's complete blocks."""
     rows, columns = tile.shape[0] // _BLOCK, tile.shape[1] // _BLOCK
     whole = tile[: rows * _BLOCK, : columns * _BLOCK].astype(np.float32)
     blocks = whole.reshape(rows, _BLOCK, columns, _BLOCK).transpose(0, 2, 1, 3).reshape(-1, _BLOCK**2)
-    return float((np.abs(blocks @ _HIGH) < 0.5).mean())
+    return float((np.abs(blocks @ _HIGH_FREQUENCIES) < 0.5).mean())
 
 
-def _cross(tile: NDArray[np.uint8]) -> NDArray[np.int16]:
+def _measure_residues(tile: NDArray[np.uint8]) -> NDArray[np.int16]:
     grey = tile.astype(np.int16)
     return grey[:-1, :-1] - grey[:-1, 1:] - grey[1:, :-1] + grey[1:, 1:]
 
 
 def _make_basis() -> NDArray[np.float32]:
-    """Make the orthonormal cosine transform's high frequencies, float32 `[64, 28]`."""
+    """Return the high frequencies of the orthonormal cosine transform, float32 `[64, 28]`."""
     k = np.arange(_BLOCK)
     rows = np.sqrt(2 / _BLOCK) * np.cos((2 * k + 1) * k[:, None] * np.pi / (2 * _BLOCK))
     rows[0] /= np.sqrt(2)
@@ -166,4 +166,4 @@ def _make_basis() -> NDArray[np.float32]:
     return np.asarray(np.kron(rows, rows).T[:, high], np.float32)
 
 
-_HIGH = _make_basis()
+_HIGH_FREQUENCIES = _make_basis()

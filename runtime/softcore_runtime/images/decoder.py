@@ -1,9 +1,9 @@
-"""Decoder: OpenCV's, whose warnings are taken as a refusal.
+"""Decoder: decodes images with OpenCV, and treats warnings of its libraries as errors.
 
-libjpeg fills what it can't decode with grey, and says so on standard error alone. Grey would be inspected, or
-worse, learned. Neither OpenCV nor Pillow hands that warning on, so C's `stderr`, a variable of its library
-that libjpeg prints to, is another file while OpenCV decodes. Python's own standard error and file descriptor
-2 aren't touched; what other C code prints meanwhile is passed on.
+libjpeg fills what it can't decode with grey, and only prints a warning on standard error. The grey would be
+inspected, or worse, learned. Neither OpenCV nor Pillow reports that warning, so C's `stderr`, a variable of
+its library that libjpeg prints to, is replaced by another file while OpenCV decodes. Python's own standard
+error and file descriptor 2 aren't touched; messages of other C code are passed on.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ except ImportError as error:  # pragma: no cover - seen by tests/runtime/test_im
 
 __all__ = ["decode", "decode_deep_grey"]
 
-# Orientation is applied by `orientation.py`: not every OpenCV does it for every kind of file.
+# Orientation is applied by `orientation.py`: not every OpenCV applies it to every kind of file.
 _COLOUR = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 _GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 _UNBUFFERED = 2  # _IONBF
-_JPEG = (  # how libjpeg's warnings begin
+_JPEG = (  # beginnings of libjpeg's warnings
     "Corrupt JPEG data: ",
     "Inconsistent progression sequence",
     "Invalid SOS parameters",
@@ -40,14 +40,14 @@ _JPEG = (  # how libjpeg's warnings begin
     "Unknown Adobe color transform",
     "Warning: unknown JFIF revision",
 )
-_TURN = threading.Lock()
+_LOCK = threading.Lock()
 
 
 def decode(data: bytes | memoryview) -> NDArray[np.generic]:
     """Decode an image as it is stored, without its orientation: BGR `[H, W, 3]`.
 
     Raises:
-        ImageError: OpenCV can't, or its decoder warns that something is wrong.
+        ImageError: OpenCV can't decode it, or its decoder warns of damage.
     """
     return _decode(data, _COLOUR)
 
@@ -58,12 +58,12 @@ def decode_deep_grey(data: bytes) -> NDArray[np.generic]:
 
 
 def _decode(data: bytes | memoryview, flags: int) -> NDArray[np.generic]:
-    with _keep_words() as words:
+    with _capture_messages() as messages:
         try:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error as error:
             raise ImageError(f"OpenCV can't decode it ({error.err})") from error
-    warned = [line for line in words if line.startswith(_JPEG)]
+    warned = [line for line in messages if line.startswith(_JPEG)]
     if warned:
         raise ImageError(f"the image is damaged and can't be read ({warned[0]})")
     if image is None:
@@ -72,28 +72,28 @@ def _decode(data: bytes | memoryview, flags: int) -> NDArray[np.generic]:
 
 
 @contextlib.contextmanager
-def _keep_words() -> Iterator[list[str]]:
-    """Keep what C code prints on standard error in the block; its lines are in the list afterwards."""
-    words: list[str] = []
-    ear = _open_listener()
-    if ear is None:
-        yield words
+def _capture_messages() -> Iterator[list[str]]:
+    """Capture what C code prints on standard error in the block; the list has its lines afterwards."""
+    messages: list[str] = []
+    listener = _open_listener()
+    if listener is None:
+        yield messages
         return
-    with _TURN:
-        before, ear.stderr.value = ear.stderr.value, ear.stream
+    with _LOCK:
+        before, listener.stderr.value = listener.stderr.value, listener.stream
         try:
-            yield words
+            yield messages
         finally:
-            ear.stderr.value = before
-            words += ear.read()
-    others = [line for line in words if not line.startswith((*_JPEG, "libpng "))]
+            listener.stderr.value = before
+            messages += listener.read()
+    others = [line for line in messages if not line.startswith((*_JPEG, "libpng "))]
     if others:
         with contextlib.suppress(OSError):
             os.write(2, "".join(f"{line}\n" for line in others).encode(errors="surrogateescape"))
 
 
 class _WarningListener:
-    """A file in memory for C's `stderr` to point to."""
+    """A file in memory that C's `stderr` can point to."""
 
     def __init__(self) -> None:
         library = ctypes.CDLL(None)
@@ -116,7 +116,7 @@ class _WarningListener:
 
 @functools.cache
 def _open_listener() -> _WarningListener | None:
-    """Open the file once for the process; None on a system whose C library has no such variable."""
+    """Open the file once for the process; return None if the C library has no such variable."""
     try:
         return _WarningListener()
     except (AttributeError, OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Depth: how much of 16 bits an image uses. Cameras of 10 or 12 bits often leave the upper ones 0."""
+"""Depth: the range of 16-bit images. Cameras of 10 or 12 bits often leave the upper bits 0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FULL = 65535  # white of 16 bits
 
 
 def stretch(pixels: NDArray[Any], white: int) -> NDArray[np.uint16]:
-    """Stretch grey levels so that `white` becomes 65535: uint16 as `pixels`; what is above it, too.
+    """Stretch grey levels so that `white` and all above it become 65535; uint16, shaped like `pixels`.
 
     Example:
         >>> stretch(np.array([0, 1023, 4095, 5000], np.uint16), 4095).tolist()

@@ -1,4 +1,4 @@
-"""File names: as text that can be written anywhere, for a name on Linux is any bytes, not always UTF-8."""
+"""File names: converts names to valid text; on Linux a name may be any bytes, not only UTF-8."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["to_text"]
 
 
 def to_text(name: str | os.PathLike[str]) -> str:
-    r"""Make text of a file's name: what isn't UTF-8 is escaped, as the ledger does.
+    r"""Return a file's name as text; bytes that aren't UTF-8 are escaped, as in the ledger.
 
-    Python reads such bytes as halves of surrogate pairs, which no UTF-8 file takes.
+    Python decodes such bytes as halves of surrogate pairs, which UTF-8 can't encode.
 
     Example:
         >>> to_text("gr\udcfcn.png")

@@ -1,4 +1,4 @@
-"""Image: the content of an image file, of whatever kind, decoded alike on every machine."""
+"""Image: decodes the content of an image file of any supported kind, the same on every machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from softcore_runtime.images.formats.webp import examine_webp
 __all__ = ["decode_image", "has_16_bits"]
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_OTHERS = {  # that OpenCV might decode, or a person might try
+_OTHERS = {  # kinds that OpenCV may decode or a person may try, and that aren't supported
     b"GIF8": "GIF",
     b"\0\0\0\x0cjP  ": "JPEG 2000",
     b"\xff\x4f\xff\x51": "JPEG 2000",
@@ -38,14 +38,14 @@ def decode_image(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     """Decode the content of a PNG, JPEG, BMP, TIFF or WebP file.
 
     Args:
-        data: the file's bytes; what it is they say, not its name.
-        white: the value of 16 bits that is white, where the file doesn't say so.
+        data: the file's bytes, which determine its kind; its name doesn't.
+        white: the 16-bit value of white, if the file doesn't specify it.
 
     Returns:
         uint8 or uint16, BGR `[H, W, 3]` or grey `[H, W]`, upright; 16 bits span their full range.
 
     Raises:
-        ImageError: it is none of these, damaged, or of a kind that isn't read; the message has no path.
+        ImageError: it is none of these, damaged, or of an unsupported kind; the message has no path.
         UsageError: as `check_size`.
     """
     if data.startswith(png.SIGNATURE):
@@ -58,7 +58,7 @@ def decode_image(data: bytes, white: int = FULL) -> NDArray[np.generic]:
         return decode_tiff(data, white)
     elif data.startswith(b"BM"):
         return decode_bmp(data)
-    elif name := _name_other(data):
+    elif name := _name_unsupported(data):
         raise ImageError(f"an image of the kind {name} can't be read; convert it to .png")
     else:
         raise ImageError("not an image, or a damaged one")
@@ -67,14 +67,14 @@ def decode_image(data: bytes, white: int = FULL) -> NDArray[np.generic]:
 
 
 def has_16_bits(data: bytes) -> bool:
-    """Tell from the head of a file whether its image may have more than 8 bits; decoding tells for sure."""
+    """Return whether an image may have more than 8 bits, by its header; only decoding shows it for sure."""
     if data.startswith(png.SIGNATURE):
         return data[24:25] == b"\x10"
     return data.startswith(_TIFF)
 
 
-def _name_other(data: bytes) -> str | None:
-    """Name a kind of image that isn't read."""
+def _name_unsupported(data: bytes) -> str | None:
+    """Return the name of an unsupported kind of image; None if it isn't known."""
     if data[4:8] == b"ftyp":
         brand = data[8:12]
         return (

@@ -1,4 +1,4 @@
-"""Images: images from files and cameras of every kind as 8-bit BGR, alike in training and on the line."""
+"""Image file: images from files and cameras as 8-bit BGR, the same in training and on the line."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ __all__ = [
 def read_image(path: Path | str, white: int = FULL) -> NDArray[np.uint8]:
     """Read an image file.
 
-    PNG, JPEG (CMYK too), BMP, TIFF and WebP; what it is the file's content says, not its name. Grey is
-    repeated over the channels, 16 bits are scaled to 8 (of a TIFF over the bits that its MaxSampleValue
-    needs), alpha is dropped, and the orientation that is noted in the file is applied.
+    Reads PNG, JPEG (also CMYK), BMP, TIFF and WebP, as determined by the content and not by the name. Grey is
+    repeated over the channels, 16 bits are scaled to 8 (of a TIFF the bits that its MaxSampleValue needs),
+    alpha is dropped, and the orientation in the file is applied.
 
     Args:
         path: the file.
-        white: the value that is white in files of 16 bits which don't say so: 65535, or what a camera of
-            fewer bits reaches, such as 4095; a bundle knows it (`Preprocessing.read`).
+        white: the value of white in 16-bit files that don't specify it: 65535, or the maximum of a camera of
+            fewer bits, such as 4095; a bundle has it (`Preprocessing.read`).
 
     Returns:
         uint8 BGR `[H, W, 3]`.
 
     Raises:
-        ImageError: the file is missing, is no image, is cut off or damaged, holds more images than one or
-            more than 200 megapixels (see `softcore_runtime.images.bounds`), or is of a kind that would be
-            decoded as another image than it is.
+        ImageError: the file is missing, is no image, is cut off or damaged, holds several images or more than
+            200 megapixels (see `softcore_runtime.images.bounds`), or is of a kind that would be decoded
+            wrongly.
         UsageError: the environment variable SOFTCORE_MAX_MEGAPIXELS is no number.
 
     Example:
@@ -74,7 +74,7 @@ def read_file(path: Path) -> bytes:
         UsageError: as `read_image`.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ImageError("can't be read (not a regular file)")
@@ -87,13 +87,13 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a file; a named pipe, too, without waiting for who writes."""
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file, without waiting for a writer if it is a named pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def check_frame(frame: NDArray[np.generic]) -> None:
-    """Refuse what `to_bgr8` can't convert.
+    """Check that `to_bgr8` can convert a frame.
 
     Args:
         frame: uint8 or uint16; `[H, W]`, `[H, W, 1]`, `[H, W, 3]` or `[H, W, 4]`.
@@ -122,7 +122,8 @@ def to_bgr8(frame: NDArray[np.generic], white: int = FULL) -> NDArray[np.uint8]:
 
     Args:
         frame: uint8 or uint16; `[H, W]` or `[H, W, 1]` grey, `[H, W, 3]` BGR, or `[H, W, 4]` BGRA.
-        white: the value of 16 bits that becomes 255, as does all above it; by default value / 257, rounded.
+        white: the 16-bit value that becomes 255, as do higher ones; by default the result is value / 257,
+            rounded.
 
     Returns:
         uint8 BGR `[H, W, 3]`, contiguous.

@@ -1,4 +1,4 @@
-"""Image folder: which images lie in a folder and below it, and what looks like more of them."""
+"""Image folder: lists the images in a folder and below it, and the files that only look like images."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _OTHERS = frozenset(
         *(".psd", ".raw", ".rw2", ".tga"),
     }
 )
-_NAMED = 3  # files in one remark
+_NAMED = 3  # number of files named in one remark
 
 _Identity = tuple[int, int] | None
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a folder holds: its images, and what looks like more of them and isn't taken.
+    """The images in a folder, and the files and folders that are left out.
 
     Attributes:
-        folder: that.
-        images: the images, sorted by path; those in a folder that a symbolic link leads to are among them,
-            by the link's path.
-        dangling: symbolic links that lead nowhere, with an image's name or that of a folder.
-        linked: symbolic links to folders that aren't followed: these lie around this one, or are listed
-            already, by another path.
+        folder: the folder.
+        images: the images, sorted by path; among them those behind symbolic links to folders, by the link's
+            path.
+        dangling: broken symbolic links whose name may be that of an image or a folder.
+        linked: symbolic links that aren't followed, because their folder contains this one, or is listed
+            already by another path.
         closed: folders that can't be read.
-        others: images of kinds that aren't read.
+        others: images of unsupported kinds.
 
     Example:
         >>> (folder / "a.png").touch()
@@ -52,7 +52,7 @@ class Listing:
     others: list[Path]
 
     def describe_omitted(self) -> list[str]:
-        """Say what is left out, a line for each reason.
+        """Return what is left out, one line for each reason.
 
         Example:
             >>> (folder / "a.gif").touch()
@@ -65,14 +65,14 @@ class Listing:
         lines = []
         if n := len(self.dangling):
             what = "symbolic link leads nowhere and is" if n == 1 else "symbolic links lead nowhere and are"
-            lines.append(f"{n:,} {what} left out: {self._name(self.dangling)}")
+            lines.append(f"{n:,} {what} left out: {self._list_names(self.dangling)}")
         if n := len(self.linked):
             what = "link to a folder leads" if n == 1 else "links to folders lead"
-            lines.append(f"{n:,} {what} back, or to what is listed already: {self._name(self.linked)}")
+            lines.append(f"{n:,} {what} back, or to what is listed already: {self._list_names(self.linked)}")
         if n := len(self.closed):
             what = "folder" if n == 1 else "folders"
             lines.append(
-                f"{n:,} {what} can't be read, and what is there is left out: {self._name(self.closed)}"
+                f"{n:,} {what} can't be read, and what is there is left out: {self._list_names(self.closed)}"
             )
         if n := len(self.others):
             kinds = ", ".join(
@@ -83,11 +83,11 @@ class Listing:
             )
             them = "it" if n == 1 else "them"
             lines.append(
-                f"{n:,} {what} left out ({kinds}): {self._name(self.others)}; convert {them} to .png"
+                f"{n:,} {what} left out ({kinds}): {self._list_names(self.others)}; convert {them} to .png"
             )
         return [f"{to_text(self.folder)}: {line}" for line in lines]
 
-    def _name(self, paths: list[Path]) -> str:
+    def _list_names(self, paths: list[Path]) -> str:
         names = ", ".join(to_text(path.relative_to(self.folder).as_posix()) for path in paths[:_NAMED])
         return names + (f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else "")
 
@@ -95,8 +95,8 @@ class Listing:
 def list_images(folder: Path) -> Listing:
     """List the images under `folder`, and what looks like images there.
 
-    Hidden files and folders are passed over. Symbolic links are followed, but for those that lead to a folder
-    around this one or to one that is listed already.
+    Hidden files and folders are skipped. Symbolic links are followed, except to a folder that contains this
+    one or is listed already.
 
     Raises:
         OSError: the folder can't be read.
@@ -110,7 +110,7 @@ def list_images(folder: Path) -> Listing:
     around = set(map(_identify, (Path(os.path.realpath(folder)), *Path(os.path.realpath(folder)).parents)))
     seen: set[_Identity] = set()
     links = _walk(folder, found, seen)
-    while links:  # after what really lies there: an image's own path is better than a link's
+    while links:  # after the folders themselves: an image's own path is better than a link's
         further: list[Path] = []
         for link in sorted(links):
             if _identify(link) in seen | around:
@@ -124,9 +124,7 @@ def list_images(folder: Path) -> Listing:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Name every image under `folder`, sorted by path, as `list_images` does.
-
-    None, where there is no such folder.
+    """Return the images under `folder`, sorted by path, as `list_images` does; none without the folder.
 
     Raises:
         OSError: the folder can't be read.
@@ -140,7 +138,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 def _identify(folder: Path) -> _Identity:
-    """Tell one folder from another, by whatever path; None where that can't be found out."""
+    """Return what identifies a folder, whatever its path; None if it can't be read."""
     try:
         status = folder.stat()
     except OSError:
@@ -149,15 +147,15 @@ def _identify(folder: Path) -> _Identity:
 
 
 def _walk(top: Path, found: Listing, seen: set[_Identity]) -> list[Path]:
-    """Put down what lies in a folder and below it; give the links to other folders."""
+    """Add the files in a folder and below it to a listing; return the links to other folders."""
 
-    def note(error: OSError) -> None:
+    def add_closed(error: OSError) -> None:
         if Path(error.filename) == found.folder:
             raise error
         found.closed.append(Path(error.filename))
 
     links: list[Path] = []
-    for place, folders, files in os.walk(top, onerror=note):
+    for place, folders, files in os.walk(top, onerror=add_closed):
         seen.add(_identify(Path(place)))
         inner = [Path(place, name) for name in folders if not name.startswith(".")]
         links += [path for path in inner if path.is_symlink()]
@@ -165,12 +163,12 @@ def _walk(top: Path, found: Listing, seen: set[_Identity]) -> list[Path]:
         for name in files:
             path = Path(place, name)
             if not name.startswith("."):
-                _put_down(path, found)
+                _add_file(path, found)
     return links
 
 
-def _put_down(path: Path, found: Listing) -> None:
-    """Put down a file that is no folder, if it may be an image."""
+def _add_file(path: Path, found: Listing) -> None:
+    """Add a file to a listing, if it may be an image."""
     suffix = path.suffix.lower()
     if path.is_symlink() and not path.exists():
         if suffix in {"", *SUFFIXES, *_OTHERS}:  # without a suffix it may have led to a folder of them

@@ -1,4 +1,4 @@
-"""Mask: the image that marks what of a frame is not inspected."""
+"""Mask: an image that marks the part of a frame that is not inspected."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from softcore_runtime.images.preprocessing import Preprocessing
 
 __all__ = ["check_mask", "find_ignored"]
 
-_HALF = 128  # a cell that is just half white is 127.5, rounded up
+_HALF = 128  # a cell that is exactly half white is 127.5, rounded up
 
 
 def find_ignored(
     mask: NDArray[np.uint8], preprocessing: Preprocessing, grid: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Find the patches that a mask leaves out: bool `[P]`, P = H * W.
+    """Return which patches a mask leaves out, bool `[P]`, P = H * W.
 
     Args:
-        mask: uint8 BGR `[h, w, 3]`, white where nothing is to be inspected, black elsewhere; brought to the
-            crop as frames are, so it lies over a frame of whatever size.
-        preprocessing: the frames'.
+        mask: uint8 BGR `[h, w, 3]`, white where nothing is to be inspected, black elsewhere; it is
+            preprocessed like a frame, so it fits frames of any size.
+        preprocessing: the preprocessing of the frames.
         grid: rows and columns, H and W.
 
     Raises:
@@ -37,9 +37,9 @@ def find_ignored(
 
 
 def check_mask(mask: NDArray[np.uint8], preprocessing: Preprocessing, grid: tuple[int, int]) -> None:
-    """Refuse a mask that somebody gives and that leaves out nothing or all: it isn't what was meant.
+    """Check that a new mask leaves out something, and not everything.
 
-    A bundle that has one is read all the same, for all of a frame is inspected then.
+    A bundle with a mask that leaves out nothing can still be read: then the whole frame is inspected.
 
     Args:
         mask: as for `find_ignored`.
@@ -47,7 +47,7 @@ def check_mask(mask: NDArray[np.uint8], preprocessing: Preprocessing, grid: tupl
         grid: as for `find_ignored`.
 
     Raises:
-        UsageError: so it is.
+        UsageError: it leaves out nothing or everything.
     """
     if find_ignored(mask, preprocessing, grid).any():
         return

@@ -1,4 +1,4 @@
-"""Preprocessing: the one resize and crop that training and inspection share.
+"""Preprocessing: resize and crop, the same function in training and inspection.
 
 Everything after it (normalisation, the network, pooling) is inside `backbone.onnx`.
 """
@@ -18,7 +18,7 @@ from softcore_runtime.images.image_file import read_image, to_bgr8
 
 __all__ = ["SMALLEST_SIDE", "Preprocessing", "Window"]
 
-SMALLEST_SIDE = 8  # pixels; less can't hold a part, and enlarging it would invent one
+SMALLEST_SIDE = 8  # pixels; a smaller frame can't show a part
 
 
 class Window(BaseModel):
@@ -46,14 +46,14 @@ class Window(BaseModel):
 class Preprocessing(BaseModel):
     """Resize the whole frame to a square of `resize` pixels, then cut out its middle `crop` pixels.
 
-    The frame is squeezed to the square, not cut: on an oblong image a crop after resizing the shorter side
-    (PatchCore's) would leave the ends uninspected, and a defect there would escape.
+    The frame is squeezed to the square, not cut: a crop after resizing the shorter side (PatchCore's) would
+    leave the ends of an oblong image uninspected, and a defect there would escape.
 
     Attributes:
         resize: side of the square, 32 to 4096 pixels.
         crop: side of its middle that is inspected, 32 to `resize` pixels.
-        white: the value of 16-bit images that is white: 65535, or what the training images' camera reaches
-            with fewer bits, such as 4095.
+        white: the value of white in 16-bit images: 65535, or the maximum of the training images' camera with
+            fewer bits, such as 4095.
 
     Raises:
         pydantic.ValidationError: a side is out of range, or `crop` exceeds `resize`.
@@ -85,14 +85,14 @@ class Preprocessing(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _crop_fits(self) -> Preprocessing:
+    def _check_crop(self) -> Preprocessing:
         if self.crop > self.resize:
             raise ValueError(f"crop ({self.crop}) must not exceed resize ({self.resize})")
         return self
 
     @property
     def margin(self) -> int:
-        """Pixels of the resized square that lie left of and above the crop.
+        """Number of pixels of the resized square left of and above the crop.
 
         Example:
             >>> Preprocessing(resize=256, crop=224).margin
@@ -101,7 +101,7 @@ class Preprocessing(BaseModel):
         return (self.resize - self.crop) // 2
 
     def read(self, path: Path | str) -> NDArray[np.uint8]:
-        """Read an image file, with the white that the training images have.
+        """Read an image file, with the white of the training images.
 
         Args:
             path: the file.
@@ -120,10 +120,10 @@ class Preprocessing(BaseModel):
         return read_image(path, self.white)
 
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """Turn a frame into the network's input.
+        """Return the network's input for a frame.
 
-        Shrinking averages over areas, so that fine texture doesn't alias and a thin scratch isn't stepped
-        over; enlarging is bilinear. An oblong frame may need one along its length, the other across.
+        Shrinking averages over areas, so that fine texture doesn't alias and a thin scratch isn't lost;
+        enlarging is bilinear. An oblong frame may need one for its width and the other for its height.
 
         Args:
             frame: uint8 or uint16, BGR `[H, W, 3]`, BGRA `[H, W, 4]` or grey `[H, W]`.
@@ -147,7 +147,7 @@ class Preprocessing(BaseModel):
         height, width = image.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
             raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {SMALLEST_SIDE})")
-        # One after the other: OpenCV averages over areas only where neither side grows.
+        # In two steps: OpenCV averages over areas only if neither side grows.
         shrunk = (min(width, self.resize), min(height, self.resize))
         small = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
         square = cv2.resize(small, (self.resize, self.resize), interpolation=cv2.INTER_LINEAR)
@@ -155,11 +155,11 @@ class Preprocessing(BaseModel):
         return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
 
     def window(self, height: int, width: int) -> Window:
-        """Say which part of a frame of this size the crop shows.
+        """Return the part of a frame of this size that the crop shows.
 
         Args:
-            height: the frame's, in pixels.
-            width: the frame's, in pixels.
+            height: height of the frame, in pixels.
+            width: width of the frame, in pixels.
 
         Example:
             >>> Preprocessing(resize=256, crop=224).window(height=512, width=1024)

@@ -35,7 +35,7 @@ def test_each_thread_hears_of_its_own_image(jpeg: bytes) -> None:
 
 
 def test_what_others_print_meanwhile_is_passed_on(jpeg: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    with decoder._keep_words() as words:
+    with decoder._capture_messages() as words:
         library = ctypes.CDLL(None)
         library.fputs(b"another library\nlibpng warning: iCCP\n", ctypes.c_void_p.in_dll(library, "stderr"))
     assert words == ["another library", "libpng warning: iCCP"]

@@ -1,1 +1,1 @@
-"""Formats: what the files of each kind say of their images."""
+"""Formats: the headers of image files of each kind."""

@@ -1,4 +1,4 @@
-"""BMP: its head, which tells the kinds that OpenCV decodes rightly from others."""
+"""BMP: reads the header, and refuses the kinds that OpenCV decodes wrongly."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["decode_bmp"]
 
 _DAMAGED = "not an image, or a damaged one"
 _PLAIN, _RLE8, _RLE4, _FIELDS, _ALPHA_FIELDS = 0, 1, 2, 3, 6
-_HEAD, _OLD = 40, 12  # bytes of the usual head, and of OS/2's
+_HEAD, _OLD = 40, 12  # size of the usual header and of OS/2's, in bytes
 _FIVE, _SIX = (0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)  # red, green and blue of 16 bits
 _EIGHT = (0xFF0000, 0xFF00, 0xFF)
 _BYTES = frozenset(0xFF << shift for shift in (0, 8, 16, 24))
-_OPENCV_READS_MASKS = 56  # bytes of the head, from which on OpenCV looks at the masks of 32 bits
+_OPENCV_READS_MASKS = 56  # size of the header from which OpenCV reads the masks of 32 bits, in bytes
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class _Head:
 
 
 def decode_bmp(data: bytes) -> NDArray[np.generic]:
-    """Decode a BMP: BGR uint8 `[H, W, 3]`.
+    """Decode a BMP to BGR uint8 `[H, W, 3]`.
 
     Raises:
-        ImageError: it is damaged, or of a kind that isn't read.
+        ImageError: it is damaged, or of an unsupported kind.
         UsageError: as `check_size`.
     """
     head = _read_head(data)
@@ -46,7 +46,7 @@ def decode_bmp(data: bytes) -> NDArray[np.generic]:
         _check_runs(data, head)
     image = decode(data)
     if head.depth == 16:
-        # OpenCV leaves the low bits 0, so that white would be 248.
+        # OpenCV leaves the low bits 0, so white would be 248.
         fills = np.array([5, 6 if head.masks == _SIX else 5, 5])
         image = np.asarray(image | (image >> fills), np.uint8)
     return image
@@ -67,7 +67,7 @@ def _read_head(data: bytes) -> _Head:
     except struct.error as error:
         raise ImageError(_DAMAGED) from error
     head = _Head(width, abs(height), depth, compression, masks, offset)
-    if masks and not _knows_masks(head, size):
+    if masks and not _can_decode_masks(head, size):
         bits = ", ".join(str(bin(mask).count("1")) for mask in masks)
         raise ImageError(
             f"a BMP whose colours have {bits} bits of {depth} can't be read; save it with 24 bits a pixel"
@@ -75,15 +75,15 @@ def _read_head(data: bytes) -> _Head:
     return head
 
 
-def _knows_masks(head: _Head, size: int) -> bool:
-    """Tell whether OpenCV decodes these colours rightly."""
+def _can_decode_masks(head: _Head, size: int) -> bool:
+    """Return whether OpenCV decodes these colours correctly."""
     if head.depth == 16:
         return head.masks in (_FIVE, _SIX)
     return head.masks == _EIGHT or (set(head.masks) <= _BYTES and size >= _OPENCV_READS_MASKS)
 
 
 def _check_runs(data: bytes, head: _Head) -> None:
-    """Refuse run-length coded pixels that don't fill the image: OpenCV would invent the others."""
+    """Check that run-length coded pixels fill the image: OpenCV would invent missing ones."""
     at, covered, wanted = head.offset, 0, head.width * head.height
     while covered < wanted:
         if at + 2 > len(data):
@@ -92,7 +92,7 @@ def _check_runs(data: bytes, head: _Head) -> None:
         at += 2
         if count:
             covered += count
-        elif value > 2:  # so many pixels as they are, padded to 16 bits
+        elif value > 2:  # that many uncoded pixels, padded to 16 bits
             covered += value
             size = value if head.compression == _RLE8 else (value + 1) // 2
             at += size + size % 2

@@ -1,6 +1,6 @@
-"""JPEG: the markers of a file's first image, walked to its end before it is decoded.
+"""JPEG: reads the markers of a file's first image to its end before it is decoded.
 
-What follows that end belongs to no part of it: the video of a phone's photo, a second image, a serial number.
+Data behind that end doesn't belong to it: the video of a phone's photo, a second image, a serial number.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ __all__ = ["SIGNATURE", "Jpeg", "examine_jpeg"]
 SIGNATURE = b"\xff\xd8\xff"
 _START, _END, _SCAN, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the others are tables
-_RESTARTS = frozenset({0, *range(0xD0, 0xD8)})  # what follows 0xFF within coded data
-_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # may also be a filling 0xFF, and a restart behind it
+_RESTARTS = frozenset({0, *range(0xD0, 0xD8)})  # bytes that follow 0xFF within coded data
+_NEXT = re.compile(rb"\xff[^\x00\xd0-\xd7]")  # may also match fill bytes before a restart
 _CUT_OFF = "the image is cut off"
-_MOST_SCANS = 100  # a progressive image has some ten; each more costs as much time as the whole image
+_MOST_SCANS = 100  # a progressive image has about ten; each takes as long as decoding the image
 _MOST_DECODED = 4_000_000_000  # pixels in all scans: 200 megapixels in 20 of them
 _EXIF = b"Exif\0\0"
 
 
 @dataclass(frozen=True)
 class Jpeg:
-    """What a JPEG says of itself.
+    """The header of a JPEG.
 
     Attributes:
-        end: where its first image ends in the file.
-        orientation: as EXIF gives it.
+        end: offset of the end of its first image in the file.
+        orientation: the EXIF orientation, 1 to 8.
     """
 
     end: int
@@ -40,7 +40,7 @@ class Jpeg:
 
 
 def examine_jpeg(data: bytes) -> Jpeg:
-    """Walk the markers of the first image.
+    """Read the markers of the first image.
 
     Raises:
         ImageError: it is cut off or damaged, or has too many pixels.
@@ -77,7 +77,7 @@ def examine_jpeg(data: bytes) -> Jpeg:
 
 
 def _skip_coded(data: bytes, at: int) -> int:
-    """Find where a scan's coded data ends and the next marker begins."""
+    """Return the offset of the next marker after a scan's coded data."""
     while found := _NEXT.search(data, at):
         marker, after = _read_marker(data, found.start())
         if marker not in _RESTARTS:
@@ -87,7 +87,7 @@ def _skip_coded(data: bytes, at: int) -> int:
 
 
 def _read_marker(data: bytes, at: int) -> tuple[int, int]:
-    """Read a marker, which any number of 0xFF may precede, and where what follows it begins."""
+    """Read a marker, with any number of 0xFF before it; return it and the offset behind it."""
     start = at
     while data[at : at + 1] == b"\xff":
         at += 1

@@ -1,4 +1,4 @@
-"""Orientation: how a camera was held, as EXIF and TIFF note it, from 1 to 8."""
+"""Orientation: the orientation of an image in EXIF and TIFF, from 1 to 8."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _Any = TypeVar("_Any", bound=np.generic)
 
 
 def find_orientation(exif: bytes | memoryview) -> int:
-    """Find the orientation in EXIF data, which is laid out as a TIFF; 1, as it is, where there is none."""
+    """Return the orientation in EXIF data, which is laid out like a TIFF; 1 (upright) if there is none."""
     try:
         first = next(read_directories(bytes(exif)), None)
         values = first.integers(_TAG) if first else ()
-    except ImageError:  # it says nothing of the pixels
+    except ImageError:  # damaged EXIF data doesn't affect the pixels
         return 1
     return values[0] if values and 1 <= values[0] <= 8 else 1
 

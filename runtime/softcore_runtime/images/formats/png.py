@@ -1,4 +1,4 @@
-"""PNG: its chunks, each with a checksum, walked before it is decoded."""
+"""PNG: reads the chunks and verifies their checksums before it is decoded."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["SIGNATURE", "Png", "examine_png"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CUT_OFF = "the image is cut off"
-_FRAME = 12  # bytes of a chunk besides its content: length, name and checksum
+_FRAME = 12  # size of a chunk without its content, in bytes: length, name and checksum
 
 
 @dataclass(frozen=True)
 class Png:
-    """What a PNG says of itself.
+    """The header of a PNG.
 
     Attributes:
-        end: where it ends in the file.
-        orientation: as EXIF gives it.
+        end: offset of its end in the file.
+        orientation: the EXIF orientation, 1 to 8.
     """
 
     end: int
@@ -31,7 +31,7 @@ class Png:
 
 
 def examine_png(data: bytes) -> Png:
-    """Walk the chunks of a PNG.
+    """Read the chunks of a PNG.
 
     Raises:
         ImageError: it is cut off, damaged, animated, or has too many pixels.

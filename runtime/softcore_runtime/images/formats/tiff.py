@@ -1,7 +1,7 @@
-"""TIFF: an image of one page, as OpenCV decodes it rightly, or the reason why it can't.
+"""TIFF: decodes an image of one page with OpenCV, and refuses what OpenCV would decode wrongly.
 
-OpenCV hands 8 bits to libtiff, which knows every kind of colour. 9 to 16 bits it reads itself and takes all
-for grey or interleaved RGB that is black at 0: what is stored otherwise is brought to that, or refused.
+OpenCV passes 8 bits to libtiff, which supports every kind of colour. It reads 9 to 16 bits itself, always as
+grey or interleaved RGB that is black at 0: other layouts are converted to that, or refused.
 """
 
 from __future__ import annotations
@@ -25,10 +25,17 @@ _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 25
 _DESCRIPTION, _ORIENTATION, _SAMPLES = 270, 274, 277
 _MIN_VALUE, _MAX_VALUE, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 280, 281, 284, 322, 323
 _INKS, _EXTRA, _FORMAT, _SMIN, _SMAX = 332, 338, 339, 340, 341
-_UNNEEDED = (_MIN_VALUE, _MAX_VALUE, _EXTRA, _SMIN, _SMAX)  # of one channel alone
+_UNNEEDED = (_MIN_VALUE, _MAX_VALUE, _EXTRA, _SMIN, _SMAX)  # tags that a single channel doesn't need
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
-_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _YCBCR: 3}  # channels
+_COLOURS = {
+    _WHITE_IS_ZERO: 1,
+    _BLACK_IS_ZERO: 1,
+    _RGB: 3,
+    _PALETTE: 1,
+    _CMYK: 4,
+    _YCBCR: 3,
+}  # number of channels
 _NAMED_COLOURS = {
     4: "a transparency mask",
     8: "CIELAB colours",
@@ -39,9 +46,9 @@ _NAMED_COLOURS = {
     32845: "LogLuv colours",
     34892: "a sensor's linear raw values",
 }
-_FAX = (2, 3, 4)  # of 1 bit; their length isn't that of pixels
-_COMPRESSIONS_READ = (1, *_FAX, 5, 7, 8, 32773, 32946)  # by OpenCV's libtiff, whoever built it
-_COMPRESSIONS = {  # it takes the pixels of most of these for black
+_FAX = (2, 3, 4)  # of 1 bit; the decoded length isn't known
+_COMPRESSIONS_READ = (1, *_FAX, 5, 7, 8, 32773, 32946)  # supported by every build of OpenCV's libtiff
+_COMPRESSIONS = {  # not supported: most of these would be decoded as black
     6: "old-style JPEG",
     9: "JBIG",
     10: "JBIG",
@@ -63,7 +70,7 @@ _FORMATS = {
 }
 _UNASSOCIATED, _ASSOCIATED = 2, 1
 _PLAIN, _SEPARATE = 1, 2
-_REDUCED, _MASK = 1, 4  # bits of a page's kind
+_REDUCED, _MASK = 1, 4  # bits of the type of a page
 _DEEP = 16
 
 
@@ -73,11 +80,11 @@ class _Tiff:
 
     Attributes:
         page: its tags.
-        bits: of a sample.
-        photometric: what its numbers mean.
-        separate: whether each channel is stored by itself.
-        alpha: what the channel behind the colours is; None where there is none.
-        white: what white is, by the file's MaxSampleValue; None where that says nothing.
+        bits: bits of a sample.
+        photometric: the meaning of its values.
+        separate: whether each channel is stored separately.
+        alpha: the kind of the channel after the colours; None if there is none.
+        white: the value of white by the file's MaxSampleValue; None without it.
     """
 
     page: Directory
@@ -89,14 +96,13 @@ class _Tiff:
 
 
 def decode_tiff(data: bytes, white: int = FULL) -> NDArray[np.generic]:
-    """Decode a TIFF of one page: BGR or grey uint8 or uint16, `[H, W, 3]` or `[H, W]`, upright.
+    """Decode a TIFF of one page to BGR or grey, uint8 or uint16, `[H, W, 3]` or `[H, W]`, upright.
 
-    9 to 16 bits come as 16, with 65535 for white: where MaxSampleValue says that fewer of 16 bits are used,
-    they are stretched; else `white` is what becomes 65535. What lies behind an alpha channel is shown, as of
-    a PNG.
+    9 to 16 bits are returned as 16, with 65535 for white: if MaxSampleValue shows that fewer of 16 bits are
+    used, they are stretched; otherwise `white` becomes 65535. An alpha channel is ignored, as in a PNG.
 
     Raises:
-        ImageError: it is damaged, has several pages, or is of a kind that isn't read.
+        ImageError: it is damaged, has several pages, or is of an unsupported kind.
         UsageError: as `check_size`.
     """
     tiff = _examine(data)
@@ -117,12 +123,12 @@ def decode_tiff(data: bytes, white: int = FULL) -> NDArray[np.generic]:
     else:
         image = decode(page.rewrite(changed))
     if tiff.bits > 8:
-        image = _bring_to_range(image, tiff, white)
+        image = _scale_to_range(image, tiff, white)
     return apply_orientation(image, page.integer(_ORIENTATION, 1))
 
 
 def _examine(data: bytes) -> _Tiff:
-    """Find the one page, and refuse what would be decoded as another image than it is."""
+    """Return the one page, and refuse what would be decoded wrongly."""
     page = _find_page(data)
     _check_sizes(page)
     samples, photometric = page.integer(_SAMPLES, 1), page.integer(_PHOTOMETRIC, -1)
@@ -145,7 +151,7 @@ def _examine(data: bytes) -> _Tiff:
         raise ImageError("a TIFF of inks other than CMYK can't be read; save it as grey or RGB")
     alpha = page.integer(_EXTRA, 0) if extra else None
     if alpha == _ASSOCIATED:
-        # How much of the colours it took can't be told rightly from few bits.
+        # The original colours can't be restored from few bits.
         raise ImageError(
             "a TIFF whose alpha channel is premultiplied can't be read; save it without an alpha channel"
         )
@@ -153,7 +159,7 @@ def _examine(data: bytes) -> _Tiff:
 
 
 def _find_page(data: bytes) -> Directory:
-    """Give the only page; thumbnails and masks, which follow it, aren't counted."""
+    """Return the only page; thumbnails and masks behind it aren't counted."""
     pages = list(read_directories(data))
     if not pages:
         raise ImageError("the TIFF is damaged and can't be read (it has no page)")
@@ -167,7 +173,7 @@ def _find_page(data: bytes) -> Directory:
 
 
 def _count_stacked(page: Directory) -> int:
-    """Count the images of a stack as ImageJ writes it, with a directory for the first alone."""
+    """Return the number of images in a stack of ImageJ, which has a directory only for the first."""
     text = page.text(_DESCRIPTION)
     if not text.startswith(b"ImageJ="):
         return 1
@@ -185,7 +191,7 @@ def _check_sizes(page: Directory) -> None:
 
 
 def _find_bits(page: Directory, samples: int) -> int:
-    """Give the bits of a sample, the same for all of them."""
+    """Return the bits of a sample, which are the same for all channels."""
     bits = page.integers(_BITS) or (1,)
     bits = bits[:samples] if len(bits) > 1 else bits * samples
     if len(set(bits)) > 1 or len(bits) < samples:
@@ -203,14 +209,14 @@ def _find_bits(page: Directory, samples: int) -> int:
 
 
 def _find_white(page: Directory) -> int | None:
-    """Find what white is: all of the bits that MaxSampleValue needs, for some note what an image reaches."""
+    """Return white as all bits that MaxSampleValue needs, since some files have the image's maximum there."""
     highest = max(page.integers(_MAX_VALUE), default=0)
     bits = highest.bit_length()
     return (1 << bits) - 1 if 0 < bits < _DEEP else None
 
 
 def _decode_channels(tiff: _Tiff) -> NDArray[np.generic]:
-    """Decode channels that are stored one after the other, each as a grey image: BGR uint16 `[H, W, 3]`."""
+    """Decode separately stored channels, each as a grey image, to BGR uint16 `[H, W, 3]`."""
     page = tiff.page
     chunks = find_chunks(page, tiff.bits)
     count = len(chunks.places) // chunks.planes
@@ -231,8 +237,8 @@ def _decode_channels(tiff: _Tiff) -> NDArray[np.generic]:
     return np.dstack(channels[::-1])
 
 
-def _bring_to_range(image: NDArray[np.generic], tiff: _Tiff, white: int) -> NDArray[np.uint16]:
-    """Let 0 be black and 65535 white: uint16 as `image`."""
+def _scale_to_range(image: NDArray[np.generic], tiff: _Tiff, white: int) -> NDArray[np.uint16]:
+    """Scale an image so that 0 is black and 65535 white; uint16, shaped like `image`."""
     if image.dtype != np.uint16:
         raise ImageError(f"a TIFF of {tiff.bits} bits a sample can't be read; save it with 8 or 16")
     deep = image.astype(np.uint16, copy=False)

@@ -1,6 +1,6 @@
-"""TIFF chunks: whether a page's strips or tiles are all there and whole, which libtiff doesn't insist on.
+"""TIFF chunks: checks that a page's strips or tiles are complete, which libtiff doesn't require.
 
-For 8 bits OpenCV asks libtiff for as much as can be decoded, and takes the rest for black.
+With 8 bits OpenCV lets libtiff decode as much as it can, and leaves the rest black.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Chunks:
     """The strips or tiles of a page.
 
     Attributes:
-        tags: of their places and their lengths.
-        places: where each begins in the file.
-        lengths: bytes of each there.
-        across: how many lie beside each other.
-        row: bytes of one row in each, decoded.
-        rows: of each; of the last strip fewer.
-        planes: how often the image is covered: once, or once for each channel.
+        tags: the tags of their offsets and their lengths.
+        places: offset of each in the file.
+        lengths: size of each in the file, in bytes.
+        across: number of chunks beside each other.
+        row: size of one decoded row, in bytes.
+        rows: number of rows of each; the last strip may have fewer.
+        planes: 1, or the number of channels if these are stored separately.
     """
 
     tags: tuple[int, int]
@@ -47,7 +47,7 @@ class Chunks:
 
 
 def find_chunks(page: Directory, bits: int) -> Chunks:
-    """Find a page's chunks.
+    """Return a page's chunks.
 
     Raises:
         ImageError: some are missing, or lie outside the file.
@@ -77,14 +77,16 @@ def find_chunks(page: Directory, bits: int) -> Chunks:
 
 
 def check_chunks(page: Directory, bits: int, compression: int) -> None:
-    """Refuse a page of which something is missing or can't be decoded.
+    """Check that a page is complete and can be decoded.
 
     Raises:
-        ImageError: so it is.
+        ImageError: something is missing or damaged.
     """
     chunks = find_chunks(page, bits)
     if compression == _NONE:
-        if any(length < size for length, size in zip(chunks.lengths, _find_sizes(page, chunks), strict=True)):
+        if any(
+            length < size for length, size in zip(chunks.lengths, _compute_sizes(page, chunks), strict=True)
+        ):
             raise ImageError(_MISSING)
     elif compression in (_DEFLATE, _OLD_DEFLATE):
         _inflate(page, chunks)
@@ -92,8 +94,8 @@ def check_chunks(page: Directory, bits: int, compression: int) -> None:
         _decode_as_deep(page, chunks)
 
 
-def _find_sizes(page: Directory, chunks: Chunks) -> Iterator[int]:
-    """Give the bytes of each chunk, decoded."""
+def _compute_sizes(page: Directory, chunks: Chunks) -> Iterator[int]:
+    """Yield the decoded size of each chunk, in bytes."""
     height = page.integer(_HEIGHT, 0)
     tiled = chunks.tags[0] == _TILES
     for number in range(len(chunks.places)):
@@ -103,12 +105,12 @@ def _find_sizes(page: Directory, chunks: Chunks) -> Iterator[int]:
 
 
 def _inflate(page: Directory, chunks: Chunks) -> None:
-    """Inflate every chunk, against the checksum that it ends with."""
+    """Inflate every chunk, and verify the checksum at its end."""
     view = memoryview(page.data)
-    for place, length, size in zip(chunks.places, chunks.lengths, _find_sizes(page, chunks), strict=True):
+    for place, length, size in zip(chunks.places, chunks.lengths, _compute_sizes(page, chunks), strict=True):
         inflater = zlib.decompressobj()
         try:
-            # One byte more than there should be, so that the end and its checksum are reached.
+            # One byte more than expected, so that the end and its checksum are reached.
             found = len(inflater.decompress(view[place : place + length], size + 1))
         except zlib.error as error:
             raise ImageError(f"the TIFF is damaged and can't be read ({error})") from error
@@ -117,7 +119,7 @@ def _inflate(page: Directory, chunks: Chunks) -> None:
 
 
 def _decode_as_deep(page: Directory, chunks: Chunks) -> None:
-    """Decode the chunks as if two bytes were a grey level of 16 bits, where OpenCV does insist."""
+    """Decode the chunks as if two bytes were a 16-bit grey level, for which OpenCV requires all data."""
     count = len(chunks.places) // chunks.planes
     for plane in range(chunks.planes):
         part = slice(plane * count, (plane + 1) * count)

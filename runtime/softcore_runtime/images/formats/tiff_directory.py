@@ -1,6 +1,6 @@
-"""TIFF directory: the tags of each page of a TIFF file, and of EXIF data, which is laid out alike.
+"""TIFF directory: the tags of each page of a TIFF file, and of EXIF data, which has the same layout.
 
-TIFF revision 6.0, and BigTIFF, whose offsets have 8 bytes.
+Reads TIFF revision 6.0, and BigTIFF, whose offsets have 8 bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from softcore_runtime.errors import ImageError
 
 __all__ = ["Directory", "Layout", "read_directories", "read_layout"]
 
-# Bytes and format of a value, by its type. Of other types only the place is known.
+# Size in bytes and format of a value, by its type. Values of other types aren't read.
 _INTEGERS = {1: (1, "B"), 3: (2, "H"), 4: (4, "I"), 13: (4, "I"), 16: (8, "Q"), 18: (8, "Q")}
 _BYTES = {2: 1, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 17: 8}
 _MOST_PAGES = 65_536
@@ -21,7 +21,7 @@ _MOST_PAGES = 65_536
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file's numbers are written.
+    """The format of the numbers in a file.
 
     Attributes:
         endian: "<" or ">".
@@ -38,14 +38,14 @@ class Layout:
 
     @property
     def first(self) -> int:
-        """Where the first directory's offset stands."""
+        """The position of the first directory's offset."""
         return 8 if self.big else 4
 
     def unpack(self, data: bytes, form: str, at: int) -> tuple[int, ...]:
         """Read numbers.
 
         Raises:
-            ImageError: they would lie outside the file.
+            ImageError: they lie outside the file.
         """
         try:
             return struct.unpack_from(self.endian + form, data, at)
@@ -57,7 +57,7 @@ class Layout:
 class _Entry:
     kind: int
     count: int
-    place: int  # of its values
+    place: int  # offset of its values
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Directory:
     """The tags of one page.
 
     Attributes:
-        data: the file.
-        layout: its.
+        data: the content of the file.
+        layout: the format of its numbers.
     """
 
     data: bytes = field(repr=False)
@@ -74,7 +74,7 @@ class Directory:
     _entries: Mapping[int, _Entry]
 
     def integers(self, tag: int) -> tuple[int, ...]:
-        """Give a tag's values; none where it isn't there.
+        """Return a tag's values; () if it is missing.
 
         Raises:
             ImageError: they are no whole numbers, or lie outside the file.
@@ -90,7 +90,7 @@ class Directory:
         return self.layout.unpack(self.data, f"{entry.count}{form}", entry.place)
 
     def integer(self, tag: int, default: int) -> int:
-        """Give a tag's first value.
+        """Return a tag's first value, or `default` if it is missing.
 
         Raises:
             ImageError: as `integers`.
@@ -99,14 +99,14 @@ class Directory:
         return values[0] if values else default
 
     def text(self, tag: int) -> bytes:
-        """Give a tag's text as far as it lies in the file; b"" where there is none."""
+        """Return a tag's text as far as it lies in the file; b"" if it is missing."""
         entry = self._entries.get(tag)
         if entry is None or entry.kind not in (2, 7):
             return b""
         return self.data[entry.place : entry.place + entry.count]
 
     def rewrite(self, changed: Mapping[int, Sequence[int]], removed: Sequence[int] = ()) -> bytes:
-        """Write the file anew with this page first and alone, and some of its tags changed."""
+        """Return the file with this page as the only one, and some of its tags changed or removed."""
         layout = self.layout
         out = bytearray(self.data)
         rows: list[tuple[int, int, int, bytes]] = []
@@ -142,10 +142,10 @@ class Directory:
 
 
 def read_layout(data: bytes) -> Layout:
-    """Read the head of a file.
+    """Read the header of a file.
 
     Raises:
-        ImageError: it is no TIFF's.
+        ImageError: it is no TIFF.
     """
     endian = {b"II": "<", b"MM": ">"}.get(data[:2])
     if endian is None or len(data) < 8:
@@ -157,7 +157,7 @@ def read_layout(data: bytes) -> Layout:
 
 
 def read_directories(data: bytes) -> Iterator[Directory]:
-    """Read the pages' directories, one after the other.
+    """Yield the directories of the pages.
 
     Raises:
         ImageError: the file is damaged.

@@ -1,4 +1,4 @@
-"""WebP: its chunks, walked before it is decoded."""
+"""WebP: reads the chunks before it is decoded."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from softcore_runtime.images.formats.orientation import find_orientation
 __all__ = ["Webp", "examine_webp"]
 
 _DAMAGED = "not an image, or a damaged one"
-_HEAD = 12  # bytes of "RIFF", the size and "WEBP"
+_HEAD = 12  # size of "RIFF", the length and "WEBP", in bytes
 _ANIMATED = 2  # bit of a VP8X chunk
 _SIDE = 0x3FFF
 
 
 @dataclass(frozen=True)
 class Webp:
-    """What a WebP says of itself.
+    """The header of a WebP.
 
     Attributes:
-        end: where it ends in the file.
-        orientation: as EXIF gives it.
+        end: offset of its end in the file.
+        orientation: the EXIF orientation, 1 to 8.
     """
 
     end: int
@@ -31,7 +31,7 @@ class Webp:
 
 
 def examine_webp(data: bytes) -> Webp:
-    """Walk the chunks of a WebP.
+    """Read the chunks of a WebP.
 
     Raises:
         ImageError: it is cut off, damaged, animated, or has too many pixels.
@@ -60,7 +60,7 @@ def examine_webp(data: bytes) -> Webp:
 
 
 def _read_size(name: bytes, content: bytes) -> tuple[int, int]:
-    """Read width and height from the head of a canvas, of lossy pixels or of lossless ones."""
+    """Read width and height from the header of a canvas, or of lossy or lossless pixels."""
     try:
         if name == b"VP8X":
             return 1 + int.from_bytes(content[4:7], "little"), 1 + int.from_bytes(content[7:10], "little")
