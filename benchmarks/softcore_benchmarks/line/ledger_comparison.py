@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from softcore_edge_app.decisions.origin import find_origin
 from softcore_edge_app.ledger.ledger import Row
-from softcore_edge_app.ledger.origin import find_origin
 
 from softcore_benchmarks.line.rig.plc import Plc
 

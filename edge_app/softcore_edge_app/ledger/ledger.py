@@ -22,6 +22,7 @@ from types import TracebackType
 from softcore_runtime import LedgerError, UsageError
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.origin import Origin, find_origin
 from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, Flaw
 from softcore_edge_app.ledger.check import (
     TAIL,
@@ -34,7 +35,6 @@ from softcore_edge_app.ledger.counts import Counts
 from softcore_edge_app.ledger.head import HeadFile
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
 from softcore_edge_app.ledger.opening import begin_ledger, check_before, connect_to_write, lock_ledger
-from softcore_edge_app.ledger.origin import Origin, find_origin
 from softcore_edge_app.ledger.place import Place, follow_link
 from softcore_edge_app.ledger.row import COLUMNS, Row
 from softcore_edge_app.ledger.seal import Seal, remove_seal, write_seal

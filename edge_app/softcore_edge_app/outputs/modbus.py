@@ -12,7 +12,7 @@ from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
-from softcore_edge_app.ledger.origin import find_origin
+from softcore_edge_app.decisions.origin import find_origin
 from softcore_edge_app.outputs.modbus_client import ModbusClient
 from softcore_edge_app.outputs.modbus_map import InputCoils, InputRegisters, OutputCoils, OutputRegisters
 from softcore_edge_app.pipeline.controls import CameraStatus, Controls

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from softcore_runtime import Decision
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
-from softcore_edge_app.ledger.origin import find_origin
+from softcore_edge_app.decisions.origin import find_origin
 
 __all__ = [
     "CODES",

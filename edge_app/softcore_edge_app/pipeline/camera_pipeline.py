@@ -17,7 +17,7 @@ from softcore_runtime import FrameError, UsageError
 from softcore_edge_app.cameras.frame_checks import find_fault
 from softcore_edge_app.cameras.frame_source import Frame, FrameSource
 from softcore_edge_app.configuration.options import CameraOptions
-from softcore_edge_app.ledger.origin import Origin
+from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.pipeline.frame_grabber import open_grabber
 from softcore_edge_app.pipeline.pace import Pace
 from softcore_edge_app.pipeline.recipes import Recipes

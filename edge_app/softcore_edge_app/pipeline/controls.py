@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.threshold import Threshold
 
+from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.note import Note
-from softcore_edge_app.ledger.origin import Origin
 
 __all__ = ["CameraStatus", "Controls", "OperatorControls", "Status", "View"]
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from softcore_runtime import UsageError
 from softcore_runtime.cli.suggestion import find_nearest
 
+from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
 from softcore_edge_app.delivery.output import Output
 from softcore_edge_app.ledger.note import Change, Note
-from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.controls import CameraStatus, Status
 from softcore_edge_app.pipeline.decision_publisher import DecisionPublisher, Listener

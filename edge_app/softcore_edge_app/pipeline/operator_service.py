@@ -10,8 +10,8 @@ from softcore_runtime import LedgerError, SoftCoreError, UsageError
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.threshold_change import set_threshold
 
+from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.ledger.note import Change, Note
-from softcore_edge_app.ledger.origin import Origin
 from softcore_edge_app.pipeline.controls import View
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 

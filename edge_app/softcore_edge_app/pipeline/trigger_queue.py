@@ -12,7 +12,7 @@ from softcore_runtime import InspectionResult
 
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.decisions.invalid_kinds import LineKind
-from softcore_edge_app.ledger.origin import Origin, make_trigger_id
+from softcore_edge_app.decisions.origin import Origin, make_trigger_id
 from softcore_edge_app.pipeline.pace import Pace
 from softcore_edge_app.pipeline.recipes import Recipe
 from softcore_edge_app.pipeline.trigger import Trigger

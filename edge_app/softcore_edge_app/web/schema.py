@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from fastapi import Depends, Query, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from softcore_edge_app.ledger.origin import Origin
+from softcore_edge_app.decisions.origin import Origin
 
 __all__ = [
     "MAX_BODY_BYTES",

@@ -14,7 +14,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 from softcore_benchmarks.line.rig.plc import Plc
 from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
-from softcore_edge_app.ledger.origin import Origin, find_origin, make_trigger_id
+from softcore_edge_app.decisions.origin import Origin, find_origin, make_trigger_id
 from softcore_edge_app.outputs.modbus import PlcLink
 from softcore_edge_app.outputs.modbus_map import OutputCoils, OutputRegisters, number_part
 from softcore_edge_app.pipeline.controls import CameraStatus, Status

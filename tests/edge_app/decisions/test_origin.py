@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from softcore_edge_app.decisions.origin import ORIGINS, Origin, find_origin, make_trigger_id
 from softcore_edge_app.ledger.ledger import Ledger
-from softcore_edge_app.ledger.origin import ORIGINS, Origin, find_origin, make_trigger_id
 
 from tests.edge_app.ledger.drafts import entry
 
