@@ -64,10 +64,10 @@ def _render(parser: Parser, level: int = 3) -> Iterator[str]:
             yield from _render_table(actions)
             yield ""
     if parser.prog == _UMBRELLA:
-        yield "| command | the same as | meaning |\n|---|---|---|"
+        yield "| command | meaning |\n|---|---|"
         for name, command in find_commands().items():
-            same = f"[`{command.prog}`](#{command.prog.replace(' ', '-')})"
-            yield f"| `{name}` | {same} | {_escape(command.summary)} |"
+            link = f"[`softcore {name}`](#{command.prog.replace(' ', '-')})"
+            yield f"| {link} | {_escape(command.summary)} |"
         yield ""
     elif parser.parts == [parser]:  # else its commands have headings of their own on the page
         for below in parser.commands.values():

@@ -8,15 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+
+import shtab
 
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.cli.commands import Command, find_commands
 from softcore_runtime.errors import MissingLibraryError
-from softcore_runtime.missing_library import explain_import
 
 __all__ = ["SHELLS", "build_parser", "main", "render_completion"]
 
@@ -36,7 +35,7 @@ exit codes:
   0  done, 2  a mistake in the command, or shtab, which writes the scripts, is not installed"""
 
 _PATHS = {"archive", "bundle", "source"}  # arguments that take a path as a text
-_FOLDERS = {"BUNDLE", "DIR", "PATH", "ROOT"}  # what help calls a folder
+_FOLDERS = {"BUNDLE", "DIR", "ROOT"}  # what help calls a folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,20 +55,13 @@ def render_completion(shell: str) -> str:
 
     Args:
         shell: one of `SHELLS`.
-
-    Raises:
-        MissingLibraryError: shtab isn't installed.
     """
-    try:
-        shtab = import_module("shtab")
-    except ImportError as error:
-        raise explain_import(error, "edge") from error
     commands = find_commands()
     trees = [_build_umbrella(commands)]
     for command in commands.values():
         if " " not in command.prog:  # else it is only a word of `softcore`
             trees += [argparse.ArgumentParser(command.prog, **_merge(parser)) for parser in _build(command)]
-    return "\n".join(_render(tree, shell, shtab) for tree in trees)
+    return "\n".join(_render(tree, shell) for tree in trees)
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -104,19 +96,19 @@ def _merge(parser: Parser) -> dict[str, Any]:
     return {"parents": parser.parts, "add_help": False, "conflict_handler": "resolve"}
 
 
-def _render(tree: argparse.ArgumentParser, shell: str, shtab: ModuleType) -> str:
-    _mark_paths(tree, shtab)
+def _render(tree: argparse.ArgumentParser, shell: str) -> str:
+    _mark_paths(tree)
     # A name of its own: shtab's own for `softcore edge` and `softcore-edge` is the same.
-    script: str = shtab.complete(tree, shell, root_prefix=tree.prog.replace("-", "_of_"))
+    script = shtab.complete(tree, shell, root_prefix=tree.prog.replace("-", "_of_"))
     return _add_folders(script, shell)
 
 
-def _mark_paths(parser: argparse.ArgumentParser, shtab: ModuleType) -> None:
+def _mark_paths(parser: argparse.ArgumentParser) -> None:
     """Have files or folders completed for the arguments that take a path."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
-                _mark_paths(below, shtab)
+                _mark_paths(below)
         elif action.type is Path or action.dest in _PATHS:
             folders = action.metavar in _FOLDERS
             setattr(action, "complete", shtab.DIRECTORY if folders else shtab.FILE)  # noqa: B010 - shtab's

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from softcore_runtime.cli.completion_command import SHELLS, main, render_completion
+from softcore_runtime.cli.completion_command import SHELLS, render_completion
 from softcore_runtime.cli.softcore_command import main as softcore
 
 # What bash does when the Tab key is pressed: each argument is a line that was typed, up to its end.
@@ -106,7 +106,8 @@ def test_without_shtab_one_line_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
-    assert main(["bash"]) == 2
+    monkeypatch.delitem(sys.modules, "softcore_runtime.cli.completion_command")
+    assert softcore(["completion", "bash"]) == 2
     assert capsys.readouterr().err == (
         "softcore completion: shtab is not installed; run: pip install 'softcore[edge]'\n"
     )
