@@ -51,22 +51,22 @@ class CompressionMonitor:
         self._lock = threading.Lock()
         self._traces: dict[str, _CameraTraces] = {}
 
-    def add(self, decided: PublishedDecision) -> None:
+    def add(self, published: PublishedDecision) -> None:
         """Add a decision; at once, and never raises."""
-        entry, frame = decided.record, decided.frame
-        if entry.decision is Decision.INVALID or frame is None or frame.image is None:
+        record, frame = published.record, published.frame
+        if record.decision is Decision.INVALID or frame is None or frame.image is None:
             return
         with self._lock:
-            measured = self._traces.get(entry.camera)
-            if measured is None or measured.bundle != entry.bundle:
-                measured = _CameraTraces(entry.bundle, self._find(entry.camera, entry.bundle))
-                self._traces[entry.camera] = measured
+            measured = self._traces.get(record.camera)
+            if measured is None or measured.bundle != record.bundle:
+                measured = _CameraTraces(record.bundle, self._find(record.camera, record.bundle))
+                self._traces[record.camera] = measured
             measured.parts += 1
             if measured.known is None or (measured.parts > ENOUGH and measured.parts % _EVERY):
                 return
             measured.traces.append(measure_compression(frame.image))
             found = compare_compression(measured.known, measured.traces)
-            place = f"{entry.camera}, {entry.category}"
+            place = f"{record.camera}, {record.category}"
             alarm = found and (
                 f"{place}: the images {found}; scores may be higher for that: train and calibrate on images "
                 "that come the way the line's do"

@@ -99,30 +99,30 @@ class DriftMonitor:
         self._charts: OrderedDict[tuple[str, str], _CameraCharts] = OrderedDict()
         self._current: dict[str, tuple[str, str]] = {}
 
-    def add(self, decided: PublishedDecision) -> None:
+    def add(self, published: PublishedDecision) -> None:
         """Add a decision; at once, and never raises."""
-        entry = decided.record
-        if entry.decision is Decision.INVALID:
+        record = published.record
+        if record.decision is Decision.INVALID:
             return
-        charts = self._find_charts(entry)
+        charts = self._find_charts(record)
         if charts is None:
             return
         charts.parts += 1
         values = {}
         # A decision alone has exact scores for the parts that took a search, and those are higher.
-        exact = decided.result is not None and entry.bound == Bound.EXACT
-        if entry.decision is Decision.PASS and exact and entry.score is not None:
-            values["score"] = entry.score
-        if charts.parts % _EVERY == 1 and decided.frame is not None and decided.frame.image is not None:
+        exact = published.result is not None and record.bound == Bound.EXACT
+        if record.decision is Decision.PASS and exact and record.score is not None:
+            values["score"] = record.score
+        if charts.parts % _EVERY == 1 and published.frame is not None and published.frame.image is not None:
             values.update(
-                zip(QUANTITIES, measure_image_statistics(decided.frame.image).tolist(), strict=True)
+                zip(QUANTITIES, measure_image_statistics(published.frame.image).tolist(), strict=True)
             )
         with self._lock:
             for quantity, value in values.items():
                 charts.add(quantity, value)
             for decision, quantity in _SHARES.items():
-                charts.shares[quantity].add(entry.decision is decision)
-            self._log_changes(entry.camera, charts)
+                charts.shares[quantity].add(record.decision is decision)
+            self._log_changes(record.camera, charts)
 
     def _log_changes(self, camera: str, charts: _CameraCharts) -> None:
         """Log the alarms that have been raised or have ended since the last part."""
@@ -136,20 +136,20 @@ class DriftMonitor:
             _log.info("%s, %s: the %s alarm of %s has ended", camera, charts.category, pace, quantity)
         charts.logged = raised
 
-    def _find_charts(self, entry: DecisionRecord) -> _CameraCharts | None:
-        key = entry.camera, entry.bundle
+    def _find_charts(self, record: DecisionRecord) -> _CameraCharts | None:
+        key = record.camera, record.bundle
         charts = self._charts.get(key)
         if charts is None:
-            known = self._find(entry.camera, entry.bundle)
+            known = self._find(record.camera, record.bundle)
             if known is None:  # a part from just before a switch
                 return None
-            charts = _CameraCharts(entry.category, known, self._options)
+            charts = _CameraCharts(record.category, known, self._options)
         with self._lock:
             self._charts[key] = charts
             self._charts.move_to_end(key)
             if len(self._charts) > _KEPT:
                 self._charts.popitem(last=False)
-            self._current[entry.camera] = key
+            self._current[record.camera] = key
         return charts
 
     def describe(self) -> list[DriftReading]:

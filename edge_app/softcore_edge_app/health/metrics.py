@@ -101,16 +101,16 @@ class Metrics:
         ProcessCollector(registry=registry)
         registry.register(_LineCollector(controls, drift, archive))
 
-    def count(self, decided: PublishedDecision) -> None:
+    def count(self, published: PublishedDecision) -> None:
         """Count a decision; at once, and never raises."""
-        entry = decided.record
-        self._decisions(entry.camera, entry.category, str(entry.decision)).inc()
-        if entry.decision is Decision.INVALID:
-            self._invalid(entry.camera, find_kind(entry.reason)).inc()
-        elif entry.share is not None and entry.bound == Bound.EXACT:
-            self._shares(entry.camera, entry.category).observe(entry.share)
-        for stage, seconds in decided.record.stages.items():
-            self._seconds(entry.camera, stage).observe(seconds)
+        record = published.record
+        self._decisions(record.camera, record.category, str(record.decision)).inc()
+        if record.decision is Decision.INVALID:
+            self._invalid(record.camera, find_kind(record.reason)).inc()
+        elif record.share is not None and record.bound == Bound.EXACT:
+            self._shares(record.camera, record.category).observe(record.share)
+        for stage, seconds in record.stages.items():
+            self._seconds(record.camera, stage).observe(seconds)
 
     def render(self) -> tuple[bytes, str]:
         """Return all metrics in the format of Prometheus, and its content type."""

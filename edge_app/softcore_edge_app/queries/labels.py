@@ -57,15 +57,15 @@ def export_labels(path: Path, archive: Path, out: Path, category: str | None = N
             raise UsageError(f"--out {out}: {out / mark} is not empty; marks may have changed since")
     counts, missing = dict.fromkeys(_MARKS, 0), []
     for part in parts:
-        entry, mark = part.row.record, str(part.mark)
+        record, mark = part.row.record, str(part.mark)
         try:
-            image = _read_image(archive, entry)
+            image = _read_image(archive, record)
         except (OSError, ValueError) as error:
-            missing.append(f"{entry.trigger}: {(isinstance(error, OSError) and error.strerror) or error}")
+            missing.append(f"{record.trigger}: {(isinstance(error, OSError) and error.strerror) or error}")
             continue
         folder = out / mark
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{Path(Kept.place(entry).path).name}{IMAGE}", image, durable=False)
+        write_atomically(folder / f"{Path(Kept.place(record).path).name}{IMAGE}", image, durable=False)
         counts[mark] += 1
     if not any(counts.values()):
         raise UsageError(
@@ -80,20 +80,20 @@ def _read_marked(path: Path) -> list[Part]:
     return [Part(Row.read(values[:-1]), values[-1]) for values in found]
 
 
-def _read_image(archive: Path, entry: DecisionRecord) -> bytes:
+def _read_image(archive: Path, record: DecisionRecord) -> bytes:
     """Read a part's image.
 
     Raises:
         OSError: there is none, or it can't be read.
-        ValueError: it isn't what was decided on.
+        ValueError: it isn't the image that was decided on.
     """
-    kept = Kept.place(entry)
-    record = read_sidecar(kept.file(archive, SIDECAR))
-    if record.record != entry:
+    kept = Kept.place(record)
+    sidecar = read_sidecar(kept.file(archive, SIDECAR))
+    if sidecar.record != record:
         raise ValueError("its sidecar says otherwise than the ledger")
-    if record.image is None:
+    if sidecar.image is None:
         raise ValueError("no image was taken of it")
     image = kept.file(archive, IMAGE).read_bytes()
-    if hashlib.sha256(image).hexdigest() != record.image.sha256:
+    if hashlib.sha256(image).hexdigest() != sidecar.image.sha256:
         raise ValueError("its image was changed")
     return image

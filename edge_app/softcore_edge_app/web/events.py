@@ -19,7 +19,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.printable import printable
-from softcore_edge_app.web.part import describe_entry
+from softcore_edge_app.web.part import describe_record
 
 __all__ = ["KEPT", "EventStream"]
 
@@ -81,19 +81,19 @@ class EventStream:
         self.ended.set()
         self._wake()
 
-    def publish(self, decided: PublishedDecision, seq: int, *, image: bool) -> None:
+    def publish(self, published: PublishedDecision, seq: int, *, image: bool) -> None:
         """Add a decision; from any thread, and never blocks.
 
         Args:
-            decided: the decision.
+            published: the decision.
             seq: its number, see `ShiftCounter`.
             image: whether there is an image of it.
         """
-        entry = decided.record
-        beside = {"number": entry.number, "seq": seq, "picture": image}
-        name = printable(entry.trigger)  # the end of a line would end the field
+        record = published.record
+        beside = {"number": record.number, "seq": seq, "picture": image}
+        name = printable(record.trigger)  # the end of a line would end the field
         with self._lock:
-            self._add("decision", lambda: {**describe_entry(entry), **beside}, name)
+            self._add("decision", lambda: {**describe_record(record), **beside}, name)
             self._decisions += 1
 
     def publish_event(self, kind: str, fields: dict[str, Any]) -> None:

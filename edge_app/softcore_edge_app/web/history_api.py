@@ -150,9 +150,9 @@ def make_mark_api(
     async def mark_part(mark: MarkRequest, by: Requester) -> MarkResponse:
         """Mark a part as good or bad, whatever its decision; kept in the ledger as a note."""
         part = await require_part(queries, mark.trigger)
-        entry = part.row.record
+        record = part.row.record
         note: Note = await run_in_thread(
-            controls.note_mark, entry.trigger, entry.camera, part.mark, mark.mark, by
+            controls.note_mark, record.trigger, record.camera, part.mark, mark.mark, by
         )
         return MarkResponse(note=note.number)
 

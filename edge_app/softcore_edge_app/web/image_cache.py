@@ -38,7 +38,7 @@ class NoImageError(LookupError):
 class _CachedImage:
     """A part, and the images that were drawn of it."""
 
-    decided: PublishedDecision
+    published: PublishedDecision
     image: _Image | None
     size: int
     drawn: dict[ImageKind, bytes] = field(default_factory=dict)
@@ -60,25 +60,25 @@ class ImageCache:
         self._parts: OrderedDict[str, _CachedImage] = OrderedDict()
         self._size = 0
 
-    def add(self, decided: PublishedDecision) -> None:
+    def add(self, published: PublishedDecision) -> None:
         """Add a part; at once, and never raises."""
-        image = decided.frame.image if decided.frame else None
+        image = published.frame.image if published.frame else None
         size = 0 if image is None else image.nbytes
-        if decided.result:
-            maps = decided.result.anomaly_map, decided.result.patch_scores
+        if published.result:
+            maps = published.result.anomaly_map, published.result.patch_scores
             size += sum(one.nbytes for one in maps if one is not None)
         with self._lock:
-            self._parts[decided.record.trigger] = _CachedImage(decided, image, size)
+            self._parts[published.record.trigger] = _CachedImage(published, image, size)
             self._size += size
             self._trim()
 
-    def has(self, entry: DecisionRecord) -> bool:
+    def has(self, record: DecisionRecord) -> bool:
         """Return whether there is an image of a part."""
         with self._lock:
-            cached = self._parts.get(entry.trigger)
+            cached = self._parts.get(record.trigger)
         if cached:
             return cached.image is not None
-        return self._archive is not None and Kept.place(entry).file(self._archive, IMAGE).is_file()
+        return self._archive is not None and Kept.place(record).file(self._archive, IMAGE).is_file()
 
     def get_drawn(self, trigger: str, kind: ImageKind) -> bytes | None:
         """Return an image if it was drawn already."""
@@ -105,7 +105,7 @@ class ImageCache:
                 self._trim()
         return drawn
 
-    def draw_archived(self, entry: DecisionRecord, kind: ImageKind) -> bytes:
+    def draw_archived(self, record: DecisionRecord, kind: ImageKind) -> bytes:
         """Draw a part from the archive.
 
         Raises:
@@ -113,7 +113,7 @@ class ImageCache:
         """
         if self._archive is None:
             raise NoImageError(f"only the last {KEPT} images are kept: the line has no archive")
-        kept = Kept.place(entry)
+        kept = Kept.place(record)
         file, overlay = (kept.file(self._archive, suffix) for suffix in (IMAGE, OVERLAY))
         try:
             if kind == "frame":
@@ -135,7 +135,7 @@ class ImageCache:
 
 
 def _draw(cached: _CachedImage, kind: ImageKind) -> bytes:
-    image, inspection = cached.image, cached.decided.result
+    image, inspection = cached.image, cached.published.result
     if image is None:
         raise NoImageError("no image was taken of it")
     if kind == "frame":

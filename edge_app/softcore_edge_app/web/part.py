@@ -10,7 +10,7 @@ from softcore_runtime import Decision
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.queries.parts import Part
 
-__all__ = ["PartReport", "describe_entry", "describe_part"]
+__all__ = ["PartReport", "describe_part", "describe_record"]
 
 
 class PartReport(BaseModel):
@@ -48,16 +48,16 @@ class PartReport(BaseModel):
     image: bool = Field(alias="picture")
 
 
-def describe_entry(entry: DecisionRecord) -> dict[str, Any]:
-    """Return an entry's fields, `kind` and `share`, as JSON can hold them."""
-    return {**entry.content(), "kind": entry.kind, "share": entry.share}
+def describe_record(record: DecisionRecord) -> dict[str, Any]:
+    """Return a record's fields, `kind` and `share`, as JSON can hold them."""
+    return {**record.content(), "kind": record.kind, "share": record.share}
 
 
 def describe_part(part: Part, *, image: bool) -> dict[str, Any]:
     """Return the fields of a `PartReport`."""
     return {
         "number": part.row.number,
-        **describe_entry(part.row.record),
+        **describe_record(part.row.record),
         "mark": part.mark,
         "picture": image,
     }

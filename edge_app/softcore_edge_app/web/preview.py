@@ -47,16 +47,16 @@ def preview_threshold(parts: Sequence[Part], threshold: Threshold) -> Preview:
     return Preview(len(parts), known, _count(now), _count(then), changed)
 
 
-def _decide(entry: DecisionRecord, threshold: Threshold) -> Decision:
-    if entry.score is None:
-        return entry.decision
-    decision = threshold.decide(entry.score)
+def _decide(record: DecisionRecord, threshold: Threshold) -> Decision:
+    if record.score is None:
+        return record.decision
+    decision = threshold.decide(record.score)
     proven = (
-        entry.bound == Bound.EXACT
-        or (entry.bound == Bound.UPPER and decision is Decision.PASS)
-        or (entry.bound == Bound.LOWER and decision is Decision.FAIL)
+        record.bound == Bound.EXACT
+        or (record.bound == Bound.UPPER and decision is Decision.PASS)
+        or (record.bound == Bound.LOWER and decision is Decision.FAIL)
     )
-    return decision if proven else entry.decision
+    return decision if proven else record.decision
 
 
 def _count(decisions: Sequence[Decision]) -> dict[Decision, int]:

@@ -135,11 +135,11 @@ class WebServer:
         self._thread.start()
         self._started.wait()
 
-    def publish(self, decided: PublishedDecision) -> None:
+    def publish(self, published: PublishedDecision) -> None:
         """Store a decision, for the listeners and its image; from any thread, at once, and never raises."""
-        self._cache.add(decided)
-        image = decided.frame is not None and decided.frame.image is not None
-        self._events.publish(decided, self._shift.count(decided), image=image)
+        self._cache.add(published)
+        image = published.frame is not None and published.frame.image is not None
+        self._events.publish(published, self._shift.count(published), image=image)
 
     def publish_note(self, note: Note) -> None:
         """Store a note for the listeners; like `publish`."""

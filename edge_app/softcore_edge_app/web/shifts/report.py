@@ -184,8 +184,8 @@ def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
     for (decision, mark), count in sorted(figures.marked.items()):
         yield "marked", "", f"{decision} called {mark}", count
     for part in figures.worst:
-        entry = part.row.record
-        yield "worst part", entry.camera, entry.part, entry.score and entry.score / entry.threshold
+        record = part.row.record
+        yield "worst part", record.camera, record.part, record.score and record.score / record.threshold
     for note in figures.notes:
         change = note.change
         what = f"{_format_time(note.at)} {change.kind} by {change.by}: {change.before} to {change.after}"
@@ -217,12 +217,12 @@ def _list_thresholds(figures: ProductionFigures) -> list[tuple[tuple[str, str, f
 
 
 def _embed_image(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImage | None:
-    entry = part.row.record
-    if not cache.has(entry):
+    record = part.row.record
+    if not cache.has(record):
         return None
     try:
-        drawn = cache.get_drawn(entry.trigger, kind) or cache.draw(entry.trigger, kind)
-        drawn = drawn or cache.draw_archived(entry, kind)
+        drawn = cache.get_drawn(record.trigger, kind) or cache.draw(record.trigger, kind)
+        drawn = drawn or cache.draw_archived(record, kind)
     except NoImageError:
         return None
     height, width = np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape[:2]

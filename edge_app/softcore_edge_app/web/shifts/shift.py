@@ -63,14 +63,14 @@ class ShiftCounter:
             self._begin_when_due()
             return self._since
 
-    def count(self, decided: PublishedDecision) -> int:
+    def count(self, published: PublishedDecision) -> int:
         """Count a decision, and return its number, from 1."""
-        entry, second = decided.record, int(time.monotonic())
+        record, second = published.record, int(time.monotonic())
         with self._lock:
             self._begin_when_due()
             self._seq += 1
-            self._counts.setdefault(entry.camera, Counter())[entry.decision] += 1
-            recent = self._recent.setdefault(entry.camera, deque(maxlen=_MINUTE + 1))
+            self._counts.setdefault(record.camera, Counter())[record.decision] += 1
+            recent = self._recent.setdefault(record.camera, deque(maxlen=_MINUTE + 1))
             if recent and recent[-1][0] == second:
                 recent[-1][1] += 1
             else:
