@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from softcore_runtime.missing_library import explain_import, is_of_library
 
-# ONNX Runtime would keep an id of the device in the home and send events; SoftCore sends nothing.
+# ONNX Runtime would store an id of the device in the home folder and send events; SoftCore sends nothing.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ __all__ = [
     "read_image",
 ]
 
-# Where each name is. Nothing is imported before it is asked for: the commands must be able to say in a line
-# of their own that OpenCV isn't installed, and those who only read a manifest need no engine.
+# The module of each name, which is imported when the name is first used: the commands must be able to report
+# in one line that OpenCV isn't installed, and reading a manifest needs no engine.
 _HOMES = {
     "Bound": "decision",
     "BrokenLibraryError": "errors",
@@ -126,7 +126,7 @@ def __getattr__(name: str) -> object:
             raise explain_import(error, "cpu") from error
         raise
     found: object = getattr(home, name)
-    globals()[name] = found  # asked for once
+    globals()[name] = found  # imported once
     return found
 
 

@@ -1,8 +1,8 @@
-"""Atomic file: writes a file so that its path always holds the old content or the new, whole.
+"""Atomic file: replaces a file in one step, so that its path has either the old or the new content.
 
-A file is written under a hidden name beside its place first (`.pill.html.partial` for `pill.html`), brought
-to the disk, and renamed. The name is always the same, so that a process that is killed leaves one such file
-at most, which the next write takes over; a lock on it keeps two writers apart.
+A file is first written under a hidden name beside its place (`.pill.html.partial` for `pill.html`), flushed
+to the disk, and renamed. The name is always the same, so that a killed process leaves at most one such file,
+which the next write takes over; a lock on it excludes other writers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 __all__ = ["flush_file", "flush_folder", "replace_file", "write_atomically"]
 
-_CANNOT_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # this file system has no way to
+_CANNOT_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}  # not supported by this file system
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -29,21 +29,20 @@ def write_atomically(
     durable: bool = True,
     draft: Path | None = None,
 ) -> None:
-    """Write a file in one step: a reader, a failure or a power cut finds the old content or the new.
+    """Write a file in one step: after a failure or a power cut it has the old content or the new.
 
-    A file that is there keeps its mode. A symbolic link is replaced by a file.
+    An existing file keeps its mode. A symbolic link is replaced by a file.
 
     Args:
         path: the file.
-        content: its new content; text is written as UTF-8, its line ends as they are.
+        content: its new content; text is written as UTF-8, with unchanged line ends.
         mode: permissions of a new file; None leaves them to the process's umask.
-        durable: whether to wait for the disk. Without, a power cut may lose the new content, but a process
-            that ends doesn't.
+        durable: whether to wait for the disk; otherwise a power cut may lose the new content.
         draft: a path on the same file system to write to first; None takes the hidden name beside `path`.
 
     Raises:
-        OSError: it can't be written, with `path` as its file name; the old content is there, and nothing else
-            is left. If flushing the folder fails, which comes last, the new content is there.
+        OSError: it can't be written, with `path` as its file name; the old content stays, and no draft is
+            left. Only if the last step fails, flushing the folder, the new content is there.
 
     Example:
         >>> write_atomically(folder / "threshold.txt", "12")
@@ -71,7 +70,7 @@ def write_atomically(
 
 
 def replace_file(draft: Path, path: Path) -> None:
-    """Move a finished file to its place, where it may replace another; both are on one file system.
+    """Move a finished file to its place on the same file system, replacing a file there.
 
     Args:
         draft: the finished file.
@@ -92,7 +91,7 @@ def replace_file(draft: Path, path: Path) -> None:
 
 
 def flush_file(file: Path) -> None:
-    """Bring a file's content to the disk.
+    """Flush a file's content to the disk.
 
     Raises:
         OSError: the disk is full or failing.
@@ -108,7 +107,7 @@ def flush_file(file: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring a folder's list of names to the disk, if the file system has a way to.
+    """Flush a folder's list of names to the disk, if the file system supports that.
 
     Raises:
         OSError: the disk is failing.
@@ -155,7 +154,7 @@ def _open_locked(draft: Path) -> int:
 def _open_or_replace(draft: Path) -> int:
     try:
         return os.open(draft, _FLAGS, 0o666)
-    except PermissionError:  # another user's, who was killed
+    except PermissionError:  # left by a killed process of another user
         draft.unlink()
         return os.open(draft, _FLAGS, 0o666)
 

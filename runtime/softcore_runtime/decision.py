@@ -1,4 +1,4 @@
-"""Decision: the words for what is decided on a part, and for how much is known of its score."""
+"""Decision: the decision on a part, and the relation of its score to the highest patch score."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["Bound", "Decision"]
 
 
 class Decision(str, Enum):
-    """The decision on a part; equal to its word, so that it can be compared, printed and written as JSON.
+    """The decision on a part; a string, so that it can be compared, printed and written as JSON.
 
     Attributes:
         PASS: the score is at most the threshold.
-        REVIEW: the score lies in the grey zone between the threshold and `fail_above`; a person decides.
+        REVIEW: the score is in the grey zone between the threshold and `fail_above`; a person decides.
         FAIL: the score is above the threshold, and above the grey zone if there is one.
-        INVALID: no decision could be made (no frame, a black frame, too late). Only a line gives it;
+        INVALID: no decision could be made (no frame, a black frame, too late). Only a line returns it;
             `Inspector` raises `FrameError` instead.
 
     Example:
@@ -36,7 +36,7 @@ class Decision(str, Enum):
 
 
 class Bound(str, Enum):
-    """How a result's `score` relates to the highest patch score of its frame.
+    """The relation of a result's `score` to the highest patch score of its frame.
 
     Attributes:
         EXACT: it is the highest patch score.

@@ -3,17 +3,17 @@
 ::
 
     SoftCoreError                 exit code 3
-    ├── UsageError                exit code 2: what was asked can't be done as asked
+    ├── UsageError                exit code 2: the request can't be fulfilled as it is
     │   ├── MissingLibraryError   a library that is not installed
-    │   │   └── BrokenLibraryError    one that is, and can't be imported
+    │   │   └── BrokenLibraryError    a library that is installed and can't be imported
     │   └── ProviderError         a GPU or TensorRT that can't compute here
-    ├── ImageError              an image that can't be read
-    ├── DataError                 training data that can't carry an export
+    ├── ImageError                an image that can't be read
+    ├── DataError                 training data that are not sufficient for an export
     ├── FrameError (ValueError)   a frame that can't be inspected
     ├── SourceError               a camera, video or stream that can't be opened or has failed
     ├── LedgerError               a ledger that is damaged or can't be written
-    ├── OutputError               a broker, PLC or other receiver that didn't take a decision
-    ├── ExportError               an export that failed one of its own gates
+    ├── OutputError               a broker, PLC or other receiver that didn't accept a decision
+    ├── ExportError               an export that failed one of its own checks
     └── BundleError
         ├── BundleNotFoundError   no bundle at this place
         ├── BundleCorruptError    changed, truncated or incomplete
@@ -47,10 +47,10 @@ __all__ = [
 
 
 class SoftCoreError(Exception):
-    """The root: catch it to catch everything that SoftCore raises on purpose.
+    """The base of every error that SoftCore raises on purpose.
 
     Attributes:
-        exit_code: what a command exits with.
+        exit_code: exit code of a command.
 
     Example:
         >>> try:
@@ -64,7 +64,7 @@ class SoftCoreError(Exception):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is wrong, each thing a line of its own; mostly one.
+        """The mistakes, one per line; mostly one.
 
         Example:
             >>> SoftCoreError("bundles/pill: no bundle here").lines
@@ -74,7 +74,7 @@ class SoftCoreError(Exception):
 
 
 class UsageError(SoftCoreError):
-    """What was asked for can't be done as it was asked.
+    """A request that can't be fulfilled as it is.
 
     Example:
         >>> revert_threshold(path)
@@ -87,13 +87,13 @@ class UsageError(SoftCoreError):
 
 
 class MissingLibraryError(UsageError):
-    """A library that is not installed; the message says which extra of SoftCore brings it.
+    """A library that is not installed; the message names the extra of SoftCore that installs it.
 
-    `softcore_runtime.missing_library` makes one of an import that failed.
+    `softcore_runtime.missing_library` creates it from a failed import.
 
     Attributes:
-        library: its name as people know it.
-        extra: what brings it; an empty string where every installation does, None where nothing does.
+        library: its usual name.
+        extra: the extra that installs it; "" if every installation does, None if none does.
 
     Example:
         >>> raise MissingLibraryError("OpenCV", "cpu")
@@ -109,10 +109,10 @@ class MissingLibraryError(UsageError):
 
 
 class BrokenLibraryError(MissingLibraryError):
-    """A library that is installed, and can't be imported: the message says why and what to do.
+    """A library that is installed and can't be imported; the message explains why, and what to do.
 
     Args:
-        message: that.
+        message: the message.
 
     Example:
         >>> raise BrokenLibraryError("OpenCV is installed, but lacks the shared library libxcb.so.1; ...")
@@ -127,7 +127,7 @@ class BrokenLibraryError(MissingLibraryError):
 
 
 class ProviderError(UsageError):
-    """A part of an engine (a GPU, TensorRT) that can't compute here; the message says why.
+    """A provider (a GPU, TensorRT) that can't compute here; the message explains why.
 
     Example:
         >>> Inspector.load(path, provider="cuda")  # where there is no GPU
@@ -149,7 +149,7 @@ class ImageError(SoftCoreError):
 
 
 class DataError(SoftCoreError):
-    """Training data that can't carry an export.
+    """Training data that are not sufficient for an export.
 
     Example:
         >>> from softcore_export.data.dataset import TrainingImages
@@ -196,10 +196,10 @@ class LedgerError(SoftCoreError):
 
 
 class OutputError(SoftCoreError):
-    """A broker, PLC or other receiver that didn't take a decision, and may later.
+    """A broker, PLC or other receiver that didn't accept a decision, and may later.
 
     Example:
-        >>> class Siren:  # an output of your own: the line brings it the decision again later
+        >>> class Siren:  # an output of your own: the line delivers the decision again later
         ...     def deliver(self, entry, following=()):
         ...         raise OutputError("siren: no answer")
         >>> Siren().deliver(entry=None)
@@ -210,7 +210,7 @@ class OutputError(SoftCoreError):
 
 
 class ExportError(SoftCoreError):
-    """An export that failed one of its own gates (weights, parity, recall).
+    """An export that failed one of its own checks (weights, parity, recall).
 
     Example:
         >>> raise ExportError("the HNSW index reaches a recall@1 of 0.970, 0.99 is needed")
@@ -221,7 +221,7 @@ class ExportError(SoftCoreError):
 
 
 class BundleError(SoftCoreError):
-    """A bundle that must not be used: the common base of the four below.
+    """A bundle that must not be used: the base of the four below.
 
     Example:
         >>> try:
@@ -270,7 +270,7 @@ class SelfTestError(BundleError):
     """The golden frames give other scores here than at export, or all pass at the threshold in use.
 
     Example:
-        >>> write_golden(path, {"good": frame}, {"good": 99.0})  # as if this machine computed something else
+        >>> write_golden(path, {"good": frame}, {"good": 99.0})  # scores of another machine
         >>> write_manifest(path, inspector.manifest.model_copy(update={"files": record_files(path)}))
         >>> Inspector.load(path)
         Traceback (most recent call last):

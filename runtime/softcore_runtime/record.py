@@ -1,4 +1,4 @@
-"""Record: what the parts of a manifest have in common."""
+"""Record: the base of the parts of a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regular file: reads files that somebody else wrote, and never waits for a pipe or reads without end."""
+"""Regular file: reads files of others without waiting for pipes, and only up to a size."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def open_regular(file: Path) -> BinaryIO:
     """Open a file for reading.
 
     Raises:
-        OSError: it is missing, or no regular file: a pipe, a device, a folder.
-        ValueError: no file can have that name.
+        OSError: it is missing, or no regular file, such as a pipe, a device or a folder.
+        ValueError: the name is impossible.
     """
     handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -42,16 +42,16 @@ def open_regular(file: Path) -> BinaryIO:
 
 
 def read_regular(file: Path, most: int) -> tuple[bytes, FileVersion]:
-    """Read a whole file of at most `most` bytes, with its version as it was before.
+    """Return the content of a file of at most `most` bytes, and its version before reading.
 
     Raises:
         OSError: as `open_regular`, or it is larger.
         ValueError: as `open_regular`.
 
     Example:
-        >>> Path("limit.txt").write_text("12")
+        >>> Path("threshold.txt").write_text("12")
         2
-        >>> read_regular(Path("limit.txt"), most=100)[0]
+        >>> read_regular(Path("threshold.txt"), most=100)[0]
         b'12'
         >>> read_regular(Path("/dev/zero"), most=100)
         Traceback (most recent call last):
@@ -67,7 +67,7 @@ def read_regular(file: Path, most: int) -> tuple[bytes, FileVersion]:
 
 
 def hash_file(file: Path) -> str:
-    """Compute the SHA-256 of a file, in hex.
+    """Return the SHA-256 of a file, in hex.
 
     Raises:
         OSError: it can't be read, or is no regular file.

@@ -38,12 +38,12 @@ def choose_bundle(given: str | None) -> Path:
         softcore_runtime.errors.BundleNotFoundError: pil: no bundle here (a folder with a manifest.json)
     """
     if given is not None:
-        return _find(given, given or "''")
+        return _find_bundle(given, given or "''")
     if variable := os.environ.get(VARIABLE):
-        return _find(variable, f"${VARIABLE} ({variable})")
+        return _find_bundle(variable, f"${VARIABLE} ({variable})")
     names = list_bundles()
     if len(names) == 1:
-        return _find(names[0], names[0])
+        return _find_bundle(names[0], names[0])
     if names:
         raise UsageError(f"{len(names)} bundles under {BUNDLES}/, name one: {', '.join(names)}")
     raise UsageError(
@@ -52,7 +52,7 @@ def choose_bundle(given: str | None) -> Path:
     )
 
 
-def _find(given: str, called: str) -> Path:
+def _find_bundle(given: str, called: str) -> Path:
     for path in (Path(given), BUNDLES / given):
         if given:
             restore(path)
@@ -73,8 +73,8 @@ def list_bundles() -> list[str]:
     """Return the names of the bundles under `bundles/`, with one that is just being replaced."""
     try:
         # Hidden folders belong to exports that are running, or were interrupted.
-        there = [path.name for path in BUNDLES.iterdir() if path.name[0] != "." and _has_manifest(path)]
-        return sorted({*there, *list_replaced(BUNDLES)})
+        present = [path.name for path in BUNDLES.iterdir() if path.name[0] != "." and _has_manifest(path)]
+        return sorted({*present, *list_replaced(BUNDLES)})
     except OSError:  # no such folder, or it can't be read
         return []
 

@@ -1,1 +1,1 @@
-"""Folders: which files are images, and of which class, in the layouts that data sets come in."""
+"""Folders: the images of a data set and their classes, in the layouts of published data sets."""

@@ -1,4 +1,4 @@
-"""Copies: image files that hold what another one holds, by their bytes and by their pixels."""
+"""Copies: image files with the same content as another, by their bytes or by their pixels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 __all__ = ["find_copies", "hash_pixels", "list_pairs"]
 
-_BEGINNING = 1 << 16  # bytes, which tell most files of the same size apart
+_BEGINNING = 1 << 16  # bytes, in which most files of the same size differ
 _CHUNK = 1 << 20  # bytes
-_SHOWN = 3  # pairs in one line
+_SHOWN = 3  # number of pairs in one line
 
 
 def find_copies(paths: Sequence[Path]) -> dict[Path, Path]:
-    """Find the files with the content of another, byte by byte.
+    """Find the files with the same content as another, byte by byte.
 
-    Of files with one content the one with the shortest path is the original (`000.png` of `000.png` and
-    `000 - Copy.png`), of equally long ones the first. Only files of the same size are read. Files that are
-    empty or can't be read are copies of nothing.
+    The original is the file with the shortest path (`000.png` of `000.png` and `000 - Copy.png`), of equally
+    long ones the first. Only files of the same size are read. Files that are empty or can't be read aren't
+    copies.
 
     Args:
         paths: files.
@@ -38,11 +38,11 @@ def find_copies(paths: Sequence[Path]) -> dict[Path, Path]:
         a - Copy.png is a.png
     """
     alike = [[path for path in paths if _read_size(path)]]
-    for tell in (_read_size, _hash_beginning, _hash_content):
+    for measure in (_read_size, _hash_beginning, _hash_content):
         groups: dict[tuple[int, object], list[Path]] = defaultdict(list)
         for number, some in enumerate(alike):
             for path in some:
-                if (content := tell(path)) is not None:
+                if (content := measure(path)) is not None:
                     groups[number, content].append(path)
         alike = [some for some in groups.values() if len(some) > 1]
     originals = {
@@ -52,7 +52,7 @@ def find_copies(paths: Sequence[Path]) -> dict[Path, Path]:
 
 
 def hash_pixels(image: NDArray[np.uint8]) -> str:
-    """Hash what an image shows, however its file is encoded: SHA-256 of shape and pixels, in hex.
+    """Return the SHA-256 of an image's shape and pixels, in hex, however its file is encoded.
 
     Example:
         >>> hash_pixels(frame) == hash_pixels(frame.copy()), hash_pixels(frame) == hash_pixels(bad_frame)
@@ -62,7 +62,7 @@ def hash_pixels(image: NDArray[np.uint8]) -> str:
 
 
 def list_pairs(pairs: Sequence[tuple[str, str]], verb: str) -> str:
-    """List pairs of names for a line: the first three, and how many more there are.
+    """Return pairs of names as one line: the first three, and the number of others.
 
     Example:
         >>> list_pairs([("b.png", "a.png")], "is")

@@ -1,4 +1,4 @@
-"""Folder kinds: what the name of a folder says of the images in it, in data sets as they are published."""
+"""Folder kinds: the kind of the images in a folder by its name, as in published data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["FolderKind", "list_folders", "read_kind"]
 
 
 class FolderKind(Enum):
-    """What a folder holds, by its name.
+    """The kind of a folder's content, by its name.
 
     Example:
         >>> FolderKind.GOOD.value
@@ -27,7 +27,7 @@ class FolderKind(Enum):
     DEPTH = "measurements other than an image's"
 
 
-# Without case and without what isn't a letter or a digit: Ground_Truth, ground-truth and groundTruth are one.
+# Compared without case, and only by letters and digits: Ground_Truth, ground-truth and groundTruth are equal.
 _NAMES = {
     FolderKind.TRAIN: "train training trainset trainingset traindata trainingdata",
     FolderKind.TEST: "test tests testing testset testdata testpublic testprivate testprivatemixed val valid "
@@ -43,8 +43,8 @@ _NAMES = {
 }
 _KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
-# Words of which one is enough. What may be anything else in a folder's name (cut, color, print, spot) isn't
-# here: a name that isn't known is no reason to refuse a folder.
+# Words of which one is enough. Words that may mean something else in a folder's name (cut, color, print,
+# spot) are left out: an unknown name is no reason to refuse a folder.
 _DEFECTS = frozenset(
     {
         *("anomalous", "anomaly", "broken", "burr", "burrs", "chipped", "contaminated", "contamination"),
@@ -58,7 +58,7 @@ _WORD = re.compile(r"[a-z]+")
 
 
 def read_kind(name: str) -> FolderKind | None:
-    """Say what a folder's name says of its content; None where it says nothing.
+    """Return the kind of a folder by its name; None if the name is unknown.
 
     Example:
         >>> [read_kind(name) for name in ("Ground_Truth", "crack_large", "monday")]
@@ -72,7 +72,7 @@ def read_kind(name: str) -> FolderKind | None:
 
 
 def list_folders(folder: Path) -> list[Path]:
-    """List the folders in a folder, sorted; hidden ones are passed over.
+    """Return the folders in a folder, sorted, without hidden ones.
 
     Raises:
         OSError: the folder can't be read.

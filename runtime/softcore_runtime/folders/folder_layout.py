@@ -1,4 +1,4 @@
-"""Folder layout: where in a data set's folders the wanted images are, and what the layout is called."""
+"""Folder layout: finds the wanted images in a data set's folders, and the name of the layout."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = [
 LEARNING_ADVICE = "pass the folder of good images alone, as --data FOLDER"
 TESTING_ADVICE = "pass folders of one kind each, as --good FOLDER --bad FOLDER"
 
-_NAMED = 3  # folders in one remark
-_TESTS = ("test", "testing", "testpublic")  # which of several test parts is taken, in this order
+_NAMED = 3  # number of folders named in one remark
+_TESTS = ("test", "testing", "testpublic")  # preferred test parts, the first one first
 
 
 def sort_folders(place: Path) -> dict[FolderKind | None, list[Path]]:
-    """Sort the folders of a folder by kind; one named as masks are that holds photographs is of none."""
+    """Return the folders in a folder by kind; one that is named like masks but holds photographs has none."""
     kinds: dict[FolderKind | None, list[Path]] = {}
     for one in list_folders(place):
         kind = read_kind(one.name)
@@ -43,7 +43,7 @@ def sort_folders(place: Path) -> dict[FolderKind | None, list[Path]]:
 
 
 def choose_training(place: Path) -> Path | None:
-    """Choose the folder in which to go on; None where `place` is the one."""
+    """Return the folder to continue in; None if `place` is the one."""
     kinds = sort_folders(place)
     for kind in (FolderKind.TRAIN, FolderKind.GOOD):
         some = kinds.get(kind, [])
@@ -52,8 +52,8 @@ def choose_training(place: Path) -> Path | None:
             raise UsageError(f"{place}: {names} may both be meant; {LEARNING_ADVICE}")
         if some:
             return some[0]
-    if (there := choose_images(place)) is not None:
-        return there
+    if (images := choose_images(place)) is not None:
+        return images
     masks = kinds.get(FolderKind.MASK)
     if FolderKind.TEST in kinds or (masks and len(find_images(place)) == sum(map(_count_files, masks))):
         raise UsageError(
@@ -69,7 +69,7 @@ def choose_training(place: Path) -> Path | None:
 
 
 def choose_test(place: Path) -> Path | None:
-    """Choose the folder in which to go on to the labelled images; None where `place` is the one."""
+    """Return the folder to continue in for labelled images; None if `place` is the one."""
     kinds = sort_folders(place)
     if some := kinds.get(FolderKind.TEST):
         named = {"".join(filter(str.isalnum, one.name.casefold())): one for one in some}
@@ -78,7 +78,7 @@ def choose_test(place: Path) -> Path | None:
 
 
 def choose_images(place: Path) -> Path | None:
-    """Choose the folder of images where what is beside it holds masks, depths, or nothing."""
+    """Return the folder of images, if the others beside it hold only masks, depths, or nothing."""
     kinds = sort_folders(place)
     chosen = [*kinds.get(FolderKind.IMAGES, []), *kinds.get(FolderKind.DATA, [])]
     beside = [
@@ -92,10 +92,10 @@ def choose_images(place: Path) -> Path | None:
 
 
 def refuse_kinds(folder: Path, place: Path, images: Sequence[Path], wrong: FolderKind, advice: str) -> None:
-    """Refuse images in folders below `place` that say something else of them than is meant.
+    """Check that no folder below `place` has a name that contradicts the expected kind of its images.
 
     Raises:
-        UsageError: there are some.
+        UsageError: one has.
     """
     for one in sorted({path for image in images for path in image.parents if place in path.parents}):
         kind = read_kind(one.name)
@@ -110,7 +110,7 @@ def refuse_kinds(folder: Path, place: Path, images: Sequence[Path], wrong: Folde
 
 
 def name_layout(place: Path, kinds: Sequence[FolderKind | None]) -> str:
-    """Name the layout whose good images are in a folder of that name."""
+    """Return the name of a layout with a folder of good images."""
     if FolderKind.DATA in kinds:
         return "VisA's layout"
     if FolderKind.TRAIN in kinds or FolderKind.TEST in kinds:
@@ -123,7 +123,7 @@ def name_layout(place: Path, kinds: Sequence[FolderKind | None]) -> str:
 
 
 def name_mask_layout(folder: Path, place: Path, truth: GroundTruth) -> str:
-    """Name the layout in which masks say what is good."""
+    """Return the name of a layout in which masks mark the defective images."""
     parted = read_kind(place.name) in (FolderKind.TRAIN, FolderKind.TEST) and place != folder
     if truth.beside:
         return "KolektorSDD2's layout" if parted else "masks beside the images"
@@ -135,7 +135,7 @@ def name_mask_layout(folder: Path, place: Path, truth: GroundTruth) -> str:
 
 
 def list_loose(place: Path) -> list[Path]:
-    """List the images that lie in a folder itself."""
+    """Return the images directly in a folder."""
     return sorted(
         path
         for path in place.iterdir()
@@ -144,7 +144,7 @@ def list_loose(place: Path) -> list[Path]:
 
 
 def find_readable(folder: Path) -> list[Path]:
-    """Name the images under a folder; none where it can't be read, which the listing around it tells."""
+    """Return the images under a folder; none if it can't be read, which the outer listing reports."""
     try:
         return find_images(folder)
     except OSError:

@@ -1,7 +1,7 @@
-"""Ground truth: which files of a folder are masks of defects, and which images they say are defective.
+"""Ground truth: finds the masks of defects in a folder, and the images that they mark as defective.
 
 Data sets keep masks beside the images (`012.png` and `012_GT.png`) or in folders of their own (`Label`,
-`ground_truth`, `masks`). A mask is an image file, too: learned, it is a good part; tested, a defect.
+`ground_truth`, `masks`). A mask is an image file, too, and must be neither learned nor tested.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from softcore_runtime.errors import ImageError
 from softcore_runtime.folders.folder_kinds import FolderKind, read_kind
 from softcore_runtime.images.image_file import read_image
 
-__all__ = ["GroundTruth", "look_like_masks", "part_masks"]
+__all__ = ["GroundTruth", "look_like_masks", "separate_masks"]
 
-_SAMPLE = 3  # files that are looked at to know masks from images
-_LEVELS = 32  # colours of a mask of many classes, at most; a photograph has thousands
-_EXTREME, _MOST = 16, 0.95  # grey levels from black or white, and the share of pixels that lie so near
-_PIXELS = 1 << 16  # that are looked at in a file, about
+_SAMPLE = 3  # number of files read to distinguish masks from images
+_LEVELS = 32  # largest number of colours in a mask of many classes; a photograph has thousands
+_EXTREME, _MOST = 16, 0.95  # grey levels from black or white, and the share of pixels within these
+_PIXELS = 1 << 16  # approximate number of pixels read in a file
 _SUFFIX = re.compile(
     r"(?P<stem>.+)[-_. ](gt|mask|masks|label|labels|seg|segmentation|annotation|ground[-_ ]?truth)$", re.I
 )
@@ -36,15 +36,15 @@ class GroundTruth:
     """The masks of some images.
 
     Attributes:
-        masks: the files that are masks, sorted.
-        beside: those of them that lie beside the images, known by their names.
-        defective: the images of which a mask marks something.
-        unknown: the images whose mask can't be read, or may be another one's of the same name.
+        masks: the masks, sorted.
+        beside: those of them beside the images, recognised by their names.
+        defective: the images with a mask that marks something.
+        unknown: the images whose mask can't be read, or may belong to another image of the same name.
 
     Example:
         >>> _ = cv2.imwrite(str(folder / "1.png"), frame)
         >>> _ = cv2.imwrite(str(folder / "1_GT.png"), np.full(frame.shape, 255, np.uint8))
-        >>> found = part_masks(folder, sorted(folder.iterdir()))
+        >>> found = separate_masks(folder, sorted(folder.iterdir()))
         >>> [path.name for path in found.masks], [path.name for path in found.defective]
         (['1_GT.png'], ['1.png'])
     """
@@ -55,21 +55,21 @@ class GroundTruth:
     unknown: list[Path]
 
 
-def part_masks(root: Path, images: Sequence[Path], others: Sequence[Path] = ()) -> GroundTruth:
+def separate_masks(root: Path, images: Sequence[Path], others: Sequence[Path] = ()) -> GroundTruth:
     """Part the masks from the images, and read what they say.
 
-    A file is a mask where a folder on its way from `root` is named so (`ground_truth`, `gt`, `mask`, `label`)
-    or its own name is another one's with `_GT`, `_mask` or `_label` behind it, and where it looks like one: a
-    product, or a defect, may be called label. An image's mask has its name, and lies in the folder of that
-    name among the masks, or among all of them where no two images have that name.
+    A file is a mask if a folder between `root` and it has such a name (`ground_truth`, `gt`, `mask`, `label`)
+    or its own name is another one's with `_GT`, `_mask` or `_label` appended, and if it looks like one, since
+    a product or a defect may be called label. An image's mask has its name, and lies in the corresponding
+    folder of masks, or anywhere among the masks if no two images have that name.
 
     Args:
-        root: the folder that holds both.
-        images: the image files that it is about.
-        others: more image files under `root`, among which there may be their masks.
+        root: the folder that contains both.
+        images: the image files.
+        others: further image files under `root`, which may include their masks.
 
     Example:
-        >>> part_masks(path, [path / "golden" / "good.png"]).masks
+        >>> separate_masks(path, [path / "golden" / "good.png"]).masks
         []
     """
     within = _find_in_folders(root, [*images, *others])
@@ -97,9 +97,9 @@ def part_masks(root: Path, images: Sequence[Path], others: Sequence[Path] = ()) 
 
 
 def look_like_masks(paths: Sequence[Path]) -> bool:
-    """Tell whether files look like masks: nearly all black and white, or of few colours. A few are read.
+    """Return whether files look like masks: nearly all black and white, or of few colours. Reads a few.
 
-    Files that can't be read say nothing; where none can be, they are taken for what their name says: masks.
+    Files that can't be read are ignored; if none can be read, they count as masks, like their name.
 
     Example:
         >>> look_like_masks([path / "golden" / "good.png"])
@@ -121,7 +121,7 @@ def _looks_like_a_mask(path: Path) -> bool:
 
 
 def _find_in_folders(root: Path, images: Sequence[Path]) -> set[Path]:
-    """Find the files in folders of masks."""
+    """Return the files in folders of masks."""
     folders: dict[Path, list[Path]] = defaultdict(list)
     for path in images:
         parts = path.relative_to(root).parts[:-1]
@@ -133,7 +133,7 @@ def _find_in_folders(root: Path, images: Sequence[Path]) -> set[Path]:
 
 
 def _find_beside(images: Sequence[Path]) -> set[Path]:
-    """Find the masks that lie beside their images."""
+    """Return the masks beside their images."""
     stems = {(path.parent, path.stem.casefold()) for path in images}
     named: dict[Path, list[Path]] = defaultdict(list)
     for path in images:
@@ -144,7 +144,7 @@ def _find_beside(images: Sequence[Path]) -> set[Path]:
 
 
 def _read_key(root: Path, path: Path, *, mask: bool) -> _Key:
-    """Give what an image and its mask have in common: the folders, but for those of a kind, and the stem."""
+    """Return what an image and its mask have in common: the stem, and the folders without those of a kind."""
     folders = tuple(
         name.casefold()
         for name in path.relative_to(root).parts[:-1]

@@ -1,10 +1,11 @@
-"""Labelled folder: what to learn from and what to test with, in the layouts that data sets come in.
+"""Labelled folder: finds the images to learn from and to test with, in the layouts of data sets.
 
-Read are MVTec AD's (`train/good`, `test/good`, `test/crack`, `ground_truth`) and what is like it (BTAD, MPDD,
-MVTec LOCO, MVTec 3D-AD), VisA's (`Data/Images/Normal`, `Data/Images/Anomaly`, `Data/Masks`), KolektorSDD2's
-(`train` and `test`, masks beside the images), DAGM's (`Train`, `Test`, masks in `Label`), `good` beside
-folders of defects, `images` beside `masks`, and a folder of images. Case doesn't matter. What looks like
-classes, masks or test images and is none of these is refused: learned, it would do harm that nobody sees.
+Supported are MVTec AD's (`train/good`, `test/good`, `test/crack`, `ground_truth`) and similar ones (BTAD,
+MPDD, MVTec LOCO, MVTec 3D-AD), VisA's (`Data/Images/Normal`, `Data/Images/Anomaly`, `Data/Masks`),
+KolektorSDD2's (`train` and `test`, masks beside the images), DAGM's (`Train`, `Test`, masks in `Label`),
+`good` beside folders of defects, `images` beside `masks`, and a folder of images. Case doesn't matter. Other
+layouts that
+seem to contain classes, masks or test images are refused: learning these would do harm unnoticed.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from softcore_runtime.folders.folder_layout import (
     refuse_kinds,
     sort_folders,
 )
-from softcore_runtime.folders.ground_truth import GroundTruth, part_masks
+from softcore_runtime.folders.ground_truth import GroundTruth, separate_masks
 from softcore_runtime.images.image_file import find_images, list_images
 
 __all__ = ["ImagePart", "LabelledPart", "find_class_part", "find_test_part", "find_training_part"]
 
-_NAMED = 3  # files or folders in one remark
+_NAMED = 3  # number of files or folders named in one remark
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,10 @@ class ImagePart:
     """Images of one kind.
 
     Attributes:
-        folder: where they are; their names are relative to it.
-        layout: what the folder's layout is, in words; "" of a plain folder of images.
+        folder: their folder; names are relative to it.
+        layout: the folder's layout in words; "" for a plain folder of images.
         images: the images, sorted by path.
-        omitted: what else is there and isn't taken, in lines.
+        omitted: what is left out, in lines.
 
     Example:
         >>> find_class_part(path / "golden", defective=False).layout
@@ -59,14 +60,14 @@ class ImagePart:
 
 @dataclass(frozen=True)
 class LabelledPart:
-    """Images of which a person has said whether they show a defect.
+    """Images that a person has labelled as good or defective.
 
     Attributes:
-        folder: where they are.
-        layout: what the folder's layout is, in words.
+        folder: their folder.
+        layout: the folder's layout in words.
         good: images of good parts, sorted by path.
         bad: images of defective ones, sorted by path.
-        omitted: what else is there and isn't taken, in lines.
+        omitted: what is left out, in lines.
 
     Example:
         >>> for name in ("good", "crack"):
@@ -85,13 +86,13 @@ class LabelledPart:
 
 
 def find_training_part(folder: Path) -> ImagePart:
-    """Find the good images to learn from in a category's folder, whatever its layout.
+    """Find the good images to learn from in a category's folder of any layout.
 
     Args:
-        folder: of a category, or the training images' own.
+        folder: the folder of a category, or of its training images.
 
     Raises:
-        UsageError: the layout isn't known, and something in it looks like classes, masks or test images.
+        UsageError: the layout is unknown, and seems to contain classes, masks or test images.
         OSError: the folder can't be read.
 
     Example:
@@ -103,16 +104,16 @@ def find_training_part(folder: Path) -> ImagePart:
     """
     place, kinds = folder, list[FolderKind | None]()
     omitted: list[str] = []
-    while (there := choose_training(place)) is not None:
-        kinds.append(read_kind(there.name))
+    while (inner := choose_training(place)) is not None:
+        kinds.append(read_kind(inner.name))
         if kinds[-1] in (FolderKind.TRAIN, FolderKind.GOOD):
-            omitted += _describe_beside(place, there)
-        place = there
+            omitted += _describe_beside(place, inner)
+        place = inner
     if FolderKind.GOOD in kinds:
-        place, images, truth = _take_class(place, FolderKind.BAD, LEARNING_ADVICE)
+        place, images, truth = _find_class(place, FolderKind.BAD, LEARNING_ADVICE)
         omitted += [*list_images(place).describe_omitted(), *_describe_masks(folder, truth)]
         return ImagePart(place, name_layout(place, kinds), images, omitted)
-    images, truth, said = _read_masks(folder, place)
+    images, truth, remarks = _read_masks(folder, place)
     refuse_kinds(folder, place, images, FolderKind.BAD, LEARNING_ADVICE)
     defective = set(truth.defective)
     layout = name_mask_layout(folder, place, truth)
@@ -120,17 +121,17 @@ def find_training_part(folder: Path) -> ImagePart:
         are = "is" if len(truth.defective) == 1 else "are"
         layout += f"; {len(truth.defective):,} that a mask marks {are} left out"
     images = [image for image in images if image not in defective]
-    return ImagePart(place, layout, images, [*omitted, *said])
+    return ImagePart(place, layout, images, [*omitted, *remarks])
 
 
 def find_test_part(folder: Path) -> LabelledPart:
-    """Find the labelled images to test with in a category's folder, whatever its layout.
+    """Find the labelled images to test with in a category's folder of any layout.
 
     Args:
-        folder: of a category, or that of its test part.
+        folder: the folder of a category, or of its test part.
 
     Raises:
-        UsageError: nothing says which images are of good parts.
+        UsageError: the layout doesn't show which images are of good parts.
         OSError: the folder can't be read.
 
     Example:
@@ -140,13 +141,13 @@ def find_test_part(folder: Path) -> LabelledPart:
         softcore_runtime.errors.UsageError: .../golden: needs good images in test/good (and defective ones ...
     """
     place, kinds = folder, list[FolderKind | None]()
-    while (there := choose_test(place)) is not None:
-        kinds.append(read_kind(there.name))
-        place = there
+    while (inner := choose_test(place)) is not None:
+        kinds.append(read_kind(inner.name))
+        place = inner
     sorted_folders = sort_folders(place)
     good = sorted_folders.get(FolderKind.GOOD, [])
     if not good:
-        images, truth, said = _read_masks(folder, place)
+        images, truth, remarks = _read_masks(folder, place)
         if not truth.masks:
             raise UsageError(
                 f"{folder}: needs good images in test/good (and defective ones in other folders of test); "
@@ -156,12 +157,12 @@ def find_test_part(folder: Path) -> LabelledPart:
         bad = set(truth.defective)
         layout = name_mask_layout(folder, place, truth)
         return LabelledPart(
-            place, layout, [image for image in images if image not in bad], truth.defective, said
+            place, layout, [image for image in images if image not in bad], truth.defective, remarks
         )
     classes = [*sorted_folders.get(FolderKind.BAD, []), *sorted_folders.get(None, [])]
     bads = [one for one in sorted(classes) if find_readable(one)]
-    parts = {one: _take_class(one, FolderKind.BAD, TESTING_ADVICE) for one in good}
-    parts |= {one: _take_class(one, FolderKind.GOOD, TESTING_ADVICE) for one in bads}
+    parts = {one: _find_class(one, FolderKind.BAD, TESTING_ADVICE) for one in good}
+    parts |= {one: _find_class(one, FolderKind.GOOD, TESTING_ADVICE) for one in bads}
     omitted = [*list_images(place).describe_omitted(), *_describe_loose(place)]
     omitted += [line for _, _, truth in parts.values() for line in _describe_masks(place, truth)]
     return LabelledPart(
@@ -174,10 +175,10 @@ def find_test_part(folder: Path) -> LabelledPart:
 
 
 def find_class_part(folder: Path, *, defective: bool) -> ImagePart:
-    """List the images of a folder all of which are good, or all of which are defective; masks are left out.
+    """List the images of a folder of only good or only defective parts, without masks.
 
     Raises:
-        UsageError: a folder in it says that its images are of the other kind, or for training or test.
+        UsageError: the name of a folder in it means the other kind, training or test.
         OSError: the folder can't be read.
 
     Example:
@@ -186,18 +187,18 @@ def find_class_part(folder: Path, *, defective: bool) -> ImagePart:
         [PosixPath('.../empty/1.png')]
     """
     wrong = FolderKind.GOOD if defective else FolderKind.BAD
-    place, images, truth = _take_class(folder, wrong, TESTING_ADVICE)
+    place, images, truth = _find_class(folder, wrong, TESTING_ADVICE)
     omitted = [*list_images(place).describe_omitted(), *_describe_masks(folder, truth)]
     return ImagePart(place, "", images, omitted)
 
 
-def _take_class(folder: Path, wrong: FolderKind, advice: str) -> tuple[Path, list[Path], GroundTruth]:
-    """Take the images of a class: where they are, which these are, and the masks that lie among them."""
+def _find_class(folder: Path, wrong: FolderKind, advice: str) -> tuple[Path, list[Path], GroundTruth]:
+    """Return the folder of the images of a class, the images, and the masks among them."""
     place = folder
-    while (there := choose_images(place)) is not None:
-        place = there
+    while (inner := choose_images(place)) is not None:
+        place = inner
     images = find_images(place)
-    truth = part_masks(place, images)
+    truth = separate_masks(place, images)
     masks = set(truth.masks)
     images = [path for path in images if path not in masks]
     refuse_kinds(folder, place, images, wrong, advice)
@@ -205,32 +206,32 @@ def _take_class(folder: Path, wrong: FolderKind, advice: str) -> tuple[Path, lis
 
 
 def _read_masks(folder: Path, place: Path) -> tuple[list[Path], GroundTruth, list[str]]:
-    """List the images of a place where only masks can say what is good, the masks, and what isn't taken."""
+    """Return the images of a folder in which only masks mark defective ones, the masks, and remarks."""
     listing = list_images(place)
     inside = set(listing.images)
     others = [] if place == folder else [path for path in find_images(folder) if path not in inside]
-    truth = part_masks(folder, listing.images, others)
+    truth = separate_masks(folder, listing.images, others)
     left = {*truth.masks, *truth.unknown}
     images = [path for path in listing.images if path not in left]
-    said = listing.describe_omitted()
+    remarks = listing.describe_omitted()
     if truth.unknown:
-        said.append(
+        remarks.append(
             f"{folder}: {_count(truth.unknown)} whose mask can't be read, or may be another one's, left out: "
-            f"{_list(folder, truth.unknown)}"
+            f"{_list_names(folder, truth.unknown)}"
         )
-    return images, truth, said
+    return images, truth, remarks
 
 
-def _describe_beside(place: Path, there: Path) -> list[str]:
-    """Say which images lie beside the chosen folder and belong to nothing that is known."""
+def _describe_beside(place: Path, inner: Path) -> list[str]:
+    """Return a remark on images beside the chosen folder that belong to no known part."""
     loose = list_loose(place)
-    if read_kind(there.name) is FolderKind.TRAIN:
+    if read_kind(inner.name) is FolderKind.TRAIN:
         kinds = sort_folders(place)
         for one in (*kinds.get(None, []), *kinds.get(FolderKind.GOOD, []), *kinds.get(FolderKind.BAD, [])):
             loose += find_readable(one)
     if not loose:
         return []
-    return [f"{place}: {_count(loose)} beside {there.name}, left out: {_list(place, loose)}"]
+    return [f"{place}: {_count(loose)} beside {inner.name}, left out: {_list_names(place, loose)}"]
 
 
 def _describe_loose(place: Path) -> list[str]:
@@ -240,7 +241,7 @@ def _describe_loose(place: Path) -> list[str]:
     are = "is" if len(loose) == 1 else "are"
     return [
         f"{place}: {_count(loose)} {are} in no folder that says good or bad, and left out: "
-        f"{_list(place, loose)}"
+        f"{_list_names(place, loose)}"
     ]
 
 
@@ -248,10 +249,10 @@ def _describe_masks(folder: Path, truth: GroundTruth) -> list[str]:
     if not truth.masks:
         return []
     what = "1 mask is" if len(truth.masks) == 1 else f"{len(truth.masks):,} masks are"
-    return [f"{folder}: {what} left out: {_list(folder, truth.masks)}"]
+    return [f"{folder}: {what} left out: {_list_names(folder, truth.masks)}"]
 
 
-def _list(folder: Path, paths: Sequence[Path]) -> str:
+def _list_names(folder: Path, paths: Sequence[Path]) -> str:
     names = ", ".join(path.relative_to(folder).as_posix() for path in paths[:_NAMED])
     return names + (f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else "")
 

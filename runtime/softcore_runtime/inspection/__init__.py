@@ -1,1 +1,1 @@
-"""Inspection: a loaded bundle, its decisions and how they are shown."""
+"""Inspection: loaded bundles, their results, and images of these."""

@@ -1,4 +1,4 @@
-"""Anomaly map: from scores on the feature grid to a smooth map over the crop."""
+"""Anomaly map: a smooth map over the crop, from scores on the feature grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 __all__ = ["SIGMA", "draw_map", "score_area"]
 
 SIGMA = 4.0  # pixels of the crop, as in PatchCore and SoftPatch
-_KERNEL = 2 * int(4 * SIGMA) + 1  # to four sigma, where scipy.ndimage.gaussian_filter cuts too
+_KERNEL = 2 * int(4 * SIGMA) + 1  # four sigma to each side, as in scipy.ndimage.gaussian_filter
 
 
 def draw_map(patch_scores: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
@@ -20,7 +20,7 @@ def draw_map(patch_scores: NDArray[np.float32], crop: int) -> NDArray[np.float32
         crop: the side of the map, in pixels.
 
     Returns:
-        float32 `[crop, crop]`, in the units of the scores; nowhere above their maximum, but for rounding.
+        float32 `[crop, crop]`, in the units of the scores; at most their maximum, up to rounding.
 
     Example:
         >>> scores = np.zeros((4, 4), np.float32)
@@ -37,17 +37,17 @@ def draw_map(patch_scores: NDArray[np.float32], crop: int) -> NDArray[np.float32
 def score_area(anomaly_map: NDArray[np.float32], min_area: int, highest: float) -> float:
     """Score a part by an area: the `min_area`th highest value of its map.
 
-    This score is above a threshold exactly where at least `min_area` pixels are. The map averages patch
-    scores and so is never above their `highest`; where float32 rounds it up it is cut off there, so that a
-    proof that no patch is above a threshold holds for this score, too.
+    This score is above a threshold exactly if at least `min_area` pixels are. The map averages patch scores,
+    so it is never above their `highest`; if float32 rounds it up it is clipped there, so that a proof that no
+    patch is above a threshold also holds for this score.
 
     Args:
         anomaly_map: float32 `[crop, crop]`.
-        min_area: pixels of the map, from 1.
+        min_area: number of pixels of the map, from 1.
         highest: the highest patch score.
 
     Returns:
-        the score; 0.0 where the map has fewer than `min_area` pixels.
+        the score; 0.0 if the map has fewer than `min_area` pixels.
 
     Example:
         >>> score_area(np.array([[1, 2], [3, 4]], np.float32), min_area=2, highest=5.0)

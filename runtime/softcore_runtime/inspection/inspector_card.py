@@ -1,4 +1,4 @@
-"""Inspector card: what a loaded bundle says of itself in a notebook."""
+"""Inspector card: a loaded bundle as HTML in a notebook."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def show_inspector(bundle: Bundle, manifest: Manifest, network: str, remark: str
 
     Args:
         bundle: the bundle.
-        manifest: the same, with the threshold that holds now.
+        manifest: its manifest, with the threshold in use.
         network: what computes, in words.
-        remark: what a person should know about this machine.
+        remark: a remark on this machine, or None.
 
     Returns:
-        HTML; what can't be read any more, because the folder was moved, is left out.
+        HTML; files that can't be read any more, because the folder was moved, are left out.
     """
     threshold, bank, preprocessing = manifest.threshold, manifest.bank, manifest.preprocessing
     value = f"{threshold.value:.5g}"

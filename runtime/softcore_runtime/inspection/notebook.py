@@ -1,7 +1,7 @@
-"""Notebook: objects as HTML for the cells of a notebook, what `_repr_html_` returns.
+"""Notebook: HTML for the cells of a notebook, as `_repr_html_` returns it.
 
-Styles are inline, for a notebook may have any style sheet, and colours are inherited or lie on their own
-ground: the same HTML is read on a white page and on a dark one.
+Styles are inline, since a notebook may have any style sheet. Colours are inherited or have a background of
+their own, so that the HTML is readable on a light page and on a dark one.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def draw_card(
     """Draw a card: a title, images with their captions, and a table of names and values.
 
     Args:
-        title: plain text, as all text here: it is escaped.
+        title: plain text, which is escaped like all text here.
         rows: names and values.
-        images: captions and images uint8 BGR `[h, w, 3]`, embedded as JPEG in the size that they have.
-        colour: BGR, of the ground of the title, whose letters are then white; None for a plain title.
+        images: captions and images uint8 BGR `[h, w, 3]`, embedded as JPEG in their size.
+        colour: BGR background of the title, whose letters are then white; None for a plain title.
 
     Returns:
-        HTML, complete in itself: it loads nothing.
+        HTML that loads nothing else.
 
     Example:
         >>> draw_card("PASS", [("score", "< 0.8")], colour=(70, 125, 35))

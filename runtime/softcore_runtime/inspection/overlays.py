@@ -1,4 +1,4 @@
-"""Overlays: the images of an inspection that a person wants to see."""
+"""Overlays: draws the frame and its patch scores for a person."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from softcore_runtime.images.preprocessing import Window
 
 __all__ = ["COLOURS", "Inspected", "bring_to_size", "colour", "outline", "overlay", "split_overlay"]
 
-_SMALLEST, _LARGEST = 320, 1600  # pixels of the longer side: what can be read, and what a file should hold
-COLOURS: dict[Decision, tuple[int, int, int]] = {  # BGR, dark enough for white words
+_SMALLEST, _LARGEST = 320, 1600  # pixels of the longer side
+COLOURS: dict[Decision, tuple[int, int, int]] = {  # BGR, dark enough for white text
     Decision.PASS: (70, 125, 35),
     Decision.REVIEW: (0, 95, 165),
     Decision.FAIL: (40, 30, 190),
 }
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
-_FROM, _TO = 0.7, 1.6  # shares of the threshold where the colour begins and where it is full
+_START, _FULL = 0.7, 1.6  # shares of the threshold at which the colour starts and is full
 
 
 class Inspected(Protocol):
-    """What is drawn of an `InspectionResult`, whose attributes these are."""
+    """The attributes of an `InspectionResult` that are drawn."""
 
     @property
     def decision(self) -> Decision:
@@ -49,28 +49,28 @@ class Inspected(Protocol):
 
     @property
     def patch_scores(self) -> NDArray[np.float32] | None:
-        """float32 `[H, W]`; what has none can't be drawn."""
+        """float32 `[H, W]`; must not be None to be drawn."""
         ...
 
 
 def overlay(frame: NDArray[np.generic], inspection: Inspected) -> NDArray[np.uint8]:
     """Draw an inspection: the frame as it was, beside it the frame under its patch scores.
 
-    The region above the threshold is outlined in both, white on black, so that it stands out in grey and in
-    colour. The colour (inferno, whose lightness grows steadily) starts at 70 % of the threshold. What lies
-    outside the inspected window is darkened. A head line gives the decision as a word, a shape and a
-    colour, and the score as a share of the threshold.
+    The region above the threshold is outlined in both, white on black, so that it is visible in grey and in
+    colour. The colour (inferno, whose lightness grows steadily) starts at 70 % of the threshold. The frame
+    outside the inspected window is darkened. A head line shows the decision as a word, a shape and a colour,
+    and the score as a share of the threshold.
 
     Args:
         frame: the frame that was inspected, as for `Inspector.inspect`.
         inspection: the result of `Inspector.inspect` on it.
 
     Returns:
-        uint8 BGR `[h, 2 w, 3]`; w pixels are those of the frame, brought to 320 to 1600 of its longer side.
+        uint8 BGR `[h, 2 w, 3]`; the longer side of the frame is scaled to 320 to 1600 pixels.
 
     Raises:
         FrameError: `frame` is no frame (see `softcore_runtime.images.image_file.to_bgr8`).
-        ValueError: `inspection` has no patch scores: it is of `Inspector.decide`.
+        ValueError: `inspection` has no patch scores, because it is a result of `Inspector.decide`.
 
     Example:
         >>> drawn = overlay(bad_frame, inspector.inspect(bad_frame))
@@ -80,7 +80,7 @@ def overlay(frame: NDArray[np.generic], inspection: Inspected) -> NDArray[np.uin
         True
     """
     panels = np.hstack([outline(frame, inspection), colour(frame, inspection)])
-    return np.vstack([_head_line(inspection, panels.shape[1]), panels])
+    return np.vstack([_draw_head_line(inspection, panels.shape[1]), panels])
 
 
 def outline(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LARGEST) -> NDArray[np.uint8]:
@@ -89,7 +89,7 @@ def outline(frame: NDArray[np.generic], inspection: Inspected, longest: int = _L
     Args:
         frame: as for `overlay`.
         inspection: as for `overlay`.
-        longest: pixels that the longer side may have.
+        longest: largest number of pixels of the longer side.
 
     Returns:
         uint8 BGR `[h, w, 3]`.
@@ -102,7 +102,7 @@ def outline(frame: NDArray[np.generic], inspection: Inspected, longest: int = _L
         (160, 160, 3)
     """
     image = bring_to_size(to_bgr8(frame), longest)
-    _draw_outline(image, _lay_over(inspection, frame.shape[:2], image.shape[:2]))
+    _draw_outline(image, _resize_shares(inspection, frame.shape[:2], image.shape[:2]))
     return image
 
 
@@ -112,7 +112,7 @@ def colour(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LA
     Args:
         frame: as for `overlay`.
         inspection: as for `overlay`.
-        longest: pixels that the longer side may have.
+        longest: largest number of pixels of the longer side.
 
     Returns:
         uint8 BGR `[h, w, 3]`.
@@ -125,8 +125,8 @@ def colour(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LA
         (160, 160, 3)
     """
     image = bring_to_size(to_bgr8(frame), longest)
-    share = _lay_over(inspection, frame.shape[:2], image.shape[:2])
-    strength = np.clip((np.nan_to_num(share) - _FROM) / (_TO - _FROM), 0, 1)
+    share = _resize_shares(inspection, frame.shape[:2], image.shape[:2])
+    strength = np.clip((np.nan_to_num(share) - _START) / (_FULL - _START), 0, 1)
     colours = cv2.applyColorMap((255 * (0.25 + 0.75 * strength)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     alpha = np.where(strength > 0, 0.2 + 0.6 * strength, 0)[:, :, None]
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
@@ -137,7 +137,7 @@ def colour(frame: NDArray[np.generic], inspection: Inspected, longest: int = _LA
 
 
 def split_overlay(image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Take an overlay apart: what `outline` and what `colour` drew, uint8 BGR `[h, w, 3]` each.
+    """Split an overlay into the images of `outline` and `colour`, uint8 BGR `[h, w, 3]` each.
 
     Example:
         >>> left, right = split_overlay(overlay(bad_frame, inspector.inspect(bad_frame)))
@@ -158,11 +158,12 @@ def _draw_outline(image: NDArray[np.uint8], share: NDArray[np.float32]) -> None:
 
 
 def bring_to_size(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """Enlarge an image that is too small to be read, shrink one that is too large to be kept; always a copy.
+    """Enlarge an image that is too small to see, or shrink one that is too large to keep; always copies.
 
     Args:
         image: uint8 BGR `[H, W, 3]`.
-        longest: pixels that the longer side may have; it gets 320 at least, or `longest` if that is fewer.
+        longest: largest number of pixels of the longer side, which gets at least 320, or `longest` if that is
+            less.
 
     Returns:
         uint8 BGR `[h, w, 3]`.
@@ -181,8 +182,10 @@ def bring_to_size(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=way), dtype=np.uint8)
 
 
-def _lay_over(inspection: Inspected, frame: tuple[int, ...], image: tuple[int, ...]) -> NDArray[np.float32]:
-    """Lay the scores, as shares of the threshold, over an image of `[h, w]`: that, NaN outside the window."""
+def _resize_shares(
+    inspection: Inspected, frame: tuple[int, ...], image: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Return the scores as shares of the threshold, resized to an image `[h, w]`; NaN outside the window."""
     window, scores = inspection.window, inspection.patch_scores
     if scores is None:
         raise ValueError("a result of decide() has no map to draw; inspect() gives one")
@@ -194,7 +197,7 @@ def _lay_over(inspection: Inspected, frame: tuple[int, ...], image: tuple[int, .
     shares = scores / np.float32(inspection.threshold)
     inside = cv2.resize(shares, size, interpolation=cv2.INTER_LINEAR)
     if inspection.decision is not Decision.PASS and not (inside > 1).any():
-        # A lone patch just above the threshold drowns between its neighbours: show its whole cell.
+        # A single patch just above the threshold vanishes between its neighbours: show its whole cell.
         cells = cv2.resize(shares, size, interpolation=cv2.INTER_NEAREST)
         inside = np.where(cells > 1, cells, inside)
     share = np.full((height, width), np.nan, np.float32)
@@ -202,7 +205,7 @@ def _lay_over(inspection: Inspected, frame: tuple[int, ...], image: tuple[int, .
     return share
 
 
-def _head_line(inspection: Inspected, width: int) -> NDArray[np.uint8]:
+def _draw_head_line(inspection: Inspected, width: int) -> NDArray[np.uint8]:
     """Draw the decision as a coloured bar: shape (ring, triangle or cross), word, share of the threshold."""
     size = _bar_height(width)
     bar = np.full((size, width, 3), COLOURS[inspection.decision], np.uint8)

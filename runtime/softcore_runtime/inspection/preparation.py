@@ -1,4 +1,4 @@
-"""Preparation: what a bundle needs once on the machine where it will serve."""
+"""Preparation: prepares a bundle once on the machine where it will be used."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["Preparation", "prepare"]
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """A bundle that is ready to serve here.
+    """A bundle that is ready for use here.
 
     Attributes:
-        inspector: with the provider that will serve.
+        inspector: the inspector, with the provider that will be used.
         golden: the golden frames' scores here and at export.
         search: times of the search on GPU and host; None on a CPU.
         seconds: time to open the network; minutes, where TensorRT had to build its engines.
@@ -41,18 +41,18 @@ def prepare(
     provider: Provider | Literal["auto"] = "auto",
     threads: int | None = None,
 ) -> Preparation:
-    """Build TensorRT's engines where it will compute, repeat the golden frames, and measure the search.
+    """Build TensorRT's engines if it will compute, repeat the golden frames, and measure the search.
 
     Args:
-        path: the bundle's folder; engines and measurements are kept in it.
+        path: the bundle's folder; engines and measurements are stored in it.
         engine: as for `Inspector.load`.
-        provider: likewise; `auto` takes TensorRT wherever it can compute.
+        provider: likewise; `auto` takes TensorRT if it can compute.
         threads: likewise.
 
     Raises:
         BundleError: as `Inspector.load`.
         ProviderError: `provider` can't compute here.
-        SelfTestError: a golden frame is decided otherwise than at export, or all pass by the threshold.
+        SelfTestError: a golden frame is decided differently than at export, or all pass at the threshold.
         UsageError: the bundle can't be written.
     """
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Local page: what a command serves to a browser on this machine, and to nobody else."""
+"""Local page: serves a page to browsers on this machine only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost")
 _OWN_FILES = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'"
 )
-_HALVES = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -42,17 +42,17 @@ _HEADERS = {
 
 
 class Answer(JSONResponse):
-    """JSON, also of a text that is none: a file's name may hold any byte, and what isn't UTF-8 is escaped."""
+    """JSON in which text that isn't valid UTF-8 is escaped: a file's name may hold any bytes."""
 
     def render(self, content: Any) -> bytes:
-        """Write it as UTF-8."""
+        """Return the content as UTF-8."""
         text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-        # `\udcff` for a reader; unescaped in JSON it would be half a character, which many refuse.
-        return _HALVES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text).encode()
+        # Shown as `\udcff`; unescaped it would be half of a surrogate pair, which many parsers refuse.
+        return _SURROGATES.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text).encode()
 
 
-class _Headers:
-    """Adds headers to every answer that hasn't its own, also to one that goes on for hours."""
+class _HeadersMiddleware:
+    """Adds headers to every response that doesn't have them, also to streams."""
 
     def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self._app, self._headers = app, headers
@@ -68,10 +68,10 @@ class _Headers:
         await self._app(scope, receive, add)
 
 
-class _HeadAsGet:
-    """Answers HEAD as GET, without the body; uvicorn leaves that out.
+class _HeadAsGetMiddleware:
+    """Answers HEAD as GET, without the body, which uvicorn leaves out.
 
-    A body that goes on for hours ends with its first piece: to who asks it looks as if the client had left.
+    A stream ends with its first chunk: to the app it looks as if the client had disconnected.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -105,28 +105,28 @@ class _HeadAsGet:
 def make_app(
     sources: str = _OWN_FILES, hosts: Sequence[str] = LOCAL_NAMES, guards: Sequence[Middleware] = ()
 ) -> FastAPI:
-    """Make an app without routes that answers to this machine's own names alone.
+    """Return an app without routes that only answers to this machine's own names.
 
-    HEAD is answered as GET is. What is malformed is answered with 422, a `UsageError` with 500 and every
+    HEAD is answered like GET. A malformed request is answered with 422, a `UsageError` with 500 and every
     other `SoftCoreError` with 409, each with the message as `detail`.
 
     Args:
-        sources: where the page's parts may come from: directives of a Content-Security-Policy.
-        hosts: the names that it answers to.
-        guards: what a request passes after that, the first one first.
+        sources: allowed sources of the page's parts, as directives of a Content-Security-Policy.
+        hosts: the host names that it answers to.
+        guards: further middleware of requests, the first one first.
     """
-    # A frame could lend the buttons to another site's clicks; nothing may come from elsewhere, or go there.
+    # In a frame of another site the buttons could be clicked unknowingly; no data goes elsewhere.
     policy = f"{sources}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     app = FastAPI(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
         middleware=[
-            Middleware(_Headers, headers={"Content-Security-Policy": policy, **_HEADERS}),
-            # Another host's name here is a page elsewhere that rebound its DNS.
+            Middleware(_HeadersMiddleware, headers={"Content-Security-Policy": policy, **_HEADERS}),
+            # Refuses requests of pages elsewhere that rebound their DNS name to this machine.
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
             *guards,
-            Middleware(_HeadAsGet),
+            Middleware(_HeadAsGetMiddleware),
         ],
     )
 
@@ -142,25 +142,25 @@ def make_app(
 
 
 def make_token() -> str:
-    """Make what only a reader of the page knows: a site elsewhere can send it requests, but not read it."""
+    """Return a secret for the page: another site can send requests to the page, but not read the secret."""
     return secrets.token_urlsafe(32)
 
 
 def require_token(token: str, refusal: str) -> Callable[[str], None]:
-    """Make a dependency that refuses, with 403, who doesn't send the token as `X-Softcore-Token`."""
+    """Return a dependency that answers 403 to requests without the token as `X-Softcore-Token`."""
 
-    def demand(x_softcore_token: Annotated[str, Header()] = "") -> None:
+    def check_token(x_softcore_token: Annotated[str, Header()] = "") -> None:
         if not secrets.compare_digest(x_softcore_token.encode(), token.encode()):
             raise HTTPException(403, refusal)
 
-    return demand
+    return check_token
 
 
 @contextlib.contextmanager
 def serve(app: FastAPI, name: str) -> Iterator[str]:
-    """Serve on a free port of this machine, for it alone, from a thread of that name; gives the address."""
+    """Serve on a free port for this machine only, in a thread of the given name; yields the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        # For its connections, too; else an answer's second half waits 40 ms until the first is confirmed.
+        # Inherited by connections; otherwise the second half of a response waits 40 ms for a receipt.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
@@ -168,7 +168,7 @@ def serve(app: FastAPI, name: str) -> Iterator[str]:
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name=name, daemon=True)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        thread.start()  # what is asked before it has started waits in the listener
+        thread.start()  # requests before its start wait in the listener
         try:
             yield url
         finally:
@@ -177,7 +177,7 @@ def serve(app: FastAPI, name: str) -> Iterator[str]:
 
 
 def open_browser(url: str) -> None:
-    """Open a page where there is a screen."""
-    # Without one Python would run a browser for terminals, in this one.
+    """Open a page in the browser, if there is a screen."""
+    # Without a screen Python would run a text browser in this terminal.
     if sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} & set(os.environ):
         threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
