@@ -86,7 +86,7 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     parser = make_data_parser("certificates", __doc__)
     parser.add_argument("--categories", nargs="+")
     return run(parser, _run, arguments)

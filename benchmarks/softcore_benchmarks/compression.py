@@ -28,6 +28,7 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.images.compression import ENOUGH, LEAST, SHARES, SPREADS, measure_compression
 from softcore_runtime.images.image_file import find_images, read_image
 
+from softcore_benchmarks.data.category import GOOD, find_categories
 from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.measuring.results import make_results_folder
 
@@ -144,7 +145,7 @@ def _mean(pairs: Sequence[Pair], cause: str, factors: Factors = _USED) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write; returns the exit code."""
+    """Measure and write the results; return the exit code."""
     parser = make_parser("compression", __doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="of categories")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for report and results")
@@ -153,16 +154,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(options: argparse.Namespace) -> None:
-    there = sorted(path.parents[1].name for path in options.data.glob("*/train/good"))
     pairs: list[Pair] = []
-    for name in options.categories or there:
-        if name not in there:
-            raise UsageError(f"{options.data / name}: no category with train/good here")
-        paths = find_images(options.data / name / "train" / "good")
+    for folder in find_categories(options.data, options.categories):
+        paths = find_images(folder / "train" / GOOD)
         order = np.random.default_rng(0).permutation(len(paths))
         images = [read_image(paths[number]) for number in order[: 2 * _LARGEST]]
         half = len(images) // 2
-        pairs += measure_category(name, paths[0].suffix[1:].lower(), images[:half], images[half:])
+        pairs += measure_category(folder.name, paths[0].suffix[1:].lower(), images[:half], images[half:])
     table = pd.DataFrame([_describe(pair) for pair in pairs])
     table.to_csv(make_results_folder(options.out) / "compression.csv", index=False)
     report = options.out / "COMPRESSION.md"

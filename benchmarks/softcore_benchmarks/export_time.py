@@ -182,7 +182,7 @@ def compare(features: NDArray[np.float32], ratio: float, seed: int, whole: bool)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     parser = make_data_parser("export_time", __doc__)
     parser.add_argument("--whole", action="store_true", help="take every step of the plain loop")
     return run(parser, _run, arguments)

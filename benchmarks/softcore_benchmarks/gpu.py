@@ -199,7 +199,7 @@ def find_refusals() -> Refusals:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write; returns the exit code."""
+    """Measure and write the results; return the exit code."""
     parser = make_parser("gpu", __doc__)
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
     parser.add_argument("--rounds", type=int, default=20)

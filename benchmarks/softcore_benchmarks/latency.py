@@ -255,7 +255,7 @@ def _watch_edge(bundle: Path, image: Path) -> tuple[float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     parser = make_data_parser("latency", __doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--categories", nargs="+", choices=list(PLANS), default=list(PLANS))

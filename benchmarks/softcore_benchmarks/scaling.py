@@ -222,7 +222,7 @@ def _plot(found: Measured, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     parser = make_data_parser("scaling", __doc__)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))

@@ -103,7 +103,7 @@ def _connect(url: str, kind: str, clients: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the measurement."""
+    """Run the measurement; return the exit code."""
     parser = make_parser("line.crowd", __doc__)
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--requests", type=int, default=300)

@@ -250,7 +250,7 @@ def _small_disk(place: Path) -> Iterator[Path | None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the measurement."""
+    """Run the measurement; return the exit code."""
     parser = make_parser("line.faults", __doc__)
     parser.add_argument("--triggers", type=int, default=10_000, metavar="N", help="how many (10000)")
     parser.add_argument("--pause", type=float, default=2.0, metavar="SECONDS", help="between faults (2)")

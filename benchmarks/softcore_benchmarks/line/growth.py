@@ -107,7 +107,7 @@ def _median_mb(sizes: Sequence[int] | NDArray[np.int64]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the measurement."""
+    """Run the measurement; return the exit code."""
     parser = make_parser("line.growth", __doc__)
     parser.add_argument("--minutes", type=float, default=20, metavar="N", help="how long (20)")
     parser.add_argument("--rate", type=int, default=50, metavar="N", help="frames a second (50)")

@@ -137,7 +137,7 @@ def _compare(rig: Rig, losses: Losses) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the measurement."""
+    """Run the measurement; return the exit code."""
     parser = make_parser("line.kills", __doc__)
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="how many (200)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")

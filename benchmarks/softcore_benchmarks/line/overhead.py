@@ -129,7 +129,7 @@ def _time_line(published: list[float]) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the measurement."""
+    """Run the measurement; return the exit code."""
     parser = make_parser("line.overhead", __doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle")
     parser.add_argument("--images", type=Path, required=True, help="a folder of good images")

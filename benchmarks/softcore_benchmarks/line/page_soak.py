@@ -117,7 +117,7 @@ def _measure_page(page: Page, session: CDPSession, start: float) -> PageState:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     parser = make_parser("line.page_soak", __doc__)
     parser.add_argument("--url", required=True, help="of the line's page")
     parser.add_argument("--minutes", type=float, default=5.0)

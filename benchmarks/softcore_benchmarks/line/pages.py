@@ -74,7 +74,7 @@ async def _fetch_images(client: httpx.AsyncClient, heard: list[bytes]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command."""
+    """Run the command; return the exit code."""
     parser = make_parser("line.pages", __doc__)
     parser.add_argument("--url", required=True, help="of the line's page")
     parser.add_argument("--pages", type=int, default=5, metavar="N", help="how many (5)")

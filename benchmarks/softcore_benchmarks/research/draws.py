@@ -39,7 +39,7 @@ _CPU = torch.device("cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command; return the exit code."""
     parser = make_data_parser("research.draws", __doc__)
     parser.add_argument("--categories", nargs="+", metavar="NAME")
     parser.add_argument(
