@@ -1,8 +1,8 @@
-"""Missing library: what an import that fails means for the user, in one line that says what to install.
+"""Missing library: explains a failed import in one line that names what to install.
 
-Three things can be wrong with a library of others: it isn't installed; it is, but lacks a shared library of
-the system; it is, but can't be imported for another reason (its version, another NumPy). Which extra brings
-it is read from SoftCore's own metadata, so that no second list of it can go stale.
+A library can be missing; it can be installed, but lack a shared library of the system; or be installed, but
+fail to import for another reason (its version, another NumPy). The extra that installs it is read from
+SoftCore's own metadata, so that there is no second list.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
     "is_of_library",
 ]
 
-# What is imported under another name than it is installed by.
+# Distributions of modules with another name.
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
@@ -37,7 +37,7 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
-_SHOWN = {
+_TITLES = {
     "cv2": "OpenCV",
     "fastapi": "FastAPI",
     "jinja2": "Jinja2",
@@ -48,8 +48,8 @@ _SHOWN = {
     "torch": "PyTorch",
 }
 
-# Shared libraries that wheels and system builds of our libraries need, and the package of Debian 12 or later
-# that has each; where Debian 13 renamed one (libglib2.0-0t64), it still provides the old name.
+# Shared libraries that wheels and system builds of our libraries need, and their packages in Debian 12 or
+# later; if Debian 13 renamed one (libglib2.0-0t64), it still provides the old name.
 DEBIAN_PACKAGES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -90,52 +90,56 @@ DEBIAN_PACKAGES = {
 }
 _CUDA = re.compile(r"lib(cu[bdfprs]|nccl|nv|tensorrt)")
 
-# As glibc's loader words it, in an ImportError of an extension module or an OSError of ctypes.
+# The message of glibc's loader, in an ImportError of an extension module or an OSError of ctypes.
 _SHARED = re.compile(r"(?P<file>[^\s/:]+\.so[.\d]*): cannot open shared object file")
-_ORIGINAL = re.compile(r"original error was: (?P<words>.+)", re.IGNORECASE)  # at the end of a page of NumPy's
+_ORIGINAL = re.compile(
+    r"original error was: (?P<words>.+)", re.IGNORECASE
+)  # at the end of a long message of NumPy
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?P<rest>[^;]*)(?:;.*?extra == ['\"](?P<extra>[\w-]+)['\"])?")
-_LONGEST = 200  # characters of another's words
+_LONGEST = 200  # number of characters of a quoted message
 
 
 class _Requirement(NamedTuple):
     name: str
     text: str
-    extra: str | None  # None: of every installation
+    extra: str | None  # None for every installation
     conditional: bool  # on the platform or the version of Python
 
 
 def explain_import(error: ImportError | OSError, extra: str | None = None) -> MissingLibraryError:
-    """Say what an import that failed means for the user.
+    """Return the error to raise for a failed import.
 
     Args:
-        error: what importing a library of others raised.
-        extra: the extra of what is running, preferred where several bring the library.
+        error: the error of the import of a library.
+        extra: the extra of the running command, preferred if several install the library.
 
     Returns:
-        The error to raise: where the library is installed, the `BrokenLibraryError` among them.
+        the error; a `BrokenLibraryError` if the library is installed.
 
     Example:
         >>> explain_import(ImportError("libxcb.so.1: cannot open shared object file: ...", name="cv2"))
         BrokenLibraryError('OpenCV is installed, but lacks the shared library libxcb.so.1; run: apt ...')
     """
     library = _find_library(error)
-    shown = _SHOWN.get(library) or _distribution(library)
+    shown = _TITLES.get(library) or _find_distribution(library)
     if library in sys.stdlib_module_names:
-        return BrokenLibraryError(f"this Python was built without its own module {library}: {_tell(error)}")
-    if isinstance(error, ModuleNotFoundError) and not _is_there(library):
+        return BrokenLibraryError(
+            f"this Python was built without its own module {library}: {_shorten_message(error)}"
+        )
+    if isinstance(error, ModuleNotFoundError) and not _is_installed(library):
         return MissingLibraryError(shown, find_extra(library, extra))
     if match := _SHARED.search(str(error)):
         return BrokenLibraryError(
             f"{shown} is installed, but lacks the shared library {match['file']}; "
-            f"{_tell_remedy(match['file'], library, extra)}"
+            f"{_describe_remedy(match['file'], library, extra)}"
         )
-    name, version = _find_installed(library)
-    reason = f"{shown}{version} is installed, but can't be imported: {_tell(error)}"
-    return BrokenLibraryError(f"{reason}; run: {_reinstall(name, extra)}" if name else reason)
+    name, version = _find_installed_version(library)
+    reason = f"{shown}{version} is installed, but can't be imported: {_shorten_message(error)}"
+    return BrokenLibraryError(f"{reason}; run: {_format_reinstall(name, extra)}" if name else reason)
 
 
 def is_of_library(error: BaseException) -> bool:
-    """Tell whether it is a library of others that can't be imported, rather than a fault of SoftCore's.
+    """Return whether an error is a failed import of a library, and no fault of SoftCore.
 
     Example:
         >>> is_of_library(ModuleNotFoundError("No module named 'torch'", name="torch"))
@@ -149,7 +153,7 @@ def is_of_library(error: BaseException) -> bool:
 
 
 def add_extra(error: MissingLibraryError, extra: str) -> MissingLibraryError:
-    """Name the extra of what is running, too, where that isn't installed either: one command for both.
+    """Add the extra of the running command if it isn't installed either, for one command that installs both.
 
     Example:
         >>> str(add_extra(MissingLibraryError("OpenCV", "cpu"), "benchmark"))
@@ -161,22 +165,22 @@ def add_extra(error: MissingLibraryError, extra: str) -> MissingLibraryError:
 
 
 def find_extra(library: str, preferred: str | None = None) -> str | None:
-    """Find the extra that brings a library: by itself, or through another that it brings.
+    """Return the extra that installs a library, directly or as a requirement of another library.
 
     Args:
-        library: the name that is imported.
-        preferred: the extra to take where it is among several.
+        library: the name of the module.
+        preferred: the extra to take if several install it.
 
     Returns:
-        The extra; an empty string where every installation has the library, None where none brings it.
+        the extra; "" if every installation has the library, None if no extra installs it.
 
     Example:
         >>> find_extra("cv2"), find_extra("tqdm", preferred="export"), find_extra("numpy"), find_extra("x")
         ('cpu', 'export', '', None)
     """
-    wanted, requirements = _normalise(_distribution(library)), list(_list_requirements("softcore"))
+    wanted, requirements = _normalise(_find_distribution(library)), list(_list_requirements("softcore"))
     extras = {requirement.extra or "": None for requirement in requirements}
-    order = [""] + [extra for extra in (preferred, *_USERS, *extras) if extra]
+    order = [""] + [extra for extra in (preferred, *_USER_EXTRAS, *extras) if extra]
     asked = {
         extra: {one.name for one in requirements if (one.extra or "") == extra}
         for extra in dict.fromkeys(order)
@@ -184,14 +188,22 @@ def find_extra(library: str, preferred: str | None = None) -> str | None:
     direct = next((extra for extra in order if wanted in asked[extra]), None)
     if direct is not None:
         return direct
-    return next((extra for extra in order if wanted in _follow(asked[extra])), None)
+    return next((extra for extra in order if wanted in _collect_requirements(asked[extra])), None)
 
 
-_USERS = ("cpu", "gpu", "edge", "calibrate", "export", "parquet", "openvino")  # before those of developers
+_USER_EXTRAS = (
+    "cpu",
+    "gpu",
+    "edge",
+    "calibrate",
+    "export",
+    "parquet",
+    "openvino",
+)  # preferred to the extras of developers
 
 
 def is_complete(extra: str) -> bool:
-    """Return whether all that an extra asks for by itself is installed.
+    """Return whether all direct requirements of an extra are installed.
 
     Example:
         >>> is_complete("cpu")
@@ -207,7 +219,7 @@ def is_complete(extra: str) -> bool:
 
 
 def _find_library(error: BaseException) -> str:
-    """Name the package that can't be imported: where the error doesn't say, the one whose code raised it."""
+    """Return the package that can't be imported: the one that the error names, or whose code raised it."""
     if isinstance(error, ImportError) and error.name:
         return error.name.partition(".")[0]
     found = "a library"
@@ -223,38 +235,39 @@ def _walk_modules(traceback: TracebackType | None) -> Iterator[str]:
         traceback = traceback.tb_next
 
 
-def _is_there(library: str) -> bool:
+def _is_installed(library: str) -> bool:
     try:
         return find_spec(library) is not None
     except (ImportError, ValueError):
         return False
 
 
-def _tell(error: BaseException) -> str:
-    """Give the words of another in one line, of a page of them the last that says what is wrong."""
+def _shorten_message(error: BaseException) -> str:
+    """Return a message in one line, shortened; of a long message of NumPy the original error."""
     match = _ORIGINAL.search(str(error))
     words = " ".join((match["words"] if match else str(error)).split())
     return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
 
 
-def _tell_remedy(file: str, library: str, extra: str | None) -> str:
+def _describe_remedy(file: str, library: str, extra: str | None) -> str:
     if package := DEBIAN_PACKAGES.get(file):
         return f"run: apt install {package}"
     if file.startswith("libcuda.so"):
         return "NVIDIA's driver has it"
     if _CUDA.match(file):
-        return f"it is a part of NVIDIA's CUDA; run: {_reinstall(_distribution(library), extra)}"
+        command = _format_reinstall(_find_distribution(library), extra)
+        return f"it is a part of NVIDIA's CUDA; run: {command}"
     return f"find its Debian package by: apt-file search {file}"
 
 
-def _find_installed(library: str) -> tuple[str | None, str]:
-    """Find the distribution that a module is installed by, None where no pip did, and its version."""
+def _find_installed_version(library: str) -> tuple[str | None, str]:
+    """Return the distribution of an installed module, None if pip didn't install it, and its version."""
     name = next(iter(metadata.packages_distributions().get(library, [])), None)
     return (name, f" {metadata.version(name)}") if name else (None, "")
 
 
-def _reinstall(distribution: str, extra: str | None) -> str:
-    """Give the command that installs a distribution anew, in a version that the extra takes."""
+def _format_reinstall(distribution: str, extra: str | None) -> str:
+    """Return the command that reinstalls a distribution, in a version that the extra accepts."""
     wanted = _normalise(distribution)
     texts = {one.extra: one.text for one in _list_requirements("softcore") if one.name == wanted}
     text = texts.get(extra) or next(iter(texts.values()), distribution)
@@ -273,8 +286,8 @@ def _list_requirements(distribution: str) -> Iterator[_Requirement]:
             yield _Requirement(_normalise(match["name"]), written, match["extra"], conditional)
 
 
-def _follow(names: set[str]) -> set[str]:
-    """Add what these distributions ask for in turn, as far as they are installed."""
+def _collect_requirements(names: set[str]) -> set[str]:
+    """Return these distributions and all that they require, as far as they are installed."""
     asked, seen = set(names), set[str]()
     while asked:
         name = asked.pop()
@@ -283,7 +296,7 @@ def _follow(names: set[str]) -> set[str]:
     return seen
 
 
-def _distribution(library: str) -> str:
+def _find_distribution(library: str) -> str:
     return DISTRIBUTIONS.get(library, library).replace("_", "-")
 
 
