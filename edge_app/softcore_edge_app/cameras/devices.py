@@ -35,7 +35,7 @@ def find_device(camera: str) -> None:
 
 
 def identify_device(camera: int | str) -> str | None:
-    """Return which camera a device is: its name, and its serial number if any; None if Linux doesn't say.
+    """Return which camera a device is: its name, and its serial number if any; None if unknown.
 
     `/dev/video0` is another camera after two were plugged in again in another order.
     """

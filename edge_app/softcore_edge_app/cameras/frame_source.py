@@ -1,4 +1,4 @@
-"""Frame source: what gives frames (a camera, a stream, a recording), and one frame of it."""
+"""Frame source: a camera, a stream or a recording, and a frame of it."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class OpenCvCamera:
         self.recording = VideoSource(target, label, kind) if kind == "stream" else None
 
     def identify(self) -> str | None:
-        """Return a device's name and serial number; None for anything else, and where Linux doesn't say."""
+        """Return a device's name and serial number; None if unknown, and for all but devices."""
         return identify_device(self.target) if self.kind == "camera" else None
 
     def connect(self, opening: float, reading: float) -> _OpenCvConnection:
@@ -53,7 +53,7 @@ class OpenCvCamera:
             self.target, self.label, self.kind, backend=self.backend, opening=opening, reading=reading
         )
         for name, value in self.properties.items():
-            capture.set(name, value)  # its answer says nothing: some drivers say False and do it
+            capture.set(name, value)  # its result means nothing: some drivers return False and do it
         return _OpenCvConnection(capture, self.label, self.kind)
 
 
@@ -86,7 +86,7 @@ class VideoSource(Recording):
     def read_frames(self) -> Generator[Frame, None, None]:
         """Open the video and yield all its frames.
 
-        A video that ends before its header says so leaves a remark, not an error: OpenCV passes over
+        A video that ends before its header promises leaves a remark, not an error: OpenCV passes over
         frames that it can't decode, and in some formats the header's number is only an estimate.
 
         Raises:

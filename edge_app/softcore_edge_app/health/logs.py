@@ -1,4 +1,4 @@
-"""Logs: what a line says on standard error, for a person or for a program."""
+"""Logs: the messages of a line on standard error, as text or JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ _SECRETS: Final = re.compile(
 
 
 def configure_logs(form: Literal["text", "json"]) -> None:
-    """Choose the form, and let through what libraries warn of; without this, logs are text.
+    """Set the form of logs, and show the warnings of libraries; without this call, logs are text.
 
-    A line that repeats is said once a minute, with how many like it were left out: see `LogLimit`.
+    A repeated line is shown once a minute, with the number of those left out: see `LogLimit`. Passwords,
+    tokens and users in addresses are left out. Logs go to the standard error of the moment.
 
-    text: `softcore-edge: warning: MESSAGE`. json: one object a line: `time` (ISO, UTC), `level`, `logger`,
-    `event`. Either goes to whatever standard error is by then; passwords, tokens and
-    users in addresses are left out.
+    Args:
+        form: "text" is `softcore-edge: warning: MESSAGE`; "json" is an object on each line, with `time` (ISO,
+            UTC), `level`, `logger` and `event`.
 
     Raises:
         MissingLibraryError: json needs structlog.
@@ -50,7 +51,7 @@ def configure_logs(form: Literal["text", "json"]) -> None:
 
 
 class _StandardError(logging.Handler):
-    """Writes to the standard error of the moment; one that is closed or full takes nothing from the line."""
+    """Writes to the standard error of the moment; does nothing if it is closed or full."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError, ValueError):
@@ -60,13 +61,13 @@ class _StandardError(logging.Handler):
 
 
 class _TextFormatter(logging.Formatter):
-    """One line for a person."""
+    """Formats a record as one line of text."""
 
     def format(self, record: logging.LogRecord) -> str:
         level, message = _LEVELS.get(record.levelno, ""), record.getMessage()
         if message.startswith(tuple(_LEVELS.values())):
             level = ""
-        if _is_foreign(record):  # an error of theirs is no alarm of the line
+        if _is_foreign(record):  # a library's error is no alarm of the line
             level, message = "warning: ", f"{record.name}: {message}"
         if record.exc_info and record.exc_info[1]:
             message += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
@@ -108,13 +109,13 @@ def _is_foreign(record: logging.LogRecord) -> bool:
 
 
 def _hide(text: str) -> str:
-    """Leave out secrets."""
+    """Return a text without secrets."""
     return _SECRETS.sub(
         lambda found: (found["address"] or found["name"]) + "***" + "@" * bool(found["address"]), text
     )
 
 
-# Their own have a handler of their own, so that they are heard from the first import on.
+# The line's own loggers have a handler of their own, so that they work from the first import on.
 _OWN: Final = _StandardError()
 _FOREIGN: Final = _StandardError(logging.WARNING)
 _OWN.setFormatter(_TextFormatter())

@@ -168,7 +168,9 @@ class MqttOutput:
         payload = json.dumps(content, allow_nan=False)
         message = self._client.publish(f"{self._topic}/{topic}", payload, qos=1, retain=retain)
         if message.rc == MQTTErrorCode.MQTT_ERR_NO_CONN:
-            # The connection broke just before. paho has it and sends it on the next one, but would not wait.
+            # The connection broke just before. paho keeps the message and sends it over the next one, but
+            # wait_for_publish would raise. Setting `rc`, a public attribute, is the only way to wait for
+            # it: the callback on_publish names messages by ids that are used again, also for QoS 0.
             message.rc = MQTTErrorCode.MQTT_ERR_SUCCESS
         return message
 

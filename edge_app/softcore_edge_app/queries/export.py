@@ -57,10 +57,10 @@ class ExportSelection:
         """
         time, select = ("at", SELECT_NOTES) if self.notes else ("decided_at", SELECT)
         tests = {f"{time} >= ?": self.since, f"{time} < ?": self.until, "decision = ?": self.decision}
-        asked = {test: value for test, value in tests.items() if value is not None}
-        values = [str(value) if isinstance(value, Decision) else value for value in asked.values()]
+        given = {test: value for test, value in tests.items() if value is not None}
+        values = [str(value) if isinstance(value, Decision) else value for value in given.values()]
         holds = [HOLDS] if not self.notes and (self.decision or not self.corrected) else []
-        where = f"WHERE {' AND '.join([*asked, *holds])}" if asked or holds else ""
+        where = f"WHERE {' AND '.join([*given, *holds])}" if given or holds else ""
         with open_ledger(path) as connection:
             yield from connection.execute(f"{select} {where} ORDER BY number", values)
 
@@ -92,7 +92,7 @@ def export_ledger(path: Path, out: Path, choice: ExportSelection, *, raw: bool =
     except BaseException as error:
         with suppress(OSError):
             unfinished.unlink()
-        if isinstance(error, OSError):  # the name that was asked for
+        if isinstance(error, OSError):  # with the name that the caller gave
             why = os.strerror(error.errno) if error.errno else str(error)  # without pyarrow's own words
             raise OSError(error.errno, why, str(out)) from error
         raise

@@ -63,8 +63,8 @@ def _count(connection: sqlite3.Connection, category: str | None = None) -> str:
         )
     )
     total = sum(counts.values())
-    told = [d for d in Decision if d is not Decision.REVIEW or counts.get(str(d))]
-    return ", ".join(f"{counts.get(str(d), 0)} {d} ({counts.get(str(d), 0) / total:.2%})" for d in told)
+    shown = [d for d in Decision if d is not Decision.REVIEW or counts.get(str(d))]
+    return ", ".join(f"{counts.get(str(d), 0)} {d} ({counts.get(str(d), 0) / total:.2%})" for d in shown)
 
 
 def _percentile(connection: sqlite3.Connection, count: int, percent: int) -> float:

@@ -1,6 +1,6 @@
 """Events: decisions, notes and status changes as server-sent events.
 
-A slow listener misses the oldest events, and is told how many decisions were among them.
+A slow listener misses the oldest events, and gets the number of decisions among them.
 """
 
 from __future__ import annotations

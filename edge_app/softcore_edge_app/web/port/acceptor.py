@@ -129,7 +129,7 @@ class Acceptor:
 
         It is one of the address that has most of them there.
         """
-        silent = {place: address for place, (one, address) in self._reserve.items() if not one.asked}
+        silent = {place: address for place, (one, address) in self._reserve.items() if not one.has_request}
         if silent:
             busiest = Counter(silent.values()).most_common(1)[0][0]
             place = next(place for place, address in silent.items() if address == busiest)

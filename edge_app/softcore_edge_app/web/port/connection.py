@@ -45,7 +45,7 @@ class Connection(H11Protocol):
             self.app = _OnlyHealth(self.app)
 
     @property
-    def asked(self) -> bool:
+    def has_request(self) -> bool:
         """Whether a request has come, though its body may be incomplete."""
         return self.cycle is not None
 

@@ -29,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:  # UnicodeError: no valid name
         reason = "no host's name"
         if isinstance(error, OSError):
-            # create_server repeats the address in what it says.
+            # create_server repeats the address in its message.
             reason = _REASONS.get(error.errno or 0) or str(error.strerror).partition(" (")[0]
         raise UsageError(
             f"http: can't listen at {host} port {port} ({reason}); "
