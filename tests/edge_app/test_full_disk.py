@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.cli.command import main
-from softcore_edge_app.cli.service_command import _write
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.ledger.ledger import Change, Ledger, verify_ledger
 from softcore_edge_app.outputs.archive_record import Kept, write_sidecar
 from softcore_edge_app.web.port.token_file import take_token
 from softcore_runtime import Inspector, LedgerError, UsageError
+from softcore_runtime.atomic_file import write_atomically
 
 from .records import decide
 
@@ -137,6 +137,6 @@ def test_no_half_unit_is_left(small_disk: Disk) -> None:
     (disk / "a.service").write_text("[Unit]\n")
     fill(disk)
     with pytest.raises(OSError, match="No space left"):
-        _write(disk / "a.service", "x" * 9000)
+        write_atomically(disk / "a.service", b"x" * 9000)
     assert list_others(disk) == ["a.service"]
     assert (disk / "a.service").read_text() == "[Unit]\n"

@@ -63,7 +63,7 @@ class DecisionLog:
             self._changed.notify_all()
 
     def read(self, after: int) -> list[Row]:
-        """Give the next rows after a number, some hundred at most.
+        """Return the next rows after a number, some hundred at most.
 
         Raises:
             LedgerError: they are in the ledger alone, and it can't be read.
@@ -94,7 +94,7 @@ class DecisionLog:
         return next(found, next(iter(self._unentered)))
 
     def read_unentered(self) -> list[DecisionRecord]:
-        """Give what is not in the ledger, the first one first."""
+        """Return what is not in the ledger, the first one first."""
         with self._changed:
             return list(self._unentered.values())
 

@@ -1,4 +1,4 @@
-"""Ledger chain: the rows or the notes, each with the hash of the one before, walked from the first on."""
+"""Ledger chain: checks the rows or the notes, each of which has the hash of the one before."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Note
 from softcore_edge_app.ledger.row import COLUMNS, Row
 
-__all__ = ["SELECT", "SELECT_NOTES", "Chain", "Fault", "Flaw", "Table", "chain_notes", "chain_rows"]
+__all__ = ["SELECT", "SELECT_NOTES", "Chain", "Fault", "FaultKind", "Table", "chain_notes", "chain_rows"]
 
 Table = Literal["rows", "notes"]
 _NOUNS: dict[Table, str] = {"rows": "row", "notes": "note"}
-_FARTHEST = 10_000  # rows that one was moved by, to be told from one that was changed
+_FARTHEST = 10_000  # rows by which a moved row is still told from a changed one
 
 
 def _select(columns: tuple[str, ...], table: Table) -> str:
@@ -26,8 +26,8 @@ def _select(columns: tuple[str, ...], table: Table) -> str:
 SELECT, SELECT_NOTES = _select(COLUMNS, "rows"), _select(NOTE_COLUMNS, "notes")
 
 
-class Flaw(str, Enum):
-    """How a ledger is bad."""
+class FaultKind(str, Enum):
+    """The kinds of faults of a ledger."""
 
     CHANGED = "changed"
     MISSING = "missing"
@@ -42,13 +42,13 @@ class Fault:
     """The first thing that is wrong with a ledger.
 
     Attributes:
-        flaw: how it is bad.
-        row: the number of the row (or the note, see `table`); 0 is the header, None the file.
+        kind: what is wrong.
+        row: number of the row (or the note, see `table`); 0 is the header, None the file.
         detail: the same in words.
-        table: which of the two chains.
+        table: `rows` or `notes`.
     """
 
-    flaw: Flaw
+    kind: FaultKind
     row: int | None
     detail: str
     table: Table = "rows"
@@ -72,16 +72,16 @@ _L = TypeVar("_L", bound=_Link)
 
 @dataclass
 class Chain(Generic[_L]):
-    """A walk along a chain.
+    """A check of a chain, link by link.
 
     Attributes:
-        table: which one.
-        select: gives its rows.
-        read: makes a link of what SQLite gives; raises TypeError or ValueError where it is none.
-        noted: a hash to look out for, or None.
-        count: how many links are whole, so far, from the first on.
-        head: the last one's hash, or what the first one follows.
-        met: whether one has the hash that was noted.
+        table: `rows` or `notes`.
+        select: SQL that reads the links.
+        read: makes a link of a row of SQLite; raises TypeError or ValueError where it is none.
+        noted: a hash to find among the links, or None.
+        count: number of links, from the first on, that are whole so far.
+        head: hash of the last of them, or what the first one follows.
+        met: whether a link has the hash `noted`.
     """
 
     table: Table
@@ -96,75 +96,81 @@ class Chain(Generic[_L]):
         self,
         connection: sqlite3.Connection,
         start: str,
-        look: Callable[[_L], Fault | None] | None = None,
+        check: Callable[[_L], Fault | None] | None = None,
         after: int = 0,
     ) -> Fault | None:
-        """Walk it to its end, or to the first thing that is wrong.
+        """Check the links up to the end, or to the first fault.
 
         Args:
             connection: to the ledger.
             start: what the first link follows.
-            look: looks at each whole link, too.
-            after: the number of a link that is taken to be whole, with all before it; 0 for none.
+            check: checks each whole link further.
+            after: number of a link that is taken to be whole, with all before it; 0 for none.
 
         Raises:
             sqlite3.Error: it can't be read.
         """
         self.head = start
-        self._meet()
+        self._compare_noted()
         if after:
             found = connection.execute(
                 f"SELECT hash FROM {self.table} WHERE number = ?",  # noqa: S608
                 [after],
             ).fetchone()
             if not found:
-                return self._tell(Flaw.MISSING, after, self._say_missing(after, after))
+                return self._make_fault(FaultKind.MISSING, after, self._describe_missing(after, after))
             self.count, self.head = after, found[0]
         for values in self._read(connection, after):
             number = self.count + 1
             if values[0] > number:
-                return self._tell(Flaw.MISSING, number, self._say_missing(number, values[0] - 1))
+                return self._make_fault(
+                    FaultKind.MISSING, number, self._describe_missing(number, values[0] - 1)
+                )
             try:
                 link = self.read(values)
                 whole = link.hash == link.hash_at(number) and link.number == number
             except (TypeError, ValueError) as error:
-                return self._tell(Flaw.CHANGED, number, f"{self._noun} {number} was changed: {error}")
+                return self._make_fault(
+                    FaultKind.CHANGED, number, f"{self._noun} {number} was changed: {error}"
+                )
             if not whole or link.previous != self.head:
-                return self._explain(connection, link, number)
-            if look and (fault := look(link)):
+                return self._explain_misfit(connection, link, number)
+            if check and (fault := check(link)):
                 return fault
             self.count, self.head = number, link.hash
-            self._meet()
+            self._compare_noted()
         return None
 
     def _read(self, connection: sqlite3.Connection, after: int) -> Iterator[tuple[Any, ...]]:
-        """Read links, each that can be read before the first that can't."""
+        """Yield the links up to the first that can't be read."""
         question, last = f"{self.select} WHERE number > ? ORDER BY number", after
         try:
             for values in connection.execute(question, [after]):
                 last = values[0]
                 yield values
-        except sqlite3.Error:  # Python has read one ahead, and gives none
+        except sqlite3.Error:  # Python has read one link ahead, and yields it no more
             yield from connection.execute(f"{question} LIMIT 1", [last])
             raise
 
     def compare(self, what: str, count: int, head: str) -> Fault | None:
-        """Compare it, once it was walked, with what the header or the seal says of it."""
+        """Compare the chain, once it was checked, with what the header or the seal says of it."""
         if count > self.count:
-            missing = self._say_missing(self.count + 1, count)
-            return self._tell(Flaw.TRUNCATED, self.count + 1, f"truncated: {missing} ({what} counts {count})")
+            missing = self._describe_missing(self.count + 1, count)
+            return self._make_fault(
+                FaultKind.TRUNCATED, self.count + 1, f"truncated: {missing} ({what} counts {count})"
+            )
         if count < self.count:
-            return self._tell(
-                Flaw.INSERTED, count + 1, f"{self._noun} {count + 1} was inserted: {what} counts {count}"
+            return self._make_fault(
+                FaultKind.INSERTED, count + 1, f"{self._noun} {count + 1} was inserted: {what} counts {count}"
             )
         if head != self.head:
-            return self._tell(
-                Flaw.CHANGED, count, f"{self._noun} {count} was rewritten, or {what} was changed"
+            return self._make_fault(
+                FaultKind.CHANGED, count, f"{self._noun} {count} was rewritten, or {what} was changed"
             )
         return None
 
     def find(self, connection: sqlite3.Connection, what: str, number: int, head: str) -> Fault | None:
-        """Find a link, once it was walked, that must be there: it may have been followed by others since."""
+        """Check, once the chain was checked, that a link is in it; others may have followed since."""
         if number > self.count:
             return self.compare(what, number, head)
         found = connection.execute(
@@ -173,30 +179,30 @@ class Chain(Generic[_L]):
         ).fetchone()
         if number and found != (head,):
             detail = f"{self._noun} {number} was rewritten, or {what} was changed"
-            return self._tell(Flaw.CHANGED, number, detail)
+            return self._make_fault(FaultKind.CHANGED, number, detail)
         return None
 
     @property
-    def place(self) -> str:
-        """Where a walk that was broken off was."""
+    def position(self) -> str:
+        """The link at which a check was broken off."""
         return f"{self._noun} {self.count + 1}"
 
     @property
     def _noun(self) -> str:
         return _NOUNS[self.table]
 
-    def _meet(self) -> None:
+    def _compare_noted(self) -> None:
         self.met = self.met or self.head == self.noted
 
-    def _tell(self, flaw: Flaw, number: int, detail: str) -> Fault:
-        return Fault(flaw, number, detail, self.table)
+    def _make_fault(self, kind: FaultKind, number: int, detail: str) -> Fault:
+        return Fault(kind, number, detail, self.table)
 
-    def _say_missing(self, first: int, last: int) -> str:
+    def _describe_missing(self, first: int, last: int) -> str:
         noun = self._noun
         return f"{noun} {first} is missing" if first == last else f"{noun}s {first} to {last} are missing"
 
-    def _explain(self, connection: sqlite3.Connection, link: _L, number: int) -> Fault:
-        """Say in which way a link that doesn't fit is bad."""
+    def _explain_misfit(self, connection: sqlite3.Connection, link: _L, number: int) -> Fault:
+        """Return the fault of a link that doesn't fit."""
         noun, table, head = self._noun, self.table, self.head
         values = connection.execute(f"{self.select} WHERE number = ?", [number + 1]).fetchone()
         try:
@@ -204,13 +210,13 @@ class Chain(Generic[_L]):
         except (TypeError, ValueError):
             following = None
         if following and following.previous == head and following.hash == following.hash_at(number):
-            return self._tell(Flaw.INSERTED, number, f"{noun} {number} was inserted")
+            return self._make_fault(FaultKind.INSERTED, number, f"{noun} {number} was inserted")
         whole = link.hash == link.hash_at(link.number)
         if whole and number == 1:
-            return self._tell(Flaw.CHANGED, 0, f"the header was changed: {noun} 1 follows another")
+            return self._make_fault(FaultKind.CHANGED, 0, f"the header was changed: {noun} 1 follows another")
         if whole:
-            return self._tell(
-                Flaw.CHANGED,
+            return self._make_fault(
+                FaultKind.CHANGED,
                 number - 1,
                 f"{noun} {number - 1} was rewritten with a hash of its own: {noun} {number} follows another",
             )
@@ -222,20 +228,22 @@ class Chain(Generic[_L]):
                     [link.previous],
                 ).fetchone()
                 if place > number and not before:
-                    return self._tell(Flaw.MISSING, number, self._say_missing(number, place - 1))
-                return self._tell(
-                    Flaw.OUT_OF_ORDER,
+                    return self._make_fault(
+                        FaultKind.MISSING, number, self._describe_missing(number, place - 1)
+                    )
+                return self._make_fault(
+                    FaultKind.OUT_OF_ORDER,
                     number,
                     f"{noun} {number} is out of order: here stands {noun} {place}",
                 )
-        return self._tell(Flaw.CHANGED, number, f"{noun} {number} was changed")
+        return self._make_fault(FaultKind.CHANGED, number, f"{noun} {number} was changed")
 
 
 def chain_rows(noted: str | None) -> Chain[Row]:
-    """Give the chain of the decisions."""
+    """Return the check of the decisions' chain."""
     return Chain("rows", SELECT, Row.read, noted)
 
 
 def chain_notes(noted: str | None) -> Chain[Note]:
-    """Give the chain of the notes."""
+    """Return the check of the notes' chain."""
     return Chain("notes", SELECT_NOTES, Note.read, noted)

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from softcore_runtime import LedgerError, UsageError
 
-from softcore_edge_app.ledger.chain import Chain, Fault, Flaw, chain_notes, chain_rows
+from softcore_edge_app.ledger.chain import Chain, Fault, FaultKind, chain_notes, chain_rows
 from softcore_edge_app.ledger.connection import connect_to_read, refuse_lengths
-from softcore_edge_app.ledger.counts import Counts
 from softcore_edge_app.ledger.head import Heads, head_path, read_heads
-from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
+from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, Counts, hash_start
 from softcore_edge_app.ledger.note import Note
-from softcore_edge_app.ledger.place import follow_link
+from softcore_edge_app.ledger.opened_files import follow_link
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.ledger.seal import Seal, read_seal
 from softcore_edge_app.ledger.wal import check_wal, wal_path
@@ -32,20 +31,20 @@ __all__ = [
 ]
 
 _HEAD_FILE = "the head file"
-TAIL = 5_000  # rows, and notes, that are walked at a line's start and end: a tenth of a second
+TAIL = 5_000  # rows, and notes, that are checked at a line's start and end: a tenth of a second
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        rows: how many rows are whole, from the first on.
-        head: the hash of the last of them, or of the header.
-        closed: whether the ledger was closed: every byte of the file was compared.
+        rows: number of rows, from the first on, that are whole.
+        head: hash of the last of them, or of the header.
+        closed: whether the ledger was closed; then every byte of the file was compared.
         fault: what is wrong, or None.
-        notes: how many notes are whole, likewise.
-        notes_head: the hash of the last of them, or of the header.
+        notes: number of notes that are whole, likewise.
+        notes_head: hash of the last of them, or of the header.
         unproven: why rows may be missing at the end, though no fault was found; None where that is excluded.
     """
 
@@ -59,18 +58,18 @@ class Verification:
 
 
 def verify_ledger(path: Path, head: str | None = None) -> Verification:
-    """Walk a ledger's two chains, of rows and of notes; a line may be writing it meanwhile.
+    """Check a ledger's two chains, of rows and of notes; a line may be writing it meanwhile.
 
-    A ledger that was closed has a seal: any changed byte is found. One that is being written, or wasn't
-    closed (kill -9, a power cut), has none: what is found then is any change of a row, the loss of any row
-    that was published, whatever SQLite's own check finds, and a write-ahead log broken off in its middle; a
-    byte that means nothing isn't. How many rows there must be the head file says; where that is missing or
-    damaged, too, the end of the ledger can't be proven.
+    A ledger that was closed has a seal: any changed byte is found. A ledger that is being written, or wasn't
+    closed (kill -9, a power cut), has none. Then these are found: any change of a row, the loss of any
+    published row, what SQLite's own check finds, and a write-ahead log broken off in its middle; a changed
+    byte without a meaning isn't. The head file says how many rows there must be; if it is missing or damaged
+    as well, the end of the ledger can't be proven.
 
-    A chain shows that nobody changed a row without recomputing all that follow, and not more. Each note has
-    the hash of the last row of its time, so that the notes must be recomputed, too. Who rewrites
-    the rows, the header, the head file and the seal alike, or puts back an earlier copy of all files, is
-    found only by a head that was noted elsewhere.
+    A chain proves that no row was changed without recomputing all rows after it, and no more than that. Each
+    note has the hash of the last row of its time, so that the notes must be recomputed, too. Only a head that
+    was noted elsewhere shows that the rows, the header, the head file and the seal were all rewritten, or
+    that an earlier copy of all files was put back.
 
     Args:
         path: the ledger.
@@ -88,7 +87,9 @@ def verify_ledger(path: Path, head: str | None = None) -> Verification:
         try:
             seal = read_seal(path)
         except ValueError as error:
-            return Verification(0, "", True, Fault(Flaw.DAMAGED, None, f"the seal was changed ({error})"))
+            return Verification(
+                0, "", True, Fault(FaultKind.DAMAGED, None, f"the seal was changed ({error})")
+            )
         found = _verify(path, seal, head)
         if seal is None:
             return found
@@ -100,11 +101,11 @@ def verify_ledger(path: Path, head: str | None = None) -> Verification:
 
 
 def check_end(path: Path) -> Verification:
-    """Check what can be checked of a ledger in a moment, however long it is: its end.
+    """Check the end of a ledger, which takes a moment however long it is.
 
-    It looks at the last `TAIL` rows and notes, the header, the head file, the write-ahead log, and, of one
-    that was closed, at the file's bytes (about a second a gigabyte). `rows` and `notes` count from the first
-    on, as if all before were whole.
+    Checked are the last `TAIL` rows and notes, the header, the head file, the write-ahead log, and, of one
+    that was closed, the file's bytes (about a second a gigabyte). `rows` and `notes` count from the first on,
+    as if all before were whole.
 
     Raises:
         LedgerError: as `verify_ledger`.
@@ -112,25 +113,25 @@ def check_end(path: Path) -> Verification:
     try:
         return _verify(path, read_seal(path), None, tail=TAIL)
     except ValueError as error:
-        return Verification(0, "", True, Fault(Flaw.DAMAGED, None, f"the seal was changed ({error})"))
+        return Verification(0, "", True, Fault(FaultKind.DAMAGED, None, f"the seal was changed ({error})"))
 
 
 def check_open(connection: sqlite3.Connection, tail: int | None) -> Fault | None:
-    """Walk a ledger's chains through a connection to it.
+    """Check a ledger's chains through a connection to it.
 
     Args:
         connection: to the ledger, which nobody writes meanwhile.
-        tail: how many rows and notes are walked, the last ones; None for all, and for SQLite's own check.
+        tail: number of rows and notes to check, the last ones; None for all, and for SQLite's own check.
 
     Raises:
         sqlite3.Error: it can't be read.
     """
-    return _Walk(None, None, tail).check(connection, None)
+    return _LedgerWalk(None, None, tail).check(connection, None)
 
 
 def _verify(path: Path, seal: Seal | None, noted: str | None, tail: int | None = None) -> Verification:
     heads = read_heads(path)  # before the ledger, which may grow
-    walk = _Walk(noted, heads, tail)
+    walk = _LedgerWalk(noted, heads, tail)
     fault = None
     try:
         with _open(path, immutable=seal is not None) as connection:
@@ -139,32 +140,37 @@ def _verify(path: Path, seal: Seal | None, noted: str | None, tail: int | None =
         if "unable to open" in str(error) and seal is None:
             raise LedgerError(f"{path}: can't be read ({error})") from error
         fault = Fault(
-            Flaw.DAMAGED, walk.chain.count + 1, f"{walk.chain.place} can't be read: {error}", walk.chain.table
+            FaultKind.DAMAGED,
+            walk.chain.count + 1,
+            f"{walk.chain.position} can't be read: {error}",
+            walk.chain.table,
         )
     if seal is None:
         loss = check_wal(path)
-        fault = fault or (Fault(Flaw.DAMAGED, None, loss) if loss else None)
+        fault = fault or (Fault(FaultKind.DAMAGED, None, loss) if loss else None)
     else:
-        where = seal.locate(Seal.take(path, seal.counts))
+        where = seal.locate(Seal.compute(path, seal.counts))
         if where is None and wal_path(path).exists() and wal_path(path).stat().st_size:
             where = f"{wal_path(path).name} holds what was written beside the seal"
         if where:
-            fault = replace(fault, detail=f"{fault}; {where}") if fault else Fault(Flaw.DAMAGED, None, where)
+            fault = (
+                replace(fault, detail=f"{fault}; {where}") if fault else Fault(FaultKind.DAMAGED, None, where)
+            )
     rows, notes = walk.rows, walk.notes
     unproven = None if seal or fault else _find_warning(path, heads)
     return Verification(rows.count, rows.head, seal is not None, fault, notes.count, notes.head, unproven)
 
 
 def _find_warning(path: Path, heads: Heads | None) -> str | None:
-    """Say why nothing proves how many rows a ledger without a seal must have."""
+    """Return why nothing proves how many rows a ledger without a seal must have, or None."""
     name = head_path(path).name
     if heads is None:
         return f"there is no {name}"
     return None if heads.whole else f"{name} is damaged"
 
 
-class _Walk:
-    """A walk along both chains, and which of them it is on."""
+class _LedgerWalk:
+    """A check of both chains; `chain` is the one that is being checked."""
 
     def __init__(self, noted: str | None, heads: Heads | None, tail: int | None) -> None:
         self.rows, self.notes = chain_rows(noted), chain_notes(noted)
@@ -176,53 +182,53 @@ class _Walk:
         try:
             counts = read_header(connection)
         except ValueError as error:
-            return Fault(Flaw.CHANGED, 0, f"the header was changed: {error}")
-        for what, told in (("seal", seal.counts if seal else None), ("head file", self._least)):
-            if told and told.ledger != counts.ledger:
-                return Fault(Flaw.CHANGED, 0, f"the {what} is another ledger's")
-        said = [("the header", counts), *([("the seal", seal.counts)] if seal else [])]
+            return Fault(FaultKind.CHANGED, 0, f"the header was changed: {error}")
+        for what, counted in (("seal", seal.counts if seal else None), ("head file", self._least)):
+            if counted and counted.ledger != counts.ledger:
+                return Fault(FaultKind.CHANGED, 0, f"the {what} is another ledger's")
+        counted_by = [("the header", counts), *([("the seal", seal.counts)] if seal else [])]
         least = self._least
         start = hash_start(counts.ledger, "rows")
         if fault := self.rows.walk(connection, start, after=self._skip(counts.rows)):
             return fault
-        for what, told in said:
-            if fault := self.rows.compare(what, told.rows, told.head):
+        for what, counted in counted_by:
+            if fault := self.rows.compare(what, counted.rows, counted.head):
                 return fault
         if least and (fault := self.rows.find(connection, _HEAD_FILE, least.rows, least.head)):
             return fault
         self.chain = self.notes
-        tie = _Tie(connection, self.rows.count, start)
+        order = _NoteOrder(connection, self.rows.count, start)
         fault = self.notes.walk(
-            connection, hash_start(counts.ledger, "notes"), tie.check, after=self._skip(counts.notes)
+            connection, hash_start(counts.ledger, "notes"), order.check, after=self._skip(counts.notes)
         )
         if fault:
             return fault
-        for what, told in said:
-            if fault := self.notes.compare(what, told.notes, told.notes_head):
+        for what, counted in counted_by:
+            if fault := self.notes.compare(what, counted.notes, counted.notes_head):
                 return fault
         if least and (fault := self.notes.find(connection, _HEAD_FILE, least.notes, least.notes_head)):
             return fault
         if self._tail is not None:
             return None
-        return self._ask_sqlite(connection) or self._look_for_noted()
+        return self._check_integrity(connection) or self._find_noted()
 
     def _skip(self, count: int) -> int:
-        """Give the number of the last link that isn't walked."""
+        """Return the number of the last link that isn't checked."""
         return 0 if self._tail is None else max(count - self._tail, 0)
 
-    def _ask_sqlite(self, connection: sqlite3.Connection) -> Fault | None:
-        (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        return None if told == "ok" else Fault(Flaw.DAMAGED, None, f"the file was damaged: {told}")
+    def _check_integrity(self, connection: sqlite3.Connection) -> Fault | None:
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        return None if found == "ok" else Fault(FaultKind.DAMAGED, None, f"the file was damaged: {found}")
 
-    def _look_for_noted(self) -> Fault | None:
+    def _find_noted(self) -> Fault | None:
         if self._noted is None or self.rows.met or self.notes.met:
             return None
         what = "no row and no note has the noted head: the ledger was cut or rewritten"
-        return Fault(Flaw.TRUNCATED, None, what)
+        return Fault(FaultKind.TRUNCATED, None, what)
 
 
-class _Tie:
-    """Looks whether each note was made after the row that it names, as that row is now."""
+class _NoteOrder:
+    """Checks that each note was made after the row that it names, and that the row has the hash it names."""
 
     def __init__(self, connection: sqlite3.Connection, rows: int, start: str) -> None:
         self._connection, self._rows, self._start = connection, rows, start
@@ -232,16 +238,16 @@ class _Tie:
         row = note.row
         if row > self._rows:
             said = f"note {note.number} was made after row {row}, and row {self._rows} is the last"
-            return Fault(Flaw.TRUNCATED, self._rows + 1, f"truncated: {said}")
+            return Fault(FaultKind.TRUNCATED, self._rows + 1, f"truncated: {said}")
         if row < self._last:
             said = f"note {note.number} was made after row {row}, the one before it after row {self._last}"
-            return Fault(Flaw.CHANGED, note.number, said, "notes")
+            return Fault(FaultKind.CHANGED, note.number, said, "notes")
         self._last = row
         found = self._connection.execute("SELECT hash FROM rows WHERE number = ?", [row]).fetchone()
         if (found[0] if row else self._start) == note.row_hash:
             return None
         said = f"row {row} has another hash than note {note.number} says: the rows were rewritten"
-        return Fault(Flaw.CHANGED, row, said)
+        return Fault(FaultKind.CHANGED, row, said)
 
 
 def read_header(connection: sqlite3.Connection) -> Counts:
@@ -269,7 +275,7 @@ def read_header(connection: sqlite3.Connection) -> Counts:
 
 @contextmanager
 def open_ledger(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a ledger to read it as it is at this moment, whether or not a line goes on writing it.
+    """Open a ledger to read it as it is now, whether or not a line goes on writing it.
 
     Raises:
         LedgerError: it can't be read, or was closed and a line began to write it meanwhile.

@@ -1,4 +1,4 @@
-"""Ledger connection: how a ledger is opened for reading, and what is never read of it."""
+"""Ledger connection: opens a ledger for reading, and refuses values that are too long."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LONGEST = 1_000_000  # bytes of a value
 
 
 def connect_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    """Connect to a ledger that is being written, or one that nobody writes; each statement reads it anew.
+    """Connect to a ledger, whether or not it is being written; each statement reads it anew.
 
     Raises:
         sqlite3.Error: it can't be read.
     """
-    # SQLite makes its `-shm` beside a ledger that is in use, and there need be none beside a closed one.
+    # Of a ledger in use SQLite makes the `-shm` beside it; of a closed one that isn't needed.
     name = f"file:{quote(str(path.resolve()))}?{'immutable=1' if immutable else 'mode=ro'}"
     connection = sqlite3.connect(name, uri=True, isolation_level=None, timeout=5)
     bound_lengths(connection)
@@ -29,13 +29,13 @@ def connect_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connectio
 
 
 def bound_lengths(connection: sqlite3.Connection) -> None:
-    """Let a connection read no value and no row of more than a megabyte; the longest have some kilobytes."""
+    """Limit values and rows to a megabyte; the longest have some kilobytes."""
     if sys.version_info >= (3, 11):
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
 
 
 def refuse_lengths(connection: sqlite3.Connection) -> None:
-    """Refuse what is too long before Python makes objects of it, where SQLite can't be told to."""
+    """Refuse values that are too long before Python makes objects of them, where SQLite has no limit."""
     if sys.version_info >= (3, 11):
         return
     for table, columns in (("rows", COLUMNS), ("notes", NOTE_COLUMNS)):

@@ -1,8 +1,8 @@
-"""Ledger head: how many rows and notes there are, flushed to a file of its own after each commit.
+"""Ledger head: the number of rows and notes, flushed to a file of its own after each commit.
 
-SQLite's write-ahead log may be cut off or deleted, and what is left is a whole ledger again, with fewer rows.
-The head file says how many there must be. It is written after the commit and before anything is published,
-so that it counts each published row.
+If SQLite's write-ahead log is cut off or deleted, what is left is a whole ledger with fewer rows. The head
+file says how many there must be. It is written after the commit and before anything is published, so that it
+counts each published row.
 
 The file has two slots of 512 bytes, which a disk writes whole or not at all. Writes alternate between them,
 so that a power failure spoils one slot at most.
@@ -19,21 +19,21 @@ from pathlib import Path
 
 from softcore_runtime.regular_file import open_regular
 
-from softcore_edge_app.ledger.counts import Counts
+from softcore_edge_app.ledger.layout import Counts
 
 __all__ = ["HeadFile", "Heads", "head_path", "read_heads"]
 
 _SLOT = 512  # bytes
-_TRIES = 5  # a slot that is being written may look broken, once
+_TRIES = 5  # a slot that is being written may look broken
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What a head file says.
+    """The content of a head file.
 
     Attributes:
-        counts: the newest that it holds; None where neither slot can be read.
-        whole: whether both slots can be read. Where one can't, it may have been the newest.
+        counts: the newest counts; None where neither slot can be read.
+        whole: whether both slots can be read. The one that can't may have been the newest.
     """
 
     counts: Counts | None
@@ -60,7 +60,7 @@ class HeadFile:
             raise
 
     def write(self, counts: Counts) -> None:
-        """Write what there is now; it is on the disk when this returns.
+        """Write the counts; they are on the disk when this returns.
 
         Raises:
             OSError: it can't be written.
@@ -77,7 +77,7 @@ class HeadFile:
 
 
 def head_path(path: Path) -> Path:
-    """Name the file of a ledger's head."""
+    """Return the path of a ledger's head file."""
     return path.with_name(f"{path.name}.head")
 
 

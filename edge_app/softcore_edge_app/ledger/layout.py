@@ -1,14 +1,15 @@
-"""Ledger layout: its tables, and how what they hold is hashed."""
+"""Ledger layout: its tables, what its header counts, and how its content is hashed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CORRECTIONS", "FORMAT", "HOLDS", "TABLES", "hash_content", "hash_start"]
+__all__ = ["CORRECTIONS", "FORMAT", "HOLDS", "TABLES", "Counts", "hash_content", "hash_start"]
 
-FORMAT = 4  # of the file and of what is hashed
+FORMAT = 4  # of the file and of the hashed content
 
 TABLES = {
     "ledger": """CREATE TABLE ledger (
@@ -32,20 +33,37 @@ TABLES = {
 )""",
 }
 
-# Finds whether a row was corrected; as good as empty. There is no other index beside the numbers.
+# Finds whether a row was corrected; nearly empty. There is no other index beside the numbers.
 CORRECTIONS = "CREATE INDEX corrections ON rows (corrects) WHERE corrects IS NOT NULL"
 
-# Of a row: no later one corrects it, so that its decision is the one that was published.
+# True for a row that no later one corrects: its decision is the one that was published.
 HOLDS = "NOT EXISTS (SELECT 1 FROM rows AS later WHERE later.corrects = rows.number)"
 
 
+@dataclass(frozen=True)
+class Counts:
+    """The counts in a ledger's header.
+
+    Attributes:
+        ledger: the ledger's id.
+        rows, notes: number of them.
+        head, notes_head: hash of the last one, or what the first one follows.
+    """
+
+    ledger: str
+    rows: int
+    head: str
+    notes: int
+    notes_head: str
+
+
 def hash_start(ledger: str, table: str) -> str:
-    """Compute what the first of a table's rows follows; `ledger` is the ledger's random id."""
+    """Return the hash that the first row of a table follows; `ledger` is the ledger's random id."""
     return hash_content({"format": FORMAT, "ledger": ledger, "table": table})
 
 
 def hash_content(content: dict[str, Any]) -> str:
-    """Compute the SHA-256, in hex, of an object."""
-    # One text for one content: keys in order, no spaces, ASCII, floats as the shortest that read back.
+    """Return the SHA-256 of an object, in hex."""
+    # One text for each content: keys in order, no spaces, ASCII, floats as the shortest that read back.
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,9 +1,9 @@
 """Ledger: every decision of a line, on the disk before it is published, each row chained to the one before.
 
-A ledger is a file of SQLite in WAL mode. Beside it lie, while it is written, SQLite's `-wal` and `-shm`,
-which belong to it; a `.head`, which says how much there must be; a `.lock`, which keeps a second writer
-out; and once it is closed its `.seal`.
-Beside the decisions it holds notes: what was changed in the line, and which decisions a person called wrong.
+A ledger is a file of SQLite in WAL mode. While it is written, SQLite's `-wal` and `-shm` lie beside it and
+belong to it; a `.head` says how many rows there must be; a `.lock` keeps a second writer out. Once it is
+closed it has a `.seal`. Beside the decisions it has notes: what was changed in the line, and which decisions
+a person called wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from softcore_runtime import LedgerError, UsageError
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.origin import Origin, find_origin
-from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, Flaw
+from softcore_edge_app.ledger.chain import SELECT, SELECT_NOTES, Fault, FaultKind
 from softcore_edge_app.ledger.check import (
     TAIL,
     Verification,
@@ -31,11 +31,11 @@ from softcore_edge_app.ledger.check import (
     read_header,
     verify_ledger,
 )
-from softcore_edge_app.ledger.counts import Counts
 from softcore_edge_app.ledger.head import HeadFile
+from softcore_edge_app.ledger.layout import Counts
 from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
+from softcore_edge_app.ledger.opened_files import OpenedFiles, follow_link
 from softcore_edge_app.ledger.opening import begin_ledger, check_before, connect_to_write, lock_ledger
-from softcore_edge_app.ledger.place import Place, follow_link
 from softcore_edge_app.ledger.row import COLUMNS, Row
 from softcore_edge_app.ledger.seal import Seal, remove_seal, write_seal
 from softcore_edge_app.ledger.wal import wal_path
@@ -43,7 +43,7 @@ from softcore_edge_app.ledger.wal import wal_path
 __all__ = [
     "Change",
     "Fault",
-    "Flaw",
+    "FaultKind",
     "Ledger",
     "Note",
     "Row",
@@ -64,7 +64,7 @@ class UnprovenError(LedgerError):
     """Rows were entered, but the head file that proves them can't be written.
 
     Attributes:
-        rows: those; none of their decisions may be published.
+        rows: the rows; none of their decisions may be published.
     """
 
     def __init__(self, message: str, rows: Sequence[Row]) -> None:
@@ -73,9 +73,9 @@ class UnprovenError(LedgerError):
 
 
 class Ledger:
-    """A ledger that is being written; `Ledger.open` makes one. Threads take turns.
+    """A ledger that is being written; `Ledger.open` opens one. Threads take turns.
 
-    An append is on the disk when it returns, even should the power fail then. It costs two flushes of the
+    When an append returns, the rows are on the disk and survive a power cut. It costs two flushes of the
     disk, of the rows and of the head file. A row takes 300 to 500 bytes.
 
     Attributes:
@@ -90,19 +90,19 @@ class Ledger:
         self._lock = lock
         self._turn = threading.Lock()
         self._counts = read_header(connection)
-        self._next = self._counts  # where Ctrl-C comes between a commit and what is noted of it
+        self._next = self._counts  # of the commit in progress: Ctrl-C may come right after it
         self._version = self._read_version()
         self._head = HeadFile(path, self._counts)
         self._proven = True
-        self._place = Place(path, wal_path(path), path.with_name(f"{path.name}-shm"), self._head.path)
+        self._files = OpenedFiles(path, wal_path(path), path.with_name(f"{path.name}-shm"), self._head.path)
         self._copied, self._copied_at = self._counts, time.monotonic()
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
         """Open a ledger to write on, or begin one.
 
-        What is there is checked first, so that nothing is built on a damaged ledger: its last rows and notes,
-        that none is missing at the end, and of one that was closed the file's bytes (a second a gigabyte).
+        An existing ledger is checked first, so that nothing is added to a damaged one: its last rows and
+        notes, that none is missing at the end, and of a closed one the file's bytes (a second a gigabyte).
         The chain of all rows, which takes 20 s a million, is left to `softcore-edge ledger verify`.
 
         Raises:
@@ -128,23 +128,25 @@ class Ledger:
             if lock is not None:
                 os.close(lock)
             if isinstance(error, (sqlite3.Error, OSError, ValueError)):
-                raise LedgerError(f"{path}: can't be opened as a ledger ({_say(error)})") from error
+                raise LedgerError(
+                    f"{path}: can't be opened as a ledger ({_describe_error(error)})"
+                ) from error
             raise
         return ledger
 
     @property
     def id(self) -> str:
-        """What tells this ledger from every other."""
+        """The random id of this ledger."""
         return self._counts.ledger
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return self._counts.rows
 
     @property
     def head(self) -> str:
-        """The last row's hash, or the header's: whoever notes it can prove that the rows were there."""
+        """Hash of the last row, or of the header; noted elsewhere it proves that the rows were there."""
         return self._counts.head
 
     def append(self, record: DecisionRecord) -> Row:
@@ -195,14 +197,14 @@ class Ledger:
         return note
 
     def find_fault(self) -> str | None:
-        """Say why nothing could be entered just now, as far as that is known beforehand, or None."""
-        return self._place.find_fault()
+        """Return why nothing can be entered now, as far as that is known beforehand, or None."""
+        return self._files.find_fault()
 
     def copy_log(self) -> None:
-        """Copy the write-ahead log into the file, if it holds many rows or has held some for long.
+        """Copy the write-ahead log into the file, if it has many rows or has had some for long.
 
-        What lies in the file can't be lost with the log. This may take as long as some commits, so call it
-        when nothing waits. Where it fails, for a full disk, the rows stay in the log.
+        Rows in the file can't be lost with the log. This may take as long as some commits: call it when
+        nothing waits. If it fails, because the disk is full, the rows stay in the log.
         """
         with self._turn:
             waiting = self._counts.rows + self._counts.notes - self._copied.rows - self._copied.notes
@@ -215,19 +217,19 @@ class Ledger:
 
     @contextmanager
     def _commit(self, counts: Counts, added: Sequence[Row] = ()) -> Iterator[None]:
-        """Write what is written inside, all or nothing; nobody else writes meanwhile.
+        """Commit what is written inside, all or nothing; no other thread writes meanwhile.
 
         Args:
-            counts: what the header will say.
+            counts: the header's counts after it.
             added: the rows that are written.
         """
-        if fault := self._place.find_fault():
+        if fault := self._files.find_fault():
             raise LedgerError(f"{self.path}: {fault}")
-        if not self._proven:  # nothing is added that couldn't be proven either
+        if not self._proven:  # what is added now couldn't be proven either
             self._write_head(())
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._look_for_others()
+            self._check_other_writers()
             yield
             self._next = counts
             self._connection.execute("COMMIT")
@@ -240,11 +242,11 @@ class Ledger:
             raise
         self._write_head(added)
 
-    def _look_for_others(self) -> None:
-        """Notice what another program has committed since.
+    def _check_other_writers(self) -> None:
+        """Note whether another program has committed since.
 
         Raises:
-            LedgerError: it has changed what the next row follows.
+            LedgerError: it has changed the header, which the next row follows.
         """
         version = self._read_version()
         if version == self._version:
@@ -257,23 +259,23 @@ class Ledger:
             _log.error("alarm: %s: another program has written to it", self.path)
 
     def _read_version(self) -> int:
-        """Read a number that changes with every commit of another connection."""
+        """Return a number that changes with every commit of another connection."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def _write_head(self, added: Sequence[Row]) -> None:
-        """Have the head file say what was just committed."""
+        """Write the counts of the last commit to the head file."""
         try:
             self._head.write(self._counts)
             self._proven = True
         except OSError as error:
             self._proven = False
-            raise UnprovenError(f"{self._head.path}: {_say(error)}", added) from error
+            raise UnprovenError(f"{self._head.path}: {_describe_error(error)}", added) from error
 
     def find_last_part(self, camera: str | None, by: Origin) -> str | None:
-        """Give what the last part of a camera (None for any) that somebody triggered is called.
+        """Return the name of the last part of a camera (None for any) that `by` triggered.
 
-        None where there is none among the last thousand rows.
+        None if there is none among the last thousand rows.
         """
         with self._turn:
             found = self._connection.execute(
@@ -284,35 +286,35 @@ class Ledger:
         return next((str(part) for trigger, part in found if find_origin(trigger) == by), None)
 
     def __iter__(self) -> Iterator[Row]:
-        """Give the rows, the first one first."""
+        """Yield the rows, the first one first."""
         for values in self._connection.execute(f"{SELECT} ORDER BY number"):
             yield Row.read(values)
 
     def read_holding(self) -> list[Row]:
-        """Give the rows that no later one corrects, whose decisions were published, the first one first."""
+        """Return the rows that no later one corrects, the first one first: the published decisions."""
         rows = list(self)
         corrected = {row.record.corrects for row in rows}
         return [row for row in rows if row.number not in corrected]
 
     def read_notes(self) -> list[Note]:
-        """Give the notes, the first one first."""
+        """Return the notes, the first one first."""
         with self._turn:
             found = self._connection.execute(f"{SELECT_NOTES} ORDER BY number").fetchall()
         return [Note.read(values) for values in found]
 
     def close(self) -> None:
-        """Close and seal it. Where that fails the rows are safe, and it is as if the power had failed.
+        """Close and seal it. If that fails the rows are safe, as after a power cut.
 
         Raises:
             LedgerError: it can't be sealed: another program has changed it, it is gone, the disk is full, or
-                a reader has been in the way for long.
+                a reader has blocked it for long.
         """
         with self._turn:
             self._close()
 
     def _close(self) -> None:
         try:
-            fault: Fault | str | None = self._place.find_fault()
+            fault: Fault | str | None = self._files.find_fault()
             try:
                 (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 fault = fault or self._find_change()
@@ -324,15 +326,15 @@ class Ledger:
                 raise LedgerError(f"{self.path}: closed without a seal, for it is being read")
             if fault:
                 raise LedgerError(f"{self.path}: closed without a seal ({fault})")
-            write_seal(self.path, Seal.take(self.path, self._counts))
+            write_seal(self.path, Seal.compute(self.path, self._counts))
         except (sqlite3.Error, OSError) as error:
-            raise LedgerError(f"{self.path}: closed without a seal ({_say(error)})") from error
+            raise LedgerError(f"{self.path}: closed without a seal ({_describe_error(error)})") from error
         finally:
             self._head.close()
             os.close(self._lock)
 
     def _find_change(self) -> Fault | str | None:
-        """Find what another program has changed while it was open, so that no seal is put over it."""
+        """Return what another program has changed while it was open, which must not be sealed, or None."""
         touched = self.touched or self._read_version() != self._version
         fault = check_open(self._connection, tail=None if touched else TAIL)
         if fault is None and (counts := read_header(self._connection)) != self._counts:
@@ -350,5 +352,5 @@ class Ledger:
         self.close()
 
 
-def _say(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     return (isinstance(error, OSError) and error.strerror) or str(error)

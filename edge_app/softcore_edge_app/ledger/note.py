@@ -1,4 +1,4 @@
-"""Ledger note: one change that somebody made, chained to the one before and tied to the decisions."""
+"""Ledger note: one change that somebody made, chained to the note before and to the decisions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(frozen=True)
 class Change:
-    """What was changed, and by whom. What isn't UTF-8 in a text is escaped.
+    """A change, and who made it. What isn't UTF-8 in a text is escaped.
 
     Attributes:
         kind: a `mark` on a decision, a `limit`, a `recipe`, `running` (start and stop), or a `trigger` by
             hand.
-        camera: which one's.
+        camera: name of the camera.
         subject: of a mark and of a trigger by hand the trigger's id, of a threshold the recipe; else None.
         before, after: the old and the new value, as texts; None where there is none.
-        by: who asked: `page`, `http`, `mqtt`, `modbus` or `command`.
+        by: who made it: `page`, `http`, `mqtt`, `modbus` or `command`.
 
     Raises:
         ValueError: another kind.
@@ -44,7 +44,7 @@ class Change:
                 object.__setattr__(self, name, value.encode("utf-8", "backslashreplace").decode())
 
     def undo(self) -> Change:
-        """Give the change that takes this one back."""
+        """Return the change that undoes this one."""
         return replace(self, before=self.after, after=self.before)
 
 
@@ -55,16 +55,16 @@ NOTE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Note:
-    """A change in its place.
+    """A change with its place in the chain.
 
     Attributes:
         number: counts from 1, without gaps.
         at: when it was noted, in nanoseconds of UTC since 1970.
         change: what was changed.
-        row, row_hash: the number and the hash of the last decision's row at that time, 0 and what the first
-            one follows where there was none: who rewrites the rows must rewrite the notes, too.
-        previous: the hash of the note before, or what the first one follows; SHA-256 in hex.
-        hash: this note's.
+        row, row_hash: number and hash of the last decision's row at that time, or 0 and what the first row
+            follows; so a rewrite of the rows must rewrite the notes, too.
+        previous: hash of the note before, or what the first one follows; SHA-256 in hex.
+        hash: this note's hash.
     """
 
     number: int
@@ -77,13 +77,13 @@ class Note:
 
     @classmethod
     def chain(cls, change: Change, number: int, at: int, *, row: int, row_hash: str, previous: str) -> Note:
-        """Put a change in its place."""
+        """Return the note of a change."""
         note = cls(number, at, change, row, row_hash, previous, "")
         return replace(note, hash=note.hash_at(number))
 
     @classmethod
     def read(cls, values: tuple[Any, ...]) -> Note:
-        """Take what SQLite gives, in the order of `NOTE_COLUMNS`.
+        """Return the note of what SQLite returns, in the order of `NOTE_COLUMNS`.
 
         Raises:
             TypeError, ValueError: no note that could have been written; not every one is found here.
@@ -92,7 +92,7 @@ class Note:
         return cls(number, at, Change(*change), row, row_hash, previous, own)
 
     def values(self) -> tuple[Any, ...]:
-        """Give what SQLite takes, in the order of `NOTE_COLUMNS`."""
+        """Return what SQLite stores, in the order of `NOTE_COLUMNS`."""
         change = vars(self.change).values()
         return self.number, self.at, *change, self.row, self.row_hash, self.previous, self.hash
 

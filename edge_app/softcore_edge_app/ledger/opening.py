@@ -1,4 +1,4 @@
-"""Ledger opening: what is done before the first row is added: lock, check or begin, and connect."""
+"""Ledger opening: locks, checks or begins a ledger, and connects to it, before the first row is added."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from softcore_runtime.atomic_file import replace_file
 
 from softcore_edge_app.ledger.check import check_end, read_header
 from softcore_edge_app.ledger.connection import bound_lengths
-from softcore_edge_app.ledger.counts import Counts
 from softcore_edge_app.ledger.head import HeadFile, head_path
-from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, hash_start
+from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, Counts, hash_start
 from softcore_edge_app.ledger.seal import PAGE, remove_seal
 from softcore_edge_app.ledger.wal import wal_path
 
 __all__ = ["begin_ledger", "check_before", "connect_to_write", "lock_ledger"]
 
-_PATIENCE = 1.0  # seconds that a foreign program may hold up a decision
-_PAGES = 4_000  # that the write-ahead log holds at most: 16 MB
+_PATIENCE = 1.0  # seconds for which another program may block a decision
+_PAGES = 4_000  # of the write-ahead log at most: 16 MB
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ def lock_ledger(path: Path) -> int:
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
-    """Connect to a ledger, each commit to which waits for the disk.
+    """Connect to a ledger to write it; each commit waits for the disk.
 
     Raises:
         sqlite3.Error: it can't be written, or its file system can't carry a ledger.
@@ -69,7 +68,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def begin_ledger(path: Path) -> None:
-    """Write an empty ledger under another name first: one that was killed at birth would be no ledger."""
+    """Write an empty ledger under another name first, so that a kill leaves none half written."""
     unborn = path.with_name(f"{path.name}.new")
     rests = [unborn, wal_path(unborn), path.with_name(f"{unborn.name}-shm")]
     for rest in (*rests, wal_path(path)):
@@ -103,7 +102,11 @@ def _write_empty(path: Path) -> Counts:
 
 
 def check_before(path: Path) -> None:
-    """Refuse a ledger that isn't whole, as far as its end tells."""
+    """Refuse a ledger whose end isn't whole.
+
+    Raises:
+        LedgerError: it is damaged, or rows may be missing at its end.
+    """
     found = check_end(path)
     if found.fault:
         raise LedgerError(f"{path}: {found.fault}; nothing is added to a damaged ledger, so begin another")

@@ -15,7 +15,7 @@ COLUMNS = ("number", *CONTENT, "previous", "hash")
 
 @dataclass(frozen=True)
 class Row:
-    """A decision's record in its place.
+    """A decision's record with its place in the chain.
 
     Attributes:
         number: counts from 1, without gaps.
@@ -31,7 +31,7 @@ class Row:
 
     @classmethod
     def chain(cls, record: DecisionRecord, number: int, previous: str) -> Row:
-        """Return a record in its place."""
+        """Return the row of a record."""
         return cls(number, replace(record, number=number), previous, _hash(record, number, previous))
 
     @classmethod

@@ -1,7 +1,8 @@
 """Ledger seal: a fingerprint of the ledger's file, page by page, kept beside it while nobody writes.
 
-The chain covers the rows. A file of SQLite holds bytes that mean nothing, too: unused space, versions,
-counters. The seal makes these count: the file's SHA-256, and 16 hex digits of each page's to say where.
+The chain covers the rows. A file of SQLite also has bytes without a meaning: unused space, versions,
+counters. The seal covers these, too: it has the file's SHA-256, and 16 hex digits of each page's SHA-256 to
+say where.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from softcore_runtime.atomic_file import flush_folder, write_atomically
 from softcore_runtime.regular_file import open_regular
 
-from softcore_edge_app.ledger.counts import Counts
+from softcore_edge_app.ledger.layout import Counts
 
 __all__ = ["PAGE", "Seal", "read_seal", "remove_seal", "seal_path", "write_seal"]
 
@@ -25,12 +26,12 @@ _HEAD, _LINE = 4096, _DIGITS + 1  # bytes of a seal's first line, at most, and o
 
 @dataclass(frozen=True)
 class Seal:
-    """What a ledger was when it was closed.
+    """The fingerprint of a ledger when it was closed.
 
     Attributes:
-        counts: what its header said.
-        sha256: the file's.
-        pages: the first digits of each page's SHA-256.
+        counts: the counts in its header.
+        sha256: SHA-256 of the file.
+        pages: first digits of each page's SHA-256.
     """
 
     counts: Counts
@@ -38,8 +39,8 @@ class Seal:
     pages: tuple[str, ...]
 
     @classmethod
-    def take(cls, path: Path, counts: Counts) -> Seal:
-        """Fingerprint a ledger's file: about a second a gigabyte.
+    def compute(cls, path: Path, counts: Counts) -> Seal:
+        """Compute the seal of a ledger's file, which takes about a second a gigabyte.
 
         Raises:
             OSError: it can't be read.
@@ -52,12 +53,12 @@ class Seal:
         return cls(counts, whole.hexdigest(), tuple(pages))
 
     def dump(self) -> bytes:
-        """Write it: an object of JSON in the first line, then a line a page."""
+        """Return the file's content: an object of JSON in the first line, then a line for each page."""
         fields = {**vars(self.counts), "sha256": self.sha256}
         return "".join(f"{line}\n" for line in (json.dumps(fields), *self.pages)).encode()
 
     def locate(self, now: Seal) -> str | None:
-        """Say where the file is another than when it was sealed, or None."""
+        """Return where the file is another than when it was sealed, or None."""
         if (self.sha256, self.pages) == (now.sha256, now.pages):
             return None
         if len(self.pages) != len(now.pages):
@@ -69,7 +70,7 @@ class Seal:
 
 
 def seal_path(path: Path) -> Path:
-    """Name the file of a ledger's seal."""
+    """Return the path of a ledger's seal."""
     return path.with_name(f"{path.name}.seal")
 
 
@@ -110,6 +111,6 @@ def write_seal(path: Path, seal: Seal) -> None:
 
 
 def remove_seal(path: Path) -> None:
-    """Break a ledger's seal, on the disk too: what is written from here on isn't under it."""
+    """Remove a ledger's seal, on the disk too, before anything is written that it doesn't cover."""
     seal_path(path).unlink(missing_ok=True)
     flush_folder(path.parent)

@@ -1,8 +1,8 @@
 """Ledger WAL: whether SQLite's write-ahead log has lost rows that were in it.
 
-What was written since the last checkpoint lies in the file `-wal`, in frames with a running checksum. SQLite
-takes the first frame whose checksum is wrong for the end, as after a power cut it is, and says nothing. A
-changed byte in the middle would take with it all that follows. Here the two are told apart.
+What was written since the last checkpoint is in the file `-wal`, in frames with a running checksum. For
+SQLite the log ends silently at the first frame with a wrong checksum, as it does after a power cut. A changed
+byte in its middle would lose all frames after it. This module tells the two apart.
 
 Format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 """
@@ -24,19 +24,19 @@ _HEADER, _FRAME = 32, 24  # bytes
 _MAGIC = 0x377F0682  # and one more where the checksums are of big-endian words
 _AT_ONCE = 1000  # frames in memory: 4 MB
 _LARGEST_PAGE = 65536  # bytes, of SQLite's
-_TRIES = 5  # a WAL that begins anew while it is read looks broken, once
+_TRIES = 5  # a log that begins anew while it is read may look broken
 
 
 def wal_path(path: Path) -> Path:
-    """Name the write-ahead log of a ledger."""
+    """Return the path of a ledger's write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 
 def check_wal(path: Path) -> str | None:
-    """Say what is wrong with a ledger's write-ahead log, or None; a writer may be at work.
+    """Return what is wrong with a ledger's write-ahead log, or None; a writer may be at work.
 
-    A wrong checksum is a fault where a whole transaction was written after it: its writer had gone on. In the
-    last two transactions it isn't told from one that a power cut broke off.
+    A wrong checksum is a fault where a whole transaction was written after it. In the last two transactions
+    it can't be told from a log that a power cut broke off.
 
     Raises:
         OSError: the log can't be read.

@@ -21,7 +21,7 @@ from softcore_runtime.atomic_file import write_atomically
 
 from softcore_edge_app.configuration.options import ArchiveOptions
 from softcore_edge_app.decisions.published_decision import PublishedDecision
-from softcore_edge_app.ledger.place import Place
+from softcore_edge_app.ledger.opened_files import OpenedFiles
 from softcore_edge_app.outputs.archive_quota import ArchiveQuota
 from softcore_edge_app.outputs.archive_record import (
     IMAGE,
@@ -70,7 +70,7 @@ class Archive:
         self._folder = options.folder
         self._pass_share = options.pass_share
         self._lock: int | None = _take(options.folder)
-        self._place = Place(options.folder)
+        self._files = OpenedFiles(options.folder)
         self._quota = ArchiveQuota(options.folder, options.max_gigabytes * _GIGABYTE, options.max_days)
         self._scan = self._quota.scan()
         # A clock that jumps ahead while the line runs makes nothing old.
@@ -187,7 +187,7 @@ class Archive:
 
     def _store(self, kept: Kept, files: dict[str, bytes]) -> None:
         unfinished = self._folder / _UNFINISHED
-        if fault := self._place.find_fault():  # another folder there may be the system's own disk
+        if fault := self._files.find_fault():  # another folder there may be the system's own disk
             raise _GoneError(fault)
         try:
             for suffix, content in files.items():
@@ -251,7 +251,7 @@ def _count_bytes(decided: PublishedDecision) -> int:
 
 
 def _render(decided: PublishedDecision) -> dict[str, bytes]:
-    """Give a part's files by their suffixes, the sidecar last.
+    """Return a part's files by their suffixes, the sidecar last.
 
     Raises:
         cv2.error: the image can't be encoded.

@@ -100,7 +100,7 @@ class Kept:
 
     @classmethod
     def place(cls, record: DecisionRecord) -> Kept:
-        """Give a decision its place; cameras and triggers may be called anything."""
+        """Return a decision its place; cameras and triggers may be called anything."""
         moment = format_moment(record.triggered_at)
         day, _, time = moment.partition("/")
         name = f"{time}_{_plain(record.trigger)}_{record.decision}"

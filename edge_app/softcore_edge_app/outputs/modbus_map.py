@@ -84,7 +84,7 @@ class OutputCoils:
         return cls(*coils[OURS:COUNT])
 
     def pack(self) -> list[bool]:
-        """Give the coils from `OURS` on."""
+        """Return the coils from `OURS` on."""
         return list(astuple(self))
 
     def tells(self, words: OutputRegisters) -> bool:
@@ -140,7 +140,7 @@ class OutputRegisters:
         return cls(*struct.unpack(_OUR_LAYOUT, _join(registers[OURS:COUNT])))
 
     def pack(self) -> list[int]:
-        """Give the registers from `OURS` on."""
+        """Return the registers from `OURS` on."""
         return list(struct.unpack(f">{COUNT - OURS}H", struct.pack(_OUR_LAYOUT, *astuple(self))))
 
     def follow(self, record: DecisionRecord) -> OutputRegisters:
@@ -162,7 +162,7 @@ class OutputRegisters:
 
 
 def number_part(record: DecisionRecord) -> int:
-    """Give the number that the PLC calls a part by; 0 where the PLC did not trigger it, whatever its name."""
+    """Return the number by which the PLC calls a part; 0 where the PLC did not trigger it."""
     part = record.part if find_origin(record.trigger) == "modbus" else ""
     number = int(part) if part.isascii() and part.isdigit() and len(part) <= 10 else 0
     return number if number < _UINT32 else 0

@@ -122,7 +122,7 @@ class MqttOutput:
             raise OutputError(f"{self._where}: refuses decisions ({refusal})")
 
     def close(self) -> None:
-        """Say that the line is offline, and leave; takes half a second at most."""
+        """Report that the line is offline, and leave; takes half a second at most."""
         self._closing.set()
         self._look.set()
         self.commands.close()

@@ -69,7 +69,7 @@ class MqttCommands:
         self._worker.start()
 
     def take_trigger(self, payload: bytes) -> None:
-        """Take what came by TOPIC/trigger: nothing, or a JSON object of `camera`, `part` and `id`."""
+        """Read what came by TOPIC/trigger: nothing, or a JSON object of `camera`, `part` and `id`."""
         command = self._read("trigger", _Trigger, payload.strip() or b"{}")
         if command and self._is_new("trigger", command):
             try:
@@ -80,7 +80,7 @@ class MqttCommands:
                 self._accept("trigger", command, trigger=trigger, part=command.part or trigger)
 
     def take_recipe(self, payload: bytes) -> None:
-        """Take what came by TOPIC/recipe: a name, or a JSON object of `recipe`, `camera` and `id`."""
+        """Read what came by TOPIC/recipe: a name, or a JSON object of `recipe`, `camera` and `id`."""
         plain = not payload.lstrip().startswith(b"{") and len(payload) <= LARGEST
         command = self._read_name(payload) if plain else self._read("recipe", _Recipe, payload)
         if command and self._is_new("recipe", command):

@@ -13,7 +13,7 @@ _ON_THEIR_WAY = 10  # decisions that an output may have before it without being 
 
 
 def describe_health(status: Status) -> dict[str, Any]:
-    """Say how a line is, by what changes seldom: each change is a message that all the site may read."""
+    """Return how a line is, by what changes seldom: each change is a message that all the site may read."""
     return {
         "state": "online",
         "ready": status.ready,

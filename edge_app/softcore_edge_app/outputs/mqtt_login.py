@@ -68,7 +68,7 @@ def find_risks(options: MqttOptions) -> list[str]:
 
 
 def _is_here(host: str) -> bool:
-    """Tell whether a host is this machine."""
+    """Return whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

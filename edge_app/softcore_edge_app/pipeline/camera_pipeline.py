@@ -261,7 +261,7 @@ class CameraPipeline:
             self._busy_since = None
 
     def _comes_too_late(self, trigger: Trigger, waited: float, begins: float) -> bool:
-        """Tell whether a trigger that has waited can't be decided on in time any more.
+        """Return whether a trigger that has waited can't be decided on in time any more.
 
         Were too many triggers inspected all the same, each would be until it is late, and none decided on.
 
@@ -297,7 +297,7 @@ class CameraPipeline:
         return float("inf") if trigger.deadline is None else trigger.deadline - self.queue.margin
 
     def _leaves(self) -> bool:
-        """Tell whether the end has come."""
+        """Return whether the end has come."""
         return self.queue.closing is not None
 
 

@@ -118,7 +118,7 @@ class Controls(Protocol):
         ...
 
     def describe(self) -> Status:
-        """Say how the line is; quick, and never blocks."""
+        """Return how the line is; quick, and never blocks."""
         ...
 
 
@@ -173,5 +173,5 @@ class OperatorControls(Controls, Protocol):
         ...
 
     def view(self, camera: str | None) -> View:
-        """Give what a camera sees, decided on or not."""
+        """Return what a camera sees, decided on or not."""
         ...

@@ -73,7 +73,7 @@ class DecisionPublisher:
         self._thread.start()
 
     def call(self) -> None:
-        """Say that there may be something to do; returns at once."""
+        """Report that there may be something to do; returns at once."""
         self._called.set()
 
     def stop(self, seconds: float) -> None:

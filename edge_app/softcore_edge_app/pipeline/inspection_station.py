@@ -65,7 +65,7 @@ class InspectionStation:
         self._workers.append(DeliveryWorker(output, self._decision_log, self._offsets))
 
     def find_last_part(self, camera: str | None, by: Origin) -> str | None:
-        """Give what the ledger calls the last part that somebody triggered, see `Ledger.find_last_part`."""
+        """Return what the ledger calls the last part that somebody triggered, see `Ledger.find_last_part`."""
         return self.writer.ledger.find_last_part(camera, by) if self.writer.ledger else None
 
     def add_listener(self, listener: Listener) -> None:
@@ -81,7 +81,7 @@ class InspectionStation:
         self._alarms.append(alarms)
 
     def wake_publisher(self) -> None:
-        """Say that there may be something to collect; returns at once, whatever lock the caller holds."""
+        """Report that there may be something to collect; returns at once, whatever lock the caller holds."""
         if self._publisher:
             self._publisher.call()
 
@@ -175,7 +175,7 @@ class InspectionStation:
         return note
 
     def describe(self) -> Status:
-        """Say how all is: see `Controls.describe`."""
+        """Return how all is: see `Controls.describe`."""
         stuck = [pipeline.stuck for pipeline in self.pipelines.values()]
         if self._publisher:
             stuck.append(self._publisher.stuck)

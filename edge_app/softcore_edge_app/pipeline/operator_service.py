@@ -78,7 +78,7 @@ class OperatorService:
             pipeline.halt(running=running)
 
     def view(self, camera: str | None) -> View:
-        """Give what a camera sees: see `OperatorControls.view`."""
+        """Return what a camera sees: see `OperatorControls.view`."""
         pipeline = self._station.find(camera)
         return View(pipeline.image, pipeline.recipes.current.image_statistics)
 

@@ -86,7 +86,7 @@ class Trigger:
     _once: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def settle(self, result: InspectionResult) -> bool:
-        """Give it the decision of an inspection, unless it has one: the first counts.
+        """Return it the decision of an inspection, unless it has one: the first counts.
 
         Returns:
             whether this was the first.

@@ -130,7 +130,7 @@ class TriggerQueue:
             return trigger
 
     def settle(self, trigger: Trigger, result: InspectionResult) -> None:
-        """Give a trigger the decision of its inspection, unless it has one."""
+        """Return a trigger the decision of its inspection, unless it has one."""
         if trigger.settle(result):
             self._note_settled()
 
@@ -179,7 +179,7 @@ class TriggerQueue:
         self._wake()
 
     def _is_hopeless(self) -> bool:
-        """Tell whether the last trigger can't be decided on in time, if all take the usual time."""
+        """Return whether the last trigger can't be decided on in time, if all take the usual time."""
         if self.deadline is None or self.waiting == 1:
             return False
         return self.waiting * self.pace.usual + self.margin > self.deadline

@@ -114,7 +114,7 @@ class ReplayBundles:
 
 
 def _list_manifests(manifest: Manifest) -> list[Manifest]:
-    """Give a bundle's manifest as it was under each of its thresholds.
+    """Return a bundle's manifest as it was under each of its thresholds.
 
     A threshold brings its mask along, and a mask stays when its threshold is taken back: so each may have
     been with the masks of the thresholds up to it, or with all that there are.

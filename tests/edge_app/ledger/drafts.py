@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 from softcore_edge_app.decisions.decision_record import DecisionRecord
-from softcore_edge_app.ledger.ledger import Change, Flaw, Ledger, Note, Row, verify_ledger
+from softcore_edge_app.ledger.ledger import Change, FaultKind, Ledger, Note, Row, verify_ledger
 from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
 from softcore_runtime import Decision
@@ -61,7 +61,7 @@ def forge(path: Path, *statements: str) -> None:
         connection.commit()
 
 
-def found(path: Path, head: str | None = None) -> tuple[Flaw, int | None]:
+def found(path: Path, head: str | None = None) -> tuple[FaultKind, int | None]:
     fault = verify_ledger(path, head).fault
     assert fault, "nothing was found"
-    return fault.flaw, fault.row
+    return fault.kind, fault.row

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.ledger.head import head_path
-from softcore_edge_app.ledger.ledger import Flaw, Ledger, Note, Row, verify_ledger
+from softcore_edge_app.ledger.ledger import FaultKind, Ledger, Note, Row, verify_ledger
 from softcore_edge_app.ledger.note import NOTE_COLUMNS
 from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.ledger.seal import seal_path
@@ -56,7 +56,7 @@ def test_one_changed_field_is_found_at_its_row(
     if (before, type(before)) == (after, type(after)):
         assert verify_ledger(path).fault is None
         return
-    assert found(path) == (Flaw.CHANGED, row)
+    assert found(path) == (FaultKind.CHANGED, row)
     assert verify_ledger(path).rows == row - 1
 
 
@@ -78,7 +78,7 @@ def test_one_changed_field_of_a_note_is_found_there(
         return
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row, fault.table) == (Flaw.CHANGED, note, "notes")
+    assert (fault.kind, fault.row, fault.table) == (FaultKind.CHANGED, note, "notes")
     assert fault.detail.startswith(f"note {note} was changed")
     verified = verify_ledger(path)
     assert (verified.rows, verified.notes) == (4, note - 1)
@@ -92,31 +92,31 @@ SHIFT = ("UPDATE notes SET number = number + 100 WHERE number > {0}",
 
 
 @pytest.mark.parametrize(
-    ("statements", "flaw", "note", "words"),
+    ("statements", "kind", "note", "words"),
     [
-        (["DELETE FROM notes WHERE number = 3"], Flaw.MISSING, 3, "note 3 is missing"),
-        (["DELETE FROM notes WHERE number < 3"], Flaw.MISSING, 1, "notes 1 to 2 are missing"),
-        (["DELETE FROM notes WHERE number > 3"], Flaw.TRUNCATED, 4, "the header counts 5"),
-        (["DELETE FROM notes"], Flaw.TRUNCATED, 1, "notes 1 to 5 are missing"),
+        (["DELETE FROM notes WHERE number = 3"], FaultKind.MISSING, 3, "note 3 is missing"),
+        (["DELETE FROM notes WHERE number < 3"], FaultKind.MISSING, 1, "notes 1 to 2 are missing"),
+        (["DELETE FROM notes WHERE number > 3"], FaultKind.TRUNCATED, 4, "the header counts 5"),
+        (["DELETE FROM notes"], FaultKind.TRUNCATED, 1, "notes 1 to 5 are missing"),
         (["DELETE FROM notes WHERE number = 2", *(s.format(2, 101) for s in SHIFT)],
-         Flaw.MISSING, 2, "note 2 is missing"),
+         FaultKind.MISSING, 2, "note 2 is missing"),
         (["UPDATE notes SET number = 99 WHERE number = 2", "UPDATE notes SET number = 2 WHERE number = 5",
-          "UPDATE notes SET number = 5 WHERE number = 99"], Flaw.OUT_OF_ORDER, 2, "here stands note 5"),
+          "UPDATE notes SET number = 5 WHERE number = 99"], FaultKind.OUT_OF_ORDER, 2, "here stands note 5"),
         ([*(s.format(3, 99) for s in SHIFT), COPY_NOTE.format(4) + " WHERE number = 2"],
-         Flaw.INSERTED, 4, "note 4 was inserted"),
-        ([COPY_NOTE.format(6) + " WHERE number = 2"], Flaw.OUT_OF_ORDER, 6, "here stands note 2"),
-        (["UPDATE ledger SET notes = 4"], Flaw.INSERTED, 5, "the header counts 4"),
-        (["UPDATE ledger SET notes_head = hex(7)"], Flaw.CHANGED, 5, "or the header was changed"),
+         FaultKind.INSERTED, 4, "note 4 was inserted"),
+        ([COPY_NOTE.format(6) + " WHERE number = 2"], FaultKind.OUT_OF_ORDER, 6, "here stands note 2"),
+        (["UPDATE ledger SET notes = 4"], FaultKind.INSERTED, 5, "the header counts 4"),
+        (["UPDATE ledger SET notes_head = hex(7)"], FaultKind.CHANGED, 5, "or the header was changed"),
     ],
 )  # fmt: skip
 def test_notes_that_were_moved_are_found(
-    path: Path, statements: list[str], flaw: Flaw, note: int, words: str
+    path: Path, statements: list[str], kind: FaultKind, note: int, words: str
 ) -> None:
     write_noted(path)
     forge(path, *statements)
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row, fault.table) == (flaw, note, "notes")
+    assert (fault.kind, fault.row, fault.table) == (kind, note, "notes")
     assert words in fault.detail
     with pytest.raises(LedgerError, match="damaged ledger"):
         Ledger.open(path)
@@ -139,15 +139,15 @@ def test_the_notes_hold_the_rows_that_they_were_made_after(path: Path) -> None:
     )  # fmt: skip
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row) == (Flaw.CHANGED, 10)
+    assert (fault.kind, fault.row) == (FaultKind.CHANGED, 10)
     assert fault.detail == "row 10 was rewritten, or the head file was changed"
     head_path(path).unlink()
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row) == (Flaw.CHANGED, 10)
+    assert (fault.kind, fault.row) == (FaultKind.CHANGED, 10)
     assert fault.detail == "row 10 has another hash than note 1 says: the rows were rewritten"
     forge(path, "DELETE FROM rows WHERE number > 7", f"UPDATE ledger SET rows = 7, head = '{rows[6].hash}'")
-    assert found(path) == (Flaw.TRUNCATED, 8)
+    assert found(path) == (FaultKind.TRUNCATED, 8)
 
 
 def test_a_note_that_was_moved_with_its_chain_is_found_by_its_row(path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_note_that_was_moved_with_its_chain_is_found_by_its_row(path: Path) ->
     )
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row, fault.table) == (Flaw.CHANGED, 2, "notes")
+    assert (fault.kind, fault.row, fault.table) == (FaultKind.CHANGED, 2, "notes")
 
 
 RENUMBER = "UPDATE rows SET number = number + 100 WHERE number > 5", "UPDATE rows SET number = number - {}"
@@ -172,34 +172,34 @@ COPY = f"INSERT INTO rows SELECT 6, {OTHER_COLUMNS} FROM rows"
 
 
 @pytest.mark.parametrize(
-    ("statements", "flaw", "row"),
+    ("statements", "kind", "row"),
     [
-        (["DELETE FROM rows WHERE number = 4"], Flaw.MISSING, 4),
-        (["DELETE FROM rows WHERE number IN (1, 2)"], Flaw.MISSING, 1),
-        (["DELETE FROM rows WHERE number > 7"], Flaw.TRUNCATED, 8),
-        (["DELETE FROM rows"], Flaw.TRUNCATED, 1),
+        (["DELETE FROM rows WHERE number = 4"], FaultKind.MISSING, 4),
+        (["DELETE FROM rows WHERE number IN (1, 2)"], FaultKind.MISSING, 1),
+        (["DELETE FROM rows WHERE number > 7"], FaultKind.TRUNCATED, 8),
+        (["DELETE FROM rows"], FaultKind.TRUNCATED, 1),
         (["DELETE FROM rows WHERE number = 5", RENUMBER[0],
-          RENUMBER[1].format(101) + " WHERE number > 100"], Flaw.MISSING, 5),
+          RENUMBER[1].format(101) + " WHERE number > 100"], FaultKind.MISSING, 5),
         (["UPDATE rows SET number = 99 WHERE number = 3", "UPDATE rows SET number = 3 WHERE number = 6",
-          "UPDATE rows SET number = 6 WHERE number = 99"], Flaw.OUT_OF_ORDER, 3),
+          "UPDATE rows SET number = 6 WHERE number = 99"], FaultKind.OUT_OF_ORDER, 3),
         ([RENUMBER[0], RENUMBER[1].format(99) + " WHERE number > 100", COPY + " WHERE number = 2"],
-         Flaw.INSERTED, 6),
-        ([COPY.replace("SELECT 6", "SELECT 11") + " WHERE number = 2"], Flaw.OUT_OF_ORDER, 11),
-        (["UPDATE ledger SET id = '00'"], Flaw.CHANGED, 0),
-        (["UPDATE ledger SET head = hex(7)"], Flaw.CHANGED, 10),
-        (["UPDATE ledger SET rows = 9"], Flaw.INSERTED, 10),
-        (["UPDATE ledger SET format = 1"], Flaw.CHANGED, 0),
-        (["DROP TABLE notes"], Flaw.CHANGED, 0),
-        (["UPDATE ledger SET notes = 'x'"], Flaw.CHANGED, 0),
-        (["DELETE FROM ledger"], Flaw.CHANGED, 0),
-        (["DROP TABLE rows"], Flaw.CHANGED, 0),
-        (["CREATE INDEX more ON rows (name)"], Flaw.CHANGED, 0),
+         FaultKind.INSERTED, 6),
+        ([COPY.replace("SELECT 6", "SELECT 11") + " WHERE number = 2"], FaultKind.OUT_OF_ORDER, 11),
+        (["UPDATE ledger SET id = '00'"], FaultKind.CHANGED, 0),
+        (["UPDATE ledger SET head = hex(7)"], FaultKind.CHANGED, 10),
+        (["UPDATE ledger SET rows = 9"], FaultKind.INSERTED, 10),
+        (["UPDATE ledger SET format = 1"], FaultKind.CHANGED, 0),
+        (["DROP TABLE notes"], FaultKind.CHANGED, 0),
+        (["UPDATE ledger SET notes = 'x'"], FaultKind.CHANGED, 0),
+        (["DELETE FROM ledger"], FaultKind.CHANGED, 0),
+        (["DROP TABLE rows"], FaultKind.CHANGED, 0),
+        (["CREATE INDEX more ON rows (name)"], FaultKind.CHANGED, 0),
     ],
 )  # fmt: skip
-def test_rows_that_were_moved_are_found(path: Path, statements: list[str], flaw: Flaw, row: int) -> None:
+def test_rows_that_were_moved_are_found(path: Path, statements: list[str], kind: FaultKind, row: int) -> None:
     write(path, 10)
     forge(path, *statements)
-    assert found(path) == (flaw, row)
+    assert found(path) == (kind, row)
     with pytest.raises(LedgerError, match="damaged ledger"):
         Ledger.open(path)
 
@@ -208,7 +208,7 @@ def test_a_row_rewritten_with_a_hash_of_its_own_is_found(path: Path) -> None:
     rows = write(path, 10)
     forged = Row.chain(entry(5, decision="FAIL"), 6, rows[4].hash)
     forge(path, f"UPDATE rows SET decision = 'FAIL', hash = '{forged.hash}' WHERE number = 6")
-    assert found(path) == (Flaw.CHANGED, 6)
+    assert found(path) == (FaultKind.CHANGED, 6)
 
 
 def test_a_tail_that_was_cut_with_its_record_is_found_by_the_head_file(path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_tail_that_was_cut_with_its_record_is_found_by_the_head_file(path: Pat
     forge(path, *cut)
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row) == (Flaw.TRUNCATED, 8)
+    assert (fault.kind, fault.row) == (FaultKind.TRUNCATED, 8)
     assert fault.detail == "truncated: rows 8 to 10 are missing (the head file counts 10)"
 
 
@@ -229,7 +229,7 @@ def test_only_a_noted_head_shows_a_tail_that_was_cut_with_all_records(path: Path
     verified = verify_ledger(path)
     assert (verified.fault, verified.unproven) == (None, "there is no line.ledger.head")
     assert verify_ledger(path, rows[6].hash).fault is None
-    assert found(path, rows[7].hash) == (Flaw.TRUNCATED, None)
+    assert found(path, rows[7].hash) == (FaultKind.TRUNCATED, None)
 
 
 def test_each_changed_byte_of_a_closed_ledger_is_found(path: Path) -> None:
@@ -269,7 +269,7 @@ def test_what_is_written_beside_the_seal_is_found(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE rows SET decision = 'FAIL'")
         connection.commit()
-        assert found(path) == (Flaw.DAMAGED, None)
+        assert found(path) == (FaultKind.DAMAGED, None)
         with pytest.raises(LedgerError):
             Ledger.open(path)
 
@@ -282,7 +282,7 @@ def test_a_huge_value_is_damage_and_is_not_read(path: Path, column: str, value: 
     forge(path, f"UPDATE rows SET {column} = {value} WHERE number = 3")
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row) == (Flaw.DAMAGED, 3)
+    assert (fault.kind, fault.row) == (FaultKind.DAMAGED, 3)
     assert fault.detail == "row 3 can't be read: string or blob too big"
     with pytest.raises(LedgerError, match="too big"):
         Ledger.open(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from softcore_edge_app.ledger import head as ledger_head
 from softcore_edge_app.ledger.head import head_path, read_heads
-from softcore_edge_app.ledger.ledger import Flaw, Ledger, UnprovenError, verify_ledger
+from softcore_edge_app.ledger.ledger import FaultKind, Ledger, UnprovenError, verify_ledger
 from softcore_runtime import LedgerError
 
 from .drafts import change, entry, write
@@ -90,7 +90,11 @@ def test_another_ledgers_head_is_found(path: Path) -> None:
     head_path(path).write_bytes(head_path(other).read_bytes())
     fault = verify_ledger(path).fault
     assert fault
-    assert (fault.flaw, fault.row, fault.detail) == (Flaw.CHANGED, 0, "the head file is another ledger's")
+    assert (fault.kind, fault.row, fault.detail) == (
+        FaultKind.CHANGED,
+        0,
+        "the head file is another ledger's",
+    )
 
 
 def test_a_ledger_that_is_begun_anew_has_a_head_of_its_own(path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from softcore_edge_app.ledger import wal as ledger_wal
 from softcore_edge_app.ledger.head import head_path
-from softcore_edge_app.ledger.ledger import Flaw, Ledger, verify_ledger
+from softcore_edge_app.ledger.ledger import FaultKind, Ledger, verify_ledger
 from softcore_runtime import LedgerError
 
 from .drafts import entry, write
@@ -70,7 +70,7 @@ def test_a_write_ahead_log_that_was_cut_is_found_by_the_head_file(path: Path) ->
             path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
             fault = verify_ledger(path).fault
             assert fault, length
-            assert fault.flaw is Flaw.TRUNCATED
+            assert fault.kind is FaultKind.TRUNCATED
             assert fault.detail.endswith("missing (the head file counts 12)")
     with pytest.raises(LedgerError, match="missing"):
         Ledger.open(path)

@@ -1,28 +1,28 @@
-"""Ledger place: whether the files that are open are still those at their paths; an archive's folder, too."""
+"""Opened files: whether the files or folders that were opened are still those at their paths."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["Place", "follow_link"]
+__all__ = ["OpenedFiles", "follow_link"]
 
 
-class Place:
-    """Where files or folders lay when they were opened, by device and inode.
+class OpenedFiles:
+    """Files or folders as they were when they were opened, by device and inode.
 
-    A file that was removed, or whose disk was unmounted, can be written for as long as it is open; all of it
-    is gone when it is closed.
+    A file that was removed, or whose disk was unmounted, can still be written while it is open; its content
+    is lost when it is closed.
 
     Raises:
-        OSError: one isn't there.
+        OSError: a path doesn't exist.
     """
 
     def __init__(self, *paths: Path) -> None:
         self._known = {path: _identify(path) for path in paths}
 
     def find_fault(self) -> str | None:
-        """Say which file isn't at its path any more, or None."""
+        """Return which file isn't at its path any more, in words, or None."""
         for path, known in self._known.items():
             try:
                 found = _identify(path)
@@ -34,7 +34,7 @@ class Place:
 
 
 def follow_link(path: Path) -> Path:
-    """Give the path of the file itself, beside which its lock and all else lie, if this is a link to it."""
+    """Return the path of the file that a link leads to; the lock and other files lie beside that."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
