@@ -95,7 +95,7 @@ def _configure(options: argparse.Namespace) -> Configuration:
         try:
             choose_bundle(options.bundle)
         except BundleNotFoundError as missing:
-            raise ConfigurationError([str(missing), *error.mistakes]) from None
+            raise ConfigurationError([str(missing), *error.lines]) from None
         raise
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from softcore_runtime.cli.checks import MistakesError
 from softcore_runtime.cli.numbers import describe_range
 from softcore_runtime.cli.suggestion import find_nearest
-from softcore_runtime.errors import UsageError
 
 from softcore_edge_app.configuration.combinations import Place, find_clashes
 from softcore_edge_app.configuration.options import Configuration
@@ -45,21 +45,8 @@ _PATTERNS = {  # what a pattern means, by the key
 _BOUNDS = ("greater_than", "less_than")
 
 
-class ConfigurationError(UsageError):
-    """Everything that is wrong with a configuration, or missing that it names; a line for each.
-
-    Attributes:
-        mistakes: the lines.
-    """
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("; ".join(mistakes))
-        self.mistakes = tuple(mistakes)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The mistakes."""
-        return self.mistakes
+class ConfigurationError(MistakesError):
+    """Everything that is wrong with a configuration, or missing that it names; a line for each."""
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def test_all_mistakes_are_said_each_in_a_line(file: Path) -> None:
     file.write_text("camrea = 0\nqueue = 0\nthreads = 'two'\n[mqtt]\nhots = 'x'\n")
     with pytest.raises(ConfigurationError) as caught:
         read_configuration(file)
-    assert set(caught.value.mistakes) == {
+    assert set(caught.value.lines) == {
         f"{file}: camrea: no such key; did you mean camera?",
         f"{file}: queue: must be from 1 to 10000, not 0",
         f'{file}: threads: must be a whole number from 1 up, not "two"',

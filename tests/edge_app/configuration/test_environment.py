@@ -85,7 +85,7 @@ def test_all_mistakes_are_reported_each_with_its_source(file: Path, set_variable
     )  # fmt: skip
     with pytest.raises(ConfigurationError) as caught:
         configure(file, {"deadline": -1.0, "frames": 0})
-    assert set(caught.value.mistakes) == {
+    assert set(caught.value.lines) == {
         "$SOFTCORE_CAMRA: no such key; did you mean camera?",
         '$SOFTCORE_THREADS: must be a whole number from 1 up, not "two"',
         '$SOFTCORE_QUEUE: must be from 1 to 10000, not "0"',
