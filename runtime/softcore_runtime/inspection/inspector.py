@@ -57,10 +57,16 @@ class Inspector:
     def __init__(self, bundle: Bundle, backbone: Backbone, search: Search) -> None:
         self._bundle = bundle
         self._backbone = backbone
-        self._scorer = FrameScorer(search, bundle.manifest)
-        self._features = FeatureExtractor(bundle, backbone)
-        self._golden = GoldenFrames(bundle, backbone, self._score_patches)
-        self._lock = threading.Lock()
+        scorer = self._scorer = FrameScorer(search, bundle.manifest)
+        features = self._features = FeatureExtractor(bundle, backbone)
+        lock = self._lock = threading.Lock()
+
+        # Not a method: a reference to this object would be a cycle, which keeps the network in memory.
+        def score_patches(frame: NDArray[np.uint8], threshold: float) -> tuple[float, NDArray[np.float32]]:
+            with lock:  # without a mask
+                return scorer.score_patches(features.compute([frame])[0], threshold)
+
+        self._golden = GoldenFrames(bundle, backbone, score_patches)
         self._manifest_version = bundle.manifest_version
         self._active = ActiveManifest.read(bundle, bundle.manifest)
 
@@ -385,11 +391,6 @@ class Inspector:
             score.decide(frame, active, provider, milliseconds)
             for frame, score in zip(frames, scores, strict=True)
         ]
-
-    def _score_patches(self, frame: NDArray[np.uint8], threshold: float) -> tuple[float, NDArray[np.float32]]:
-        """Score a frame without a mask: the highest patch score, and all of them, float32 `[H, W]`."""
-        with self._lock:
-            return self._scorer.score_patches(self._features.compute([frame])[0], threshold)
 
     def _activate(self, active: ActiveManifest) -> None:
         """Use a manifest's threshold from the next frame on."""
