@@ -133,7 +133,7 @@ def _work(options: argparse.Namespace) -> None:
     try:
         connections.start()
         station.start()
-        connections.say_ready()
+        connections.report_ready()
         if connections.url:
             _log.info("page %s", connections.url)
         station.wait()
@@ -162,7 +162,7 @@ def _stop(station: InspectionStation, connections: Connections, printer: Printer
     """Stop everything; further signals are ignored meanwhile, for a second at most."""
     before = [signal.signal(which, signal.SIG_IGN) for which in _ENDING]
     try:
-        connections.say_ending()
+        connections.report_ending()
         station.stop()
         connections.close()
         printer.close(_PRINTING)

@@ -1,4 +1,4 @@
-"""Connections: what a station is connected to besides its cameras: PLC, broker, port, archive, systemd."""
+"""Connections: connects a station to PLC, broker, HTTP port, archive and systemd."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ARCHIVING = 0.2  # seconds for the images that wait at the end
 
 
 class Connections:
-    """Connects a station; each library is imported only where its connection is asked for.
+    """Connects a station; each library is imported only if its connection is configured.
 
     Args:
-        station: not started yet.
-        configuration: which, and how.
+        station: the station, not started yet.
+        configuration: which connections, and how.
 
     Raises:
-        UsageError: a connection can't be made as it is asked for.
-        MissingLibraryError: what it needs is not installed.
+        UsageError: a connection can't be made as it is configured.
+        MissingLibraryError: a library that it needs is not installed.
     """
 
     def __init__(self, station: InspectionStation, configuration: Configuration) -> None:
@@ -81,10 +81,10 @@ class Connections:
         self._watchdog = Watchdog(station)
 
     def start(self) -> None:
-        """Connect, as far as that goes just now; the rest is connected when it can be reached.
+        """Connect what can be reached now; the rest is connected when it can be reached.
 
         Raises:
-            UsageError: a port is taken, or a camera that is named isn't there.
+            UsageError: a port is in use, or a camera that is named doesn't exist.
         """
         for start in self._starts:
             start()
@@ -94,16 +94,16 @@ class Connections:
         """Where this machine reaches the port; None without one."""
         return str(self._web.url) if self._web else None
 
-    def say_ready(self) -> None:
-        """Tell systemd that the station runs."""
+    def report_ready(self) -> None:
+        """Report to systemd that the station runs."""
         self._watchdog.start()
 
-    def say_ending(self) -> None:
-        """Tell systemd that the station ends."""
+    def report_ending(self) -> None:
+        """Report to systemd that the station ends."""
         self._watchdog.stop()
 
     def close(self) -> None:
-        """Leave all at once: each takes half a second at most, whatever is at its other end."""
+        """Close all connections at once, which takes half a second at most, whatever the other ends do."""
         if self._closes:
             with ThreadPoolExecutor(len(self._closes)) as pool:
                 for closed in [pool.submit(close) for close in self._closes]:

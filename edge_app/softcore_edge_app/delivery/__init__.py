@@ -1,1 +1,1 @@
-"""Delivery: brings every decision of the ledger to each output, in order and once, whatever else fails."""
+"""Delivery: delivers every decision of the ledger to each output, in order and once, whatever else fails."""

@@ -1,4 +1,4 @@
-"""Decision log: what outputs read, each at its own pace: the ledger's rows, and what could not be entered."""
+"""Decision log: what outputs read, each at its own pace: the rows, and what could not be entered."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.ledger import Row
 
-__all__ = ["OWED", "DecisionLog"]
+__all__ = ["MOST_UNENTERED", "DecisionLog"]
 
 _RECENT = 1000  # rows in memory: an output that is up never reads the disk
-OWED = 10_000  # decisions that could not be entered: no more of them may be entered later
+MOST_UNENTERED = 10_000  # decisions that could not be entered, and may be entered later
 _AT_ONCE = 100
 
 
@@ -30,11 +30,11 @@ class DecisionLog:
 
     Args:
         path: the ledger that is being written.
-        rows: how many rows it has.
+        rows: number of its rows.
 
     Attributes:
-        last: the number of the last row.
-        version: another one whenever there is more to read.
+        last: number of the last row.
+        version: changes whenever there is more to read.
     """
 
     def __init__(self, path: Path, rows: int) -> None:
@@ -46,9 +46,9 @@ class DecisionLog:
         self._unentered: OrderedDict[str, DecisionRecord] = OrderedDict()
 
     def add(self, rows: Sequence[Row], unentered: Sequence[DecisionRecord]) -> None:
-        """Add what was just entered, and what could not be; the latter may be entered later.
+        """Add the rows of decisions that were just entered, and those that could not be entered.
 
-        A row that another corrects is left out by the caller: its decision is not to be published.
+        The caller leaves out a row that another corrects: its decision must not be published.
         """
         with self._changed:
             for row in rows:
@@ -57,7 +57,7 @@ class DecisionLog:
                 self.last = row.number
             for record in unentered:
                 self._unentered[record.trigger] = record
-                if len(self._unentered) > OWED:
+                if len(self._unentered) > MOST_UNENTERED:
                     del self._unentered[self._find_dispensable()]
             self.version += 1
             self._changed.notify_all()
@@ -66,7 +66,7 @@ class DecisionLog:
         """Return the next rows after a number, some hundred at most.
 
         Raises:
-            LedgerError: they are in the ledger alone, and it can't be read.
+            LedgerError: the rows are no longer in memory, and the ledger can't be read.
         """
         with self._changed:
             last = self.last
@@ -76,7 +76,7 @@ class DecisionLog:
                 return list(islice((row for row in self._recent if row.number > after), _AT_ONCE))
         try:
             with closing(connect_to_read(self.path)) as connection:
-                # What was entered after the last one isn't published yet, and may never be.
+                # Rows after the last one aren't published yet, and may never be.
                 found = connection.execute(
                     f"{SELECT} WHERE number > ? AND number <= ? AND {HOLDS} ORDER BY number LIMIT ?",
                     [after, last, _AT_ONCE],
@@ -89,7 +89,7 @@ class DecisionLog:
         return [row for row in rows if row.number not in corrected]
 
     def _find_dispensable(self) -> str:
-        """Find what may be forgotten: the oldest, but no correction, without which a row would be brought."""
+        """Return the trigger to forget: the oldest, but no correction: its row would be delivered."""
         found = (trigger for trigger, record in self._unentered.items() if record.corrects is None)
         return next(found, next(iter(self._unentered)))
 
@@ -99,12 +99,12 @@ class DecisionLog:
             return list(self._unentered.values())
 
     def wait(self, version: int, seconds: float) -> None:
-        """Wait until there is more than there was in that version, or `wake` is called."""
+        """Wait until there is more than in a version, or `wake` is called."""
         with self._changed:
             self._changed.wait_for(lambda: self.version != version, seconds)
 
     def wake(self) -> None:
-        """Let all who wait look again."""
+        """Wake all readers that wait."""
         with self._changed:
             self.version += 1
             self._changed.notify_all()

@@ -1,7 +1,7 @@
-"""Delivery offsets: how far each output has taken a ledger's rows, kept beside the ledger.
+"""Delivery offsets: up to which row each output has a ledger's decisions, kept beside the ledger.
 
-A mark isn't flushed to the disk: after a power cut an output may get again what it had, by the same
-trigger and part. The ledger itself is never changed by a delivery.
+An offset isn't flushed to the disk: after a power cut an output may get decisions again, with the same
+trigger and part. A delivery never changes the ledger itself.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ _log = logging.getLogger(__name__)
 
 
 class DeliveryOffsets:
-    """The marks of a ledger's outputs. Where they can't be kept, that is said once and delivery goes on.
+    """The offsets of a ledger's outputs. If they can't be kept, that is logged once and delivery goes on.
 
     Args:
-        path: the ledger's.
-        ledger: its id: a mark of another ledger doesn't count.
+        path: the ledger's path.
+        ledger: its id: an offset in another ledger doesn't count.
     """
 
     def __init__(self, path: Path, ledger: str) -> None:
         self.path = path.with_name(f"{path.name}.deliveries")
         self._ledger = ledger
         self._turn = threading.Lock()
-        self._told = False
+        self._logged = False
         self._connection: sqlite3.Connection | None = None
         try:
             self._connection = self._connect()
         except sqlite3.DatabaseError as error:
-            self._tell(error)
+            self._log_once(error)
 
     def read(self, output: str) -> int | None:
         """Return the number of the last row that an output took; None where none is known."""
@@ -50,12 +50,12 @@ class DeliveryOffsets:
                     "SELECT row FROM marks WHERE output = ? AND ledger = ?", [output, self._ledger]
                 ).fetchone()
             except sqlite3.Error as error:
-                self._tell(error)
+                self._log_once(error)
                 return None
             return int(found[0]) if found else None
 
     def write(self, output: str, row: int) -> None:
-        """Note the last row that an output took."""
+        """Store the number of the last row that an output has."""
         with self._turn:
             if self._connection is None:
                 return
@@ -65,9 +65,9 @@ class DeliveryOffsets:
                     "ON CONFLICT (output) DO UPDATE SET ledger = ?2, row = ?3",
                     [output, self._ledger, row],
                 )
-                self._told = False
+                self._logged = False
             except sqlite3.Error as error:
-                self._tell(error)
+                self._log_once(error)
 
     def close(self) -> None:
         """Close the file."""
@@ -88,9 +88,9 @@ class DeliveryOffsets:
             raise
         return connection
 
-    def _tell(self, error: sqlite3.Error) -> None:
-        if not self._told:
-            self._told = True
+    def _log_once(self, error: sqlite3.Error) -> None:
+        if not self._logged:
+            self._logged = True
             _log.warning(
                 "%s: can't be kept (%s); after a restart outputs may get decisions again",
                 self.path,

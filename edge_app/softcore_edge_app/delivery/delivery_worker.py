@@ -1,4 +1,4 @@
-"""Delivery worker: brings one output every decision of the ledger, in order, however long it takes."""
+"""Delivery worker: delivers every decision of the ledger to one output, in order, however long it takes."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from softcore_runtime import LedgerError, OutputError
 from tenacity import RetryError, Retrying, retry_if_exception_type, wait_exponential
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
-from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
+from softcore_edge_app.delivery.decision_log import MOST_UNENTERED, DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.output import Output, OutputStatus
 
 __all__ = ["DeliveryWorker"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5  # seconds between two attempts
-# Of the triggers that were brought before they were entered only so many may be entered later: those that are
-# owed, and as many that were entered and have not been read yet.
-_AHEAD = 2 * OWED
-_POLL = 0.5  # seconds after which a worker looks by itself how its output is, and whether there is something
-_SETTLING = 2.0  # seconds that an output's own fault lasts until it is said: a connection takes its time
+# Of the triggers that were delivered before they were entered only so many may be entered later: those that
+# wait for the disk, and as many that were entered and have not been read yet.
+_AHEAD = 2 * MOST_UNENTERED
+_POLL = 0.5  # seconds between two checks of the output, and whether there is something to deliver
+_SETTLING = 2.0  # seconds that an output's own fault lasts before it is logged: connecting takes time
 
 _log = logging.getLogger(__name__)
 
 
 class DeliveryWorker:
-    """A thread that brings an output what is in the ledger past its mark, and later what comes.
+    """A thread that delivers the ledger's rows after an output's offset, and later the new ones.
 
-    It also watches whether the output would take anything: a PLC that was never reached is a fault before the
-    first decision comes. What can't be entered in the ledger it brings as well, as INVALID, and not again
-    once it is entered. An output without a mark, which is new, begins with what comes from here on.
+    It also watches whether the output can take anything: a PLC that was never reached is a fault before the
+    first decision. Decisions that can't be entered in the ledger are delivered as well, as INVALID, and not
+    again once they are entered. A new output, which has no offset, begins with the next decision.
 
     Args:
-        output: who gets it.
-        decision_log: what there is.
-        offsets: how far it got.
+        output: the receiver.
+        decision_log: the decisions.
+        offsets: up to which row each output has them.
     """
 
     def __init__(self, output: Output, decision_log: DecisionLog, offsets: DeliveryOffsets) -> None:
@@ -49,9 +49,9 @@ class DeliveryWorker:
         offset = offsets.read(output.name)
         self._offset = decision_log.last if offset is None else min(offset, decision_log.last)
         offsets.write(output.name, self._offset)
-        self._ahead: OrderedDict[str, None] = OrderedDict()  # triggers brought before they were entered
-        self._faulty_since: float | None = None  # of the output's own fault
-        self._said = False  # whether a fault was said, and its end was not
+        self._ahead: OrderedDict[str, None] = OrderedDict()  # triggers delivered before they were entered
+        self._faulty_since: float | None = None  # since when the output itself has a fault
+        self._fault_logged = False  # whether a fault was logged, and its end was not
         self._until: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"{output.name} delivery", daemon=True)
 
@@ -60,7 +60,7 @@ class DeliveryWorker:
         self._thread.start()
 
     def stop(self, until: float) -> None:
-        """Bring what there is until a time of the monotonic clock; the rest is left for the next start."""
+        """Deliver until a time of the monotonic clock; the rest is left for the next start."""
         self._until = until
         self._decision_log.wake()
 
@@ -70,7 +70,7 @@ class DeliveryWorker:
 
     @property
     def status(self) -> OutputStatus:
-        """How the output is."""
+        """The status of the output."""
         fault = self.fault or self.output.fault
         return OutputStatus(self.output.name, fault, self.delivered, self.backlog, self.failures)
 
@@ -83,7 +83,7 @@ class DeliveryWorker:
         while True:
             version, ending = self._decision_log.version, self._until is not None
             try:
-                if self.bring_next():
+                if self.deliver_next():
                     continue
             except RetryError:  # the line has ended meanwhile
                 return
@@ -95,8 +95,8 @@ class DeliveryWorker:
             self._watch()
             self._decision_log.wait(version, _POLL)
 
-    def bring_next(self) -> bool:
-        """Bring what there is just now, and say whether there was anything."""
+    def deliver_next(self) -> bool:
+        """Deliver what there is now, and return whether there was anything."""
         rows = self._decision_log.read(self._offset)
         records = [row.record for row in rows]
         for place, row in enumerate(rows, 1):
@@ -104,7 +104,7 @@ class DeliveryWorker:
                 del self._ahead[row.record.trigger]
             else:
                 following = [record for record in records[place:] if record.trigger not in self._ahead]
-                self._bring(row.record, following)
+                self._deliver(row.record, following)
             self._offset = row.number
             self._offsets.write(self.output.name, row.number)
         if rows:
@@ -113,31 +113,31 @@ class DeliveryWorker:
             record for record in self._decision_log.read_unentered() if record.trigger not in self._ahead
         ]
         for record in unentered:
-            self._bring(record, ())
+            self._deliver(record, ())
             self._ahead[record.trigger] = None
             if len(self._ahead) > _AHEAD:
                 self._ahead.popitem(last=False)
         return bool(unentered)
 
-    def _bring(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
-        try:  # without tenacity, which takes longer than to deliver
-            self._try(record, following)
+    def _deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
+        try:  # without tenacity, which takes longer than the delivery
+            self._attempt(record, following)
         except OutputError:
-            self._bring_later(record, following)
+            self._retry(record, following)
         self.delivered += 1
         self.fault = None
         self._watch()
 
-    def _bring_later(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
+    def _retry(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
         for attempt in Retrying(
             retry=retry_if_exception_type(OutputError),
             wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
-            stop=lambda _state: self._over,
+            stop=lambda _state: self._time_is_up,
         ):
             with attempt:
-                self._try(record, following)
+                self._attempt(record, following)
 
-    def _try(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
+    def _attempt(self, record: DecisionRecord, following: Sequence[DecisionRecord]) -> None:
         try:
             self.output.deliver(record, following)
         except OutputError as error:
@@ -151,26 +151,26 @@ class DeliveryWorker:
         if self.fault is None:
             self.failures += 1
         self.fault = fault
-        self._say(fault)
+        self._log_fault(fault)
 
     def _watch(self) -> None:
-        """Say it where the output would take nothing, though there may be nothing to take, and its end."""
+        """Log that the output can take nothing, even if there is nothing to take, and when that ends."""
         own = self.output.fault
         if own is None:
             self._faulty_since = None
-            if self._said and self.fault is None:
-                self._said = False
+            if self._fault_logged and self.fault is None:
+                self._fault_logged = False
                 _log.info("%s: takes decisions again", self.output.name)
             return
         self._faulty_since = self._faulty_since or time.monotonic()
         if time.monotonic() - self._faulty_since >= _SETTLING:
-            self._say(own)
+            self._log_fault(own)
 
-    def _say(self, fault: str) -> None:
-        if not self._said:
-            self._said = True
+    def _log_fault(self, fault: str) -> None:
+        if not self._fault_logged:
+            self._fault_logged = True
             _log.error("%s: takes no decisions (%s); they are brought later", self.output.name, fault)
 
     @property
-    def _over(self) -> bool:
+    def _time_is_up(self) -> bool:
         return self._until is not None and time.monotonic() >= self._until

@@ -1,4 +1,4 @@
-"""Output: the seam of one method behind which a broker, a PLC or anything else takes decisions."""
+"""Output: the protocol of a broker, a PLC or anything else that takes decisions; its one method delivers."""
 
 from __future__ import annotations
 
@@ -12,38 +12,46 @@ __all__ = ["Output", "OutputStatus"]
 
 
 class Output(Protocol):
-    """Somewhere that decisions go; a worker of its own brings them, in the ledger's order.
+    """A receiver of decisions; a worker of its own delivers them in the ledger's order.
 
     Attributes:
-        name: what its mark in the ledger's deliveries and its counters are called; never changes.
+        name: name of its offset and its counters; never changes.
     """
 
     name: str
 
     @property
     def fault(self) -> str | None:
-        """Why it would take nothing just now, in plain words, whether or not there is anything to take."""
+        """Why it can take nothing now, in plain words, whether or not there is anything to take."""
         ...
 
     def deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord] = ()) -> None:
-        """Hand over one decision; when this returns, the receiver has it.
+        """Deliver one decision; when this returns, the receiver has it.
 
         It takes half a second at most, whatever the receiver does, so that a line ends quickly.
 
         Args:
             record: the decision.
-            following: those that are asked for next; they may be sent on ahead.
+            following: the decisions that are delivered next; they may be sent ahead.
 
         Raises:
-            OutputError: the receiver doesn't have it yet. The worker asks again with the same record, and
-                that call goes on where this one was: nothing is sent twice that may still arrive.
+            OutputError: the receiver doesn't have it yet. The worker calls again with the same record, and
+                that call goes on where this one ended: nothing is sent twice that may still arrive.
         """
         ...
 
 
 @dataclass(frozen=True)
 class OutputStatus:
-    """How an output is: why it takes nothing just now (or None), what it took, what waits, what failed."""
+    """The status of an output.
+
+    Attributes:
+        name: the output's name.
+        fault: why it can take nothing now, or None.
+        delivered: number of decisions that it took.
+        backlog: number of decisions that wait for it.
+        failures: number of deliveries that failed.
+    """
 
     name: str
     fault: str | None

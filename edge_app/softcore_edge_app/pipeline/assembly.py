@@ -1,4 +1,4 @@
-"""Assembly: from a configuration to a station that is ready to start, with all that is connected to it."""
+"""Assembly: makes a station that is ready to start from a configuration."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["assemble", "is_live"]
 
 
 def assemble(configuration: Configuration) -> InspectionStation:
-    """Open all that a line needs: sources are looked at, bundles loaded and tested, the ledger opened.
+    """Check the sources, load and test the bundles, and open the ledger of a station.
 
     Raises:
-        UsageError: what is asked for isn't there.
+        UsageError: something that is configured doesn't exist.
         BundleError: a bundle that can't be used.
         LedgerError: a ledger that can't be written.
         SourceError: a folder without images.
     """
     cameras = configuration.cameras or {_name_camera(configuration): configuration}
-    # One of several that is switched off must not keep the others from their parts.
+    # One camera of several that is switched off must not stop the others.
     sources = {name: make_source(options, required=len(cameras) == 1) for name, options in cameras.items()}
     paths = {name: _choose_bundles(options) for name, options in cameras.items()}
     for _, error in find_overlaps(configuration):

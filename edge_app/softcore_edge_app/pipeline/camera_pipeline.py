@@ -1,4 +1,4 @@
-"""Camera pipeline: the threads that give each trigger of a camera one decision, in order and in time."""
+"""Camera pipeline: the threads that make one decision on each trigger of a camera, in order and in time."""
 
 from __future__ import annotations
 
@@ -27,34 +27,35 @@ from softcore_edge_app.pipeline.trigger_queue import TriggerQueue
 __all__ = ["CameraPipeline"]
 
 _AHEAD = 2  # frames of a recording that are read while one is inspected
-_QUEUED = 0.001  # seconds; what waits no longer is inspected however long that may take
-_STUCK = 10.0  # seconds that an inspection may take; a real one takes well under one
+_QUEUED = 0.001  # seconds; a trigger that waited no longer is inspected however long that may take
+_STUCK = 10.0  # seconds after which an inspection hangs; a real one takes well under one
 
 _log = logging.getLogger(__name__)
 
 
 class CameraPipeline:
-    """One camera's parts: a trigger goes in, its one decision comes out.
+    """The triggers of one camera, and their decisions.
 
-    The *frame grabber*, a thread, takes a frame for each trigger and looks at it; the *inspection*, another,
-    decides on it, while the frame grabber sees to the next. What has its decision is collected by the
-    publisher, which also settles what is late: so a camera or a network that hangs holds up no decision.
+    The *frame grabber*, a thread, takes a frame for each trigger and checks it; the *inspection*, another
+    thread, decides on it, while the frame grabber takes the next frame. The publisher collects the triggers
+    that have their decision, and makes those INVALID that are late: a camera or a network that hangs blocks
+    no decision.
 
     Args:
-        name: the camera's.
-        number: counts the process's cameras from 0.
-        source: gives the frames.
+        name: name of the camera.
+        number: number of the camera in the process, from 0.
+        source: where frames come from.
         recipes: what decides.
-        options: when, and how long it may take.
+        options: when it triggers, and how long a decision may take.
         run: makes the triggers' ids unique over all runs.
         wake: called whenever there may be something to collect; must return at once.
         fast: decide without maps.
-        frames: how many triggers there may be; None for no end.
+        frames: number of triggers after which it ends; None for no end.
 
     Attributes:
         queue: its triggers.
-        decisions: how many of them have their decision, in the ledger if there is one.
-        error: what ended it, if anything did.
+        decisions: number of them that have their decision, in the ledger if there is one.
+        error: the error that ended it, or None.
     """
 
     def __init__(
@@ -77,29 +78,31 @@ class CameraPipeline:
         self._number, self._wake, self._fast = number, wake, fast
         self._live = source.live
         self._accepts = options.trigger == "external"
-        self._to_take: SimpleQueue[Trigger | None] = SimpleQueue()
-        self._to_inspect = _Frames(options.queue)
+        self._to_grab: SimpleQueue[Trigger | None] = SimpleQueue()
+        self._to_inspect = _FrameQueue(options.queue)
         self._busy_since: float | None = None
-        self._taking = Pace()
-        self._shown: NDArray[np.uint8] | None = None
-        # Parts of a recording wait for their turn; those in front of a camera don't.
-        self._ticks = options.trigger == "interval" and self._live
-        work = self._answer if self._ticks or options.trigger == "external" else self._follow
+        self._grabbing = Pace()
+        self._last_image: NDArray[np.uint8] | None = None
+        # Recorded parts wait until they are inspected; parts in front of a camera don't.
+        self._by_clock = options.trigger == "interval" and self._live
+        work = (
+            self._grab_frames if self._by_clock or options.trigger == "external" else self._trigger_by_frames
+        )
         self._grabber = threading.Thread(target=self._guard, args=[work], name=f"{name} frame grabber")
         self._inspection = threading.Thread(
             target=self._guard, args=[self._inspect_all], name=f"{name} inspection", daemon=True
         )
-        self._clock = threading.Thread(target=self._tick, name=f"{name} clock")
+        self._clock = threading.Thread(target=self._trigger_by_clock, name=f"{name} clock")
 
     def start(self) -> None:
-        """Begin; a camera that can't be opened at all ends the line with an `error`."""
+        """Begin; a camera that can't be opened at all sets `error`, which ends the line."""
         self._inspection.start()
         self._grabber.start()
-        if self._ticks:
+        if self._by_clock:
             self._clock.start()
 
     def trigger(self, part: str | None = None, by: Origin | None = None) -> str:
-        """Ask for the decision on a part, and return the trigger's id; see `Controls.trigger`."""
+        """Trigger the decision on a part, and return the trigger's id; see `Controls.trigger`."""
         if part is not None:
             check_part(part)
         with self.queue.changed:
@@ -111,30 +114,30 @@ class CameraPipeline:
         return trigger.id
 
     def switch(self, recipe: str, confirm: Callable[[], object] | None = None) -> None:
-        """Let another recipe decide, from the next trigger on; see `Controls.switch_recipe`.
+        """Switch to another recipe from the next trigger on; see `Controls.switch_recipe`.
 
         Args:
-            recipe: its name.
-            confirm: called when it is ready; what it raises leaves the one in use.
+            recipe: name of the recipe.
+            confirm: called when it is ready; if that raises, the recipe in use stays.
         """
         before = self.recipes.current
         taken = self.recipes.switch(recipe, confirm)
         _log.info("%s: recipe %s instead of %s from here on", self.name, taken.name, before.name)
 
     def halt(self, *, running: bool) -> None:
-        """Stop for a while, or go on: a camera that goes by itself pauses, an external trigger is INVALID."""
+        """Stop for a while, or go on: a camera that triggers itself pauses, external triggers are INVALID."""
         self.queue.halt(running=running)
         _log.info("%s: %s", self.name, "goes on" if running else "stopped on the page")
 
     def reload_threshold(self) -> None:
-        """Let a threshold that was set meanwhile hold now, and not only from the next part on."""
-        self.recipes.current.reload_threshold(self._leaves)
+        """Use a threshold that was set meanwhile now, and not only from the next part on."""
+        self.recipes.current.reload_threshold(self._is_ending)
 
     @property
     def image(self) -> NDArray[np.uint8] | None:
-        """The newest image, decided on or not: of a recording the last one that was taken."""
+        """The newest image, decided on or not; of a recording the last one that was inspected."""
         newest = self.source.newest
-        return self._shown if newest is None else newest
+        return self._last_image if newest is None else newest
 
     @property
     def stuck(self) -> str | None:
@@ -150,11 +153,11 @@ class CameraPipeline:
         return not self._grabber.is_alive() and self._grabber.ident is not None and self.queue.empty
 
     def stop(self, until: float) -> None:
-        """Take no more triggers; those that have no decision at `until` become INVALID. Returns at once."""
+        """Accept no more triggers; those that have no decision at `until` become INVALID. Returns at once."""
         with self.queue.changed:
             self._accepts = False
             self.queue.close(until)
-        self._to_take.put(None)
+        self._to_grab.put(None)
         self.source.leave()
 
     def join(self, seconds: float) -> None:
@@ -166,7 +169,7 @@ class CameraPipeline:
                 thread.join(max(until - time.monotonic(), 0.01))
 
     def _guard(self, work: Callable[[], None]) -> None:
-        """Keep what a thread raises for who waits for the line."""
+        """Run a thread's work, and keep what it raises in `error`."""
         try:
             work()
         except BaseException as error:
@@ -175,16 +178,16 @@ class CameraPipeline:
             self._wake()
 
     def _admit(self, part: str | None = None, by: Origin | None = None) -> Trigger:
-        """Let a trigger in for which a frame is to be taken (the queue is held, so that the order stays)."""
+        """Admit a trigger that needs a frame; the caller holds the queue, so that the order stays."""
         trigger = self.queue.admit(self.recipes.current, time.monotonic(), part=part, by=by)
         if not trigger.settled:
-            self._to_take.put(trigger)
+            self._to_grab.put(trigger)
         if self.queue.full:
-            self._to_take.put(None)
+            self._to_grab.put(None)
         return trigger
 
-    def _follow(self) -> None:
-        """Let every frame of a source be a trigger: of a recording all, of a camera the newest."""
+    def _trigger_by_frames(self) -> None:
+        """Trigger by every frame of a source: of a recording all frames, of a camera the newest ones."""
         due, ahead = time.monotonic(), 1 if self._live else _AHEAD
         with closing(self.source.read_frames()) as frames:
             while self.queue.wait_for_room(ahead) and not self.queue.full:
@@ -195,35 +198,35 @@ class CameraPipeline:
                     self.queue.wait_for_close(due)
                     due = time.monotonic() + (self.options.interval or 0)
                     ran = self.queue.wait_until_running()
-                    if self._leaves():
-                        return  # a frame of after the end: nobody would collect its trigger
+                    if self._is_ending():
+                        return  # a frame after the end: its trigger would never be collected
                     if not ran and self._live:
-                        continue  # a frame of before the halt
+                        continue  # a frame from before the halt
                     at = time.monotonic() if frame.taken is None else frame.taken
                     trigger = self.queue.admit(self.recipes.current, at, frame=frame)
-                self._hand_over(trigger, frame)
+                self._check_frame(trigger, frame)
 
-    def _answer(self) -> None:
-        """Take a frame for each trigger, in their order."""
+    def _grab_frames(self) -> None:
+        """Take a frame for each trigger, in order."""
         with open_grabber(self.source) as take:
-            while (trigger := self._to_take.get()) is not None:
+            while (trigger := self._to_grab.get()) is not None:
                 began = time.monotonic()
                 waited = began - trigger.at
                 if trigger.settled:
                     continue
-                if self._comes_too_late(trigger, waited, began + self._taking.usual):
+                if self._comes_too_late(trigger, waited, began + self._grabbing.usual):
                     self.queue.refuse(trigger, "late", f"its turn came only after {waited:.2f} s")
                     continue
                 frame = take(trigger)
-                # Of one that waited: of another the time that passed before the first frame of its moment.
+                # Only for triggers that waited: for others it includes the time until their first frame.
                 if waited > _QUEUED:
-                    self._taking.add(time.monotonic() - began)
-                self._hand_over(trigger, frame)
+                    self._grabbing.add(time.monotonic() - began)
+                self._check_frame(trigger, frame)
 
-    def _hand_over(self, trigger: Trigger, frame: Frame) -> None:
-        """Look at the frame of a trigger, while the one before is inspected, and let it wait for its turn."""
+    def _check_frame(self, trigger: Trigger, frame: Frame) -> None:
+        """Check the frame of a trigger, while the one before is inspected, and queue it for inspection."""
         trigger.frame = frame
-        trigger.recipe.reload_threshold(self._leaves)
+        trigger.recipe.reload_threshold(self._is_ending)
         try:
             trigger.fault = find_fault(frame, trigger.recipe.checks)
         except Exception as error:
@@ -231,8 +234,8 @@ class CameraPipeline:
         trigger.stages["frame"] = time.monotonic() - trigger.at
         self._to_inspect.put(trigger)
 
-    def _tick(self) -> None:
-        """Trigger every so many seconds, whatever the inspection carries."""
+    def _trigger_by_clock(self) -> None:
+        """Trigger at the interval, however fast the inspection is."""
         due = time.monotonic()
         while True:
             with self.queue.changed:
@@ -263,11 +266,11 @@ class CameraPipeline:
     def _comes_too_late(self, trigger: Trigger, waited: float, begins: float) -> bool:
         """Return whether a trigger that has waited can't be decided on in time any more.
 
-        Were too many triggers inspected all the same, each would be until it is late, and none decided on.
+        Of too many triggers each would otherwise be inspected until it is late, and none decided on.
 
         Args:
-            trigger: which.
-            waited: for how many seconds.
+            trigger: the trigger.
+            waited: seconds for which it has waited.
             begins: when its inspection would begin, in seconds of the monotonic clock.
         """
         if waited <= _QUEUED or trigger.deadline is None:
@@ -275,7 +278,7 @@ class CameraPipeline:
         return begins + self.queue.pace.slow + self.queue.margin > trigger.deadline
 
     def _inspect(self, trigger: Trigger, frame: Frame) -> None:
-        self._shown = frame.image
+        self._last_image = frame.image
         began = time.monotonic()
         reason, result = trigger.fault or frame.reason, None
         if frame.image is not None and reason is None:
@@ -301,10 +304,10 @@ class CameraPipeline:
         return self.queue.closing is not None
 
 
-class _Frames:
-    """Triggers whose frame waits for the inspection, in order; bounded though the inspection hangs.
+class _FrameQueue:
+    """Triggers whose frame waits for the inspection, in order; bounded even if the inspection hangs.
 
-    Those that have been refused meanwhile are left out, where they are more than may wait: their frames are
+    If they are more than may wait, those that have been refused meanwhile are left out: their frames take
     megabytes each.
     """
 
@@ -322,7 +325,7 @@ class _Frames:
             self._changed.notify()
 
     def get(self) -> Trigger | None:
-        """Take the first one, as soon as there is one."""
+        """Remove and return the first one, as soon as there is one."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
             return self._waiting.popleft()

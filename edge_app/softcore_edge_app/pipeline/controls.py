@@ -1,4 +1,4 @@
-"""Controls: what may be asked of a running line by a PLC, a broker, the page or a command."""
+"""Controls: what a PLC, a broker, the page or a command can do with a running line."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["CameraStatus", "Controls", "OperatorControls", "Status", "View"]
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """How a camera is.
+    """The status of a camera.
 
     Attributes:
-        name: the camera's.
-        fault: why it gives no images just now, in plain words; None where it does.
-        reopened: how often it was opened again.
-        recipe: the name of the recipe in use.
-        recipes: the names of all there are.
-        category, bundle: of the bundle in use; its manifest's seal.
+        name: name of the camera.
+        fault: why it gives no images now, in plain words; None if it does.
+        reopened: number of times that it was reopened.
+        recipe: name of the recipe in use.
+        recipes: names of all recipes.
+        category, bundle: category of the bundle in use, and the seal of its manifest.
         threshold, fail_above: the threshold in use.
-        waiting: triggers without a decision.
-        capacity: how many may wait.
-        triggers: how many came since the start.
-        decisions: how many of them have their decision, in the ledger if there is one.
+        waiting: number of triggers without a decision.
+        capacity: number of triggers that may wait.
+        triggers: number of triggers since the start.
+        decisions: number of them that have their decision, in the ledger if there is one.
         running: False while a person has stopped it.
-        live: whether its images are of now, and not recorded.
-        trigger: what triggers it: `auto`, `interval` or `external`.
+        live: whether its images are live, and not recorded.
+        trigger: trigger mode: `auto`, `interval` or `external`.
         latency: seconds from the moment that a live frame shows until it is here.
     """
 
@@ -59,14 +59,14 @@ class CameraStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """How a line is.
+    """The status of a line.
 
     Attributes:
-        cameras: each camera's.
-        outputs: each output's.
-        ledger_fault: why the ledger can't be written, in plain words; None where it can, or there is none.
+        cameras: the status of each camera.
+        outputs: the status of each output.
+        ledger_fault: why the ledger can't be written, in plain words; None if it can, or there is none.
         stuck: what hangs, in plain words (an inspection, the disk), or None: systemd restarts what hangs.
-        alarms: what else a person should see to (drift, a full archive), in plain words.
+        alarms: what else a person should check (drift, a full archive), in plain words.
     """
 
     cameras: tuple[CameraStatus, ...]
@@ -77,43 +77,43 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Whether a part that comes now would be inspected, entered, and taken by every output."""
+        """Whether a part that comes now would be inspected, entered, and delivered to every output."""
         faulty = any(camera.fault or not camera.running for camera in self.cameras)
         faulty |= any(output.fault for output in self.outputs)
         return not faulty and self.ledger_fault is None and self.stuck is None
 
 
 class Controls(Protocol):
-    """A running line, as its connections see it. All methods may be called from any thread."""
+    """What connections can do with a running line. All methods may be called from any thread."""
 
     def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
-        """Ask for the decision on a part, and return the trigger's id; never blocks.
+        """Trigger the decision on a part, and return the trigger's id; never blocks.
 
-        What comes in too fast is INVALID, not refused.
+        Triggers that come too fast are INVALID, not refused.
 
         Args:
-            camera: which one's; None where there is only one.
-            part: what the caller calls the part; at most 200 characters, none of them a control character.
-            by: who asks, which the trigger's id says.
+            camera: name of the camera; None if there is only one.
+            part: name of the part; at most 200 characters, none of them a control character.
+            by: who triggers, which the trigger's id says.
 
         Raises:
-            UsageError: no such camera, no camera named where there are several, one that goes by itself,
-                or the line is just ending.
+            UsageError: no such camera, no camera named where there are several, one that triggers itself,
+                or the line is ending.
         """
         ...
 
     def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
-        """Let another recipe decide, from the next trigger on; takes seconds, and the line goes on meanwhile.
+        """Switch to another recipe from the next trigger on; takes seconds, while the line goes on.
 
         Args:
-            recipe: its name.
+            recipe: name of the recipe.
             camera: as for `trigger`.
-            by: who asks, for the ledger: see `Change`.
+            by: who switches, for the ledger: see `Change`.
 
         Raises:
             UsageError: no such camera or recipe, or there is no ledger to note it in.
             BundleError: its bundle can't be used; the recipe in use stays.
-            LedgerError: it can't be noted, and so it isn't done.
+            LedgerError: it can't be noted, and so isn't done.
         """
         ...
 
@@ -124,10 +124,10 @@ class Controls(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What a camera sees.
+    """The newest image of a camera.
 
     Attributes:
-        image: uint8 BGR `[H, W, 3]`, its newest one; None where there is none.
+        image: uint8 BGR `[H, W, 3]`; None if there is none.
         image_statistics: of the training images of the bundle in use, float64 `[N, 3]`, see
             `measure_image_statistics`.
     """
@@ -137,18 +137,18 @@ class View:
 
 
 class OperatorControls(Controls, Protocol):
-    """A running line, as a person sees it who sets it up.
+    """What a person can do with a running line to set it up.
 
-    Whatever is changed is noted in the ledger first. All of it raises UsageError where there is no such
-    camera, or no ledger, and LedgerError where it can't be noted; then nothing is done.
+    Each change is noted in the ledger first. All methods raise UsageError if there is no such camera, or no
+    ledger, and LedgerError if it can't be noted; then nothing is done.
     """
 
     def trigger_by_hand(self, camera: str | None, part: str | None, by: Origin) -> str:
-        """Ask for the decision on a part, see `trigger`, and note who did, if there is a ledger."""
+        """Trigger the decision on a part, see `trigger`, and note who did, if there is a ledger."""
         ...
 
     def note_mark(self, trigger: str, camera: str, before: str | None, after: str | None, by: str) -> Note:
-        """Note that a person calls a part `good` or `bad`, or takes that back."""
+        """Note that a person calls a part `good` or `bad`, or undoes that."""
         ...
 
     def change_threshold(
@@ -160,15 +160,15 @@ class OperatorControls(Controls, Protocol):
             the old threshold and the new one.
 
         Raises:
-            UsageError: the bundle can't be written, or somebody else is just setting its threshold.
-            BundleError: the bundle isn't there any more, or another one is in its place.
+            UsageError: the bundle can't be written, or another process is setting its threshold.
+            BundleError: the bundle is gone, or another one is in its place.
         """
         ...
 
     def set_running(self, running: bool, camera: str | None, by: str) -> None:
         """Stop a camera for a while, or let it go on.
 
-        While it is stopped one that goes by itself takes no images, and what others trigger is INVALID.
+        While it is stopped, a camera that triggers itself takes no images, and external triggers are INVALID.
         """
         ...
 

@@ -22,26 +22,26 @@ __all__ = ["DecisionPublisher", "Listener"]
 
 Listener = Callable[[PublishedDecision], None]
 
-_LEAST_MARGIN = 0.002  # seconds before a deadline at which what has no decision becomes INVALID
-_IDLE = 5.0  # seconds after which the ledger is looked after where there is nothing to do
+_LEAST_MARGIN = 0.002  # seconds before a deadline at which a trigger without a decision becomes INVALID
+_IDLE = 5.0  # seconds without decisions after which the ledger is maintained
 _STUCK = 10.0  # seconds that a flush of the disk may take
 
 _log = logging.getLogger(__name__)
 
 
 class DecisionPublisher:
-    """A thread that turns decisions into published ones.
+    """A thread that publishes decisions.
 
-    It takes what has its decision, all lines' in one step of the ledger, so that a slow disk costs time but
-    no throughput; settles what is late, before it is entered and after; and only then tells listeners and
-    outputs.
+    It enters the decisions of all cameras in one step of the ledger, so that a slow disk costs time but no
+    throughput. What is late becomes INVALID, before it is entered and after. Only then listeners and outputs
+    get the decisions.
 
     Args:
-        pipelines: whose triggers.
-        writer: enters them.
-        decision_log: what outputs read; None where there are none.
-        listeners: told of each decision, in order; they return at once.
-        on_error: called where no decision can be entered or published any more.
+        pipelines: the cameras whose triggers are collected.
+        writer: enters their decisions.
+        decision_log: what outputs read; None if there are none.
+        listeners: called with each decision, in order; they return at once.
+        on_error: called when no decision can be entered or published any more.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class DecisionPublisher:
         self._ending = False
         self._margin = _LEAST_MARGIN
         self._busy_since: float | None = None
-        # However slow the disk was just now, some of the time before a deadline is left for the inspection.
+        # However slow the disk was, some of the time before a deadline is left for the inspection.
         deadlines = [pipeline.queue.deadline for pipeline in pipelines if pipeline.queue.deadline is not None]
         self._most_margin = 0.5 * min(deadlines, default=0.0)
         self._thread = threading.Thread(target=self._run, name="decision publisher", daemon=True)
@@ -77,7 +77,7 @@ class DecisionPublisher:
         self._called.set()
 
     def stop(self, seconds: float) -> None:
-        """Enter what has its decision, and end."""
+        """Enter the decisions that were made, and end."""
         self._ending = True
         self.call()
         self._thread.join(seconds)
@@ -103,12 +103,12 @@ class DecisionPublisher:
                     self._maintain_ledger()
         except (
             Exception
-        ) as error:  # nothing goes on without a publisher: the process ends, and is started anew
+        ) as error:  # the line can't go on without a publisher: the process ends, and is started anew
             _log.exception("no decision can be entered any more")
             self._on_error(error)
 
     def _work(self) -> float | None:
-        """Publish what can be, and say when something will be late."""
+        """Publish what can be published, and return when the next trigger will be late."""
         ahead = time.monotonic() + self._margin
         dues = [pipeline.queue.expire(ahead) for pipeline in self._pipelines]
         collected = [
@@ -124,7 +124,7 @@ class DecisionPublisher:
         for trigger in triggers:
             _revoke_late(trigger, began, self._margin)
         records, rows = self._enter(triggers)
-        # Twice the usual time of a flush, so that a decision is published before its deadline, not only made.
+        # Twice the usual time of a flush, so that decisions are published, and not only made, in time.
         usual = 0.9 * self._margin + 0.1 * 2 * (time.monotonic() - began)
         self._margin = max(min(usual, self._most_margin), _LEAST_MARGIN)
         records, rows = self._correct_late(triggers, records, rows)
@@ -141,7 +141,7 @@ class DecisionPublisher:
             self._maintain_ledger()
 
     def _enter(self, triggers: list[Trigger]) -> tuple[list[DecisionRecord], list[Row]]:
-        """Enter decisions; one of which no record can be made is INVALID."""
+        """Enter decisions; if that fails for an internal error they are all INVALID."""
         try:
             return self._writer.enter(triggers)
         except Exception as error:
@@ -153,9 +153,9 @@ class DecisionPublisher:
     def _correct_late(
         self, triggers: list[Trigger], records: list[DecisionRecord], rows: list[Row]
     ) -> tuple[list[DecisionRecord], list[Row]]:
-        """Make INVALID what was entered in time and can't be published in time: the flush took too long.
+        """Make decisions INVALID that were entered in time and are late now: the flush took too long.
 
-        To enter that takes a flush, too, after which others may be late.
+        To enter that takes another flush, after which others may be late.
         """
         while any(lateness := [_find_lateness(*pair) for pair in zip(triggers, records, strict=True)]):
             records, more = self._writer.correct(triggers, records, lateness)
@@ -183,7 +183,7 @@ def _call(listener: Listener, published: PublishedDecision) -> None:
 
 
 def _revoke_late(trigger: Trigger, now: float, margin: float) -> None:
-    """Make INVALID what was decided in time and can't be published in time, which takes a margin."""
+    """Make a trigger INVALID that was decided in time, but can't be published in time with its margin."""
     if trigger.deadline is not None and trigger.result is not None and now + margin > trigger.deadline:
         trigger.revoke("late", f"decided on, but not entered after {now - trigger.at:.2f} s")
 

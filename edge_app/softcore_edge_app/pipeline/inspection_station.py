@@ -22,14 +22,14 @@ from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 
 __all__ = ["InspectionStation"]
 
-_POLL = 0.05  # seconds between two looks whether all cameras have come to their end
-# Seconds from the call for the end: until what has no decision is INVALID, until the publisher, the workers
-# and the cameras have ended. SIGTERM ends a line within a second.
+_POLL = 0.05  # seconds between two checks whether all cameras have ended
+# Seconds from the beginning of the end: until what has no decision is INVALID, until the decisions are
+# delivered, and until all threads have ended. SIGTERM ends a line within a second.
 _DECIDING, _DELIVERING, _ENDING = 0.25, 0.5, 0.7
 
 
 class InspectionStation:
-    """Runs lines; see `Controls` for what may be asked of it.
+    """Runs the cameras of a process; its controls are described at `Controls`.
 
     Args:
         writer: enters the decisions; closed here.
@@ -58,7 +58,7 @@ class InspectionStation:
         """Add an output, before the start.
 
         Raises:
-            UsageError: there is no ledger, from which an output gets what it missed.
+            UsageError: there is no ledger, from which an output gets the decisions that it missed.
         """
         if not self._decision_log or not self._offsets:
             raise UsageError(f"{output.name}: needs a ledger (--ledger FILE), which keeps what it misses")
@@ -69,15 +69,15 @@ class InspectionStation:
         return self.writer.ledger.find_last_part(camera, by) if self.writer.ledger else None
 
     def add_listener(self, listener: Listener) -> None:
-        """Let something be told of every decision, before the start."""
+        """Add a function that is called with every decision, before the start."""
         self._listeners.append(listener)
 
     def add_note_listener(self, listener: Callable[[Note], None]) -> None:
-        """Let something be told of every note, before the start; it returns at once and raises nothing."""
+        """Add a function that is called with every note, before the start; it must return at once."""
         self._note_listeners.append(listener)
 
     def add_alarms(self, alarms: Callable[[], Iterable[str]]) -> None:
-        """Let something say what a person should see to."""
+        """Add a function that returns what a person should check, in plain words."""
         self._alarms.append(alarms)
 
     def wake_publisher(self) -> None:
@@ -97,10 +97,10 @@ class InspectionStation:
             pipeline.start()
 
     def wait(self) -> None:
-        """Wait until all cameras have come to their end, or one thing failed that nothing can go on without.
+        """Wait until all cameras have ended, or something failed without which the line can't go on.
 
         Raises:
-            SoftCoreError: a camera can't be opened at all, or what `fail` was told.
+            SoftCoreError: a camera can't be opened at all, or the error given to `fail`.
         """
         pipelines = self.pipelines.values()
         while not self._done.wait(_POLL):
@@ -111,22 +111,22 @@ class InspectionStation:
                 raise error
 
     def wait_for_fault(self) -> None:
-        """Wait on, with nothing left to decide, until one thing failed that nothing can go on without.
+        """Wait until something failed without which the line can't go on, with nothing left to decide.
 
         Raises:
-            SoftCoreError: what `fail` was told.
+            SoftCoreError: the error given to `fail`.
         """
         self._done.wait()
         if self._error:
             raise self._error
 
     def fail(self, error: BaseException) -> None:
-        """End the wait by an error."""
+        """End the wait with an error."""
         self._error = self._error or error
         self._done.set()
 
     def stop(self) -> None:
-        """End, with every trigger decided, entered and, as far as there is time, delivered."""
+        """End; every trigger is decided, entered and, as far as there is time, delivered."""
         began = time.monotonic()
         self.ended = True
         for pipeline in self.pipelines.values():
@@ -150,11 +150,11 @@ class InspectionStation:
         self.writer.close()
 
     def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
-        """Ask for the decision on a part: see `Controls.trigger`."""
+        """Trigger the decision on a part: see `Controls.trigger`."""
         return self.find(camera).trigger(part, by)
 
     def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
-        """Let another recipe decide: see `Controls.switch_recipe`."""
+        """Switch to another recipe: see `Controls.switch_recipe`."""
         pipeline = self.find(camera)
 
         def confirm() -> None:
@@ -163,7 +163,7 @@ class InspectionStation:
         pipeline.switch(recipe, confirm)
 
     def note(self, change: Change) -> Note:
-        """Note a change in the ledger, before it is made, and tell the listeners; from any thread.
+        """Note a change in the ledger, before it is made, and call the listeners; from any thread.
 
         Raises:
             UsageError: there is no ledger.
@@ -188,7 +188,7 @@ class InspectionStation:
         )
 
     def find(self, camera: str | None) -> CameraPipeline:
-        """Find a camera's line; None is the only one.
+        """Return a camera's pipeline; None is the only one.
 
         Raises:
             UsageError: no such camera, or no camera named where there are several.

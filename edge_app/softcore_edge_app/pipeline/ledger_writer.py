@@ -26,13 +26,13 @@ _log = logging.getLogger(__name__)
 class LedgerWriter:
     """Enters decisions before they are published, in one thread; notes of changes come from any.
 
-    The ledger may hold decisions that were not published, where the process was killed between the two; every
-    one that was published is in it. Where it can't be written a decision becomes INVALID, with the reason;
-    that one is entered once the ledger can be written again, before the next (the last 10 000 of them).
-    A decision that was entered and must not be published is corrected by a further row.
+    Every published decision is in the ledger. It may also have decisions that were not published, if the
+    process was killed between the two. While it can't be written, decisions become INVALID, with the reason;
+    these are entered once the ledger can be written again, before the next one (the last 10 000 of them). A
+    decision that was entered and must not be published is corrected by a further row.
 
     Args:
-        ledger: where to; None keeps none.
+        ledger: the ledger; None enters nothing.
     """
 
     def __init__(self, ledger: Ledger | None) -> None:
@@ -62,7 +62,7 @@ class LedgerWriter:
             fault = self._report_fault(str(error), self.ledger.path)
             if isinstance(error, UnprovenError) and error.rows:  # they are in there, and nothing proves it
                 invalid = [
-                    row.record.correct("ledger", fault, trigger.tell_time())
+                    row.record.correct("ledger", fault, trigger.read_clock())
                     for row, trigger in zip(error.rows, triggers, strict=True)
                 ]
                 self._corrections += invalid
@@ -90,7 +90,7 @@ class LedgerWriter:
             now are entered later.
         """
         corrected = [
-            record if detail is None else record.correct("late", detail, trigger.tell_time())
+            record if detail is None else record.correct("late", detail, trigger.read_clock())
             for trigger, record, detail in zip(triggers, records, lateness, strict=True)
         ]
         if self.ledger is None:
@@ -167,7 +167,7 @@ class LedgerWriter:
             self._unentered.popleft()
 
     def note(self, change: Change) -> Note:
-        """Note a change, which is made only if this returns; from any thread.
+        """Note a change, which may be made only if this returns; from any thread.
 
         Raises:
             UsageError: there is no ledger.
@@ -194,7 +194,7 @@ class LedgerWriter:
 
     @property
     def remark(self) -> str | None:
-        """The summary's line: how many rows, and the head, which proves them once it is noted elsewhere."""
+        """The ledger's line in the summary: its rows, and its head, which proves them if noted elsewhere."""
         if self.ledger is None:
             return None
         absent = len(self._corrections) + len(self._unentered) + self._lost

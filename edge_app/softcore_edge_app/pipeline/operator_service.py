@@ -1,4 +1,4 @@
-"""Operator service: where a person sets a line up; what is changed there is noted in the ledger first."""
+"""Operator service: what a person does to set a line up; each change is noted in the ledger first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class OperatorService:
-    """All that may be asked of a station, see `OperatorControls`."""
+    """The controls of a station for a person, see `OperatorControls`."""
 
     def __init__(self, station: InspectionStation) -> None:
         self._station = station
@@ -30,18 +30,18 @@ class OperatorService:
         )  # fmt: skip
 
     def trigger_by_hand(self, camera: str | None, part: str | None, by: Origin) -> str:
-        """Ask for the decision on a part: see `OperatorControls.trigger_by_hand`."""
+        """Trigger the decision on a part: see `OperatorControls.trigger_by_hand`."""
         writer = self._station.writer
         if writer.fault:
             raise LedgerError(f"{writer.fault}; nothing was triggered")
         pipeline = self._station.find(camera)
         trigger = pipeline.trigger(part, by)
-        if writer.ledger:  # the id is known only now; the part has a row of its own anyway
+        if writer.ledger:  # only now the id is known; the part has a row of its own anyway
             self._station.note(Change("trigger", pipeline.name, trigger, None, part, by))
         return trigger
 
     def note_mark(self, trigger: str, camera: str, before: str | None, after: str | None, by: str) -> Note:
-        """Note what a person calls a part: see `OperatorControls.note_mark`."""
+        """Note that a part is `good` or `bad`: see `OperatorControls.note_mark`."""
         return self._station.note(Change("mark", camera, trigger, before, after, by))
 
     def change_threshold(
@@ -59,10 +59,12 @@ class OperatorService:
             method="set on the page",
             min_area=old.min_area,
         )
-        # Before it is noted: what can't be set would be noted twice, done and taken back.
+        # Before it is noted: a threshold that can't be set would be noted twice, done and undone.
         if fault := recipe.inspector.explain_threshold(new):
             raise UsageError(f"{recipe.name}: {fault}; nothing was changed")
-        change = Change("limit", pipeline.name, recipe.name, _describe(old), _describe(new), by)
+        change = Change(
+            "limit", pipeline.name, recipe.name, _format_threshold(old), _format_threshold(new), by
+        )
         with self._noted(change):
             mask = (path / old.mask).read_bytes() if old.mask else None
             set_threshold(path, new, manifest, mask)
@@ -74,7 +76,9 @@ class OperatorService:
         pipeline = self._station.find(camera)
         before = pipeline.queue.running
         if running != before:
-            self._station.note(Change("running", pipeline.name, None, _say(before), _say(running), by))
+            self._station.note(
+                Change("running", pipeline.name, None, _format_bool(before), _format_bool(running), by)
+            )
             pipeline.halt(running=running)
 
     def view(self, camera: str | None) -> View:
@@ -84,7 +88,7 @@ class OperatorService:
 
     @contextmanager
     def _noted(self, change: Change) -> Iterator[None]:
-        """Note what is done inside; where that fails note that it was taken back."""
+        """Note the change that is made inside; if that fails, note that it was undone."""
         self._station.note(change)
         try:
             yield
@@ -98,10 +102,10 @@ class OperatorService:
             raise
 
 
-def _describe(threshold: Threshold) -> str:
+def _format_threshold(threshold: Threshold) -> str:
     grey = threshold.fail_above is not None
     return f"{threshold.value!r} to {threshold.upper!r}" if grey else repr(threshold.value)
 
 
-def _say(running: bool) -> str:
+def _format_bool(running: bool) -> str:
     return "true" if running else "false"

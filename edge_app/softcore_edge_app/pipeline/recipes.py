@@ -1,4 +1,4 @@
-"""Recipes: the bundles that a camera's parts can be decided by, one of them in use."""
+"""Recipes: the bundles that can decide on a camera's parts, one of them in use."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["Recipe", "Recipes"]
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """A bundle ready to decide: its self-test was passed.
+    """A bundle that is ready to decide: it has passed its self-test.
 
     Attributes:
-        name: what it is switched to with.
+        name: name of the recipe.
         shared: what decides, for all cameras that use the bundle.
-        checks: what no part can look like; None where everything is inspected.
+        checks: the checks of its frames; None if everything is inspected.
         image_statistics: of the N training images, float64 `[N, 3]`, see `measure_image_statistics`.
-        baselines: of those statistics, by quantity; none where there are too few training images.
+        baselines: of those statistics, by quantity; empty if there are too few training images.
     """
 
     name: str
@@ -59,19 +59,19 @@ class Recipe:
         """Inspect a frame, see `SharedInspector.inspect`."""
         return self.shared.inspect(image, camera, fast=fast, until=until)
 
-    def reload_threshold(self, leaves: Callable[[], bool]) -> None:
+    def reload_threshold(self, is_ending: Callable[[], bool]) -> None:
         """Use a threshold that was set meanwhile, see `SharedInspector.reload_threshold`."""
-        self.shared.reload_threshold(leaves)
+        self.shared.reload_threshold(is_ending)
 
 
 class Recipes:
-    """A camera's recipes. Each switch verifies and tests the bundle as it lies there then.
+    """A camera's recipes. Each switch loads, verifies and tests the bundle anew.
 
     Args:
-        paths: the bundles' folders by the recipes' names, in the order that a PLC counts them in; the first
+        paths: the bundles' folders by the recipes' names, in the order in which a PLC counts them; the first
             is in use at the start.
         inspectors: loads bundles, and shares them with the other cameras.
-        unchecked: whether to inspect also what no part can look like.
+        unchecked: whether to inspect also frames that can't show a part.
 
     Raises:
         BundleError: the first can't be used.
@@ -88,15 +88,15 @@ class Recipes:
         self.current = self._make_recipe(self.names[0], inspectors.open(paths[self.names[0]]))
 
     def switch(self, name: str, confirm: Callable[[], object] | None = None) -> Recipe:
-        """Let another recipe decide, once it is loaded, has passed its self-test, and is confirmed.
+        """Switch to another recipe, once it is loaded, has passed its self-test, and is confirmed.
 
         Args:
-            name: its name.
-            confirm: called then; what it raises leaves the one in use.
+            name: name of the recipe.
+            confirm: called then; if that raises, the recipe in use stays.
 
         Raises:
-            UsageError: there is none of that name.
-            BundleError: it can't be used; the one in use stays.
+            UsageError: there is no recipe of that name.
+            BundleError: it can't be used; the recipe in use stays.
         """
         if name not in self._paths:
             near = find_nearest(name, self.names)
@@ -105,7 +105,7 @@ class Recipes:
         with self._turn:  # one switch at a time
             try:
                 opened = self._make_recipe(name, self._inspectors.load(self._paths[name]))
-            except (MemoryError, OSError, RuntimeError, ValueError) as error:  # of some library
+            except (MemoryError, OSError, RuntimeError, ValueError) as error:  # from a library
                 why = str(error) or type(error).__name__
                 raise BundleError(f"{self._paths[name]}: can't be opened ({why})") from error
             if confirm:

@@ -91,11 +91,11 @@ class SharedInspector:
             raise RuntimeError("the inspection of a batch was broken off")
         return request.result
 
-    def reload_threshold(self, leaves: Callable[[], bool]) -> None:
+    def reload_threshold(self, is_ending: Callable[[], bool]) -> None:
         """Use a threshold that was set meanwhile, between two inspections; one that can't be read is logged.
 
         Args:
-            leaves: whether to wait no longer for an inspection: it may hang.
+            is_ending: whether the line is ending: then an inspection, which may hang, isn't waited for.
         """
         if not self.inspector.is_stale:
             return
@@ -103,7 +103,7 @@ class SharedInspector:
         with self._changed:
             self._waiting.append(ticket)
             while not self._changed.wait_for(lambda: self._is_next(ticket), _POLL):
-                if leaves():
+                if is_ending():
                     self._waiting.remove(ticket)
                     self._changed.notify_all()
                     return

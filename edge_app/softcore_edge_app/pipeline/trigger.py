@@ -141,7 +141,7 @@ class Trigger:
             "precision": backbone.precision,
             "triggered_at": self.wall,
             "deadline_at": due,
-            "decided_at": self.tell_time(),
+            "decided_at": self.read_clock(),
             "recipe": self.recipe.name,
             "stages": self.stages,
         }
@@ -154,7 +154,7 @@ class Trigger:
         name, number = escape_surrogates(self.frame.name), self.frame.number
         return DecisionRecord.from_result(result, name=name, bundle=result.seal, frame_number=number, **known)
 
-    def tell_time(self) -> int:
+    def read_clock(self) -> int:
         """Return the time now, in nanoseconds of UTC since 1970, by the clock of its moment.
 
         Whatever a clock is set to meanwhile, what was in time is in time in the ledger.

@@ -1,4 +1,4 @@
-"""Trigger queue: a camera's triggers, in order and within bounds, until each has its one decision."""
+"""Trigger queue: a camera's triggers, in order and limited in number, until each has its one decision."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ class TriggerQueue:
     """A camera's triggers, from when they come until their decisions are collected, in the same order.
 
     Args:
-        camera: its name.
+        camera: name of the camera.
         run: makes the triggers' ids unique over all runs.
-        capacity: how many may wait for their decision; what comes then without a frame is INVALID.
-        deadline: seconds in which each gets its decision; None where there is no hurry.
-        last: how many triggers there may be; None for no end.
+        capacity: number of triggers that may wait for their decision; more without a frame are INVALID.
+        deadline: seconds in which each gets its decision; None if there is no deadline.
+        last: number of triggers after which no more come; None for no end.
         wake: called whenever there may be something to collect; must return at once.
 
     Attributes:
-        changed: guards all of it. It may be held over several calls, and is notified of each change.
+        changed: guards the queue. It may be held over several calls, and is notified of each change.
         deadline: as given.
         running: False while a person has stopped the camera.
-        closing: when what has no decision is refused, in seconds of the monotonic clock; None before the end.
-        count: how many triggers came.
-        waiting: how many of them have no decision.
-        pace: of the inspections, which the line adds.
-        margin: seconds before a deadline at which what has no decision is refused.
+        closing: when triggers without a decision are refused, in seconds of the monotonic clock; None before
+            the end.
+        count: number of triggers so far.
+        waiting: number of them without a decision.
+        pace: times of the inspections, which the pipeline adds.
+        margin: seconds before a deadline at which triggers without a decision are refused.
     """
 
     def __init__(
@@ -65,18 +66,18 @@ class TriggerQueue:
         self.pace = Pace()
         self.margin = 0.0
         self._pending: deque[Trigger] = deque()  # without a decision, or not collected yet
-        # The first of them has no decision. Of thousands that were refused at once behind one that is being
-        # inspected, none is looked at again.
+        # The first of them has no decision. Thousands that were refused at once behind one that is being
+        # inspected are not visited again.
         self._undecided: deque[Trigger] = deque()
 
     @property
     def full(self) -> bool:
-        """Whether as many triggers came as there may be."""
+        """Whether the last trigger has come."""
         return self.count == self._last
 
     @property
     def empty(self) -> bool:
-        """Whether all that came were collected."""
+        """Whether all triggers were collected."""
         with self.changed:
             return not self._pending
 
@@ -89,17 +90,17 @@ class TriggerQueue:
         by: Origin | None = None,
         frame: Frame | None = None,
     ) -> Trigger:
-        """Let a trigger in; one that is too many, or comes while the camera is stopped, is refused at once.
+        """Admit a trigger; one that is too many, or comes while the camera is stopped, is refused at once.
 
         Too many are also those that can't be decided on before their deadline, if those before them take the
-        usual time. Were they let in, each would be inspected too late, and none decided on.
+        usual time: otherwise each would be inspected too late, and none decided on.
 
         Args:
             recipe: what decides.
             at: when it came, in seconds of the monotonic clock.
-            part: what the caller calls the part; None for the trigger's id.
+            part: name of the part; None for the trigger's id.
             by: who triggers; None for the line itself.
-            frame: what was taken; None where a frame is still to be taken.
+            frame: its frame; None if that is still to be taken.
         """
         with self.changed:
             self.count += 1
@@ -122,7 +123,7 @@ class TriggerQueue:
                 self.refuse(trigger, "stopped", _HALTED)
             elif frame is None and self.waiting > self._capacity:
                 self.refuse(trigger, "overflow", f"{self._capacity} wait for their decision")
-            elif frame is None and self._is_hopeless():
+            elif frame is None and self._would_be_late():
                 before = self.waiting - 1
                 self.refuse(trigger, "overflow", f"{before} wait, and it would come too late")
             elif frame is None and trigger.deadline is not None:
@@ -138,7 +139,7 @@ class TriggerQueue:
         """Make a trigger INVALID, unless it has its decision.
 
         Args:
-            trigger: which.
+            trigger: the trigger.
             kind: of the reason, as for `DecisionRecord.invalid`.
             detail: of the reason, likewise.
         """
@@ -146,15 +147,15 @@ class TriggerQueue:
             self._note_settled()
 
     def refuse_for(self, error: Exception, trigger: Trigger) -> None:
-        """Refuse for whatever it is: the part gets its decision and the line goes on."""
+        """Make a trigger INVALID for an internal error, and log it: the line goes on."""
         _log.exception("%s: internal error on trigger %s", self._camera, trigger.id)
         self.refuse(trigger, "internal", f"{type(error).__name__}: {error}")
 
     def expire(self, now: float) -> float | None:
-        """Refuse what can't be in time any more, and say when to ask again.
+        """Refuse triggers that can't be in time any more, and return when to call again.
 
         Args:
-            now: in seconds of the monotonic clock; a little ahead of it, to leave the ledger its time.
+            now: in seconds of the monotonic clock; a little ahead of it, to leave time for the ledger.
         """
         self.margin = max(now - time.monotonic(), 0.0)
         with self.changed:
@@ -164,7 +165,7 @@ class TriggerQueue:
                     self._undecided.popleft()
                 elif self.closing is not None and now >= self.closing:
                     self.refuse(trigger, "stopped", _STOPPED)
-                elif trigger.deadline is None:  # and none of the others has one
+                elif trigger.deadline is None:  # nor have the others one
                     break
                 elif now >= trigger.deadline:
                     self.refuse(trigger, "late", f"still {trigger.state} after {now - trigger.at:.2f} s")
@@ -185,13 +186,13 @@ class TriggerQueue:
         return self.waiting * self.pace.usual + self.margin > self.deadline
 
     def collect(self) -> list[Trigger]:
-        """Take the triggers that have their decision, the first one first, up to the first that has none."""
+        """Remove and return the triggers with a decision, in order, up to the first that has none."""
         settled = []
         with self.changed:
             crowded = len(self._pending) >= self._capacity
             while self._pending and self._pending[0].settled:
                 settled.append(self._pending.popleft())
-            if settled and crowded:  # else nobody waits for it, and to wake a thread for nothing costs
+            if settled and crowded:  # else no thread waits for it, and waking costs
                 self.changed.notify_all()
         return settled
 
@@ -202,7 +203,7 @@ class TriggerQueue:
             self.changed.notify_all()
 
     def close(self, until: float) -> None:
-        """Refuse what has no frame yet, and from `until` on (of the monotonic clock) what has no decision."""
+        """Refuse triggers without a frame now, and from `until` on those without a decision."""
         with self.changed:
             self.closing = until
             for trigger in [one for one in self._pending if one.frame is None]:
@@ -210,22 +211,22 @@ class TriggerQueue:
             self.changed.notify_all()
 
     def wait_for_close(self, until: float) -> bool:
-        """Wait until a time of the monotonic clock, and tell whether the end came before it."""
+        """Wait until a time of the monotonic clock, and return whether the end came before it."""
         with self.changed:
             return self.changed.wait_for(lambda: self.closing is not None, max(until - time.monotonic(), 0))
 
     def wait_until_running(self) -> bool:
-        """Wait while a person has stopped the camera, or until the end, and tell whether it ran all along."""
+        """Wait while the camera is stopped, or until the end, and return whether it ran all along."""
         with self.changed:
             ran = self.running
             self.changed.wait_for(lambda: self.running or self.closing is not None)
             return ran
 
     def wait_for_room(self, ahead: int) -> bool:
-        """Wait until fewer than `ahead` wait for their decision, and the publisher keeps up.
+        """Wait until fewer than `ahead` triggers wait for their decision, and the publisher keeps up.
 
         Returns:
-            False once the end has come.
+            False when the line is ending.
         """
         with self.changed:
             self.changed.wait_for(

@@ -13,7 +13,7 @@ from typing import Any
 from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.published_decision import PublishedDecision
-from softcore_edge_app.delivery.decision_log import OWED, DecisionLog
+from softcore_edge_app.delivery.decision_log import MOST_UNENTERED, DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
 from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
 from softcore_edge_app.health.drift_monitor import DriftMonitor
@@ -108,8 +108,8 @@ def test_of_an_output_while_no_part_can_be_entered(tmp_path: Path) -> None:
     entries = make_entries(Decision.INVALID)
     while batch := list(islice(entries, 1000)):
         decision_log.add([], batch)
-        worker.bring_next()
+        worker.deliver_next()
     marks.close()
     assert receiver.taken == PARTS
-    assert count_held(worker) <= 3 * OWED + SOME  # 2 of them its own, 1 of the decision log
-    assert count_held(decision_log) <= OWED + SOME
+    assert count_held(worker) <= 3 * MOST_UNENTERED + SOME  # 2 of them its own, 1 of the decision log
+    assert count_held(decision_log) <= MOST_UNENTERED + SOME
