@@ -63,7 +63,7 @@ class DecisionLog:
             self._changed.notify_all()
 
     def read(self, after: int) -> list[Row]:
-        """Return the next rows after a number, some hundred at most.
+        """Return the next rows after a number, a hundred at most.
 
         Raises:
             LedgerError: the rows are no longer in memory, and the ledger can't be read.
@@ -94,7 +94,7 @@ class DecisionLog:
         return next(found, next(iter(self._unentered)))
 
     def read_unentered(self) -> list[DecisionRecord]:
-        """Return what is not in the ledger, the first one first."""
+        """Return the decisions that are not in the ledger, the first one first."""
         with self._changed:
             return list(self._unentered.values())
 

@@ -41,7 +41,7 @@ class DeliveryOffsets:
             self._log_once(error)
 
     def read(self, output: str) -> int | None:
-        """Return the number of the last row that an output took; None where none is known."""
+        """Return the number of the last row that an output has; None if it isn't known."""
         with self._turn:
             if self._connection is None:
                 return None

@@ -76,7 +76,7 @@ class DeliveryWorker:
 
     @property
     def backlog(self) -> int:
-        """Number of decisions it has not brought yet."""
+        """Number of decisions that are not delivered yet."""
         return max(self._decision_log.last - self._offset, 0)
 
     def _run(self) -> None:

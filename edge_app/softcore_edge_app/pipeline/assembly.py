@@ -68,12 +68,12 @@ def assemble(configuration: Configuration) -> InspectionStation:
 
 
 def is_live(station: InspectionStation) -> bool:
-    """Return whether parts pass while nobody waits for them: whether any camera is live."""
+    """Return whether any camera is live: parts then pass whether or not anything waits for them."""
     return any(pipeline.source.live for pipeline in station.pipelines.values())
 
 
 def _find_white(recipes: Recipes) -> int:
-    """Return what is white in images of 16 bits, by the bundle in use."""
+    """Return the white level of images of 16 bits, by the bundle in use."""
     return recipes.current.inspector.manifest.preprocessing.white
 
 
@@ -85,7 +85,7 @@ def _choose_bundles(options: CameraOptions) -> dict[str, Path]:
 
 
 def _name_camera(camera: CameraOptions) -> str:
-    """Return where the frames come from, in UTF-8; of a pipeline its first word: it may hold a password."""
+    """Return a name for an unnamed camera: its source in UTF-8, without a password."""
     text = camera.source or camera.camera or ""
     name = text.split()[0] if " ! " in text else hide_password(text)
     return name.encode("utf-8", "backslashreplace").decode()

@@ -299,8 +299,8 @@ class CameraPipeline:
         """Return when a trigger's inspection is due, in seconds of the monotonic clock."""
         return float("inf") if trigger.deadline is None else trigger.deadline - self.queue.margin
 
-    def _leaves(self) -> bool:
-        """Return whether the end has come."""
+    def _is_ending(self) -> bool:
+        """Return whether the line is ending."""
         return self.queue.closing is not None
 
 

@@ -118,7 +118,7 @@ class Controls(Protocol):
         ...
 
     def describe(self) -> Status:
-        """Return how the line is; quick, and never blocks."""
+        """Return the status of the line; quick, and never blocks."""
         ...
 
 
@@ -173,5 +173,5 @@ class OperatorControls(Controls, Protocol):
         ...
 
     def view(self, camera: str | None) -> View:
-        """Return what a camera sees, decided on or not."""
+        """Return the newest image of a camera, decided on or not."""
         ...

@@ -73,7 +73,7 @@ class DecisionPublisher:
         self._thread.start()
 
     def call(self) -> None:
-        """Report that there may be something to do; returns at once."""
+        """Wake the thread: there may be something to do. Returns at once."""
         self._called.set()
 
     def stop(self, seconds: float) -> None:

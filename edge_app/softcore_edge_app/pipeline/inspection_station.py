@@ -65,7 +65,7 @@ class InspectionStation:
         self._workers.append(DeliveryWorker(output, self._decision_log, self._offsets))
 
     def find_last_part(self, camera: str | None, by: Origin) -> str | None:
-        """Return what the ledger calls the last part that somebody triggered, see `Ledger.find_last_part`."""
+        """Return the name of the last part that `by` triggered, see `Ledger.find_last_part`."""
         return self.writer.ledger.find_last_part(camera, by) if self.writer.ledger else None
 
     def add_listener(self, listener: Listener) -> None:
@@ -81,7 +81,7 @@ class InspectionStation:
         self._alarms.append(alarms)
 
     def wake_publisher(self) -> None:
-        """Report that there may be something to collect; returns at once, whatever lock the caller holds."""
+        """Wake the publisher: there may be something to collect. Returns at once, whatever lock is held."""
         if self._publisher:
             self._publisher.call()
 
@@ -175,7 +175,7 @@ class InspectionStation:
         return note
 
     def describe(self) -> Status:
-        """Return how all is: see `Controls.describe`."""
+        """Return the status: see `Controls.describe`."""
         stuck = [pipeline.stuck for pipeline in self.pipelines.values()]
         if self._publisher:
             stuck.append(self._publisher.stuck)

@@ -82,7 +82,7 @@ class OperatorService:
             pipeline.halt(running=running)
 
     def view(self, camera: str | None) -> View:
-        """Return what a camera sees: see `OperatorControls.view`."""
+        """Return the newest image of a camera: see `OperatorControls.view`."""
         pipeline = self._station.find(camera)
         return View(pipeline.image, pipeline.recipes.current.image_statistics)
 

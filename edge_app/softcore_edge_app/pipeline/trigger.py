@@ -55,7 +55,7 @@ class Trigger:
     """A part that needs a decision.
 
     Attributes:
-        id: unique over all runs; says who triggered, see `ledger/origin.py`.
+        id: unique over all runs; says who triggered, see `decisions/origin.py`.
         camera: name of the camera.
         number: counts the camera's triggers from 1.
         part: name that the PLC, the broker or the page gave the part; `id` where they gave none.

@@ -179,8 +179,8 @@ class TriggerQueue:
             self.changed.notify_all()
         self._wake()
 
-    def _is_hopeless(self) -> bool:
-        """Return whether the last trigger can't be decided on in time, if all take the usual time."""
+    def _would_be_late(self) -> bool:
+        """Return whether the last trigger would be late, if all take the usual time."""
         if self.deadline is None or self.waiting == 1:
             return False
         return self.waiting * self.pace.usual + self.margin > self.deadline
