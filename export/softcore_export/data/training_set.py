@@ -97,13 +97,18 @@ class TrainingScan:
         self._image_statistics: list[NDArray[np.float64]] = []
         self._traces: list[NDArray[np.float64] | None] = []
         self._grains: list[NDArray[np.int8]] = []
+        self._begun = self._complete = False
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         """Read each image and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
 
         Raises:
             DataError: at the end, if fewer than `FEWEST` could be read.
+            RuntimeError: the scan has begun before.
         """
+        if self._begun:
+            raise RuntimeError("a scan reads its images once")
+        self._begun = True
         first_with: dict[str, Path] = {}  # by the hash of its pixels
         for path in self._images.paths:
             try:
@@ -127,9 +132,16 @@ class TrainingScan:
             self._grains.append(extract_grain(image))
             yield crop
         self._demand_enough()
+        self._complete = True
 
     def finish(self) -> TrainingSet:
-        """Return the training set, after the last crop."""
+        """Return the training set, after the last crop.
+
+        Raises:
+            RuntimeError: not all images have been read.
+        """
+        if not self._complete:
+            raise RuntimeError("the scan isn't complete")
         return TrainingSet(
             folder=self._images.folder,
             paths=tuple(self._paths),

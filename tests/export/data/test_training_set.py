@@ -200,3 +200,15 @@ def test_a_training_set_validates_itself(tmp_path: Path) -> None:
     images, _ = read(fill(tmp_path, numbered(9)))
     with pytest.raises(ValueError, match=r"must be \[N\] = \[9\], not \[8, 9, 9\]"):
         replace(images, digests=images.digests[1:])
+
+
+def test_a_scan_reads_each_image_once(tmp_path: Path) -> None:
+    scan = TrainingScan(TrainingImages.find(fill(tmp_path, numbered(9))), SMALL)
+    crops = iter(scan)
+    next(crops)
+    with pytest.raises(RuntimeError, match="isn't complete"):
+        scan.finish()
+    assert len(list(crops)) == 8
+    assert len(scan.finish().paths) == 9
+    with pytest.raises(RuntimeError, match="once"):
+        next(iter(scan))
