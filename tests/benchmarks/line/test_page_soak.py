@@ -6,13 +6,13 @@ import pytest
 from softcore_benchmarks.line.page_soak import soak
 from softcore_runtime.errors import UsageError
 
-from tests.edge_app.web.page_back import PageBack
+from tests.edge_app.web.stub_line import StubLine
 
 pytestmark = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt install chromium")
 
 
 def test_a_page_is_looked_at_twice() -> None:
-    with PageBack(rate=20.0) as back:
+    with StubLine(rate=20.0) as back:
         early, late = soak(back.url, 3.0)
     assert 0 < early.came < late.came
     assert early.seconds < late.seconds
@@ -22,9 +22,9 @@ def test_a_page_is_looked_at_twice() -> None:
 
 
 def test_what_is_lost_is_seen() -> None:
-    with PageBack(rate=20.0) as back:
+    with StubLine(rate=20.0) as back:
         told = back.decide
-        back.decide = lambda **options: told(tell=back.seq % 5 != 0, **options)  # type: ignore[method-assign]
+        back.decide = lambda **options: told(send=back.seq % 5 != 0, **options)  # type: ignore[method-assign]
         _, late = soak(back.url, 3.0)
     assert late.lost > 5
     assert late.off == 0  # the counts are right all the same

@@ -5,12 +5,12 @@ import time
 import pytest
 from softcore_benchmarks.line.pages import browse
 
-from tests.edge_app.web.page_back import PageBack
+from tests.edge_app.web.stub_line import StubLine
 
 
 def test_pages_follow_the_events_and_fetch_the_newest_parts() -> None:
     """Until the line ends."""
-    with PageBack(rate=20.0) as back, browse(back.url, 2):
+    with StubLine(rate=20.0) as back, browse(back.url, 2):
         until = time.monotonic() + 30
         while len(set(back.fetched)) < 4:
             assert time.monotonic() < until

@@ -186,7 +186,7 @@ def is_image(frame: Frame) -> bool:
     return frame.image is not None
 
 
-def tell(figure: str) -> None:
+def print_figure(figure: str) -> None:
     """Show a measured figure, with pytest -s."""
     sys.stdout.write(f"{figure}\n")
 
@@ -215,7 +215,7 @@ def test_a_slow_inspection_gets_the_newest_frame_and_all_others_are_counted(send
             assert frame.taken is not None
             assert sender.sent[numbers[-1]] <= frame.taken <= time.monotonic()
             time.sleep(0.5)
-    tell(
+    print_figure(
         f"age of the newest frame: {sorted(ages)[4] * 1000:.1f} ms median, {max(ages) * 1000:.1f} ms at most"
     )
     assert max(ages) < 0.4
@@ -239,7 +239,7 @@ def test_a_source_that_was_switched_off_is_back_soon(sender: Sender) -> None:
         start = time.monotonic()
         back, waiting = skip_to(frames, is_image)
         seconds = time.monotonic() - start
-    tell(f"back {seconds:.2f} s after the source's return")
+    print_figure(f"back {seconds:.2f} s after the source's return")
     assert all(map(is_silent, silent + waiting))
     assert seconds < 5
     assert read_number(back) > before
@@ -248,7 +248,7 @@ def test_a_source_that_was_switched_off_is_back_soon(sender: Sender) -> None:
     assert capture.remark.endswith("the stream was reopened once")
 
 
-def test_silence_is_told_once_every_patience(sender: Sender) -> None:
+def test_silence_is_reported_once_every_patience(sender: Sender) -> None:
     with closing(follow(sender.address).read_frames()) as frames:
         next(frames)
         sender.stop()
@@ -275,7 +275,7 @@ def test_a_connection_that_says_nothing_more_is_replaced(sender: Sender, mode: s
         start = time.monotonic()
         skip_to(frames, is_image)
         seconds = time.monotonic() - start
-        tell(f"back {seconds:.2f} s after the source's return ({mode})")
+        print_figure(f"back {seconds:.2f} s after the source's return ({mode})")
         assert seconds < 5
         taken = [read_number(frame) for frame in islice(frames, 20)]
         assert taken == sorted(set(taken))  # and from one connection, not from two in turn
@@ -290,7 +290,7 @@ def test_what_waited_during_an_outage_is_not_taken_for_new(sender: Sender) -> No
         assert is_silent(next(frames))
 
 
-def test_a_frozen_image_is_told_until_it_changes(sender: Sender) -> None:
+def test_a_frozen_image_is_reported_until_it_changes(sender: Sender) -> None:
     with closing(follow(sender.address, frozen_after=0.6).read_frames()) as frames:
         list(islice(frames, 5))
         sender.mode = "repeat"
@@ -308,7 +308,7 @@ def test_a_frozen_image_is_told_until_it_changes(sender: Sender) -> None:
         assert all(map(is_image, islice(frames, 20)))
 
 
-def test_a_black_image_is_told(sender: Sender) -> None:
+def test_a_black_image_is_reported(sender: Sender) -> None:
     sender.mode = "black"
     with closing(follow(sender.address).read_frames()) as frames:
         assert {frame.reason for frame in islice(frames, 3)} == {"the image is black"}
@@ -388,7 +388,7 @@ def test_closing_takes_less_than_a_second(sender: Sender, mode: str) -> None:
     start = time.monotonic()
     frames.close()
     seconds = time.monotonic() - start
-    tell(f"closed in {seconds:.2f} s ({mode})")
+    print_figure(f"closed in {seconds:.2f} s ({mode})")
     assert seconds < 1.5
     sender.stop()
     until = time.monotonic() + 20
@@ -452,7 +452,7 @@ def test_fifty_reconnections_leak_nothing(sender: Sender, monkeypatch: pytest.Mo
         memory, files, threads = measure()
         skip_to(frames, lambda _frame: sender.openings > 60, seconds=60)
         memory_after, files_after, threads_after = measure()
-    tell(f"after 50 reconnections: {memory} -> {memory_after} MiB, {files} -> {files_after} files")
+    print_figure(f"after 50 reconnections: {memory} -> {memory_after} MiB, {files} -> {files_after} files")
     assert memory_after - memory < 20
     assert files_after - files < 8
     assert max(threads, threads_after) <= 4
@@ -698,7 +698,7 @@ def test_a_stream_of_ffmpeg_is_back_soon_after_its_sender(monkeypatch: pytest.Mo
     with subprocess.Popen(command) as second:
         start = time.monotonic()
         skip_to(frames, is_image)
-        tell(f"back {time.monotonic() - start:.2f} s after ffmpeg's return")
+        print_figure(f"back {time.monotonic() - start:.2f} s after ffmpeg's return")
         taken += islice(frames, 10)
         frames.close()
         second.kill()
@@ -799,7 +799,7 @@ def test_a_trigger_without_a_frame_in_time_has_the_reason(sender: Sender) -> Non
         camera.close()
 
 
-def test_who_waits_is_let_go_when_the_camera_is_left(sender: Sender) -> None:
+def test_waiting_ends_when_the_camera_is_left(sender: Sender) -> None:
     camera = follow(sender.address, patience=60)
     camera.open()
     sender.mode = "block"

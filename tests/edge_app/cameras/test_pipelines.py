@@ -60,7 +60,7 @@ def test_a_pipeline_is_completed_where_it_has_no_sink() -> None:
     ("text", "pipeline"),
     [("gst://x", True), ("a ! b", True), ("rtsp://cam/1", False), ("wow!.png", False), ("csi://0", False)],
 )
-def test_pipelines_are_told_from_the_rest(text: str, pipeline: bool) -> None:
+def test_pipelines_are_told_from_other_texts(text: str, pipeline: bool) -> None:
     assert is_pipeline(text) is pipeline
 
 

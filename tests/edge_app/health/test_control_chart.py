@@ -79,7 +79,7 @@ def test_an_alarm_ends_only_when_things_are_well_again() -> None:
     assert not chart.raised["fast"]
 
 
-def test_one_odd_part_raises_nothing_and_a_large_change_is_told_in_full() -> None:
+def test_one_odd_part_raises_nothing_and_a_large_change_is_reported_in_full() -> None:
     chart = ControlChart(BASELINE, DriftOptions())
     chart.add(50.0)
     assert not any(chart.raised.values())

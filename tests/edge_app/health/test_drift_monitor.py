@@ -167,7 +167,7 @@ def test_what_is_remembered_is_bounded(make_decided: Any, good_frame: np.ndarray
     assert not charts._learning
 
 
-def test_a_bundle_tells_what_it_knows(tiny_bundle: Path) -> None:
+def test_a_bundle_has_references(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle, engine="onnxruntime")
     assert find_references(inspector, {}) == {}  # of 12 training images
     baselines = {name: Baseline(parts=50, centre=1.0, spread=0.1) for name in ("score", "brightness")}
@@ -202,7 +202,7 @@ def test_training_images_tell_of_looks_alone(tiny_bundle: Path, monkeypatch: pyt
     assert {reference.when for reference in found.values()} == {"in training"}
 
 
-def test_a_bundle_whose_folder_is_gone_still_tells(tiny_bundle: Path) -> None:
+def test_a_bundle_whose_folder_is_gone_still_has_references(tiny_bundle: Path) -> None:
     """It is asked in the thread that publishes, which must not wait for a disk."""
     recipe = Recipes({"tiny": tiny_bundle}, SharedInspectors(Inspector.load)).current
     shutil.rmtree(tiny_bundle)

@@ -101,7 +101,7 @@ def test_whatever_cameras_and_categories_are_called(line: Any, make_decided: Any
     assert found[key("decisions_total", camera=HOSTILE, category=HOSTILE, decision="PASS")] == 1
 
 
-def test_temperatures_of_one_name_are_told_once(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temperatures_of_one_name_are_written_once(line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     sensors = {
         "coretemp": [SimpleNamespace(label="", current=55.0), SimpleNamespace(label="", current=40.0)],
         "gpu": [SimpleNamespace(label="die", current=61.5)],

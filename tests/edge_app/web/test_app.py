@@ -37,7 +37,7 @@ few = settings(
 )
 
 
-def test_the_page_of_the_port_tells_of_every_route_and_of_no_other() -> None:
+def test_the_reference_of_the_port_lists_every_route_and_no_other() -> None:
     told = set(re.findall(r"^\| `(GET|POST) (/[^`]*)`", PAGE.read_text(), re.MULTILINE))
     unlisted = {("GET", "/"), ("GET", "/api/openapi.json")}
     routes = {(method.upper(), path) for path, item in schema.raw_schema["paths"].items() for method in item}

@@ -124,7 +124,7 @@ def test_a_trigger_of_any_letters_can_be_come_back_to(server: WebServer, decide:
     assert again.numbers == [1]
 
 
-def test_who_was_away_too_long_is_told_so(server: WebServer, decide: Callable[..., Any]) -> None:
+def test_a_listener_that_was_away_too_long_is_told_so(server: WebServer, decide: Callable[..., Any]) -> None:
     for number in range(KEPT + 10):
         server.publish(decide(number))
     for last in ("t3", "of another run"):
@@ -134,7 +134,7 @@ def test_who_was_away_too_long_is_told_so(server: WebServer, decide: Callable[..
         assert listener.numbers == list(range(10, KEPT + 10))
 
 
-def test_who_does_not_read_misses_the_oldest_and_is_told_how_many(
+def test_a_slow_listener_misses_the_oldest_and_gets_their_number(
     server: WebServer, decide: Callable[..., Any]
 ) -> None:
     asked = httpx.URL(server.url)

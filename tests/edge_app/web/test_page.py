@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 from softcore_edge_app.web.page import PAGE
 
-from .page_back import DECISIONS, TOKEN, PageBack
+from .stub_line import DECISIONS, TOKEN, StubLine
 
 PANEL = {"width": 1024, "height": 600}  # 10 inches
 PHONE = {"width": 390, "height": 844}
@@ -53,11 +53,11 @@ SMALL = """(least) => [...document.querySelectorAll("button, select, input, [rol
 OF_THE_BROWSER = re.compile(r"^Failed to load resource")
 
 
-class Shown:
+class OpenedPage:
     """A page that notes what it asks for, and what it complains of."""
 
-    def __init__(self, browser: Browser, back: PageBack, **options: Any) -> None:
-        self.back = back
+    def __init__(self, browser: Browser, stub: StubLine, **options: Any) -> None:
+        self.stub = stub
         self.context = browser.new_context(
             **{"viewport": PANEL, "has_touch": True, "locale": "en-GB", **options}
         )
@@ -72,7 +72,7 @@ class Shown:
         self.load()
 
     def load(self) -> None:
-        self.page.goto(self.back.url)
+        self.page.goto(self.stub.url)
         expect(self.page.locator("#status-bar .indicator[data-state]")).to_have_count(6)
 
     def _note(self, text: str) -> None:
@@ -95,27 +95,27 @@ class Shown:
     def close(self) -> None:
         self.context.close()
         assert self.complaints == []
-        assert all(url.startswith((self.back.url, "data:", f"blob:{self.back.url}")) for url in self.asked)
+        assert all(url.startswith((self.stub.url, "data:", f"blob:{self.stub.url}")) for url in self.asked)
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., PageBack]]:
+def serve() -> Iterator[Callable[..., StubLine]]:
     with ExitStack() as lines:
-        yield lambda **options: lines.enter_context(PageBack(**options))
+        yield lambda **options: lines.enter_context(StubLine(**options))
 
 
 @pytest.fixture
-def back(serve: Callable[..., PageBack]) -> PageBack:
+def stub(serve: Callable[..., StubLine]) -> StubLine:
     return serve()
 
 
 # A page is closed before its line is, of which it would ask for news: fixtures end in the other order.
 @pytest.fixture
-def show(browser: Browser, serve: object) -> Iterator[Callable[..., Shown]]:  # noqa: ARG001
-    opened: list[Shown] = []
+def show(browser: Browser, serve: object) -> Iterator[Callable[..., OpenedPage]]:  # noqa: ARG001
+    opened: list[OpenedPage] = []
 
-    def work(back: PageBack, **options: Any) -> Shown:
-        opened.append(Shown(browser, back, **options))
+    def work(stub: StubLine, **options: Any) -> OpenedPage:
+        opened.append(OpenedPage(browser, stub, **options))
         return opened[-1]
 
     yield work
@@ -156,15 +156,15 @@ def test_every_word_of_the_page_is_in_the_catalogue() -> None:
     assert unused == set()
 
 
-def test_it_needs_nothing_from_elsewhere_and_nothing_inline(back: PageBack) -> None:
-    answer = httpx.get(back.url)
+def test_it_needs_nothing_from_elsewhere_and_nothing_inline(stub: StubLine) -> None:
+    answer = httpx.get(stub.url)
     assert answer.headers["content-type"].startswith("text/html")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=|\son\w+=|https?://", answer.text)
     for path in filter(Path.is_file, PAGE.rglob("*")):
-        got = httpx.get(f"{back.url}static/{path.relative_to(PAGE)}")
+        got = httpx.get(f"{stub.url}static/{path.relative_to(PAGE)}")
         assert got.content == path.read_bytes()
         assert "content-security-policy" in got.headers
 
@@ -172,59 +172,61 @@ def test_it_needs_nothing_from_elsewhere_and_nothing_inline(back: PageBack) -> N
 @pytest.mark.parametrize(
     "path", ["..%2fpage.py", "%2e%2e/page.py", "....//page.py", "%2fetc%2fpasswd", "", "nothing.js"]
 )
-def test_no_other_file_is_served(back: PageBack, path: str) -> None:
-    assert httpx.get(f"{back.url}static/{path}").status_code == 404
+def test_no_other_file_is_served(stub: StubLine, path: str) -> None:
+    assert httpx.get(f"{stub.url}static/{path}").status_code == 404
 
 
 # --- Live ------------------------------------------------------------------------------------------------
 
 
-def test_a_burst_is_counted_to_the_last_part(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_a_burst_is_counted_to_the_last_part(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     for _ in range(30):
-        back.decide()
-    shown = show(back)
-    shown.expect_counts(back.total())
+        stub.decide()
+    shown = show(stub)
+    shown.expect_counts(stub.total())
     nodes = shown.page.evaluate("document.querySelectorAll('*').length")
 
     def work() -> None:
         for _ in range(150):
-            back.decide()
+            stub.decide()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(back.total().values()) == 630
-    shown.expect_counts(back.total())
+    assert sum(stub.total().values()) == 630
+    shown.expect_counts(stub.total())
     expect(shown.page.locator("#rate")).to_contain_text("630 since")
-    back.drop(40)  # of which nothing is told but their number
-    back.decide("FAIL")
-    shown.expect_counts(back.total())
+    stub.drop(40)  # of which nothing is told but their number
+    stub.decide("FAIL")
+    shown.expect_counts(stub.total())
     assert shown.page.evaluate("document.querySelectorAll('*').length") == nodes
-    last = [row["decision"] for row in back.rows[-50:]]
+    last = [row["decision"] for row in stub.rows[-50:]]
     for decision in set(last) - {"PASS"}:
         expect(shown.page.locator(f"#history-bar [data-decision={decision}]")).not_to_have_count(0)
 
 
-def test_counts_hold_without_a_status(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_counts_hold_without_a_status(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     """Events alone count, too, and none twice that the status has counted."""
-    shown = show(back)
-    shown.expect_counts(back.total())
+    shown = show(stub)
+    shown.expect_counts(stub.total())
     shown.page.route("**/api/status", lambda _: None)  # never answered from now on
     for _ in range(200):
-        back.decide()
-    shown.expect_counts(back.total())
+        stub.decide()
+    shown.expect_counts(stub.total())
     shown.page.unroute("**/api/status")
 
 
-def test_the_decision_is_told_by_word_shape_and_colour(back: PageBack, show: Callable[..., Shown]) -> None:
-    shown = show(back)
+def test_the_decision_is_told_by_word_shape_and_colour(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    shown = show(stub)
     page = shown.page
     expect(page.locator("#word")).to_have_text("NO PART YET")
     seen = set()
     for decision in ("PASS", "REVIEW", "FAIL", "INVALID"):
-        back.decide(decision)
+        stub.decide(decision)
         expect(page.locator("#word")).to_have_text(decision)
         expect(page.locator("#band > .shape use")).to_have_attribute("href", f"#shape-{decision}")
         seen.add(page.locator("#band").evaluate("band => getComputedStyle(band).background"))
@@ -238,13 +240,15 @@ def test_the_decision_is_told_by_word_shape_and_colour(back: PageBack, show: Cal
     expect(page.locator("#enlarge .caption")).to_contain_text("INVALID")
 
 
-def test_a_fault_among_many_good_parts_stays_to_be_seen(back: PageBack, show: Callable[..., Shown]) -> None:
-    page = show(back).page
+def test_a_fault_among_many_good_parts_stays_to_be_seen(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    page = show(stub).page
     # The page's clock stands still, so that a browser that is held up misses nothing.
     page.evaluate("window.moment = performance.now(); performance.now = () => window.moment")
-    back.decide("FAIL", share=1.7)
+    stub.decide("FAIL", share=1.7)
     for _ in range(7):
-        back.decide("PASS")
+        stub.decide("PASS")
     expect(page.locator("#aside")).to_have_text("+7PASS")
     expect(page.locator("#word")).to_have_text("FAIL")
     page.evaluate("window.moment += 1000")
@@ -254,11 +258,11 @@ def test_a_fault_among_many_good_parts_stays_to_be_seen(back: PageBack, show: Ca
     expect(page.locator("#word")).to_have_text("PASS")
 
 
-def test_image_map_and_faults_only_are_remembered(back: PageBack, show: Callable[..., Shown]) -> None:
-    shown = show(back)
+def test_image_map_and_faults_only_are_remembered(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    shown = show(stub)
     page = shown.page
-    fault = back.decide("FAIL")
-    good = back.decide("PASS")
+    fault = stub.decide("FAIL")
+    good = stub.decide("PASS")
     image = page.locator("#stage img:visible")
     expect(image).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
     page.get_by_role("radio", name="Map").check()
@@ -272,8 +276,8 @@ def test_image_map_and_faults_only_are_remembered(back: PageBack, show: Callable
     expect(image).to_have_attribute("src", f"api/pictures/{good['trigger']}/overlay")
 
 
-def test_indicators_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
-    shown = show(back)
+def test_indicators_say_why(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    shown = show(stub)
     page = shown.page
     indicator = {
         name: page.locator("#status-bar .indicator").nth(i)
@@ -291,9 +295,9 @@ def test_indicators_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
         "raised": True,
         "when": "x",
     }
-    back.state["left"]["fault"] = NASTY
-    back.change(
-        outputs=[back.output("mqtt", "no answer from 10.0.0.4", 31)],
+    stub.state["left"]["fault"] = NASTY
+    stub.change(
+        outputs=[stub.output("mqtt", "no answer from 10.0.0.4", 31)],
         disk={"free_gigabytes": 0.0, "fault": "full"},
         ledger_fault="the disk is full",
         drift=[drift],
@@ -309,11 +313,11 @@ def test_indicators_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
     expect(page.locator("#state")).to_contain_text("no answer from 10.0.0.4; 31 results wait")
     expect(page.locator("#state")).to_contain_text("left: score of good parts 12% above what it was")
     page.locator("#state").get_by_role("button", name="Close").click()
-    back.state["left"].update(fault=None, latency=0.35, trigger="external")
+    stub.state["left"].update(fault=None, latency=0.35, trigger="external")
     fails = {**drift, "quantity": "fail_share", "change": 0.9}
-    back.change(outputs=[], disk=None, ledger_fault=None, drift=[fails])
+    stub.change(outputs=[], disk=None, ledger_fault=None, drift=[fails])
     expect(page.locator("#reasons")).to_contain_text("left: 90% of the latest parts are FAIL")
-    back.change(drift=[{**drift, "raised": False}, {**fails, "raised": False}])
+    stub.change(drift=[{**drift, "raised": False}, {**fails, "raised": False}])
     expect(page.locator("#reasons")).to_be_hidden()
     expect(indicator["drift"]).to_have_attribute("data-state", "well")
     expect(page.locator("#state-indicators .indicator").first).to_contain_text(
@@ -322,11 +326,11 @@ def test_indicators_say_why(back: PageBack, show: Callable[..., Shown]) -> None:
 
 
 def test_the_history_bar_opens_a_part_and_one_touch_marks_it(
-    back: PageBack, show: Callable[..., Shown]
+    stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:
     for place in range(60):
-        back.decide("FAIL" if place == 30 else "PASS", part=NASTY if place == 30 else None)
-    shown = show(back)
+        stub.decide("FAIL" if place == 30 else "PASS", part=NASTY if place == 30 else None)
+    shown = show(stub)
     page = shown.page
     fault = page.locator("#history-bar [data-decision=FAIL]")
     expect(fault).to_have_count(1)
@@ -340,44 +344,44 @@ def test_the_history_bar_opens_a_part_and_one_touch_marks_it(
     shown.unlock()
     expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
     expect(part.get_by_role("button", name="Was good")).to_have_attribute("aria-pressed", "true")
-    assert back.rows[30]["mark"] == "good"
+    assert stub.rows[30]["mark"] == "good"
     part.get_by_role("button", name="Was bad").click()
     expect(part.get_by_role("button", name="Was good")).to_have_attribute("aria-pressed", "false")
     part.get_by_role("button", name="Was bad").click()  # the same again takes it back
     expect(part.locator("#mark-state")).to_have_text("The mark was taken back.")
-    assert [body["mark"] for _, body in back.asked] == ["good", "bad", None]
+    assert [body["mark"] for _, body in stub.changes] == ["good", "bad", None]
     part.get_by_role("button", name="Newer part").click()
     expect(part.get_by_role("heading")).to_contain_text("100032: PASS")
-    back.refusal = "the ledger can't be written"
+    stub.refusal = "the ledger can't be written"
     shown.refusals = True
     part.get_by_role("button", name="Was bad").click()
     expect(part.locator("#mark-state")).to_have_text("the ledger can't be written")
     # The line goes on behind it, and that is told.
-    back.decide("FAIL")
+    stub.decide("FAIL")
     expect(part.locator(".live-chip")).to_have_text(re.compile("Line now:.*FAIL"))
 
 
 def test_several_cameras_each_have_their_own(
-    serve: Callable[..., PageBack], show: Callable[..., Shown]
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage]
 ) -> None:
-    back = serve(cameras=("left", "right"))
+    stub = serve(cameras=("left", "right"))
     for _ in range(5):
-        back.decide("PASS", camera="left")
-    back.decide("FAIL", camera="right")
-    shown = show(back)
+        stub.decide("PASS", camera="left")
+    stub.decide("FAIL", camera="right")
+    shown = show(stub)
     page = shown.page
-    shown.expect_counts(back.total("left"))
+    shown.expect_counts(stub.total("left"))
     expect(page.locator("#word")).to_have_text("PASS")
     page.get_by_role("button", name="right").click()
-    shown.expect_counts(back.total("right"))
+    shown.expect_counts(stub.total("right"))
     expect(page.locator("#word")).to_have_text("FAIL")
-    back.decide("REVIEW", camera="left")
-    back.decide("INVALID", camera="right")
+    stub.decide("REVIEW", camera="left")
+    stub.decide("INVALID", camera="right")
     expect(page.locator("#word")).to_have_text("INVALID")
-    shown.expect_counts(back.total("right"))
+    shown.expect_counts(stub.total("right"))
     page.keyboard.press("c")
     expect(page.locator("#word")).to_have_text("REVIEW")
-    shown.expect_counts(back.total("left"))
+    shown.expect_counts(stub.total("left"))
     assert page.evaluate("document.documentElement.scrollHeight") <= PANEL["height"]
 
 
@@ -385,52 +389,52 @@ def test_several_cameras_each_have_their_own(
 
 
 def test_it_comes_back_by_itself_after_the_line_was_restarted(
-    back: PageBack, show: Callable[..., Shown]
+    stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:
     for _ in range(20):
-        back.decide("PASS")
-    shown = show(back)
+        stub.decide("PASS")
+    shown = show(stub)
     page = shown.page
-    shown.expect_counts(back.total())
+    shown.expect_counts(stub.total())
     shown.refusals = True
-    back.stop()
+    stub.stop()
     expect(page.locator("#stale")).to_contain_text(re.compile(r"No news for \d+ s"))
     expect(page.locator("body")).to_have_class("old")
     expect(page.locator("#status-bar .indicator[data-state=none]")).to_have_count(6)
-    back.start()
-    back.decide("REVIEW")
+    stub.start()
+    stub.decide("REVIEW")
     expect(page.locator("#stale")).to_be_hidden()
     expect(page.locator("#word")).to_have_text("REVIEW")
     for _ in range(50):
-        back.decide()
-    shown.expect_counts(back.total())
-    assert sum(back.total().values()) == 51
+        stub.decide()
+    shown.expect_counts(stub.total())
+    assert sum(stub.total().values()) == 51
 
 
-def test_a_line_that_hangs_is_told_as_old(back: PageBack, show: Callable[..., Shown]) -> None:
-    back.decide("PASS")
-    shown = show(back)
+def test_a_line_that_hangs_is_told_as_old(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    stub.decide("PASS")
+    shown = show(stub)
     expect(shown.page.locator("#word")).to_have_text("PASS")  # it is loaded, and has asked for all it asks
-    shown.expect_counts(back.total())
-    back.silent = True  # connected, and without a word
-    back.decide("FAIL")
+    shown.expect_counts(stub.total())
+    stub.silent = True  # connected, and without a word
+    stub.decide("FAIL")
     expect(shown.page.locator("#stale")).to_be_visible()
     expect(shown.page.locator("#word")).to_have_text("PASS")
-    back.silent = False
+    stub.silent = False
     expect(shown.page.locator("#stale")).to_be_hidden()
     expect(shown.page.locator("#word")).to_have_text("FAIL")
-    shown.expect_counts(back.total())
+    shown.expect_counts(stub.total())
 
 
 def test_a_stream_that_died_without_an_error_is_opened_anew(
-    back: PageBack, show: Callable[..., Shown]
+    stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:
-    back.decide("PASS")
-    shown = show(back)
+    stub.decide("PASS")
+    shown = show(stub)
     expect(shown.page.locator("#word")).to_have_text("PASS")
-    back.mute = True  # it answers, but what it tells by events is lost
-    back.decide("FAIL")
-    shown.expect_counts(back.total())
+    stub.mute = True  # it answers, but what it tells by events is lost
+    stub.decide("FAIL")
+    shown.expect_counts(stub.total())
     expect(shown.page.locator("#word")).to_have_text("FAIL")
     assert sum(url.endswith("api/events") for url in shown.asked) > 1
 
@@ -438,14 +442,14 @@ def test_a_stream_that_died_without_an_error_is_opened_anew(
 # --- Look back -------------------------------------------------------------------------------------------
 
 
-def test_parts_are_found_by_what_they_are(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_parts_are_found_by_what_they_are(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     for place in range(400):
-        back.decide(
+        stub.decide(
             {5: "FAIL", 6: "INVALID", 300: "FAIL"}.get(place, "PASS"),
             share={5: 1.1, 6: None, 300: 2.5}.get(place, 0.7),
         )
-    back.rows[300]["mark"] = "good"
-    shown = show(back)
+    stub.rows[300]["mark"] = "good"
+    shown = show(stub)
     shown.view("look-back")
     page = shown.page
     rows = page.locator("#rows button")
@@ -478,23 +482,23 @@ def test_parts_are_found_by_what_they_are(back: PageBack, show: Callable[..., Sh
     expect(page.locator("#part-title")).to_have_text("Part 100006: FAIL")
 
 
-def test_a_mark_made_elsewhere_is_seen(back: PageBack, show: Callable[..., Shown]) -> None:
-    back.decide("FAIL")
-    shown = show(back)
+def test_a_mark_made_elsewhere_is_seen(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    stub.decide("FAIL")
+    shown = show(stub)
     shown.view("look-back")
     expect(shown.page.locator("#rows button")).to_have_count(1)
     headers = {"X-SoftCore-Token": TOKEN}
-    httpx.post(f"{back.url}api/marks", json={"trigger": "t000001", "mark": "bad"}, headers=headers)
+    httpx.post(f"{stub.url}api/marks", json={"trigger": "t000001", "mark": "bad"}, headers=headers)
     expect(shown.page.locator("#rows .marked")).to_have_text("was bad")
 
 
-def test_without_a_ledger_it_says_so(serve: Callable[..., PageBack], show: Callable[..., Shown]) -> None:
-    back = serve(ledger=False)
-    back.decide("PASS")
-    shown = show(back)
-    shown.expect_counts(back.total())
-    back.decide("FAIL")
-    shown.expect_counts(back.total())
+def test_without_a_ledger_it_says_so(serve: Callable[..., StubLine], show: Callable[..., OpenedPage]) -> None:
+    stub = serve(ledger=False)
+    stub.decide("PASS")
+    shown = show(stub)
+    shown.expect_counts(stub.total())
+    stub.decide("FAIL")
+    shown.expect_counts(stub.total())
     page = shown.page
     page.locator("#enlarge").click()
     expect(page.locator("#mark-state")).to_have_text("Marks need a ledger, and this line keeps none.")
@@ -511,8 +515,8 @@ def test_without_a_ledger_it_says_so(serve: Callable[..., PageBack], show: Calla
 # --- Set up ----------------------------------------------------------------------------------------------
 
 
-def test_a_wrong_token_changes_nothing(back: PageBack, show: Callable[..., Shown]) -> None:
-    shown = show(back)
+def test_a_wrong_token_changes_nothing(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    shown = show(stub)
     shown.refusals = True
     shown.view("set-up")
     page = shown.page
@@ -521,7 +525,7 @@ def test_a_wrong_token_changes_nothing(back: PageBack, show: Callable[..., Shown
     shown.unlock("not-the-token-of-it")
     expect(page.locator("#token-state")).to_have_text("That is not the token of this line.")
     page.locator("#token").get_by_role("button", name="Cancel").click()
-    assert back.asked == []
+    assert stub.changes == []
 
     # With gloves, on the keys of the screen; it is kept for this page alone.
     page.get_by_role("button", name="Trigger once").click()
@@ -529,7 +533,7 @@ def test_a_wrong_token_changes_nothing(back: PageBack, show: Callable[..., Shown
         page.locator(f"#keys [data-key='{key}']").click()
     page.locator("#token").get_by_role("button", name="Unlock").click()
     expect(page.locator("#trigger-state")).to_have_text("Triggered: t000001")
-    assert back.asked == [("trigger", {"camera": "left"})]
+    assert stub.changes == [("trigger", {"camera": "left"})]
     assert page.evaluate("Object.values(localStorage).join()").find(TOKEN) == -1
     shown.load()
     shown.view("set-up")
@@ -540,20 +544,22 @@ def test_a_wrong_token_changes_nothing(back: PageBack, show: Callable[..., Shown
     expect(page.locator("#token")).to_be_visible()
 
 
-def test_a_line_without_a_token_says_so(serve: Callable[..., PageBack], show: Callable[..., Shown]) -> None:
-    back = serve(token=False)
-    shown = show(back)
+def test_a_line_without_a_token_says_so(
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage]
+) -> None:
+    stub = serve(token=False)
+    shown = show(stub)
     shown.view("set-up")
     expect(shown.page.locator("#lock")).to_contain_text("has no token")
     shown.page.get_by_role("button", name="Trigger once").click()
     expect(shown.page.locator("#trigger-state")).to_contain_text("has no token")
-    assert back.asked == []
+    assert stub.changes == []
 
 
 def test_the_recipe_and_running_are_changed_when_it_is_meant(
-    back: PageBack, show: Callable[..., Shown]
+    stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:
-    shown = show(back)
+    shown = show(stub)
     shown.view("set-up")
     page = shown.page
     page.get_by_role("button", name="capsule").click()
@@ -573,12 +579,12 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
     expect(page.locator("#status-bar .indicator").first).to_have_attribute("data-state", "warn")
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#run-state")).to_have_text("Camera left inspects.")
-    assert back.asked == [
+    assert stub.changes == [
         ("recipe", {"camera": "left", "recipe": "capsule"}),
         ("running", {"camera": "left", "running": False}),
         ("running", {"camera": "left", "running": True}),
     ]
-    back.refusal = "capsule: its self-test failed"
+    stub.refusal = "capsule: its self-test failed"
     shown.refusals = True
     page.get_by_role("button", name="pill blue").click()
     page.locator("#confirmation").get_by_role("button", name="Change").click()
@@ -586,11 +592,11 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
 
 
 def test_a_threshold_is_tried_on_the_last_parts_before_it_is_set(
-    back: PageBack, show: Callable[..., Shown]
+    stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:
     for share in (0.5, 0.97, 1.02, 1.04, 1.5):
-        back.decide("PASS" if share < 1 else "FAIL", share=share)
-    shown = show(back)
+        stub.decide("PASS" if share < 1 else "FAIL", share=share)
+    shown = show(stub)
     shown.view("set-up")
     page = shown.page
     cells = page.locator("#threshold-table td")
@@ -612,18 +618,18 @@ def test_a_threshold_is_tried_on_the_last_parts_before_it_is_set(
     expect(cells).to_have_text(["", "2", "3", "1", "4"])
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("#confirmation")).to_contain_text("Of the last 5 parts 4 would have failed; 3 did.")
-    assert back.threshold == 12
+    assert stub.threshold == 12
     page.locator("#confirmation").get_by_role("button", name="Apply").click()
     shown.unlock()
     expect(page.locator("#threshold-state")).to_have_text("The threshold is 11; it was 12.")
     expect(page.locator("#threshold-now")).to_have_text("Now 11")
-    assert back.asked == [("limit", {"camera": "left", "value": 11})]
+    assert stub.changes == [("limit", {"camera": "left", "value": 11})]
 
 
-def test_a_grey_zone_has_two_ends(serve: Callable[..., PageBack], show: Callable[..., Shown]) -> None:
-    back = serve(fail_above=14.0)
-    back.decide("REVIEW", share=1.1)
-    shown = show(back)
+def test_a_grey_zone_has_two_ends(serve: Callable[..., StubLine], show: Callable[..., OpenedPage]) -> None:
+    stub = serve(fail_above=14.0)
+    stub.decide("REVIEW", share=1.1)
+    shown = show(stub)
     shown.view("set-up")
     page = shown.page
     expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 14")
@@ -637,14 +643,14 @@ def test_a_grey_zone_has_two_ends(serve: Callable[..., PageBack], show: Callable
     expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 13")
 
 
-def test_the_focus_help_follows_the_lens(back: PageBack, show: Callable[..., Shown]) -> None:
-    back.focus = iter(
+def test_the_focus_help_follows_the_lens(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    stub.focus = iter(
         [{"sharpness": 300.0, "lowest": 250.0, "typical": 640.0}] * 3
         + [{"sharpness": 512.0, "lowest": 250.0, "typical": 640.0}] * 3
         + [{"sharpness": 200.0, "lowest": 250.0, "typical": 640.0}] * 9
         + [{"sharpness": None, "lowest": 250.0, "typical": 640.0}] * 9999
     )
-    shown = show(back)
+    shown = show(stub)
     shown.view("set-up")
     page = shown.page
     page.get_by_role("button", name="Focus help").click()
@@ -660,12 +666,14 @@ def test_the_focus_help_follows_the_lens(back: PageBack, show: Callable[..., Sho
 # --- Reports ---------------------------------------------------------------------------------------------
 
 
-def test_reports_are_taken_away_and_changes_are_listed(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_reports_are_taken_away_and_changes_are_listed(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
     for decision in ("PASS", "PASS", "PASS", "FAIL"):
-        back.decide(decision)
-    back.note("limit", "left", None, 12.0, 11.0)
-    back.note("mark", "left", "t000004", None, "good")
-    shown = show(back)
+        stub.decide(decision)
+    stub.note("limit", "left", None, 12.0, 11.0)
+    stub.note("mark", "left", "t000004", None, "good")
+    shown = show(stub)
     shown.view("reports")
     page = shown.page
     expect(page.locator("#shift td")).to_contain_text(
@@ -673,7 +681,7 @@ def test_reports_are_taken_away_and_changes_are_listed(back: PageBack, show: Cal
     )
     expect(page.locator("#notes li")).to_have_count(2)
     expect(page.locator("#notes li").nth(1)).to_contain_text("Threshold12 → 11")
-    back.note("recipe", "left", None, "pill", NASTY)
+    stub.note("recipe", "left", None, "pill", NASTY)
     expect(page.locator("#notes li").first).to_contain_text(f"pill → {NASTY}")
     for button, form in (("Shift report", "html"), ("Table (CSV)", "csv")):
         with page.expect_download() as saved:
@@ -684,7 +692,7 @@ def test_reports_are_taken_away_and_changes_are_listed(back: PageBack, show: Cal
     page.get_by_role("textbox", name="From").fill("2026-11-25T06:00")
     page.get_by_role("button", name="Table (CSV)").click()
     expect(page.locator("#report-state")).to_have_text("Saved as shift.csv.")
-    forms = [body for _, body in back.asked]
+    forms = [body for _, body in stub.changes]
     assert [(body["form"], body["language"]) for body in forms] == [
         ("html", "en"),
         ("csv", "en"),
@@ -705,9 +713,9 @@ def refuse(route: Route) -> None:
 # --- For everybody ---------------------------------------------------------------------------------------
 
 
-def test_it_speaks_german_and_remembers(back: PageBack, show: Callable[..., Shown]) -> None:
-    back.decide("FAIL", share=1.42)
-    shown = show(back)
+def test_it_speaks_german_and_remembers(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    stub.decide("FAIL", share=1.42)
+    shown = show(stub)
     page = shown.page
     page.locator("#menu").click()
     page.get_by_role("radio", name="Deutsch").check()
@@ -717,9 +725,9 @@ def test_it_speaks_german_and_remembers(back: PageBack, show: Callable[..., Show
     shown.load()
     expect(page.locator("#word")).to_have_text("FEHLER")
     expect(page.locator("html")).to_have_attribute("lang", "de")
-    back.decide("INVALID", reason="no new frame for 2.0 s")
+    stub.decide("INVALID", reason="no new frame for 2.0 s")
     expect(page.locator("#stage")).to_contain_text("kein Bild der Kamera (no new frame for 2.0 s)")
-    back.decide("INVALID", reason="blurred: its sharpness is 1.0", image=True)
+    stub.decide("INVALID", reason="blurred: its sharpness is 1.0", image=True)
     expect(page.locator("#enlarge .caption")).to_contain_text("UNGÜLTIG · unscharf · ")
     shown.view("look-back")
     expect(page.locator("#rows button").first).to_contain_text("unscharf")
@@ -730,19 +738,19 @@ def test_it_speaks_german_and_remembers(back: PageBack, show: Callable[..., Show
         )
 
 
-def test_a_german_browser_begins_in_german(back: PageBack, show: Callable[..., Shown]) -> None:
-    shown = show(back, locale="de-AT")
+def test_a_german_browser_begins_in_german(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    shown = show(stub, locale="de-AT")
     expect(shown.page.locator("html")).to_have_attribute("lang", "de")
 
 
 def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(
-    serve: Callable[..., PageBack], show: Callable[..., Shown]
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage]
 ) -> None:
-    back = serve(cameras=("left", "right"), fail_above=14.0)
+    stub = serve(cameras=("left", "right"), fail_above=14.0)
     for decision in DECISIONS * 5:
-        back.decide(decision, camera="left")
-    back.note("limit", "left", None, 12.0, 11.0)
-    shown = show(back)
+        stub.decide(decision, camera="left")
+    stub.note("limit", "left", None, 12.0, 11.0)
+    shown = show(stub)
     page = shown.page
     for language in ("de", "en"):
         for theme in ("light", "dark"):
@@ -757,7 +765,7 @@ def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(
                 examine(page, f"{view}, {language}, {theme}")
     shown.view("live")
     for decision in DECISIONS:
-        back.decide(decision, camera="left")
+        stub.decide(decision, camera="left")
         expect(page.locator("#word")).to_have_text(decision)
         examine(page, decision)
     for selector, opened in (("#enlarge", "#part"), ("#status-bar", "#state")):
@@ -783,10 +791,10 @@ def examine(page: Page, where: str) -> None:
     assert grave == [], where
 
 
-def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_the_keyboard_is_enough(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     for place in range(10):
-        back.decide("FAIL" if place == 7 else "PASS")
-    shown = show(back)
+        stub.decide("FAIL" if place == 7 else "PASS")
+    shown = show(stub)
     page = shown.page
     page.keyboard.press("?")
     expect(page.locator("#help")).to_contain_text("Look back")
@@ -808,7 +816,7 @@ def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> N
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     expect(bar).to_have_attribute("aria-valuetext", re.compile("^FAIL"))
-    back.decide("PASS")  # it doesn't move away under the finger
+    stub.decide("PASS")  # it doesn't move away under the finger
     page.keyboard.press("Enter")
     expect(page.locator("#part-title")).to_have_text("Part 100008: FAIL")
     page.keyboard.press("ArrowLeft")
@@ -818,19 +826,19 @@ def test_the_keyboard_is_enough(back: PageBack, show: Callable[..., Shown]) -> N
     # What a scanner types changes nothing.
     page.keyboard.type("4711 BCX-9\n?")
     page.keyboard.press("Escape")
-    assert back.asked == []
+    assert stub.changes == []
 
 
 @pytest.mark.parametrize("language", ["en-GB", "de-DE"])
 def test_nothing_scrolls_on_a_panel_and_gloves_hit_it(
-    serve: Callable[..., PageBack], show: Callable[..., Shown], language: str
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage], language: str
 ) -> None:
-    back = serve(fail_above=14.0)
+    stub = serve(fail_above=14.0)
     for decision in DECISIONS * 15:
-        back.decide(decision)
-    shown = show(back, locale=language)
+        stub.decide(decision)
+    shown = show(stub, locale=language)
     page = shown.page
-    back.change(outputs=[back.output("mqtt", "no answer")])
+    stub.change(outputs=[stub.output("mqtt", "no answer")])
     expect(page.locator("#reasons")).to_be_visible()
     assert find_scrolling(page) == []
     for view in VIEWS:
@@ -850,10 +858,10 @@ def find_small(page: Page) -> list[Any]:
     return list(page.evaluate(SMALL, TARGET - 0.5))
 
 
-def test_a_phone_shows_all_of_it(back: PageBack, show: Callable[..., Shown]) -> None:
+def test_a_phone_shows_all_of_it(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     for decision in DECISIONS * 15:
-        back.decide(decision)
-    shown = show(back, viewport=PHONE, is_mobile=True)
+        stub.decide(decision)
+    shown = show(stub, viewport=PHONE, is_mobile=True)
     page = shown.page
     for view in VIEWS:
         shown.view(view)

@@ -162,7 +162,7 @@ def test_a_clock_that_is_set_ends_a_shift_at_the_next_midnight_all_the_same(
     assert shift.describe()["counts"] == NONE
 
 
-def test_who_listens_is_told_what_changes(
+def test_a_listener_gets_what_changes(
     serve: Callable[..., WebServer], line: Any, decide: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = threading.Semaphore(0)

@@ -112,7 +112,7 @@ def test_an_address_that_is_not_to_be_had(serve: Callable[..., WebServer]) -> No
         serve(host="x" * 300)
 
 
-def test_an_open_port_is_told(serve: Callable[..., WebServer], caplog: pytest.LogCaptureFixture) -> None:
+def test_an_open_port_is_reported(serve: Callable[..., WebServer], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     serve(host="127.0.0.2")
     assert caplog.messages == []

@@ -167,7 +167,7 @@ def test_names_are_only_names(decide: Callable[..., PublishedDecision]) -> None:
     ("language", "words"),
     [("en", ("Stop", "Start", "was bad")), ("de", ("Anhalten", "Starten", "war schlecht"))],
 )
-def test_what_was_changed_is_told_in_words(
+def test_changes_are_described_in_words(
     decide: Callable[..., PublishedDecision], language: Language, words: tuple[str, str, str]
 ) -> None:
     changes = [
@@ -192,7 +192,7 @@ def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., Publish
     assert not [cell for cell in cells if cell.startswith(("=", "+", "@")) or re.match(r"-\D", cell)]
 
 
-def test_times_out_of_any_calendar_are_told_all_the_same(decide: Callable[..., PublishedDecision]) -> None:
+def test_times_beyond_any_calendar_are_written_too(decide: Callable[..., PublishedDecision]) -> None:
     figures = make_figures(decide, "left")
     for time, told in ((2**63 - 1, "2262"), (-(2**63), "1677"), (10**21, f"{10**21}ns")):
         odd: Any = replace(figures, since=time)

@@ -1,8 +1,8 @@
-"""Page back: a line that is none, which answers the operator's page as the real one does.
+"""Stub line: answers the operator's page as a line does, without cameras or a bundle.
 
-As a program it serves a page to look at, with drawn parts::
+As a program it serves the page with drawn parts::
 
-    python -m tests.edge_app.web.page_back --rate 10 --port 8770
+    python -m tests.edge_app.web.stub_line --rate 10 --port 8770
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from softcore_edge_app.web.page import add_page
 from softcore_runtime.web.local_page import make_app
 from starlette.middleware import Middleware
 
-__all__ = ["TOKEN", "PageBack"]
+__all__ = ["TOKEN", "StubLine"]
 
 TOKEN = "a-token-for-the-page-0123"  # noqa: S105 - opens nothing else
 PILLS = Path(__file__).parents[2] / "recordings" / "pill"
@@ -87,21 +87,22 @@ def _draw(frame: np.ndarray, fault: tuple[int, int, int, int] | None) -> dict[st
 
 @cache
 def draw_parts() -> Images:
-    """The same for every line of the process: drawing them takes half a second."""
+    """Return the same images for every line of the process: drawing them takes half a second."""
     return Images()
 
 
 @dataclass
-class PageBack:
-    """A line of its own making, served on a port that it keeps over restarts.
+class StubLine:
+    """A stub of a line, served on a port that stays the same after a restart.
 
     Attributes:
         rate: parts a second that come by themselves.
-        cameras, recipes, ledger, token: what it has of them.
+        cameras, recipes: their names.
+        ledger, token: whether it has one.
         threshold, fail_above: in use.
-        asked: what was changed.
-        focus: answers to the focus help, in turn.
-        refusal: what any change is refused with; None refuses none.
+        changes: what was changed, and how, in order.
+        focus: answers to the focus help, in order.
+        refusal: the error of every change; None if changes are made.
     """
 
     rate: float = 0.0
@@ -112,7 +113,7 @@ class PageBack:
     token: bool = True
     threshold: float = 12.0
     fail_above: float = 12.0
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     focus: Iterator[dict[str, Any]] = field(
         default_factory=lambda: itertools.cycle(
             {"sharpness": 300 + 15 * (30 - abs(30 - i)), "lowest": 250.0, "typical": 640.0} for i in range(60)
@@ -165,10 +166,10 @@ class PageBack:
         reason: str = "late: no decision within 100 ms",
         part: str | None = None,
         at: int | None = None,
-        tell: bool = True,
+        send: bool = True,
         image: bool | None = None,
     ) -> dict[str, Any]:
-        """Decide on one more part; `tell` False is one that no event tells of."""
+        """Decide on one more part; `send` False sends no event."""
         camera = camera or self.cameras[0]
         with self._lock:
             self.seq += 1
@@ -197,21 +198,21 @@ class PageBack:
             }  # fmt: skip
             self.rows.append(row)
             self.counts[camera][decision] += 1
-            if tell:
+            if send:
                 event = {key: value for key, value in row.items() if key not in ("mark", "drawn")}
-                self._tell("decision", {**event, "seq": self.seq, "number": number if self.ledger else None})
+                self._send("decision", {**event, "seq": self.seq, "number": number if self.ledger else None})
         return row
 
     def drop(self, count: int) -> None:
-        """Let a page miss so many decisions, and tell it."""
+        """Decide on `count` parts without events, and send the event `dropped`."""
         for _ in range(count):
-            self.decide("PASS", tell=False)
-        self._tell("dropped", {"count": count})
+            self.decide("PASS", send=False)
+        self._send("dropped", {"count": count})
 
     def change(self, **status: Any) -> None:
-        """Change something of the status, and tell of it."""
+        """Change something of the status, and send it."""
         self.status.update(status)
-        self._tell("status", self.describe())
+        self._send("status", self.describe())
 
     def note(self, kind: str, camera: str | None, subject: str | None, before: Any, after: Any) -> int:
         number = len(self.notes) + 1
@@ -220,10 +221,10 @@ class PageBack:
             "before": before, "after": after, "by": "page",
         }  # fmt: skip
         self.notes.append(note)
-        self._tell("note", note)
+        self._send("note", note)
         return number
 
-    def _tell(self, kind: str, data: Any) -> None:
+    def _send(self, kind: str, data: Any) -> None:
         with self._lock:
             self.events.append((kind, data))
             self.sent += 1
@@ -285,7 +286,7 @@ class PageBack:
         self._listener = listener
 
     def stop(self) -> None:
-        """End; who listens is cut off."""
+        """End; listeners are disconnected."""
         if self._server is None:
             return
         self._stopping.set()
@@ -295,7 +296,7 @@ class PageBack:
         self._listener.close()
         self._server = None
 
-    def __enter__(self) -> PageBack:
+    def __enter__(self) -> StubLine:
         self.start()
         return self
 
@@ -350,17 +351,17 @@ def _format(kind: str, data: Any) -> bytes:
     return ("\n".join(lines) + "\n\n").encode()
 
 
-def _add_views(app: Any, back: PageBack) -> None:
+def _add_views(app: Any, stub: StubLine) -> None:
     @app.get("/api/status")
     async def status() -> dict[str, Any]:
-        while back.silent and not back._stopping.is_set():
+        while stub.silent and not stub._stopping.is_set():
             await asyncio.sleep(0.05)
-        return back.describe()
+        return stub.describe()
 
     @app.get("/api/events")
     async def events(request: Request) -> StreamingResponse:
         last = request.headers.get("last-event-id")
-        return StreamingResponse(back._listen(last), media_type="text/event-stream")
+        return StreamingResponse(stub._listen(last), media_type="text/event-stream")
 
     @app.get("/api/decisions")
     def decisions(
@@ -375,40 +376,40 @@ def _add_views(app: Any, back: PageBack) -> None:
         max_share: float | None = None,
         marked: str | None = None,
     ) -> dict[str, Any]:
-        _need_ledger(back)
-        asked = {
+        _need_ledger(stub)
+        filters = {
             "since": since, "until": until, "decision": decision, "camera": camera, "category": category,
             "min_share": min_share, "max_share": max_share, "marked": marked,
         }  # fmt: skip
-        last = len(back.rows) if before is None else min(before - 1, len(back.rows))
+        last = len(stub.rows) if before is None else min(before - 1, len(stub.rows))
         found, number = [], last
         while number > max(0, last - LOOKED_THROUGH) and len(found) < limit:
-            row = back.rows[number - 1]
+            row = stub.rows[number - 1]
             number -= 1
-            if _fits(row, asked):
+            if _fits(row, filters):
                 found.append(_show(row))
         return {"rows": found, "next": number + 1 if number > 0 else None}
 
     @app.get("/api/decisions/{trigger}")
     def decision(trigger: str) -> dict[str, Any]:
-        _need_ledger(back)
-        return _show(_find(back, trigger))
+        _need_ledger(stub)
+        return _show(_find(stub, trigger))
 
     @app.get("/api/pictures/{trigger}/{kind}")
     def image(trigger: str, kind: str) -> Response:
-        row = _find(back, trigger)
+        row = _find(stub, trigger)
         if not row["picture"] or kind not in ("frame", "overlay", "map", "thumbnail"):
             raise HTTPException(404, "there is no image")
-        content = back.images.read(row["drawn"], kind)
-        back.fetched.append(trigger)
+        content = stub.images.read(row["drawn"], kind)
+        stub.fetched.append(trigger)
         return Response(
             content, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600, immutable"}
         )
 
     @app.get("/api/notes")
     def notes(limit: int = 50, before: int | None = None) -> dict[str, Any]:
-        _need_ledger(back)
-        some = [note for note in reversed(back.notes) if before is None or note["number"] < before]
+        _need_ledger(stub)
+        some = [note for note in reversed(stub.notes) if before is None or note["number"] < before]
         return {
             "notes": some[:limit],
             "next": some[limit - 1]["number"] if len(some) > limit else None,
@@ -418,8 +419,8 @@ def _add_views(app: Any, back: PageBack) -> None:
     def preview(
         value: float, camera: str | None = None, fail_above: float | None = None, parts: int = 500
     ) -> dict[str, Any]:
-        _need_ledger(back)
-        rows = [row for row in back.rows if row["score"] and camera in (None, row["camera"])][-parts:]
+        _need_ledger(stub)
+        rows = [row for row in stub.rows if row["score"] and camera in (None, row["camera"])][-parts:]
         then = [(row, _judge(row["score"], value, fail_above or value)) for row in rows]
         changed = [{**_show(row), "then": new} for row, new in then if new != row["decision"]]
         empty = dict.fromkeys(("PASS", "REVIEW", "FAIL"), 0)
@@ -431,26 +432,26 @@ def _add_views(app: Any, back: PageBack) -> None:
 
     @app.get("/api/focus")
     def focus() -> dict[str, Any]:
-        return next(back.focus)
+        return next(stub.focus)
 
     @app.get("/api/focus/picture")
     def focus_image() -> Response:
-        return Response(back.images.read("01_good", "frame"), media_type="image/jpeg")
+        return Response(stub.images.read("01_good", "frame"), media_type="image/jpeg")
 
     @app.get("/api/report")
     def report(form: str, language: str, since: str | None = None, until: str | None = None) -> Response:
-        asked = {"form": form, "since": since, "until": until, "language": language}
-        back.asked.append(("report", asked))
+        request = {"form": form, "since": since, "until": until, "language": language}
+        stub.changes.append(("report", request))
         content = "<!DOCTYPE html><title>shift</title>" if form == "html" else "decision,parts\nPASS,3\n"
         headers = {"Content-Disposition": f'attachment; filename="shift.{form}"'}
         return Response(content, media_type=f"text/{form}", headers=headers)
 
 
-def _add_changes(app: Any, back: PageBack) -> None:
+def _add_changes(app: Any, stub: StubLine) -> None:
     def do(kind: str, body: dict[str, Any]) -> None:
-        if back.refusal is not None:
-            raise HTTPException(409, back.refusal)
-        back.asked.append((kind, body))
+        if stub.refusal is not None:
+            raise HTTPException(409, stub.refusal)
+        stub.changes.append((kind, body))
 
     @app.post("/api/token")
     def check_token() -> dict[str, Any]:
@@ -459,52 +460,52 @@ def _add_changes(app: Any, back: PageBack) -> None:
     @app.post("/api/marks")
     def mark(body: dict[str, Any]) -> dict[str, Any]:
         do("mark", body)
-        row = _find(back, body["trigger"])
+        row = _find(stub, body["trigger"])
         before, row["mark"] = row["mark"], body["mark"]
-        return {"note": back.note("mark", row["camera"], row["trigger"], before, body["mark"])}
+        return {"note": stub.note("mark", row["camera"], row["trigger"], before, body["mark"])}
 
     @app.post("/api/limit")
     def threshold(body: dict[str, Any]) -> dict[str, Any]:
         do("limit", body)
-        old, back.threshold = back.threshold, body["value"]
-        back.fail_above = body.get("fail_above", body["value"])
-        back.note("limit", body["camera"], None, old, back.threshold)
-        back.change()
-        return {"old": old, "new": back.threshold}
+        old, stub.threshold = stub.threshold, body["value"]
+        stub.fail_above = body.get("fail_above", body["value"])
+        stub.note("limit", body["camera"], None, old, stub.threshold)
+        stub.change()
+        return {"old": old, "new": stub.threshold}
 
     @app.post("/api/recipe")
     def recipe(body: dict[str, Any]) -> dict[str, Any]:
         do("recipe", body)
-        state = back.state[body["camera"]]
+        state = stub.state[body["camera"]]
         old, state["recipe"] = state["recipe"], body["recipe"]
-        back.note("recipe", body["camera"], None, old, body["recipe"])
-        back.change()
+        stub.note("recipe", body["camera"], None, old, body["recipe"])
+        stub.change()
         return {"recipe": body["recipe"]}
 
     @app.post("/api/trigger")
     def trigger(body: dict[str, Any]) -> dict[str, Any]:
         do("trigger", body)
-        row = back.decide("PASS", camera=body["camera"])
-        back.note("trigger", body["camera"], row["trigger"], None, None)
+        row = stub.decide("PASS", camera=body["camera"])
+        stub.note("trigger", body["camera"], row["trigger"], None, None)
         return {"trigger": row["trigger"]}
 
     @app.post("/api/running")
     def running(body: dict[str, Any]) -> dict[str, Any]:
         do("running", body)
-        state = back.state[body["camera"]]
+        state = stub.state[body["camera"]]
         old, state["running"] = state["running"], body["running"]
-        back.note("running", body["camera"], None, old, body["running"])
-        back.change()
+        stub.note("running", body["camera"], None, old, body["running"])
+        stub.change()
         return {"running": body["running"]}
 
 
-def _need_ledger(back: PageBack) -> None:
-    if not back.ledger:
+def _need_ledger(stub: StubLine) -> None:
+    if not stub.ledger:
         raise HTTPException(409, "needs a ledger")
 
 
-def _find(back: PageBack, trigger: str) -> dict[str, Any]:
-    for row in reversed(back.rows):
+def _find(stub: StubLine, trigger: str) -> dict[str, Any]:
+    for row in reversed(stub.rows):
         if row["trigger"] == trigger:
             return row
     raise HTTPException(404, f"there is no trigger {trigger}")
@@ -518,17 +519,17 @@ def _judge(score: float, threshold: float, fail_above: float) -> str:
     return "PASS" if score <= threshold else "FAIL" if score > fail_above else "REVIEW"
 
 
-def _fits(row: dict[str, Any], asked: dict[str, Any]) -> bool:
-    equal = all(asked[name] in (None, row[name]) for name in ("decision", "camera", "category"))
-    share, low, high = row["share"], asked["min_share"], asked["max_share"]
+def _fits(row: dict[str, Any], filters: dict[str, Any]) -> bool:
+    equal = all(filters[name] in (None, row[name]) for name in ("decision", "camera", "category"))
+    share, low, high = row["share"], filters["min_share"], filters["max_share"]
     within = (low is None or (share is not None and share >= low)) and (
         high is None or (share is not None and share <= high)
     )
-    marked = asked["marked"]
+    marked = filters["marked"]
     matches = marked is None or (row["mark"] is not None and marked in ("any", row["mark"]))
     time_ = row["triggered_at"] / 1e9
-    after = asked["since"] is None or time_ >= _read_time(asked["since"])
-    until = asked["until"] is None or time_ <= _read_time(asked["until"])
+    after = filters["since"] is None or time_ >= _read_time(filters["since"])
+    until = filters["until"] is None or time_ <= _read_time(filters["until"])
     return equal and within and matches and after and until
 
 
@@ -545,12 +546,12 @@ def main() -> None:
     parser.add_argument("--cameras", nargs="+", default=["left"])
     parser.add_argument("--parts", type=int, default=300, help="that were decided before")
     options = parser.parse_args()
-    back = PageBack(rate=options.rate, cameras=tuple(options.cameras))
-    back.port = options.port
-    with back, contextlib.suppress(KeyboardInterrupt):
+    stub = StubLine(rate=options.rate, cameras=tuple(options.cameras))
+    stub.port = options.port
+    with stub, contextlib.suppress(KeyboardInterrupt):
         for _ in range(options.parts):
-            back.decide(tell=False)
-        sys.stdout.write(f"{back.url} with the token {TOKEN}\n")
+            stub.decide(send=False)
+        sys.stdout.write(f"{stub.url} with the token {TOKEN}\n")
         sys.stdout.flush()
         threading.Event().wait()
 
