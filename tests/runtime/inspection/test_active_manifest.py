@@ -168,7 +168,7 @@ def test_a_threshold_that_is_set_while_a_bundle_loads_holds(
     assert not inspector.is_stale
 
 
-def test_an_area_larger_than_the_map_is_not_rehearsed(tiny_bundle: Path) -> None:
+def test_an_area_larger_than_the_map_is_refused(tiny_bundle: Path) -> None:
     inspector = Inspector.load(tiny_bundle)
     threshold = inspector.manifest.threshold.model_copy(update={"min_area": 1025})
     with pytest.raises(UsageError, match="an area of 1,025 pixels is more than the anomaly map's 32 x 32"):
