@@ -3,7 +3,7 @@
     python -m softcore_benchmarks.line.page_soak --url http://127.0.0.1:8765/ --minutes 5
 
 Opens the page of a running line in Debian's Chromium, measures it after a minute (or a fifth of a shorter
-time) and at the end, and prints one JSON object. `python -m tests.edge_app.web.page_back --rate 10` starts a
+time) and at the end, and prints one JSON object. `python -m tests.edge_app.web.stub_line --rate 10` starts a
 line whose parts need no inspection.
 """
 
