@@ -664,7 +664,7 @@ def test_a_disk_that_stays_full_is_told_in_the_summary(
             raise LedgerError(f"{self.path}: database or disk is full")
 
     monkeypatch.setattr(Ledger, "append_all", refuse)
-    monkeypatch.setattr(ledger_writer, "_OWED", 4)
+    monkeypatch.setattr(ledger_writer, "_MOST_UNENTERED", 4)
     assert main([str(tiny_bundle), "--source", str(shades), "--ledger", "line.ledger"]) == 3
     out, err = capsys.readouterr()
     assert out.count("INVALID") == out.count("the ledger can't be written (database or disk is full)") == 6
