@@ -21,7 +21,7 @@ _UNPROVEN = 10  # times the highest known score, if no golden frame fails
 
 
 def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable[float]) -> str | None:
-    """Say why a threshold can't be used with a bundle: no part could fail by it.
+    """Explain why a threshold can't be used with a bundle: no part could fail by it.
 
     One of a bundle's golden frames is spoiled on purpose, so that it fails at the threshold that the export
     set. It has to fail at every other one, too. If the export couldn't make one that fails (see the

@@ -89,7 +89,7 @@ def check_override(manifest: Manifest, threshold: Threshold, mask: NDArray[np.ui
 
 
 def explain_difference(manifest: Manifest, backbone: Backbone) -> str | None:
-    """Say that this machine computes otherwise than what the threshold rests on; None if it computes alike.
+    """Explain how this machine computes differently than the threshold's calibration; None if it doesn't.
 
     Args:
         manifest: with the threshold in use.

@@ -307,7 +307,7 @@ class Inspector:
         self._activate(ActiveManifest.prepare(self._bundle, manifest, mask))
 
     def explain_threshold(self, threshold: Threshold) -> str | None:
-        """Say why a threshold can't be used: no golden frame would fail by it.
+        """Explain why a threshold can't be used: no golden frame would fail by it.
 
         Args:
             threshold: the threshold; its `mask` isn't read, since a mask may hide the spoiled part of a

@@ -39,7 +39,7 @@ class InspectionResult:
             at most the threshold; or LOWER, on a FAIL that stopped at the first proof: the highest patch
             score is at least `score`. Always EXACT with an anomaly map.
         threshold: the bundle's threshold, in the units of `score`.
-        fail_above: the upper end of the bundle's grey zone; equal to `threshold` where there is none.
+        fail_above: the upper end of the bundle's grey zone; equal to `threshold` without one.
         window: the inspected part of the frame, in pixels of the frame.
         certified_by_hint: number of patches that a hint proved to be below the threshold.
         by_hnsw: number of patches that the index, after the hints, proved to be below the threshold.

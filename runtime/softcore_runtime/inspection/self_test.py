@@ -65,7 +65,7 @@ def count_flipped(golden: tuple[GoldenScore, ...]) -> int:
 
 
 class GoldenFrames:
-    """The golden frames of a bundle, scored on this machine: all of each, whatever a mask leaves out.
+    """The golden frames of a bundle, scored on this machine completely, without any mask.
 
     Args:
         bundle: the bundle.
@@ -114,7 +114,7 @@ class GoldenFrames:
         return largest_difference(golden)
 
     def explain_threshold(self, threshold: Threshold) -> str | None:
-        """Say why no golden frame would fail by a threshold; see `Inspector.explain_threshold`."""
+        """Explain why no golden frame would fail by a threshold; see `Inspector.explain_threshold`."""
         area, side = threshold.min_area, self._bundle.manifest.preprocessing.crop
         scores = [
             score if area is None else score_area(draw_map(patches, side), area, score)
