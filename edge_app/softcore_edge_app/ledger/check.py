@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from softcore_runtime import LedgerError, UsageError
@@ -13,7 +14,7 @@ from softcore_runtime import LedgerError, UsageError
 from softcore_edge_app.ledger.chain import Chain, Fault, FaultKind, chain_notes, chain_rows
 from softcore_edge_app.ledger.connection import connect_to_read, refuse_lengths
 from softcore_edge_app.ledger.head import Heads, head_path, read_heads
-from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, Counts, hash_start
+from softcore_edge_app.ledger.layout import ABSENT, FORMAT, Counts, hash_start, list_objects
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.opened_files import follow_link
 from softcore_edge_app.ledger.row import Row
@@ -26,6 +27,7 @@ __all__ = [
     "check_end",
     "check_open",
     "open_ledger",
+    "read_format",
     "read_header",
     "verify_ledger",
 ]
@@ -187,8 +189,9 @@ class _LedgerWalk:
             if counted and counted.ledger != counts.ledger:
                 return Fault(FaultKind.CHANGED, 0, f"the {what} is another ledger's")
         counted_by = [("the header", counts), *([("the seal", seal.counts)] if seal else [])]
-        least = self._least
-        start = hash_start(counts.ledger, "rows")
+        least, form = self._least, read_format(connection)
+        self.rows.read = partial(Row.read, form=form)
+        start = hash_start(counts.ledger, "rows", form)
         if fault := self.rows.walk(connection, start, after=self._skip(counts.rows)):
             return fault
         for what, counted in counted_by:
@@ -199,7 +202,7 @@ class _LedgerWalk:
         self.chain = self.notes
         order = _NoteOrder(connection, self.rows.count, start)
         fault = self.notes.walk(
-            connection, hash_start(counts.ledger, "notes"), order.check, after=self._skip(counts.notes)
+            connection, hash_start(counts.ledger, "notes", form), order.check, after=self._skip(counts.notes)
         )
         if fault:
             return fault
@@ -258,19 +261,28 @@ def read_header(connection: sqlite3.Connection) -> Counts:
         sqlite3.Error: it can't be read.
     """
     tables = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    form = FORMAT
     if any(name == "ledger" for _, name, _, _ in tables):
-        for (form,) in connection.execute("SELECT format FROM ledger"):
-            if form != FORMAT:
-                raise ValueError(f"its format is {form}, this SoftCore knows {FORMAT}")
-    expected = [("table", name, name, sql) for name, sql in TABLES.items()]
-    if sorted(tables, key=repr) != sorted(
-        [*expected, ("index", "corrections", "rows", CORRECTIONS)], key=repr
-    ):
+        form = read_format(connection)
+        if form not in ABSENT:
+            known = " and ".join(str(known) for known in sorted(ABSENT))
+            raise ValueError(f"its format is {form}, this SoftCore knows {known}")
+    if sorted(tables, key=repr) != sorted(list_objects(form), key=repr):
         raise ValueError("its tables are not a ledger's")
     headers = connection.execute("SELECT id, rows, head, notes, notes_head FROM ledger").fetchall()
     if len(headers) != 1 or [*map(type, headers[0])] != [str, int, str, int, str]:
         raise ValueError("it is no ledger's")
     return Counts(*headers[0])
+
+
+def read_format(connection: sqlite3.Connection) -> int:
+    """Read the format of a ledger; the present one where its header is missing.
+
+    Raises:
+        sqlite3.Error: it can't be read.
+    """
+    found = connection.execute("SELECT format FROM ledger").fetchone()
+    return FORMAT if found is None else found[0]
 
 
 @contextmanager

@@ -7,9 +7,23 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CORRECTIONS", "FORMAT", "HOLDS", "TABLES", "Counts", "hash_content", "hash_start"]
+__all__ = [
+    "ABSENT",
+    "CORRECTIONS",
+    "FORMAT",
+    "HOLDS",
+    "TABLES",
+    "Counts",
+    "hash_content",
+    "hash_start",
+    "list_objects",
+]
 
-FORMAT = 4  # of the file and of the hashed content
+FORMAT = 4  # of the file and of the hashed content, as they are written
+ABSENT: dict[int, tuple[str, ...]] = {
+    FORMAT: (),
+    3: ("published_at", "corrects"),
+}  # by the formats that are read
 
 TABLES = {
     "ledger": """CREATE TABLE ledger (
@@ -57,9 +71,19 @@ class Counts:
     notes_head: str
 
 
-def hash_start(ledger: str, table: str) -> str:
+def list_objects(form: int) -> list[tuple[str, str, str, str]]:
+    """Return type, name, table and SQL of each table and index of a ledger of a format."""
+    if form == FORMAT:
+        tables, indexes = TABLES, [("index", "corrections", "rows", CORRECTIONS)]
+    else:
+        absent = f"    {', '.join(f'{name} INTEGER' for name in ABSENT[form])},\n"
+        tables, indexes = {name: sql.replace(absent, "") for name, sql in TABLES.items()}, []
+    return [*(("table", name, name, sql) for name, sql in tables.items()), *indexes]
+
+
+def hash_start(ledger: str, table: str, form: int = FORMAT) -> str:
     """Return the hash that the first row of a table follows; `ledger` is the ledger's random id."""
-    return hash_content({"format": FORMAT, "ledger": ledger, "table": table})
+    return hash_content({"format": form, "ledger": ledger, "table": table})
 
 
 def hash_content(content: dict[str, Any]) -> str:

@@ -7,16 +7,16 @@ import logging
 import os
 import secrets
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from softcore_runtime import LedgerError
 from softcore_runtime.atomic_file import replace_file
 
-from softcore_edge_app.ledger.check import check_end, read_header
-from softcore_edge_app.ledger.connection import bound_lengths
+from softcore_edge_app.ledger.check import check_end, read_format, read_header
+from softcore_edge_app.ledger.connection import bound_lengths, connect_to_read
 from softcore_edge_app.ledger.head import HeadFile, head_path
-from softcore_edge_app.ledger.layout import CORRECTIONS, FORMAT, TABLES, Counts, hash_start
+from softcore_edge_app.ledger.layout import ABSENT, CORRECTIONS, FORMAT, TABLES, Counts, hash_start
 from softcore_edge_app.ledger.seal import PAGE, remove_seal
 from softcore_edge_app.ledger.wal import wal_path
 
@@ -102,11 +102,17 @@ def _write_empty(path: Path) -> Counts:
 
 
 def check_before(path: Path) -> None:
-    """Refuse a ledger whose end isn't whole.
+    """Refuse a ledger whose end isn't whole, and one of an earlier format.
 
     Raises:
-        LedgerError: it is damaged, or rows may be missing at its end.
+        LedgerError: it is damaged, rows may be missing at its end, or its format isn't written any more.
     """
+    with suppress(sqlite3.Error), closing(connect_to_read(path)) as connection:
+        form = read_format(connection)
+        if form in ABSENT and form != FORMAT:
+            raise LedgerError(
+                f"{path}: has format {form}, which this SoftCore reads and doesn't write; begin another"
+            )
     found = check_end(path)
     if found.fault:
         raise LedgerError(f"{path}: {found.fault}; nothing is added to a damaged ledger, so begin another")

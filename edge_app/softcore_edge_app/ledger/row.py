@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from softcore_edge_app.decisions.decision_record import CONTENT, DecisionRecord
-from softcore_edge_app.ledger.layout import hash_content
+from softcore_edge_app.ledger.layout import ABSENT, FORMAT, hash_content
 
 __all__ = ["COLUMNS", "Row"]
 
@@ -22,12 +22,14 @@ class Row:
         record: the decision, with the row's number.
         previous: hash of the row before, or of the header; SHA-256 in hex.
         hash: this row's hash.
+        form: format of its ledger.
     """
 
     number: int
     record: DecisionRecord
     previous: str
     hash: str
+    form: int = FORMAT
 
     @classmethod
     def chain(cls, record: DecisionRecord, number: int, previous: str) -> Row:
@@ -35,14 +37,18 @@ class Row:
         return cls(number, replace(record, number=number), previous, _hash(record, number, previous))
 
     @classmethod
-    def read(cls, values: tuple[Any, ...]) -> Row:
+    def read(cls, values: tuple[Any, ...], form: int = FORMAT) -> Row:
         """Return the row of what SQLite returns, in the order of `COLUMNS`.
+
+        Args:
+            values: what SQLite returns; None for columns that the format hasn't.
+            form: format of the ledger, on which the hash depends.
 
         Raises:
             TypeError, ValueError: no row that could have been written; not every one is found here.
         """
         number, *content, previous, own = values
-        return cls(number, DecisionRecord(*content, number=number), previous, own)
+        return cls(number, DecisionRecord(*content, number=number), previous, own, form)
 
     def values(self) -> tuple[Any, ...]:
         """Return what SQLite stores, in the order of `COLUMNS`."""
@@ -50,8 +56,9 @@ class Row:
 
     def hash_at(self, number: int) -> str:
         """Compute the hash that it would have with another number: SHA-256 of all its fields but `hash`."""
-        return _hash(self.record, number, self.previous)
+        return _hash(self.record, number, self.previous, self.form)
 
 
-def _hash(record: DecisionRecord, number: int, previous: str) -> str:
-    return hash_content({**record.content(), "number": number, "previous": previous})
+def _hash(record: DecisionRecord, number: int, previous: str, form: int = FORMAT) -> str:
+    content = {name: value for name, value in record.content().items() if name not in ABSENT[form]}
+    return hash_content({**content, "number": number, "previous": previous})

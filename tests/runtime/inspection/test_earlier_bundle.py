@@ -1,0 +1,20 @@
+"""A bundle of format 3 that an earlier SoftCore wrote loads, passes its self-test and decides."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from softcore_runtime import Decision, Inspector
+
+RECORDED = Path(__file__).parents[2] / "recordings" / "bundle_format_3" / "tiny"
+
+
+def test_it_loads_and_decides(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> None:
+    path = Path(shutil.copytree(RECORDED, tmp_path / "tiny"))
+    inspector = Inspector.load(path)
+    assert inspector.manifest.dataset.images == 12
+    assert inspector.manifest.threshold.value == 12
+    assert inspector.decide(good_frame).decision is Decision.PASS
+    assert inspector.inspect(bad_frame).decision is Decision.FAIL
