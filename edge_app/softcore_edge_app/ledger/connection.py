@@ -38,9 +38,12 @@ def connect_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connectio
 
 def _add_absent_columns(connection: sqlite3.Connection) -> None:
     """Cover the rows of an earlier format by a view of this connection that has all columns."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
-        return
-    (form,) = connection.execute("SELECT format FROM ledger").fetchone() or (FORMAT,)
+    try:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
+            return
+        (form,) = connection.execute("SELECT format FROM ledger").fetchone() or (FORMAT,)
+    except ValueError as error:  # a changed byte in a text
+        raise sqlite3.DatabaseError(str(error)) from error
     if absent := ABSENT.get(form):
         columns = ", ".join(f'NULL AS "{name}"' if name in absent else f'"{name}"' for name in COLUMNS)
         connection.execute(f"CREATE TEMP VIEW rows AS SELECT {columns} FROM main.rows")  # noqa: S608
