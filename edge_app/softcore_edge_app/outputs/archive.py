@@ -1,4 +1,4 @@
-"""Archive: images of what failed or was doubtful and of a share of the rest, written beside the line."""
+"""Archive: writes the images of parts that didn't pass, and of a share of the rest, beside the line."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from softcore_edge_app.outputs.archive_record import (
 
 __all__ = ["Archive"]
 
-_MOST, _MOST_BYTES = 64, 256 * 10**6  # what may wait for the disk: parts, and their images' bytes
-_IDLE = 60.0  # seconds between two looks for old parts, where no new ones come
+_MOST, _MOST_BYTES = 64, 256 * 10**6  # parts that may wait for the disk, and bytes of their images
+_IDLE = 60.0  # seconds between two searches for old parts, if no new ones come
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_UNFINISHED = ".unfinished"  # what a file is called until it is whole; one thread writes one at a time
+_UNFINISHED = ".unfinished"  # name of a file until it is whole; one thread writes one at a time
 _GIGABYTE = 10**9
 _NICE = 10  # the inspection's threads go first
 _QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 90]
@@ -53,13 +53,13 @@ class _GoneError(Exception):
 class Archive:
     """An archive's folder, made if missing, and the thread that writes to it.
 
-    Nothing here holds a decision up: what can't be written in time, or at all, is counted as dropped, and
-    said. Files are whole or not there, as long as the power doesn't fail: to have each of them on the disk
-    would make the ledger wait for the same disk.
+    It never delays a decision: parts that can't be written in time, or at all, are counted as dropped, and
+    logged. Files are whole or missing, unless the power fails: they aren't flushed to the disk, for which the
+    ledger would have to wait.
 
     Attributes:
-        kept: how many parts were written.
-        dropped: how many should have been.
+        kept: number of parts that were written.
+        dropped: number of parts that could not be written.
 
     Raises:
         UsageError: the folder can't be made or written, or another line has it.
@@ -73,7 +73,7 @@ class Archive:
         self._files = OpenedFiles(options.folder)
         self._quota = ArchiveQuota(options.folder, options.max_gigabytes * _GIGABYTE, options.max_days)
         self._scan = self._quota.scan()
-        # A clock that jumps ahead while the line runs makes nothing old.
+        # Ages don't change if the clock is set while the line runs.
         self._began = time.time_ns() - time.monotonic_ns()
         self._change = threading.Condition()
         self._waiting: deque[PublishedDecision] = deque()
@@ -86,13 +86,13 @@ class Archive:
 
     @property
     def fault(self) -> str | None:
-        """What can't be done just now, in plain words, or None."""
+        """What can't be done now, in plain words, or None."""
         with self._change:
             return next(iter(self._faults.values()), None)
 
     def keep(self, decided: PublishedDecision) -> None:
-        """Keep a part, if it is one to be kept; returns at once, and raises nothing."""
-        if not self._wants(decided):
+        """Add a part, if it is to be kept; returns at once, and never raises."""
+        if not self._is_kept(decided):
             return
         size = _count_bytes(decided)
         with self._change:
@@ -106,7 +106,7 @@ class Archive:
             self._change.notify()
 
     def close(self, seconds: float) -> None:
-        """Write what waits, for so long at most; what is left then is dropped, and said."""
+        """Write what waits, for so long at most; what is left then is dropped, and logged."""
         with self._change:
             self._closing = True
             self._change.notify()
@@ -121,7 +121,7 @@ class Archive:
             os.close(self._lock)
             self._lock = None
 
-    def _wants(self, decided: PublishedDecision) -> bool:
+    def _is_kept(self, decided: PublishedDecision) -> bool:
         if decided.record.decision is not Decision.PASS:
             return True
         digest = hashlib.sha256(decided.record.trigger.encode()).digest()
@@ -131,7 +131,7 @@ class Archive:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         scanning, crowded = True, False
-        while (decided := self._next(0 if scanning else _IDLE)) is not None or not self._closing:
+        while (decided := self._wait_for_part(0 if scanning else _IDLE)) is not None or not self._closing:
             if decided is not None:
                 self._write(decided)
             if scanning:
@@ -145,8 +145,8 @@ class Archive:
                 crowded = True
                 _log.error("alarm: archive %s: parts come faster than they can be written", self._folder)
 
-    def _next(self, patience: float) -> PublishedDecision | None:
-        """Wait for a part; None where there is none."""
+    def _wait_for_part(self, patience: float) -> PublishedDecision | None:
+        """Return the next part; None if there is none after so many seconds."""
         with self._change:
             if not self._waiting and not self._closing:
                 self._change.wait(patience)
@@ -157,7 +157,7 @@ class Archive:
             return decided
 
     def _write(self, decided: PublishedDecision) -> None:
-        """Write one part, whatever happens; on a full disk in the place of the oldest PASS."""
+        """Write one part, and never raise; on a full disk in place of the oldest PASS."""
         kept, size = Kept.place(decided.record), 0
         try:
             files = _render(decided)

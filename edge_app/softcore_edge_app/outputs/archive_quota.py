@@ -1,4 +1,4 @@
-"""Archive quota: what an archive holds, and what goes when that is too much or too old."""
+"""Archive quota: the parts in an archive, and which to remove when they are too many or too old."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from softcore_edge_app.outputs.archive_record import Kept, format_moment, list_k
 
 __all__ = ["ArchiveQuota"]
 
-# What is missed least goes first.
+# The least needed goes first.
 _ORDER = (Decision.PASS, Decision.INVALID, Decision.REVIEW, Decision.FAIL)
 _DAY = 86_400 * 10**9
-_EARLIEST = -(2**63)  # ns, of what a ledger can hold
+_EARLIEST = -(2**63)  # ns, that a ledger can store
 
 
 class ArchiveQuota:
     """Keeps an archive within its limits. Use it in one thread.
 
-    The folder is looked through once; from then on the books are kept in memory, some 300 bytes a part, and
-    a removal costs the same however much there is.
+    The folder is scanned once; from then on the parts are known in memory, with some 300 bytes each, and a
+    removal takes the same time however many there are.
 
     Args:
-        folder: the archive's.
-        max_bytes: what all parts together may take on the disk.
-        max_days: how old a part may grow.
+        folder: the archive's folder.
+        max_bytes: bytes that all parts together may take on the disk.
+        max_days: age that a part may reach.
     """
 
     def __init__(self, folder: Path, max_bytes: float, max_days: float) -> None:
         self.bytes = 0
         self._folder, self._max_bytes, self._max_days = folder, max_bytes, max_days
         self._heaps: dict[Decision, list[tuple[Kept, int]]] = {decision: [] for decision in _ORDER}
-        self._early: set[Kept] | None = set()  # entered before the folder was looked through
+        self._early: set[Kept] | None = set()  # entered before the folder was scanned
 
     def scan(self) -> Iterator[None]:
-        """Enter what is there already, a camera's day at a time, so that others needn't wait meanwhile."""
+        """Enter the parts that are there already, a camera's day at a time, so that others needn't wait."""
         for found in list_kept(self._folder):
             for kept, size in found.items():
                 if not (self._early and kept in self._early):
@@ -52,12 +52,12 @@ class ArchiveQuota:
         self._push(kept, size)
 
     def trim(self, now: int) -> None:
-        """Remove what is too old at `now` (ns of UTC since 1970), then what is too much.
+        """Remove parts that are too old at `now` (ns of UTC since 1970), then those that are too many.
 
-        Nothing is removed before all is known that there is: the oldest may come last.
+        Nothing is removed before all parts are known: the oldest may come last.
 
         Raises:
-            OSError: something can't be removed; it is tried again next time.
+            OSError: a part can't be removed; the next call tries again.
         """
         if self._early is not None:
             return
@@ -70,10 +70,10 @@ class ArchiveQuota:
                 self._remove_oldest(self._heaps[decision])
 
     def make_room(self, size: int) -> bool:
-        """Remove the oldest PASS until `size` bytes are free that weren't, or none is left.
+        """Remove the oldest PASS parts until `size` more bytes are free, or none is left.
 
         Returns:
-            whether there was any.
+            whether any was removed.
 
         Raises:
             OSError: one can't be removed.

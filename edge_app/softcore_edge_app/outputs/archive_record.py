@@ -1,4 +1,4 @@
-"""Archive record: a kept part's files, their names, and the one reader and writer of its sidecar.
+"""Archive record: the files of a kept part, their names, and the reader and writer of its sidecar.
 
 ::
 
@@ -69,13 +69,13 @@ class ArchivedImage(Record):
 
 
 class ArchiveRecord(Record):
-    """What a sidecar says.
+    """The content of a sidecar.
 
     Attributes:
         format: the sidecar's own.
         softcore: the version that decided.
         record: the decision, as the ledger has it.
-        image: what was looked at; None where there was none.
+        image: the inspected image; None if there was none.
     """
 
     format: Literal[1] = FORMAT
@@ -86,7 +86,7 @@ class ArchiveRecord(Record):
 
 @dataclass(frozen=True, order=True, slots=True)
 class Kept:
-    """A part in an archive, by what its files' names say; sorts by time.
+    """A part in an archive, as its files' names say; sorts by time.
 
     Attributes:
         moment: when it was triggered, see `format_moment`.
@@ -100,7 +100,7 @@ class Kept:
 
     @classmethod
     def place(cls, record: DecisionRecord) -> Kept:
-        """Return a decision its place; cameras and triggers may be called anything."""
+        """Return where a decision's files are; cameras and triggers may have any name."""
         moment = format_moment(record.triggered_at)
         day, _, time = moment.partition("/")
         name = f"{time}_{_plain(record.trigger)}_{record.decision}"

@@ -25,23 +25,23 @@ except ImportError as error:  # pragma: no cover - seen by the imports' test in 
 __all__ = ["PlcLink"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between two attempts to reach the PLC
-_POLL = 0.05  # seconds from one look at the line, and at what the PLC orders, to the next
+_POLL = 0.05  # seconds between two checks of the line and of the PLC's registers
 _HEARTBEAT = 0.5  # seconds
 _PATIENCE = 0.3  # seconds that one delivery waits for its acknowledgement
 _JOINING = 0.8  # seconds
 
 
 class PlcLink:
-    """Takes a PLC's triggers and recipe numbers, and hands it the results; an `Output`, too.
+    """Accepts a PLC's triggers and recipe numbers, and delivers the results to it: it is an `Output`, too.
 
-    One thread talks to the PLC, and reads the whole map back after a lost connection and at the start:
-    a trigger that was taken isn't taken again, and a result that was acknowledged isn't raised again.
+    One thread talks to the PLC, and reads the whole map back after a lost connection and at the start: an
+    accepted trigger isn't accepted again, and an acknowledged result isn't raised again.
 
     Args:
-        options: where the PLC and the map in it are.
+        options: address of the PLC and of the map in it.
         controls: the line.
-        last_part: what the ledger calls the last part that the PLC triggered: a run that was killed may have
-            taken the trigger for it without having acknowledged it.
+        last_part: name in the ledger of the last part that the PLC triggered: a run that was killed may have
+            accepted its trigger without having acknowledged it.
     """
 
     name = "modbus"
@@ -53,23 +53,23 @@ class PlcLink:
         self._closing = threading.Event()
         self._fault: str | None = f"{self._plc.label} was not reached yet"
         self._changed = threading.Condition()  # guards the next two
-        self._record: DecisionRecord | None = None  # the one to be delivered
+        self._record: DecisionRecord | None = None  # the one that is being delivered
         self._taken: OutputRegisters | None = None  # the last result that the PLC took
-        # All that follows is the thread's own: what the PLC is to have in our part of the map, ...
-        self._signals, self._words = OutputCoils(), OutputRegisters()
-        self._adopted = False  # ... once it is known what an earlier run has left there,
-        self._orders = InputRegisters(0, 0)
-        self._there: OutputRegisters | None = None  # what our registers hold; None if that isn't known,
-        self._looked = 0.0
-        self._numbered = last_part != "0"  # whether the PLC numbers its parts, as far as is known,
-        self._part: int | None = None  # the part whose trigger was taken last,
-        self._answered = False  # whether the PLC has its result,
-        self._wanted: int | None = None  # and the recipe that was wanted last.
-        self._switching = self._refused = False  # these two the recipe's thread sets, too
+        # All that follows belongs to the thread. What the PLC must have in our part of the map:
+        self._coils, self._registers = OutputCoils(), OutputRegisters()
+        self._resumed = False  # whether the state of an earlier run was read
+        self._plc_registers = InputRegisters(0, 0)
+        self._written: OutputRegisters | None = None  # our registers in the PLC; None if they aren't known
+        self._checked_at = 0.0
+        self._numbered = last_part != "0"  # whether the PLC numbers its parts, as far as is known
+        self._part: int | None = None  # the part whose trigger was accepted last
+        self._answered = False  # whether the PLC has its result
+        self._wanted_recipe: int | None = None  # number of the recipe that was requested last
+        self._switching = self._refused = False  # set by the recipe's thread, too
 
     @property
     def fault(self) -> str | None:
-        """Why the PLC takes nothing just now, in plain words; None where it does."""
+        """Why the PLC can take nothing now, in plain words; None if it can."""
         if self._thread.ident is not None and not self._thread.is_alive() and not self._closing.is_set():
             return f"the link to {self._plc.label} has stopped; start SoftCore again"
         return self._fault
@@ -86,10 +86,10 @@ class PlcLink:
         self._thread.start()
 
     def deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord] = ()) -> None:  # noqa: ARG002 - one at a time
-        """Have the PLC acknowledge a result; one of another camera is none of its business.
+        """Deliver a result until the PLC acknowledges it; those of other cameras are skipped.
 
-        A PLC that doesn't number its parts would take the result of a part that somebody else triggered for
-        its own part's: it gets none.
+        So are results of parts that the PLC didn't trigger, if it doesn't number its parts: it would take
+        them for those of its own parts.
 
         Raises:
             OutputError: it hasn't within 0.3 s.
@@ -100,21 +100,21 @@ class PlcLink:
             return
         with self._changed:
             self._record = record
-            self._changed.wait_for(lambda: self._has(record) or self._closing.is_set(), _PATIENCE)
-            if self._has(record):
+            self._changed.wait_for(lambda: self._is_taken(record) or self._closing.is_set(), _PATIENCE)
+            if self._is_taken(record):
                 return
         raise OutputError(self.fault or f"{self._plc.label} has not acknowledged the result yet")
 
     def close(self) -> None:
-        """Take `ready` down and leave, within a second; a result that was raised stays up."""
+        """Lower `ready` and disconnect, within a second; a raised result stays up."""
         with self._changed:
             self._closing.set()
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(_JOINING)
 
-    def _has(self, record: DecisionRecord) -> bool:
-        return self._taken is not None and self._taken.hold(record)
+    def _is_taken(self, record: DecisionRecord) -> bool:
+        return self._taken is not None and self._taken.has_result_of(record)
 
     def _run(self) -> None:
         # pymodbus' own client connects with the next request, without a pause.
@@ -130,137 +130,139 @@ class PlcLink:
                 connecting(self._begin)
                 while not self._closing.wait(self._options.poll):
                     self._exchange()
-                self._plc.write_coils(replace(self._signals, ready=False, busy=False))
+                self._plc.write_coils(replace(self._coils, ready=False, busy=False))
             except OutputError as error:
                 self._fault = str(error)
             self._plc.close()
 
     def _begin(self) -> None:
-        """Reach the PLC, read what is there, and write what is to be."""
-        self._there = None
+        """Connect to the PLC, read its state, and write ours."""
+        self._written = None
         try:
-            if not self._adopted:
-                self._adopt()
+            if not self._resumed:
+                self._resume()
             self._exchange()
-            self._plc.write_registers(self._words)  # once more: a PLC that refuses them must not look well
+            self._plc.write_registers(
+                self._registers
+            )  # once more: a PLC that refuses them must not look sound
         except OutputError as error:
             self._fault = str(error)
             self._plc.close()
             raise
         self._fault = None
 
-    def _adopt(self) -> None:
-        """Go on where an earlier run has left off."""
-        requests, signals = self._plc.read_coils()
-        orders, words = self._plc.read_registers()
-        if not signals.tells(words):  # never raised, or the PLC has lost it
-            signals = OutputCoils(trigger_ack=signals.trigger_ack)
-        elif not signals.result_valid:
-            self._take(words)
-        self._signals, self._words = signals, words
-        known = signals.trigger_ack or str(orders.part) == self._last_part != "0"
-        self._part = orders.part if requests.trigger and known else None
+    def _resume(self) -> None:
+        """Go on where an earlier run ended."""
+        requests, coils = self._plc.read_coils()
+        plc_registers, registers = self._plc.read_registers()
+        if not coils.belong_to(registers):  # never raised, or the PLC has lost it
+            coils = OutputCoils(trigger_ack=coils.trigger_ack)
+        elif not coils.result_valid:
+            self._note_taken(registers)
+        self._coils, self._registers = coils, registers
+        known = coils.trigger_ack or str(plc_registers.part) == self._last_part != "0"
+        self._part = plc_registers.part if requests.trigger and known else None
         self._answered = self._taken is not None and 0 < self._taken.part == self._part
-        self._adopted = True
+        self._resumed = True
 
     def _exchange(self) -> None:
-        """Read what the PLC asks, answer it, and write what has changed."""
+        """Read the PLC's coils and registers, answer them, and write what has changed."""
         requests, there = self._plc.read_coils()
-        # Coils first: what the PLC raises it has put a number to before.
-        lost = there != self._signals
-        fresh = requests.trigger and not self._signals.trigger_ack
+        # Coils first: the PLC writes a number before it raises the coil.
+        lost = there != self._coils
+        fresh = requests.trigger and not self._coils.trigger_ack
         now = time.monotonic()
-        if self._there is None or lost or fresh or now - self._looked >= _POLL:
-            self._orders, self._there = self._plc.read_registers()
-            self._looked = now
-            self._look()
+        if self._written is None or lost or fresh or now - self._checked_at >= _POLL:
+            self._plc_registers, self._written = self._plc.read_registers()
+            self._checked_at = now
+            self._check_line()
         self._answer_trigger(requests, there)
         self._answer_result(requests)
-        self._signals = replace(self._signals, heartbeat=int(now / _HEARTBEAT) % 2 == 1)
-        # Registers first: what we raise must be there before.
-        if self._words != self._there:
-            self._plc.write_registers(self._words)
-            self._there = self._words
-        if self._signals != there:
-            self._plc.write_coils(self._signals)
+        self._coils = replace(self._coils, heartbeat=int(now / _HEARTBEAT) % 2 == 1)
+        # Registers first: the result must be there before its coil is raised.
+        if self._registers != self._written:
+            self._plc.write_registers(self._registers)
+            self._written = self._registers
+        if self._coils != there:
+            self._plc.write_coils(self._coils)
 
     def _answer_trigger(self, requests: InputCoils, there: OutputCoils) -> None:
         if not requests.trigger:
             self._part = None
-            self._signals = replace(self._signals, trigger_ack=False, trigger_refused=False)
-        elif there.trigger_ack or self._signals.trigger_refused:
+            self._coils = replace(self._coils, trigger_ack=False, trigger_refused=False)
+        elif there.trigger_ack or self._coils.trigger_refused:
             return  # it is the PLC's turn
-        elif self._orders.part != self._part or self._answered:
-            self._trigger(self._orders.part)
-        else:  # taken before the connection was lost, or the PLC's memory
-            self._signals = replace(self._signals, trigger_ack=True)
+        elif self._plc_registers.part != self._part or self._answered:
+            self._trigger(self._plc_registers.part)
+        else:  # accepted before the connection, or the PLC's memory, was lost
+            self._coils = replace(self._coils, trigger_ack=True)
 
     def _trigger(self, part: int) -> None:
         try:
             self._controls.trigger(self._options.camera, str(part), "modbus")
         except UsageError:
-            self._signals = replace(self._signals, trigger_refused=True)
+            self._coils = replace(self._coils, trigger_refused=True)
             return
         self._part, self._answered, self._numbered = part, False, part > 0
-        self._signals = replace(self._signals, trigger_ack=True, busy=True)
+        self._coils = replace(self._coils, trigger_ack=True, busy=True)
 
     def _answer_result(self, requests: InputCoils) -> None:
-        if self._signals.result_valid:
+        if self._coils.result_valid:
             if requests.result_ack:
-                self._take(self._words)
-                self._signals = replace(self._signals, result_valid=False)
+                self._note_taken(self._registers)
+                self._coils = replace(self._coils, result_valid=False)
             return
         with self._changed:
             record = self._record
-            if requests.result_ack or record is None or self._has(record):
+            if requests.result_ack or record is None or self._is_taken(record):
                 return
-        self._words = self._words.follow(record)
-        self._signals = replace(
-            self._signals,
+        self._registers = self._registers.add_result(record)
+        self._coils = replace(
+            self._coils,
             result_valid=True,
             passed=record.decision is Decision.PASS,
             failed=record.decision is Decision.FAIL,
             review=record.decision is Decision.REVIEW,
             invalid=record.decision is Decision.INVALID,
-            toggle=self._words.sequence % 2 == 1,
+            toggle=self._registers.sequence % 2 == 1,
         )
 
-    def _take(self, words: OutputRegisters) -> None:
+    def _note_taken(self, registers: OutputRegisters) -> None:
         """Note that the PLC has a result."""
-        # A PLC that doesn't number its parts calls them all 0: that says nothing about this one.
-        self._answered = self._answered or 0 < words.part == self._part
+        # A PLC that doesn't number its parts calls them all 0, which says nothing about this one.
+        self._answered = self._answered or 0 < registers.part == self._part
         with self._changed:
-            self._taken = words
+            self._taken = registers
             self._changed.notify_all()
 
-    def _look(self) -> None:
-        """See how the line is, and which recipe the PLC wants."""
-        switching, refused = self._switching, self._refused  # before the line is asked
+    def _check_line(self) -> None:
+        """Update coils and registers by the line's status; switch the recipe if another is requested."""
+        switching, refused = self._switching, self._refused  # read before the line's status
         status = self._controls.describe()
         camera = next(each for each in status.cameras if self._options.camera in (None, each.name))
         faulty = camera.fault or status.ledger_fault or status.stuck
-        self._signals = replace(
-            self._signals,
+        self._coils = replace(
+            self._coils,
             ready=not faulty and not switching and camera.waiting < camera.capacity,
             busy=camera.waiting > 0,
             recipe_refused=refused,
         )
-        self._words = replace(
-            self._words,
+        self._registers = replace(
+            self._registers,
             recipe=camera.recipes.index(camera.recipe) + 1,
             decisions=camera.decisions % 2**32,
         )
-        if not switching and self._orders.recipe != self._wanted:
-            self._want(self._orders.recipe, camera)
+        if not switching and self._plc_registers.recipe != self._wanted_recipe:
+            self._request_recipe(self._plc_registers.recipe, camera)
 
-    def _want(self, number: int, camera: CameraStatus) -> None:
-        self._wanted = number
+    def _request_recipe(self, number: int, camera: CameraStatus) -> None:
+        self._wanted_recipe = number
         self._refused = number > len(camera.recipes)
-        self._signals = replace(self._signals, recipe_refused=self._refused)
+        self._coils = replace(self._coils, recipe_refused=self._refused)
         if self._refused or not number or camera.recipes[number - 1] == camera.recipe:
             return
         self._switching = True
-        self._signals = replace(self._signals, ready=False)
+        self._coils = replace(self._coils, ready=False)
         recipe = camera.recipes[number - 1]
         threading.Thread(target=self._switch, args=(recipe,), name="PLC recipe", daemon=True).start()
 

@@ -27,7 +27,7 @@ except ImportError as error:  # pragma: no cover - seen by the imports' test in 
 
 __all__ = ["ModbusClient"]
 
-# What it logs is raised as well, and would come with every attempt to reach a PLC that is off.
+# What it logs is raised as well, and would be repeated with every attempt to reach a PLC that is off.
 logging.getLogger("pymodbus").propagate = False
 logging.getLogger("pymodbus").addHandler(logging.NullHandler())
 
@@ -42,13 +42,13 @@ class ModbusClient:
     def __init__(self, options: ModbusOptions) -> None:
         self._options = options
         self.label = f"the PLC at {options.host}:{options.port}"
-        # No repetition: an answer that came late would be taken for the next request's by some PLCs.
+        # No repetition: a late answer would be taken for that to the next request, with some PLCs.
         self._client = ModbusTcpClient(
             options.host, port=options.port, timeout=options.timeout, retries=0, name="softcore"
         )
 
     def read_coils(self) -> tuple[InputCoils, OutputCoils]:
-        """Read what the PLC asks, and our own signals as they are there."""
+        """Read the PLC's coils, and our own as they are in the PLC."""
         first = self._options.coils
         what = f"reading coils {first} to {first + COUNT - 1}"
         coils = self._request(
@@ -58,7 +58,7 @@ class ModbusClient:
         return InputCoils.unpack(coils), OutputCoils.unpack(coils)
 
     def read_registers(self) -> tuple[InputRegisters, OutputRegisters]:
-        """Read what the PLC orders, and our own registers as they are there."""
+        """Read the PLC's registers, and our own as they are in the PLC."""
         first = self._options.registers
         what = f"reading registers {first} to {first + COUNT - 1}"
         registers = self._request(
@@ -68,20 +68,20 @@ class ModbusClient:
         self._check(what, len(registers))
         return InputRegisters.unpack(registers), OutputRegisters.unpack(registers)
 
-    def write_coils(self, signals: OutputCoils) -> None:
+    def write_coils(self, coils: OutputCoils) -> None:
         """Write all our coils at once."""
         first = self._options.coils + OURS
         self._request(
             f"writing coils from {first} on",
-            lambda: self._client.write_coils(first, signals.pack(), device_id=self._options.unit),
+            lambda: self._client.write_coils(first, coils.pack(), device_id=self._options.unit),
         )
 
-    def write_registers(self, words: OutputRegisters) -> None:
+    def write_registers(self, registers: OutputRegisters) -> None:
         """Write all our registers at once."""
         first = self._options.registers + OURS
         self._request(
             f"writing registers from {first} on",
-            lambda: self._client.write_registers(first, words.pack(), device_id=self._options.unit),
+            lambda: self._client.write_registers(first, registers.pack(), device_id=self._options.unit),
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Modbus map: which coil and which register means what, as `docs/reference/plc.md` documents them."""
+"""Modbus map: the meaning of each coil and register, as documented in `docs/reference/plc.md`."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class InputCoils:
     """The PLC's coils, from the first on.
 
     Attributes:
-        trigger: a part is there; up until it is acknowledged.
-        result_ack: the result was read; up until `result_valid` drops.
+        trigger: a part is there; stays up until it is acknowledged.
+        result_ack: the result was read; stays up until `result_valid` drops.
     """
 
     trigger: bool
@@ -45,7 +45,7 @@ class InputCoils:
 
     @classmethod
     def unpack(cls, coils: Sequence[bool]) -> InputCoils:
-        """Read them from all the coils."""
+        """Return them from all coils."""
         return cls(*coils[:2])
 
 
@@ -56,13 +56,13 @@ class OutputCoils:
     Attributes:
         ready: a part that comes now would be inspected.
         busy: a part waits for its decision.
-        trigger_ack: the trigger was taken; up until it drops.
-        result_valid: a result is there to be read; up until it is acknowledged.
-        passed, failed, review, invalid: the decision, one of them; they hold until the next.
+        trigger_ack: the trigger was accepted; stays up until it drops.
+        result_valid: a result is there to be read; stays up until it is acknowledged.
+        passed, failed, review, invalid: the decision, one of them; they stay until the next.
         toggle: the lowest bit of the sequence number of the last result that was raised.
         heartbeat: changes every half second.
-        recipe_refused: the recipe that is wanted can't be used; until another one is wanted.
-        trigger_refused: the trigger can't be taken at all; until it drops.
+        recipe_refused: the requested recipe can't be used; stays up until another one is requested.
+        trigger_refused: the trigger can't be accepted; stays up until it drops.
     """
 
     ready: bool = False
@@ -80,18 +80,18 @@ class OutputCoils:
 
     @classmethod
     def unpack(cls, coils: Sequence[bool]) -> OutputCoils:
-        """Read them from all the coils."""
+        """Return them from all coils."""
         return cls(*coils[OURS:COUNT])
 
     def pack(self) -> list[bool]:
         """Return the coils from `OURS` on."""
         return list(astuple(self))
 
-    def tells(self, words: OutputRegisters) -> bool:
-        """Whether they are as they were when the result in the registers was raised."""
+    def belong_to(self, registers: OutputRegisters) -> bool:
+        """Return whether they are as they were when the result in the registers was raised."""
         decision = [self.passed, self.failed, self.review, self.invalid]
-        wanted = [words.code == code for code in CODES.values()]
-        return any(wanted) and decision == wanted and self.toggle == bool(words.sequence & 1)
+        wanted = [registers.code == code for code in CODES.values()]
+        return any(wanted) and decision == wanted and self.toggle == bool(registers.sequence & 1)
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class InputRegisters:
     """The PLC's registers, from the first on.
 
     Attributes:
-        part: the number of the part that is triggered; uint32.
-        recipe: the number of the recipe that is wanted, from 1; 0 leaves the one in use; uint16.
+        part: number of the triggered part; uint32.
+        recipe: number of the requested recipe, from 1; 0 keeps the one in use; uint16.
     """
 
     part: int
@@ -108,7 +108,7 @@ class InputRegisters:
 
     @classmethod
     def unpack(cls, registers: Sequence[int]) -> InputRegisters:
-        """Read them from all the registers."""
+        """Return them from all registers."""
         return cls(*struct.unpack_from(_PLC_LAYOUT, _join(registers)))
 
 
@@ -117,13 +117,13 @@ class OutputRegisters:
     """SoftCore's registers, in their order from `OURS` on.
 
     Attributes:
-        part: the number of the part that the result is of; 0 where the PLC did not trigger it; uint32.
-        sequence: goes up by one with each result; a repeated result has the same again; uint16.
-        code: of the decision, as in `CODES`; 0 before the first; uint16.
+        part: number of the result's part; 0 if the PLC did not trigger it; uint32.
+        sequence: number of the result; a repeated result has the same number; uint16.
+        code: the decision, as in `CODES`; 0 before the first; uint16.
         score: in thousandths of the threshold, 65535 for more and for INVALID; uint16.
-        key: by which SoftCore knows the result again after a restart; uint64.
-        recipe: the number of the recipe in use; uint16.
-        decisions: how many were made since SoftCore's start; uint32.
+        key: by which SoftCore recognises the result after a restart; uint64.
+        recipe: number of the recipe in use; uint16.
+        decisions: number of decisions since SoftCore's start; uint32.
     """
 
     part: int = 0
@@ -136,15 +136,15 @@ class OutputRegisters:
 
     @classmethod
     def unpack(cls, registers: Sequence[int]) -> OutputRegisters:
-        """Read them from all the registers."""
+        """Return them from all registers."""
         return cls(*struct.unpack(_OUR_LAYOUT, _join(registers[OURS:COUNT])))
 
     def pack(self) -> list[int]:
         """Return the registers from `OURS` on."""
         return list(struct.unpack(f">{COUNT - OURS}H", struct.pack(_OUR_LAYOUT, *astuple(self))))
 
-    def follow(self, record: DecisionRecord) -> OutputRegisters:
-        """Put the next result in; one that is there already keeps its sequence number."""
+    def add_result(self, record: DecisionRecord) -> OutputRegisters:
+        """Return them with the next result; the same result again keeps its sequence number."""
         key = _derive_key(record)
         return OutputRegisters(
             part=number_part(record),
@@ -156,8 +156,8 @@ class OutputRegisters:
             decisions=self.decisions,
         )
 
-    def hold(self, record: DecisionRecord) -> bool:
-        """Whether the result is this record's."""
+    def has_result_of(self, record: DecisionRecord) -> bool:
+        """Return whether the result is that of a record."""
         return self.code > 0 and self.key == _derive_key(record)
 
 

@@ -1,9 +1,9 @@
-"""MQTT: a broker that takes decisions and health, and brings commands; the only module that knows paho.
+"""MQTT: publishes decisions and health to a broker, and gets commands; the only module that knows paho.
 
-It speaks MQTT 5, whose acknowledgements say when a broker refuses a message: a broker of MQTT 3.1.1 takes
-what it then throws away. The session ends with the connection. paho keeps a decision that is on its way and
-sends it again on the next connection, so nothing is lost; but a trigger that was sent while the line was away
-would fire when it is back, for a part that has long passed.
+It uses MQTT 5, whose acknowledgements say whether a broker refuses a message: a broker of MQTT 3.1.1
+acknowledges messages that it then drops. The session ends with the connection. paho keeps a decision that is
+in flight and sends it again over the next connection, so nothing is lost. In a session that went on, a
+trigger sent while the line was offline would fire later, for a part that has long passed.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ __all__ = ["MqttOutput"]
 
 _PATIENCE = 0.2  # seconds for a connection, and again for an acknowledgement
 _FIRST_PAUSE, _LONGEST_PAUSE, _CONNECTING = 0.1, 0.5, 1.0  # seconds; a broker that is back is found within 2
-_TAKEN_PAUSE = 10.0  # seconds, where another client seems to have the same id:
-_SHORT, _OFTEN = 5.0, 3  # the broker ended so many connections in a row that were not so many seconds old
+_TAKEN_PAUSE = 10.0  # seconds, if another client seems to have the same id: that is so after
+_SHORT, _OFTEN = 5.0, 3  # seconds that a connection lasted at most, so many times in a row
 _ON_THE_WAY = 16  # decisions without an acknowledgement; paho and most brokers take 20
-_HEALTH = 1.0  # seconds between two looks at the line
+_HEALTH = 1.0  # seconds between two checks of the line
 _JOINING = 0.3  # seconds
-_UNANSWERED = 2000  # milliseconds for which TCP may send again: after a pulled cable it would pause for long
+_UNANSWERED = 2000  # milliseconds for which TCP retries: after a pulled cable it would pause for long
 _log = logging.getLogger(__name__)
 
 
@@ -57,12 +57,12 @@ class MqttOutput:
     """A broker; see `docs/reference/mqtt.md` for the topics.
 
     Args:
-        options: where it is, and how it is spoken to.
-        controls: the line that commands are for, and that health is told of.
+        options: address, login and topics.
+        controls: the line that commands are for, and whose health is published.
 
     Attributes:
         name: "mqtt".
-        commands: what came, and the counts of it.
+        commands: handles the commands, and counts them.
 
     Raises:
         UsageError: the password or the certificates can't be read.
@@ -77,13 +77,16 @@ class MqttOutput:
         self._topic = options.topic
         self._fault: str | None = "has not answered as an MQTT 5 broker yet"
         self._refused: dict[int, str] = {}  # why, by message id
-        self._sent: dict[str, MQTTMessageInfo] = {}  # what is on its way, by trigger
+        self._sent: dict[str, MQTTMessageInfo] = {}  # messages in flight, by trigger
         self._connected = threading.Event()
         self._connections = 0
-        self._since, self._short = 0.0, 0  # when the last one began, and how many in a row had a quick end
-        self._look = threading.Event()
+        self._since, self._short = (
+            0.0,
+            0,
+        )  # when the last connection began, and how many in a row ended quickly
+        self._health_due = threading.Event()
         self._closing = threading.Event()
-        self._watcher = threading.Thread(target=self._tell_health, name="mqtt health", daemon=True)
+        self._watcher = threading.Thread(target=self._publish_health, name="mqtt health", daemon=True)
         self._client = self._make_client(options)
         for risk in find_risks(options):
             _log.warning("%s", risk)
@@ -96,7 +99,7 @@ class MqttOutput:
 
     @property
     def fault(self) -> str | None:
-        """Why the broker takes nothing just now, in plain words; None where it does."""
+        """Why the broker can take nothing now, in plain words; None if it can."""
         fault = self._fault
         return fault and f"{self._where}: {fault}"
 
@@ -122,13 +125,13 @@ class MqttOutput:
             raise OutputError(f"{self._where}: refuses decisions ({refusal})")
 
     def close(self) -> None:
-        """Report that the line is offline, and leave; takes half a second at most."""
+        """Publish that the line is offline, and disconnect; takes half a second at most."""
         self._closing.set()
-        self._look.set()
+        self._health_due.set()
         self.commands.close()
-        with suppress(OSError):  # the broker is gone: it says so by itself
+        with suppress(OSError):  # the broker is gone, and publishes the last will
             self._leave()
-        # It ends at once, unless it is just waiting for a name server.
+        # It ends at once, unless it waits for a name server.
         ending = threading.Thread(target=self._client.loop_stop, name="mqtt end", daemon=True)
         ending.start()
         ending.join(_JOINING)
@@ -136,8 +139,8 @@ class MqttOutput:
             self._watcher.join(_JOINING / 3)
 
     def _make_client(self, options: MqttOptions) -> Client:
-        # By the same id after a broken connection the broker knows that the old one is dead. Else it would
-        # find that out later, and say "offline" of a line that has long been back.
+        # With the same id after a broken connection the broker knows that the old one is dead. Else it would
+        # find out later, and publish "offline" for a line that has long been back.
         own = hashlib.sha256(f"{socket.gethostname()} {options.topic}".encode()).hexdigest()
         self._id = options.client_id or f"softcore{own[:15]}"
         client = Client(CallbackAPIVersion.VERSION2, self._id, protocol=MQTTProtocolVersion.MQTTv5)
@@ -179,15 +182,15 @@ class MqttOutput:
         return message.is_published()
 
     def _answer(self, topic: str, content: dict[str, Any]) -> None:
-        # Once at most: an answer that comes by the next connection is of no use.
+        # At most once: an answer over the next connection is of no use.
         self._client.publish(f"{self._topic}/{topic}", json.dumps(content), qos=0)
 
-    def _tell_health(self) -> None:
+    def _publish_health(self) -> None:
         told = None
         message: MQTTMessageInfo | None = None
         while True:
-            self._look.wait(_HEALTH)
-            self._look.clear()
+            self._health_due.wait(_HEALTH)
+            self._health_due.clear()
             if self._closing.is_set():
                 return
             self._revive()
@@ -204,7 +207,7 @@ class MqttOutput:
 
     def _revive(self) -> None:
         if self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            # An error had ended paho's thread, perhaps over a packet that it would now take up again.
+            # An error has ended paho's thread, perhaps over a packet that it would now process again.
             _log.warning("%s: paho failed, and is connected anew", self._where)
             with suppress(OSError):
                 self._client.reconnect()
@@ -212,7 +215,7 @@ class MqttOutput:
     def _leave(self) -> None:
         self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
 
-    # What follows is called in paho's thread.
+    # The methods that follow are called in paho's thread.
 
     def _on_socket_open(self, _: Client, __: Any, connection: Any) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNANSWERED)
@@ -225,8 +228,8 @@ class MqttOutput:
         elif self._closing.is_set():
             self._leave()
         else:
-            # What was retained is of the past, and a trigger is for now. Without `retainAsPublished` one that
-            # is retained just now would come without its flag, and so would the one that clears it.
+            # A retained message is old, and a trigger is for now. Without `retainAsPublished` a message that
+            # is being retained would come without its flag, and so would the one that clears it.
             options = SubscribeOptions(
                 qos=1, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND
             )
@@ -235,10 +238,10 @@ class MqttOutput:
             self._connections += 1
             self._since = time.monotonic()
             self._connected.set()
-            self._look.set()
+            self._health_due.set()
 
     def _on_connect_fail(self, _: Client, __: Any) -> None:
-        error = sys.exc_info()[1]  # paho calls this where it caught it, and doesn't pass it on
+        error = sys.exc_info()[1]  # paho calls this where it caught the error, and doesn't pass it on
         self._fault = f"can't be reached ({getattr(error, 'strerror', None) or error})"
 
     def _on_disconnect(
@@ -251,17 +254,17 @@ class MqttOutput:
         self._fault = ended or "the connection is lost"
         self._short = self._short + 1 if time.monotonic() - self._since < _SHORT else 0
         pauses = _FIRST_PAUSE, _LONGEST_PAUSE
-        # Brokers tell who is disconnected for another's sake, or they don't (mosquitto up to 2.0).
+        # Some brokers say that another client took the session over, others don't (mosquitto up to 2.0).
         if reason == "Session taken over" or self._short >= _OFTEN:
             self._fault = (
                 f"ends each connection at once; is there another client with the id {self._id}? "
                 "Give each line an mqtt.topic or an mqtt.client_id of its own"
             )
-            pauses = _TAKEN_PAUSE, _TAKEN_PAUSE  # or the two would go on as fast as they can connect
+            pauses = _TAKEN_PAUSE, _TAKEN_PAUSE  # or the two would reconnect as fast as they can
         _pause_between(client, *pauses)
 
     def _on_publish(self, _: Client, __: Any, mid: int, reason: ReasonCode, ___: Properties) -> None:
-        # paho calls this before it lets go who waits for the message.
+        # paho calls this before it wakes the thread that waits for the message.
         if reason.is_failure:
             self._refused[mid] = str(reason)
         else:
@@ -277,12 +280,12 @@ class MqttOutput:
     def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
         kind, payload = message.topic.removeprefix(f"{self._topic}/"), bytes(message.payload)
         if message.retain:
-            if payload:  # else one that was retained is cleared
+            if payload:  # else a retained message is cleared
                 self.commands.refuse_retained(kind)
         elif kind == "trigger":
-            self.commands.take_trigger(payload)
+            self.commands.handle_trigger(payload)
         elif kind == "recipe":
-            self.commands.take_recipe(payload)
+            self.commands.handle_recipe(payload)
 
 
 def _pause_between(client: Client, first: float, longest: float) -> None:

@@ -1,4 +1,4 @@
-"""MQTT commands: what comes by TOPIC/trigger and TOPIC/recipe, and the answer that each one gets."""
+"""MQTT commands: the messages of TOPIC/trigger and TOPIC/recipe, and the answer to each one."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class _Recipe(_Named):
 
 
 class MqttCommands:
-    """Takes commands and answers each one: accepted, or refused with the reason.
+    """Handles commands and answers each one: accepted, or refused with the reason.
 
     A trigger is passed on in the thread that brings it. Changes of recipe take seconds; a thread of their
     own makes them, in their order.
 
     Args:
         controls: the line.
-        answer: called from either thread with the end of a topic ("trigger/accepted") and what to say there.
+        answer: called from either thread with the end of a topic ("trigger/accepted") and its content.
 
     Attributes:
-        accepted, refused: how many commands were; repetitions count once.
+        accepted, refused: number of such commands; repetitions count once.
     """
 
     def __init__(self, controls: Controls, answer: Callable[[str, dict[str, Any]], None]) -> None:
@@ -59,17 +59,17 @@ class MqttCommands:
         self._controls = controls
         self._answer = answer
         self._lock = threading.Lock()  # guards the counts and what follows
-        # What was answered to the last commands with an id; None where that is still open.
+        # The answers to the last commands with an id; None if an answer is still open.
         self._known: OrderedDict[tuple[str, str], dict[str, Any] | None] = OrderedDict()
         self._recipes: queue.Queue[_Recipe | None] = queue.Queue(_WAITING)
         self._worker = threading.Thread(target=self._switch_recipes, name="mqtt recipes", daemon=True)
 
     def start(self) -> None:
-        """Begin to make changes of recipe."""
+        """Begin to switch recipes."""
         self._worker.start()
 
-    def take_trigger(self, payload: bytes) -> None:
-        """Read what came by TOPIC/trigger: nothing, or a JSON object of `camera`, `part` and `id`."""
+    def handle_trigger(self, payload: bytes) -> None:
+        """Handle a message of TOPIC/trigger: empty, or a JSON object of `camera`, `part` and `id`."""
         command = self._read("trigger", _Trigger, payload.strip() or b"{}")
         if command and self._is_new("trigger", command):
             try:
@@ -79,8 +79,8 @@ class MqttCommands:
             else:
                 self._accept("trigger", command, trigger=trigger, part=command.part or trigger)
 
-    def take_recipe(self, payload: bytes) -> None:
-        """Read what came by TOPIC/recipe: a name, or a JSON object of `recipe`, `camera` and `id`."""
+    def handle_recipe(self, payload: bytes) -> None:
+        """Handle a message of TOPIC/recipe: a name, or a JSON object of `recipe`, `camera` and `id`."""
         plain = not payload.lstrip().startswith(b"{") and len(payload) <= LARGEST
         command = self._read_name(payload) if plain else self._read("recipe", _Recipe, payload)
         if command and self._is_new("recipe", command):
@@ -91,12 +91,12 @@ class MqttCommands:
                 self._refuse("recipe", fault, command)
 
     def refuse_retained(self, kind: str) -> None:
-        """Answer to a command that the broker was asked to retain: it would come again later."""
+        """Refuse a command that the broker retains: it would come again later."""
         if kind in ("trigger", "recipe"):
             self._refuse(kind, UsageError("it is retained; publish commands without the flag"))
 
     def close(self) -> None:
-        """Make no further changes of recipe; one that is being made may still end."""
+        """Switch no further recipes; a switch in progress may still end."""
         while True:
             try:
                 self._recipes.put_nowait(None)
@@ -138,7 +138,7 @@ class MqttCommands:
         return None
 
     def _is_new(self, kind: str, command: _Named) -> bool:
-        """Whether a command didn't come before by its id; else say again what was said then."""
+        """Return whether a command is new by its id; else repeat the answer."""
         if command.id is None:
             return True
         key = (kind, command.id)
@@ -167,7 +167,7 @@ class MqttCommands:
         with self._lock:
             self.refused += 1
             if command and command.id is not None:
-                self._known.pop((kind, command.id), None)  # nothing was done, so it may be asked again
+                self._known.pop((kind, command.id), None)  # nothing was done, so it may be sent again
         self._answer(f"{kind}/refused", {**(command.model_dump() if command else {}), "reason": reason})
 
 

@@ -1,4 +1,4 @@
-"""MQTT health: what TOPIC/health says of a line."""
+"""MQTT health: the content of TOPIC/health."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from softcore_edge_app.pipeline.controls import Status
 __all__ = ["OFFLINE", "describe_health"]
 
 OFFLINE = {"state": "offline"}
-_ON_THEIR_WAY = 10  # decisions that an output may have before it without being behind
+_ON_THEIR_WAY = 10  # decisions that may wait for an output that isn't behind
 
 
 def describe_health(status: Status) -> dict[str, Any]:
-    """Return how a line is, by what changes seldom: each change is a message that all the site may read."""
+    """Return the health of a line, without what changes often: each change is a message to the whole site."""
     return {
         "state": "online",
         "ready": status.ready,

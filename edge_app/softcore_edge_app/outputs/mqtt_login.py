@@ -1,4 +1,4 @@
-"""MQTT login: the password and the certificates for a broker, and what is not safe about them."""
+"""MQTT login: the password and the certificates for a broker, and their risks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST = 65_535  # bytes of a password; MQTT takes no more
 
 
 def read_password(options: MqttOptions) -> str | None:
-    """Read the password, without the end of its line; None where there is none.
+    """Return the password, without the end of its line; None if there is none.
 
     Raises:
         UsageError: its file can't be read, is none, or holds no password.
@@ -39,7 +39,7 @@ def read_password(options: MqttOptions) -> str | None:
 
 
 def trust(options: MqttOptions) -> ssl.SSLContext:
-    """Make what checks the broker's certificate.
+    """Return the context that checks the broker's certificate.
 
     Raises:
         UsageError: `ca_file` can't be read or holds no certificates.
@@ -51,7 +51,7 @@ def trust(options: MqttOptions) -> ssl.SSLContext:
 
 
 def find_risks(options: MqttOptions) -> list[str]:
-    """Say, each in a line, how somebody else could get at the password or the messages."""
+    """Return, each in a line, how others could get the password or the messages."""
     risks = []
     file = options.password_file
     if file is not None and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):

@@ -1,4 +1,4 @@
-"""Overlay folder: one image a decided frame, named after the frame and its decision."""
+"""Overlay folder: an image for each decided frame, named after the frame and its decision."""
 
 from __future__ import annotations
 

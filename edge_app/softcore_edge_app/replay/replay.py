@@ -1,4 +1,4 @@
-"""Replay: a recorded decision made again, and whether it is the same to the last bit."""
+"""Replay: repeats a recorded decision, and compares the two to the last bit."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from softcore_edge_app.replay.replay_records import Recorded
 
 __all__ = ["Outcome", "Repeated", "repeat"]
 
-# Of the reasons for an INVALID those that an image gives again; others (late, no frame, frozen) it can't.
+# The kinds of INVALID that the image alone gives again; others (late, no frame, frozen) can't be repeated.
 _SEEN_IN_IMAGE = ("dark", "bright", "flat", "blurred", "size")
-# What a repetition doesn't decide anew.
+# The fields that a repetition takes from the record.
 _KEPT = (
     "trigger", "part", "name", "camera", "category", "bundle", "engine", "provider", "precision",
     "triggered_at", "deadline_at", "decided_at",
@@ -27,7 +27,7 @@ _KEPT = (
 
 
 class Outcome(str, Enum):
-    """What came of a repetition."""
+    """The outcome of a repetition."""
 
     SAME_SCORE = "same score"
     SAME_DECISION = "same decision"
@@ -40,7 +40,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class Repeated:
-    """A decision made again.
+    """A repeated decision.
 
     Attributes:
         recorded: the record.
@@ -58,7 +58,7 @@ class Repeated:
 
 
 def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
-    """Decide on a recorded part again, with the bundle, threshold and engine of then, and compare.
+    """Decide on a recorded part again, with the same bundle, threshold and engine, and compare.
 
     Raises:
         BundleError: a bundle that is needed was changed, or fails its self-test.
@@ -81,7 +81,7 @@ def repeat(recorded: Recorded, bundles: ReplayBundles) -> Repeated:
     if decider is None:
         reason = f"no bundle of category {record.category} with the seal {record.bundle[:12]} is here"
         return Repeated(recorded, Outcome.NOT_REPLAYED, reason)
-    # What was decided on had passed the checks, or wasn't to be checked.
+    # A part that was decided on had passed the checks, or wasn't checked.
     checks = decider.checks if record.decision is Decision.INVALID else None
     frame = Frame(1, record.name, image=image)
     return _compare(recorded, record, _decide_again(record, frame, checks, decider.inspector), decider)
@@ -117,7 +117,7 @@ def _compare(recorded: Recorded, record: DecisionRecord, now: DecisionRecord, de
 
 
 def _find_difference(record: DecisionRecord, now: DecisionRecord, *, exactly: bool) -> str | None:
-    """Say in what a decision differs from the recorded one, whose score is compared only if `exactly`."""
+    """Return how a decision differs from the recorded one, or None; scores are compared only if `exactly`."""
     thresholds = (now.threshold, now.fail_above)
     if thresholds != (record.threshold, record.fail_above):
         return (

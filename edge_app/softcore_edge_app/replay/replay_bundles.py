@@ -1,4 +1,4 @@
-"""Replay bundles: the bundle that decided on a part, with the very threshold that held then."""
+"""Replay bundles: finds the bundle that decided on a part, with the threshold that held then."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["Decider", "ReplayBundles"]
 
 @dataclass(frozen=True, eq=False)
 class Decider:
-    """What decides on a part again.
+    """An inspector to repeat a decision.
 
     Attributes:
-        inspector: the bundle's, with the threshold that held.
-        checks: what no part can look like.
+        inspector: the bundle's inspector, with the threshold that held.
+        checks: the checks of its frames.
         sealed: whether the bundle has the seal that the record names; else only its category and threshold
             are the same.
-        otherwise: how this machine computes otherwise than the one that decided, so that scores can't be the
-            same to the last bit; None where it doesn't.
+        otherwise: how this machine computes differently from the one that decided, so that scores can't be
+            equal to the last bit; None if it doesn't.
     """
 
     inspector: Inspector
@@ -68,7 +68,7 @@ class ReplayBundles:
                 self._revisions[seal_of(manifest)] = _Revision(path, manifest)
 
     def prepare(self, record: DecisionRecord) -> Decider | None:
-        """Let the bundle and threshold that decided on a part decide again; None where they aren't here.
+        """Return what decided on a part, the bundle with the threshold of then; None if it isn't here.
 
         Raises:
             BundleError: the bundle was changed, or fails its self-test.
@@ -90,7 +90,7 @@ class ReplayBundles:
     def _find(self, record: DecisionRecord) -> _Revision | None:
         if record.bundle in self._revisions:
             return self._revisions[record.bundle]
-        # A threshold that was taken back isn't in the history any more; the one before it may be the same.
+        # An undone threshold isn't in the history any more; an earlier one may be the same.
         for revision in self._revisions.values():
             threshold = revision.manifest.threshold
             same = (threshold.value, threshold.upper) == (record.threshold, record.fail_above)

@@ -25,13 +25,13 @@ __all__ = ["Recorded", "read_archive", "read_ledger"]
 
 @dataclass(frozen=True)
 class Recorded:
-    """A decision to be repeated.
+    """A recorded decision.
 
     Attributes:
-        name: of the record: its sidecar's path in the archive.
-        file: the image's; it may be missing.
-        record: the decision; None where the sidecar can't be read.
-        image: what the sidecar says of the image; None where there was none.
+        name: path of its sidecar in the archive.
+        file: path of its image, which may be missing.
+        record: the decision; None if the sidecar can't be read.
+        image: the image's description in the sidecar; None if there was no image.
         fault: what is wrong with the record itself, or None.
     """
 
@@ -43,7 +43,7 @@ class Recorded:
 
 
 def read_archive(folder: Path) -> Iterator[Recorded]:
-    """Read an archive's sidecars, the oldest day first; what lacks one was never finished and is left out."""
+    """Yield the parts of an archive, the oldest day first; parts without a sidecar were never finished."""
     for found in list_kept(folder):
         for kept in sorted(found):
             sidecar, image = kept.file(folder, SIDECAR), kept.file(folder, IMAGE)

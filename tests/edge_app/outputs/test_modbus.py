@@ -145,18 +145,18 @@ def test_packs_numbers_as_modbus_has_them() -> None:
 
 
 def test_puts_a_result_into_registers() -> None:
-    first = OutputRegisters(sequence=65535, recipe=2, decisions=9).follow(enter(1, "17"))
+    first = OutputRegisters(sequence=65535, recipe=2, decisions=9).add_result(enter(1, "17"))
     assert (first.part, first.sequence, first.code, first.score) == (17, 0, 2, 250)
     assert (first.recipe, first.decisions) == (2, 9)
-    assert first.follow(enter(1, "17")).sequence == 0  # the same result again
-    assert first.follow(enter(2, "17")).sequence == 1
-    assert first.hold(enter(1, "17"))
-    assert not first.hold(enter(2, "17"))
+    assert first.add_result(enter(1, "17")).sequence == 0  # the same result again
+    assert first.add_result(enter(2, "17")).sequence == 1
+    assert first.has_result_of(enter(1, "17"))
+    assert not first.has_result_of(enter(2, "17"))
     assert (
-        OutputRegisters().follow(enter(3, "x")).score == 65535
+        OutputRegisters().add_result(enter(3, "x")).score == 65535
     )  # INVALID has no score and must not look good
-    assert OutputRegisters().follow(replace(enter(1, "x"), score=1e9)).score == 65535
-    assert OutputRegisters().follow(replace(enter(1, "x"), threshold=0)).score == 65535
+    assert OutputRegisters().add_result(replace(enter(1, "x"), score=1e9)).score == 65535
+    assert OutputRegisters().add_result(replace(enter(1, "x"), threshold=0)).score == 65535
 
 
 @pytest.mark.parametrize(
@@ -636,9 +636,9 @@ def test_names_the_library_that_is_missing(library: str) -> None:
 
 
 def test_signals_that_tell_nothing() -> None:
-    words = OutputRegisters().follow(enter(1, "1"))
+    words = OutputRegisters().add_result(enter(1, "1"))
     raised = OutputCoils(failed=True, toggle=True)
-    assert raised.tells(words)
-    assert not OutputCoils(failed=True).tells(words)
-    assert not OutputCoils(failed=True, invalid=True, toggle=True).tells(words)
-    assert not OutputCoils().tells(OutputRegisters())
+    assert raised.belong_to(words)
+    assert not OutputCoils(failed=True).belong_to(words)
+    assert not OutputCoils(failed=True, invalid=True, toggle=True).belong_to(words)
+    assert not OutputCoils().belong_to(OutputRegisters())

@@ -513,7 +513,7 @@ def test_a_bad_command_is_refused_with_the_reason(topic: str, payload: str | byt
     line = Line()
     commands = MqttCommands(line, lambda end, content: answers.put((end, content)))
     commands.start()
-    take = commands.take_trigger if topic == "trigger" else commands.take_recipe
+    take = commands.handle_trigger if topic == "trigger" else commands.handle_recipe
     take(payload.encode() if isinstance(payload, str) else payload)
     end, content = answers.get(timeout=WAIT)
     commands.close()
@@ -557,8 +557,8 @@ def test_a_command_that_comes_again_is_done_once(site: Site, line: Line) -> None
 
 def test_a_command_that_was_refused_may_be_given_again(line: Line) -> None:
     commands = MqttCommands(line, lambda *_: None)
-    commands.take_trigger(b'{"camera": "right", "id": "1"}')
-    commands.take_trigger(b'{"camera": "left", "id": "1"}')
+    commands.handle_trigger(b'{"camera": "right", "id": "1"}')
+    commands.handle_trigger(b'{"camera": "left", "id": "1"}')
     assert line.triggered == [("left", None)]
     commands.close()
 
@@ -566,9 +566,9 @@ def test_a_command_that_was_refused_may_be_given_again(line: Line) -> None:
 def test_ids_are_forgotten_in_time(line: Line) -> None:
     commands = MqttCommands(line, lambda *_: None)
     for number in range(3000):
-        commands.take_trigger(b'{"id": "%d"}' % number)
+        commands.handle_trigger(b'{"id": "%d"}' % number)
     assert len(commands._known) <= 1000
-    commands.take_trigger(b'{"id": "2999"}')
+    commands.handle_trigger(b'{"id": "2999"}')
     assert len(line.triggered) == 3000
     commands.close()
 
@@ -655,7 +655,7 @@ def test_the_end_waits_for_nothing(broker: Broker, line: Line) -> None:
     wait_for(lambda: output.fault is None)
     line.go.clear()
     for _ in range(20):
-        output.commands.take_recipe(b"tablet")
+        output.commands.handle_recipe(b"tablet")
     broker.freeze()
     with pytest.raises(OutputError):
         output.deliver(make_entry())
