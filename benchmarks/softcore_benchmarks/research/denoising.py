@@ -62,6 +62,9 @@ PLANS: dict[str, Plan] = {
     # Half of its defects isn't enough for a noise of 0.4.
     "magnetic_tile": Plan(ratio=0.02, max_images=300, noises=(0.0, 0.1, 0.3), once=(0.0, 0.3)),
     "screw": Plan(ratio=0.02),
+    "mvtec_pill": Plan(ratio=0.02),
+    "elpv": Plan(ratio=0.02),
+    "pillqc": _MANY,
     **dict.fromkeys(DRAWN, _MANY),
 }
 

@@ -214,6 +214,25 @@ class Sandbox:
             lengths = lengths * weights.reshape(-1)[self.entries][nearest]
         return np.asarray(lengths.max(axis=1), np.float32)
 
+    def score_with_floors(
+        self, floors: NDArray[np.float32], kept: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Score the test images, float32 `[M]`, where no entry excuses a patch further than its floor.
+
+        s(p) = min over m of max(||p - m||, f(m)), see the design. An entry that isn't among those which are
+        remembered can only be farther than they are: it bounds the score from below.
+
+        Args:
+            floors: f of the training patches, float32 `[N, P]`.
+            kept: which training patches stay, bool `[N, P]`; None keeps all.
+        """
+        distances, entries = self.lists
+        lengths = np.maximum(distances, floors.reshape(-1)[self.entries][entries])  # [M, P, k]
+        if kept is not None:
+            lengths = np.where(kept.reshape(-1)[self.entries][entries], lengths, np.inf)
+        scores = np.minimum(lengths.min(axis=2), _BEYOND * distances[:, :, -1])
+        return np.asarray(scores.max(axis=1), np.float32)
+
     def draw_anew(self, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Score the test images, float32 `[M]`, by a coreset drawn from what is `kept`, `[N, P]`."""
 

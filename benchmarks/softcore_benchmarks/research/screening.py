@@ -103,6 +103,13 @@ def _leave_out_whole(box: Sandbox) -> NDArray[np.float32]:
     return box.score(_whole(box, box.estimate().images > 1))
 
 
+def _corroborate(box: Sandbox, image: int, scale: float, denoised: bool = False) -> NDArray[np.float32]:
+    """Score by floors: `scale` times the distance of an entry to the `image`-th nearest image."""
+    near = box.compare(EstimateParameters()).nearest_distances
+    floors = np.float32(scale) * near[:, :, min(image, near.shape[2]) - 1]
+    return box.score_with_floors(floors, box.estimate().kept if denoised else None)
+
+
 def _estimate(box: Sandbox, rule: EstimateParameters) -> NDArray[np.float32]:
     return box.score(box.estimate(rule).kept)
 
@@ -126,6 +133,8 @@ def _gated(lengths: Lengths, out: Mask) -> Mask:
 _COMPARED = ""  # the report derives it from the figures, which change with the default
 _SOFTPATCH = "of SoftPatch (Jiang et al., NeurIPS 2022)"
 _LOO = "the distance to the nearest coreset entry out of another image (leave one out)"
+
+_ORDINALS = {1: "nearest", 2: "second nearest", 3: "third nearest", 5: "fifth nearest"}
 
 ATTEMPTS: tuple[Attempt, ...] = (
     Attempt(
@@ -223,6 +232,20 @@ ATTEMPTS: tuple[Attempt, ...] = (
             partial(_leave_out_patches, quantile=quantile),
         )
         for quantile in (0.98, 0.995)
+    ),
+    *(
+        Attempt(
+            f"{name} {image}" + (f" x {scale:g}" if scale != 1 else ""),
+            f"{what}: its distance to the {_ORDINALS[image]} other image, times {scale:g}.",
+            _COMPARED,
+            partial(_corroborate, image=image, scale=scale, denoised=denoised),
+        )
+        for name, what, denoised in (
+            ("floor", "No cut, and a floor for each entry", False),
+            ("default + floor", "The default, and a floor for each entry that stays", True),
+        )
+        for image, scale in ((1, 0.8), (1, 1.0), (2, 1.0), (3, 1.0), (5, 1.0))
+        if scale == 1 or not denoised
     ),
     Attempt(
         "whole images",

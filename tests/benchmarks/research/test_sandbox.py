@@ -60,6 +60,22 @@ def test_scores_are_those_of_a_search_in_what_is_kept(data: DataSet, box: Sandbo
     assert len(box.entries) == box.size == 120
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_floors_bound_what_an_entry_excuses(data: DataSet, box: Sandbox, masked: bool) -> None:
+    rng = np.random.default_rng(2)
+    floors = rng.uniform(0, 4, (15, 16)).astype(np.float32)
+    kept = rng.random((15, 16)) < 0.8 if masked else None
+    entries = box.entries if kept is None else box.entries[kept.reshape(-1)[box.entries]]
+    apart = cdist(data.test.reshape(-1, 6), box.features.reshape(-1, 6)[entries])
+    exact = np.maximum(apart, floors.reshape(-1)[entries]).min(axis=1).reshape(12, 16)
+    found = box.score_with_floors(floors, kept)
+    remembered = box.lists[0][:, :, -1]  # [M, P], as far as entries are known
+    certain = (exact <= remembered).all(axis=1)
+    assert certain.any()
+    assert_allclose(found[certain], exact.max(axis=1)[certain], rtol=1e-4, atol=2e-3)
+    assert (found <= exact.max(axis=1) * 1.02 + 2e-3).all()
+
+
 def test_where_all_remembered_entries_are_left_out_the_score_is_beyond_them(box: Sandbox) -> None:
     distances, _ = box.lists
     none = np.zeros((15, 16), bool)
