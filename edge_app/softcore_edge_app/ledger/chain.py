@@ -15,7 +15,7 @@ __all__ = ["SELECT", "SELECT_NOTES", "Chain", "Fault", "FaultKind", "Table", "ch
 
 Table = Literal["rows", "notes"]
 _NOUNS: dict[Table, str] = {"rows": "row", "notes": "note"}
-_FARTHEST = 10_000  # rows by which a moved row is still told from a changed one
+_FARTHEST = 10_000  # rows by which a moved row is still distinguished from a changed one
 
 
 def _select(columns: tuple[str, ...], table: Table) -> str:

@@ -197,7 +197,7 @@ def _folders(folder: Path, name: re.Pattern[str]) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """Keep letters, digits, dots and hyphens; a name that loses something is told apart by its hash."""
+    """Keep letters, digits, dots and hyphens; a name that loses something gets its hash."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:_LONGEST].lstrip("._")
     if plain and plain == name:
         return plain

@@ -186,7 +186,7 @@ class MqttOutput:
         self._client.publish(f"{self._topic}/{topic}", json.dumps(content), qos=0)
 
     def _publish_health(self) -> None:
-        told = None
+        published = None
         message: MQTTMessageInfo | None = None
         while True:
             self._health_due.wait(_HEALTH)
@@ -201,9 +201,9 @@ class MqttOutput:
                 _log.warning("%s: refuses health (%s)", self._where, refusal)
             message = None
             health = self._connections, describe_health(self._controls.describe())
-            if health != told:
+            if health != published:
                 message = self._publish("health", health[1], retain=True)
-                told = health
+                published = health
 
     def _revive(self) -> None:
         if self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:

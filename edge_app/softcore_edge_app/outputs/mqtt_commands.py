@@ -42,8 +42,8 @@ class _Recipe(_Named):
 class MqttCommands:
     """Handles commands and answers each one: accepted, or refused with the reason.
 
-    A trigger is passed on in the thread that brings it. Changes of recipe take seconds; a thread of their
-    own makes them, in their order.
+    A trigger is passed on in the thread that calls `handle_trigger`. To switch a recipe takes seconds; a
+    thread of its own does that, in order.
 
     Args:
         controls: the line.

@@ -30,7 +30,7 @@ _PLAIN = "\x1b[0m"
 
 
 class Printer:
-    """Prints decisions from a thread of its own: a slow reader doesn't hold up the line.
+    """Prints decisions from a thread of its own: a slow reader doesn't slow down the line.
 
     Args:
         json: write one JSON object a line, instead of a line for a person.

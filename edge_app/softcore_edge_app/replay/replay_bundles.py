@@ -116,8 +116,8 @@ class ReplayBundles:
 def _list_manifests(manifest: Manifest) -> list[Manifest]:
     """Return a bundle's manifest as it was under each of its thresholds.
 
-    A threshold brings its mask along, and a mask stays when its threshold is taken back: so each may have
-    been with the masks of the thresholds up to it, or with all that there are.
+    A threshold may have a mask, which stays when the threshold is undone: so each threshold may have held
+    with the masks of the thresholds up to it, or with all masks.
     """
     thresholds = (*manifest.history, manifest.threshold)
     found = []

@@ -501,7 +501,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame_that_is_tak
     exported = read_bundle(tiny_bundle).manifest
     high = exported.threshold.model_copy(update={"value": 200.0, "provisional": False})
     whole = (tiny_bundle / "manifest.json").read_bytes()
-    real, seen = recipes_module.Recipe.inspect, []
+    real, seen = Inspector.inspect, []
 
     def inspect(*given: Any, **more: Any) -> Any:
         seen.append(given)
@@ -513,7 +513,7 @@ def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame_that_is_tak
             (tiny_bundle / "manifest.json").write_bytes(whole)
         return real(*given, **more)
 
-    monkeypatch.setattr(recipes_module.Recipe, "inspect", inspect)
+    monkeypatch.setattr(Inspector, "inspect", inspect)
     assert main([str(tiny_bundle), "--source", str(folder), "--json"]) == 0
     out, err = capsys.readouterr()
     found = [decision for _, decision in decisions(out)]

@@ -23,7 +23,7 @@ from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.delivery import delivery_worker as worker_module
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.modbus import PlcLink
-from softcore_edge_app.pipeline import camera_pipeline as line_module
+from softcore_edge_app.pipeline import camera_pipeline as pipeline_module
 from softcore_edge_app.pipeline import recipes as recipes_module
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_runtime import BundleError, Decision, Inspector, LedgerError, SourceError, UsageError
@@ -261,7 +261,7 @@ def test_whatever_hangs_and_fails_nothing_is_lost(
 
 
 @pytest.mark.parametrize(
-    ("owner", "where"), [(line_module, "find_fault"), (recipes_module.Recipe, "inspect")]
+    ("owner", "where"), [(pipeline_module, "find_fault"), (recipes_module.Recipe, "inspect")]
 )
 def test_an_internal_error_is_invalid_and_the_line_goes_on(
     owner: object,
@@ -319,9 +319,7 @@ def test_what_cannot_be_made_an_entry_of_is_invalid(
     assert decided[1].record.decision is Decision.PASS
 
 
-def test_a_clerk_that_can_do_nothing_more_ends_the_wait(
-    build: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_publisher_that_fails_ends_the_wait(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     """systemd starts the process anew; without that triggers would wait for ever."""
     station = build()
     with monkeypatch.context() as broken:
@@ -359,7 +357,7 @@ def test_cameras_are_entered_in_one_step(
     assert sizes == [1, 10]
 
 
-def test_the_clerk_is_called_without_any_lock(build: Build) -> None:
+def test_the_publisher_is_woken_without_any_lock(build: Build) -> None:
     """Whoever settles a trigger may hold its line's lock, and another thread that of another line."""
     station = build("left", "right")
     station.start()
@@ -573,7 +571,7 @@ def test_no_trigger_is_lost_over_switches(
 
 
 def test_what_hangs_is_told(build: Build, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_module, "_STUCK", 0.1)
+    monkeypatch.setattr(pipeline_module, "_STUCK", 0.1)
     gate.open.clear()
     station = build(deadline=60)
     station.start()

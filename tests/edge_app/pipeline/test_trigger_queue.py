@@ -197,7 +197,7 @@ def test_it_says_when_the_last_came(recipe: Recipe) -> None:
     assert told == [False, False, True]
 
 
-def test_who_waits_for_room_waits_for_the_clerk_too(recipe: Recipe) -> None:
+def test_waiting_for_room_waits_for_the_publisher_too(recipe: Recipe) -> None:
     queue = Woken().queue
     room = threading.Semaphore(0)
 
