@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
@@ -27,7 +27,6 @@ FILE = "report.html"
 
 _Image = NDArray[np.uint8]  # BGR [h, w, 3]
 
-_TEMPLATE = Path(__file__).with_name("report.html.j2")
 _FEW = 20  # training images; a threshold from fewer says little
 _SHOWN, _LEAST = 24, 6  # suspects
 _SAMPLES, _INPUTS = 12, 3  # images averaged behind the coreset map, and those of them that are shown
@@ -82,9 +81,13 @@ def _render(data: ReportData, size: int) -> str:
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (16, 1))
 
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent),
     )
-    page = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    page = environment.get_template("report.html.j2").render(
         data=data,
         manifest=manifest,
         created=f"{manifest.created.astimezone(timezone.utc):%d %B %Y, %H:%M} UTC".lstrip("0"),
