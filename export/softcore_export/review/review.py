@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import cv2
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Query, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.web.local_page import make_app, open_browser, require_token, serve
+from starlette.staticfiles import StaticFiles
 
 from softcore_export.contamination.choices import Choice, choices_path, read_choices
 from softcore_export.export import Export, PreparedExport
@@ -98,9 +99,7 @@ def review_app(session: ReviewSession) -> FastAPI:
             estimate=session.prepared.estimate.share,
         )
 
-    @app.get("/review.{kind}")
-    def asset(kind: Literal["css", "js"]) -> FileResponse:
-        return FileResponse(folder / f"review.{kind}")
+    app.mount("/static", StaticFiles(directory=folder / "page"))
 
     @app.get("/state")
     def state() -> ReviewState:

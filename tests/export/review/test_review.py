@@ -22,11 +22,13 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, expect
 from softcore_export import export as export_module
 from softcore_export.contamination.choices import Choice, Choices, choices_path, read_choices, write_choices
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport, export, prepare
 from softcore_export.report.heat_map import draw_heat
+from softcore_export.review import review as review_module
 from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_bundle, read_image
@@ -34,6 +36,7 @@ from softcore_runtime.errors import DataError
 
 Snapshot = Callable[[Path], dict[str, bytes]]
 BAD = 5  # 05.png has a defect
+PAGE = Path(review_module.__file__).with_name("page")
 ELSEWHERE = "0" * 64  # an image that isn't here
 
 
@@ -365,15 +368,53 @@ def test_only_this_machine_by_its_own_name(prepared: PreparedExport, target: Pat
         assert page.client.get("/", headers={"Host": f"localhost:{url.port}"}).status_code == 200
         with pytest.raises(OSError):  # noqa: PT011 - refused here, without a way elsewhere
             socket.create_connection(("127.0.0.2", url.port or 0), timeout=2).close()
-        for path in ("/", "/review.css", "/review.js", "/state"):
+        files = [f"/static/{file.name}" for file in PAGE.iterdir()]
+        assert "/static/review.js" in files
+        for path in ("/", "/state", *files):
             answer = page.client.get(path)
             assert answer.status_code == 200
             policy = answer.headers["content-security-policy"]
             assert "default-src 'none'" in policy
             assert "frame-ancestors 'none'" in policy
             assert not re.search(r"(https?:)?//\w", answer.text.replace("// ", ""))  # nothing from elsewhere
-        for path in ("/docs", "/openapi.json", "/review.py", "/../review.py"):
-            assert page.client.get(path).status_code in (404, 422)
+        for path in ("docs", "openapi.json", "static/", "static/review.py", "static/..%2freview.py"):
+            assert page.client.get(f"/{path}").status_code == 404
+
+
+def test_a_person_marks_patches_and_exports_in_a_browser(
+    prepared: PreparedExport, target: Path, browser: Browser
+) -> None:
+    complaints: list[str] = []
+    with reviewing(prepared, target) as review, contextlib.closing(browser.new_page()) as page:
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(str(review.client.base_url))
+        page.locator("label", has_text="All").click()
+        expect(page.locator(".card")).to_have_count(len(prepared.images.paths))
+        card = page.locator(".card").last
+        card.locator(".pair").click()
+        page.get_by_role("button", name="Clear").click()
+        page.locator("[data-key='9']").click()
+        page.locator("[data-key='9']").press("Shift+ArrowDown")
+        page.get_by_role("button", name="Exclude 2 patches").click()
+        expect(card.locator(".told")).to_contain_text("exclude 2 patches, keep the others. Saved, not in")
+        name = page.locator("[name=name]")
+        name.fill("nothing")
+        expect(page.locator("#found")).to_have_text("No image has “nothing” in its name.")
+        name.fill(f"{BAD}.")
+        expect(page.locator(".card h3")).to_have_text([f"0{BAD}.png"])
+        page.locator(".card").get_by_role("button", name="Keep").click()
+        expect(page.locator("#pending")).to_contain_text("2 changes of your choices are saved")
+        page.get_by_role("button", name="Export again").click()
+        expect(page.locator("#pending")).to_have_text("The bundle follows all your choices.")
+        expect(page.locator(".card .told")).to_have_text(
+            "Your choice: keep all of it. Saved, and in the bundle."
+        )
+        assert review.get("/state")["exports"] == 2
+    marked = [choice for choice in read_choices(choices_path(target)).images.values() if choice.patches]
+    assert [choice.patches for choice in marked] == [((1, 1), (2, 1))]
+    assert complaints == []
 
 
 def test_a_choice_is_validated(prepared: PreparedExport, target: Path) -> None:
