@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.web.local_page import make_app, open_browser, require_token, serve
-from starlette.staticfiles import StaticFiles
 
 from softcore_export.contamination.choices import Choice, choices_path, read_choices
 from softcore_export.export import Export, PreparedExport
