@@ -129,7 +129,7 @@ def _read_assets() -> dict[str, str]:
     files = {
         "style": ("vendor/uPlot.min.css", "report.css"),
         "plotter": ("vendor/uPlot.iife.min.js",),
-        "script": ("report.js",),
+        "script": ("outcome.js", "charts.js", "report.js"),
     }
     return {
         place: "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
@@ -144,7 +144,7 @@ def _collect(
     folder: str,
     present: Threshold | None,
 ) -> dict[str, Any]:
-    """Collect the data of the page's script; see report.js."""
+    """Collect the data of the page's scripts; see outcome.js."""
     scores, threshold = result.scores, result.threshold
     confidence = result.calibration.confidence
     marks = (*([present.value] if present else []), threshold.value)
