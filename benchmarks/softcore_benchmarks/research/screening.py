@@ -235,7 +235,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
     ),
     *(
         Attempt(
-            f"{name} {image}" + (f" x {scale:g}" if scale != 1 else ""),
+            (f"{scale:g} x " if scale != 1 else "") + f"{name} {image}",
             f"{what}: its distance to the {_ORDINALS[image]} other image, times {scale:g}.",
             _COMPARED,
             partial(_corroborate, image=image, scale=scale, denoised=denoised),

@@ -455,7 +455,11 @@ def test_an_interrupted_run_still_sums_up(tiny_bundle: Path, many_parts: Path, h
     assert process.returncode == 130
     lines = [json.loads(line) for line in (first + out).splitlines()]
     assert 0 < len(lines) < 5_000
-    assert re.search(r"^\d+ frames?: \d+ PASS, 0 FAIL, 0 INVALID$", err, re.MULTILINE)
+    # On a busy machine the inspection in progress may not end in the time that an end may take.
+    stopped = [one["reason"] for one in lines if one["decision"] == "INVALID"]
+    assert stopped in ([], ["the line was stopped before it was decided on"])
+    passed, invalid = len(lines) - len(stopped), len(stopped)
+    assert re.search(rf"^{len(lines)} frames?: {passed} PASS, 0 FAIL, {invalid} INVALID$", err, re.MULTILINE)
     assert err.splitlines()[-1] == "softcore-edge: interrupted"
     assert "Traceback" not in err
 

@@ -88,7 +88,7 @@ def test_of_all_listeners() -> None:
         lambda decided: events.publish(decided, 1, image=False): (events, 2000),
         drift.add: (drift, SOME + 4 * 200),
         metrics.count: (metrics, SOME),
-        cache.keep: (cache, 1000),
+        cache.add: (cache, 1000),
     }
     for decided in make_decided():
         for listener in listeners:
