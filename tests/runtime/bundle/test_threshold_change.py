@@ -60,7 +60,8 @@ def test_a_mask_is_sealed_and_goes_with_its_threshold(tiny_bundle: Path) -> None
 def test_two_cannot_set_a_threshold_at_once(tiny_bundle: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from softcore_runtime.bundle import threshold_change\n"
-        f"with threshold_change._lock_bundle(Path({str(tiny_bundle)!r})): print('in', flush=True); sys.stdin.read()"
+        f"with threshold_change._lock_bundle(Path({str(tiny_bundle)!r})):\n"
+        "    print('in', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script]
     manifest = read_manifest(tiny_bundle)
