@@ -242,7 +242,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         )
         for name, what, denoised in (
             ("floor", "No cut, and a floor for each entry", False),
-            ("default + floor", "The default, and a floor for each entry that stays", True),
+            ("denoised, floor", "The default, and a floor for each entry that stays", True),
         )
         for image, scale in ((1, 0.8), (1, 1.0), (2, 1.0), (3, 1.0), (5, 1.0))
         if scale == 1 or not denoised
