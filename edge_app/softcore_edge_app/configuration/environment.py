@@ -21,9 +21,8 @@ from softcore_edge_app.configuration.schema import list_keys, walk_keys
 __all__ = ["list_variables", "name_variable", "read_environment"]
 
 _PREFIX, _DOT = "SOFTCORE_", "__"
-_OTHER = (
-    "bundle",
-)  # keys whose variable means something else: SOFTCORE_BUNDLE is a default of every command
+# A key whose variable means something else: SOFTCORE_BUNDLE is the default bundle of every command.
+_OTHER = ("bundle",)
 
 
 class _Variables(Configuration, BaseSettings):

@@ -199,15 +199,13 @@ class SharedInspectors:
         Raises:
             BundleError: the bundle can't be used.
         """
-        inspector = self._load(path)
-        largest_batch = find_largest_batch(inspector, self._cameras)
+        inspector, place = self._load(path), path.resolve()
         with self._turn:
-            shared = self._open.get(path.resolve())
-            if shared and inspector.manifest.same_export(shared.inspector.manifest):
-                shared.inspector = inspector
-                return shared
-            shared = SharedInspector(inspector, largest_batch)
-            self._open[path.resolve()] = shared
+            shared = self._open.get(place)
+            if shared is None or not inspector.manifest.same_export(shared.inspector.manifest):
+                shared = SharedInspector(inspector, find_largest_batch(inspector, self._cameras))
+                self._open[place] = shared
+            shared.inspector = inspector
             return shared
 
 
