@@ -82,7 +82,8 @@ def _tiny_bundle(tmp_path_factory: pytest.TempPathFactory, good_frame: np.ndarra
     origins = np.stack(np.unravel_index(np.arange(len(bank)), (12, GRID, GRID)), 1).astype(np.int32)
     weights = (1 + 0.2 * rng.random(len(bank))).astype(np.float32)
     hints = np.arange(4 * GRID * GRID, dtype=np.int32).reshape(4, -1).T  # each position's own, of four images
-    bundle.write_arrays(path, {"bank": bank, "weights": weights, "origins": origins, "hints": hints})
+    arrays = {"bank": bank, "weights": weights, "origins": origins, "hints": hints}
+    bundle.write_arrays(path, arrays | {"floors": np.zeros(len(bank), np.float32)})
     thumbnails = np.stack([draw_thumbnail(crop) for crop in crops])
     image_statistics = np.stack(
         [measure_image_statistics(frame.astype(np.uint8)) for frame in (*frames[1:], good_frame)]

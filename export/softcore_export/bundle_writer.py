@@ -85,8 +85,14 @@ def write_contents(folder: Path, category: str, contents: BundleContents) -> Man
     prepared, learned, images = contents.prepared, contents.learned, contents.prepared.images
     shutil.copyfile(prepared.network.file, folder / bundle.BACKBONE)
     contents.index.index.save(folder / bundle.INDEX)
-    arrays = {"bank": learned.bank, "weights": learned.weights, "origins": learned.origins}
-    bundle.write_arrays(folder, {**arrays, "hints": contents.hints})
+    arrays = {
+        "bank": learned.bank,
+        "weights": learned.weights,
+        "floors": learned.floors,
+        "origins": learned.origins,
+        "hints": contents.hints,
+    }
+    bundle.write_arrays(folder, arrays)
     write_contamination(folder, contents.contamination)
     write_choices(folder / CHOICES, contents.choices)
     trusted_scores = contents.scores[contents.trusted]
@@ -162,7 +168,14 @@ def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleConte
     """Score frames by the inspector that will ship, and write them with their scores."""
     prepared, learned = contents.prepared, contents.learned
     draft = Bundle(
-        folder, manifest, learned.bank, learned.weights, learned.origins, contents.hints, golden=()
+        folder,
+        manifest,
+        learned.bank,
+        learned.weights,
+        learned.floors,
+        learned.origins,
+        contents.hints,
+        golden=(),
     )
     search = Search(learned.bank, learned.weights, contents.index.index, contents.hints)
     inspector = Inspector(draft, prepared.network.backbone, search)

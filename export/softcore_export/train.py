@@ -25,6 +25,7 @@ class MemoryBank:
     Attributes:
         bank: float32 `[n, d]`, the coreset.
         weights: float32 `[n]`, soft weights; 1 without them.
+        floors: float32 `[n]`, the least score that each entry gives a patch; 0 without floors.
         origins: int32 `[n, 3]`, training image, row and column of each entry.
         factors: float64 `[N, P]`, the outlier factor of every training patch; 1 without a discriminator.
         kept: bool `[N, P]`, which patches could enter the coreset.
@@ -35,6 +36,7 @@ class MemoryBank:
     Example:
         >>> MemoryBank(
         ...     bank=np.zeros((5, 16), np.float32), weights=np.ones(5, np.float32),
+        ...     floors=np.zeros(5, np.float32),
         ...     origins=np.zeros((5, 3), np.int32), factors=np.ones((4, 9)), kept=np.ones((4, 9), bool),
         ... )
         MemoryBank(5x16, 36 of 36 patches kept)
@@ -42,15 +44,23 @@ class MemoryBank:
 
     bank: NDArray[np.float32]
     weights: NDArray[np.float32]
+    floors: NDArray[np.float32]
     origins: NDArray[np.int32]
     factors: NDArray[np.float64]
     kept: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         n = len(self.bank)
-        if self.bank.ndim != 2 or self.weights.shape != (n,) or self.origins.shape != (n, 3):
-            shapes = [list(a.shape) for a in (self.bank, self.weights, self.origins)]
-            raise ValueError(f"bank, weights and origins must be [n, d], [n] and [n, 3], not {shapes}")
+        if (
+            self.bank.ndim != 2
+            or self.weights.shape != (n,)
+            or self.floors.shape != (n,)
+            or self.origins.shape != (n, 3)
+        ):
+            shapes = [list(a.shape) for a in (self.bank, self.weights, self.floors, self.origins)]
+            raise ValueError(
+                f"bank, weights, floors and origins must be [n, d], [n], [n] and [n, 3], not {shapes}"
+            )
         if self.factors.shape != self.kept.shape:
             raise ValueError(f"factors {self.factors.shape} and kept {self.kept.shape} must agree")
 
@@ -154,6 +164,7 @@ def fit(
     return MemoryBank(
         bank=features[image, position].reshape(-1, dim),
         weights=weights,
+        floors=np.zeros(len(entries), np.float32),
         origins=np.stack([image, row, column], axis=1).astype(np.int32),
         factors=factors,
         kept=kept,

@@ -41,9 +41,9 @@ from torch import nn
 Snapshot = Callable[[Path], dict[str, bytes]]
 Draw = Callable[..., np.ndarray]
 FILES = {
-    "backbone.onnx", "bank.npy", "choices.json", "contamination.json", "golden", "golden/plain.png",
-    "golden/scores.json", "golden/spoiled.png", "golden/typical.png", "hints.npy", "index.hnsw",
-    "manifest.json", "origins.npy", "report.html", "training", "training/looks.npy",
+    "backbone.onnx", "bank.npy", "choices.json", "contamination.json", "floors.npy", "golden",
+    "golden/plain.png", "golden/scores.json", "golden/spoiled.png", "golden/typical.png", "hints.npy",
+    "index.hnsw", "manifest.json", "origins.npy", "report.html", "training", "training/looks.npy",
     "training/scores.npy", "training/thumbnails.npy", "weights.npy",
 }  # fmt: skip
 
@@ -76,8 +76,8 @@ def test_the_same_seed_gives_the_same_bytes(
     """A second export, network and all."""
     again = learn(discs, tmp_path / "disc", small)
     names = (
-        *("bank.npy", "weights.npy", "origins.npy", "hints.npy", "index.hnsw", "golden/scores.json"),
-        *("training/scores.npy", "training/thumbnails.npy", "training/looks.npy"),
+        *("bank.npy", "weights.npy", "floors.npy", "origins.npy", "hints.npy", "index.hnsw"),
+        *("golden/scores.json", "training/scores.npy", "training/thumbnails.npy", "training/looks.npy"),
     )
     for name in names:
         assert (exported.path / name).read_bytes() == (again.path / name).read_bytes(), name

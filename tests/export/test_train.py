@@ -121,13 +121,15 @@ def test_at_least_one_entry(features: np.ndarray) -> None:
     ("name", "shape", "message"),
     [
         ("bank", (4,), "bank"),
-        ("weights", (3,), r"\[4, 2\], \[3\], \[4, 3\]"),
+        ("weights", (3,), r"\[4, 2\], \[3\], \[4\], \[4, 3\]"),
+        ("floors", (3,), r"\[4, 2\], \[4\], \[3\], \[4, 3\]"),
         ("origins", (4, 2), "origins"),
         ("kept", (2, 3), "kept"),
     ],
 )
 def test_a_bank_validates_itself(name: str, shape: tuple[int, ...], message: str) -> None:
-    shapes = {"bank": (4, 2), "weights": (4,), "origins": (4, 3), "factors": (2, 2), "kept": (2, 2)}
+    shapes = {"bank": (4, 2), "weights": (4,), "floors": (4,), "origins": (4, 3)}
+    shapes |= {"factors": (2, 2), "kept": (2, 2)}
     MemoryBank(**{key: np.zeros(value) for key, value in shapes.items()})
     with pytest.raises(ValueError, match=message):
         MemoryBank(**{key: np.zeros(value) for key, value in {**shapes, name: shape}.items()})

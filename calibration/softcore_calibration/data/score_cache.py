@@ -16,6 +16,8 @@ from softcore_runtime import Inspector
 
 __all__ = ["ScoreCache", "describe_scorer", "open_cache"]
 
+# Files that a score depends on; bundles of format 3 have no floors.
+_SCORING = ("backbone.onnx", "bank.npy", "weights.npy", "floors.npy")
 _TABLE = """
 CREATE TABLE IF NOT EXISTS images (
     scorer TEXT NOT NULL, image TEXT NOT NULL, score REAL NOT NULL, spread REAL NOT NULL,
@@ -83,7 +85,7 @@ def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
     """Hash everything that a score depends on except the image: bundle, mask, area, engine, libraries."""
     manifest, backbone = inspector.manifest, inspector.backbone
     parts = {
-        "files": {name: manifest.files[name].sha256 for name in ("backbone.onnx", "bank.npy", "weights.npy")},
+        "files": {name: manifest.files[name].sha256 for name in _SCORING if name in manifest.files},
         "preprocessing": manifest.preprocessing.model_dump(),
         "limit": manifest.threshold.value,
         "min_area": manifest.threshold.min_area,

@@ -6,6 +6,7 @@
     backbone.onnx     uint8 BGR crops [B, crop, crop, 3] -> patch features [B, P, d]
     bank.npy          float32 [n, d], the coreset
     weights.npy       float32 [n], soft weights
+    floors.npy        float32 [n], floors; bundles of format 3 have none
     origins.npy       int32 [n, 3], training image, row and column of each entry
     hints.npy         int32 [P, h], per grid position the entries that serve it most often
     index.hnsw        hnswlib index over the bank
@@ -44,6 +45,7 @@ from softcore_runtime.regular_file import FileVersion, hash_file, read_regular
 __all__ = [
     "BACKBONE",
     "BANK",
+    "FLOORS",
     "INDEX",
     "Bundle",
     "GoldenFrame",
@@ -60,9 +62,10 @@ __all__ = [
 
 BACKBONE = "backbone.onnx"
 BANK = "bank.npy"
+FLOORS = "floors.npy"
 INDEX = "index.hnsw"
 _MANIFEST = "manifest.json"
-_ARRAYS = ("bank", "weights", "origins", "hints")
+_ARRAYS = ("bank", "weights", "floors", "origins", "hints")
 _GOLDEN = "golden"
 _SCORES = f"{_GOLDEN}/scores.json"
 _MANIFEST_BYTES = 2**24  # size limit of a manifest
@@ -74,7 +77,7 @@ _REQUIRED = (
     training.THUMBNAILS,
     training.STATISTICS,
     *(f"{name}.npy" for name in _ARRAYS),
-)
+)  # FLOORS since format 4
 _IN_MEMORY = {BACKBONE, _SCORES, *(f"{name}.npy" for name in _ARRAYS)}
 
 
@@ -105,6 +108,7 @@ class Bundle:
         manifest: its manifest.
         bank: float32 `[n, d]`, the memory bank, read-only.
         weights: float32 `[n]`, >= 0, the soft weight of each entry.
+        floors: float32 `[n]`, >= 0, the least score that each entry gives a patch; 0 without floors.
         origins: int32 `[n, 3]`, the training image, row and column of each entry.
         hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
@@ -112,7 +116,7 @@ class Bundle:
 
     Raises:
         BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
-            or a hint names no entry.
+            a hint names no entry, or there are both floors and soft weights.
 
     Example:
         >>> bundle = read_bundle(path)
@@ -127,6 +131,7 @@ class Bundle:
     manifest: Manifest
     bank: NDArray[np.float32]
     weights: NDArray[np.float32]
+    floors: NDArray[np.float32]
     origins: NDArray[np.int32]
     hints: NDArray[np.int32]
     golden: tuple[GoldenFrame, ...]
@@ -138,6 +143,7 @@ class Bundle:
         expected: dict[str, tuple[tuple[int, ...], type]] = {
             "bank": ((n, dim), np.float32),
             "weights": ((n,), np.float32),
+            "floors": ((n,), np.float32),
             "origins": ((n, 3), np.int32),
             "hints": ((positions, self.manifest.hints.count), np.int32),
         }
@@ -153,6 +159,12 @@ class Bundle:
             raise BundleCorruptError(f"{self.path / 'bank'}.npy: holds NaN or infinity")
         if not (np.isfinite(self.weights).all() and (self.weights >= 0).all()):
             raise BundleCorruptError(f"{self.path / 'weights'}.npy: holds NaN, infinity or a negative weight")
+        if not (np.isfinite(self.floors).all() and (self.floors >= 0).all()):
+            raise BundleCorruptError(f"{self.path / FLOORS}: holds NaN, infinity or a negative floor")
+        if self.floors.any() and (self.weights != 1).any():
+            raise BundleCorruptError(f"{self.path / FLOORS}: holds floors beside soft weights")
+        if self.floors.any() and not self.manifest.bank.floor:
+            raise BundleCorruptError(f"{self.path / FLOORS}: holds floors that the manifest denies")
         if self.hints.size and not (self.hints.min() >= 0 and self.hints.max() < n):
             raise BundleCorruptError(f"{self.path / 'hints'}.npy: names entries that the bank doesn't have")
 
@@ -229,7 +241,12 @@ def read_bundle(path: Path | str) -> Bundle:
     if fault:
         raise BundleCorruptError(f"{path / BACKBONE}: {fault}; export the bundle again")
     golden = _parse_golden(kept.pop(_SCORES), path, manifest)
-    arrays = {name: parse_array(kept[f"{name}.npy"], path / f"{name}.npy") for name in _ARRAYS}
+    arrays = {
+        name: parse_array(kept[f"{name}.npy"], path / f"{name}.npy")
+        for name in _ARRAYS
+        if f"{name}.npy" in manifest.files
+    }
+    arrays.setdefault("floors", np.zeros(manifest.bank.n, np.float32))  # format 3
     return Bundle(path=path, manifest=manifest, golden=golden, manifest_version=manifest_version, **arrays)
 
 
@@ -271,7 +288,7 @@ def _read_manifest(path: Path) -> tuple[Manifest, FileVersion]:
     manifest = parse_manifest(data, str(file))
     masks = [threshold.mask for threshold in (manifest.threshold, *manifest.history) if threshold.mask]
     for name in (*_REQUIRED, *masks):
-        if name not in manifest.files:
+        if name not in manifest.files and not (name == FLOORS and manifest.format_version < 4):
             raise BundleCorruptError(f"{file}: does not list {name}")
     return manifest, manifest_version
 
@@ -317,7 +334,7 @@ def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write `bank`, `weights`, `origins` and `hints`, each as `Bundle` has it."""
+    """Write `bank`, `weights`, `floors`, `origins` and `hints`, each as `Bundle` has it."""
     for name in _ARRAYS:
         np.save(path / f"{name}.npy", np.ascontiguousarray(arrays[name]), allow_pickle=False)
 

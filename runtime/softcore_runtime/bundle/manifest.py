@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from softcore_runtime.backends.engine import Engine, Precision, Provider
 from softcore_runtime.bundle.strict_json import parse_json
@@ -36,8 +36,10 @@ __all__ = [
     "seal_of",
 ]
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
+_EARLIEST = 3  # without floors
+_FLOOR_FIELDS = {"floor", "vouchers"}  # of the bank, since format 4
 _UNSEALED = "0" * 64
 _NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
 
@@ -85,7 +87,25 @@ class BankRecord(Record):
     sampler: str = Field(description="how the coreset was drawn: `greedy` or `random`")
     soft_weights: bool = Field(description="whether outlier factors weigh the distances")
     weight_max: float = Field(ge=0, description="the largest soft weight W, which bounds every score")
+    floor: float = Field(
+        default=0,
+        ge=0,
+        description="factor of the floors, lambda: an entry gives no score below lambda times its distance "
+        "to the nearest patch of another training image; 0 without floors",
+    )
+    vouchers: int = Field(
+        default=0,
+        ge=0,
+        description="number of the other training image, from the nearest, whose distance makes the floor; "
+        "0 without floors",
+    )
     seed: int = Field(description="seed of every random choice")
+
+    @model_validator(mode="after")
+    def _check_floor(self) -> BankRecord:
+        if (self.floor > 0) != (self.vouchers > 0):
+            raise ValueError("floor and vouchers must both be above 0, or both be 0")
+        return self
 
 
 class IndexRecord(Record):
@@ -157,7 +177,9 @@ class Manifest(Record):
         (12, 3)
     """
 
-    format_version: Literal[3] = Field(default=FORMAT_VERSION, description="version of the bundle's format")
+    format_version: Literal[3, 4] = Field(
+        default=FORMAT_VERSION, description="version of the bundle's format"
+    )
     category: str = Field(min_length=1, description="name of the product")
     created: datetime = Field(description="when it was exported")
     tools: dict[str, str] = Field(description="the libraries that made it, each with its version")
@@ -182,6 +204,13 @@ class Manifest(Record):
     files: dict[FileName, FileRecord] = Field(
         max_length=10_000, description="every other file of the bundle, by its relative path"
     )
+
+    @model_validator(mode="after")
+    def _check_floors(self) -> Manifest:
+        given = _FLOOR_FIELDS & self.bank.model_fields_set
+        if self.format_version == _EARLIEST and given:
+            raise ValueError(f"bank.{min(given)} isn't in format {_EARLIEST}")
+        return self
 
     @property
     def exported_threshold(self) -> Threshold:
@@ -246,7 +275,9 @@ def seal_of(manifest: Manifest) -> str:
 
 
 def _dump_unsealed(manifest: Manifest) -> bytes:
-    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True)}
+    earlier = manifest.format_version == _EARLIEST
+    without = {"bank": _FLOOR_FIELDS} if earlier else None
+    document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True, exclude=without)}
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
@@ -274,10 +305,10 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             f"{where}: written in bundle format {version}, this SoftCore reads up to {FORMAT_VERSION}; "
             "upgrade softcore on this machine, or export again with its version"
         )
-    if isinstance(version, int) and version < FORMAT_VERSION:
+    if isinstance(version, int) and version < _EARLIEST:
         raise BundleCorruptError(
-            f"{where}: written in bundle format {version}, this SoftCore reads {FORMAT_VERSION}; "
-            "export the bundle again"
+            f"{where}: written in bundle format {version}, this SoftCore reads {_EARLIEST} to "
+            f"{FORMAT_VERSION}; export the bundle again"
         )
     if not isinstance(seal, str) or len(seal) != len(_UNSEALED) or not seal.isascii():
         raise BundleCorruptError(f"{where}: the seal is missing; export the bundle again")

@@ -29,6 +29,7 @@ def check_sizes(path: Path, manifest: Manifest) -> None:
     most = {
         "bank.npy": HEADER + numbers,
         "weights.npy": HEADER + 4 * bank.n,
+        "floors.npy": HEADER + 4 * bank.n,
         "origins.npy": HEADER + 12 * bank.n,
         "hints.npy": HEADER + 4 * positions * manifest.hints.count,
         "index.hnsw": HEADER + numbers + bank.n * (4 * (2 * m + 1) + 8 + 4 + 8 * (m + 1)),

@@ -31,6 +31,7 @@ from softcore_runtime.errors import (
 FILES = [
     "backbone.onnx",
     "bank.npy",
+    "floors.npy",
     "golden/good.png",
     "golden/scores.json",
     "golden/spoiled.png",
@@ -59,9 +60,10 @@ def test_reads_what_was_written(tiny_bundle: Path) -> None:
     assert sorted(found.manifest.files) == FILES
     assert (found.bank.shape, found.bank.dtype) == ((n, 3), np.float32)
     assert (found.weights.shape, found.weights.dtype) == ((n,), np.float32)
+    assert (found.floors.shape, found.floors.dtype) == ((n,), np.float32)
     assert (found.origins.shape, found.origins.dtype) == ((n, 3), np.int32)
     assert (found.hints.shape, found.hints.dtype) == ((64, 4), np.int32)
-    for name in ("bank", "weights", "origins", "hints"):
+    for name in ("bank", "weights", "floors", "origins", "hints"):
         array = np.load(tiny_bundle / f"{name}.npy", allow_pickle=False)
         np.testing.assert_array_equal(getattr(found, name), array)
     assert not found.bank.flags.writeable
@@ -216,6 +218,13 @@ ARRAYS: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
     ("weights", lambda a: np.concatenate([a[:-1], np.float32([np.nan])])),
     ("weights", lambda a: np.concatenate([a[:-1], np.float32([np.inf])])),
     ("weights", lambda a: np.concatenate([a[:-1], np.float32([-1])])),
+    ("floors", lambda a: a[:-1]),
+    ("floors", lambda a: a[:, None]),
+    ("floors", lambda a: a.astype(np.float64)),
+    ("floors", lambda a: np.concatenate([a[:-1], np.float32([np.nan])])),
+    ("floors", lambda a: np.concatenate([a[:-1], np.float32([np.inf])])),
+    ("floors", lambda a: np.concatenate([a[:-1], np.float32([-1])])),
+    ("floors", lambda a: np.concatenate([a[:-1], np.float32([1])])),  # the bundle has soft weights
     ("origins", lambda a: a.astype(np.int64)),
     ("origins", lambda a: a[:, :2]),
     ("origins", lambda a: a[:0]),
@@ -238,6 +247,39 @@ def test_a_wrong_array_is_refused_though_hashed(
     with pytest.raises(BundleCorruptError) as caught:
         read_bundle(tiny_bundle)
     assert str(caught.value).startswith(f"{file}: ")
+
+
+def write_floors(path: Path, floors: np.ndarray, **bank: object) -> None:
+    """Give a bundle floors, and weights of 1."""
+    found = manifest_of(path)
+    np.save(path / "floors.npy", floors.astype(np.float32))
+    np.save(path / "weights.npy", np.ones(found.bank.n, np.float32))
+    reseal(path, bank=found.bank.model_copy(update={"soft_weights": False, "weight_max": 1.0, **bank}))
+
+
+def test_floors_are_read(tiny_bundle: Path) -> None:
+    assert not read_bundle(tiny_bundle).floors.any()
+    floors = np.linspace(0, 5, manifest_of(tiny_bundle).bank.n).astype(np.float32)
+    write_floors(tiny_bundle, floors, floor=1.0, vouchers=2)
+    found = read_bundle(tiny_bundle)
+    np.testing.assert_array_equal(found.floors, floors)
+    assert (found.manifest.bank.floor, found.manifest.bank.vouchers) == (1, 2)
+
+
+def test_floors_beside_soft_weights_are_refused(tiny_bundle: Path) -> None:
+    write_floors(tiny_bundle, np.arange(manifest_of(tiny_bundle).bank.n), floor=1.0, vouchers=1)
+    weights = np.load(tiny_bundle / "weights.npy")
+    weights[7] = np.nextafter(np.float32(1), np.float32(2))
+    np.save(tiny_bundle / "weights.npy", weights)
+    reseal(tiny_bundle)
+    with pytest.raises(BundleCorruptError, match=r"floors\.npy: holds floors beside soft weights$"):
+        read_bundle(tiny_bundle)
+
+
+def test_floors_that_the_manifest_denies_are_refused(tiny_bundle: Path) -> None:
+    write_floors(tiny_bundle, np.arange(manifest_of(tiny_bundle).bank.n))
+    with pytest.raises(BundleCorruptError, match=r"floors\.npy: holds floors that the manifest denies$"):
+        read_bundle(tiny_bundle)
 
 
 class Bomb:
@@ -270,7 +312,7 @@ def test_a_file_that_is_no_plain_array_is_refused_though_hashed(
     tiny_bundle: Path, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("bank", "weights", "origins", "hints"):
+    for name in ("bank", "weights", "floors", "origins", "hints"):
         file = tiny_bundle / f"{name}.npy"
         original = file.read_bytes()
         file.write_bytes(content)
@@ -312,6 +354,7 @@ def test_what_write_arrays_writes_holds_no_pickle(tmp_path: Path) -> None:
     arrays = {
         "bank": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
         "weights": np.ones(4, np.float32)[::2],
+        "floors": np.zeros(4, np.float32)[::2],
         "origins": np.zeros((2, 3), np.int32),
         "hints": np.arange(8, dtype=np.int32).reshape(2, 4).T,
     }
@@ -472,7 +515,7 @@ def test_a_network_that_reads_another_file_is_refused(tiny_bundle: Path) -> None
 def test_what_happens_to_the_files_later_changes_nothing(tiny_bundle: Path) -> None:
     found = read_bundle(tiny_bundle)
     kept = found.bank.copy()
-    for name in ("bank.npy", "weights.npy", "hints.npy", "origins.npy"):
+    for name in ("bank.npy", "weights.npy", "floors.npy", "hints.npy", "origins.npy"):
         os.truncate(tiny_bundle / name, 10)  # a mapped array would end the process
     np.testing.assert_array_equal(found.bank, kept)
     assert found.weights.sum() > 0

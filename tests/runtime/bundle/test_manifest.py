@@ -87,13 +87,43 @@ def test_a_later_format_is_named_even_where_nothing_else_is_understood(data: byt
             parse_manifest(json.dumps(document).encode(), "m")
 
 
-@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("version", [0, 1, 2])
 def test_an_earlier_format_is_to_be_exported_again(data: bytes, version: int) -> None:
     """Its fields are others, so the message can't be about one of them."""
     earlier = {key: value for key, value in json.loads(data).items() if key not in ("hints", "agreement")}
-    said = rf"^m: .*format {version}, this SoftCore reads {FORMAT_VERSION}; export the bundle again$"
+    said = rf"^m: .*format {version}, this SoftCore reads 3 to {FORMAT_VERSION}; export the bundle again$"
     with pytest.raises(BundleCorruptError, match=said):
         parse_manifest(seal(earlier, format_version=version), "m")
+
+
+def test_format_3_has_no_floors_and_stays_as_it_is(recordings: Path) -> None:
+    """A change of the threshold must leave a manifest that the SoftCore that wrote it still reads."""
+    data = (recordings / "bundle_format_3" / "tiny" / "manifest.json").read_bytes()
+    manifest = parse_manifest(data, "m")
+    assert (manifest.format_version, manifest.bank.floor, manifest.bank.vouchers) == (3, 0, 0)
+    assert dump_manifest(manifest) == data
+    assert seal_of(manifest) == json.loads(data)["seal"]
+    document = json.loads(data)
+    for added in ({"floor": 0.0}, {"vouchers": 0}):
+        with pytest.raises(BundleCorruptError, match=r"^m: : Value error, bank\.\w+ isn't in format 3$"):
+            parse_manifest(seal({**document, "bank": document["bank"] | added}), "m")
+
+
+@pytest.mark.parametrize("floors", [(0.0, 0), (0.5, 1), (1.0, 3)])
+def test_floors_survive(data: bytes, floors: tuple[float, int]) -> None:
+    document = json.loads(data)
+    bank = document["bank"] | dict(zip(("floor", "vouchers"), floors, strict=True))
+    manifest = parse_manifest(seal({**document, "bank": bank}), "m")
+    assert (manifest.bank.floor, manifest.bank.vouchers) == floors
+    assert parse_manifest(dump_manifest(manifest), "m") == manifest
+
+
+@pytest.mark.parametrize("floors", [(-1.0, 1), (1.0, 0), (0.0, 1), (1.0, -1), (1.0, 1.5)])
+def test_wrong_floors_are_refused(data: bytes, floors: tuple[float, float]) -> None:
+    document = json.loads(data)
+    bank = document["bank"] | dict(zip(("floor", "vouchers"), floors, strict=True))
+    with pytest.raises(BundleCorruptError, match=r"^m: bank(\.(floor|vouchers))?: "):
+        parse_manifest(seal({**document, "bank": bank}), "m")
 
 
 @pytest.mark.parametrize(

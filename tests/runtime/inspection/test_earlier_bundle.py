@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from softcore_runtime import Decision, Inspector
 
 RECORDED = Path(__file__).parents[2] / "recordings" / "bundle_format_3" / "tiny"
@@ -16,5 +17,9 @@ def test_it_loads_and_decides(tmp_path: Path, good_frame: np.ndarray, bad_frame:
     inspector = Inspector.load(path)
     assert inspector.manifest.dataset.images == 12
     assert inspector.manifest.threshold.value == 12
+    assert not inspector.bundle.floors.any()
+    for golden in inspector.bundle.golden:
+        frame = inspector.bundle.read_golden(golden)
+        assert inspector.inspect(frame).score == pytest.approx(golden.score, rel=1e-6, abs=0)
     assert inspector.decide(good_frame).decision is Decision.PASS
     assert inspector.inspect(bad_frame).decision is Decision.FAIL
