@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 from torch import Tensor
 
-__all__ = ["NearestEntries", "leave_one_out", "score_others"]
+from softcore_export.memory_bank.floors import FloorRule
+
+__all__ = ["NearestEntries", "leave_one_out", "score_left_out", "score_others"]
+
+_BLOCK = 1 << 24  # numbers in one block of distances: 64 MB
+
+_Found = tuple[NDArray[np.int64], NDArray[np.float32]]  # entries and distances, [P]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +27,8 @@ class NearestEntries:
     Attributes:
         entries: int32 `[N, P]`, the nearest entry that comes from another image; -1 where all entries come
             from this one.
-        distances: float32 `[N, P]`, Euclidean; 0 where there is no such entry.
+        distances: float32 `[N, P]`, Euclidean; with floors the greater of the distance and the entry's floor;
+            0 where there is no such entry.
     """
 
     entries: NDArray[np.int32]
@@ -34,27 +41,67 @@ class NearestEntries:
 
 
 def leave_one_out(
-    features: NDArray[np.float32], bank: NDArray[np.float32], owners: NDArray[np.int32], device: torch.device
+    features: NDArray[np.float32],
+    bank: NDArray[np.float32],
+    owners: NDArray[np.int32],
+    device: torch.device,
+    rule: FloorRule | None = None,
+    images: NDArray[np.int64] | None = None,
 ) -> NearestEntries:
     """Find each training patch's nearest entry among those of other images.
+
+    With floors the nearest entry is that of the least max(||p - m||, F(m)). The image's near copies are left
+    out together with it, and neither it nor they vouch for an entry.
 
     Args:
         features: float32 `[N, P, d]`.
         bank: float32 `[n, d]`.
         owners: int32 `[n]`, the training image of each entry.
         device: where to compute.
+        rule: of the floors; None without floors.
+        images: int64 `[N]`, which training images these are; None if they are all.
     """
     entries = torch.from_numpy(bank).to(device)
     halves = entries.square().sum(dim=1) / 2
-    owner = torch.from_numpy(owners).to(device)
     nearest = np.full(features.shape[:2], -1, np.int32)
     distances = np.zeros(features.shape[:2], np.float32)
+    if images is None:
+        images = np.arange(len(features))
     for i in track(range(len(features)), "leave-one-out scores"):
-        own = owner == i
-        if bool(own.all()):
+        own = _find_own(images[i], owners, rule)
+        if own.all():
             continue  # no other image is in the bank; this one says nothing about a threshold
-        nearest[i], distances[i] = _nearest(features[i], entries, halves.where(~own, torch.inf))
+        left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
+        if rule:
+            floors = torch.from_numpy(rule.compute(int(rule.groups[images[i]]))).to(device)
+            nearest[i], distances[i] = _find_least(features[i], entries, left, [floors])[0]
+        else:
+            nearest[i], distances[i] = _nearest(features[i], entries, left)
     return NearestEntries(nearest, distances)
+
+
+def score_left_out(
+    features: NDArray[np.float32],
+    bank: NDArray[np.float32],
+    owners: NDArray[np.int32],
+    rules: Sequence[FloorRule],
+    device: torch.device,
+) -> NDArray[np.float64]:
+    """Score N training images by each of several rules, leave-one-image-out: float64 `[rules, N]`.
+
+    The distances are computed once for all rules; see `leave_one_out`.
+    """
+    entries = torch.from_numpy(bank).to(device)
+    halves = entries.square().sum(dim=1) / 2
+    scores = np.zeros((len(rules), len(features)))
+    for i in track(range(len(features)), "leave-one-out scores"):
+        own = _find_own(i, owners, rules[0])
+        if not own.all():
+            left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
+            floors = [torch.from_numpy(rule.compute(int(rule.groups[i]))).to(device) for rule in rules]
+            found = _find_least(features[i], entries, left, floors)
+            scores[:, i] = [distances.max() for _, distances in found]
+    return scores
 
 
 def score_others(
@@ -62,19 +109,65 @@ def score_others(
     bank: NDArray[np.float32],
     weights: NDArray[np.float32],
     device: torch.device,
+    floors: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float64]:
-    """Score L images that aren't in the bank, features float32 `[P, d]` each: float64 `[L]`."""
+    """Score L images that aren't in the bank, features float32 `[P, d]` each: float64 `[L]`.
+
+    Args:
+        features: of the images.
+        bank: float32 `[n, d]`.
+        weights: float32 `[n]`.
+        device: where to compute.
+        floors: float32 `[n]`; None without floors.
+    """
     entries = torch.from_numpy(bank).to(device)
     halves = entries.square().sum(dim=1) / 2
-    found = (_nearest(patches, entries, halves) for patches in features)
+    if floors is not None:
+        least = [torch.from_numpy(floors).to(device)]
+        found = (_find_least(patches, entries, halves, least)[0] for patches in features)
+    else:
+        found = (_nearest(patches, entries, halves) for patches in features)
     return np.array([(weights[e].astype(np.float64) * d).max() for e, d in found])
 
 
-def _nearest(
-    patches: NDArray[np.float32], entries: Tensor, halves: Tensor
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _find_own(image: int, owners: NDArray[np.int32], rule: FloorRule | None) -> NDArray[np.bool_]:
+    """Find the entries that are left out together with an image, bool `[n]`."""
+    if rule:
+        return np.asarray(rule.groups[owners] == rule.groups[image])
+    return np.asarray(owners == image)
+
+
+def _nearest(patches: NDArray[np.float32], entries: Tensor, halves: Tensor) -> _Found:
     """Find the nearest of `entries` `[n, d]` to each patch, and its distance; `halves` is ||m||^2 / 2."""
     x = torch.from_numpy(np.array(patches)).to(entries.device)
     where = torch.addmm(halves, x, entries.T, alpha=-1).argmin(dim=1)  # [P]
     distances = (x - entries[where]).square().sum(dim=1).sqrt()
     return where.cpu().numpy(), distances.cpu().numpy()
+
+
+def _find_least(
+    patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Sequence[Tensor]
+) -> list[_Found]:
+    """Find for each of several `floors` `[n]` the entries of the least max(||p - m||, F(m)), and that value.
+
+    Args:
+        patches: float32 `[P, d]`.
+        entries: `[n, d]`.
+        halves: `[n]`, ||m||^2 / 2; infinite for an entry that is left out.
+        floors: F(m).
+    """
+    squares = [floor.square() / 2 for floor in floors]
+    parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in floors]
+    step = max(1, _BLOCK // len(entries))
+    for start in range(0, len(patches), step):
+        x = torch.from_numpy(np.array(patches[start : start + step])).to(entries.device)
+        apart = torch.addmm(halves, x, entries.T, alpha=-1)  # [p, n]
+        apart += x.square().sum(dim=1, keepdim=True) / 2  # now half the squared distance
+        for floor, square, found in zip(floors, squares, parts, strict=True):
+            where = torch.maximum(apart, square).argmin(dim=1)
+            distances = (x - entries[where]).square().sum(dim=1).sqrt()
+            found.append((where, torch.maximum(distances, floor[where])))
+    return [
+        (torch.cat([e for e, _ in found]).cpu().numpy(), torch.cat([d for _, d in found]).cpu().numpy())
+        for found in parts
+    ]

@@ -1,0 +1,225 @@
+"""Floors: how far other training images corroborate each entry of a memory bank.
+
+Without floors an entry m excuses a patch p as far as their distance says, even if m is a defect that a single
+image shows. With floors it excuses no patch further than other images excuse the entry itself::
+
+    s(p) = min over m of max(||p - m||, F(m)),    F(m) = lambda f(m)
+
+where f(m) is the distance from m to the nearest patch of the j-th nearest other image, within a window around
+its position. The image that f(m) is measured to is a *voucher* of the entry. See docs/explanation/method.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_runtime.cli.progress import track
+
+__all__ = ["Corroboration", "FloorRule", "choose_vouchers", "corroborate"]
+
+_VOUCHERS = 3
+_CHUNK = 1 << 22  # numbers in one block of patches: 16 MB
+
+
+@dataclass(frozen=True, eq=False)
+class Corroboration:
+    """The known vouchers of n entries, the nearest first; at most one of each group of near copies.
+
+    Attributes:
+        distances: float32 `[n, m]`, from the entry to each voucher's nearest patch, Euclidean; infinite where
+            fewer are known.
+        vouchers: int32 `[n, m]`, the groups of these images; -1 where fewer are known.
+
+    Raises:
+        ValueError: the arrays' shapes don't agree.
+    """
+
+    distances: NDArray[np.float32]
+    vouchers: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        if self.distances.ndim != 2 or self.vouchers.shape != self.distances.shape:
+            shapes = [list(a.shape) for a in (self.distances, self.vouchers)]
+            raise ValueError(f"distances and vouchers must be [n, m] both, not {shapes}")
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        """Whether an entry has any voucher, bool `[n]`."""
+        return np.asarray((self.vouchers >= 0).any(axis=1))
+
+    def measure(self, count: int, without: int | None = None) -> NDArray[np.float32]:
+        """Return each entry's distance to its `count`-th nearest voucher, float32 `[n]`.
+
+        Where fewer are known it is the distance to the farthest, and 0 where none is.
+
+        Args:
+            count: number of vouchers, at least 1.
+            without: a group whose images don't count, as if they were not among the training images.
+
+        Example:
+            >>> known = Corroboration(np.array([[1, 2, 4]], np.float32), np.array([[7, 5, 6]], np.int32))
+            >>> known.measure(2), known.measure(2, without=7), known.measure(2, without=6)
+            (array([2.], dtype=float32), array([4.], dtype=float32), array([2.], dtype=float32))
+        """
+        counted = self.vouchers >= 0
+        if without is not None:
+            counted &= self.vouchers != without
+        rank = counted.cumsum(axis=1)  # [n, m]
+        place = (rank >= np.minimum(rank[:, -1:], count)).argmax(axis=1)
+        found = np.take_along_axis(self.distances, place[:, None], axis=1)[:, 0]
+        return np.where(rank[:, -1] > 0, found, np.float32(0))
+
+
+@dataclass(frozen=True, eq=False)
+class FloorRule:
+    """How the floors of a memory bank follow from its entries' corroboration.
+
+    Attributes:
+        corroboration: the vouchers of the n entries.
+        groups: int32 `[N]`, the group of each training image; near copies of each other share one.
+        vouchers: j, the number of images that must be as near.
+        factor: lambda.
+    """
+
+    corroboration: Corroboration
+    groups: NDArray[np.int32]
+    vouchers: int
+    factor: float
+
+    def compute(self, without: int | None = None) -> NDArray[np.float32]:
+        """Compute the floors F(m), float32 `[n]`.
+
+        Args:
+            without: a group whose images vouch for nothing; see `Corroboration.measure`.
+        """
+        return np.float32(self.factor) * self.corroboration.measure(self.vouchers, without)
+
+
+def corroborate(
+    features: NDArray[np.float32],
+    grid: tuple[int, int],
+    origins: NDArray[np.int32],
+    candidates: NDArray[np.int32],
+    kept: NDArray[np.bool_],
+    groups: NDArray[np.int32],
+    window: int,
+    device: torch.device,
+) -> Corroboration:
+    """Measure how far other images corroborate entries of a memory bank.
+
+    The candidates of an entry are compared with it exactly, in all dimensions. No image of its own group is
+    its voucher, and of other groups the nearest image counts. Patches that were excluded vouch for nothing.
+    Where none of the candidates can vouch for an entry, as many other images, chosen evenly, are compared.
+
+    Args:
+        features: float32 `[N, P, d]`; may be mapped from disk.
+        grid: (H, W), P = H * W.
+        origins: int32 `[n, 3]`, training image, row and column of each entry.
+        candidates: int32 `[n, m]`, the images that are nearest to each entry, as far as is known.
+        kept: bool `[N, P]`; only these patches vouch.
+        groups: int32 `[N]`, the group of each image; near copies of each other share one.
+        window: side of the square of positions in which an entry is compared; odd.
+        device: where to compare.
+
+    Example:
+        >>> features = np.zeros((3, 4, 2), np.float32)  # three images on a 2 x 2 grid
+        >>> features[1, 2], features[2] = (3, 4), (0, 7)
+        >>> found = corroborate(
+        ...     features, (2, 2), np.array([[1, 1, 0]], np.int32), np.array([[0, 2]], np.int32),
+        ...     np.ones((3, 4), bool), np.arange(3, dtype=np.int32), 3, torch.device("cpu"),
+        ... )
+        >>> found.vouchers, found.distances.round(2)
+        (array([[2, 0]], dtype=int32), array([[4.24, 5.  ]], dtype=float32))
+    """
+    own = groups[origins[:, 0]]  # [n]
+    distances = _measure_to_candidates(features, grid, origins, candidates, kept, window, device)
+    distances[groups[candidates] == own[:, None]] = np.inf
+    alone = np.flatnonzero(np.isinf(distances).all(axis=1))
+    others = _choose_others(own[alone], kept, groups, candidates.shape[1])
+    alone, others = alone[others[:, 0] >= 0], others[others[:, 0] >= 0]
+    if len(alone):
+        candidates = candidates.copy()
+        candidates[alone] = others
+        distances[alone] = _measure_to_candidates(
+            features, grid, origins[alone], others, kept, window, device
+        )
+    return _rank(distances, groups[candidates])
+
+
+def choose_vouchers(score: Callable[[Sequence[int]], NDArray[np.float64]]) -> int:  # noqa: ARG001
+    """Choose the number of vouchers j.
+
+    Args:
+        score: is given numbers of vouchers and returns the leave-one-image-out scores with each of them,
+            float64 `[numbers, N]`.
+    """
+    return _VOUCHERS
+
+
+def _measure_to_candidates(
+    features: NDArray[np.float32],
+    grid: tuple[int, int],
+    origins: NDArray[np.int32],
+    candidates: NDArray[np.int32],
+    kept: NDArray[np.bool_],
+    window: int,
+    device: torch.device,
+) -> NDArray[np.float32]:
+    """Measure from each entry to the nearest kept patch of each candidate: float32 `[n, m]`."""
+    height, width = grid
+    patches = np.asarray(features)  # a view: fancy indices into np.memmap are slow
+    image, row, column = origins.T.astype(np.int64)
+    reach = np.arange(window) - window // 2
+    distances = np.empty(candidates.shape, np.float32)
+    m = candidates.shape[1]
+    step = max(1, _CHUNK // (m * window**2 * features.shape[2]))
+    order = np.lexsort((column, row))  # entries at one position read the same patches
+    for start in track(range(0, len(order), step), "floors"):
+        part = order[start : start + step]
+        # Outside the grid its border is taken once more.
+        rows = (row[part, None] + reach).clip(0, height - 1)  # [b, window]
+        columns = (column[part, None] + reach).clip(0, width - 1)
+        positions = (rows[:, :, None] * width + columns[:, None]).reshape(len(part), 1, -1)  # [b, 1, v]
+        images = candidates[part, :, None]  # [b, m, 1]
+        around = torch.from_numpy(patches[images, positions]).to(device)  # [b, m, v, d]
+        entries = torch.from_numpy(patches[image[part], row[part] * width + column[part]]).to(device)
+        # Not by a matrix product, which would cost digits: equal patches are at distance 0.
+        apart = torch.cdist(
+            entries[:, None], around.flatten(1, 2), compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        lengths = apart.view(len(part), m, -1).cpu().numpy()
+        distances[part] = np.where(kept[images, positions], lengths, np.inf).min(axis=2)
+    return distances
+
+
+def _choose_others(
+    own: NDArray[np.int32], kept: NDArray[np.bool_], groups: NDArray[np.int32], count: int
+) -> NDArray[np.int32]:
+    """Choose `count` images of other groups than `own` `[a]`, evenly: int32 `[a, count]`, -1 without any."""
+    chosen = np.full((len(own), count), -1, np.int32)
+    for group in np.unique(own):
+        others = np.flatnonzero((groups != group) & kept.any(axis=1))
+        if len(others):
+            chosen[own == group] = others[np.linspace(0, len(others) - 1, count).round().astype(np.int64)]
+    return chosen
+
+
+def _rank(distances: NDArray[np.float32], vouchers: NDArray[np.int32]) -> Corroboration:
+    """Sort vouchers by distance, and drop all but the nearest of each group."""
+    distances, vouchers = _sort(distances, vouchers)
+    for place in range(1, vouchers.shape[1]):
+        again = (vouchers[:, :place] == vouchers[:, place, None]).any(axis=1)
+        distances[again, place] = np.inf
+    distances, vouchers = _sort(distances, vouchers)
+    return Corroboration(distances, np.where(np.isinf(distances), np.int32(-1), vouchers))
+
+
+def _sort(
+    distances: NDArray[np.float32], vouchers: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    order = np.argsort(distances, axis=1, kind="stable")
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(vouchers, order, axis=1)

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from softcore_export.contamination.comparison import compare
+from softcore_export.memory_bank import floors
+from softcore_export.memory_bank.floors import Corroboration, FloorRule, corroborate
+
+CPU = torch.device("cpu")
+GRID = (4, 5)  # not square, or rows and columns could be mixed up
+P, D = 20, 9
+
+
+def draw(n: int, seed: int = 0) -> np.ndarray:
+    """Features of n images: each position has a mean of its own."""
+    rng = np.random.default_rng(seed)
+    return np.asarray(rng.normal(size=(1, P, D)) * 3 + rng.normal(size=(n, P, D)), np.float32)
+
+
+def choose_origins(n: int, count: int, seed: int = 1) -> np.ndarray:
+    entries = np.random.default_rng(seed).permutation(n * P)[:count]
+    return np.stack(np.unravel_index(entries, (n, *GRID)), axis=1).astype(np.int32)
+
+
+def learn(
+    features: np.ndarray,
+    origins: np.ndarray,
+    groups: np.ndarray | None = None,
+    kept: np.ndarray | None = None,
+    window: int = 3,
+) -> Corroboration:
+    """With so few dimensions and images the comparison knows all images, and all lengths exactly."""
+    n = len(features)
+    compared = compare(features, GRID, CPU, 0, window=window, references=100, share=0.5)
+    image, row, column = origins.T
+    candidates = compared.nearest_images[image, row * GRID[1] + column]
+    groups = np.arange(n, dtype=np.int32) if groups is None else groups
+    kept = np.ones((n, P), np.bool_) if kept is None else kept
+    return corroborate(features, GRID, origins, candidates, kept, groups, window, CPU)
+
+
+def list_vouchers(
+    features: np.ndarray, origin: np.ndarray, groups: np.ndarray, kept: np.ndarray, window: int = 3
+) -> list[tuple[float, int]]:
+    """By scipy, in float64: distance and group of every other group, the nearest first."""
+    image, row, column = origin.tolist()
+    reach = window // 2
+    around = [q for q in range(P) if abs(q // GRID[1] - row) <= reach and abs(q % GRID[1] - column) <= reach]
+    entry = features[image, row * GRID[1] + column].astype(float)
+    nearest: dict[int, float] = {}
+    for other in range(len(features)):
+        patches = features[other, [q for q in around if kept[other, q]]].astype(float)
+        if groups[other] != groups[image] and len(patches):
+            length = float(cdist([entry], patches).min())
+            nearest[int(groups[other])] = min(length, nearest.get(int(groups[other]), np.inf))
+    return sorted((length, group) for group, length in nearest.items())
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+@pytest.mark.parametrize("excluded", [0.0, 0.4])
+def test_distances_are_those_of_brute_force(window: int, excluded: float) -> None:
+    n = 9
+    features, origins = draw(n), choose_origins(n, 70)
+    groups = np.array([0, 1, 1, 3, 4, 5, 4, 7, 1], np.int32)
+    kept = np.random.default_rng(2).random((n, P)) >= excluded
+    found = learn(features, origins, groups, kept, window)
+    assert (found.distances.dtype, found.vouchers.dtype) == (np.float32, np.int32)
+    for row, origin in enumerate(origins):
+        expected = list_vouchers(features, origin, groups, kept, window)
+        known = found.vouchers[row] >= 0
+        assert known.sum() == len(expected)
+        np.testing.assert_array_equal(found.vouchers[row, known], [group for _, group in expected])
+        np.testing.assert_allclose(found.distances[row, known], [far for far, _ in expected], rtol=2e-6)
+        assert np.isinf(found.distances[row, ~known]).all()
+        for count in (1, 2, 3, 50):
+            floor = expected[min(count, len(expected)) - 1][0] if expected else 0.0
+            assert found.measure(count)[row] == pytest.approx(floor, rel=2e-6)
+
+
+def test_the_nearest_of_the_candidates_are_found_in_all_dimensions() -> None:
+    """In the projection of many dimensions another image may seem the nearest."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(8, P, 600)).astype(np.float32)
+    origins = choose_origins(8, 40)
+    found = learn(features, origins)
+    groups, kept = np.arange(8, dtype=np.int32), np.ones((8, P), np.bool_)
+    for row, origin in enumerate(origins):
+        lengths = [length for length, _ in list_vouchers(features, origin, groups, kept)]
+        np.testing.assert_allclose(found.distances[row], lengths, rtol=2e-6)
+
+
+def test_near_copies_do_not_vouch_for_each_other() -> None:
+    """A defect that was saved twice is vouched for by no one near; a third image with it vouches once."""
+    features, origin = draw(8), np.array([[0, 1, 2]], np.int32)
+    features[[0, 1, 2, 3], 7] += 30
+    features[[1, 2, 3], 7] += 0.01
+    groups = np.array([0, 0, 2, 2, 4, 5, 6, 7], np.int32)
+    found = learn(features, origin, groups)
+    assert found.vouchers[0, 0] == 2
+    assert found.distances[0, 0] < 10 < found.distances[0, 1]
+    assert sorted(found.vouchers[0].tolist()) == [-1, -1, 2, 4, 5, 6, 7]
+    features[[2, 3], 7] -= 30
+    assert learn(features, origin, groups).distances[0, 0] > 10
+
+
+def test_without_an_image_is_as_if_it_had_never_been_there() -> None:
+    features, origins = draw(10), choose_origins(10, 90)
+    whole = learn(features, origins)
+    for image in range(10):
+        rest = np.delete(np.arange(10), image)
+        mine = origins[:, 0] != image
+        others = origins[mine].copy()
+        others[:, 0] -= others[:, 0] > image
+        again = learn(features[rest], others)
+        for count in (1, 2, 4, 30):
+            np.testing.assert_allclose(
+                whole.measure(count, without=image)[mine], again.measure(count), rtol=2e-6
+            )
+
+
+def test_near_copies_are_left_out_together() -> None:
+    features, origins = draw(9), choose_origins(9, 60)
+    groups = np.array([0, 1, 2, 3, 4, 1, 6, 1, 8], np.int32)
+    whole = learn(features, origins, groups)
+    rest = np.flatnonzero(groups != 1)
+    mine = groups[origins[:, 0]] != 1
+    others = origins[mine].copy()
+    others[:, 0] = np.searchsorted(rest, others[:, 0])
+    again = learn(features[rest], others, groups[rest])
+    for count in (1, 2, 3):
+        np.testing.assert_allclose(whole.measure(count, without=1)[mine], again.measure(count), rtol=2e-6)
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, origins = draw(9), choose_origins(9, 60)
+    whole = learn(features, origins)
+    monkeypatch.setattr(floors, "_CHUNK", 1)
+    again = learn(features, origins)
+    np.testing.assert_array_equal(again.distances, whole.distances)
+    np.testing.assert_array_equal(again.vouchers, whole.vouchers)
+
+
+def test_where_all_candidates_are_copies_others_are_asked() -> None:
+    """A burst of images of one part: the nearest images know nothing about it."""
+    n = 30
+    features = draw(n)
+    features[:20] = features[0]
+    groups = np.where(np.arange(n) < 20, 0, np.arange(n)).astype(np.int32)
+    origins = np.array([[3, 1, 1], [25, 1, 1]], np.int32)
+    found = learn(features, origins, groups)
+    assert found.is_known.all()
+    expected = list_vouchers(features, origins[0], groups, np.ones((n, P), np.bool_))
+    assert found.measure(1)[0] == pytest.approx(expected[0][0], rel=2e-6)  # ten others, all asked
+    kept = np.ones((n, P), np.bool_)
+    kept[20:] = False
+    assert learn(features, origins, groups, kept).is_known.tolist() == [False, True]
+
+
+def test_without_any_other_image_there_is_no_floor() -> None:
+    features, origins = draw(5), choose_origins(5, 10)
+    found = learn(features, origins, np.zeros(5, np.int32))
+    assert not found.is_known.any()
+    np.testing.assert_array_equal(found.measure(3), 0)
+
+
+def test_equal_patches_are_at_distance_0() -> None:
+    features = draw(6)
+    features += 1000  # far from the origin a matrix product has no digit left
+    features[4] = features[0]
+    found = learn(features, np.array([[0, 2, 2]], np.int32))
+    assert (found.distances[0, 0], found.vouchers[0, 0]) == (0, 4)
+
+
+def test_features_may_be_mapped_read_only(tmp_path: Path) -> None:
+    features, origins = draw(6), choose_origins(6, 10)
+    mapped = np.memmap(tmp_path / "features", np.float32, mode="w+", shape=features.shape)
+    mapped[:] = features
+    mapped.flush()
+    mapped = np.memmap(tmp_path / "features", np.float32, mode="r", shape=features.shape)
+    np.testing.assert_array_equal(learn(mapped, origins).distances, learn(features, origins).distances)
+
+
+def test_a_rule_scales_distances() -> None:
+    known = Corroboration(
+        np.array([[1, 2, 4], [3, np.inf, np.inf]], np.float32), np.array([[7, 5, 6], [5, -1, -1]], np.int32)
+    )
+    rule = FloorRule(known, np.arange(8, dtype=np.int32), vouchers=2, factor=0.5)
+    floors = rule.compute()
+    assert floors.dtype == np.float32
+    assert floors.tolist() == [1, 1.5]
+    assert rule.compute(without=5).tolist() == [2, 0]
+    assert replace(rule, vouchers=1, factor=1.0).compute(without=7).tolist() == [2, 3]
+
+
+def test_it_validates_itself() -> None:
+    with pytest.raises(ValueError, match=r"\[n, m\] both, not \[\[2, 3\], \[2, 4\]\]"):
+        Corroboration(np.zeros((2, 3), np.float32), np.zeros((2, 4), np.int32))
