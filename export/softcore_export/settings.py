@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from softcore_runtime.images.preprocessing import Preprocessing
 
-__all__ = ["ExportSettings"]
+__all__ = ["MOST_FLOOR", "ExportSettings"]
+
+MOST_FLOOR = 100.0  # far more than any use has; keeps floors finite in float32
 
 
 class ExportSettings(BaseModel):
@@ -26,6 +28,9 @@ class ExportSettings(BaseModel):
         coreset_ratio: the coreset's size as a share of all patches.
         sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
+        floor: lambda: no entry excuses a patch further than this times the distance to which other images
+            excuse the entry (see `softcore_export.memory_bank.floors`); 0 is without floors, `auto` is 1 for
+            the discriminator `auto` and 0 for the others. Takes the place of soft weights.
         preprocessing: resize and crop.
         engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
         provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT
@@ -50,6 +55,7 @@ class ExportSettings(BaseModel):
     coreset_ratio: float = Field(default=0.1, gt=0, le=1)
     sampler: Literal["greedy", "random"] = "greedy"
     soft_weights: bool = True
+    floor: Literal["auto"] | Annotated[float, Field(ge=0, le=MOST_FLOOR, allow_inf_nan=False)] = "auto"
     preprocessing: Preprocessing = Preprocessing()
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
     provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
@@ -59,3 +65,31 @@ class ExportSettings(BaseModel):
     max_loss: float = Field(default=0.005, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @property
+    def weighs(self) -> bool:
+        """Whether entries get soft weights.
+
+        Example:
+            >>> ExportSettings().weighs, ExportSettings(discriminator="lof").weighs
+            (False, True)
+        """
+        return self.soft_weights and self.discriminator in ("lof", "nearest", "gaussian")
+
+    @property
+    def floor_factor(self) -> float:
+        """The factor of the floors, lambda; 0 without floors.
+
+        Example:
+            >>> ExportSettings().floor_factor, ExportSettings(discriminator="lof").floor_factor
+            (1.0, 0.0)
+        """
+        if self.floor == "auto":
+            return 1.0 if self.discriminator == "auto" else 0.0
+        return self.floor
+
+    @model_validator(mode="after")
+    def _check_floor(self) -> ExportSettings:
+        if self.floor_factor > 0 and self.weighs:
+            raise ValueError(f"floor {self.floor} and soft_weights exclude each other")
+        return self

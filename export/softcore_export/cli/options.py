@@ -15,7 +15,7 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.backbone.catalogue import FILTERBANK
-from softcore_export.settings import ExportSettings
+from softcore_export.settings import MOST_FLOOR, ExportSettings
 
 __all__ = ["build_parser", "name_backbone", "read_max_images", "read_settings"]
 
@@ -136,6 +136,13 @@ def build_parser() -> Parser:
         default=True,
         help="lof, nearest, gaussian: weigh distances by the kept patches' outlier factors (on)",
     )
+    method.add_argument(
+        "--floor",
+        metavar="auto|0|L",
+        default="auto",
+        help="let no entry excuse a patch further than L times the distance to which other images excuse the "
+        "entry; 0: as far as their distance says (auto: 1 with --discriminator auto, else 0)",
+    )
     method.add_argument("--seed", metavar="N", default=0, help="of every random choice (0)")
     method.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
@@ -173,6 +180,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "coreset_ratio": options.coreset_ratio,
                 "sampler": options.sampler,
                 "soft_weights": options.soft_weights,
+                "floor": options.floor,
                 "preprocessing": {"resize": options.resize, "crop": options.crop},
                 "engine": options.engine,
                 "provider": options.provider,
@@ -185,7 +193,8 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
             }
         )
     except ValidationError as error:
-        raise MistakesError([_explain(mistake, options) for mistake in error.errors()]) from error
+        mistakes = dict.fromkeys(_explain(mistake, options) for mistake in error.errors())
+        raise MistakesError([*mistakes]) from error
 
 
 def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
@@ -205,6 +214,13 @@ def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
 
 def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
     """Describe what is wrong with a number."""
+    if not mistake["loc"]:  # of the settings together
+        return (
+            f"--floor {options.floor}: needs --no-soft-weights with --discriminator {options.discriminator}: "
+            "an entry has either a floor or a soft weight"
+        )
+    if mistake["loc"][0] == "floor":  # one mistake for each kind of value that it may have
+        return f"--floor {options.floor}: must be auto or a number from 0 to {MOST_FLOOR:g}"
     *_, name = mistake["loc"]
     if name == "preprocessing":  # the only mistake that two options make together
         return f"--crop {options.crop}: must not exceed --resize ({options.resize})"
