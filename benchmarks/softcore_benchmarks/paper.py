@@ -3,8 +3,10 @@
     python -m softcore_benchmarks.paper --data DATASETS --weights resnet18.pth --out paper
 
 trains and tests every method at every noise and writes RESULTS.md with CSVs and plots into --out.
-Finished cells (a category, a noise, a method) are stored in results/cells.jsonl, from which an interrupted or
-extended run continues. Each cell trains once and is tested with and without overlap.
+Finished cells (a category, a noise, a method, a seed) are stored in results/cells.jsonl, from which an
+interrupted or extended run continues. Each cell trains once and is tested with and without overlap. The
+options --categories, --methods, --noise and --seeds compute a part of the tables; the report is always of all
+finished cells in --out, and says of the others that they weren't run.
 """
 
 from __future__ import annotations
@@ -25,13 +27,16 @@ from softcore_benchmarks.baselines.anomalib_process import PYTHON
 from softcore_benchmarks.data.category import Category, find_categories
 from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.protocol import cells
+from softcore_benchmarks.protocol.classes import list_class_figures, list_class_tables
 from softcore_benchmarks.protocol.experiments import Experiment, ExperimentLoader, RunSettings
 from softcore_benchmarks.protocol.figures import draw_figures, embed_coresets, plot_embedding
 from softcore_benchmarks.protocol.methods import METHODS, SWEEPS
 from softcore_benchmarks.protocol.noise import NOISES
-from softcore_benchmarks.protocol.published import MVTEC_AD
+from softcore_benchmarks.protocol.published import MVTEC_AD, list_published
 from softcore_benchmarks.protocol.report import write_report
-from softcore_benchmarks.protocol.tables import list_figures, list_tables
+from softcore_benchmarks.protocol.tables import average_seeds, list_figures, list_tables
+
+_EMBEDDING = "figure-5-"  # beginning of its file's name; a category follows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +48,7 @@ def _parser() -> Parser:
     parser = make_parser("paper", __doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="a folder of categories in MVTec AD's layout")
-    add("--categories", nargs="+", metavar="NAME", help="default: all of --data")
+    add("--categories", nargs="+", metavar="NAME", help="to compute; default: all of --data")
     add("--out", type=Path, default=Path("paper"), help="RESULTS.md and results/ (default: %(default)s)")
     add("--work", type=Path, help="features, which can be deleted afterwards (default: OUT/work)")
     add("--backbone", default="wide_resnet50_2", help="a network of torchvision (default: %(default)s)")
@@ -77,7 +82,14 @@ def _parser() -> Parser:
     add("--lof-k", type=int, default=6, help="neighbours of LOF (default: %(default)s)")
     add("--resize", type=int, default=256)
     add("--crop", type=int, default=224)
-    add("--seed", type=int, default=0, help="of coresets and dimensions; the noise is the protocol's own")
+    add(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0],
+        metavar="SEED",
+        help="of noise, coresets and dimensions; tables are means over them (default: 0, the protocol's)",
+    )
     add(
         "--anomalib-python",
         type=Path,
@@ -85,6 +97,7 @@ def _parser() -> Parser:
         help="an interpreter with anomalib (make anomalib; default: %(default)s)",
     )
     add("--cflow-steps", type=int, default=1000, help="of training (default: %(default)s)")
+    add("--redo", action="store_true", help="compute finished cells again, in place of the earlier ones")
     add("--report-only", action="store_true", help="compute nothing: write the report from what is there")
     return parser
 
@@ -97,8 +110,10 @@ def _work(options: argparse.Namespace) -> None:
         path = getattr(options, option)
         if path and not path.is_file():
             raise UsageError(f"--{option.replace('_', '-')} {path}: no such file")
+    if min(options.seeds) < 0:
+        raise UsageError(f"--seeds {min(options.seeds)}: 0 or more is needed")
     folders = find_categories(options.data, options.categories)
-    names = [folder.name for folder in folders]
+    names = [folder.name for folder in find_categories(options.data)]
     most = {
         name: int(value) for name, value in _by_category(options.max_images, names, "--max-images").items()
     }
@@ -110,7 +125,6 @@ def _work(options: argparse.Namespace) -> None:
         preprocessing=Preprocessing(resize=options.resize, crop=options.crop),
         tau=options.tau,
         lof_k=options.lof_k,
-        seed=options.seed,
         anomalib_python=options.anomalib_python.absolute(),
         cflow_steps=options.cflow_steps,
     )
@@ -125,22 +139,24 @@ def _compute_missing(options: argparse.Namespace, experiments: ExperimentLoader)
     methods = options.methods or list(METHODS)
     noises = sorted({*options.noise})
     wanted = [
-        (category, noise, method)
+        (category, seed, noise, method)
         for category in experiments.categories
+        for seed in dict.fromkeys(options.seeds)
         for noise in noises
         for method in methods
         if noise == options.table_noise or not method.startswith(SWEEPS)
     ]
     folder = _results(options)
     done = cells.read_cells(folder)
-    experiment: Experiment | None = None
+    loaded: Experiment | None = None
     notes: dict[str, None] = {}
-    for category, noise, method in track(wanted, "cells"):
-        if experiment is None or experiment.category is not category:
-            experiment = experiments.load(category)
+    for category, seed, noise, method in track(wanted, "cells"):
+        if loaded is None or loaded.category is not category:
+            loaded = experiments.load(category)
+        experiment = loaded.with_seed(seed)
         if not cells.enough_defects(experiment, noise):
             notes[f"{category.name}: not enough defects for noise {noise:g}"] = None
-        elif cells.find_cell(done, experiment, noise, method):
+        elif cells.find_cell(done, experiment, noise, method) and not options.redo:
             continue
         elif METHODS[method].needs_cflow and not experiment.cflow.exists:
             python = options.anomalib_python
@@ -152,40 +168,59 @@ def _compute_missing(options: argparse.Namespace, experiments: ExperimentLoader)
 
 
 def _write(options: argparse.Namespace, experiments: ExperimentLoader) -> None:
-    names = [category.name for category in experiments.categories]
-    folder = _results(options)
-    kept = [cell for cell in cells.read_cells(folder) if cell.category in names]
+    folder, noise, seeds = _results(options), options.table_noise, options.seeds
+    finished = cells.read_cells(folder)
+    kept = [cell for cell in finished if cell.seed in seeds]
     if not kept:
-        raise UsageError(f"{folder / cells.FILE}: no finished cell of {', '.join(names)}")
-    kept.sort(key=lambda cell: (names.index(cell.category), cell.noise, list(METHODS).index(cell.method)))
+        words = ", ".join(map(str, seeds))
+        raise UsageError(f"{folder / cells.FILE}: no finished cell of seed {words}")
+    cells.write_cells(folder, finished)  # without those that were computed again
+    order = list(dict.fromkeys(cell.category for cell in finished))  # the same, whichever part was computed
+    kept.sort(key=lambda cell: (order.index(cell.category), cell.noise, list(METHODS).index(cell.method)))
     figures = list_figures(kept)
-    noise = options.table_noise
-    images = draw_figures(figures, noise, folder)
+    means = average_seeds(figures, seeds)
+    images = draw_figures(means, noise, folder)
+    embedding = _find_embedding(options, experiments)
+    if embedding:
+        name = embedding.stem.removeprefix(_EMBEDDING)
+        title = f"Figure 5: t-SNE of {name}'s coresets, noise {noise:g}, entries out of defects in red"
+        images.insert(min(2, len(images)), (title, embedding))
+    tables = [
+        *list_tables(means, noise),
+        *list_class_tables(list_class_figures(kept), noise, seeds),
+        *list_published(kept, means),
+    ]
+    print(write_report(options.out, _heading(kept, seeds), figures, tables, images))
+
+
+def _find_embedding(options: argparse.Namespace, experiments: ExperimentLoader) -> Path | None:
+    """Return Figure 5, which is drawn if there is none; None if it can't be."""
+    folder, noise = _results(options), options.table_noise
+    found = min(folder.glob(f"{_EMBEDDING}*.png"), default=None)
+    if found or options.report_only:
+        return found
     # A category with masks if there is one, since masks say which patches show defects.
     shown = next(
         (category for category in experiments.categories if category.has_masks), experiments.categories[0]
     )
-    embedding = folder / f"figure-5-{shown.name}.png"
-    if not embedding.exists() and not options.report_only:
-        experiment = experiments.load(shown)
-        if cells.enough_defects(experiment, noise):
-            rows = (("PatchCore", "none"), ("SoftCore-lof", "lof"))
-            caption = f"{shown.name}, noise {noise:g}: t-SNE of both coresets"
-            plot_embedding(embed_coresets(experiment, noise, rows), caption, embedding)
-    if embedding.exists():
-        title = f"Figure 5: t-SNE of {shown.name}'s coresets, noise {noise:g}, entries out of defects in red"
-        images.insert(min(2, len(images)), (title, embedding))
-    report = write_report(options.out, _heading(kept), figures, list_tables(kept, noise), images)
-    print(report)
+    experiment = experiments.load(shown)
+    if not cells.enough_defects(experiment, noise):
+        return None
+    rows = (("PatchCore", "none"), ("SoftCore-lof", "lof"))
+    caption = f"{shown.name}, noise {noise:g}: t-SNE of both coresets"
+    made = folder / f"{_EMBEDDING}{shown.name}.png"
+    plot_embedding(embed_coresets(experiment, noise, rows), caption, made)
+    return made
 
 
-def _heading(kept: list[cells.Cell]) -> list[str]:
+def _heading(kept: list[cells.Cell], seeds: Sequence[int]) -> list[str]:
     lines = []
     for name in dict.fromkeys(cell.category for cell in kept):
         first = next(cell for cell in kept if cell.category == name)
         good, bad = first.tested_on
         trained = first.trained_on - first.defects
-        settings = [f"{key} {value}" for key, value in first.settings.items() if key != "training images"]
+        aside = ("training images", "seed", "CFLOW")
+        settings = [f"{key} {value}" for key, value in first.settings.items() if key not in aside]
         lines.append(
             f"* {name}: {trained} training images, {good} good and {bad} bad test images; "
             f"{', '.join(settings)}."
@@ -193,6 +228,10 @@ def _heading(kept: list[cells.Cell]) -> list[str]:
     flows = {cell.settings["CFLOW"] for cell in kept if "CFLOW" in cell.settings}
     if flows:
         lines.append(f"* CFLOW by anomalib: {'; '.join(sorted(flows))} (its authors train for 50 epochs).")
+    if len(seeds) > 1:
+        lines.append(
+            f"* Figures are means of seeds {', '.join(map(str, seeds))}: each draws its own defects."
+        )
     if not {cell.category for cell in kept} >= MVTEC_AD:
         lines.append("* MVTec AD as a whole was not run here, nor its averages.")
     return [
@@ -200,7 +239,8 @@ def _heading(kept: list[cells.Cell]) -> list[str]:
         "Made by `python -m softcore_benchmarks.paper` by the paper's protocol: `k = round(noise * n_train)` "
         "test defects get among the training images. *Overlap* leaves them in the test set too, *no "
         "overlap* takes them out; *clean* is noise 0. *Not run here* marks what wasn't computed or can't be: "
-        "there are no masks, or not enough defects.",
+        "there are no masks, not enough defects, or none of a class left. SoftCore-auto is the default, "
+        "which isn't told the noise.",
         "\n".join(lines),
         f"{os.cpu_count()} CPUs ({platform.machine()}), no GPU. All figures: "
         "[results/figures.csv](results/figures.csv).",

@@ -75,16 +75,14 @@ def test_interrupted_it_goes_on_where_it_was(
         return real(experiment, noise, method)
 
     more = ["--noise", "0", "0.1", "--methods", "patchcore", "padim", "--categories", "waves"]
-    arguments = [word for word in command if not word.startswith("stripes")]
-    arguments.remove("--max-images")
     monkeypatch.setattr(cells, "compute_cell", compute)
-    assert paper.main([*arguments, *more]) == INTERRUPTED
+    assert paper.main([*command, *more]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
     finished = cells.read_cells(tmp_path / "out" / "results")
     assert len(finished) == 2
 
     monkeypatch.setattr(cells, "compute_cell", real)
-    assert paper.main([*arguments, *more]) == 0
+    assert paper.main([*command, *more]) == 0
     every = cells.read_cells(tmp_path / "out" / "results")
     assert every[:2] == finished
     assert [(cell.noise, cell.method) for cell in every] == [
@@ -93,10 +91,38 @@ def test_interrupted_it_goes_on_where_it_was(
 
     monkeypatch.setattr(cells, "compute_cell", None)  # the report alone computes nothing
     (tmp_path / "out" / "RESULTS.md").unlink()
-    assert paper.main([*arguments, *more, "--report-only"]) == 0
+    assert paper.main([*command, *more, "--report-only"]) == 0
     assert (tmp_path / "out" / "RESULTS.md").is_file()
-    assert paper.main([*arguments, *more, "--tau", "0.3"]) == 2
+    assert paper.main([*command, *more, "--tau", "0.3"]) == 2
     assert "computed with tau 0.15, now it is 0.3" in capsys.readouterr().err
+
+
+def test_parts_are_merged(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "out" / "results"
+    part = ["--noise", "0", "--methods", "patchcore", "padim", "--categories"]
+    assert paper.main([*command, *part, "waves"]) == 0
+    assert paper.main([*command, *part, "stripes"]) == 0
+    first = cells.read_cells(folder)
+    table = pd.read_csv(folder / "table-1-clean.csv").set_index("method")
+    assert list(table.columns) == ["waves", "stripes", "average"]
+    assert table.loc["PatchCore"].notna().all()
+    assert (folder / "table-classes-stripes-clean.csv").is_file()
+
+    # One cell again, with another seed: nothing else changes.
+    more = ["--noise", "0", "--methods", "padim", "--categories", "waves"]
+    assert paper.main([*command, *more, "--redo"]) == 0
+    again = cells.read_cells(folder)
+    assert [cell.key for cell in again] == [cell.key for cell in first]
+    changed = [old.key for old, new in zip(first, again, strict=True) if old != new]
+    assert changed == [("waves", 0.0, "padim", 0)]
+    assert len((folder / cells.FILE).read_text().splitlines()) == 4
+
+    assert paper.main([*command, *more, "--seeds", "0", "1"]) == 0
+    table = pd.read_csv(folder / "table-1-clean.csv").set_index("method")
+    assert list(table.columns[table.notna().any()]) == ["waves", "average"]
+    assert "means of seeds 0, 1" in (tmp_path / "out" / "RESULTS.md").read_text()
+    assert paper.main([*command, *more, "--report-only", "--seeds", "2"]) == 2
+    assert "no finished cell of seed 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -109,7 +135,8 @@ def test_interrupted_it_goes_on_where_it_was(
         (["--methods", "patchcore2"], "invalid choice: 'patchcore2'"),
         (["--weights", "/none.pth"], "/none.pth"),
         (["--noise", "1.5"], "--noise 1.5"),
-        (["--report-only"], "no finished cell of stripes, waves"),
+        (["--seeds", "-1"], "--seeds -1: 0 or more is needed"),
+        (["--report-only"], "no finished cell of seed 0"),
     ],
 )
 def test_wrong_input_is_one_line(

@@ -44,15 +44,19 @@ class Category:
         test = find_images(folder / "test")
         if not train:
             raise DataError(f"{folder / 'train' / GOOD}: no images")
-        kinds = {_kind(folder, path) == GOOD for path in test}
-        if len(kinds) < 2:
+        if len({_kind(folder, path) == GOOD for path in test}) < 2:
             raise DataError(f"{folder / 'test'}: needs images both in {GOOD}/ and in a defect's folder")
         return cls(folder.name, folder, tuple(train), tuple(test))
 
     @property
+    def kinds(self) -> NDArray[np.str_]:
+        """`good` or the defect class of each test image, str `[M]`."""
+        return np.array([_kind(self.folder, path) for path in self.test])
+
+    @property
     def bad(self) -> NDArray[np.bool_]:
         """Whether each test image shows a defect, bool `[M]`."""
-        return np.array([_kind(self.folder, path) != GOOD for path in self.test])
+        return np.asarray(self.kinds != GOOD)
 
     @property
     def defects(self) -> NDArray[np.int64]:

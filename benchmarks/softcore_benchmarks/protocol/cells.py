@@ -1,17 +1,19 @@
-"""Cells: one category, one noise, one method; computed once and stored, so that a run can be resumed."""
+"""Cells: one category, noise, method and seed; computed once and stored, so that a run can be resumed."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from softcore_runtime.errors import DataError, UsageError
 from softcore_runtime.separation import auroc
 
+from softcore_benchmarks.data.category import GOOD
 from softcore_benchmarks.measuring.interleaving import time_median
 from softcore_benchmarks.measuring.metrics import aupro
 from softcore_benchmarks.protocol.experiments import Experiment
@@ -21,26 +23,48 @@ from softcore_benchmarks.protocol.noise import SCENARIOS, count_defects
 __all__ = [
     "FILE",
     "Cell",
+    "ClassFigure",
     "Figures",
     "append_cell",
     "compute_cell",
     "enough_defects",
     "find_cell",
     "read_cells",
+    "write_cells",
 ]
 
 FILE = "cells.jsonl"  # one cell a line
 _REFERENCE_RUNS = 9
 
 
+class ClassFigure(BaseModel):
+    """Accuracy on one defect class.
+
+    Attributes:
+        images: number of its test images.
+        image_auroc: of these against all good test images, in 0..1; None if there are none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int
+    image_auroc: float | None
+
+
 class Figures(BaseModel):
-    """Accuracy of a row in 0..1; None where there are no masks, or no defects left."""
+    """Accuracy of a row in 0..1; None where there are no masks, or no defects left.
+
+    Attributes:
+        image_auroc, pixel_auroc, aupro: of all test images.
+        classes: by defect class; empty in cells that were computed before there were such figures.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     image_auroc: float | None
     pixel_auroc: float | None
     aupro: float | None
+    classes: dict[str, ClassFigure] = {}
 
 
 class Cell(BaseModel):
@@ -50,6 +74,7 @@ class Cell(BaseModel):
         category: its name.
         noise: defects among the training images, as a share of the good ones.
         method: a key of `METHODS`.
+        seed: of the draw of defects and of training.
         settings: everything else that the figures depend on, in words.
         trained_on: number of training images, with defects.
         defects: number of defects among them.
@@ -65,6 +90,7 @@ class Cell(BaseModel):
     category: str
     noise: float
     method: str
+    seed: int = 0
     settings: dict[str, str]
     trained_on: int
     defects: int
@@ -73,6 +99,11 @@ class Cell(BaseModel):
     fit_seconds: float
     score_seconds: float
     backbone_seconds: float
+
+    @property
+    def key(self) -> tuple[str, float, str, int]:
+        """What tells it from the others: category, noise, method and seed."""
+        return self.category, self.noise, self.method, self.seed
 
 
 def compute_cell(experiment: Experiment, noise: float, method: str) -> Cell:
@@ -94,6 +125,7 @@ def compute_cell(experiment: Experiment, noise: float, method: str) -> Cell:
         category=experiment.category.name,
         noise=noise,
         method=method,
+        seed=experiment.settings.seed,
         settings=_describe(experiment, method),
         trained_on=len(train),
         defects=len(drawn),
@@ -115,7 +147,7 @@ def append_cell(folder: Path, cell: Cell) -> None:
 
 
 def read_cells(folder: Path) -> list[Cell]:
-    """Read the finished cells in `folder`.
+    """Read the finished cells in `folder`; of those with the same key the last.
 
     A last line that a crash cut off is removed: that cell is computed again.
 
@@ -127,28 +159,34 @@ def read_cells(folder: Path) -> list[Cell]:
     if lines and not lines[-1].endswith("\n"):
         path.write_text("".join(lines[:-1]))
         lines.pop()
-    return [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    every = [_parse(line, f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    return list({cell.key: cell for cell in every}.values())
 
 
-def find_cell(cells: Iterable[Cell], experiment: Experiment, noise: float, method: str) -> Cell | None:
+def write_cells(folder: Path, cells: Iterable[Cell]) -> None:
+    """Write the finished cells in `folder` anew, in place of the file that is there."""
+    partial = folder / f"{FILE}.partial"
+    partial.write_text("".join(f"{cell.model_dump_json()}\n" for cell in cells))
+    partial.replace(folder / FILE)
+
+
+def find_cell(cells: Sequence[Cell], experiment: Experiment, noise: float, method: str) -> Cell | None:
     """Return a finished cell, or None.
 
     Raises:
-        UsageError: it was computed with other settings.
+        UsageError: cells of this category were computed with other settings; they can't share a table.
     """
-    key = (experiment.category.name, noise, method)
-    cell = next((cell for cell in cells if (cell.category, cell.noise, cell.method) == key), None)
-    if cell is None:
-        return None
     wanted = _describe(experiment, method)
-    if cell.settings != wanted:
-        names = sorted({*cell.settings, *wanted})
-        other = next(name for name in names if cell.settings.get(name) != wanted.get(name))
-        raise UsageError(
-            f"{cell.category}, noise {noise:g}, {method}: was computed with {other} "
-            f"{cell.settings.get(other)}, now it is {wanted.get(other)}; choose another --out"
-        )
-    return cell
+    for cell in cells:
+        shared = sorted(cell.settings.keys() & wanted.keys() - {"seed"})
+        other = next((name for name in shared if cell.settings[name] != wanted[name]), None)
+        if cell.category == experiment.category.name and other:
+            raise UsageError(
+                f"{cell.category}, noise {cell.noise:g}, {cell.method}: was computed with {other} "
+                f"{cell.settings[other]}, now it is {wanted[other]}; choose another --out"
+            )
+    key = (experiment.category.name, noise, method, experiment.settings.seed)
+    return next((cell for cell in cells if cell.key == key), None)
 
 
 def enough_defects(experiment: Experiment, noise: float) -> bool:
@@ -172,20 +210,34 @@ def _describe(experiment: Experiment, method: str) -> dict[str, str]:
 
 def _measure(experiment: Experiment, scores: Scores, drawn: Iterable[int]) -> Iterator[tuple[str, Figures]]:
     """Compute the figures in each of `SCENARIOS`."""
-    bad = experiment.category.bad
+    bad, kinds = experiment.category.bad, experiment.category.kinds
     maps = scores.draw_maps() if experiment.masks is not None else None
     left = np.ones(len(bad), np.bool_)
     left[list(drawn)] = False
     for scenario, rows in zip(SCENARIOS, (left, np.ones_like(left)), strict=True):
+        classes = _measure_classes(kinds, scores.images, rows)
         if not bad[rows].any():
-            yield scenario, Figures(image_auroc=None, pixel_auroc=None, aupro=None)
+            yield scenario, Figures(image_auroc=None, pixel_auroc=None, aupro=None, classes=classes)
             continue
         pixel = region = None
         if maps is not None and experiment.masks is not None:
             marked, shown = experiment.masks[rows], maps[rows]
             pixel, region = auroc(shown[~marked], shown[marked]), aupro(marked, shown)
         image = auroc(scores.images[rows & ~bad], scores.images[rows & bad])
-        yield scenario, Figures(image_auroc=image, pixel_auroc=pixel, aupro=region)
+        yield scenario, Figures(image_auroc=image, pixel_auroc=pixel, aupro=region, classes=classes)
+
+
+def _measure_classes(
+    kinds: NDArray[np.str_], images: NDArray[np.float32], rows: NDArray[np.bool_]
+) -> dict[str, ClassFigure]:
+    """Measure each defect class against all good images; of both only those in `rows`, bool `[M]`."""
+    good = images[rows & (kinds == GOOD)]
+    classes = {}
+    for name in np.unique(kinds[kinds != GOOD]).tolist():
+        shown = images[rows & (kinds == name)]
+        area = auroc(good, shown) if len(shown) else None
+        classes[name] = ClassFigure(images=len(shown), image_auroc=area)
+    return classes
 
 
 def _time_backbone(experiment: Experiment) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,13 +46,19 @@ class Experiment:
     described: dict[str, str]
 
     def add_noise(self, noise: float) -> tuple[Images, NDArray[np.int64]]:
-        """Add defects to the training images, after them; return all and the defects' test rows.
+        """Add the seed's draw of defects to the training images; return all and the defects' test rows.
 
         Raises:
             DataError: there are not enough defects.
         """
-        rows = draw_noise(self.category.test, self.category.defects, len(self.train), noise)
+        category, seed = self.category, self.settings.seed
+        rows = draw_noise(category.test, category.defects, len(self.train), noise, seed)
         return self.train.join(self.test.select(rows)), rows
+
+    def with_seed(self, seed: int) -> Experiment:
+        """Return this experiment with another draw of the defects, the coreset and the dimensions."""
+        settings = self.settings.model_copy(update={"seed": seed})
+        return replace(self, settings=settings, described=self.described | {"seed": str(seed)})
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,6 @@ class RunSettings:
         preprocessing: how a frame becomes a crop.
         tau: share of patches that is left out.
         lof_k: neighbours of LOF.
-        seed: of coresets and dimensions.
         anomalib_python: the interpreter that has anomalib.
         cflow_steps: training steps of CFLOW.
     """
@@ -77,7 +82,6 @@ class RunSettings:
     preprocessing: Preprocessing
     tau: float
     lof_k: int
-    seed: int
     anomalib_python: Path
     cflow_steps: int
 
@@ -102,7 +106,7 @@ class ExperimentLoader:
         self._networks: tuple[Network, Network] | None = None
 
     def load(self, category: Category) -> Experiment:
-        """Load a category's features, or compute them."""
+        """Load a category's features, or compute them; the seed is the protocol's, 0."""
         run = self._run
         if self._networks is None:
             self._networks = self._load_networks()
@@ -117,7 +121,6 @@ class ExperimentLoader:
             lof_k=run.lof_k,
             coreset_ratio=ratio,
             preprocessing=main.preprocessing,
-            seed=run.seed,
             device="cpu",
         )
         masks = None
@@ -137,7 +140,7 @@ class ExperimentLoader:
                 "coreset ratio": f"{ratio:g}",
                 "tau": f"{run.tau:g}",
                 "k": str(run.lof_k),
-                "seed": str(run.seed),
+                "seed": str(settings.seed),
             },
         )
 

@@ -25,7 +25,8 @@ from softcore_benchmarks.protocol.methods import TAUS
 
 __all__ = ["Embedding", "draw_figures", "embed_coresets", "plot_embedding"]
 
-_MOST_PANELS = 4  # with more categories, their average
+_MOST_PANELS = 6  # with more categories, their average
+_COLUMNS = 3  # of panels
 _LINES = {
     # row: colour (safe for colour-blind readers), marker
     "PatchCore": ("#4d4d4d", "o"),
@@ -35,6 +36,7 @@ _LINES = {
     "SoftCore-nearest": ("#56b4e9", "v"),
     "SoftCore-gaussian": ("#009e73", "P"),
     "SoftCore-lof": ("#d55e00", "*"),
+    "SoftCore-auto": ("#0072b2", "X"),
 }
 _SHOWN = 2000  # entries of a coreset in the embedding
 _STYLE: dict[Any, Any] = {
@@ -184,8 +186,12 @@ def _panels(figures: pd.DataFrame) -> Sequence[tuple[str, pd.DataFrame]]:
 
 
 def _subplots(n: int) -> tuple[Figure, list[Axes]]:
-    figure, axes = plt.subplots(1, n, figsize=(4 * n + 0.8, 4.2), squeeze=False, layout="constrained")
-    return figure, list(axes[0])
+    columns, rows = min(n, _COLUMNS), -(-n // _COLUMNS)
+    size = (4 * columns + 0.8, 3.4 * rows + 0.8)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for unused in axes.flat[n:]:
+        unused.set_visible(False)
+    return figure, list(axes.flat[:n])
 
 
 def _add_legend(figure: Figure, axes: Iterable[Axes]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from softcore_benchmarks.protocol import published
 from softcore_benchmarks.protocol.cells import Cell
 from softcore_benchmarks.protocol.methods import LOF_KS, METHODS, SWEEPS
 from softcore_benchmarks.protocol.noise import SCENARIOS
 
-__all__ = ["CLEAN", "ROWS", "Table", "list_figures", "list_tables"]
+__all__ = ["CLEAN", "ROWS", "Table", "average_seeds", "list_figures", "list_tables", "with_index"]
 
 CLEAN = "clean"
 AVERAGE = "average"
@@ -27,13 +26,18 @@ ROWS = tuple(
 ROWS = tuple(dict.fromkeys(ROWS))
 _DENOISED = (
     *("PaDiM", "PaDiM*-denoised PaDiM", "CFLOW", "PaDiM*-denoised CFLOW"),
-    *("PatchCore", "PaDiM*-denoised PatchCore", "SoftCore-lof"),
+    *("PatchCore", "PaDiM*-denoised PatchCore", "SoftCore-lof", "SoftCore-auto"),
 )
 _ABLATION = (
-    ("PatchCore", "none", "-"),
-    *((f"SoftCore-{name}, no weights", name, "no") for name in ("nearest", "gaussian", "lof")),
-    *((f"SoftCore-{name}", name, "yes") for name in ("nearest", "gaussian", "lof")),
+    # row, discriminator, soft weights, floors
+    ("PatchCore", "none", "no", "no"),
+    *((f"SoftCore-{name}, no weights", name, "no", "no") for name in ("nearest", "gaussian", "lof")),
+    *((f"SoftCore-{name}", name, "yes", "no") for name in ("nearest", "gaussian", "lof")),
+    ("SoftCore-auto, no floors", "auto", "no", "no"),
+    ("SoftCore-auto", "auto", "no", "yes"),
 )
+_SETTING = ["category", "noise", "method", "row", "scenario"]  # what a figure is of, beside the seed
+_ACCURACY = ["image_auroc", "pixel_auroc", "aupro"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ class Table:
 
 
 def list_figures(cells: Iterable[Cell]) -> pd.DataFrame:
-    """Return all figures, one line for each category, noise, row and scenario."""
+    """Return all figures but those by class, one line for each category, noise, row, scenario and seed."""
     lines = [
         {
             "category": cell.category,
@@ -60,7 +64,8 @@ def list_figures(cells: Iterable[Cell]) -> pd.DataFrame:
             "method": cell.method,
             "row": row,
             "scenario": scenario,
-            **figures.model_dump(),
+            "seed": cell.seed,
+            **figures.model_dump(include=set(_ACCURACY)),
             "trained_on": cell.trained_on,
             "defects": cell.defects,
             "fit_seconds": cell.fit_seconds,
@@ -71,13 +76,26 @@ def list_figures(cells: Iterable[Cell]) -> pd.DataFrame:
         for row, scenarios in cell.figures.items()
         for scenario, figures in scenarios.items()
     ]
-    frame: pd.DataFrame = pd.DataFrame(lines)
+    frame: pd.DataFrame = pd.DataFrame(lines).astype(dict.fromkeys(_ACCURACY, float))
     return frame
 
 
-def list_tables(cells: list[Cell], noise: float) -> list[Table]:
-    """Return the paper's tables at a noise, and one of all noises for each category."""
-    figures = list_figures(cells)
+def average_seeds(figures: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
+    """Return the means of `list_figures` over seeds; what wasn't computed with each of them is left out."""
+    wanted = figures[figures["seed"].isin(seeds)]
+    complete = wanted.groupby(_SETTING)["seed"].transform("nunique") == len(set(seeds))
+    means: pd.DataFrame = wanted[complete].groupby(_SETTING, sort=False, as_index=False).mean()
+    without: pd.DataFrame = means.drop(columns="seed")
+    return without
+
+
+def list_tables(figures: pd.DataFrame, noise: float) -> list[Table]:
+    """Return the paper's tables at a noise, and one of all noises for each category.
+
+    Args:
+        figures: as `average_seeds` returns them.
+        noise: defects as a share of the good training images.
+    """
     categories = list(dict.fromkeys(figures["category"]))
     at = f"noise {noise:g}"
     tables = [
@@ -109,8 +127,7 @@ def list_tables(cells: list[Cell], noise: float) -> list[Table]:
         tables += [
             _by_noise(figures, category, scenario, "image_auroc", "Image AUROC") for scenario in SCENARIOS
         ]
-    paper = _beside_the_paper(cells, figures)
-    return [*tables, *paper]
+    return tables
 
 
 def _pick(
@@ -136,48 +153,57 @@ def _by_category(
             clean if scenario == CLEAN else _pick(figures, value, noise, scenario, rows).reindex_like(clean)
         )
         both = frame.notna() & clean.notna()
-        average = frame.mean(axis=1).where(frame.notna().all(axis=1))
+        average = _average(frame, list(frame))
         gap = (frame - clean).where(both).mean(axis=1).where(both.all(axis=1))
         frame = frame.assign(**{AVERAGE: average})
         if scenario != CLEAN:
             frame = frame.assign(**{GAP: gap})
         shown = f"{title}, {scenario}" if scenario != CLEAN else title.rsplit(",", 1)[0] + ", clean"
-        tables.append(Table(f"{number}-{scenario.replace(' ', '-')}", shown, _with_index(frame, "method")))
+        tables.append(Table(f"{number}-{scenario.replace(' ', '-')}", shown, with_index(frame, "method")))
     return tables
 
 
+def _average(frame: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Return the mean over columns of each row; NaN where one of them has no figure."""
+    there = frame.reindex(columns=columns)
+    average: pd.Series = there.mean(axis=1).where(there.notna().all(axis=1))
+    return average
+
+
 def _pixel_summary(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
-    columns = {}
-    for value, short in (("pixel_auroc", "pixel AUROC"), ("aupro", "AUPRO")):
-        clean = _pick(figures, value, 0.0, SCENARIOS[1], ROWS).mean(axis=1)
-        columns[f"{short}, clean"] = clean
-        for scenario in SCENARIOS:
-            mean = _pick(figures, value, noise, scenario, ROWS).mean(axis=1)
-            columns[f"{short}, {scenario}"] = mean
-            columns[f"{short}, {scenario}, gap"] = mean - clean
     masked = [
         name for name in categories if figures[figures["category"] == name]["pixel_auroc"].notna().any()
     ]
+    columns = {}
+    for value, short in (("pixel_auroc", "pixel AUROC"), ("aupro", "AUPRO")):
+        clean = _average(_pick(figures, value, 0.0, SCENARIOS[1], ROWS), masked)
+        columns[f"{short}, clean"] = clean
+        for scenario in SCENARIOS:
+            mean = _average(_pick(figures, value, noise, scenario, ROWS), masked)
+            columns[f"{short}, {scenario}"] = mean
+            columns[f"{short}, {scenario}, gap"] = mean - clean
     title = (
         f"Pixel level, noise {noise:g}, average over {', '.join(masked) or 'no category: there are no masks'}"
     )
-    return Table("2-pixel", title, _with_index(pd.DataFrame(columns), "method"))
+    return Table("2-pixel", title, with_index(pd.DataFrame(columns), "method"))
 
 
 def _ablation(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
-    rows = [row for row, _, _ in _ABLATION]
+    rows = [row for row, *_ in _ABLATION]
     clean = _pick(figures, "image_auroc", 0.0, SCENARIOS[1], rows)
     dirty = _pick(figures, "image_auroc", noise, SCENARIOS[1], rows)
     frame = pd.DataFrame(
         {
-            "discriminator": [name for _, name, _ in _ABLATION],
-            "soft weights": [soft for *_, soft in _ABLATION],
+            "discriminator": [name for _, name, _, _ in _ABLATION],
+            "soft weights": [soft for _, _, soft, _ in _ABLATION],
+            "floors": [floors for *_, floors in _ABLATION],
         }
     )
     for category in categories:
-        frame[f"{category}, clean"] = clean[category].to_numpy()
+        frame[f"{category}, clean"] = clean[category].to_numpy() if category in clean else float("nan")
         frame[f"{category}, overlap"] = dirty[category].to_numpy() if category in dirty else float("nan")
-    return Table("3-ablation", f"Discriminator and soft weights, image AUROC, noise {noise:g}", frame)
+    title = f"Discriminator, soft weights and floors, image AUROC, noise {noise:g}"
+    return Table("3-ablation", title, frame)
 
 
 def _neighbours(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
@@ -199,7 +225,7 @@ def _denoising(figures: pd.DataFrame, noise: float, value: str, number: str, tit
             if picked[category].notna().any():
                 columns[f"{category}, {scenario}"] = picked[category]
     frame = pd.DataFrame(columns, index=pd.Index(_DENOISED))
-    return Table(f"{number}-denoising", title, _with_index(frame, "method"))
+    return Table(f"{number}-denoising", title, with_index(frame, "method"))
 
 
 def _times(figures: pd.DataFrame, noise: float, categories: list[str]) -> Table:
@@ -234,43 +260,10 @@ def _by_noise(figures: pd.DataFrame, category: str, scenario: str, value: str, s
     frame = wanted.pivot_table(index="row", columns="noise", values=value, dropna=False).reindex(list(ROWS))
     frame.columns = [f"noise {noise:g}" for noise in frame.columns]
     name = f"all-noises-{category}-{scenario.replace(' ', '-')}"
-    return Table(name, f"{short} of {category} at every noise, {scenario}", _with_index(frame, "method"))
+    return Table(name, f"{short} of {category} at every noise, {scenario}", with_index(frame, "method"))
 
 
-def _beside_the_paper(cells: list[Cell], figures: pd.DataFrame) -> list[Table]:
-    """Return tables with the paper's figures beside ours, if the data are MVTec AD's."""
-    tables = []
-    if set(figures["category"]) >= published.MVTEC_AD:
-        ours = figures[figures["category"].isin(published.MVTEC_AD) & (figures["noise"] == published.NOISE)]
-        means = ours.groupby(["row", "scenario"])[["image_auroc", "pixel_auroc"]].mean()
-        lines = [
-            {
-                "method": row,
-                "scenario": scenario,
-                "image AUROC, ours": means["image_auroc"].get((row, scenario)),
-                "image AUROC, paper": image,
-                "pixel AUROC, ours": means["pixel_auroc"].get((row, scenario)),
-                "pixel AUROC, paper": pixel,
-            }
-            for (row, scenario), (image, pixel) in published.AVERAGES.items()
-        ]
-        tables.append(
-            Table("paper-mvtec-ad", "MVTec AD, noise 0.1: ours beside the paper's", pd.DataFrame(lines))
-        )
-    screw = {(cell.trained_on - cell.defects, *cell.tested_on) for cell in cells if cell.category == "screw"}
-    if published.SCREW_IMAGES in screw:
-        found = figures[(figures["category"] == "screw") & (figures["noise"] == published.NOISE)]
-        ours = found.pivot_table(index="row", columns="scenario", values="image_auroc", dropna=False)
-        ours = ours.reindex(index=list(published.SCREW), columns=list(SCENARIOS))
-        frame = pd.DataFrame({"method": list(published.SCREW)})
-        for place, scenario in enumerate(SCENARIOS):
-            frame[f"{scenario}, ours"] = ours[scenario].to_numpy()
-            frame[f"{scenario}, paper"] = [pair[place] for pair in published.SCREW.values()]
-        title = "MVTec AD's screw, noise 0.1, image AUROC: ours beside the paper's (Wide ResNet-50)"
-        tables.append(Table("paper-screw", title, frame))
-    return tables
-
-
-def _with_index(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+def with_index(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a frame with its index as first column of this name."""
     named: pd.DataFrame = frame.rename_axis(index=name, columns=None).reset_index()
     return named

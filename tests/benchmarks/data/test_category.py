@@ -18,6 +18,7 @@ def test_it_names_images_by_path_and_knows_the_bad_ones(root: Path) -> None:
     assert (len(category.train), len(category.test)) == (TRAIN, GOOD + BAD)
     assert list(category.test) == sorted(category.test)
     assert [path.parent.name != "good" for path in category.test] == category.bad.tolist()
+    assert [path.parent.name for path in category.test] == category.kinds.tolist()
     assert category.has_masks
     assert not Category.find(root / "waves").has_masks
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from softcore_benchmarks.protocol.cells import Cell
 from softcore_benchmarks.protocol.experiments import Experiment
 from softcore_benchmarks.protocol.figures import draw_figures, embed_coresets, plot_embedding
 from softcore_benchmarks.protocol.methods import METHODS, TAUS
-from softcore_benchmarks.protocol.tables import list_figures
+from softcore_benchmarks.protocol.tables import average_seeds, list_figures
 
 from .test_tables import make
 
@@ -25,37 +26,45 @@ def shows(path: Path, colour: str) -> bool:
     return bool((abs(read(path)[:, :, ::-1].astype(int) - rgb).max(axis=2) < 12).sum() > 20)
 
 
+def lay(cells: list[Cell]) -> pd.DataFrame:
+    return average_seeds(list_figures(cells), [0])
+
+
 def some_cells(methods: list[str]) -> list[Cell]:
     return [make("tile", noise, method, 0.8 - noise) for noise in (0.0, 0.1, 0.4) for method in methods]
 
 
 def test_each_line_is_drawn(tmp_path: Path) -> None:
-    made = draw_figures(list_figures(some_cells(["patchcore", "softcore-lof"])), 0.1, tmp_path)
+    made = draw_figures(lay(some_cells(["patchcore", "softcore-lof", "softcore-auto"])), 0.1, tmp_path)
     assert [path.name for _, path in made] == ["figure-3.png", "figure-6.png", "figure-7.png"]
     for _, path in made:
         assert shows(path, "#d55e00")  # SoftCore-lof
+        assert shows(path, "#0072b2")  # SoftCore-auto
         assert not shows(path, "#009e73")  # SoftCore-gaussian has no cell
 
 
 def test_tau_has_a_figure_of_its_own(tmp_path: Path) -> None:
-    made = draw_figures(list_figures(some_cells([f"lof-tau-{tau}" for tau in TAUS])), 0.1, tmp_path)
+    made = draw_figures(lay(some_cells([f"lof-tau-{tau}" for tau in TAUS])), 0.1, tmp_path)
     assert [path.name for _, path in made] == ["figure-4.png"]
     assert shows(made[0][1], "#d55e00")
 
 
 def test_without_masks_there_is_no_pixel_figure(tmp_path: Path) -> None:
     cells = [make("pill", noise, "patchcore", 0.8, pixel=None) for noise in (0.0, 0.1)]
-    assert len(draw_figures(list_figures(cells), 0.1, tmp_path)) == 2
+    assert len(draw_figures(lay(cells), 0.1, tmp_path)) == 2
 
 
-def test_many_categories_share_a_panel(tmp_path: Path) -> None:
-    few, many = (
-        [make(f"c{number}", noise, "patchcore", 0.8) for number in range(n) for noise in (0.0, 0.1)]
-        for n in (3, 6)
-    )
-    wide = read(draw_figures(list_figures(few), 0.1, tmp_path)[0][1]).shape[1]
-    narrow = read(draw_figures(list_figures(many), 0.1, tmp_path)[0][1]).shape[1]
-    assert narrow < wide / 2
+def test_panels_are_laid_in_rows_and_many_categories_share_one(tmp_path: Path) -> None:
+    shapes = []
+    for n in (3, 5, 7):
+        cells = [
+            make(f"c{number}", noise, "patchcore", 0.8, None) for number in range(n) for noise in (0.0, 0.1)
+        ]
+        shapes.append(read(draw_figures(lay(cells), 0.1, tmp_path)[0][1]).shape)
+    three, five, seven = shapes
+    assert five[1] == three[1]
+    assert five[0] > 1.5 * three[0]
+    assert seven[1] < three[1] / 2
 
 
 def test_entries_out_of_defects_are_coloured(experiment: Experiment, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_softcore_by_itself(train: Images, test: Images) -> None:
     kept = estimate_contamination(train.features, (SIDE, SIDE), torch.device("cpu")).kept
     assert 0 < (~kept).sum() < kept.size / 2
     expected = score(test, train.features[kept])
-    np.testing.assert_allclose(run("softcore-auto", train, test)["SoftCore"], expected, rtol=1e-5)
+    np.testing.assert_allclose(run("softcore-auto", train, test)["SoftCore-auto"], expected, rtol=1e-5)
     assert (abs(expected - score(test, train.features.reshape(-1, DIM))) > 1e-3).any()
 
 
