@@ -169,21 +169,21 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
     with staging_directory(target) as folder:
         with time_stage(seconds, "memory bank"):
             overrule = partial(choices.apply, digests=images.digests, grid=grid)
-            learned = fit(features, grid, settings, device, estimate, overrule)
+            learned = fit(features, grid, settings, device, estimate, overrule, images.groups)
 
         with time_stage(seconds, "index"):
             queries = choose_queries(features, learned.kept, learned.find_entries(grid), settings.seed)
             index = build_index(learned.bank, queries, settings.seed)
 
         with time_stage(seconds, "threshold"):
-            nearest = leave_one_out(features, learned.bank, learned.owners, device)
+            nearest = leave_one_out(features, learned.bank, learned.owners, device, learned.rule)
             scores = nearest.scores(learned.weights)  # [N]
             trusted = find_trusted(estimate.images, learned.kept, images.digests, choices, settings)  # [N]
             threshold = provisional_threshold(scores, trusted)
 
         with time_stage(seconds, "hints"):
             hints, hints_record = learn_hints(
-                features, learned.bank, learned.weights, learned.owners, nearest, learned.kept
+                features, learned.bank, learned.weights, learned.owners, nearest, learned.kept, learned.rule
             )
 
         agreement = None

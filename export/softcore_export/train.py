@@ -1,21 +1,27 @@
-"""Train: the method of the paper, from patch features to the memory bank."""
+"""Train: the method, from patch features to the memory bank."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime.errors import DataError
 
-from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
+from softcore_export.contamination.estimate import (
+    ContaminationEstimate,
+    EstimateParameters,
+    estimate_contamination,
+)
 from softcore_export.memory_bank.coreset import draw_coreset, draw_random
 from softcore_export.memory_bank.discriminator import denoise, outlier_factors, soft_weights
+from softcore_export.memory_bank.floors import Corroboration, FloorRule, choose_vouchers, corroborate
+from softcore_export.memory_bank.leave_one_out import score_left_out
 from softcore_export.settings import ExportSettings
 
-__all__ = ["MemoryBank", "fit"]
+__all__ = ["MemoryBank", "corroborate_bank", "fit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +35,10 @@ class MemoryBank:
         origins: int32 `[n, 3]`, training image, row and column of each entry.
         factors: float64 `[N, P]`, the outlier factor of every training patch; 1 without a discriminator.
         kept: bool `[N, P]`, which patches could enter the coreset.
+        rule: how the floors were made; None without floors.
 
     Raises:
-        ValueError: the arrays' shapes don't agree.
+        ValueError: the arrays' shapes don't agree, or there are floors and soft weights.
 
     Example:
         >>> MemoryBank(
@@ -48,6 +55,7 @@ class MemoryBank:
     origins: NDArray[np.int32]
     factors: NDArray[np.float64]
     kept: NDArray[np.bool_]
+    rule: FloorRule | None = None
 
     def __post_init__(self) -> None:
         n = len(self.bank)
@@ -63,6 +71,8 @@ class MemoryBank:
             )
         if self.factors.shape != self.kept.shape:
             raise ValueError(f"factors {self.factors.shape} and kept {self.kept.shape} must agree")
+        if self.floors.any() and (self.weights != 1).any():
+            raise ValueError("a memory bank has floors or soft weights, not both")
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.bank.shape))
@@ -100,8 +110,9 @@ def fit(
     device: torch.device,
     estimate: ContaminationEstimate | None = None,
     overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
+    groups: NDArray[np.int32] | None = None,
 ) -> MemoryBank:
-    """Learn a memory bank: measure outlier factors, exclude outliers, draw the coreset, keep soft weights.
+    """Learn a memory bank: exclude outliers, draw the coreset, keep soft weights or floors of its entries.
 
     See docs/explanation/method.md.
 
@@ -110,8 +121,10 @@ def fit(
         grid: (H, W).
         settings: see `ExportSettings`.
         device: of the discriminator and the coreset.
-        estimate: the contamination estimate of these features, for `auto`; None computes it.
+        estimate: the contamination estimate of these features, for `auto` and for floors; None computes it.
         overrule: is given which patches the method keeps, bool `[N, P]`, and returns which to keep.
+        groups: int32 `[N]`, the same number for images that are near copies of each other, below N; None if
+            there are none.
 
     Returns:
         a bank of `round(coreset_ratio * N * P)` entries, or as many as there are different kept patches.
@@ -154,18 +167,84 @@ def fit(
         entries = draw_random(kept, size, settings.seed)  # [n]
     image, position = np.divmod(entries, positions)
     row, column = np.divmod(position, grid[1])
+    origins = np.stack([image, row, column], axis=1).astype(np.int32)
+    bank = features[image, position].reshape(-1, dim)
 
     # 3. Keep the outlier factor of each entry as the soft weight of distances to it.
-    if settings.soft_weights and settings.discriminator not in ("auto", "none"):
+    if settings.weighs:
         weights = soft_weights(factors, settings.discriminator)[image, position]  # [n]
     else:
         weights = np.ones(len(entries), np.float32)
 
+    # 4. Keep how far other images corroborate each entry, as its floor.
+    if settings.floor_factor:
+        estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
+        groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
+        corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
+        rule = FloorRule(corroboration, groups, vouchers=1, factor=settings.floor_factor)
+        rule = _with_vouchers(rule, features, bank, origins[:, 0], device)
+        floors = rule.compute()  # [n]
+    else:
+        floors, rule = np.zeros(len(entries), np.float32), None
+
     return MemoryBank(
-        bank=features[image, position].reshape(-1, dim),
+        bank=bank,
         weights=weights,
-        floors=np.zeros(len(entries), np.float32),
-        origins=np.stack([image, row, column], axis=1).astype(np.int32),
+        floors=floors,
+        origins=origins,
         factors=factors,
         kept=kept,
+        rule=rule,
     )
+
+
+def corroborate_bank(
+    features: NDArray[np.float32],
+    grid: tuple[int, int],
+    origins: NDArray[np.int32],
+    kept: NDArray[np.bool_],
+    groups: NDArray[np.int32],
+    estimate: ContaminationEstimate,
+    device: torch.device,
+) -> Corroboration:
+    """Measure how far other images corroborate the entries of a bank, see `corroborate`.
+
+    Args:
+        features: float32 `[N, P, d]`, in which distances are measured; may be mapped from disk.
+        grid: (H, W).
+        origins: int32 `[n, 3]`, training image, row and column of each entry.
+        kept: bool `[N, P]`; only these patches vouch for an entry.
+        groups: int32 `[N]`, see `fit`.
+        estimate: of these images; the images that it found nearest to an entry are compared with it.
+        device: where to compare.
+
+    Example:
+        >>> features = np.random.default_rng(0).random((10, 16, 8), np.float32)
+        >>> cpu, groups = torch.device("cpu"), np.arange(10, dtype=np.int32)
+        >>> estimate = estimate_contamination(features, (4, 4), cpu)
+        >>> found = corroborate_bank(
+        ...     features, (4, 4), learned.origins, learned.kept, groups, estimate, cpu
+        ... )
+        >>> found.distances.shape
+        (16, 9)
+    """
+    image, row, column = origins.T
+    candidates = estimate.comparison.nearest_images[image, row * grid[1] + column]  # [n, m]
+    window = EstimateParameters().window
+    return corroborate(features, grid, origins, candidates, kept, groups, window, device)
+
+
+def _with_vouchers(
+    rule: FloorRule,
+    features: NDArray[np.float32],
+    bank: NDArray[np.float32],
+    owners: NDArray[np.int32],
+    device: torch.device,
+) -> FloorRule:
+    """Choose the rule's number of vouchers by the leave-one-image-out scores with several numbers."""
+
+    def score(counts: Sequence[int]) -> NDArray[np.float64]:
+        rules = [replace(rule, vouchers=count) for count in counts]
+        return score_left_out(features, bank, owners, rules, device)
+
+    return replace(rule, vouchers=choose_vouchers(score))

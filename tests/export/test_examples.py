@@ -10,12 +10,12 @@ import pytest
 import softcore_runtime
 import torch
 from softcore_export import export as export_module
-from softcore_export import train
+from softcore_export import settings, train
 from softcore_export.contamination.choices import Choices
 from softcore_export.data import dataset, training_set
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport
-from softcore_export.memory_bank import coreset, discriminator
+from softcore_export.memory_bank import coreset, discriminator, floors
 from softcore_export.settings import ExportSettings
 
 from ..examples import find_documented, has_example, type_example
@@ -27,7 +27,7 @@ PUBLIC = {
 }
 EXAMPLES = PUBLIC | {
     name: thing
-    for module in (dataset, training_set)
+    for module in (dataset, floors, settings, training_set)
     for name, thing in find_documented(module).items()
     if has_example(thing)
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from softcore_export.acceptance.agreement import ImageScores, check_agreement, c
 from softcore_export.data.labelled_images import find_labelled
 from softcore_export.memory_bank.leave_one_out import leave_one_out, score_others
 from softcore_export.preparation import PreparedExport
-from softcore_export.train import MemoryBank
+from softcore_export.train import MemoryBank, corroborate_bank
 
 __all__ = ["compare_precisions"]
 
@@ -29,7 +30,7 @@ def compare_precisions(
 ) -> Agreement | None:
     """Compare the network that would ship with the plain one, on training images and labelled ones.
 
-    The plain network's memory bank has the same entries, in its own features.
+    The plain network's memory bank has the same entries, in its own features, and floors measured in them.
 
     Args:
         prepared: networks and features.
@@ -52,18 +53,28 @@ def compare_precisions(
     paths = [path for path, _ in labelled]
     image, row, column = learned.origins.T
     plain_bank = plain_features[image, row * prepared.grid[1] + column]  # [n, d']
-    # The owners of entries are numbered as the held-back images are; -1 is none of them.
-    number = np.full(len(scores), -1, np.int32)
-    number[held_back] = np.arange(len(held_back))
-    plain_nearest = leave_one_out(plain_features[held_back], plain_bank, number[image], device)
+    floors = plain_rule = plain_floors = None
+    if learned.rule:
+        floors = learned.floors
+        corroboration = corroborate_bank(
+            plain_features, prepared.grid, learned.origins, learned.kept, learned.rule.groups,
+            prepared.estimate, device,
+        )  # fmt: skip
+        plain_rule = replace(learned.rule, corroboration=corroboration)
+        plain_floors = plain_rule.compute()
+    plain_nearest = leave_one_out(
+        plain_features[held_back], plain_bank, learned.owners, device, plain_rule, held_back
+    )
 
-    def score_labelled(backbone: Backbone, entries: NDArray[np.float32]) -> NDArray[np.float64]:
+    def score_labelled(
+        backbone: Backbone, entries: NDArray[np.float32], floors: NDArray[np.float32] | None
+    ) -> NDArray[np.float64]:
         features = _compute_features(backbone, paths, settings.preprocessing)
-        return score_others(features, entries, weights, device)
+        return score_others(features, entries, weights, device, floors)
 
     return check_agreement(
-        ImageScores(scores[held_back], score_labelled(prepared.network.backbone, bank)),
-        ImageScores(plain_nearest.scores(weights), score_labelled(plain, plain_bank)),
+        ImageScores(scores[held_back], score_labelled(prepared.network.backbone, bank, floors)),
+        ImageScores(plain_nearest.scores(weights), score_labelled(plain, plain_bank, plain_floors)),
         trusted[held_back],
         np.array([defective for _, defective in labelled], np.bool_),
         settings.max_loss,

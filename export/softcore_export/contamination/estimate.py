@@ -85,11 +85,13 @@ class ContaminationEstimate:
         patches: float32 `[N, P]`; above 1 is suspect.
         images: float64 `[N]`; above 1 is suspect.
         share: the estimated share of defective images.
+        comparison: the distances to other images from which it follows.
     """
 
     patches: NDArray[np.float32]
     images: NDArray[np.float64]
     share: ShareEstimate
+    comparison: Comparison
 
     def __post_init__(self) -> None:
         if self.patches.ndim != 2 or self.images.shape != self.patches.shape[:1]:
@@ -164,6 +166,7 @@ def estimate_from(compared: Comparison, parameters: EstimateParameters) -> Conta
         patches=_divide(lengths, float(np.quantile(usual, parameters.patch_quantile))),
         images=_scale(isolated, out, parameters),
         share=_estimate_share(isolated, cluster, out, stretch),
+        comparison=compared,
     )
 
 

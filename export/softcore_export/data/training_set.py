@@ -65,6 +65,16 @@ class TrainingSet:
         return [_name(path, self.folder) for path in self.paths]
 
     @property
+    def groups(self) -> NDArray[np.int32]:
+        """The group of each image, int32 `[N]`: near copies of each other share one."""
+        row = {name: i for i, name in enumerate(self.names)}
+        groups = np.arange(len(self.paths), dtype=np.int32)
+        for copy in self.copies:
+            if copy.alike == "near":
+                groups[row[copy.path]] = row[copy.original]
+        return groups
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the names and the contents of the images."""
         digest = hashlib.sha256()

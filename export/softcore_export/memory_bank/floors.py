@@ -71,7 +71,7 @@ class Corroboration:
         rank = counted.cumsum(axis=1)  # [n, m]
         place = (rank >= np.minimum(rank[:, -1:], count)).argmax(axis=1)
         found = np.take_along_axis(self.distances, place[:, None], axis=1)[:, 0]
-        return np.where(rank[:, -1] > 0, found, np.float32(0))
+        return np.asarray(np.where(rank[:, -1] > 0, found, np.float32(0)))
 
 
 @dataclass(frozen=True, eq=False)

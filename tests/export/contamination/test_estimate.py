@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from softcore_export.contamination import estimate as module
+from softcore_export.contamination.comparison import Comparison
 from softcore_export.contamination.contamination import ShareEstimate
 from softcore_export.contamination.estimate import (
     ContaminationEstimate,
@@ -16,6 +17,9 @@ from softcore_export.contamination.estimate import (
 CPU = torch.device("cpu")
 GRID = (6, 7)  # not square, or rows and columns could be mixed up
 P, D = 42, 12
+NO_COMPARISON = Comparison(
+    np.zeros((2, 2, 1), np.float32), np.zeros((2, 2, 1), np.int32), np.zeros((2, 2), np.float32)
+)
 
 
 def draw(n: int, seed: int = 0) -> np.ndarray:
@@ -144,7 +148,8 @@ def test_only_suspect_patches_of_suspect_images_go() -> None:
         np.array([[2, 0.5], [2, 0.5]], np.float32),
         np.array([1.5, 1.0]),
         ShareEstimate(value=0, low=0, high=1),
+        NO_COMPARISON,
     )
     assert estimate.kept.tolist() == [[False, True], [True, True]]
     with pytest.raises(ValueError, match=r"\[2, 2\] and \[3\]"):
-        ContaminationEstimate(estimate.patches, np.zeros(3), estimate.share)
+        ContaminationEstimate(estimate.patches, np.zeros(3), estimate.share, NO_COMPARISON)
