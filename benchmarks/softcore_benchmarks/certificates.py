@@ -65,7 +65,7 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
     thresholds = choose_thresholds(highest, THRESHOLDS).tolist()
     bank, record = manifest.bank, manifest.index
     index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
-    search = Search(bundle.bank, bundle.weights, index, bundle.hints)
+    search = Search(bundle.bank, bundle.weights, bundle.floors, index, bundle.hints)
     flips, settled = 0, np.zeros(3, np.int64)
     for threshold in track(thresholds, "thresholds"):
         for patches, score in zip(features, highest, strict=True):

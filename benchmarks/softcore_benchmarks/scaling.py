@@ -124,10 +124,12 @@ def learn(
     owners = image.astype(np.int32)
     left_out = leave_one_out(features, bank, owners, _CPU)
     hints, record = learn_hints(features, bank, weights, owners, left_out, kept)
-    search = Search(bank, weights, built.index, hints)
+    search = Search(bank, weights, None, built.index, hints)
     highest = [search.inspect(patches, float("inf"))[0].score for patches in timed]
     threshold = max(float(left_out.scores(weights).max()), *highest)
-    inspector = BareInspector(backbone, Search(bank, weights, built.index, hints), threshold, preprocessing)
+    inspector = BareInspector(
+        backbone, Search(bank, weights, None, built.index, hints), threshold, preprocessing
+    )
     return inspector, Bank(len(bank), record.count, record.left_open, threshold)
 
 

@@ -146,6 +146,8 @@ def _describe(category: str, contents: BundleContents) -> Manifest:
             sampler=settings.sampler,
             soft_weights=bool((learned.weights != 1).any()),
             weight_max=float(learned.weights.max()),
+            floor=learned.rule.factor if learned.rule else 0,
+            vouchers=learned.rule.vouchers if learned.rule else 0,
             seed=settings.seed,
         ),
         index=contents.index.record,
@@ -177,7 +179,7 @@ def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleConte
         contents.hints,
         golden=(),
     )
-    search = Search(learned.bank, learned.weights, contents.index.index, contents.hints)
+    search = Search(learned.bank, learned.weights, learned.floors, contents.index.index, contents.hints)
     inspector = Inspector(draft, prepared.network.backbone, search)
     golden = choose_golden(
         prepared.images.paths,

@@ -129,7 +129,9 @@ class Inspector:
             build=build,
         )
         index = choose_index(bundle, backbone, threads)
-        inspector = cls(bundle, backbone, Search(bundle.bank, bundle.weights, index, bundle.hints))
+        inspector = cls(
+            bundle, backbone, Search(bundle.bank, bundle.weights, bundle.floors, index, bundle.hints)
+        )
         inspector._features.warm_up()
         if self_test:
             inspector.golden.check()

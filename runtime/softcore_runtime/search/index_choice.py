@@ -62,7 +62,7 @@ def measure_indexes(
         for index, times in zip((_load_hnsw(bundle, threads), on_gpu), spent, strict=True):
             for patches in frames:
                 search = Search(
-                    bundle.bank, bundle.weights, index, bundle.hints
+                    bundle.bank, bundle.weights, bundle.floors, index, bundle.hints
                 )  # without entries of a last frame
                 start = time.perf_counter()
                 search.inspect(patches, threshold)

@@ -1,13 +1,19 @@
 """Certified search: the decision of an exhaustive search, mostly without one.
 
-See docs/explanation/certified-search.md. The proof, for a patch p, its true nearest entry m*, any entry m,
-the weights w and W = max w::
+See docs/explanation/certified-search.md. A bank has weights w or floors F: without floors F = 0, with floors
+w = 1. The *distance* D of a patch p and an entry m, and the score of p::
 
-    s(p) = w(m*) ||p - m*||  <=  W ||p - m*||  <=  W ||p - m||
+    D(p, m) = max(||p - m||, F(m))
+    s(p) = w(m*) D(p, m*),    m* the nearest entry: that of the least D(p, m)
 
-so a patch whose bound W ||p - m|| is at most the threshold T, for any entry m, is *certified*: it can't be
-above the threshold. Entries come from three stages, each used only for what the stage before couldn't
-certify:
+The proof, for any entry m and W = max w::
+
+    s(p) = w(m*) D(p, m*)  <=  W D(p, m*)  <=  W D(p, m)
+
+so a patch whose bound W D(p, m) is at most the threshold T, for any entry m, is *certified*: it can't be
+above the threshold. An entry with W F(m) > T certifies nothing; among the others the nearest by ||p - m||
+does wherever any does, and s(p) <= T holds exactly there if all weights are 1. Entries come from three
+stages, each used only for what the stage before couldn't certify:
 
 1. hints: the entry that was nearest at this position in the last frame, then those that were nearest most
    often in training. They may be wrong or doubled; then fewer patches are certified here, no wrong ones.
@@ -16,11 +22,16 @@ certify:
 
 **Rounding.** The bounds are float32, the score that counts is float64's. For squares S = ||p - m||^2, summed
 in any order, float32 gives S' with |S' - S| <= (d + 4) u S + d 2^-125 (u = 2^-24; the last term is underflow,
-if some library lets the processor flush small numbers to zero). So p is certified only where S' <= `reach`,
-with reach <= ((T / W)^2 - d 2^-125) (1 - (d + 16) u), rounded down: then W ||p - m|| stays below T by more
-than float64's own rounding. What lies within that margin of T is searched exhaustively. A score of
-exactly T passes; between two entries at the same float64 distance the first in the bank is the nearest. The
-decision is always max s(p) > T as float64 has it.
+if some library lets the processor flush small numbers to zero). F^2 is exact in float64; rounded up it is the
+float32 F2 >= F^2. The greater of two numbers isn't rounded again, so max(S', F2) <= `reach` holds exactly
+where both S' and F2 are at most `reach`, and p is certified only there, with
+reach <= ((T / W)^2 - d 2^-125) (1 - (d + 16) u), rounded down: then W ||p - m|| stays below T by more than
+float64's own rounding, F(m) <= sqrt(reach) < T is rounded nowhere, and so the greater of both, which is what
+float64 computes of this very entry, isn't above T. What lies within that margin of T is searched
+exhaustively. Likewise W sqrt((max(S', F2) + d 2^-125) (1 + (d + 16) u)) is above the score that float64
+computes. NaN in S' stays NaN in the maximum, and certifies nothing. A score of exactly T passes; between two
+entries at the same float64 distance D the first in the bank is the nearest. The decision is always
+max s(p) > T as float64 has it.
 """
 
 from __future__ import annotations
@@ -36,6 +47,7 @@ from softcore_runtime.backends.engine import Index
 from softcore_runtime.decision import Bound
 from softcore_runtime.errors import FrameError
 from softcore_runtime.search.exhaustive import UNIT, ExhaustiveSearch
+from softcore_runtime.search.frame_state import BANK, HINTS, INDEX, FrameState
 
 __all__ = ["Search", "SearchResult"]
 
@@ -43,7 +55,6 @@ _MAP_HINTS = 4  # number of hints that every patch of a map is compared with
 _FIRST = 2  # number of patches searched first: on a defective part one of the worst is enough
 _ONE_THREAD = 32  # number of patches up to which an exhaustive search takes one thread
 _CANDIDATES = 32  # number of patches compared at a time to find the highest score
-_HINTS, _INDEX, _BANK = 1, 2, 3  # the last stage that a patch went through
 _UNDERFLOW = 2.0**-125  # largest error of one square by underflow of float32
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _LARGEST = float(np.finfo(np.float32).max)
@@ -70,44 +81,6 @@ class SearchResult:
     exact: int
 
 
-@dataclass(eq=False)
-class _Frame:
-    """The state of a frame's patches, from stage to stage.
-
-    Attributes:
-        patches: float32 `[P, d]`.
-        threshold: the highest score that passes.
-        reach: the largest of `squares` that certifies a patch.
-        entries: int64 `[P]`, the nearest entry so far.
-        squares: float32 `[P]`, the squared distance to it.
-        stage: int8 `[P]`, the last stage that each patch went through: hints, index, or the whole bank.
-        scores: float64 `[P]`, of the patches that were compared with the whole bank.
-        highest: the highest of these; -1 if there is none.
-    """
-
-    patches: NDArray[np.float32]
-    threshold: float
-    reach: float
-    entries: NDArray[np.int64]
-    squares: NDArray[np.float32]
-    stage: NDArray[np.int8]
-    scores: NDArray[np.float64]
-    highest: float = -1.0
-
-    @property
-    def exact(self) -> NDArray[np.bool_]:
-        """Whether the score is exact, bool `[P]`."""
-        return np.asarray(self.stage == _BANK)
-
-    def select_open(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of patches `rows` that may still be above the threshold; NaN is never certified."""
-        return np.asarray(rows[~((self.squares[rows] <= self.reach) | (self.stage[rows] == _BANK))])
-
-    def sort_worst_first(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Sort patches `rows` by their distances so far, the longest first."""
-        return rows[np.argsort(-self.squares[rows], kind="stable")]
-
-
 @functools.cache
 def _thread_pools() -> ThreadpoolController:
     """Return the process's thread pools; finding them takes milliseconds."""
@@ -119,15 +92,19 @@ class Search:
 
     Args:
         bank: float32 `[n, d]`; not copied.
-        weights: float32 `[n]`, >= 0.
+        weights: float32 `[n]`, >= 0; 1 beside floors.
+        floors: float32 `[n]`, >= 0, the least distance to each entry; None or zeros without floors.
         index: an approximate search of `bank`.
         hints: int32 `[P, h]`, h >= 1, entries worth comparing first at each position of a frame.
+
+    Raises:
+        ValueError: there are floors beside weights other than 1, or not one for each entry.
 
     Example:
         >>> from softcore_runtime.search.hnsw import HnswIndex
         >>> bank = np.random.default_rng(0).random((500, 8), np.float32)
         >>> index = HnswIndex.build(bank, m=8, ef_construction=50, seed=0)
-        >>> search = Search(bank, np.ones(500, np.float32), index, np.zeros((64, 1), np.int32))
+        >>> search = Search(bank, np.ones(500, np.float32), None, index, np.zeros((64, 1), np.int32))
         >>> patches = bank[:64].copy()  # 64 patches that are in the bank
         >>> found = search.decide(patches, threshold=1.0)
         >>> found.above, found.score <= 1
@@ -142,14 +119,20 @@ class Search:
         self,
         bank: NDArray[np.float32],
         weights: NDArray[np.float32],
+        floors: NDArray[np.float32] | None,
         index: Index,
         hints: NDArray[np.int32],
     ) -> None:
+        if floors is not None and floors.shape != weights.shape:
+            raise ValueError(f"floors must be [{len(weights)}], not {list(floors.shape)}")
+        if floors is not None and floors.any() and (weights != 1).any():
+            raise ValueError("a memory bank has soft weights or floors, not both")
         self._bank = np.asarray(bank)  # a view: slices of np.memmap are slow
         self._weights = weights.astype(np.float64)
         self._weight_max = float(weights.max())
         self._index = index
-        self._exhaustive = ExhaustiveSearch(bank)
+        self._exhaustive = ExhaustiveSearch(bank, floors)
+        self._floor_squares = None if floors is None or not floors.any() else _round_squares_up(floors)
         self._hints = np.ascontiguousarray(hints.T, np.int64)  # [h, P]
         # By camera: each position's entry in the last frame, and a contiguous copy of its vector, which is
         # read twice as fast.
@@ -193,7 +176,7 @@ class Search:
     def inspect(
         self, patches: NDArray[np.float32], threshold: float, camera: int = 0
     ) -> tuple[SearchResult, NDArray[np.float32]]:
-        """Score every patch of a frame: s(p) = w(m*) ||p - m*||, m* the nearest entry to p.
+        """Score every patch of a frame: s(p) = w(m*) D(p, m*), m* the nearest entry to p (see above).
 
         A score is exact if it could exceed `threshold`, and so is the highest of all; otherwise m* is the
         nearest of the entries that were compared. See docs/explanation/method.md.
@@ -218,12 +201,12 @@ class Search:
         few = 1
         while len(rows := self._candidates(frame)):
             stage = frame.stage[rows]
-            if frame.highest < 0 and stage[0] >= _HINTS:  # one exact score rules most others out
+            if frame.highest < 0 and stage[0] >= HINTS:  # one exact score rules most others out
                 self._search_exhaustively(frame, rows[:1])
-            elif stage.min() < _HINTS:
-                self._compare_hints(frame, rows[stage < _HINTS])
-            elif stage.min() < _INDEX:
-                self._query_index(frame, rows[stage < _INDEX])
+            elif stage.min() < HINTS:
+                self._compare_hints(frame, rows[stage < HINTS])
+            elif stage.min() < INDEX:
+                self._query_index(frame, rows[stage < INDEX])
             else:
                 self._search_exhaustively(frame, rows[:few])
                 few *= 2
@@ -240,7 +223,7 @@ class Search:
         self._search_exhaustively(frame, self._all)
         return self._summarize(frame), np.minimum(frame.scores, _LARGEST).astype(np.float32)
 
-    def _begin(self, patches: NDArray[np.float32], threshold: float, camera: int) -> _Frame:
+    def _begin(self, patches: NDArray[np.float32], threshold: float, camera: int) -> FrameState:
         """Compare every patch with the last frame's entry, or else with the first hint.
 
         Raises:
@@ -256,7 +239,7 @@ class Search:
             first = self._hints[0].clip(0, len(self._bank) - 1)
             self._last_frames[camera] = first, self._bank[first]
         entries, vectors = self._last_frames[camera]
-        frame = _Frame(
+        frame = FrameState(
             patches=patches,
             threshold=threshold,
             reach=self._reach(threshold),
@@ -268,13 +251,14 @@ class Search:
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(patches, vectors, out=self._difference)
             np.einsum("pd,pd->p", self._difference, self._difference, out=frame.squares)
+        self._raise_to_floors(frame.squares, entries)
         odd = np.flatnonzero(~np.isfinite(frame.squares))
         if not np.isfinite(patches[odd]).all():
             raise FrameError("the network gives NaN or infinity for this frame")
         return frame
 
     def _reach(self, threshold: float) -> float:
-        """Return the largest float32 square for which W ||p - m|| <= `threshold` is certain (see above)."""
+        """Return the largest float32 square for which W D(p, m) <= `threshold` is certain (see above)."""
         if threshold < 0:
             return -1.0
         square = np.inf
@@ -287,7 +271,7 @@ class Search:
         return float(np.nextafter(np.float32(min(square, _LARGEST)), np.float32(0)))
 
     def _bounds(self, squares: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return upper bounds of the scores at `squares`: W ||p - m||, and what rounding may hide."""
+        """Return upper bounds of the scores at `squares`: W D(p, m), and what rounding may hide."""
         if self._weight_max == 0:
             return np.zeros(len(squares))
         bounds = squares.astype(np.float64)
@@ -295,28 +279,28 @@ class Search:
         bounds *= 1 + self._rounding
         return np.asarray(self._weight_max * np.sqrt(bounds, out=bounds))
 
-    def _candidates(self, frame: _Frame) -> NDArray[np.int64]:
+    def _candidates(self, frame: FrameState) -> NDArray[np.int64]:
         """Return a few patches that may have the highest score, those of the highest bounds."""
         bounds = self._bounds(frame.squares)
         rows = np.flatnonzero(~((bounds <= frame.highest) | frame.exact))
         return rows[np.argsort(-bounds[rows], kind="stable")[:_CANDIDATES]]
 
-    def _compare_hints(self, frame: _Frame, rows: NDArray[np.int64]) -> None:
+    def _compare_hints(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
         """Compare patches `rows` `[r]` with all hints of their positions."""
         if len(rows):
-            frame.stage[rows] = _HINTS
+            frame.stage[rows] = HINTS
             hints = self._hints[:, rows].T  # [r, h]
             at_once = max(1, len(self._difference) // len(rows))
             for start in range(0, hints.shape[1], at_once):
                 self._compare(frame, rows, hints[:, start : start + at_once])
 
-    def _query_index(self, frame: _Frame, rows: NDArray[np.int64]) -> None:
+    def _query_index(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
         """Compare each of patches `rows` `[r]` with the entry that the index finds for it."""
         if len(rows):
-            frame.stage[rows] = _INDEX
+            frame.stage[rows] = INDEX
             self._compare(frame, rows, self._index.nearest(frame.patches[rows])[:, None])
 
-    def _compare(self, frame: _Frame, rows: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
+    def _compare(self, frame: FrameState, rows: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Take the nearest of `entries` `[r, h]` for patches `rows` `[r]`, if nearer than the one so far."""
         shape = entries.shape
         difference = self._difference[: entries.size]
@@ -326,13 +310,19 @@ class Search:
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(patches[:, None], difference, out=difference)
             squares = np.einsum("rhd,rhd->rh", difference, difference)
+        self._raise_to_floors(squares, entries)
         best = self._all[: len(rows)], squares.argmin(axis=1)
         squares, entries = squares[best], entries[best]
         nearer = squares < frame.squares[rows]
         rows = rows[nearer]
         frame.squares[rows], frame.entries[rows] = squares[nearer], entries[nearer]
 
-    def _search_exhaustively(self, frame: _Frame, rows: NDArray[np.int64]) -> None:
+    def _raise_to_floors(self, squares: NDArray[np.float32], entries: NDArray[np.int64]) -> None:
+        """Raise squared distances to the squared floors of their entries, in place."""
+        if self._floor_squares is not None:
+            np.maximum(squares, np.take(self._floor_squares, entries, mode="clip"), out=squares)
+
+    def _search_exhaustively(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
         """Compare patches `rows` `[r]` with the whole bank."""
         if len(rows):
             # numpy's threads spin for a while after their work, and would slow down the next frame's network.
@@ -340,20 +330,20 @@ class Search:
             with _thread_pools().limit(limits=threads, user_api="blas"):
                 entries, distances = self._exhaustive.nearest(frame.patches[rows])
             scores = self._weights[entries] * distances
-            frame.stage[rows] = _BANK
+            frame.stage[rows] = BANK
             frame.entries[rows], frame.scores[rows] = entries, scores
             with np.errstate(over="ignore"):
                 frame.squares[rows] = np.square(distances)
             frame.highest = max(frame.highest, float(scores.max()))
 
-    def _keep_entries(self, frame: _Frame, camera: int) -> None:
+    def _keep_entries(self, frame: FrameState, camera: int) -> None:
         """Keep the entries that certified their patches; those of a defect don't help the next frame."""
         entries, vectors = self._last_frames[camera]
-        rows = np.flatnonzero((frame.entries != entries) & (frame.squares <= frame.reach))
+        rows = np.flatnonzero((frame.entries != entries) & frame.certified)
         entries[rows] = frame.entries[rows]
         vectors[rows] = self._bank[entries[rows]]
 
-    def _summarize(self, frame: _Frame) -> SearchResult:
+    def _summarize(self, frame: FrameState) -> SearchResult:
         """Return what is known of the highest score, and the patches that each stage certified."""
         above = frame.highest > frame.threshold
         # Bounds grow with the square, and NaN stays NaN, so the greatest square has the greatest bound.
@@ -365,12 +355,20 @@ class Search:
             score, bound = frame.highest, Bound.LOWER
         else:
             score, bound = min(least, frame.threshold), Bound.UPPER
-        certified = frame.squares <= frame.reach
+        certified = frame.certified
         return SearchResult(
             above=above,
             score=score,
             bound=bound,
-            by_hint=int((certified & (frame.stage <= _HINTS)).sum()),
-            by_hnsw=int((certified & (frame.stage == _INDEX)).sum()),
+            by_hint=int((certified & (frame.stage <= HINTS)).sum()),
+            by_hnsw=int((certified & (frame.stage == INDEX)).sum()),
             exact=int(frame.exact.sum()),
         )
+
+
+def _round_squares_up(floors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the squares of floors `[n]`, rounded up to float32; infinite where they overflow."""
+    squares = np.square(floors.astype(np.float64))  # exact: a float32 has 24 bits
+    with np.errstate(over="ignore"):
+        rounded = squares.astype(np.float32)
+    return np.where(rounded < squares, np.nextafter(rounded, np.float32(np.inf)), rounded)

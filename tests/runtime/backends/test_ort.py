@@ -111,7 +111,7 @@ def test_decisions_with_the_index_beside_the_network_are_exact(tiny_bundle: Path
     """It may err, in float32 and where lengths are huge: what it names is measured again."""
     bundle = read_bundle(tiny_bundle)
     rng = np.random.default_rng(1)
-    search = Search(bundle.bank, bundle.weights, ort.OnnxIndex(bundle.bank), bundle.hints)
+    search = Search(bundle.bank, bundle.weights, bundle.floors, ort.OnnxIndex(bundle.bank), bundle.hints)
     for spread in (1, 3, 10, 1e4):
         patches = bundle.bank[rng.integers(len(bundle.bank), size=64)]
         patches = patches + rng.standard_normal(patches.shape).astype(np.float32) * np.float32(spread)

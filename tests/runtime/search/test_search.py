@@ -31,7 +31,7 @@ class Draw:
 
     @property
     def search(self) -> Search:
-        return Search(self.bank, self.weights, self.index, self.hints)
+        return Search(self.bank, self.weights, None, self.index, self.hints)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -158,6 +158,7 @@ def search_of(
     return Search(
         bank,
         np.ones(len(bank), np.float32) if weights is None else weights,
+        None,
         index,
         np.zeros((positions, 1), np.int32) if hints is None else hints,
     )

@@ -1,0 +1,55 @@
+"""Frame state: what a search knows of a frame's patches, from stage to stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BANK", "HINTS", "INDEX", "FrameState"]
+
+HINTS, INDEX, BANK = 1, 2, 3  # the last stage that a patch went through
+
+
+@dataclass(eq=False)
+class FrameState:
+    """The state of a frame's patches.
+
+    Attributes:
+        patches: float32 `[P, d]`.
+        threshold: the highest score that passes.
+        reach: the largest of `squares` that certifies a patch.
+        entries: int64 `[P]`, the nearest entry so far.
+        squares: float32 `[P]`, the squared distance to it, or its squared floor if that is greater.
+        stage: int8 `[P]`, the last stage that each patch went through: hints, index, or the whole bank.
+        scores: float64 `[P]`, of the patches that were compared with the whole bank.
+        highest: the highest of these; -1 if there is none.
+    """
+
+    patches: NDArray[np.float32]
+    threshold: float
+    reach: float
+    entries: NDArray[np.int64]
+    squares: NDArray[np.float32]
+    stage: NDArray[np.int8]
+    scores: NDArray[np.float64]
+    highest: float = -1.0
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Whether the score is exact, bool `[P]`."""
+        return np.asarray(self.stage == BANK)
+
+    @property
+    def certified(self) -> NDArray[np.bool_]:
+        """Whether the score is certainly not above the threshold, bool `[P]`; NaN is never certified."""
+        return np.asarray(self.squares <= self.reach)
+
+    def select_open(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of patches `rows` that may still be above the threshold; NaN is never certified."""
+        return np.asarray(rows[~((self.squares[rows] <= self.reach) | (self.stage[rows] == BANK))])
+
+    def sort_worst_first(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Sort patches `rows` by `squares`, the greatest first."""
+        return rows[np.argsort(-self.squares[rows], kind="stable")]
