@@ -9,7 +9,7 @@ def test_the_defaults_are_the_papers() -> None:
     settings = ExportSettings()
     assert settings.backbone == "wide_resnet50_2"
     assert (settings.discriminator, settings.lof_k, settings.tau) == ("auto", 6, 0.15)
-    assert (settings.coreset_ratio, settings.soft_weights) == (0.1, True)
+    assert (settings.coreset_ratio, settings.soft_weights, settings.floor) == (0.1, True, "auto")
     assert (settings.preprocessing.resize, settings.preprocessing.crop) == (256, 224)
 
 
@@ -19,7 +19,8 @@ def test_the_defaults_are_the_papers() -> None:
         {"tau": -0.01}, {"tau": 1}, {"tau": float("nan")}, {"lof_k": 0}, {"coreset_ratio": 0},
         {"coreset_ratio": 1.01}, {"coreset_ratio": float("nan")}, {"seed": -1}, {"seed": 2**32},
         {"discriminator": "guess"}, {"device": "tpu"}, {"preprocessing": {"resize": 64, "crop": 65}},
-        {"unknown": 1}, {"preprocessing": {"zoom": 2}},
+        {"unknown": 1}, {"preprocessing": {"zoom": 2}}, {"floor": -0.1}, {"floor": float("nan")},
+        {"floor": float("inf")}, {"floor": 101}, {"floor": "many"}, {"floor": None},
     ],
     ids=str,
 )  # fmt: skip
@@ -31,3 +32,31 @@ def test_what_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         ExportSettings().tau = 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "factor", "weighs"),
+    [
+        ({}, 1, False),
+        ({"floor": 0}, 0, False),
+        ({"floor": 0.5}, 0.5, False),
+        ({"discriminator": "none"}, 0, False),
+        ({"discriminator": "none", "floor": 2}, 2, False),
+        ({"discriminator": "lof"}, 0, True),
+        ({"discriminator": "nearest", "floor": 0}, 0, True),
+        ({"discriminator": "gaussian", "soft_weights": False}, 0, False),
+        ({"discriminator": "lof", "soft_weights": False, "floor": "1.5"}, 1.5, False),
+    ],
+    ids=str,
+)
+def test_the_default_has_floors_and_the_papers_settings_have_none(
+    given: dict[str, object], factor: float, weighs: bool
+) -> None:
+    settings = ExportSettings.model_validate(given)
+    assert (settings.floor_factor, settings.weighs) == (factor, weighs)
+
+
+@pytest.mark.parametrize("discriminator", ["lof", "nearest", "gaussian"])
+def test_floors_and_soft_weights_exclude_each_other(discriminator: str) -> None:
+    with pytest.raises(ValidationError, match=r"floor 1\.0 and soft_weights exclude each other"):
+        ExportSettings.model_validate({"discriminator": discriminator, "floor": 1})

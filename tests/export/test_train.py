@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,103 @@ def test_by_default_what_is_suspect_stays_out(features: np.ndarray) -> None:
     np.testing.assert_array_equal(known.origins, learned.origins)
 
 
+@pytest.mark.parametrize("discriminator", ["lof", "nearest", "gaussian", "none"])
+def test_by_the_papers_names_there_are_no_floors(features: np.ndarray, discriminator: str) -> None:
+    """And where they are asked for, they change nothing else."""
+    plain = fit(features, (H, W), ExportSettings(discriminator=discriminator), CPU)
+    assert plain.rule is None
+    assert plain.floors.dtype == np.float32
+    np.testing.assert_array_equal(plain.floors, 0)
+    settings = ExportSettings(discriminator=discriminator, soft_weights=False, floor=2)
+    asked = fit(features, (H, W), settings, CPU)
+    np.testing.assert_array_equal(asked.bank, plain.bank)
+    np.testing.assert_array_equal(asked.origins, plain.origins)
+    assert (asked.floors > 0).all()
+
+
+@pytest.mark.parametrize("floor", ["auto", 0.5])
+def test_a_floor_is_the_distance_to_the_third_nearest_other_image(
+    features: np.ndarray, floor: str | float
+) -> None:
+    """By scipy; on such a grid the window reaches over all rows, and two columns to either side."""
+    settings = ExportSettings.model_validate({"coreset_ratio": 0.4, "floor": floor})
+    learned = fit(features, (H, W), settings, CPU)
+    columns = np.arange(H * W) % W
+    for m, (image, row, column) in enumerate(learned.origins.tolist()):
+        around = np.abs(columns - column) <= 2
+        entry = features[image, row * W + column].astype(float)
+        lengths = []
+        for other in range(N):
+            patches = features[other, around & learned.kept[other]].astype(float)
+            if other != image and len(patches):
+                lengths.append(cdist([entry], patches).min())
+        factor = 1.0 if floor == "auto" else 0.5
+        assert learned.floors[m] == pytest.approx(factor * sorted(lengths)[2], rel=1e-5)
+    assert learned.rule is not None
+    assert learned.rule.vouchers == 3
+    np.testing.assert_array_equal(learned.rule.groups, np.arange(N))
+
+
+def score(learned: MemoryBank, patches: np.ndarray) -> float:
+    apart = cdist(patches.astype(float), learned.bank.astype(float))
+    return float(np.maximum(apart, learned.floors).min(axis=1).max())
+
+
+def repeat_defect() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """60 images of which the last two show one defect, and two new ones: with that defect, and good."""
+    rng = np.random.default_rng(8)
+    means = rng.normal(size=(1, H * W, D))
+    images = np.asarray(means + 0.2 * rng.normal(size=(62, H * W, D)), np.float32)
+    images[58:61, 7] += 5 * rng.normal(size=D) / np.sqrt(D)
+    return images[:60], images[60], images[61]
+
+
+def test_a_repeated_defect_that_was_learned_passes_only_without_floors() -> None:
+    """Nothing is left out: what differs are the floors."""
+    train, defective, good = repeat_defect()
+    settings = ExportSettings(discriminator="none", coreset_ratio=1)
+    plain = fit(train, (H, W), settings, CPU)
+    floored = fit(train, (H, W), settings.model_copy(update={"floor": 1}), CPU)
+    assert score(plain, defective) < 1.5 * score(plain, good)
+    assert score(floored, defective) > 3 * score(floored, good)
+    assert score(floored, good) < 1.5 * score(plain, good)
+    # The very image that was learned doesn't excuse itself either.
+    assert score(plain, train[59]) < 1e-3
+    assert score(floored, train[59]) > 3 * score(floored, good)
+
+
+def test_near_copies_of_a_defect_vouch_for_nothing() -> None:
+    """Four images of one defective part: j = 3 others would excuse it, if they were others."""
+    train, defective, good = repeat_defect()
+    rng = np.random.default_rng(1)
+    copies = train[59] + np.float32(0.01) * rng.normal(size=(4, H * W, D)).astype(np.float32)
+    features = np.concatenate([train, copies])
+    settings = ExportSettings(discriminator="none", coreset_ratio=1, floor=1)
+    alone = fit(features, (H, W), settings, CPU)
+    assert score(alone, defective) < 1.5 * score(alone, good)
+    groups = np.arange(len(features), dtype=np.int32)
+    groups[60:] = 59
+    together = fit(features, (H, W), settings, CPU, groups=groups)
+    assert score(together, defective) > 3 * score(together, good)
+
+
+def test_a_person_who_excludes_an_image_silences_it(features: np.ndarray) -> None:
+    """It isn't in the bank, and vouches for nothing that is."""
+    doubled = features.copy()
+    doubled[7] = features[6]
+
+    def overrule(kept: np.ndarray) -> np.ndarray:
+        chosen = np.ones_like(kept)
+        chosen[7] = False
+        return chosen
+
+    settings = ExportSettings(discriminator="none", coreset_ratio=1, floor=1)
+    learned = fit(doubled, (H, W), settings, CPU, overrule=overrule)
+    assert learned.rule is not None
+    assert 7 not in learned.rule.corroboration.vouchers
+    assert (learned.rule.corroboration.measure(1)[learned.owners == 6] > 0).all()
+
+
 @pytest.mark.parametrize("discriminator", ["auto", "lof", "none"])
 def test_a_person_has_the_last_word(features: np.ndarray, discriminator: str) -> None:
     settings = ExportSettings(discriminator=discriminator, coreset_ratio=1)
@@ -130,6 +229,9 @@ def test_at_least_one_entry(features: np.ndarray) -> None:
 def test_a_bank_validates_itself(name: str, shape: tuple[int, ...], message: str) -> None:
     shapes = {"bank": (4, 2), "weights": (4,), "floors": (4,), "origins": (4, 3)}
     shapes |= {"factors": (2, 2), "kept": (2, 2)}
-    MemoryBank(**{key: np.zeros(value) for key, value in shapes.items()})
+    bank = MemoryBank(**{key: np.zeros(value) for key, value in shapes.items()})
+    replace(bank, floors=np.ones(4), weights=np.ones(4))
+    with pytest.raises(ValueError, match="floors or soft weights, not both"):
+        replace(bank, floors=np.ones(4), weights=np.full(4, 0.5))
     with pytest.raises(ValueError, match=message):
         MemoryBank(**{key: np.zeros(value) for key, value in {**shapes, name: shape}.items()})

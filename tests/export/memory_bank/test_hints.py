@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from softcore_export.memory_bank.floors import Corroboration, FloorRule
 from softcore_export.memory_bank.hints import MOST, learn_hints
 from softcore_export.memory_bank.leave_one_out import NearestEntries, leave_one_out
 
@@ -26,15 +27,26 @@ class Learned:
         self.bank = self.features.reshape(-1, 12)[entries]
         self.owners = (entries // positions).astype(np.int32)
         self.weights = rng.uniform(0.9, 1.1, len(entries)).astype(np.float32)
+        self.rule: FloorRule | None = None
         self.left_out = leave_one_out(self.features, self.bank, self.owners, CPU)
         self.kept = rng.random((images, positions)) < 0.9
 
     def hints(self, kept: np.ndarray | None = None) -> tuple[np.ndarray, int, float]:
         hints, record = learn_hints(
             self.features, self.bank, self.weights, self.owners, self.left_out,
-            self.kept if kept is None else kept,
+            self.kept if kept is None else kept, self.rule,
         )  # fmt: skip
         return hints, record.count, record.left_open
+
+    def take_floors(self, longest: float) -> None:
+        """Give the entries two vouchers at random distances, in which pairs of images are near copies."""
+        rng = np.random.default_rng(7)
+        groups = (np.arange(len(self.features)) // 2 * 2).astype(np.int32)
+        vouchers = np.stack([rng.permutation(np.unique(groups))[:3] for _ in self.bank])
+        distances = np.sort(rng.uniform(0, longest, vouchers.shape), axis=1).astype(np.float32)
+        self.weights = np.ones_like(self.weights)
+        self.rule = FloorRule(Corroboration(distances, vouchers), groups, vouchers=2, factor=1.0)
+        self.left_out = leave_one_out(self.features, self.bank, self.owners, CPU, self.rule)
 
 
 def most_frequent(left_out: NearestEntries, counted: np.ndarray, position: int, count: int) -> list[int]:
@@ -47,8 +59,11 @@ def most_frequent(left_out: NearestEntries, counted: np.ndarray, position: int, 
     return [names[i % len(names)] for i in range(count)] if names else [0] * count
 
 
-def left_open(learned: Learned, count: int) -> float:
-    """Brute force in float64: hints of one half of the images, tried on the first 24 of the other."""
+def left_open(learned: Learned, count: int, more: float = 0.0) -> float:
+    """Brute force in float64: hints of one half of the images, tried on the first 24 of the other.
+
+    A patch is open if it exceeds the score by `more` of it.
+    """
     opened = []
     scores = learned.left_out.scores(learned.weights)
     for half in (0, 1):
@@ -58,9 +73,15 @@ def left_open(learned: Learned, count: int) -> float:
             patches = 0
             for position, patch in enumerate(learned.features[i].astype(float)):
                 hints = np.array(most_frequent(learned.left_out, counted, position, count))
-                hints = hints[learned.owners[hints] != i]
-                apart = cdist([patch], learned.bank[hints].astype(float)).min(initial=np.inf)
-                patches += learned.weights.max() * apart > scores[i]
+                if learned.rule:
+                    groups = learned.rule.groups
+                    hints = hints[groups[learned.owners[hints]] != groups[i]]
+                    floors = learned.rule.compute(without=groups[i])[hints]
+                else:
+                    hints = hints[learned.owners[hints] != i]
+                    floors = np.zeros(len(hints))
+                apart = np.maximum(cdist([patch], learned.bank[hints].astype(float)), floors)
+                patches += learned.weights.max() * apart.min(initial=np.inf) > (1 + more) * scores[i]
             opened.append(patches)
     return float(np.mean(opened))
 
@@ -85,6 +106,21 @@ def test_what_is_left_open_is_that_of_brute_force(images: int, modes: int, sprea
     assert measured == pytest.approx(by_count[count], abs=6e-4)  # rounded to three places
     enough = [each for each in COUNTS if by_count[each] <= 2]
     assert count == (enough[0] if enough else 32)
+
+
+@pytest.mark.parametrize("longest", [0.3, 1, 4])
+def test_with_floors_hints_are_the_entries_that_give_the_least_score(longest: float) -> None:
+    learned = Learned(2, images=20, modes=3, spread=0.3)
+    plain = learned.left_out.entries
+    learned.take_floors(longest)
+    assert (learned.left_out.entries != plain).mean() > 0.05
+    hints, count, measured = learned.hints()
+    for position, found in enumerate(hints):
+        assert found.tolist() == most_frequent(learned.left_out, learned.kept, position, count)
+    # Without weights the highest patch is at the threshold itself, where rounding decides.
+    least, most = left_open(learned, count, more=1e-6), left_open(learned, count, more=-1e-6)
+    assert least - 6e-4 <= measured <= most + 6e-4
+    assert most - least <= 1
 
 
 def modal(modes: int) -> Learned:

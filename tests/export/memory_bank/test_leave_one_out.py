@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-from softcore_export.memory_bank.leave_one_out import NearestEntries, leave_one_out, score_others
+from softcore_export.memory_bank import leave_one_out as leave_one_out_module
+from softcore_export.memory_bank.floors import Corroboration, FloorRule
+from softcore_export.memory_bank.leave_one_out import (
+    NearestEntries,
+    leave_one_out,
+    score_left_out,
+    score_others,
+)
 
 CPU = torch.device("cpu")
 
@@ -73,14 +81,92 @@ def test_an_image_that_owns_everything_says_nothing() -> None:
     np.testing.assert_allclose(scores, [expected[0].max(), 0, expected[1].max()], rtol=1e-5)
 
 
-def test_entries_of_nobody_are_everybodys() -> None:
-    """Owners that aren't among the images, as where only some of them are compared."""
+def test_some_of_the_images_may_be_compared() -> None:
     features, bank, owners, _ = draw(0, 5, 6, 8, 20)
     chosen = np.array([3, 1])
-    number = np.array([-1, 1, -1, 0, -1], np.int32)  # image 3 is the first of those compared
-    found = leave_one_out(features[chosen], bank, number[owners], CPU)
+    found = leave_one_out(features[chosen], bank, owners, CPU, images=chosen)
     all_of_them = apart_from_others(features, bank, owners)
     np.testing.assert_array_equal(found.entries, all_of_them[chosen].argmin(axis=2))
+
+
+class Corroborated:
+    """A bank with vouchers of its entries at random, in three groups of two images and others alone."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.features, self.bank, self.owners, _ = draw(seed, 9, 7, 11, 40)
+        self.groups = np.array([0, 1, 0, 3, 1, 5, 6, 5, 8], np.int32)
+        names = np.array([0, 1, 3, 5, 6, 8], np.int32)
+        vouchers = np.stack([rng.permutation(names) for _ in self.bank])
+        distances = np.sort(rng.uniform(2, 6, vouchers.shape), axis=1).astype(np.float32)
+        distances[vouchers == self.groups[self.owners][:, None]] = np.inf
+        order = np.argsort(distances, axis=1)
+        self.distances = np.take_along_axis(distances, order, axis=1)
+        self.vouchers = np.take_along_axis(vouchers, order, axis=1)
+        self.vouchers[np.isinf(self.distances)] = -1
+
+    def rule(self, vouchers: int, factor: float) -> FloorRule:
+        return FloorRule(Corroboration(self.distances, self.vouchers), self.groups, vouchers, factor)
+
+    def apart(self, image: int, vouchers: int, factor: float) -> np.ndarray:
+        """max(||p - m||, F(m)) `[P, n]` by scipy, without all that is of the image's group."""
+        group = self.groups[image]
+        floors = [
+            factor * [d for d, name in zip(*row, strict=True) if name not in (group, -1)][vouchers - 1]
+            for row in zip(self.distances.tolist(), self.vouchers.tolist(), strict=True)
+        ]
+        apart = cdist(self.features[image].astype(float), self.bank.astype(float))
+        own = self.groups[self.owners] == group
+        return np.where(own, np.inf, np.maximum(apart, floors))
+
+
+@pytest.mark.parametrize(("vouchers", "factor"), [(1, 1.0), (2, 0.7), (3, 1.0)])
+def test_with_floors_neither_an_image_nor_its_near_copies_have_a_say(vouchers: int, factor: float) -> None:
+    drawn = Corroborated(3)
+    found = leave_one_out(drawn.features, drawn.bank, drawn.owners, CPU, drawn.rule(vouchers, factor))
+    floored = 0
+    for image in range(9):
+        apart = drawn.apart(image, vouchers, factor)
+        np.testing.assert_allclose(found.distances[image], apart.min(axis=1), rtol=1e-5)
+        named = apart[np.arange(7), found.entries[image]]
+        np.testing.assert_allclose(named, apart.min(axis=1), rtol=1e-5)
+        plain = cdist(drawn.features[image].astype(float), drawn.bank.astype(float))
+        floored += int((plain[np.arange(7), found.entries[image]] < found.distances[image] - 1e-3).sum())
+    assert floored > 5  # that floors do something here
+    some = np.array([6, 2])
+    again = leave_one_out(
+        drawn.features[some], drawn.bank, drawn.owners, CPU, drawn.rule(vouchers, factor), some
+    )
+    np.testing.assert_allclose(again.distances, found.distances[some], rtol=1e-6)
+
+
+def test_scores_by_several_rules_are_those_by_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = Corroborated(4)
+    rules = [drawn.rule(1, 1.0), drawn.rule(3, 1.0), drawn.rule(2, 0.5)]
+    weights = np.ones(len(drawn.bank), np.float32)
+    expected = [
+        leave_one_out(drawn.features, drawn.bank, drawn.owners, CPU, rule).scores(weights) for rule in rules
+    ]
+    scores = score_left_out(drawn.features, drawn.bank, drawn.owners, rules, CPU)
+    assert (scores.shape, scores.dtype) == ((3, 9), np.float64)
+    np.testing.assert_array_equal(scores, expected)
+    assert len(np.unique(scores[:, 0])) == 3
+    monkeypatch.setattr(leave_one_out_module, "_BLOCK", 1)
+    again = score_left_out(drawn.features, drawn.bank, drawn.owners, rules, CPU)
+    np.testing.assert_allclose(again, scores, rtol=1e-5)
+
+
+def test_with_floors_an_image_that_owns_everything_says_nothing() -> None:
+    drawn = Corroborated(5)
+    owners = np.array([0, 2] * 20, np.int32)  # near copies
+    found = leave_one_out(drawn.features, drawn.bank, owners, CPU, drawn.rule(1, 1.0))
+    for image in (0, 2):
+        assert (found.entries[image] == -1).all()
+        assert (found.distances[image] == 0).all()
+    assert (found.entries[1] >= 0).all()
+    assert (
+        score_left_out(drawn.features, drawn.bank, owners, [drawn.rule(1, 1.0)], CPU)[0, [0, 2]] == 0
+    ).all()
 
 
 def test_features_may_be_mapped_read_only() -> None:
@@ -109,3 +195,15 @@ def test_others_are_scored_against_the_whole_bank() -> None:
     assert scores.dtype == np.float64
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
     assert score_others(iter([]), bank, weights, CPU).shape == (0,)
+
+
+def test_others_are_scored_with_floors() -> None:
+    _, bank, _, _ = draw(0, 6, 8, 12, 30)
+    rng = np.random.default_rng(1)
+    others = rng.normal(size=(7, 10, 12)).astype(np.float32)
+    floors = rng.uniform(0, 8, 30).astype(np.float32)
+    scores = score_others(iter(others), bank, np.ones(30, np.float32), CPU, floors)
+    apart = np.stack([cdist(patches, bank.astype(float)) for patches in others.astype(float)])
+    expected = np.maximum(apart, floors).min(axis=2).max(axis=1)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)
+    assert (scores > apart.min(axis=2).max(axis=1) + 0.1).any()
