@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from softcore_export.cli.command import main
 from softcore_export.contamination.contamination import FILE, Contamination
 from softcore_export.data.procedural_pill import draw_category
+from softcore_export.train import MemoryBank, fit
 from softcore_runtime import read_bundle
 from softcore_runtime.images.image_file import find_images, read_image
 
@@ -54,7 +56,7 @@ def test_the_bundle_is_the_same(root: Path) -> None:
     assert once.manifest.dataset == twice.manifest.dataset  # its fingerprint, too
     assert once.manifest.dataset.images == GOOD + DEFECTIVE
     assert once.manifest.index == twice.manifest.index
-    for name in ("bank", "weights", "origins", "hints"):
+    for name in ("bank", "weights", "floors", "origins", "hints"):
         np.testing.assert_array_equal(getattr(once, name), getattr(twice, name))
 
 
@@ -75,8 +77,15 @@ def test_the_copies_are_counted_and_listed(root: Path, found: Contamination) -> 
 
 
 def test_the_command_says_what_it_found(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    learned: list[MemoryBank] = []
+
+    def fit_and_keep(*arguments: Any) -> MemoryBank:
+        learned.append(fit(*arguments))
+        return learned[-1]
+
+    monkeypatch.setattr("softcore_export.export.fit", fit_and_keep)
     folder = tmp_path / "part"
     folder.mkdir()
     for path in find_images(root / "once" / "train" / "good")[:16]:
@@ -96,3 +105,10 @@ def test_the_command_says_what_it_found(
         "warning: 1 image can hardly be told from another one, and a defect in both is hidden: beside.png "
         "is like 003.png; delete what was saved twice, and export again\n"
     ) in said
+    # Near copies are learned, and don't vouch for each other.
+    (bank,) = learned
+    assert bank.rule is not None
+    assert bank.rule.groups.tolist() == [*range(16), 3]
+    mine = np.isin(bank.owners, [3, 16])
+    assert not (bank.rule.corroboration.vouchers[mine] == 3).any()
+    assert (bank.rule.corroboration.vouchers[~mine] == 3).any()

@@ -59,6 +59,27 @@ def read_frames(folder: Path) -> list[np.ndarray]:
     return [cv2.imread(str(path)) for path in sorted(folder.iterdir())]
 
 
+def measure_floors(
+    features: np.ndarray, origins: np.ndarray, kept: np.ndarray, vouching: np.ndarray
+) -> np.ndarray:
+    """Each entry's distance to the third nearest other image, by scipy: on a grid of 8 x 8, float64 `[n]`.
+
+    Args:
+        features: `[N, 64, d]`.
+        origins: `[n, 3]`.
+        kept: `[N, 64]`, which patches vouch.
+        vouching: the images that vouch.
+    """
+    row, column = np.divmod(np.arange(64), 8)
+    found = np.empty(len(origins))
+    for m, (image, at_row, at_column) in enumerate(origins.tolist()):
+        around = (abs(row - at_row) <= 2) & (abs(column - at_column) <= 2)
+        apart = cdist([features[image, 8 * at_row + at_column]], features.reshape(-1, features.shape[2]))
+        apart = np.where(kept & around, apart.reshape(kept.shape), np.inf).min(axis=1)
+        found[m] = np.sort(apart[vouching[vouching != image]])[2]
+    return found
+
+
 def learn(root: Path, target: Path, settings: ExportSettings) -> Export:
     return export(TrainingImages.find(root / "disc"), target, settings)
 
@@ -101,6 +122,8 @@ def test_the_manifest_says_what_was_done(exported: Export, discs: Path) -> None:
     assert (manifest.grid.height, manifest.grid.width) == (8, 8)
     assert (manifest.bank.n, manifest.bank.k, manifest.bank.tau) == (round(0.1 * 12 * 64), 6, 0.15)
     assert manifest.bank.weight_max == np.load(exported.path / "weights.npy").max()
+    assert (manifest.bank.floor, manifest.bank.vouchers) == (0, 0)  # the paper has none
+    assert not np.load(exported.path / "floors.npy").any()
     assert (manifest.dataset.images, manifest.dataset.skipped) == (12, 0)
     assert manifest.backbone.weights_sha256 is None
     assert manifest.threshold.provisional
@@ -232,7 +255,7 @@ def test_a_faster_network_is_compared_with_the_plain_one(
     (labelled / "Ground_Truth").mkdir()  # masks are no defective images
     assert cv2.imwrite(str(labelled / "Ground_Truth" / "0_mask.png"), np.zeros((80, 80), np.uint8))
     settings = small.model_copy(
-        update={"dimensions": 100, "labelled": labelled, "max_loss": 1.0, "soft_weights": False}
+        update={"dimensions": 100, "labelled": labelled, "max_loss": 1.0, "soft_weights": False, "floor": 0.9}
     )
     plain_files = []
     with prepare(TrainingImages.find(discs / "disc"), tmp_path / "disc", settings) as prepared:
@@ -255,10 +278,18 @@ def test_a_faster_network_is_compared_with_the_plain_one(
     for path in (done.path, tmp_path / "plain"):
         features = compute_features(path, read_frames(discs / "disc")).astype(float)
         bank = features[origins[:, 0], 8 * origins[:, 1] + origins[:, 2]]
-        scores = np.array([cdist(features[i], bank[origins[:, 0] != i]).min(axis=1).max() for i in range(12)])
+        scores = np.empty(12)
+        for i in range(12):
+            floors = 0.9 * measure_floors(features, origins, done.kept, np.delete(np.arange(12), i))
+            apart = np.maximum(cdist(features[i], bank), floors)[:, origins[:, 0] != i]
+            scores[i] = apart.min(axis=1).max()
         halves = [scores[half::2][trusted[half::2]].max() for half in (0, 1)]
         decisions.append([scores[i] > halves[1 - i % 2] for i in range(12)])
-        labels = [cdist(p, bank).min(axis=1).max() for p in compute_features(path, others).astype(float)]
+        floors = 0.9 * measure_floors(features, origins, done.kept, np.arange(12))
+        labels = [
+            np.maximum(cdist(patches, bank), floors).min(axis=1).max()
+            for patches in compute_features(path, others).astype(float)
+        ]
         areas.append(roc_auc_score([False] * len(good) + [True] * len(bad), labels))
     assert agreement.flipped == sum(one != other for one, other in zip(*decisions, strict=True))
     assert agreement.labelled == len(others)
@@ -423,10 +454,28 @@ def test_by_default_the_defect_stays_out_and_little_else(
     discs: Path, small: ExportSettings, tmp_path: Path
 ) -> None:
     done = learn(discs, tmp_path / "disc", small.model_copy(update={"discriminator": "auto"}))
+    bank = done.manifest.bank
+    assert (bank.floor, bank.vouchers, bank.soft_weights, bank.weight_max) == (1, 3, False, 1)
     assert not done.kept[5].all()
     assert np.delete(done.kept, 5, axis=0).all()
     assert done.manifest.bank.discriminator == "auto"
     assert done.manifest.threshold.value == pytest.approx(np.delete(done.scores, 5).max(), rel=1e-6)
+    # Floors and leave-one-out scores anew, from the images and `backbone.onnx` alone.
+    features = compute_features(done.path, read_frames(discs / "disc")).astype(float)
+    learned = read_bundle(done.path)
+    everyone, image = np.arange(12), learned.origins[:, 0]
+    floors = measure_floors(features, learned.origins, done.kept, everyone)
+    np.testing.assert_allclose(learned.floors, floors, rtol=1e-4)
+    for i in everyone:
+        left = measure_floors(features, learned.origins, done.kept, np.delete(everyone, i))
+        apart = np.maximum(cdist(features[i], learned.bank.astype(float)), left)[:, image != i]
+        assert done.scores[i] == pytest.approx(apart.min(axis=1).max(), rel=1e-4)
+    # And it ships: the learned defect itself doesn't pass, though its rim is in the bank.
+    inspector = Inspector.load(done.path)
+    for i, frame in enumerate(read_frames(discs / "disc")):
+        apart = np.maximum(cdist(features[i], learned.bank.astype(float)), floors)
+        assert inspector.inspect(frame).score == pytest.approx(apart.min(axis=1).max(), rel=1e-4)
+        assert inspector.decide(frame).decision is (Decision.FAIL if i == 5 else Decision.PASS)
 
 
 @pytest.mark.usefixtures("quick_network")

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from softcore_export.contamination.contamination import ImageCopy
 from softcore_export.data.dataset import FEWEST, TrainingImages
 from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
 from softcore_runtime import DataError, Preprocessing
@@ -194,6 +195,17 @@ def test_the_very_pixels_of_another_image_are_learned_once(tmp_path: Path) -> No
     images, crops = read(tmp_path)
     assert len(crops) == len(images.paths) == 9
     assert _list_exact(images) == [("saved anew.bmp", "004.png", "pixels")]
+
+
+def test_near_copies_share_a_group(tmp_path: Path) -> None:
+    images, _ = read(fill(tmp_path, numbered(9)))
+    pairs = {"content": ("far.png", "000.png"), "near": ("005.png", "002.png")}
+    copies = tuple(
+        ImageCopy(path=path, original=original, alike=alike) for alike, (path, original) in pairs.items()
+    )
+    groups = replace(images, copies=copies).groups
+    assert groups.dtype == np.int32
+    assert groups.tolist() == [0, 1, 2, 3, 4, 2, 6, 7, 8]
 
 
 def test_a_training_set_validates_itself(tmp_path: Path) -> None:
