@@ -119,7 +119,10 @@ class Method:
 
 
 def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
-    """Fit SoftCore, or PatchCore with discriminator `none`; the rows are without soft weights, then with."""
+    """Fit SoftCore, or PatchCore with discriminator `none`; the rows are without soft weights, then with.
+
+    With floors the distance to an entry is at least the entry's floor, and there are no soft weights.
+    """
     chosen = ExportSettings.model_validate(task.settings.model_dump() | settings)
     positions, dim = task.train.features.shape[1:]
     side = round(positions**0.5)
@@ -127,7 +130,8 @@ def _fit_bank(task: Task, rows: tuple[str, ...], **settings: object) -> Scorer:
         learned = fit(task.train.features, (side, side), chosen, torch.device("cpu"))
 
     def score(test: Images) -> dict[str, Scores]:
-        entries, distances = ExhaustiveSearch(learned.bank).nearest(test.features.reshape(-1, dim))
+        search = ExhaustiveSearch(learned.bank, learned.floors)
+        entries, distances = search.nearest(test.features.reshape(-1, dim))
         plain = distances.astype(np.float32).reshape(len(test), positions)
         soft = learned.weights[entries].reshape(plain.shape) * plain
         return {

@@ -14,6 +14,7 @@ from softcore_benchmarks.baselines.cflow import Environment
 from softcore_benchmarks.protocol.methods import LOF_KS, METHODS, TAUS, Images, Task
 from softcore_export.contamination.estimate import estimate_contamination
 from softcore_export.settings import ExportSettings
+from softcore_export.train import fit
 
 SIDE, DIM, CROP = 4, 10, 32
 N, M = 40, 7
@@ -132,8 +133,23 @@ def test_softcore_by_itself(train: Images, test: Images) -> None:
     kept = estimate_contamination(train.features, (SIDE, SIDE), torch.device("cpu")).kept
     assert 0 < (~kept).sum() < kept.size / 2
     expected = score(test, train.features[kept])
-    np.testing.assert_allclose(run("softcore-auto", train, test)["SoftCore-auto"], expected, rtol=1e-5)
+    found = run("softcore-auto-no-floors", train, test)["SoftCore-auto, no floors"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert (abs(expected - score(test, train.features.reshape(-1, DIM))) > 1e-3).any()
+
+
+def test_softcore_by_itself_has_floors(train: Images) -> None:
+    """A training image is no excuse for itself."""
+    settings = ExportSettings(coreset_ratio=1.0, discriminator="auto")
+    learned = fit(train.features, (SIDE, SIDE), settings, torch.device("cpu"))
+    same = train.select(np.arange(N - M, N))
+    apart = cdist(same.features.reshape(-1, DIM), learned.bank)
+    expected = np.maximum(apart, learned.floors).min(axis=1).reshape(M, -1).max(axis=1)
+    found = run("softcore-auto", train, same)["SoftCore-auto"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    without = run("softcore-auto-no-floors", train, same)["SoftCore-auto, no floors"]
+    assert (found >= without).all()
+    assert (found > without + 1e-3).any()
 
 
 def test_lofs_k_and_tau_are_their_rows(train: Images, test: Images) -> None:
