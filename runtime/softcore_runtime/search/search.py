@@ -22,16 +22,14 @@ stages, each used only for what the stage before couldn't certify:
 
 **Rounding.** The bounds are float32, the score that counts is float64's. For squares S = ||p - m||^2, summed
 in any order, float32 gives S' with |S' - S| <= (d + 4) u S + d 2^-125 (u = 2^-24; the last term is underflow,
-if some library lets the processor flush small numbers to zero). F^2 is exact in float64; rounded up it is the
-float32 F2 >= F^2. The greater of two numbers isn't rounded again, so max(S', F2) <= `reach` holds exactly
-where both S' and F2 are at most `reach`, and p is certified only there, with
-reach <= ((T / W)^2 - d 2^-125) (1 - (d + 16) u), rounded down: then W ||p - m|| stays below T by more than
-float64's own rounding, F(m) <= sqrt(reach) < T is rounded nowhere, and so the greater of both, which is what
-float64 computes of this very entry, isn't above T. What lies within that margin of T is searched
-exhaustively. Likewise W sqrt((max(S', F2) + d 2^-125) (1 + (d + 16) u)) is above the score that float64
-computes. NaN in S' stays NaN in the maximum, and certifies nothing. A score of exactly T passes; between two
-entries at the same float64 distance D the first in the bank is the nearest. The decision is always
-max s(p) > T as float64 has it.
+if some library lets the processor flush small numbers to zero). The same holds for F^2, which is rounded
+once. The greater of two numbers is rounded no further, and is off by no more than that one of them that is
+off more: so the same holds for the greater square S' and S = D^2. p is certified only where S' <= `reach`,
+with reach <= ((T / W)^2 - d 2^-125) (1 - (d + 16) u), rounded down: then W D(p, m) stays below T by more
+than float64's own rounding. What lies within that margin of T is searched exhaustively. A distance of NaN
+stays NaN beside any floor, and certifies nothing. A score of exactly T passes; between two entries at the
+same float64 distance D the first in the bank is the nearest. The decision is always max s(p) > T as float64
+has it.
 """
 
 from __future__ import annotations
@@ -132,7 +130,10 @@ class Search:
         self._weight_max = float(weights.max())
         self._index = index
         self._exhaustive = ExhaustiveSearch(bank, floors)
-        self._floor_squares = None if floors is None or not floors.any() else _round_squares_up(floors)
+        self._floor_squares: NDArray[np.float32] | None = None
+        if floors is not None and floors.any():
+            with np.errstate(over="ignore"):
+                self._floor_squares = np.square(floors)
         self._hints = np.ascontiguousarray(hints.T, np.int64)  # [h, P]
         # By camera: each position's entry in the last frame, and a contiguous copy of its vector, which is
         # read twice as fast.
@@ -364,11 +365,3 @@ class Search:
             by_hnsw=int((certified & (frame.stage == INDEX)).sum()),
             exact=int(frame.exact.sum()),
         )
-
-
-def _round_squares_up(floors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the squares of floors `[n]`, rounded up to float32; infinite where they overflow."""
-    squares = np.square(floors.astype(np.float64))  # exact: a float32 has 24 bits
-    with np.errstate(over="ignore"):
-        rounded = squares.astype(np.float32)
-    return np.where(rounded < squares, np.nextafter(rounded, np.float32(np.inf)), rounded)

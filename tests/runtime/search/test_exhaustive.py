@@ -63,6 +63,72 @@ def test_the_first_of_those_at_the_same_distance_wins(seed: int, n: int, dim: in
     np.testing.assert_array_equal(entries, cdist(queries, bank, "sqeuclidean").argmin(1))
 
 
+def brute_force(bank: np.ndarray, floors: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Distances max(||p - m||, F(m)) in float64, [q, n]."""
+    apart = queries[:, None].astype(np.float64) - bank.astype(np.float64)
+    return np.maximum(np.sqrt(np.einsum("qnd,qnd->qn", apart, apart)), floors.astype(np.float64))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 60),
+    st.integers(1, 12),
+    st.sampled_from([1e-25, 1e-3, 1.0, 1e6, 1e18]),
+    st.sampled_from([0.0, 1.0, 1e3]),
+    st.sampled_from([1e-6, 1e-3, 1.0]),
+    st.sampled_from(["distances", "typical", "huge", "one low", "even"]),
+)
+def test_with_floors_it_is_a_brute_force(
+    seed: int, n: int, dim: int, scale: float, offset: float, spread: float, kind: str
+) -> None:
+    """The floors of `distances` are those of the patches, give or take a unit in the last place."""
+    rng = np.random.default_rng(seed)
+    bank = (scale * (offset + spread * rng.normal(size=(n, dim)))).astype(np.float32)
+    queries = (scale * (offset + rng.normal(size=(9, dim)))).astype(np.float32)
+    distances = brute_force(bank, np.zeros(n), queries)
+    with np.errstate(over="ignore"):
+        floors = {
+            "distances": rng.choice(distances.ravel(), n) * (1 + rng.integers(-2, 3, n) * 2.0**-23),
+            "typical": rng.uniform(0, distances.max(), n),
+            "huge": distances.max() * 10 ** rng.uniform(0, 20, n),
+            "one low": np.where(np.arange(n) == rng.integers(n), distances.min(), 1e30 * distances.max()),
+            "even": np.full(n, np.median(distances)),
+        }[kind]
+        floors = np.minimum(floors, 3e38).astype(np.float32)
+    entries, found = ExhaustiveSearch(bank, floors).nearest(queries)
+    every = brute_force(bank, floors, queries)
+    np.testing.assert_array_equal(found, every.min(1))
+    np.testing.assert_array_equal(entries, every.argmin(1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.integers(1, 6))
+def test_with_floors_too_the_first_at_the_same_distance_wins(seed: int, n: int, dim: int) -> None:
+    rng = np.random.default_rng(seed)
+    bank = rng.integers(-2, 3, (n, dim)).astype(np.float32)
+    floors = rng.integers(0, 4, n).astype(np.float32)
+    queries = rng.integers(-2, 3, (20, dim)).astype(np.float32)
+    entries, distances = ExhaustiveSearch(bank, floors).nearest(queries)
+    every = np.maximum(cdist(queries, bank, "sqeuclidean"), floors**2)
+    np.testing.assert_array_equal(entries, every.argmin(1))
+    np.testing.assert_array_equal(distances, np.sqrt(every.min(1)))
+
+
+@pytest.mark.parametrize("products", [1, 1000, 64_000, 1 << 24])
+@pytest.mark.parametrize("q", [1, 8, 9, 40])
+def test_with_floors_blocks_of_every_size(monkeypatch: pytest.MonkeyPatch, products: int, q: int) -> None:
+    monkeypatch.setattr(exhaustive, "_PRODUCTS", products)
+    monkeypatch.setattr(exhaustive, "_QUERIES", 16)
+    rng = np.random.default_rng(products)
+    bank, queries = (rng.normal(size=(rows, 16)).astype(np.float32) for rows in (333, q))
+    floors = rng.uniform(0, 8, 333).astype(np.float32)
+    entries, distances = ExhaustiveSearch(bank, floors).nearest(queries)
+    every = brute_force(bank, floors, queries)
+    np.testing.assert_array_equal(entries, every.argmin(1))
+    np.testing.assert_allclose(distances, every.min(1), rtol=1e-14)
+
+
 def test_lengths_that_overflow_float32_are_searched_all_the_same() -> None:
     bank = np.float32([[3e38, 0], [0, 3e38], [-3e38, 1]])
     entries, distances = ExhaustiveSearch(bank).nearest(np.float32([[1e38, 2e38], [0, 0], [-3e38, 0]]))

@@ -20,10 +20,11 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 @dataclass
 class Draw:
-    """A random bank with weights, frames of patches, hints, and an index that may be over something else."""
+    """A random bank with weights or floors, frames of patches, hints, and a right or wrong index."""
 
     bank: np.ndarray  # [n, d]
     weights: np.ndarray  # [n]
+    floors: np.ndarray  # [n]
     frames: np.ndarray  # [F, P, d], of one camera
     hints: np.ndarray  # [P, h]
     index: HnswIndex
@@ -31,18 +32,42 @@ class Draw:
 
     @property
     def search(self) -> Search:
-        return Search(self.bank, self.weights, None, self.index, self.hints)
+        return Search(self.bank, self.weights, self.floors, self.index, self.hints)
 
     @cached_property
     def scores(self) -> np.ndarray:
-        return np.stack([exhaustive_scores(self.bank, self.weights, patches) for patches in self.frames])
+        return np.stack(
+            [exhaustive_scores(self.bank, self.weights, self.floors, patches) for patches in self.frames]
+        )
 
 
-def exhaustive_scores(bank: np.ndarray, weights: np.ndarray, patches: np.ndarray) -> np.ndarray:
+def exhaustive_scores(
+    bank: np.ndarray, weights: np.ndarray, floors: np.ndarray, patches: np.ndarray
+) -> np.ndarray:
     """Score by the definition, in float64, one difference after the other; the first of a tie is nearest."""
     apart = patches[:, None].astype(np.float64) - bank[None].astype(np.float64)
-    distances = np.sqrt(np.einsum("pnd,pnd->pn", apart, apart))
+    distances = np.maximum(np.sqrt(np.einsum("pnd,pnd->pn", apart, apart)), floors.astype(np.float64))
     return weights.astype(np.float64)[distances.argmin(1)] * distances.min(1)
+
+
+def draw_floors(
+    draw: st.DrawFn, rng: np.random.Generator, bank: np.ndarray, frames: np.ndarray
+) -> np.ndarray:
+    """Floors float32 [n] below, among and above the distances, equal to one of them, and all the same."""
+    n = len(bank)
+    distances = cdist(frames.reshape(-1, bank.shape[1]).astype(float), bank.astype(float))
+    typical = float(np.median(distances))
+    kind = draw(st.sampled_from(["zero", "typical", "some zero", "distances", "even", "one low", "scales"]))
+    floors = {
+        "zero": np.zeros(n),
+        "typical": typical * rng.uniform(0, 1.2, n),
+        "some zero": np.where(rng.random(n) < 0.5, 0, typical * rng.random(n)),
+        "distances": rng.choice(distances.min(1), n) * rng.choice([1, 1 + 2.0**-23, 1 - 2.0**-23], n),
+        "even": np.full(n, typical / 2),
+        "one low": np.where(np.arange(n) == rng.integers(n), typical, 1e3 * (1 + distances.max())),
+        "scales": 10 ** rng.uniform(-40, 38, n),
+    }[kind]
+    return floors.astype(np.float32)
 
 
 @st.composite
@@ -68,6 +93,9 @@ def draws(draw: st.DrawFn) -> Draw:
             np.round(frames / scale) * np.float32(scale),
         )
     bank, weights, frames = (array.astype(np.float32) for array in (bank, weights, frames))
+    floors = np.zeros(n, np.float32)
+    if kind == "even" or draw(st.booleans()):
+        weights, floors = np.ones(n, np.float32), draw_floors(draw, rng, bank, frames)
     # Hints that are right for the first frame, wrong, doubled, or one entry for all.
     right = cdist(frames[0].astype(float), bank.astype(float)).argsort(1)
     hints = {
@@ -86,9 +114,14 @@ def draws(draw: st.DrawFn) -> Draw:
     index.ef_search = draw(st.integers(1, 50))
 
     # Limits where they matter: the very scores, their neighbours in float64, and around them.
-    found = Draw(bank, weights, frames, hints, index, [])
+    found = Draw(bank, weights, floors, frames, hints, index, [])
     highest = found.scores.max(axis=1)
-    for value in (*highest, np.median(found.scores), scale * draw(st.floats(0.3, 3))):
+    for value in (
+        *highest,
+        np.median(found.scores),
+        scale * draw(st.floats(0.3, 3)),
+        *floors[: bool(floors.any())].astype(float),
+    ):
         found.thresholds += [value, np.nextafter(value, -np.inf), np.nextafter(value, np.inf)]
     found.thresholds = [threshold for threshold in found.thresholds if threshold > 0]
     return found
@@ -140,9 +173,10 @@ def test_a_map_is_exact_above_the_threshold_and_at_its_highest(draw: Draw) -> No
 @settings(max_examples=100, deadline=None)
 @given(draws())
 def test_below_the_threshold_a_map_holds_distances_to_entries(draw: Draw) -> None:
-    """Every score, exact or not, is the weighted distance to some entry of the bank."""
+    """Every score, exact or not, is the weighted distance to some entry of the bank, or its floor."""
     found, patch_scores = draw.search.inspect(draw.frames[0], draw.thresholds[0] if draw.thresholds else 1.0)
-    candidates = draw.weights * cdist(draw.frames[0].astype(float), draw.bank.astype(float))
+    distances = cdist(draw.frames[0].astype(float), draw.bank.astype(float))
+    candidates = draw.weights * np.maximum(distances, draw.floors)
     candidates = np.minimum(candidates, FLOAT32_MAX)
     nearest = candidates[np.arange(len(patch_scores)), abs(candidates - patch_scores[:, None]).argmin(1)]
     underflow = 1e-18 * draw.weights.max()  # of float32's squares
@@ -151,14 +185,18 @@ def test_below_the_threshold_a_map_holds_distances_to_entries(draw: Draw) -> Non
 
 
 def search_of(
-    bank: np.ndarray, weights: np.ndarray | None = None, hints: np.ndarray | None = None, positions: int = 1
+    bank: np.ndarray,
+    weights: np.ndarray | None = None,
+    hints: np.ndarray | None = None,
+    positions: int = 1,
+    floors: np.ndarray | None = None,
 ) -> Search:
     index = HnswIndex.build(bank, m=16, ef_construction=100, seed=0)
     index.ef_search = 100
     return Search(
         bank,
         np.ones(len(bank), np.float32) if weights is None else weights,
-        None,
+        floors,
         index,
         np.zeros((positions, 1), np.int32) if hints is None else hints,
     )
@@ -235,9 +273,10 @@ def test_an_entry_of_the_bank_is_at_distance_zero() -> None:
 
 @pytest.mark.parametrize("spoiled", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("method", ["decide", "inspect"])
-def test_a_frame_without_numbers_is_refused_not_passed(method: str, spoiled: float) -> None:
+@pytest.mark.parametrize("floor", [0, 0.5])
+def test_a_frame_without_numbers_is_refused_not_passed(method: str, spoiled: float, floor: float) -> None:
     bank = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    search = search_of(bank, positions=50)
+    search = search_of(bank, positions=50, floors=np.full(50, floor, np.float32))
     patches = bank.copy()
     patches[7, 2] = spoiled
     with pytest.raises(FrameError, match="NaN or infinity"):
@@ -255,3 +294,58 @@ def test_a_threshold_below_zero_fails_everything() -> None:
 def test_patches_of_another_frame_are_refused(patches: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"float32 \[3, 4\]"):
         search_of(np.zeros((5, 4), np.float32), positions=3).decide(patches, 1.0)
+
+
+def test_an_entry_excuses_no_patch_further_than_its_floor() -> None:
+    """Two entries: a defect that was learned once, and what other images show."""
+    bank = np.float32([[0, 0], [3, 4]])
+    search = search_of(bank, floors=np.float32([1, 9]), positions=3)
+    patches = np.float32([[0.5, 0], [3, 4], [6, 8]])
+    found, scores = search.inspect(patches, threshold=2.0)
+    np.testing.assert_array_equal(scores[1:], [5, 9])  # the first entry's distance; the second entry's floor
+    assert (found.score, found.bound) == (9, Bound.EXACT)
+    np.testing.assert_array_equal(search.score(patches, 2.0)[1], [1, 5, 9])
+
+
+def test_only_entries_with_a_floor_within_the_threshold_certify() -> None:
+    bank = np.float32([[0], [1], [50]])
+    hints = np.int32([[0, 1]])
+    patches = np.float32([[0.1]])
+    assert stages(search_of(bank, hints=hints).decide(patches, 1.0)) == (1, 0, 0)
+    # The nearest entry has too high a floor; the second hint is near enough, too.
+    found = search_of(bank, hints=hints, floors=np.float32([5, 0.2, 0])).decide(patches, 1.0)
+    assert (found.above, stages(found)) == (False, (1, 0, 0))
+    # Neither entry nearby certifies, and the third is too far.
+    found = search_of(bank, hints=hints, floors=np.float32([5, 4, 0])).decide(patches, 1.0)
+    assert (found.above, found.score, stages(found)) == (True, 4, (0, 0, 1))
+
+
+@pytest.mark.parametrize("floor", [1.0, 0.1, 1 / 3, 1e-30, 1e30])
+def test_a_floor_at_the_threshold_passes_and_above_it_fails(floor: float) -> None:
+    floors = np.float32([floor])
+    search = search_of(np.float32([[0]]), floors=floors)
+    for method in (search.decide, lambda *a: search.inspect(*a)[0]):
+        assert not method(np.float32([[0]]), float(floors[0])).above
+        assert method(np.float32([[0]]), float(np.nextafter(np.float64(floors[0]), 0))).above
+
+
+@settings(max_examples=30, deadline=None)
+@given(draws())
+def test_floors_of_zero_change_nothing(draw: Draw) -> None:
+    for threshold in draw.thresholds[::4]:
+        results = []
+        for floors in (None, np.zeros(len(draw.bank), np.float32)):
+            search = Search(draw.bank, draw.weights, floors, draw.index, draw.hints)
+            for patches in draw.frames:
+                found, scores = search.inspect(patches, threshold)
+                results.append((vars(search.decide(patches, threshold)), vars(found), scores.tobytes()))
+        assert results[:3] == results[3:]
+
+
+def test_floors_beside_soft_weights_are_refused() -> None:
+    bank = np.zeros((2, 3), np.float32)
+    with pytest.raises(ValueError, match="soft weights or floors, not both"):
+        search_of(bank, np.float32([1, 1.5]), floors=np.float32([0, 1]))
+    search_of(bank, np.float32([1, 1.5]), floors=np.float32([0, 0]))
+    with pytest.raises(ValueError, match=r"floors must be \[2\], not \[3\]"):
+        search_of(bank, floors=np.zeros(3, np.float32))
