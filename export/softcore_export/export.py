@@ -43,6 +43,7 @@ class Export:
         skipped: a line for each image that could not be read.
         contamination: which images are suspect, and what was done; as in the bundle.
         kept: bool `[N, P]`, which patches could enter the memory bank.
+        floors: float32 `[n]`, the least score that each entry of the bank gives a patch; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out: each image against the bank without its own entries.
         seconds: wall time of each stage.
 
@@ -61,6 +62,7 @@ class Export:
     skipped: list[str]
     contamination: Contamination
     kept: NDArray[np.bool_]
+    floors: NDArray[np.float32]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
 
@@ -212,8 +214,10 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     patch_suspicion=estimate.patches,
                     kept=learned.kept,
                     origins=learned.origins,
+                    floors=learned.floors,
                     scores=scores,
                     seconds=seconds,
+                    unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
                 ),
             )
             manifest = finish_bundle(folder, manifest, prepared.network.backbone)
@@ -225,6 +229,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         skipped=list(images.skipped),
         contamination=contamination,
         kept=learned.kept,
+        floors=learned.floors,
         scores=scores,
         seconds=seconds,
     )

@@ -28,9 +28,9 @@ class ExportSettings(BaseModel):
         coreset_ratio: the coreset's size as a share of all patches.
         sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
-        floor: lambda: no entry excuses a patch further than this times the distance to which other images
-            excuse the entry (see `softcore_export.memory_bank.floors`); 0 is without floors, `auto` is 1 for
-            the discriminator `auto` and 0 for the others. Takes the place of soft weights.
+        floor: lambda: no entry gives a patch a lower score than this times the entry's own distance to other
+            images (see `softcore_export.memory_bank.floors`); 0 is without floors, `auto` is 1 for the
+            discriminator `auto` and 0 for the others. Takes the place of soft weights.
         preprocessing: resize and crop.
         engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
         provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT

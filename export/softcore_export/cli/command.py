@@ -117,6 +117,12 @@ def _report(done: Export) -> None:
         f"from {len(done.images)} images"
     )
     print(f"  threshold  {threshold.value:.4g}, provisional: {threshold.method}")
+    if bank.floor:
+        above = int((done.floors > threshold.value).sum())
+        print(
+            f"  floors     {bank.floor:g} x the distance to other images, {bank.vouchers} vouchers; "
+            f"{above:,} of {bank.n:,} entries have one above the threshold"
+        )
     print(
         f"  search     recall@1 {index.recall:.4f} at ef {index.ef_search}; decisions are exact all the same"
     )

@@ -140,8 +140,9 @@ def build_parser() -> Parser:
         "--floor",
         metavar="auto|0|L",
         default="auto",
-        help="let no entry excuse a patch further than L times the distance to which other images excuse the "
-        "entry; 0: as far as their distance says (auto: 1 with --discriminator auto, else 0)",
+        help="no entry of the memory bank gives a patch a lower score than L times the entry's own distance "
+        "to other images, so that a defect that was learned excuses no other (auto: 1 with "
+        "--discriminator auto, else 0)",
     )
     method.add_argument("--seed", metavar="N", default=0, help="of every random choice (0)")
     method.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

@@ -1,7 +1,8 @@
 """Floors: how far other training images corroborate each entry of a memory bank.
 
-Without floors an entry m excuses a patch p as far as their distance says, even if m is a defect that a single
-image shows. With floors it excuses no patch further than other images excuse the entry itself::
+Without floors an entry m gives a patch p their distance as the score, even if m is a defect that a single
+image shows: then the same defect passes. With floors it gives no patch a lower score than the other images
+give the entry itself::
 
     s(p) = min over m of max(||p - m||, F(m)),    F(m) = lambda f(m)
 
@@ -96,7 +97,7 @@ class FloorRule:
         Args:
             without: a group whose images vouch for nothing; see `Corroboration.measure`.
         """
-        return np.float32(self.factor) * self.corroboration.measure(self.vouchers, without)
+        return np.asarray(np.float32(self.factor) * self.corroboration.measure(self.vouchers, without))
 
 
 def corroborate(

@@ -69,6 +69,7 @@ def _render(data: ReportData, size: int) -> str:
     suspect = np.zeros(len(names), np.bool_)
     suspect[order] = suspicion > 1
     shares = data.scores / manifest.threshold.value
+    floors = data.floors / manifest.threshold.value
     worth_showing = [
         record
         for place, record in enumerate(images)
@@ -103,6 +104,8 @@ def _render(data: ReportData, size: int) -> str:
         score_chart=make_histogram(shares, suspect),
         failing=[names[row] for row in np.argsort(-shares) if shares[row] > 1 and not suspect[row]],
         failing_suspects=int(((shares > 1) & suspect).sum()),
+        floor_chart=make_histogram(floors.astype(np.float64), floors > 1),
+        above=int((floors > 1).sum()),
         inputs=inputs,
         averaged=averaged,
         coreset_map=encode(_map_positions(positions, mean)),

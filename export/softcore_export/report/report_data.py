@@ -27,8 +27,10 @@ class ReportData:
         patch_suspicion: float32 `[N, P]`, as multiples of the threshold: above 1 a patch is suspect.
         kept: bool `[N, P]`; False is excluded from the memory bank.
         origins: int32 `[n, 3]`, training image, row and column of each of the bank's entries.
+        floors: float32 `[n]`, of the entries, in the unit of the manifest's threshold; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out, in the unit of the manifest's threshold.
         seconds: wall time of each stage.
+        unvouched: number of entries that no image can corroborate, and whose floor is 0 therefore.
 
     Raises:
         ValueError: the arrays' shapes or the images don't agree.
@@ -41,17 +43,21 @@ class ReportData:
     patch_suspicion: NDArray[np.float32]
     kept: NDArray[np.bool_]
     origins: NDArray[np.int32]
+    floors: NDArray[np.float32]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
+    unvouched: int = 0
 
     def __post_init__(self) -> None:
         n, patches = len(self.images.paths), self.manifest.grid.height * self.manifest.grid.width
-        shapes = [list(a.shape) for a in (self.patch_suspicion, self.kept, self.origins, self.scores)]
-        expected = [[n, patches], [n, patches], [self.manifest.bank.n, 3], [n]]
+        arrays = (self.patch_suspicion, self.kept, self.origins, self.floors, self.scores)
+        shapes = [list(a.shape) for a in arrays]
+        entries = self.manifest.bank.n
+        expected = [[n, patches], [n, patches], [entries, 3], [entries], [n]]
         if shapes != expected:
             raise ValueError(
-                f"patch_suspicion, kept, origins and scores must be [N, P], [N, P], [n, 3] and [N] "
-                f"= {expected}, not {shapes}"
+                "patch_suspicion, kept, origins, floors and scores must be [N, P], [N, P], [n, 3], [n] and "
+                f"[N] = {expected}, not {shapes}"
             )
         if sorted(self.images.names) != sorted(record.path for record in self.contamination.images):
             raise ValueError("contamination must list just the training images")

@@ -87,6 +87,15 @@ def last_line(capsys: Capsys) -> str:
         (["--lof-k", "0"], "--lof-k 0: must be a whole number from 1 up"),
         (["--lof-k", "2.5"], "--lof-k 2.5: must be a whole number from 1 up"),
         (["--coreset-ratio", "0"], "--coreset-ratio 0: must be a number above 0 and at most 1"),
+        *(
+            (["--floor", wrong], f"--floor {wrong}: must be auto or a number from 0 to 100")
+            for wrong in ("-1", "nan", "inf", "many", "1e9", "")
+        ),
+        (
+            ["--floor", "1", "--discriminator", "lof"],
+            "--floor 1: needs --no-soft-weights with --discriminator lof: an entry has either a floor or a "
+            "soft weight",
+        ),
         (["--seed", "-1"], "--seed -1: must be a whole number from 0 up and below 4294967296"),
         (["--crop", "300"], "--crop 300: must not exceed --resize (256)"),
         (["--resize", "100"], "--crop 224: must not exceed --resize (100)"),
@@ -214,6 +223,7 @@ def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys
     assert "agreement" not in out  # there is nothing else to agree with
     assert "AUROC" not in out
     assert "suspects   05.png" in out
+    assert "floors" not in out
     assert f"12 images in {discs / 'disc'}" in err
     assert "warning: that is few; 20 or more" in err
     found = read_bundle(tmp_path / "a" / "b" / "disc")
@@ -308,9 +318,15 @@ def test_options_reach_the_bundle(discs: Path, monkeypatch: pytest.MonkeyPatch, 
     assert (bank.k, bank.tau, bank.ratio, bank.seed, bank.soft_weights) == (4, 0.3, 0.05, 9, False)
     assert manifest.dataset.images == 10
     assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (72, 64)
-    assert call(*SMALL, "--discriminator", "none") == 0
-    assert read_bundle(Path("bundles") / "disc").manifest.bank.discriminator == "none"
-    assert "Traceback" not in capsys.readouterr().err
+    assert "floors     1 x the distance to other images, 3 vouchers; " in capsys.readouterr().out
+    assert call(*SMALL, "--discriminator", "lof", "--no-soft-weights", "--floor", "40") == 0
+    found = read_bundle(Path("bundles") / "disc")
+    bank = found.manifest.bank
+    assert (bank.discriminator, bank.floor, bank.vouchers) == ("lof", 40, 3)
+    above = (found.floors > found.manifest.threshold.value).sum()
+    out, err = capsys.readouterr()
+    assert f"floors     40 x the distance to other images, 3 vouchers; {above} of 77 entries have" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("target", ["out", "out/deeper"])

@@ -142,6 +142,7 @@ def make_report_data(tmp_path: Path) -> MakeReportData:
             "patch_suspicion": patches,
             "kept": patches <= 1,
             "origins": np.zeros((20, 3), np.int32),
+            "floors": np.zeros(20, np.float32),
             "scores": np.linspace(0.6, 1.4, n),
             "seconds": {"features": 3.0, "memory bank": 1.0},
         }
@@ -422,6 +423,52 @@ def test_the_map_shows_where_the_entries_come_from(make_report_data: MakeReportD
     assert "gave none: 00.png, 02.png, 04.png, 05.png, 06.png." in learned
 
 
+@pytest.mark.parametrize(
+    ("floor", "vouchers", "words"),
+    [
+        (1.0, 3, "a floor: its distance to the third nearest other image."),
+        (0.5, 1, "a floor: 0.5 x its distance to the nearest other image."),
+        (2.0, 4, "a floor: 2 x its distance to the 4-th nearest other image."),
+    ],
+)
+def test_floors_are_told_and_drawn(
+    make_report_data: MakeReportData, floor: float, vouchers: int, words: str
+) -> None:
+    bank = manifest(8).bank.model_copy(update={"floor": floor, "vouchers": vouchers})
+    floors = np.array([1.3] * 3 + [1.25] * 2 + [0.5] * 15, np.float32)  # the threshold is 1.25
+    page = Page(render_report(make_report_data([0.1] * 8, manifest=manifest(8, bank=bank), floors=floors)))
+    learned = page.section("coreset")
+    assert words in learned
+    assert "3 of 20 entries have a floor above the threshold" in learned
+    assert "lets patches pass lets nothing pass Each block is one entry." in learned
+    (chart,) = [a for tag, a in page.elements if tag == "svg" and "Floors" in a["aria-label"]]
+    assert chart["aria-label"] == "Floors of 20 entries: 17 at or below the threshold, 3 above it"
+    titles = page.all("title")
+    for title in (
+        "0.40 to 0.45 x threshold: 15",
+        "0.95 to 1.00 x threshold: 2",
+        "1.00 to 1.05 x threshold: 3",
+    ):
+        assert title in titles
+    told = f"{floor:g}, {vouchers} voucher{'' if vouchers == 1 else 's'}"
+    assert f"Floor {told} The least score" in page.section("settings")
+    assert "no floor" not in learned
+
+
+def test_entries_that_nobody_can_corroborate_are_counted(make_report_data: MakeReportData) -> None:
+    bank = manifest(8).bank.model_copy(update={"floor": 1.0, "vouchers": 3})
+    facts = make_report_data([0.1] * 8, manifest=manifest(8, bank=bank), unvouched=2)
+    learned = Page(render_report(facts)).section("coreset")
+    assert "None of 20 entries have a floor above the threshold" in learned
+    assert "2 entries have no floor, for all other images are near copies" in learned
+
+
+def test_without_floors_none_are_drawn(make_report_data: MakeReportData) -> None:
+    page = Page(render_report(make_report_data([0.1] * 8)))
+    assert "floor" not in page.section("coreset")
+    assert "Floor none" in page.section("settings")
+
+
 def test_facts_settings_and_times_are_told(make_report_data: MakeReportData) -> None:
     facts = make_report_data([0.1] * 8)
     skipped = (f"{facts.images.folder}/x.png: the image is cut off",)
@@ -472,10 +519,14 @@ def test_a_page_of_noise_stays_small(make_report_data: MakeReportData) -> None:
 
 def test_facts_must_fit_together(make_report_data: MakeReportData) -> None:
     facts = make_report_data([0.1] * 8)
-    with pytest.raises(ValueError, match=r"\[8, 36\].* not \[\[8, 35\], \[8, 36\], \[20, 3\], \[8\]\]"):
+    with pytest.raises(
+        ValueError, match=r"\[8, 36\].* not \[\[8, 35\], \[8, 36\], \[20, 3\], \[20\], \[8\]\]"
+    ):
         replace(facts, patch_suspicion=facts.patch_suspicion[:, 1:])
     with pytest.raises(ValueError, match=r"not .*\[19, 3\]"):
         replace(facts, origins=facts.origins[1:])
+    with pytest.raises(ValueError, match=r"not .*\[20, 3\], \[19\]"):
+        replace(facts, floors=facts.floors[1:])
     with pytest.raises(ValueError, match=r"digests, .* must be \[N\] = \[8\], not \[7, 8, 8\]"):
         replace(facts.images, digests=facts.images.digests[1:])
     others = (*facts.images.paths[:-1], facts.images.folder / "other.png")
