@@ -65,6 +65,7 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
     thresholds = choose_thresholds(highest, THRESHOLDS).tolist()
     bank, record = manifest.bank, manifest.index
     index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
+    index.set_floors(bundle.floors)
     search = Search(bundle.bank, bundle.weights, bundle.floors, index, bundle.hints)
     flips, settled = 0, np.zeros(3, np.int64)
     for threshold in track(thresholds, "thresholds"):

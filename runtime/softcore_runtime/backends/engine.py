@@ -58,7 +58,10 @@ class Index(Protocol):
     """An approximate search: `softcore_runtime.search.search` measures its entries again."""
 
     def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`.
+
+        With floors F it is better one of the least max(||p - m||, F(m)).
+        """
         ...
 
 
@@ -96,8 +99,8 @@ class Backbone(Protocol):
         """
         ...
 
-    def open_index(self, bank: NDArray[np.float32]) -> Index | None:
-        """Open a search of the bank, float32 `[n, d]`, beside the network; None on a CPU."""
+    def open_index(self, bank: NDArray[np.float32], floors: NDArray[np.float32]) -> Index | None:
+        """Open a search of the bank, float32 `[n, d]` and `[n]`, beside the network; None on a CPU."""
         ...
 
 

@@ -104,7 +104,7 @@ class OpenVinoBackbone:
         except (RuntimeError, ValueError) as error:
             raise BundleCorruptError(f"{self._path}: OpenVINO can't run it ({_last_line(error)})") from error
 
-    def open_index(self, bank: NDArray[np.float32]) -> None:
+    def open_index(self, bank: NDArray[np.float32], floors: NDArray[np.float32]) -> None:
         """Return None: the host's own index is used."""
 
     def _compile(self, shape: tuple[int, ...]) -> openvino.InferRequest:

@@ -44,7 +44,9 @@ _INSTALL = {
     "cuda": "run: pip install 'onnxruntime-gpu[cuda,cudnn]' (a Jetson has them: docs/how-to/jetson.md)",
     "tensorrt": "install NVIDIA's TensorRT (a Jetson has it: docs/how-to/jetson.md)",
 }
-_NEAREST = Path(__file__).with_name("nearest.onnx")  # `tests/runtime/backends/test_ort.py` has its text
+# `tests/runtime/backends/test_ort.py` has their text.
+_NEAREST = Path(__file__).with_name("nearest.onnx")
+_NEAREST_WITH_FLOORS = Path(__file__).with_name("nearest_with_floors.onnx")
 _INFER = "libnvinfer.so"
 _QUERIES = 256  # number of queries compared with the bank at a time, which bounds the memory
 _BATCH = "batch"  # the export's name of the network's open dimension
@@ -118,9 +120,9 @@ class OnnxBackbone:
         np.copyto(out, output)
         return out
 
-    def open_index(self, bank: NDArray[np.float32]) -> OnnxIndex | None:
-        """Copy the bank, float32 `[n, d]`, to the GPU; return None on a CPU."""
-        return None if self.device is None else OnnxIndex(bank, self.provider)
+    def open_index(self, bank: NDArray[np.float32], floors: NDArray[np.float32]) -> OnnxIndex | None:
+        """Copy the bank, float32 `[n, d]` and `[n]`, to the GPU; return None on a CPU."""
+        return None if self.device is None else OnnxIndex(bank, self.provider, floors)
 
     def _check_run(self, shape: list[int]) -> None:
         """Run a black crop through the network.
@@ -163,22 +165,34 @@ class OnnxBackbone:
 
 
 class OnnxIndex:
-    """The exact nearest entry by a matrix product over the whole bank; see `backends.engine.Index`.
+    """The nearest entry by a matrix product over the whole bank; see `backends.engine.Index`.
 
     In float32 and approximate: the search measures its entries again.
 
     Args:
         bank: float32 `[n, d]`; a copy goes to the provider's own memory.
         provider: what computes.
+        floors: float32 `[n]`; None or zeros without floors.
     """
 
-    def __init__(self, bank: NDArray[np.float32], provider: Provider = "cpu") -> None:
+    def __init__(
+        self,
+        bank: NDArray[np.float32],
+        provider: Provider = "cpu",
+        floors: NDArray[np.float32] | None = None,
+    ) -> None:
         place: Provider = "cpu" if provider == "cpu" else "cuda"
-        self._session = _open_session(_NEAREST, _make_session_options(1, place), place, {})
         halves = np.einsum("nd,nd->n", bank, bank, dtype=np.float64) / 2
+        constants = {"bank": np.asarray(bank), "halves": halves.astype(np.float32)}
+        graph = _NEAREST
+        if floors is not None and floors.any():
+            graph = _NEAREST_WITH_FLOORS
+            with np.errstate(over="ignore"):
+                constants["floors"] = np.square(floors) / 2
+        self._session = _open_session(graph, _make_session_options(1, place), place, {})
         self._constants = {
             name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), place, 0)
-            for name, array in (("bank", np.asarray(bank)), ("halves", halves.astype(np.float32)))
+            for name, array in constants.items()
         }
 
     def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
 __all__ = ["HnswIndex"]
 
 _BLOCK = 256  # number of entries added at a time
+_COMPARED = 4  # number of entries nearest by Euclidean distance whose floors are compared
 
 
 class HnswIndex:
@@ -29,6 +31,7 @@ class HnswIndex:
 
     def __init__(self, index: hnswlib.Index) -> None:
         self._index = index
+        self._floor_squares: NDArray[np.float32] | None = None
 
     @classmethod
     def build(
@@ -87,12 +90,28 @@ class HnswIndex:
         """Set the number of threads of a search; hnswlib's default is every CPU of the machine."""
         self._index.set_num_threads(threads)
 
+    def set_floors(self, floors: NDArray[np.float32]) -> None:
+        """Set the floors of the entries, float32 `[n]`; see `nearest`."""
+        with np.errstate(over="ignore"):
+            self._floor_squares = np.square(floors) if floors.any() else None
+
     def save(self, path: Path) -> None:
         """Write the index."""
         self._index.save_index(str(path))
 
     def nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`."""
+        """Return, for queries float32 `[q, d]`, an entry that is probably the nearest: int64 `[q]`.
+
+        With floors F it is the one of the least max(||p - m||, F(m)) among a few that are probably the
+        nearest by ||p - m||.
+        """
+        if self._floor_squares is not None:
+            count = min(_COMPARED, len(self._floor_squares))
+            # From some graphs so few entries can be reached that hnswlib refuses.
+            with contextlib.suppress(RuntimeError):
+                entries, squares = self._index.knn_query(queries, k=count)
+                best = np.maximum(squares, self._floor_squares[entries]).argmin(axis=1)
+                return np.asarray(entries[np.arange(len(entries)), best], np.int64)
         entries, _ = self._index.knn_query(queries, k=1)
         return np.asarray(entries[:, 0], np.int64)
 

@@ -33,7 +33,9 @@ def choose_index(bundle: Bundle, backbone: Backbone, threads: int | None) -> Ind
     if backbone.device:
         digest = bundle.manifest.files[BANK].sha256
         times = read_search_times(bundle.path, backbone.device, backbone.version, digest)
-        on_gpu = backbone.open_index(bundle.bank) if times and times.graph < times.hnsw else None
+        on_gpu = (
+            backbone.open_index(bundle.bank, bundle.floors) if times and times.graph < times.hnsw else None
+        )
         if on_gpu:
             return on_gpu
     return _load_hnsw(bundle, threads)
@@ -54,7 +56,7 @@ def measure_indexes(
     Raises:
         UsageError: the bundle can't be written.
     """
-    on_gpu = backbone.open_index(bundle.bank)
+    on_gpu = backbone.open_index(bundle.bank, bundle.floors)
     if on_gpu is None or backbone.device is None:
         return None
     spent: list[list[float]] = [[], []]
@@ -82,5 +84,6 @@ def measure_indexes(
 def _load_hnsw(bundle: Bundle, threads: int | None) -> HnswIndex:
     bank, record = bundle.manifest.bank, bundle.manifest.index
     index = HnswIndex.load(bundle.path / INDEX, bank.n, bank.dim, record.m, record.ef_search)
+    index.set_floors(bundle.floors)
     index.set_threads(threads or usable_cpus())
     return index

@@ -97,6 +97,30 @@ def test_the_graph_of_the_search_is_what_it_says() -> None:
     assert onnx.load(ort._NEAREST) == model
 
 
+def test_the_graph_of_the_search_with_floors_is_what_it_says() -> None:
+    """The greater of ||m||^2 / 2 - p.m and F(m)^2 / 2 - ||p||^2 / 2; `floors` are the F(m)^2 / 2."""
+    nodes = [
+        helper.make_node("Gemm", ["queries", "bank", "halves"], ["lengths"], alpha=-1.0, beta=1.0, transB=1),
+        helper.make_node("ReduceSumSquare", ["queries"], ["squares"], axes=[1], keepdims=1),
+        helper.make_node("Mul", ["squares", "half"], ["own"]),
+        helper.make_node("Sub", ["floors", "own"], ["least"]),
+        helper.make_node("Max", ["lengths", "least"], ["distances"]),
+        helper.make_node("ArgMin", ["distances"], ["entries"], axis=1, keepdims=0),
+    ]
+    shapes = {"queries": ["q", "d"], "bank": ["n", "d"], "halves": ["n"], "floors": ["n"]}
+    graph = helper.make_graph(
+        nodes,
+        "nearest",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        [helper.make_tensor_value_info("entries", TensorProto.INT64, ["q"])],
+        [helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="softcore"
+    )
+    assert onnx.load(ort._NEAREST_WITH_FLOORS) == model
+
+
 @pytest.mark.parametrize("count", [1, 255, 256, 600])
 def test_the_index_beside_the_network_names_the_nearest_entry(count: int) -> None:
     rng = np.random.default_rng(0)
@@ -105,6 +129,18 @@ def test_the_index_beside_the_network_names_the_nearest_entry(count: int) -> Non
     entries = ort.OnnxIndex(bank).nearest(queries)
     assert entries.dtype == np.int64
     np.testing.assert_array_equal(entries, cdist(queries, bank).argmin(1))
+
+
+def test_the_index_beside_the_network_knows_floors() -> None:
+    rng = np.random.default_rng(0)
+    bank, queries = (rng.standard_normal((rows, 24)).astype(np.float32) for rows in (500, 300))
+    distances = cdist(queries, bank)
+    floors = rng.uniform(0, 2 * distances.min(), 500).astype(np.float32)
+    floors[::2] = np.float32(1e30)
+    entries = ort.OnnxIndex(bank, floors=floors).nearest(queries)
+    np.testing.assert_array_equal(entries, np.maximum(distances, floors).argmin(1))
+    without = ort.OnnxIndex(bank, floors=np.zeros(500, np.float32)).nearest(queries)
+    np.testing.assert_array_equal(without, distances.argmin(1))
 
 
 def test_decisions_with_the_index_beside_the_network_are_exact(tiny_bundle: Path) -> None:

@@ -178,3 +178,32 @@ def test_each_field_of_the_header_is_looked_at(
 def test_a_bank_of_one_entry() -> None:
     index = HnswIndex.build(np.ones((1, 4), np.float32), m=4, ef_construction=10, seed=0)
     np.testing.assert_array_equal(index.nearest(np.zeros((3, 4), np.float32)), [0, 0, 0])
+    index.set_floors(np.float32([7]))
+    np.testing.assert_array_equal(index.nearest(np.zeros((3, 4), np.float32)), [0, 0, 0])
+
+
+def test_of_a_few_near_entries_the_one_of_the_least_distance_or_floor() -> None:
+    bank = np.arange(6, dtype=np.float32)[:, None]
+    index = HnswIndex.build(bank, m=4, ef_construction=10, seed=0)
+    queries = np.float32([[0.1], [5]])
+    index.set_floors(np.float32([9, 2, 1, 3, 9, 9]))
+    np.testing.assert_array_equal(index.nearest(queries), [2, 3])  # of 0 .. 3 and of 2 .. 5
+    index.set_floors(np.float32([0.5, 0.2, 1, 3, 1.5, 9e30]))
+    np.testing.assert_array_equal(index.nearest(queries), [0, 4])
+    index.set_floors(np.zeros(6, np.float32))
+    np.testing.assert_array_equal(index.nearest(queries), [0, 5])
+
+
+def test_a_graph_from_which_few_entries_are_reached_answers_all_the_same(tmp_path: Path) -> None:
+    """hnswlib refuses to answer where it finds fewer entries than it is asked for."""
+    bank = np.arange(8, dtype=np.float32)[:, None]
+    index = HnswIndex.build(bank, m=2, ef_construction=10, seed=0)
+    index.save(tmp_path / "index")
+    data = bytearray((tmp_path / "index").read_bytes())
+    size = 4 * (2 * 2 + 1) + 4 + 8
+    for entry in range(8):  # no entry has links on the lowest level
+        data[96 + size * entry : 96 + size * entry + 4] = bytes(4)
+    (tmp_path / "cut").write_bytes(data)
+    cut = HnswIndex.load(tmp_path / "cut", 8, 1, 2, ef_search=10)
+    cut.set_floors(np.ones(8, np.float32))
+    assert 0 <= cut.nearest(bank[:1])[0] < 8

@@ -112,6 +112,8 @@ def draws(draw: st.DrawFn) -> Draw:
     }[draw(st.sampled_from(["right", "shuffled", "unrelated"]))]
     index = HnswIndex.build(indexed, m=draw(st.sampled_from([2, 8])), ef_construction=20, seed=0)
     index.ef_search = draw(st.integers(1, 50))
+    if draw(st.booleans()):
+        index.set_floors(floors)
 
     # Limits where they matter: the very scores, their neighbours in float64, and around them.
     found = Draw(bank, weights, floors, frames, hints, index, [])
