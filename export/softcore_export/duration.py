@@ -31,6 +31,9 @@ _LONG = 60.0  # seconds from which on an estimate is printed
 _TRIED = (784, 16384)  # patches and entries of the product whose time is measured
 _PER_WINDOW = 1.7  # the products of the stage "suspicion" are small, which takes longer
 _OTHERS = 15.0  # seconds for hints, agreement, bundle and report
+_PER_FLOORED = 150  # products that take as long as comparing a patch with the floor of one entry
+_CANDIDATES = 12  # images that an entry is compared with for its floor
+_PER_DIFFERENCE = 2e-9  # seconds for one of the numbers that are compared there
 _PER_LINK = 3e-8  # seconds for the index, per entry, logarithm of the entries, and dimension
 
 
@@ -44,6 +47,7 @@ class Workload:
         dim: dimensions d of a feature.
         ratio: size of the coreset as a share of all patches.
         greedy: whether the coreset is drawn by k-centre.
+        floors: whether entries get floors.
     """
 
     images: int
@@ -51,6 +55,7 @@ class Workload:
     dim: int
     ratio: float
     greedy: bool
+    floors: bool = False
 
     @property
     def entries(self) -> float:
@@ -64,7 +69,13 @@ class Workload:
         references = min(self.images, parameters.references)
         compared = _PER_WINDOW * parameters.window**2 * references * PROJECTION
         centres = self.entries * PROJECTION if self.greedy else 0
-        return self.images * self.positions * (compared + centres + self.entries * self.dim)
+        scored = self.entries * (self.dim + _PER_FLOORED * self.floors)
+        return self.images * self.positions * (compared + centres + scored)
+
+    @property
+    def differences(self) -> float:
+        """Number of differences that are measured for floors."""
+        return self.floors * self.entries * _CANDIDATES * EstimateParameters().window ** 2 * self.dim
 
 
 def estimate_seconds(work: Workload, per_image: float, products_a_second: float) -> float:
@@ -81,7 +92,8 @@ def estimate_seconds(work: Workload, per_image: float, products_a_second: float)
         93
     """
     index = _PER_LINK * work.entries * math.log2(max(2, work.entries)) * work.dim
-    return work.images * per_image + work.products / products_a_second + index + _OTHERS
+    floors = _PER_DIFFERENCE * work.differences
+    return work.images * per_image + work.products / products_a_second + floors + index + _OTHERS
 
 
 def measure_products(dim: int, device: torch.device) -> float:
@@ -138,7 +150,8 @@ def _print_estimate(
         start = time.perf_counter()
         network.plain.features(crop[None])
         per_image += time.perf_counter() - start
-    work = Workload(images, positions, dim, settings.coreset_ratio, settings.sampler == "greedy")
+    greedy, floors = settings.sampler == "greedy", settings.floor_factor > 0
+    work = Workload(images, positions, dim, settings.coreset_ratio, greedy, floors)
     seconds = estimate_seconds(work, per_image, measure_products(dim, device))
     if seconds >= _LONG:
         print_message(f"{images:,} images: about {describe_seconds(seconds)} on this machine")

@@ -30,6 +30,14 @@ def test_what_is_compared_grows_with_the_square_of_the_images() -> None:
     assert Workload(2000, 784, 1536, 0.1, greedy=True).products > 2 * one
 
 
+def test_floors_take_longer() -> None:
+    plain, floored = (Workload(500, 784, 384, 0.05, greedy=True, floors=floors) for floors in (False, True))
+    assert plain.differences == 0
+    assert floored.differences == 0.05 * 500 * 784 * 12 * 25 * 384
+    seconds = [estimate_seconds(work, 0.025, 8e10) for work in (plain, floored)]
+    assert 10 < seconds[1] - seconds[0] < 60
+
+
 def test_products_are_measured() -> None:
     """Any machine lies between; a unit that is mistaken doesn't."""
     assert 1e7 < measure_products(64, CPU) < 1e16
