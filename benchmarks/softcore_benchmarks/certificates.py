@@ -2,7 +2,7 @@
 
     python -m softcore_benchmarks.certificates --data DATASETS --weights resnet18.pth --out benchmarks
 
-Exports every category with soft weights and without, then decides and inspects every test image at 20
+Exports every category with floors and with soft weights, then decides and inspects every test image at 20
 thresholds that lie among the test images' own scores, and compares with a float64 search that shares no code
 with the package's. Writes CERTIFICATES.md and results/certificates.csv into --out; the exit code is 1 where
 a decision flips.
@@ -42,14 +42,17 @@ RATIOS = {"pill": 0.1, "magnetic_tile": 0.02, "screw": 0.02}
 
 
 def exhaustive_scores(
-    patches: NDArray[np.float32], bank: NDArray[np.float32], weights: NDArray[np.float32]
+    patches: NDArray[np.float32],
+    bank: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    floors: NDArray[np.float32],
 ) -> NDArray[np.float64]:
     """Return the scores of patches `[P, d]` by torch in float64, without any shortcut: float64 `[P]`."""
-    x, m, w = (torch.tensor(np.array(array)).double() for array in (patches, bank, weights))
+    x, m, w, f = (torch.tensor(np.array(array)).double() for array in (patches, bank, weights, floors))
     distances = torch.cdist(x, m, compute_mode="use_mm_for_euclid_dist")
-    nearest = distances.argmin(dim=1)
+    nearest = torch.maximum(distances, f).argmin(dim=1)
     exact = (x - m[nearest]).square().sum(dim=1).sqrt()  # without the cancellation of a matrix product
-    return np.asarray((w[nearest] * exact).numpy())
+    return np.asarray((w[nearest] * torch.maximum(exact, f[nearest])).numpy())
 
 
 def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
@@ -60,7 +63,10 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
         [backbone.features(preprocessing.apply(read_image(path))[None])[0] for path in images]
     )  # [M, P, d]
     highest = np.array(
-        [exhaustive_scores(p, bundle.bank, bundle.weights).max() for p in track(features, "float64")]
+        [
+            exhaustive_scores(p, bundle.bank, bundle.weights, bundle.floors).max()
+            for p in track(features, "float64")
+        ]
     )
     thresholds = choose_thresholds(highest, THRESHOLDS).tolist()
     bank, record = manifest.bank, manifest.index
@@ -80,6 +86,7 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
         "decisions": 2 * THRESHOLDS * len(images),
         "flips": int(flips),
         "weight_max": round(manifest.bank.weight_max, 3),
+        "floor": manifest.bank.floor,
         "by_hint": round(float(settled[0] / patches_decided), 4),
         "by_hnsw": round(float(settled[1] / patches_decided), 4),
         "exact": round(float(settled[2] / patches_decided), 4),

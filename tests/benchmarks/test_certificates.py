@@ -39,7 +39,11 @@ def test_the_oracle_is_scipys() -> None:
     weights = rng.random(40).astype(np.float32)
     every = cdist(patches.astype(float), bank.astype(float))
     expected = weights[every.argmin(1)] * every.min(1)
-    np.testing.assert_allclose(exhaustive_scores(patches, bank, weights), expected, rtol=1e-12)
+    found = exhaustive_scores(patches, bank, weights, np.zeros(40, np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    floors = rng.uniform(0, every.max(), 40).astype(np.float32)
+    found = exhaustive_scores(patches, bank, np.ones(40, np.float32), floors)
+    np.testing.assert_allclose(found, np.maximum(every, floors).min(1), rtol=1e-12)
 
 
 def test_no_decision_flips(inspector: Inspector, root: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.bundle.bundle import Bundle
-from softcore_runtime.bundle.manifest import Manifest
+from softcore_runtime.bundle.manifest import BankRecord, Manifest
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.errors import SoftCoreError
 from softcore_runtime.inspection.notebook import draw_card
@@ -42,13 +42,20 @@ def show_inspector(bundle: Bundle, manifest: Manifest, network: str, remark: str
         ("threshold", f"{value}: {threshold.method}"),
         ("network", f"{manifest.backbone.name}, {network}"),
         ("input", f"frame resized to {preprocessing.resize}, inner {preprocessing.crop} pixels inspected"),
-        ("memory bank", f"{bank.n:,} x {bank.dim}, discriminator {bank.discriminator}, ratio {bank.ratio:g}"),
+        ("memory bank", _describe_bank(bank)),
         ("training images", _describe_training(bundle, manifest)),
         ("exported", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
     ]  # fmt: skip
     if remark:
         rows.append(("remark", remark))
     return draw_card(f"Inspector: {manifest.category}", rows, _draw_golden(bundle))
+
+
+def _describe_bank(bank: BankRecord) -> str:
+    words = f"{bank.n:,} x {bank.dim}, discriminator {bank.discriminator}, ratio {bank.ratio:g}"
+    if bank.floor:
+        words += f", floor {bank.floor:g} with {bank.vouchers} voucher{'s' if bank.vouchers > 1 else ''}"
+    return words
 
 
 def _describe_training(bundle: Bundle, manifest: Manifest) -> str:

@@ -48,10 +48,11 @@ class InspectionResult:
         milliseconds: wall time of this frame; in a batch, the batch's time divided by its size.
         provider: what computed the network: `cpu`, `cuda` or `tensorrt`.
         seal: the seal of the manifest that decided, SHA-256 in hex (see `bundle.manifest.seal_of`).
-        patch_scores: float32 `[H, W]` on the feature grid: s(p) = w(m*) * ||p - m*||, the weighted
-            Euclidean distance of each patch p to its nearest entry m* of the memory bank (see
-            docs/explanation/method.md). Exact where a patch could lie above the threshold, and at the
-            highest patch; elsewhere m* is the nearest of the entries that were compared. None from `decide`.
+        patch_scores: float32 `[H, W]` on the feature grid: s(p) = w(m*) * max(||p - m*||, F(m*)), with the
+            memory bank's soft weights w (1 with floors) and floors F (0 without), m* the entry nearest to
+            patch p by that maximum (see docs/explanation/method.md). Exact where a patch could lie above the
+            threshold, and at the highest patch; elsewhere m* is the nearest of the entries that were
+            compared. None from `decide`.
         anomaly_map: float32 `[crop, crop]`, in the units of `score`: `patch_scores` interpolated
             bilinearly to the crop, then smoothed by a Gaussian of sigma 4 pixels. It covers `window` of the
             frame. None from `decide`.

@@ -27,13 +27,26 @@ def reseal(path: Path, threshold: float | None = None, **changes: object) -> Non
 
 
 def scores_from_scratch(path: Path, frame: np.ndarray) -> np.ndarray:
-    """Patch scores [8, 8] of a frame of 36 x 36, in float64, by the definition: w(m*) ||p - m*||."""
+    """Patch scores [8, 8] of a frame of 36 x 36, in float64, by the definition.
+
+    w(m*) ||p - m*||, or with floors the least max(||p - m||, F(m)).
+    """
     assert frame.shape == (36, 36, 3)
     cells = frame[2:34, 2:34].astype(float).reshape(8, 4, 8, 4, 3).mean((1, 3)).reshape(-1, 3)
     bank, weights = np.load(path / "bank.npy").astype(float), np.load(path / "weights.npy").astype(float)
-    distances = cdist(cells, bank)
+    distances = np.maximum(cdist(cells, bank), np.load(path / "floors.npy").astype(float))
     nearest = distances.argmin(1)
     return (weights[nearest] * distances[np.arange(len(cells)), nearest]).reshape(8, 8)
+
+
+def set_floors(path: Path, floors: np.ndarray) -> None:
+    """Give a bundle floors instead of its soft weights."""
+    bank = read_bundle(path).manifest.bank.model_copy(
+        update={"soft_weights": False, "weight_max": 1.0, "floor": 1.0, "vouchers": 1}
+    )
+    np.save(path / "floors.npy", floors.astype(np.float32))
+    np.save(path / "weights.npy", np.ones(len(floors), np.float32))
+    reseal(path, bank=bank)
 
 
 def draw_frames(count: int, seed: int = 0) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ from softcore_runtime.errors import (
 from softcore_runtime.inspection.anomaly_map import draw_map
 from softcore_runtime.search.hnsw import HnswIndex
 
-from .bundles import counts, draw_frames, reseal, scores_from_scratch
+from .bundles import counts, draw_frames, reseal, scores_from_scratch, set_floors
 
 
 def test_good_passes_and_bad_fails(tiny_bundle: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> None:
@@ -40,11 +40,14 @@ def test_the_anomaly_lies_where_the_defect_is(tiny_bundle: Path, bad_frame: np.n
     assert window.x + (column + 0.5) / columns * window.width == pytest.approx(34, abs=4)
 
 
-def test_every_decision_is_that_from_scratch_and_every_bound_holds(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("floor", [0, 6])
+def test_every_decision_is_that_from_scratch_and_every_bound_holds(tiny_bundle: Path, floor: float) -> None:
     """One inspector only decides, the other draws its maps: over a whole run they must not part."""
-    fast, thorough = (Inspector.load(tiny_bundle) for _ in range(2))
+    if floor:
+        set_floors(tiny_bundle, np.random.default_rng(0).exponential(floor, 768))
+    fast, thorough = (Inspector.load(tiny_bundle, self_test=False) for _ in range(2))
     seen = set()
-    for frame in draw_frames(300):
+    for frame in draw_frames(150):
         score = float(scores_from_scratch(tiny_bundle, frame).max())
         expected = Decision.FAIL if score > 12 else Decision.PASS
         result, inspection = fast.decide(frame), thorough.inspect(frame)
