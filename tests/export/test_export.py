@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import LocalOutlierFactor
 from softcore_export import preparation
 from softcore_export.acceptance import precision
-from softcore_export.acceptance.agreement import AgreementError
+from softcore_export.acceptance.agreement import AgreementError, ImageScores, check_agreement
 from softcore_export.acceptance.golden_frames import CLEAR
 from softcore_export.backbone import onnx_file
 from softcore_export.backbone.backbone import reduce_dimensions
@@ -34,6 +34,7 @@ from softcore_export.settings import ExportSettings
 from softcore_runtime import Decision, Inspector, UsageError, read_bundle, read_image
 from softcore_runtime.backends.openvino import computes_in_bf16
 from softcore_runtime.bundle import bundle
+from softcore_runtime.bundle.manifest import Agreement
 from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics, read_training
 from softcore_runtime.errors import DataError, ExportError, SelfTestError
 from torch import nn
@@ -248,14 +249,22 @@ def test_a_faster_network_is_compared_with_the_plain_one(
     tmp_path: Path,
     labelled_discs: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In 100 dimensions: the agreement anew, from the bundle, the images and the plain network's file."""
+    compared: list[ImageScores] = []
+
+    def check_and_keep(*arguments: Any) -> Agreement:
+        compared.extend(arguments[:2])
+        return check_agreement(*arguments)
+
+    monkeypatch.setattr(precision, "check_agreement", check_and_keep)
     labelled = Path(shutil.copytree(labelled_discs, tmp_path / "labelled"))
     (labelled / "spot" / "damaged.png").write_text("no image")
     (labelled / "Ground_Truth").mkdir()  # masks are no defective images
     assert cv2.imwrite(str(labelled / "Ground_Truth" / "0_mask.png"), np.zeros((80, 80), np.uint8))
     settings = small.model_copy(
-        update={"dimensions": 100, "labelled": labelled, "max_loss": 1.0, "soft_weights": False, "floor": 0.9}
+        update={"dimensions": 100, "labelled": labelled, "max_loss": 1.0, "soft_weights": False, "floor": 2.0}
     )
     plain_files = []
     with prepare(TrainingImages.find(discs / "disc"), tmp_path / "disc", settings) as prepared:
@@ -275,21 +284,23 @@ def test_a_faster_network_is_compared_with_the_plain_one(
     good = sorted((labelled_discs / "good").iterdir())
     others = [cv2.imread(str(path)) for path in [*good, *bad]]
     decisions, areas = [], []
-    for path in (done.path, tmp_path / "plain"):
+    for path, found in zip((done.path, tmp_path / "plain"), compared, strict=True):
         features = compute_features(path, read_frames(discs / "disc")).astype(float)
         bank = features[origins[:, 0], 8 * origins[:, 1] + origins[:, 2]]
         scores = np.empty(12)
         for i in range(12):
-            floors = 0.9 * measure_floors(features, origins, done.kept, np.delete(np.arange(12), i))
+            floors = 2 * measure_floors(features, origins, done.kept, np.delete(np.arange(12), i))
             apart = np.maximum(cdist(features[i], bank), floors)[:, origins[:, 0] != i]
             scores[i] = apart.min(axis=1).max()
         halves = [scores[half::2][trusted[half::2]].max() for half in (0, 1)]
         decisions.append([scores[i] > halves[1 - i % 2] for i in range(12)])
-        floors = 0.9 * measure_floors(features, origins, done.kept, np.arange(12))
+        floors = 2 * measure_floors(features, origins, done.kept, np.arange(12))
         labels = [
             np.maximum(cdist(patches, bank), floors).min(axis=1).max()
             for patches in compute_features(path, others).astype(float)
         ]
+        np.testing.assert_allclose(found.held_back, scores, rtol=1e-4)
+        np.testing.assert_allclose(found.labelled, labels, rtol=1e-4)
         areas.append(roc_auc_score([False] * len(good) + [True] * len(bad), labels))
     assert agreement.flipped == sum(one != other for one, other in zip(*decisions, strict=True))
     assert agreement.labelled == len(others)

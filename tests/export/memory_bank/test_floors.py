@@ -161,6 +161,17 @@ def test_where_all_candidates_are_copies_others_are_asked() -> None:
     assert learn(features, origins, groups, kept).is_known.tolist() == [False, True]
 
 
+def test_images_of_which_nothing_was_kept_are_not_asked() -> None:
+    features, n = draw(50), 50
+    groups = np.where(np.arange(n) < 20, 0, np.arange(n)).astype(np.int32)
+    features[:20] = features[0]
+    kept = np.ones((n, P), np.bool_)
+    kept[20:] = False
+    kept[32] = True
+    found = learn(features, np.array([[3, 1, 1]], np.int32), groups, kept)
+    assert found.vouchers[0].tolist() == [32] + 11 * [-1]
+
+
 def test_without_any_other_image_there_is_no_floor() -> None:
     features, origins = draw(5), choose_origins(5, 10)
     found = learn(features, origins, np.zeros(5, np.int32))
