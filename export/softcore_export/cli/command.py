@@ -143,11 +143,7 @@ def _report(done: Export) -> None:
             f"{agreement.auroc_fp32:.4f} in fp32"
         )
     print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
-    estimate = done.contamination.estimate
-    print(
-        f"  defective  {estimate.value:.1%} of the training images, by estimate "
-        f"({estimate.low:.1%} to {estimate.high:.1%})"
-    )
+    print(f"  defective  {done.contamination.estimate.describe()}")
     suspects = [image for image in done.contamination.images if image.suspicion > 1]
     names = ", ".join(image.path for image in suspects[:_SHOWN])
     more = f" and {len(suspects) - _SHOWN} more" if len(suspects) > _SHOWN else ""

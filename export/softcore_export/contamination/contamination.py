@@ -19,17 +19,40 @@ class _Record(BaseModel):
 
 
 class ShareEstimate(_Record):
-    """The estimated share of training images with a visible defect, and an interval for it."""
+    """The share of training images with a visible defect.
 
-    value: Share
+    Attributes:
+        value: the estimate; None where the images carry none, because defects may lie among the good images.
+        low: lower bound.
+        high: upper bound.
+    """
+
+    value: Share | None
     low: Share
     high: Share
 
     @model_validator(mode="after")
     def _is_ordered(self) -> ShareEstimate:
-        if not self.low <= self.value <= self.high:
+        middle = self.low if self.value is None else self.value
+        if not self.low <= middle <= self.high:
             raise ValueError(f"must be low <= value <= high, not {self.low}, {self.value}, {self.high}")
         return self
+
+    def describe(self) -> str:
+        """Describe the estimate in words.
+
+        Example:
+            >>> ShareEstimate(value=0.1, low=0.05, high=0.2).describe()
+            '10.0% of the training images, by estimate (5.0% to 20.0%)'
+            >>> ShareEstimate(value=None, low=0, high=0.2).describe()
+            'no estimate: defects may hide among good images that vary; up to 20.0% may be defective'
+            >>> ShareEstimate(value=None, low=0.05, high=0.2).describe()
+            'no estimate: defects may hide among good images that vary; 5.0% to 20.0% may be defective'
+        """
+        if self.value is not None:
+            return f"{self.value:.1%} of the training images, by estimate ({self.low:.1%} to {self.high:.1%})"
+        bounds = f"{self.low:.1%} to {self.high:.1%}" if self.low else f"up to {self.high:.1%}"
+        return f"no estimate: defects may hide among good images that vary; {bounds} may be defective"
 
 
 class ImageRecord(_Record):

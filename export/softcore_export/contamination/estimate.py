@@ -44,6 +44,11 @@ _LEAST_TOP = 3  # patches that count for an image on a coarse grid: a single one
 _NOTHING = 1e-12  # smallest divisor
 _ROUNDS = 6  # of leaving images out and measuring again; more than three are seldom needed
 
+# Images carry an estimate of their contamination where these hold, in spreads of the good images:
+_WIDE_GAP = 5.0  # least gap between the defective images and the good ones
+_USUAL_DEPARTURE = 3.0  # largest departure of a good image
+_ALIKE = 0.1  # largest spread of the logarithms: good images' distances differ by about 10 %
+
 
 @dataclass(frozen=True)
 class EstimateParameters:
@@ -72,7 +77,7 @@ class EstimateParameters:
     isolated_fdr_many: float = 0.5
     many_share: float = 0.03
     cluster_fdr: float = 0.3
-    tail_stretch: float = 1.3
+    tail_stretch: float = 1.7
     neighbours: int = 5
     patch_quantile: float = 0.95
 
@@ -138,7 +143,7 @@ def estimate_from(compared: Comparison, parameters: EstimateParameters) -> Conta
 
     # Clustered defects: far from a fifth of all images, with neighbours that are far from it, too; but not
     # in most of their patches, as another variant of the product would be.
-    common = _measure_departures(_average_top(distant, top))  # [N]
+    common, _ = _measure_departures(_average_top(distant, top))  # [N]
     far = _find_beyond(common, parameters.cluster_fdr, stretch)
     places = np.argpartition(distant, -top, axis=1)[:, -top:]
     far_neighbours = far[neighbours[:, :, : parameters.neighbours]].mean(axis=2)  # [N, P]
@@ -152,7 +157,7 @@ def estimate_from(compared: Comparison, parameters: EstimateParameters) -> Conta
     fdr, seen = parameters.isolated_fdr, [out]
     for _ in range(_ROUNDS):
         lengths = _measure_to_kept(distances, neighbours, out)  # [N, P]
-        isolated = _measure_departures(_average_top(lengths, top))  # [N]
+        isolated, spread = _measure_departures(_average_top(lengths, top))  # [N]
         beyond = cluster | _find_beyond(isolated, fdr, stretch)
         if len(seen) == 1 and beyond.mean() >= parameters.many_share:
             fdr = parameters.isolated_fdr_many
@@ -165,7 +170,7 @@ def estimate_from(compared: Comparison, parameters: EstimateParameters) -> Conta
     return ContaminationEstimate(
         patches=_divide(lengths, float(np.quantile(usual, parameters.patch_quantile))),
         images=_scale(isolated, out, parameters),
-        share=_estimate_share(isolated, cluster, out, stretch),
+        share=_estimate_share(isolated, spread, cluster, out, stretch),
         comparison=compared,
     )
 
@@ -184,17 +189,17 @@ def _average_top(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
     return np.asarray(np.partition(lengths, -top, axis=1)[:, -top:].mean(axis=1, dtype=np.float64))
 
 
-def _measure_departures(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Measure how many spreads the logarithm of each of `lengths` `[N]` lies above the centre."""
+def _measure_departures(lengths: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Measure how many spreads the logarithm of each of `lengths` `[N]` lies above the centre; and the spread."""
     floor = _FLOOR * np.quantile(lengths, 0.75)
     usual = np.log(lengths[lengths > floor])
     if not len(usual):  # all are equal
-        return np.zeros_like(lengths)
+        return np.zeros_like(lengths), _LEAST_SPREAD
     low, high = np.quantile(usual, _LOWER_HALF)
     lower, upper = stats.norm.ppf(_LOWER_HALF)
-    spread = max((high - low) / (upper - lower), _LEAST_SPREAD)
+    spread = max(float((high - low) / (upper - lower)), _LEAST_SPREAD)
     logarithms = np.log(np.maximum(lengths, max(floor, _NOTHING)))
-    return np.asarray((logarithms - (high - upper * spread)) / spread)
+    return (logarithms - (high - upper * spread)) / spread, spread
 
 
 def _compute_p_values(departures: NDArray[np.float64], stretch: float) -> NDArray[np.float64]:
@@ -232,23 +237,29 @@ def _scale(
 
 
 def _estimate_share(
-    departures: NDArray[np.float64], cluster: NDArray[np.bool_], out: NDArray[np.bool_], stretch: float
+    departures: NDArray[np.float64],
+    spread: float,
+    cluster: NDArray[np.bool_],
+    out: NDArray[np.bool_],
+    stretch: float,
 ) -> ShareEstimate:
-    """Estimate the share of defective images.
+    """Estimate the share of defective images, where these images carry an estimate.
 
-    The number of images beyond a cut, minus the expected number of good ones there, at the cut where most
-    remain (after Storey, 2002). The interval reaches from the clearly defective images (at a false discovery
-    rate of 5 %) to all that were left out, each with Clopper and Pearson's bound for the sample (95 %).
+    They do if the good images are much alike, none of them departs far, and a wide gap separates the
+    defective ones: then these are counted, with Clopper and Pearson's interval for the sample (95 %).
+    Otherwise defects may lie among the good images, and nothing in the departures tells how many: clean
+    images have the same distribution. Then there are only bounds, from the clearly defective images (at a
+    false discovery rate of 5 %) to all that depart by more than one spread.
     """
     n = len(departures)
-    value = float(cluster.sum())
-    isolated = np.sort(departures[out & ~cluster])[::-1]
-    if len(isolated):
-        good = _compute_p_values(isolated, stretch)  # the share of good images beyond each of them as the cut
-        beyond = np.arange(1, len(isolated) + 1) - good * (n - value)
-        value += float((beyond / (1 - good)).max(initial=0))
+    order = np.sort(departures)[::-1]
+    gaps = order[: n // 2] - order[1 : n // 2 + 1]
+    above = int(gaps.argmax()) + 1  # the number of images above the widest gap
+    if gaps.max() >= _WIDE_GAP and order[above] <= _USUAL_DEPARTURE and spread <= _ALIKE:
+        interval = stats.binomtest(above, n).proportion_ci(0.95)
+        return ShareEstimate(value=above / n, low=float(interval.low), high=float(interval.high))
     clear = int((cluster | (out & _find_beyond(departures, 0.05, stretch))).sum())
+    possible = max(int((out | (departures > 1)).sum()), clear)
     low = stats.binomtest(clear, n).proportion_ci(0.95).low
-    high = stats.binomtest(int(out.sum()), n).proportion_ci(0.95).high
-    share = value / n
-    return ShareEstimate(value=share, low=min(float(low), share), high=max(float(high), share))
+    high = stats.binomtest(possible, n).proportion_ci(0.95).high
+    return ShareEstimate(value=None, low=float(low), high=float(high))

@@ -52,6 +52,13 @@ def test_a_damaged_file_is_refused(text: str, words: str) -> None:
         Contamination.model_validate_json(text)
 
 
+def test_no_estimate_is_null(tmp_path: Path) -> None:
+    none = SOME.model_copy(update={"estimate": ShareEstimate(value=None, low=0, high=0.3)})
+    write_contamination(tmp_path, none)
+    assert json.loads((tmp_path / FILE).read_bytes())["estimate"] == {"value": None, "low": 0, "high": 0.3}
+    assert Contamination.model_validate_json((tmp_path / FILE).read_bytes()) == none
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_shares_are_shares(value: float) -> None:
     with pytest.raises(ValidationError):
