@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from softcore_export.contamination import estimate as module
 from softcore_export.contamination.comparison import Comparison
 from softcore_export.contamination.contamination import ShareEstimate
