@@ -150,7 +150,7 @@ def _print_estimate(
         start = time.perf_counter()
         network.plain.features(crop[None])
         per_image += time.perf_counter() - start
-    greedy, floors = settings.sampler == "greedy", settings.floor_factor > 0
+    greedy, floors = settings.sampler == "greedy", settings.has_floors
     work = Workload(images, positions, dim, settings.coreset_ratio, greedy, floors)
     seconds = estimate_seconds(work, per_image, measure_products(dim, device))
     if seconds >= _LONG:

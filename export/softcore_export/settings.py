@@ -29,8 +29,8 @@ class ExportSettings(BaseModel):
         sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
         floor: lambda: no entry gives a patch a lower score than this times the entry's own distance to other
-            images (see `softcore_export.memory_bank.floors`); 0 is without floors, `auto` is 1 for the
-            discriminator `auto` and 0 for the others. Takes the place of soft weights.
+            images (see `softcore_export.memory_bank.floors`); 0 is without floors. `auto` measures it for the
+            discriminator `auto`, and is 0 for the others. Takes the place of soft weights.
         preprocessing: resize and crop.
         engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
         provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT
@@ -77,19 +77,17 @@ class ExportSettings(BaseModel):
         return self.soft_weights and self.discriminator in ("lof", "nearest", "gaussian")
 
     @property
-    def floor_factor(self) -> float:
-        """The factor of the floors, lambda; 0 without floors.
+    def has_floors(self) -> bool:
+        """Whether entries get floors.
 
         Example:
-            >>> ExportSettings().floor_factor, ExportSettings(discriminator="lof").floor_factor
-            (1.0, 0.0)
+            >>> ExportSettings().has_floors, ExportSettings(discriminator="lof").has_floors
+            (True, False)
         """
-        if self.floor == "auto":
-            return 1.0 if self.discriminator == "auto" else 0.0
-        return self.floor
+        return self.discriminator == "auto" if self.floor == "auto" else self.floor > 0
 
     @model_validator(mode="after")
     def _check_floor(self) -> ExportSettings:
-        if self.floor_factor > 0 and self.weighs:
+        if self.has_floors and self.weighs:
             raise ValueError(f"floor {self.floor} and soft_weights exclude each other")
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +17,13 @@ from softcore_export.contamination.estimate import (
 )
 from softcore_export.memory_bank.coreset import draw_coreset, draw_random
 from softcore_export.memory_bank.discriminator import denoise, outlier_factors, soft_weights
-from softcore_export.memory_bank.floors import Corroboration, FloorRule, choose_vouchers, corroborate
+from softcore_export.memory_bank.floors import FACTORS, Corroboration, FloorRule, choose_factor, corroborate
 from softcore_export.memory_bank.leave_one_out import score_left_out
 from softcore_export.settings import ExportSettings
 
 __all__ = ["MemoryBank", "corroborate_bank", "fit"]
+
+_SCORED = 90  # images whose scores choose the factor of floors, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,12 +179,13 @@ def fit(
         weights = np.ones(len(entries), np.float32)
 
     # 4. Keep how far other images corroborate each entry, as its floor.
-    if settings.floor_factor:
+    if settings.has_floors:
         estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
         groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
         corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
-        rule = FloorRule(corroboration, groups, vouchers=1, factor=settings.floor_factor)
-        rule = _with_vouchers(rule, features, bank, origins[:, 0], device)
+        rule = FloorRule(corroboration, groups, 1, 1.0 if settings.floor == "auto" else settings.floor)
+        if settings.floor == "auto":
+            rule = _with_factor(rule, features, bank, origins[:, 0], device)
         floors = rule.compute()  # [n]
     else:
         floors, rule = np.zeros(len(entries), np.float32), None
@@ -234,17 +237,15 @@ def corroborate_bank(
     return corroborate(features, grid, origins, candidates, kept, groups, window, device)
 
 
-def _with_vouchers(
+def _with_factor(
     rule: FloorRule,
     features: NDArray[np.float32],
     bank: NDArray[np.float32],
     owners: NDArray[np.int32],
     device: torch.device,
 ) -> FloorRule:
-    """Choose the rule's number of vouchers by the leave-one-image-out scores with several numbers."""
-
-    def score(counts: Sequence[int]) -> NDArray[np.float64]:
-        rules = [replace(rule, vouchers=count) for count in counts]
-        return score_left_out(features, bank, owners, rules, device)
-
-    return replace(rule, vouchers=choose_vouchers(score))
+    """Choose the rule's factor by the leave-one-image-out scores of some images, see `choose_factor`."""
+    images = np.unique(np.linspace(0, len(features) - 1, _SCORED).round().astype(np.int64))
+    rules = [replace(rule, factor=factor) for factor in FACTORS]
+    scores = score_left_out(features, bank, owners, rules, device, images)
+    return replace(rule, factor=choose_factor(scores))

@@ -190,7 +190,7 @@ def _average_top(lengths: NDArray[np.float32], top: int) -> NDArray[np.float64]:
 
 
 def _measure_departures(lengths: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Measure by how many spreads each of `lengths` `[N]` exceeds the centre of logarithms; and the spread."""
+    """Measure how many spreads the logarithm of each length `[N]` lies above the centre; and the spread."""
     floor = _FLOOR * np.quantile(lengths, 0.75)
     usual = np.log(lengths[lengths > floor])
     if not len(usual):  # all are equal

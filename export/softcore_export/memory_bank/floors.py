@@ -12,7 +12,6 @@ its position. The image that f(m) is measured to is a *voucher* of the entry. Se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +19,13 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 
-__all__ = ["Corroboration", "FloorRule", "choose_vouchers", "corroborate"]
+__all__ = ["FACTORS", "Corroboration", "FloorRule", "choose_factor", "corroborate"]
 
-_VOUCHERS = 3
+FACTORS = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # that are tried for lambda
+_TRUSTED = 0.7  # share of the images, those with the lowest scores, that are taken for good
+_RISE = 0.02  # of a score that counts as raised
+_RAISED = 0.07  # share of the trusted images whose scores floors may raise
+
 _CHUNK = 1 << 22  # numbers in one block of patches: 16 MB
 
 
@@ -151,14 +154,34 @@ def corroborate(
     return _rank(distances, groups[candidates])
 
 
-def choose_vouchers(score: Callable[[Sequence[int]], NDArray[np.float64]]) -> int:  # noqa: ARG001
-    """Choose the number of vouchers j.
+def choose_factor(scores: NDArray[np.float64]) -> float:
+    """Choose lambda so that floors reach as far as they can without changing the scores of good images.
+
+    The factor is the largest at which floors raise the score of at most 7 % of the trusted images by more than
+    2 %. The trusted images are the 70 % with the lowest scores without floors: with up to 30 % of defective
+    images they are good. Where good images differ much from each other lambda is small, where they are much
+    alike it is large. Between two of `FACTORS` it is interpolated.
 
     Args:
-        score: is given numbers of vouchers and returns the leave-one-image-out scores with each of them,
-            float64 `[numbers, N]`.
+        scores: float64 `[len(FACTORS), S]`, leave-one-image-out scores of S images with each of `FACTORS`.
+
+    Example:
+        >>> scores = np.full((len(FACTORS), 10), 2.0)
+        >>> choose_factor(scores)  # floors change nothing
+        2.0
+        >>> scores[5:, :4] = 3.0  # of four of ten images they raise the score from the sixth factor on
+        >>> FACTORS[4] < choose_factor(scores) < FACTORS[5]
+        True
     """
-    return _VOUCHERS
+    without = scores[0]
+    trusted = without <= np.quantile(without, _TRUSTED)
+    raised = (scores[:, trusted] > (1 + _RISE) * without[trusted]).mean(axis=1)
+    shares = np.maximum.accumulate(raised)  # [len(FACTORS)]
+    last = int(np.flatnonzero(shares <= _RAISED)[-1])
+    if last == len(FACTORS) - 1:
+        return FACTORS[-1]
+    step = (_RAISED - shares[last]) / (shares[last + 1] - shares[last])
+    return float(FACTORS[last] + step * (FACTORS[last + 1] - FACTORS[last]))
 
 
 def _measure_to_candidates(

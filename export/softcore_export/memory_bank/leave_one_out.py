@@ -86,21 +86,30 @@ def score_left_out(
     owners: NDArray[np.int32],
     rules: Sequence[FloorRule],
     device: torch.device,
+    images: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Score N training images by each of several rules, leave-one-image-out: float64 `[rules, N]`.
+    """Score training images by each of several rules, leave-one-image-out: float64 `[rules, S]`.
 
     The distances are computed once for all rules; see `leave_one_out`.
+
+    Args:
+        features: float32 `[N, P, d]`, of all training images.
+        bank: float32 `[n, d]`.
+        owners: int32 `[n]`, the training image of each entry.
+        rules: of the floors.
+        device: where to compute.
+        images: int64 `[S]`, which of the training images are scored.
     """
     entries = torch.from_numpy(bank).to(device)
     halves = entries.square().sum(dim=1) / 2
-    scores = np.zeros((len(rules), len(features)))
-    for i in track(range(len(features)), "leave-one-out scores"):
+    scores = np.zeros((len(rules), len(images)))
+    for column, i in enumerate(track(images.tolist(), "floors' factor")):
         own = _find_own(i, owners, rules[0])
         if not own.all():
             left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
             floors = [torch.from_numpy(rule.compute(int(rule.groups[i]))).to(device) for rule in rules]
             found = _find_least(features[i], entries, left, floors)
-            scores[:, i] = [distances.max() for _, distances in found]
+            scores[:, column] = [distances.max() for _, distances in found]
     return scores
 
 
