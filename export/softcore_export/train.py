@@ -183,7 +183,7 @@ def fit(
         estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
         groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
         corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
-        rule = FloorRule(corroboration, groups, 1, 1.0 if settings.floor == "auto" else settings.floor)
+        rule = FloorRule(corroboration, groups, 1.0 if settings.floor == "auto" else settings.floor)
         if settings.floor == "auto":
             rule = _with_factor(rule, features, bank, origins[:, 0], device)
         floors = rule.compute()  # [n]

@@ -63,7 +63,7 @@ def read_frames(folder: Path) -> list[np.ndarray]:
 def measure_floors(
     features: np.ndarray, origins: np.ndarray, kept: np.ndarray, vouching: np.ndarray
 ) -> np.ndarray:
-    """Each entry's distance to the third nearest other image, by scipy: on a grid of 8 x 8, float64 `[n]`.
+    """Each entry's distance to the nearest other image, by scipy: on a grid of 8 x 8, float64 `[n]`.
 
     Args:
         features: `[N, 64, d]`.
@@ -77,7 +77,7 @@ def measure_floors(
         around = (abs(row - at_row) <= 2) & (abs(column - at_column) <= 2)
         apart = cdist([features[image, 8 * at_row + at_column]], features.reshape(-1, features.shape[2]))
         apart = np.where(kept & around, apart.reshape(kept.shape), np.inf).min(axis=1)
-        found[m] = np.sort(apart[vouching[vouching != image]])[2]
+        found[m] = apart[vouching[vouching != image]].min()
     return found
 
 
@@ -123,7 +123,7 @@ def test_the_manifest_says_what_was_done(exported: Export, discs: Path) -> None:
     assert (manifest.grid.height, manifest.grid.width) == (8, 8)
     assert (manifest.bank.n, manifest.bank.k, manifest.bank.tau) == (round(0.1 * 12 * 64), 6, 0.15)
     assert manifest.bank.weight_max == np.load(exported.path / "weights.npy").max()
-    assert (manifest.bank.floor, manifest.bank.vouchers) == (0, 0)  # the paper has none
+    assert manifest.bank.floor == 0  # the paper has none
     assert not np.load(exported.path / "floors.npy").any()
     assert (manifest.dataset.images, manifest.dataset.skipped) == (12, 0)
     assert manifest.backbone.weights_sha256 is None
@@ -466,7 +466,8 @@ def test_by_default_the_defect_stays_out_and_little_else(
 ) -> None:
     done = learn(discs, tmp_path / "disc", small.model_copy(update={"discriminator": "auto"}))
     bank = done.manifest.bank
-    assert (bank.floor, bank.vouchers, bank.soft_weights, bank.weight_max) == (1, 3, False, 1)
+    assert 0 < bank.floor <= 2
+    assert (bank.soft_weights, bank.weight_max) == (False, 1)
     assert not done.kept[5].all()
     assert np.delete(done.kept, 5, axis=0).all()
     assert done.manifest.bank.discriminator == "auto"
@@ -475,10 +476,10 @@ def test_by_default_the_defect_stays_out_and_little_else(
     features = compute_features(done.path, read_frames(discs / "disc")).astype(float)
     learned = read_bundle(done.path)
     everyone, image = np.arange(12), learned.origins[:, 0]
-    floors = measure_floors(features, learned.origins, done.kept, everyone)
+    floors = bank.floor * measure_floors(features, learned.origins, done.kept, everyone)
     np.testing.assert_allclose(learned.floors, floors, rtol=1e-4)
     for i in everyone:
-        left = measure_floors(features, learned.origins, done.kept, np.delete(everyone, i))
+        left = bank.floor * measure_floors(features, learned.origins, done.kept, np.delete(everyone, i))
         apart = np.maximum(cdist(features[i], learned.bank.astype(float)), left)[:, image != i]
         assert done.scores[i] == pytest.approx(apart.min(axis=1).max(), rel=1e-4)
     # And it ships: the learned defect itself doesn't pass, though its rim is in the bank.

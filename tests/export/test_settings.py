@@ -35,25 +35,25 @@ def test_settings_do_not_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "factor", "weighs"),
+    ("given", "has_floors", "weighs"),
     [
-        ({}, 1, False),
-        ({"floor": 0}, 0, False),
-        ({"floor": 0.5}, 0.5, False),
-        ({"discriminator": "none"}, 0, False),
-        ({"discriminator": "none", "floor": 2}, 2, False),
-        ({"discriminator": "lof"}, 0, True),
-        ({"discriminator": "nearest", "floor": 0}, 0, True),
-        ({"discriminator": "gaussian", "soft_weights": False}, 0, False),
-        ({"discriminator": "lof", "soft_weights": False, "floor": "1.5"}, 1.5, False),
+        ({}, True, False),
+        ({"floor": 0}, False, False),
+        ({"floor": 0.5}, True, False),
+        ({"discriminator": "none"}, False, False),
+        ({"discriminator": "none", "floor": 2}, True, False),
+        ({"discriminator": "lof"}, False, True),
+        ({"discriminator": "nearest", "floor": 0}, False, True),
+        ({"discriminator": "gaussian", "soft_weights": False}, False, False),
+        ({"discriminator": "lof", "soft_weights": False, "floor": "1.5"}, True, False),
     ],
     ids=str,
 )
 def test_the_default_has_floors_and_the_papers_settings_have_none(
-    given: dict[str, object], factor: float, weighs: bool
+    given: dict[str, object], has_floors: bool, weighs: bool
 ) -> None:
     settings = ExportSettings.model_validate(given)
-    assert (settings.floor_factor, settings.weighs) == (factor, weighs)
+    assert (settings.has_floors, settings.weighs) == (has_floors, weighs)
 
 
 @pytest.mark.parametrize("discriminator", ["lof", "nearest", "gaussian"])

@@ -120,7 +120,7 @@ def _report(done: Export) -> None:
     if bank.floor:
         above = int((done.floors > threshold.value).sum())
         print(
-            f"  floors     {bank.floor:g} x the distance to other images, with vouchers: {bank.vouchers}; "
+            f"  floors     {bank.floor:.3g} x the distance to the nearest other image; "
             f"{above:,} of {bank.n:,} entries have one above the threshold"
         )
     print(

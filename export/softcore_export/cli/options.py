@@ -141,7 +141,7 @@ def build_parser() -> Parser:
         metavar="auto|0|L",
         default="auto",
         help="no entry of the memory bank gives a patch a lower score than L times the entry's own distance "
-        "to other images, so that a defect that was learned excuses no other (auto: 1 with "
+        "to other images, so that a defect that was learned excuses no other (auto: measured with "
         "--discriminator auto, else 0)",
     )
     method.add_argument("--seed", metavar="N", default=0, help="of every random choice (0)")

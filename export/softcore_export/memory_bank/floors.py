@@ -6,8 +6,8 @@ give the entry itself::
 
     s(p) = min over m of max(||p - m||, F(m)),    F(m) = lambda f(m)
 
-where f(m) is the distance from m to the nearest patch of the j-th nearest other image, within a window around
-its position. The image that f(m) is measured to is a *voucher* of the entry. See docs/explanation/method.md.
+where f(m) is the distance from m to the nearest patch of another image, within a window around its position.
+The other images are the *vouchers* of the entry; the nearest counts. See docs/explanation/method.md.
 """
 
 from __future__ import annotations
@@ -55,27 +55,22 @@ class Corroboration:
         """Whether an entry has any voucher, bool `[n]`."""
         return np.asarray((self.vouchers >= 0).any(axis=1))
 
-    def measure(self, count: int, without: int | None = None) -> NDArray[np.float32]:
-        """Return each entry's distance to its `count`-th nearest voucher, float32 `[n]`.
-
-        Where fewer are known it is the distance to the farthest, and 0 where none is.
+    def measure(self, without: int | None = None) -> NDArray[np.float32]:
+        """Return each entry's distance to its nearest voucher, float32 `[n]`; 0 where none is known.
 
         Args:
-            count: number of vouchers, at least 1.
             without: a group whose images don't count, as if they were not among the training images.
 
         Example:
             >>> known = Corroboration(np.array([[1, 2, 4]], np.float32), np.array([[7, 5, 6]], np.int32))
-            >>> known.measure(2), known.measure(2, without=7), known.measure(2, without=6)
-            (array([2.], dtype=float32), array([4.], dtype=float32), array([2.], dtype=float32))
+            >>> known.measure(), known.measure(without=7), known.measure(without=6)
+            (array([1.], dtype=float32), array([2.], dtype=float32), array([1.], dtype=float32))
         """
         counted = self.vouchers >= 0
         if without is not None:
             counted &= self.vouchers != without
-        rank = counted.cumsum(axis=1)  # [n, m]
-        place = (rank >= np.minimum(rank[:, -1:], count)).argmax(axis=1)
-        found = np.take_along_axis(self.distances, place[:, None], axis=1)[:, 0]
-        return np.asarray(np.where(rank[:, -1] > 0, found, np.float32(0)))
+        nearest = self.distances.min(axis=1, where=counted, initial=np.inf)
+        return np.asarray(np.where(counted.any(axis=1), nearest, np.float32(0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +80,11 @@ class FloorRule:
     Attributes:
         corroboration: the vouchers of the n entries.
         groups: int32 `[N]`, the group of each training image; near copies of each other share one.
-        vouchers: j, the number of images that must be as near.
         factor: lambda.
     """
 
     corroboration: Corroboration
     groups: NDArray[np.int32]
-    vouchers: int
     factor: float
 
     def compute(self, without: int | None = None) -> NDArray[np.float32]:
@@ -100,7 +93,7 @@ class FloorRule:
         Args:
             without: a group whose images vouch for nothing; see `Corroboration.measure`.
         """
-        return np.asarray(np.float32(self.factor) * self.corroboration.measure(self.vouchers, without))
+        return np.asarray(np.float32(self.factor) * self.corroboration.measure(without))
 
 
 def corroborate(
@@ -157,10 +150,10 @@ def corroborate(
 def choose_factor(scores: NDArray[np.float64]) -> float:
     """Choose lambda so that floors reach as far as they can without changing the scores of good images.
 
-    The factor is the largest at which floors raise the score of at most 7 % of the trusted images by more than
-    2 %. The trusted images are the 70 % with the lowest scores without floors: with up to 30 % of defective
-    images they are good. Where good images differ much from each other lambda is small, where they are much
-    alike it is large. Between two of `FACTORS` it is interpolated.
+    The factor is the largest at which floors raise the score of at most 7 % of the trusted images by more
+    than 2 %. The trusted images are the 70 % with the lowest scores without floors: with up to 30 % of
+    defective images they are good. Where good images differ much from each other lambda is small, where they
+    are much alike it is large. Between two of `FACTORS` it is interpolated.
 
     Args:
         scores: float64 `[len(FACTORS), S]`, leave-one-image-out scores of S images with each of `FACTORS`.

@@ -39,7 +39,6 @@ __all__ = [
 FORMAT_VERSION: Final = 4
 
 _EARLIEST = 3  # without floors
-_FLOOR_FIELDS = {"floor", "vouchers"}  # of the bank, since format 4
 _UNSEALED = "0" * 64
 _NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
 
@@ -93,19 +92,7 @@ class BankRecord(Record):
         description="factor of the floors, lambda: an entry gives no score below lambda times its distance "
         "to the nearest patch of another training image; 0 without floors",
     )
-    vouchers: int = Field(
-        default=0,
-        ge=0,
-        description="number of the other training image, from the nearest, whose distance makes the floor; "
-        "0 without floors",
-    )
     seed: int = Field(description="seed of every random choice")
-
-    @model_validator(mode="after")
-    def _check_floor(self) -> BankRecord:
-        if (self.floor > 0) != (self.vouchers > 0):
-            raise ValueError("floor and vouchers must both be above 0, or both be 0")
-        return self
 
 
 class IndexRecord(Record):
@@ -206,10 +193,9 @@ class Manifest(Record):
     )
 
     @model_validator(mode="after")
-    def _check_floors(self) -> Manifest:
-        given = _FLOOR_FIELDS & self.bank.model_fields_set
-        if self.format_version == _EARLIEST and given:
-            raise ValueError(f"bank.{min(given)} isn't in format {_EARLIEST}")
+    def _check_floor(self) -> Manifest:
+        if self.format_version == _EARLIEST and "floor" in self.bank.model_fields_set:
+            raise ValueError(f"bank.floor isn't in format {_EARLIEST}")
         return self
 
     @property
@@ -276,7 +262,7 @@ def seal_of(manifest: Manifest) -> str:
 
 def _dump_unsealed(manifest: Manifest) -> bytes:
     earlier = manifest.format_version == _EARLIEST
-    without = {"bank": _FLOOR_FIELDS} if earlier else None
+    without = {"bank": {"floor"}} if earlier else None
     document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True, exclude=without)}
     return (json.dumps(document, indent=2) + "\n").encode()
 

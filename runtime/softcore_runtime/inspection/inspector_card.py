@@ -54,7 +54,7 @@ def show_inspector(bundle: Bundle, manifest: Manifest, network: str, remark: str
 def _describe_bank(bank: BankRecord) -> str:
     words = f"{bank.n:,} x {bank.dim}, discriminator {bank.discriminator}, ratio {bank.ratio:g}"
     if bank.floor:
-        words += f", floor {bank.floor:g} with {bank.vouchers} voucher{'s' if bank.vouchers > 1 else ''}"
+        words += f", floor {bank.floor:.3g}"
     return words
 
 

@@ -77,9 +77,7 @@ def test_distances_are_those_of_brute_force(window: int, excluded: float) -> Non
         np.testing.assert_array_equal(found.vouchers[row, known], [group for _, group in expected])
         np.testing.assert_allclose(found.distances[row, known], [far for far, _ in expected], rtol=2e-6)
         assert np.isinf(found.distances[row, ~known]).all()
-        for count in (1, 2, 3, 50):
-            floor = expected[min(count, len(expected)) - 1][0] if expected else 0.0
-            assert found.measure(count)[row] == pytest.approx(floor, rel=2e-6)
+        assert found.measure()[row] == pytest.approx(expected[0][0] if expected else 0.0, rel=2e-6)
 
 
 def test_the_nearest_of_the_candidates_are_found_in_all_dimensions() -> None:
@@ -117,10 +115,7 @@ def test_without_an_image_is_as_if_it_had_never_been_there() -> None:
         others = origins[mine].copy()
         others[:, 0] -= others[:, 0] > image
         again = learn(features[rest], others)
-        for count in (1, 2, 4, 30):
-            np.testing.assert_allclose(
-                whole.measure(count, without=image)[mine], again.measure(count), rtol=2e-6
-            )
+        np.testing.assert_allclose(whole.measure(without=image)[mine], again.measure(), rtol=2e-6)
 
 
 def test_near_copies_are_left_out_together() -> None:
@@ -132,8 +127,7 @@ def test_near_copies_are_left_out_together() -> None:
     others = origins[mine].copy()
     others[:, 0] = np.searchsorted(rest, others[:, 0])
     again = learn(features[rest], others, groups[rest])
-    for count in (1, 2, 3):
-        np.testing.assert_allclose(whole.measure(count, without=1)[mine], again.measure(count), rtol=2e-6)
+    np.testing.assert_allclose(whole.measure(without=1)[mine], again.measure(), rtol=2e-6)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +149,7 @@ def test_where_all_candidates_are_copies_others_are_asked() -> None:
     found = learn(features, origins, groups)
     assert found.is_known.all()
     expected = list_vouchers(features, origins[0], groups, np.ones((n, P), np.bool_))
-    assert found.measure(1)[0] == pytest.approx(expected[0][0], rel=2e-6)  # ten others, all asked
+    assert found.measure()[0] == pytest.approx(expected[0][0], rel=2e-6)  # ten others, all asked
     kept = np.ones((n, P), np.bool_)
     kept[20:] = False
     assert learn(features, origins, groups, kept).is_known.tolist() == [False, True]
@@ -176,7 +170,7 @@ def test_without_any_other_image_there_is_no_floor() -> None:
     features, origins = draw(5), choose_origins(5, 10)
     found = learn(features, origins, np.zeros(5, np.int32))
     assert not found.is_known.any()
-    np.testing.assert_array_equal(found.measure(3), 0)
+    np.testing.assert_array_equal(found.measure(), 0)
 
 
 def test_equal_patches_are_at_distance_0() -> None:
@@ -200,12 +194,12 @@ def test_a_rule_scales_distances() -> None:
     known = Corroboration(
         np.array([[1, 2, 4], [3, np.inf, np.inf]], np.float32), np.array([[7, 5, 6], [5, -1, -1]], np.int32)
     )
-    rule = FloorRule(known, np.arange(8, dtype=np.int32), vouchers=2, factor=0.5)
+    rule = FloorRule(known, np.arange(8, dtype=np.int32), factor=0.5)
     floors = rule.compute()
     assert floors.dtype == np.float32
-    assert floors.tolist() == [1, 1.5]
-    assert rule.compute(without=5).tolist() == [2, 0]
-    assert replace(rule, vouchers=1, factor=1.0).compute(without=7).tolist() == [2, 3]
+    assert floors.tolist() == [0.5, 1.5]
+    assert rule.compute(without=5).tolist() == [0.5, 0]
+    assert replace(rule, factor=1.0).compute(without=7).tolist() == [2, 3]
 
 
 def test_it_validates_itself() -> None:

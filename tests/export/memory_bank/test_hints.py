@@ -39,13 +39,13 @@ class Learned:
         return hints, record.count, record.left_open
 
     def take_floors(self, longest: float) -> None:
-        """Give the entries two vouchers at random distances, in which pairs of images are near copies."""
+        """Give the entries three vouchers at random distances, in which pairs of images are near copies."""
         rng = np.random.default_rng(7)
         groups = (np.arange(len(self.features)) // 2 * 2).astype(np.int32)
         vouchers = np.stack([rng.permutation(np.unique(groups))[:3] for _ in self.bank])
         distances = np.sort(rng.uniform(0, longest, vouchers.shape), axis=1).astype(np.float32)
         self.weights = np.ones_like(self.weights)
-        self.rule = FloorRule(Corroboration(distances, vouchers), groups, vouchers=2, factor=1.0)
+        self.rule = FloorRule(Corroboration(distances, vouchers), groups, factor=1.0)
         self.left_out = leave_one_out(self.features, self.bank, self.owners, CPU, self.rule)
 
 

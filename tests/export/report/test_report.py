@@ -424,17 +424,15 @@ def test_the_map_shows_where_the_entries_come_from(make_report_data: MakeReportD
 
 
 @pytest.mark.parametrize(
-    ("floor", "vouchers", "words"),
+    ("floor", "words"),
     [
-        (1.0, 3, "a floor: its distance to the third nearest other image."),
-        (0.5, 1, "a floor: 0.5 x its distance to the nearest other image."),
-        (2.0, 4, "a floor: 2 x its distance to the 4-th nearest other image."),
+        (1.0, "a floor: its distance to the nearest other image."),
+        (0.81264, "a floor: 0.813 x its distance to the nearest other image."),
+        (2.0, "a floor: 2 x its distance to the nearest other image."),
     ],
 )
-def test_floors_are_told_and_drawn(
-    make_report_data: MakeReportData, floor: float, vouchers: int, words: str
-) -> None:
-    bank = manifest(8).bank.model_copy(update={"floor": floor, "vouchers": vouchers})
+def test_floors_are_told_and_drawn(make_report_data: MakeReportData, floor: float, words: str) -> None:
+    bank = manifest(8).bank.model_copy(update={"floor": floor})
     floors = np.array([1.3] * 3 + [1.25] * 2 + [0.5] * 15, np.float32)  # the threshold is 1.25
     page = Page(render_report(make_report_data([0.1] * 8, manifest=manifest(8, bank=bank), floors=floors)))
     learned = page.section("coreset")
@@ -450,13 +448,12 @@ def test_floors_are_told_and_drawn(
         "1.00 to 1.05 x threshold: 3",
     ):
         assert title in titles
-    told = f"{floor:g}, {vouchers} voucher{'' if vouchers == 1 else 's'}"
-    assert f"Floor {told} The least score" in page.section("settings")
+    assert f"Floor {floor:.3g} The least score" in page.section("settings")
     assert "no floor" not in learned
 
 
 def test_entries_that_nobody_can_corroborate_are_counted(make_report_data: MakeReportData) -> None:
-    bank = manifest(8).bank.model_copy(update={"floor": 1.0, "vouchers": 3})
+    bank = manifest(8).bank.model_copy(update={"floor": 1.0})
     facts = make_report_data([0.1] * 8, manifest=manifest(8, bank=bank), unvouched=2)
     learned = Page(render_report(facts)).section("coreset")
     assert "None of 20 entries have a floor above the threshold" in learned

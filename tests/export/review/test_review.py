@@ -543,7 +543,7 @@ def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
     assert lines[0].endswith("from 12 images")
     names = [line.split()[0] for line in lines[1:]]
     assert [name for name in names if name != "agreement"] == [  # there is none where all is in fp32
-        "threshold", "search", "hints", "network", "time", "defective", "suspects", "report"
+        "threshold", "floors", "search", "hints", "network", "time", "defective", "suspects", "report"
     ]  # fmt: skip
     manifest = read_bundle(tmp_path / "disc").manifest
     assert lines[1].startswith(f"  threshold  {manifest.threshold.value:.4g}, provisional")

@@ -260,14 +260,14 @@ def write_floors(path: Path, floors: np.ndarray, **bank: object) -> None:
 def test_floors_are_read(tiny_bundle: Path) -> None:
     assert not read_bundle(tiny_bundle).floors.any()
     floors = np.linspace(0, 5, manifest_of(tiny_bundle).bank.n).astype(np.float32)
-    write_floors(tiny_bundle, floors, floor=1.0, vouchers=2)
+    write_floors(tiny_bundle, floors, floor=1.0)
     found = read_bundle(tiny_bundle)
     np.testing.assert_array_equal(found.floors, floors)
-    assert (found.manifest.bank.floor, found.manifest.bank.vouchers) == (1, 2)
+    assert found.manifest.bank.floor == 1
 
 
 def test_floors_beside_soft_weights_are_refused(tiny_bundle: Path) -> None:
-    write_floors(tiny_bundle, np.arange(manifest_of(tiny_bundle).bank.n), floor=1.0, vouchers=1)
+    write_floors(tiny_bundle, np.arange(manifest_of(tiny_bundle).bank.n), floor=1.0)
     weights = np.load(tiny_bundle / "weights.npy")
     weights[7] = np.nextafter(np.float32(1), np.float32(2))
     np.save(tiny_bundle / "weights.npy", weights)

@@ -42,7 +42,7 @@ def scores_from_scratch(path: Path, frame: np.ndarray) -> np.ndarray:
 def set_floors(path: Path, floors: np.ndarray) -> None:
     """Give a bundle floors instead of its soft weights."""
     bank = read_bundle(path).manifest.bank.model_copy(
-        update={"soft_weights": False, "weight_max": 1.0, "floor": 1.0, "vouchers": 1}
+        update={"soft_weights": False, "weight_max": 1.0, "floor": 1.0}
     )
     np.save(path / "floors.npy", floors.astype(np.float32))
     np.save(path / "weights.npy", np.ones(len(floors), np.float32))
