@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import LocalOutlierFactor
+from softcore_export import train as train_module
 from softcore_export.contamination.estimate import estimate_contamination
+from softcore_export.memory_bank.floors import FACTORS, choose_factor
 from softcore_export.settings import ExportSettings
 from softcore_export.train import MemoryBank, fit
 from softcore_runtime.errors import DataError
@@ -113,9 +115,24 @@ def test_by_the_papers_names_there_are_no_floors(features: np.ndarray, discrimin
     assert (asked.floors > 0).all()
 
 
+def measure(features: np.ndarray, learned: MemoryBank, without: int = -1) -> np.ndarray:
+    """Each entry's distance to the nearest other image, by scipy, float64 `[n]`.
+
+    On such a grid the window reaches over all rows, and two columns to either side.
+    """
+    columns = np.arange(H * W) % W
+    found = np.empty(len(learned.bank))
+    for m, (image, row, column) in enumerate(learned.origins.tolist()):
+        around = learned.kept & (np.abs(columns - column) <= 2)
+        around[[image, without] if without >= 0 else image] = False
+        found[m] = cdist(
+            [features[image, row * W + column].astype(float)], features[around].astype(float)
+        ).min()
+    return found
+
+
 @pytest.mark.parametrize("floor", ["auto", 0.5])
 def test_a_floor_is_the_distance_to_the_nearest_other_image(features: np.ndarray, floor: str | float) -> None:
-    """By scipy; on such a grid the window reaches over all rows, and two columns to either side."""
     settings = ExportSettings.model_validate({"coreset_ratio": 0.4, "floor": floor})
     learned = fit(features, (H, W), settings, CPU)
     assert learned.rule is not None
@@ -123,16 +140,33 @@ def test_a_floor_is_the_distance_to_the_nearest_other_image(features: np.ndarray
     assert 0 < factor <= 2
     assert floor in ("auto", factor)
     np.testing.assert_array_equal(learned.rule.groups, np.arange(N))
-    columns = np.arange(H * W) % W
-    for m, (image, row, column) in enumerate(learned.origins.tolist()):
-        around = np.abs(columns - column) <= 2
-        entry = features[image, row * W + column].astype(float)
-        lengths = []
-        for other in range(N):
-            patches = features[other, around & learned.kept[other]].astype(float)
-            if other != image and len(patches):
-                lengths.append(cdist([entry], patches).min())
-        assert learned.floors[m] == pytest.approx(factor * min(lengths), rel=1e-5)
+    np.testing.assert_allclose(learned.floors, factor * measure(features, learned), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scored", [90, 6])
+def test_the_factor_follows_from_the_scores_of_images_that_are_left_out(
+    features: np.ndarray, monkeypatch: pytest.MonkeyPatch, scored: int
+) -> None:
+    """By scipy; some of the images, evenly chosen, are scored where they are many."""
+    monkeypatch.setattr(train_module, "_SCORED", scored)
+    images = range(N) if scored == 90 else range(0, N, 2)
+    rng = np.random.default_rng(2)
+    varied = features.copy()  # the images differ at one position, and hardly elsewhere
+    varied[:, 1:] = features[0, 1:] + 0.01 * rng.normal(size=(N, H * W - 1, D))
+    found = []
+    for drawn in (features, varied):
+        learned = fit(drawn, (H, W), ExportSettings(coreset_ratio=0.4), CPU)
+        scores = np.empty((len(FACTORS), len(images)))
+        for place, image in enumerate(images):
+            others = learned.owners != image
+            apart = cdist(drawn[image].astype(float), learned.bank[others].astype(float))
+            lengths = measure(drawn, learned, without=image)[others]
+            for row, factor in enumerate(FACTORS):
+                scores[row, place] = np.maximum(apart, factor * lengths).min(axis=1).max()
+        assert learned.rule is not None
+        assert learned.rule.factor == pytest.approx(choose_factor(scores), rel=1e-6)
+        found.append(learned.rule.factor)
+    assert 0 < found[1] < found[0] < max(FACTORS)
 
 
 def score(learned: MemoryBank, patches: np.ndarray) -> float:

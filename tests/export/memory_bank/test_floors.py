@@ -6,10 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from softcore_export.contamination.comparison import compare
 from softcore_export.memory_bank import floors
-from softcore_export.memory_bank.floors import Corroboration, FloorRule, corroborate
+from softcore_export.memory_bank.floors import (
+    FACTORS,
+    Corroboration,
+    FloorRule,
+    choose_factor,
+    corroborate,
+)
 
 CPU = torch.device("cpu")
 GRID = (4, 5)  # not square, or rows and columns could be mixed up
@@ -205,3 +213,74 @@ def test_a_rule_scales_distances() -> None:
 def test_it_validates_itself() -> None:
     with pytest.raises(ValueError, match=r"\[n, m\] both, not \[\[2, 3\], \[2, 4\]\]"):
         Corroboration(np.zeros((2, 3), np.float32), np.zeros((2, 4), np.int32))
+
+
+def draw_scores(seed: int, images: int, spread: float) -> np.ndarray:
+    """Scores with each of the factors: those of each image rise from a factor of its own on."""
+    rng = np.random.default_rng(seed)
+    without = rng.uniform(1, 3, images)
+    rise = np.maximum(np.array(FACTORS)[:, None] - rng.uniform(0, spread, images), 0)
+    return np.asarray(without * (1 + rng.uniform(0, 0.3, images) * rise))
+
+
+def find_raised(scores: np.ndarray) -> np.ndarray:
+    """Which images' scores floors raise by more than 2 %, bool `[factors, trusted images]`."""
+    order = np.argsort(scores[0])
+    trusted = order[: int(np.floor(0.7 * (len(order) - 1))) + 1]
+    return np.asarray(scores[:, trusted] > 1.02 * scores[0, trusted])
+
+
+DRAWN = {
+    "seed": st.integers(0, 2**32 - 1),
+    "images": st.integers(1, 90),
+    "spread": st.floats(0.1, 6),
+}
+
+
+@settings(max_examples=80, deadline=None)
+@given(**DRAWN)
+def test_the_factor_is_the_largest_that_leaves_good_images_alone(
+    seed: int, images: int, spread: float
+) -> None:
+    scores = draw_scores(seed, images, spread)
+    factor = choose_factor(scores)
+    assert 0 <= factor <= max(FACTORS)
+    shares = find_raised(scores).mean(axis=1)  # scores here rise with the factor
+    assert (shares[np.array(FACTORS) <= factor] <= 0.07).all()
+    tried = np.linspace(0, max(FACTORS), 4001)
+    largest = tried[np.interp(tried, FACTORS, shares) <= 0.07].max()
+    assert factor == pytest.approx(largest, abs=1e-3)
+
+
+@settings(max_examples=80, deadline=None)
+@given(**DRAWN, less=st.floats(0, 1))
+def test_the_factor_is_no_smaller_where_scores_rise_less(
+    seed: int, images: int, spread: float, less: float
+) -> None:
+    scores = draw_scores(seed, images, spread)
+    rises = scores - scores[0]
+    smaller = scores[0] + rises * np.random.default_rng(seed).uniform(less, 1, rises.shape)
+    assert choose_factor(smaller) >= choose_factor(scores) - 1e-12
+
+
+@settings(max_examples=80, deadline=None)
+@given(**DRAWN, more=st.floats(1, 1000))
+def test_defective_images_do_not_change_the_factor(
+    seed: int, images: int, spread: float, more: float
+) -> None:
+    """However high the scores of less than a third of the images are, and however floors raise them."""
+    scores = draw_scores(seed, images, spread)
+    defective = np.argsort(scores[0])[int(np.floor(0.7 * (images - 1))) + 1 :]
+    spoiled = scores.copy()
+    spoiled[:, defective] *= more * np.linspace(1, more, len(FACTORS))[:, None]
+    assert choose_factor(spoiled) == choose_factor(scores)
+
+
+def test_a_share_that_falls_again_does_not_count() -> None:
+    """Where the smaller of two factors raises too many scores, the greater doesn't do."""
+    scores = np.ones((len(FACTORS), 20))
+    scores[3] = 1.5
+    assert choose_factor(scores) == pytest.approx(FACTORS[2] + 0.07 * (FACTORS[3] - FACTORS[2]))
+    scores[1:] = 1.5
+    assert choose_factor(scores) == pytest.approx(0.07 * FACTORS[1])
+    assert choose_factor(np.zeros_like(scores)) == FACTORS[-1]
