@@ -22,6 +22,8 @@ from softcore_export.contamination.comparison import Comparison
 from softcore_export.contamination.estimate import ContaminationEstimate, EstimateParameters, estimate_from
 from softcore_export.memory_bank.coreset import draw_axes, draw_coreset
 from softcore_export.memory_bank.discriminator import outlier_factors
+from softcore_export.settings import ExportSettings
+from softcore_export.train import fit
 from softcore_runtime.cli.progress import hide_bars
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
 from softcore_runtime.separation import auroc
@@ -30,10 +32,12 @@ from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.data.feature_store import Network, load_features
 from softcore_benchmarks.protocol.noise import count_defects, draw_noise
 
-__all__ = ["HALVES", "NEIGHBOURS", "DataSet", "Sandbox", "enough_defects", "load_dataset"]
+__all__ = ["ALL", "HALVES", "NEIGHBOURS", "DataSet", "Sandbox", "enough_defects", "load_dataset"]
 
 HALVES = ("tune", "confirm")  # of the defects: the even and the odd ones by path
+ALL = "all"  # of the defects, where half of them isn't enough
 NEIGHBOURS = 24  # entries stored for a test patch
+_LEFT_OUT = 16  # entries stored for a training patch
 _BEYOND = 1.02  # times the distance to the last of them, where all are left out
 _CPU = torch.device("cpu")
 _LOF_K = 6  # as `ExportSettings` has it
@@ -62,7 +66,9 @@ class DataSet:
     ratio: float
 
     def list_defects(self, half: str) -> NDArray[np.int64]:
-        """Return the rows of the test images in one of `HALVES` of the defects, int64 `[k]`."""
+        """Return the rows of the test images in one of `HALVES` of the defects, or in `ALL`, int64 `[k]`."""
+        if half == ALL:
+            return np.flatnonzero(self.bad)
         return np.flatnonzero(self.bad)[HALVES.index(half) :: len(HALVES)]
 
 
@@ -77,9 +83,10 @@ def load_dataset(category: Category, network: Network, folder: Path, ratio: floa
     return DataSet(category.name, train, test, category.bad, category.test, ratio)
 
 
-def enough_defects(category: Category, noise: float) -> bool:
-    """Return whether each of `HALVES` of a category's defects is enough for this noise."""
-    return count_defects(len(category.train), noise) <= len(category.defects) // len(HALVES)
+def enough_defects(category: Category, noise: float, half: str) -> bool:
+    """Return whether the defects of one of `HALVES`, or of `ALL`, are enough for this noise."""
+    there = len(category.defects) if half == ALL else len(category.defects) // len(HALVES)
+    return count_defects(len(category.train), noise) <= there
 
 
 class Sandbox:
@@ -142,6 +149,33 @@ class Sandbox:
         return np.asarray(kept["distances"], np.float32), np.asarray(kept["chosen"], np.int64)
 
     @cached_property
+    def left_out_lists(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The nearest entries of each training patch out of other images, ascending, both `[N, P, k]`."""
+
+        def find() -> Arrays:
+            bank, squares, middle = self._bank()
+            owners = torch.from_numpy(self.entries // self.features.shape[1])
+            k = min(_LEFT_OUT, len(bank) - int(torch.bincount(owners).max()))
+            distances = np.empty((*self.features.shape[:2], k), np.float32)
+            chosen = np.empty(distances.shape, np.int32)
+            for row, image in enumerate(self.features):
+                x = torch.from_numpy(image) - middle
+                others = squares.where(owners != row, torch.inf)
+                apart, which = torch.addmm(others, x, bank.T, alpha=-2).topk(k, dim=1, largest=False)
+                apart += x.square().sum(dim=1, keepdim=True)
+                distances[row] = apart.clamp(min=0).sqrt().numpy()
+                chosen[row] = which.numpy()
+            return {"distances": distances, "chosen": chosen}
+
+        kept = self._load_or_compute("left-out", find)
+        return np.asarray(kept["distances"], np.float32), np.asarray(kept["chosen"], np.int64)
+
+    @staticmethod
+    def beyond(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what a patch scores if all of its listed entries are left out, from `[..., k]`."""
+        return np.asarray(_BEYOND * distances[..., -1], np.float32)
+
+    @cached_property
     def isolation(self) -> NDArray[np.float32]:
         """The distance of each training patch to the nearest entry out of another image, `[N, P]`."""
 
@@ -175,8 +209,9 @@ class Sandbox:
             self._estimates[rule] = estimate_from(self.compare(rule), rule)
         return self._estimates[rule]
 
-    def compare(self, rule: EstimateParameters) -> Comparison:
+    def compare(self, rule: EstimateParameters | None = None) -> Comparison:
         """Compare the training images as `estimate_contamination` does; the result is cached."""
+        rule = rule or EstimateParameters()
         constants = (rule.window, rule.references, rule.distant_share)
 
         def compute() -> Arrays:
@@ -219,32 +254,34 @@ class Sandbox:
     ) -> NDArray[np.float32]:
         """Score the test images, float32 `[M]`, where no entry excuses a patch further than its floor.
 
-        s(p) = min over m of max(||p - m||, f(m)), see the design. An entry that isn't among those which are
+        s(p) = min over m of max(||p - m||, F(m)), see the design. An entry that isn't among those which are
         remembered can only be farther than they are: it bounds the score from below.
 
         Args:
-            floors: f of the training patches, float32 `[N, P]`.
+            floors: F of the entries, float32 `[n]`.
             kept: which training patches stay, bool `[N, P]`; None keeps all.
         """
         distances, entries = self.lists
-        lengths = np.maximum(distances, floors.reshape(-1)[self.entries][entries])  # [M, P, k]
+        lengths = np.maximum(distances, floors[entries])  # [M, P, k]
         if kept is not None:
             lengths = np.where(kept.reshape(-1)[self.entries][entries], lengths, np.inf)
-        scores = np.minimum(lengths.min(axis=2), _BEYOND * distances[:, :, -1])
+        scores = np.minimum(lengths.min(axis=2), self.beyond(distances))
         return np.asarray(scores.max(axis=1), np.float32)
 
-    def draw_anew(self, kept: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Score the test images, float32 `[M]`, by a coreset drawn from what is `kept`, `[N, P]`."""
+    def draw_anew(self) -> NDArray[np.float32]:
+        """Score the test images, float32 `[M]`, by the memory bank that an export learns by default."""
 
         def compute() -> Arrays:
-            dim = self.features.shape[2]
+            positions, dim = self.features.shape[1:]
+            side = round(positions**0.5)
+            settings = ExportSettings(coreset_ratio=self.data.ratio)
             with hide_bars():
-                entries = draw_coreset(self.features, kept, self.size, 0, _CPU)
-            bank = self.features.reshape(-1, dim)[entries]
-            distances = ExhaustiveSearch(bank).nearest(self.data.test.reshape(-1, dim))[1]
-            return {"scores": distances.reshape(len(self.data.test), -1).max(axis=1)}
+                learned = fit(self.features, (side, side), settings, _CPU)
+            search = ExhaustiveSearch(learned.bank, learned.floors)
+            lengths = search.nearest(self.data.test.reshape(-1, dim))[1]
+            return {"scores": lengths.reshape(len(self.data.test), -1).max(axis=1)}
 
-        return np.asarray(self._load_or_compute(f"anew-{_digest(kept)}", compute)["scores"], np.float32)
+        return np.asarray(self._load_or_compute("anew", compute)["scores"], np.float32)
 
     def measure(self, scores: NDArray[np.float32]) -> tuple[float, float]:
         """Return the image AUROC with the injected defects in the test set, and without."""

@@ -41,14 +41,14 @@ def test_one_command_tries_everything_and_writes_the_report(
     screened = found[(found["measure"] == "overlap") & (found["half"] == "tune") & (found["noise"] == 0.1)]
     assert set(screened["row"]) == {attempt.name for attempt in ATTEMPTS} | {"drawn anew"}
     confirmed = found[(found["measure"] == "no overlap") & (found["half"] == "confirm")]
-    assert set(confirmed["row"]) == {"PatchCore", "oracle", "default"}
+    assert set(confirmed["row"]) == {"PatchCore", "lof, tau 0.15, weights", "oracle", "default"}
     assert found["value"].between(0, 20).all()
 
     text = (tmp_path / "out/DENOISING.md").read_text()
     for attempt in ATTEMPTS:
         assert text.count(f"\n| {attempt.name} ") == 3  # real images, drawn ones, the explanations
         assert attempt.what in text
-    for words in ("### Real images", "### Drawn images", "## Tuned and confirmed", "held"):
+    for words in ("### Real images", "### Drawn images", "## The default", "held"):
         assert words in text
     assert str(tmp_path) not in text
 

@@ -10,9 +10,11 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
 from softcore_benchmarks.data.category import Category
 from softcore_benchmarks.data.feature_store import Network
-from softcore_benchmarks.research.sandbox import HALVES, DataSet, Sandbox, enough_defects, load_dataset
+from softcore_benchmarks.research.sandbox import ALL, HALVES, DataSet, Sandbox, enough_defects, load_dataset
 from softcore_export.contamination.estimate import EstimateParameters, estimate_contamination
 from softcore_export.memory_bank.discriminator import outlier_factors
+from softcore_export.settings import ExportSettings
+from softcore_export.train import fit
 
 
 @pytest.fixture
@@ -63,11 +65,11 @@ def test_scores_are_those_of_a_search_in_what_is_kept(data: DataSet, box: Sandbo
 @pytest.mark.parametrize("masked", [False, True])
 def test_floors_bound_what_an_entry_excuses(data: DataSet, box: Sandbox, masked: bool) -> None:
     rng = np.random.default_rng(2)
-    floors = rng.uniform(0, 4, (15, 16)).astype(np.float32)
+    floors = rng.uniform(0, 4, 120).astype(np.float32)
     kept = rng.random((15, 16)) < 0.8 if masked else None
-    entries = box.entries if kept is None else box.entries[kept.reshape(-1)[box.entries]]
-    apart = cdist(data.test.reshape(-1, 6), box.features.reshape(-1, 6)[entries])
-    exact = np.maximum(apart, floors.reshape(-1)[entries]).min(axis=1).reshape(12, 16)
+    stays = np.ones(120, np.bool_) if kept is None else kept.reshape(-1)[box.entries]
+    apart = cdist(data.test.reshape(-1, 6), box.features.reshape(-1, 6)[box.entries[stays]])
+    exact = np.maximum(apart, floors[stays]).min(axis=1).reshape(12, 16)
     found = box.score_with_floors(floors, kept)
     remembered = box.lists[0][:, :, -1]  # [M, P], as far as entries are known
     certain = (exact <= remembered).all(axis=1)
@@ -82,14 +84,25 @@ def test_where_all_remembered_entries_are_left_out_the_score_is_beyond_them(box:
     assert_allclose(box.score(none), 1.02 * distances[:, :, -1].max(axis=1), rtol=1e-6)
 
 
-def test_a_coreset_drawn_anew_is_near_the_masked_one(data: DataSet, box: Sandbox) -> None:
-    oracle = np.broadcast_to(~box.injected[:, None], (15, 16))
+def test_drawn_anew_is_the_memory_bank_of_an_export(data: DataSet, box: Sandbox) -> None:
+    learned = fit(box.features, (4, 4), ExportSettings(coreset_ratio=data.ratio), torch.device("cpu"))
+    apart = np.maximum(cdist(data.test.reshape(-1, 6), learned.bank), learned.floors).min(axis=1)
+    expected = apart.reshape(12, 16).max(axis=1)
+    assert_allclose(box.draw_anew(), expected, rtol=1e-5)
     left = [row for row in range(12) if row not in set(box.drawn.tolist())]
-    expected = [roc_auc_score(data.bad, box.draw_anew(oracle))]
-    expected.append(roc_auc_score(data.bad[left], box.draw_anew(oracle)[left]))
-    assert box.measure(box.draw_anew(oracle)) == pytest.approx(expected)
-    assert box.measure(box.score(oracle)) == pytest.approx(expected, abs=0.05)
-    assert box.measure(box.score())[0] < expected[0]  # the injected ones know themselves
+    aurocs = roc_auc_score(data.bad, expected), roc_auc_score(data.bad[left], expected[left])
+    assert box.measure(box.draw_anew()) == pytest.approx(aurocs)
+
+
+def test_left_out_entries_come_from_other_images(box: Sandbox) -> None:
+    distances, entries = box.left_out_lists
+    flat = box.features.reshape(-1, 6)
+    owners = box.entries // 16
+    apart = cdist(flat, flat[box.entries])
+    apart[np.arange(240)[:, None] // 16 == owners] = np.inf
+    k = distances.shape[2]
+    assert_allclose(distances.reshape(240, k), np.sort(apart, axis=1)[:, :k], rtol=1e-4, atol=2e-3)
+    assert (owners[entries] != np.arange(15)[:, None, None]).all()
 
 
 def test_lonely_patches_are_measured_to_other_images(box: Sandbox) -> None:
@@ -132,5 +145,8 @@ def test_a_category_is_projected_and_keeps_its_lengths(root: Path, network: Netw
     assert data.train.shape == (14, 64, 128)
     assert data.test.shape == (11, 64, 128)
     assert_array_equal(data.bad, category.bad)
-    assert enough_defects(category, 0.2)
-    assert not enough_defects(category, 0.3)
+    assert enough_defects(category, 0.2, HALVES[0])
+    assert not enough_defects(category, 0.3, HALVES[1])
+    assert enough_defects(category, 0.3, ALL)
+    assert not enough_defects(category, 0.6, ALL)
+    assert_array_equal(data.list_defects(ALL), np.flatnonzero(category.bad))
