@@ -120,7 +120,7 @@ anomalib: .venv-anomalib/.ready
 # Interrupted, it goes on where it was. Without `make anomalib` CFLOW's rows are left out.
 paper: setup
 	$(BIN)/python -m softcore_benchmarks.paper --data $(SHARED)/data --out $(PAPER) \
-	    --backbone resnet18 --weights $(WEIGHTS) --categories pill magnetic_tile screw \
+	    --backbone resnet18 --weights $(WEIGHTS) --categories pill magnetic_tile screw mvtec_pill elpv pillqc \
 	    --max-images magnetic_tile=300 --coreset-ratio 0.1 --coreset-ratio magnetic_tile=0.02 $(PAPER_OPTIONS)
 
 lock:

@@ -73,10 +73,10 @@ PLANS: dict[str, Plan] = {
 @dataclass(frozen=True, eq=False)
 class _Task:
     category: Category
-    plan: Plan
     noise: float
     half: str
     seed: int
+    screened: bool  # whether all rules are tried
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,6 +89,7 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="a folder of categories in MVTec AD's layout")
     add("--categories", nargs="+", metavar="NAME", help=f"default: all of --data, {', '.join(DRAWN)}")
+    add("--screen", nargs="*", metavar="NAME", help="categories on which all rules are tried (default: all)")
     add("--out", type=Path, default=Path("benchmarks"), help="for DENOISING.md (default: %(default)s)")
     add("--work", type=Path, help="features and more, which can be deleted afterwards (default: OUT/work)")
     add("--backbone", default="resnet18", help="a network of torchvision (default: %(default)s)")
@@ -112,13 +113,18 @@ def _work(options: argparse.Namespace) -> None:
     categories = _find_categories(options, work)
     preprocessing = Preprocessing(resize=options.resize, crop=options.crop)
     network = Network.load(options.backbone, options.weights, preprocessing, work / "networks")
-    tasks = [task for category in categories for task in _list_tasks(category, options.seeds)]
+    screened = options.screen if options.screen is not None else [each.name for each in categories]
+    tasks = [
+        task
+        for category in categories
+        for task in _list_tasks(category, options.seeds, category.name in screened)
+    ]
     found = []
     data: DataSet | None = None
     for task in track(tasks, "draws"):
         with hide_bars():
             if data is None or data.name != task.category.name:
-                data = load_dataset(task.category, network, work, task.plan.ratio)
+                data = load_dataset(task.category, network, work, _find_ratio(task.category))
             box = Sandbox(data, task.noise, task.half, task.seed, work / "denoising")
             for row, measure, value in _measure(box, task):
                 found.append((data.name, task.noise, task.half, task.seed, row, measure, value))
@@ -137,18 +143,19 @@ def _find_categories(options: argparse.Namespace, work: Path) -> list[Category]:
     return sorted(found, key=lambda each: order.index(each.name) if each.name in order else len(order))
 
 
-def _list_tasks(category: Category, seeds: int) -> Iterator[_Task]:
+def _list_tasks(category: Category, seeds: int, screened: bool) -> Iterator[_Task]:
     plan = PLANS.get(category.name, Plan())
     for noise in plan.noises:
         if not noise:
-            yield _Task(category, plan, noise, ALL, 0)
+            yield _Task(category, noise, ALL, 0, screened)
         elif all(enough_defects(category, noise, half) for half in HALVES):
-            yield _Task(category, plan, noise, HALVES[0], 0)
+            if screened:
+                yield _Task(category, noise, HALVES[0], 0, screened)
             for seed in range(seeds):
-                yield _Task(category, plan, noise, HALVES[1], seed)
+                yield _Task(category, noise, HALVES[1], seed, False)
         elif enough_defects(category, noise, ALL):
             for seed in range(seeds):
-                yield _Task(category, plan, noise, ALL, seed)
+                yield _Task(category, noise, ALL, seed, screened and seed == 0)
         else:
             print(f"{category.name}: not enough defects for noise {noise:g}", file=sys.stderr)
 
@@ -170,23 +177,25 @@ def _measure(box: Sandbox, task: _Task) -> Iterator[tuple[str, str, float]]:
     yield DEFAULT, "estimate low", estimate.share.low
     yield DEFAULT, "estimate high", estimate.share.high
     for attempt in ATTEMPTS:
-        screened = task.half != HALVES[1] and task.seed == 0
-        if screened or attempt.name in (PATCHCORE, LOF, ORACLE, DEFAULT):
+        if task.screened or attempt.name in (PATCHCORE, LOF, ORACLE, DEFAULT):
             overlap, without = box.measure(attempt.score(box))
             yield attempt.name, "overlap", overlap
             yield attempt.name, "no overlap", without
-    if task.noise == _ANEW and task.half == HALVES[0]:
+    if task.noise == _ANEW and task.screened:
         overlap, without = box.measure(box.draw_anew())
         yield "drawn anew", "overlap", overlap
         yield "drawn anew", "no overlap", without
 
 
+def _find_ratio(category: Category) -> float:
+    return PLANS.get(category.name, Plan()).ratio
+
+
 def _describe(category: Category) -> str:
-    plan = PLANS.get(category.name, Plan())
     bad = int(category.bad.sum())
     return (
         f"* {category.name}: {len(category.train)} training images, {len(category.bad) - bad} good and "
-        f"{bad} bad test images, coreset ratio {plan.ratio:g}."
+        f"{bad} bad test images, coreset ratio {_find_ratio(category):g}."
     )
 
 

@@ -84,8 +84,11 @@ def load_dataset(category: Category, network: Network, folder: Path, ratio: floa
 
 
 def enough_defects(category: Category, noise: float, half: str) -> bool:
-    """Return whether the defects of one of `HALVES`, or of `ALL`, are enough for this noise."""
-    there = len(category.defects) if half == ALL else len(category.defects) // len(HALVES)
+    """Return whether the defects of one of `HALVES`, or of `ALL`, are enough for this noise.
+
+    Some must be left, without which *no overlap* has no defects.
+    """
+    there = len(category.defects) - 1 if half == ALL else len(category.defects) // len(HALVES)
     return count_defects(len(category.train), noise) <= there
 
 

@@ -32,12 +32,13 @@ def test_one_command_tries_everything_and_writes_the_report(
     assert denoising.main([*command, "--categories", "stripes", "drawn_weave"]) == 0
     out, err = capsys.readouterr()
     assert out.strip() == str(tmp_path / "out/DENOISING.md")
-    assert "drawn_weave: not enough defects for noise 0.4" in err
-    assert re.search(r"^draws +6 in [0-9.]+ s$", err, re.MULTILINE)
+    assert "stripes: not enough defects for noise 0.4" in err
+    assert re.search(r"^draws +7 in [0-9.]+ s$", err, re.MULTILINE)
 
     found = pd.read_csv(tmp_path / "out/results/denoising.csv")
     assert set(found["data"]) == {"stripes", "drawn_weave"}
-    assert set(found["noise"]) == {0, 0.1}
+    assert set(found[found["data"] == "stripes"]["noise"]) == {0, 0.1}
+    assert set(found[found["noise"] == 0.4]["half"]) == {"all"}  # a half of the defects isn't enough
     screened = found[(found["measure"] == "overlap") & (found["half"] == "tune") & (found["noise"] == 0.1)]
     assert set(screened["row"]) == {attempt.name for attempt in ATTEMPTS} | {"drawn anew"}
     confirmed = found[(found["measure"] == "no overlap") & (found["half"] == "confirm")]
@@ -51,6 +52,14 @@ def test_one_command_tries_everything_and_writes_the_report(
     for words in ("### Real images", "### Drawn images", "## The default", "held"):
         assert words in text
     assert str(tmp_path) not in text
+
+
+def test_rules_are_tried_on_some_data_sets_and_the_default_on_all(command: list[str], tmp_path: Path) -> None:
+    assert denoising.main([*command, "--categories", "stripes", "--screen"]) == 0
+    found = pd.read_csv(tmp_path / "out/results/denoising.csv")
+    rows = found[found["measure"] == "overlap"]
+    assert set(rows["row"]) == {"PatchCore", "lof, tau 0.15, weights", "oracle", "default"}
+    assert set(rows["half"]) == {"all", "confirm"}
 
 
 def test_wrong_options_are_said(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
