@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from softcore_export.memory_bank.floors import FloorRule
 __all__ = ["NearestEntries", "leave_one_out", "score_left_out", "score_others"]
 
 _BLOCK = 1 << 24  # numbers in one block of distances: 64 MB
+_NEAREST = 16  # entries of a patch that are tried before all of them
 
 _Found = tuple[NDArray[np.int64], NDArray[np.float32]]  # entries and distances, [P]
 
@@ -74,7 +75,7 @@ def leave_one_out(
         left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
         if rule:
             floors = torch.from_numpy(rule.compute(int(rule.groups[images[i]]))).to(device)
-            nearest[i], distances[i] = _find_least(features[i], entries, left, [floors])[0]
+            nearest[i], distances[i] = _find_least(features[i], entries, left, floors)
         else:
             nearest[i], distances[i] = _nearest(features[i], entries, left)
     return NearestEntries(nearest, distances)
@@ -90,7 +91,7 @@ def score_left_out(
 ) -> NDArray[np.float64]:
     """Score training images by each of several rules, leave-one-image-out: float64 `[rules, S]`.
 
-    The distances are computed once for all rules; see `leave_one_out`.
+    The distances are computed once for all rules; see `leave_one_out`, whose scores these are.
 
     Args:
         features: float32 `[N, P, d]`, of all training images.
@@ -108,8 +109,7 @@ def score_left_out(
         if not own.all():
             left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
             floors = [torch.from_numpy(rule.compute(int(rule.groups[i]))).to(device) for rule in rules]
-            found = _find_least(features[i], entries, left, floors)
-            scores[:, column] = [distances.max() for _, distances in found]
+            scores[:, column] = _find_highest(features[i], entries, left, floors)
     return scores
 
 
@@ -132,8 +132,8 @@ def score_others(
     entries = torch.from_numpy(bank).to(device)
     halves = entries.square().sum(dim=1) / 2
     if floors is not None:
-        least = [torch.from_numpy(floors).to(device)]
-        found = (_find_least(patches, entries, halves, least)[0] for patches in features)
+        least = torch.from_numpy(floors).to(device)
+        found = (_find_least(patches, entries, halves, least) for patches in features)
     else:
         found = (_nearest(patches, entries, halves) for patches in features)
     return np.array([(weights[e].astype(np.float64) * d).max() for e, d in found])
@@ -154,29 +154,65 @@ def _nearest(patches: NDArray[np.float32], entries: Tensor, halves: Tensor) -> _
     return where.cpu().numpy(), distances.cpu().numpy()
 
 
-def _find_least(
-    patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Sequence[Tensor]
-) -> list[_Found]:
-    """Find for each of several `floors` `[n]` the entries of the least max(||p - m||, F(m)), and that value.
+def _measure_blocks(
+    patches: NDArray[np.float32], entries: Tensor, halves: Tensor
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield some patches `[p, d]` at a time, and half their squared distances to all entries `[p, n]`.
 
     Args:
         patches: float32 `[P, d]`.
         entries: `[n, d]`.
         halves: `[n]`, ||m||^2 / 2; infinite for an entry that is left out.
-        floors: F(m).
     """
-    squares = [floor.square() / 2 for floor in floors]
-    parts: list[list[tuple[Tensor, Tensor]]] = [[] for _ in floors]
     step = max(1, _BLOCK // len(entries))
     for start in range(0, len(patches), step):
         x = torch.from_numpy(np.array(patches[start : start + step])).to(entries.device)
-        apart = torch.addmm(halves, x, entries.T, alpha=-1)  # [p, n]
-        apart += x.square().sum(dim=1, keepdim=True) / 2  # now half the squared distance
-        for floor, square, found in zip(floors, squares, parts, strict=True):
-            where = torch.maximum(apart, square).argmin(dim=1)
-            distances = (x - entries[where]).square().sum(dim=1).sqrt()
-            found.append((where, torch.maximum(distances, floor[where])))
-    return [
-        (torch.cat([e for e, _ in found]).cpu().numpy(), torch.cat([d for _, d in found]).cpu().numpy())
-        for found in parts
-    ]
+        apart = torch.addmm(halves, x, entries.T, alpha=-1)
+        apart += x.square().sum(dim=1, keepdim=True) / 2
+        yield x, apart
+
+
+def _find_least(patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Tensor) -> _Found:
+    """Find the entry of the least max(||p - m||, F(m)) for each patch, and that value.
+
+    With floors `[n]`; see `_measure_blocks` for the rest.
+    """
+    squares = floors.square() / 2
+    parts = []
+    for x, apart in _measure_blocks(patches, entries, halves):
+        where = torch.maximum(apart, squares).argmin(dim=1)
+        distances = (x - entries[where]).square().sum(dim=1).sqrt()
+        parts.append((where, torch.maximum(distances, floors[where])))
+    nearest, least = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+    return nearest, least
+
+
+def _find_highest(
+    patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Sequence[Tensor]
+) -> list[float]:
+    """Find the highest value of all patches that `_find_least` gives, for each of several `floors` `[n]`.
+
+    For most patches a few near entries tell enough: their least value is the patch's own, as no other entry
+    is nearer, or it is below the highest. The rest is compared with all entries.
+    """
+    squares = [floor.square() / 2 for floor in floors]
+    highest, scores = [-np.inf] * len(floors), [0.0] * len(floors)
+    for x, apart in _measure_blocks(patches, entries, halves):
+        near, where = apart.topk(min(_NEAREST, len(entries)), dim=1, largest=False)  # [p, k]
+        beyond = near[:, -1]  # no other entry is nearer than that
+        for rule, (floor, square) in enumerate(zip(floors, squares, strict=True)):
+            values, place = torch.maximum(near, square[where]).min(dim=1)  # no less than those of all entries
+            found = where.gather(1, place[:, None])[:, 0]
+            certain = max(float(torch.minimum(values, beyond).max()), highest[rule])
+            rest = torch.nonzero((values > beyond) & (values > certain))[:, 0]
+            if len(rest):
+                values[rest], found[rest] = torch.maximum(apart[rest], square).min(dim=1)
+            if float(values.max()) > highest[rule]:
+                patch = values.argmax()
+                entry = found[patch]
+                distance = (x[patch] - entries[entry]).square().sum().sqrt()
+                highest[rule], scores[rule] = (
+                    float(values[patch]),
+                    float(torch.maximum(distance, floor[entry])),
+                )
+    return scores

@@ -138,7 +138,8 @@ def test_with_floors_neither_an_image_nor_its_near_copies_have_a_say(factor: flo
     np.testing.assert_allclose(again.distances, found.distances[some], rtol=1e-6)
 
 
-def test_scores_by_several_rules_are_those_by_each(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("nearest", [1, 2, 16, 64])
+def test_scores_by_several_rules_are_those_by_each(monkeypatch: pytest.MonkeyPatch, nearest: int) -> None:
     drawn = Corroborated(4)
     rules = [drawn.rule(1.0), drawn.rule(1.7), drawn.rule(1.3)]
     weights = np.ones(len(drawn.bank), np.float32)
@@ -146,9 +147,10 @@ def test_scores_by_several_rules_are_those_by_each(monkeypatch: pytest.MonkeyPat
         leave_one_out(drawn.features, drawn.bank, drawn.owners, CPU, rule).scores(weights) for rule in rules
     ]
     everyone = np.arange(9)
+    monkeypatch.setattr(leave_one_out_module, "_NEAREST", nearest)
     scores = score_left_out(drawn.features, drawn.bank, drawn.owners, rules, CPU, everyone)
     assert (scores.shape, scores.dtype) == ((3, 9), np.float64)
-    np.testing.assert_array_equal(scores, expected)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
     some = np.array([7, 2])
     few = score_left_out(drawn.features, drawn.bank, drawn.owners, rules, CPU, some)
     np.testing.assert_array_equal(few, scores[:, some])
