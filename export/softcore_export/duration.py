@@ -32,6 +32,7 @@ _TRIED = (784, 16384)  # patches and entries of the product whose time is measur
 _PER_WINDOW = 1.7  # the products of the stage "suspicion" are small, which takes longer
 _OTHERS = 15.0  # seconds for hints, agreement, bundle and report
 _PER_FLOORED = 150  # products that take as long as comparing a patch with the floor of one entry
+_SCORED = 90  # images whose scores choose the factor of floors
 _CANDIDATES = 12  # images that an entry is compared with for its floor
 _PER_DIFFERENCE = 2e-9  # seconds for one of the numbers that are compared there
 _PER_LINK = 3e-8  # seconds for the index, per entry, logarithm of the entries, and dimension
@@ -70,7 +71,8 @@ class Workload:
         compared = _PER_WINDOW * parameters.window**2 * references * PROJECTION
         centres = self.entries * PROJECTION if self.greedy else 0
         scored = self.entries * (self.dim + _PER_FLOORED * self.floors)
-        return self.images * self.positions * (compared + centres + scored)
+        factor = self.floors * min(self.images, _SCORED) * self.positions * scored
+        return self.images * self.positions * (compared + centres + scored) + factor
 
     @property
     def differences(self) -> float:

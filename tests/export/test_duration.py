@@ -30,6 +30,15 @@ def test_what_is_compared_grows_with_the_square_of_the_images() -> None:
     assert Workload(2000, 784, 1536, 0.1, greedy=True).products > 2 * one
 
 
+def test_of_many_images_some_choose_the_factor_of_floors() -> None:
+    """That takes as long as leave-one-out scores of 90 images more."""
+    few, many = (Workload(n, 784, 384, 0.1, greedy=False, floors=True) for n in (90, 10**5))
+    plain = [Workload(n, 784, 384, 0.1, greedy=False) for n in (90, 10**5)]
+    assert few.products > 1.5 * plain[0].products
+    scored = many.entries * 784 * (384 + 150)
+    assert many.products == pytest.approx(plain[1].products + 10**5 * many.entries * 784 * 150 + 90 * scored)
+
+
 def test_floors_take_longer() -> None:
     plain, floored = (Workload(500, 784, 384, 0.05, greedy=True, floors=floors) for floors in (False, True))
     assert plain.differences == 0
