@@ -16,7 +16,14 @@ from softcore_export.memory_bank.floors import FACTORS, choose_factor
 
 from softcore_benchmarks.research.sandbox import Sandbox
 
-__all__ = ["Vouchers", "choose_sandbox_factor", "find_core", "list_vouchers", "nearest_voucher"]
+__all__ = [
+    "Vouchers",
+    "choose_sandbox_factor",
+    "find_core",
+    "list_vouchers",
+    "nearest_voucher",
+    "score_left_out",
+]
 
 _SCORED = 90  # training images whose scores choose the factor, as in an export
 _ROUNDS = 10  # of looking for the core; two or three are seldom exceeded
@@ -81,6 +88,11 @@ def list_vouchers(box: Sandbox, trusted: NDArray[np.bool_], rule: Rule = nearest
 
 def choose_sandbox_factor(box: Sandbox, vouchers: Vouchers, kept: NDArray[np.bool_]) -> float:
     """Choose lambda as an export does, from the entries that are `kept`, bool `[N, P]`."""
+    return choose_factor(score_left_out(box, vouchers, kept))
+
+
+def score_left_out(box: Sandbox, vouchers: Vouchers, kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Score training images by each of `FACTORS`, leave-one-image-out: float64 `[len(FACTORS), S]`."""
     distances, entries = box.left_out_lists
     stays = kept.reshape(-1)[box.entries]
     images = np.random.default_rng(0).permutation(len(distances))[:_SCORED]
@@ -95,7 +107,7 @@ def choose_sandbox_factor(box: Sandbox, vouchers: Vouchers, kept: NDArray[np.boo
             reached = np.where(np.isinf(floors), floors, np.float32(factor) * np.minimum(floors, 1e30))
             patches = np.minimum(np.maximum(distances[image], reached).min(axis=1), beyond)
             scores[row, column] = patches.max()
-    return choose_factor(scores)
+    return scores
 
 
 def find_core(box: Sandbox, share: float) -> NDArray[np.bool_]:

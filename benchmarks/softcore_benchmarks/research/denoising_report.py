@@ -30,7 +30,7 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
     """
     found.to_csv(make_results_folder(folder) / "denoising.csv", index=False, float_format="%.6g")
     accuracy = found[found["measure"].isin(AUROCS)]
-    screened = accuracy[(accuracy["half"] != HALVES[1]) & (accuracy["seed"] == 0)]
+    screened = _select_screened(accuracy)
     parts = [*_introduce(described), "## What was tried"]
     parts.append(
         f"Image AUROC in the sandbox, *overlap / no overlap*, on the first draw from the half of the defects "
@@ -44,7 +44,8 @@ def write_report(folder: Path, found: pd.DataFrame, described: Sequence[str]) ->
     ):
         if wanted:
             parts += [f"### {title}", _to_markdown(_tabulate(screened[screened["data"].isin(wanted)]))]
-    parts += ["### What each is, and why it was dropped", _EXPLAIN, _to_markdown(_explain(screened))]
+    if names:
+        parts += ["### What each is, and why it was dropped", _EXPLAIN, _to_markdown(_explain(screened))]
     parts += ["## The default", _CONFIRM, _to_markdown(_confirm(accuracy))]
     parts += ["## Which training images are suspect", _SUSPECT, _to_markdown(_list_suspects(found))]
     anew = _compare_anew(screened)
@@ -105,6 +106,13 @@ _ANEW = (
     "The default at the first draw, *overlap / no overlap*: entries masked, as above, and the memory bank "
     "that an export learns of the same features: a coreset of what is kept, and floors of its own."
 )
+
+
+def _select_screened(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Select the draws on which all attempts were tried."""
+    tried = accuracy.groupby([*_CELL, "half", "seed"])["row"].transform("nunique")
+    screened: pd.DataFrame = accuracy[tried >= len(ATTEMPTS)]
+    return screened
 
 
 def _tabulate(screened: pd.DataFrame) -> pd.DataFrame:

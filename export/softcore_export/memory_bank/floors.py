@@ -19,13 +19,9 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 
-__all__ = ["FACTORS", "Corroboration", "FloorRule", "choose_factor", "corroborate"]
+__all__ = ["FACTORS", "Corroboration", "FactorRule", "FloorRule", "choose_factor", "corroborate"]
 
 FACTORS = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # that are tried for lambda
-_TRUSTED = 0.7  # share of the images, those with the lowest scores, that are taken for good
-_RISE = 0.02  # of a score that counts as raised
-_RAISED = 0.07  # share of the trusted images whose scores floors may raise
-
 _CHUNK = 1 << 22  # numbers in one block of patches: 16 MB
 
 
@@ -147,7 +143,22 @@ def corroborate(
     return _rank(distances, groups[candidates])
 
 
-def choose_factor(scores: NDArray[np.float64]) -> float:
+@dataclass(frozen=True)
+class FactorRule:
+    """The constants of `choose_factor`, chosen in `softcore_benchmarks.research.constants`.
+
+    Attributes:
+        trusted: share of the images, those with the lowest scores, that are taken for good.
+        rise: of a score that counts as raised, as a share of it.
+        raised: share of the trusted images whose scores floors may raise.
+    """
+
+    trusted: float = 0.7
+    rise: float = 0.02
+    raised: float = 0.07
+
+
+def choose_factor(scores: NDArray[np.float64], rule: FactorRule | None = None) -> float:
     """Choose lambda so that floors reach as far as they can without changing the scores of good images.
 
     The factor is the largest at which floors raise the score of at most 7 % of the trusted images by more
@@ -157,6 +168,7 @@ def choose_factor(scores: NDArray[np.float64]) -> float:
 
     Args:
         scores: float64 `[len(FACTORS), S]`, leave-one-image-out scores of S images with each of `FACTORS`.
+        rule: the constants; None takes the defaults.
 
     Example:
         >>> scores = np.full((len(FACTORS), 10), 2.0)
@@ -166,14 +178,15 @@ def choose_factor(scores: NDArray[np.float64]) -> float:
         >>> FACTORS[4] < choose_factor(scores) < FACTORS[5]
         True
     """
+    rule = rule or FactorRule()
     without = scores[0]
-    trusted = without <= np.quantile(without, _TRUSTED)
-    raised = (scores[:, trusted] > (1 + _RISE) * without[trusted]).mean(axis=1)
+    trusted = without <= np.quantile(without, rule.trusted)
+    raised = (scores[:, trusted] > (1 + rule.rise) * without[trusted]).mean(axis=1)
     shares = np.maximum.accumulate(raised)  # [len(FACTORS)]
-    last = int(np.flatnonzero(shares <= _RAISED)[-1])
+    last = int(np.flatnonzero(shares <= rule.raised)[-1])
     if last == len(FACTORS) - 1:
         return FACTORS[-1]
-    step = (_RAISED - shares[last]) / (shares[last + 1] - shares[last])
+    step = (rule.raised - shares[last]) / (shares[last + 1] - shares[last])
     return float(FACTORS[last] + step * (FACTORS[last + 1] - FACTORS[last]))
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from softcore_benchmarks.research import corroboration
-from softcore_benchmarks.research.corroboration import choose_sandbox_factor, find_core, list_vouchers
+from softcore_benchmarks.research.corroboration import find_core, list_vouchers, score_left_out
 from softcore_benchmarks.research.sandbox import DataSet, Sandbox
 from softcore_export.memory_bank.floors import FACTORS
 
@@ -49,12 +49,11 @@ def test_floors_are_distances_to_the_nearest_image_that_vouches(box: Sandbox) ->
         assert_allclose(vouchers.floors(every, nearest)[entry], apart.min(), rtol=1e-4, atol=2e-3)
 
 
-def test_the_factor_is_that_of_scores_by_brute_force(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corroboration, "choose_factor", lambda scores: scores)
+def test_scores_leave_the_image_and_its_word_out(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corroboration, "_SCORED", N)
     kept = np.random.default_rng(2).random((N, P)) < 0.9
     vouchers = list_vouchers(box, np.ones(N, np.bool_))
-    scores = np.asarray(choose_sandbox_factor(box, vouchers, kept))
+    scores = score_left_out(box, vouchers, kept)
     assert scores.shape == (len(FACTORS), N)
     stays = kept.reshape(-1)[box.entries]
     flat = box.features.reshape(-1, 6)
