@@ -247,6 +247,7 @@ def test_a_fault_among_many_good_parts_stays_to_be_seen(
     # The page's clock stands still, so that a browser that is held up misses nothing.
     page.evaluate("window.moment = performance.now(); performance.now = () => window.moment")
     stub.decide("FAIL", share=1.7)
+    expect(page.locator("#word")).to_have_text("FAIL")
     for _ in range(7):
         stub.decide("PASS")
     expect(page.locator("#aside")).to_have_text("+7PASS")

@@ -129,7 +129,7 @@ def draws(draw: st.DrawFn) -> Draw:
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(draws())
 def test_the_decision_is_that_of_an_exhaustive_search_to_the_last_bit(draw: Draw) -> None:
     """At every threshold, the scores themselves and their neighbours in float64 among them."""
@@ -140,7 +140,7 @@ def test_the_decision_is_that_of_an_exhaustive_search_to_the_last_bit(draw: Draw
             assert search.inspect(patches, threshold)[0].above == (scores.max() > threshold)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(draws())
 def test_a_bound_is_one(draw: Draw) -> None:
     for threshold in draw.thresholds:
@@ -155,7 +155,7 @@ def test_a_bound_is_one(draw: Draw) -> None:
                 assert threshold < found.score <= highest
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(draws())
 def test_a_map_is_exact_above_the_threshold_and_at_its_highest(draw: Draw) -> None:
     for threshold in draw.thresholds[::3]:
