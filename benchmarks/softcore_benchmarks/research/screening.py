@@ -276,7 +276,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         "former default",
         "The default's cut with an upper tail 1.3 times as wide as a normal distribution's, and no floors.",
         "Finds nothing where good images vary (elpv, pillqc 0.4): then it is PatchCore. With other features "
-        "or a finer grid it calls up to 16 % of clean images suspect.",
+        "or a finer grid it calls up to 27 % of clean images suspect.",
         partial(_estimate, rule=_FORMER),
     ),
     Attempt(

@@ -244,6 +244,18 @@ def test_the_verdict_comes_first(
     )
 
 
+@pytest.mark.parametrize(("low", "bounds"), [(0.0, "up to 7.4 %"), (0.03, "3.0 % to 7.4 %")])
+def test_where_images_carry_no_estimate_bounds_stand_for_it(
+    make_report_data: MakeReportData, low: float, bounds: str
+) -> None:
+    facts = make_report_data([0.1] * 8)
+    share = ShareEstimate(value=None, low=low, high=0.074)
+    facts = replace(facts, contamination=facts.contamination.model_copy(update={"estimate": share}))
+    (head,) = Page(render_report(facts)).all("header")
+    assert f"None of 8 training images is suspect (no estimate of the contamination: {bounds})" in head
+    assert "These images carry no estimate of it" in head
+
+
 def test_names_are_shown_as_they_are(make_report_data: MakeReportData) -> None:
     names = [NASTY, "<script>alert(1)</script>.png".replace("/", "\\"), *"abcdef"]
     facts = make_report_data([3.0, 2.0] + [0.1] * 6, names, skipped=('<i>"&.png: empty',))
