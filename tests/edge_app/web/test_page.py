@@ -247,7 +247,6 @@ def test_a_fault_among_many_good_parts_stays_to_be_seen(
     # The page's clock stands still, so that a browser that is held up misses nothing.
     page.evaluate("window.moment = performance.now(); performance.now = () => window.moment")
     stub.decide("FAIL", share=1.7)
-    expect(page.locator("#word")).to_have_text("FAIL")
     for _ in range(7):
         stub.decide("PASS")
     expect(page.locator("#aside")).to_have_text("+7PASS")
@@ -257,6 +256,19 @@ def test_a_fault_among_many_good_parts_stays_to_be_seen(
     expect(page.locator("#word")).to_have_text("FAIL")
     page.evaluate("window.moment += 1000")
     expect(page.locator("#word")).to_have_text("PASS")
+
+
+def test_a_fault_stays_to_be_seen_while_the_parts_are_loaded_anew(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    page = show(stub).page
+    page.evaluate("window.moment = performance.now(); performance.now = () => window.moment")
+    stub.decide("FAIL", share=1.7)
+    stub.decide("PASS")
+    expect(page.locator("#aside")).to_have_text("+1PASS")
+    page.evaluate("import('./static/event_stream.js').then((module) => module.openStream())")
+    expect(page.locator("#word")).to_have_text("FAIL")
+    expect(page.locator("#aside")).to_have_text("+1PASS")
 
 
 def test_image_map_and_faults_only_are_remembered(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
@@ -433,6 +445,9 @@ def test_a_stream_that_died_without_an_error_is_opened_anew(
     stub.decide("PASS")
     shown = show(stub)
     expect(shown.page.locator("#word")).to_have_text("PASS")
+    stub.decide("REVIEW")
+    expect(shown.page.locator("#word")).to_have_text("REVIEW")  # the stream is open
+    shown.expect_counts(stub.total())
     stub.mute = True  # it answers, but what it tells by events is lost
     stub.decide("FAIL")
     shown.expect_counts(stub.total())

@@ -28,6 +28,9 @@ export const currentCamera = () => line.status?.cameras.find((one) => one.name =
 /** Return the last parts of the chosen camera, the oldest first. */
 export const currentParts = () => line.parts.get(line.camera) ?? [];
 
+/** Return the place of a part in a list, -1 without it; loading from the ledger makes new objects of the same parts. */
+export const findPart = (list, part) => list.findIndex((one) => one.trigger === part?.trigger);
+
 function noteContact() {
   const was = isStale();
   lastContact = performance.now();

@@ -1,6 +1,6 @@
 // Live view: the decision, large enough to be read from five metres, the last part's image, the shift's counts.
 import { $, element, setAttribute, setSymbol, setText, symbol } from "../elements.js";
-import { currentCamera, currentParts, eventStream, line } from "../event_stream.js";
+import { currentCamera, currentParts, eventStream, findPart, line } from "../event_stream.js";
 import { openPart } from "../part.js";
 import { imageUrl, ImageView } from "../image.js";
 import * as historyBar from "../history_bar.js";
@@ -42,7 +42,7 @@ function chooseShown() {
   const list = currentParts();
   const last = list.at(-1) ?? null;
   const left = held.until - performance.now();
-  const place = left > 0 ? list.indexOf(held.part) : -1;
+  const place = left > 0 ? findPart(list, held.part) : -1;
   if (place < 0) return { part: last, since: 0 };
   clearTimeout(timer);
   timer = setTimeout(show, left + 5);
@@ -112,7 +112,7 @@ function describeShown(part) {
 
 $("enlarge").addEventListener("click", () => {
   const newest = [...currentParts()].reverse();
-  const place = newest.indexOf(displayed);
+  const place = findPart(newest, displayed);
   if (place >= 0) openPart(newest, place);
 });
 historyBar.onChoice(openPart);
