@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import describe_seconds, print_message
 
 from softcore_export.backbone.network import Network
+from softcore_export.contamination.comparison import NEAREST
 from softcore_export.contamination.estimate import EstimateParameters
 from softcore_export.memory_bank.coreset import PROJECTION
+from softcore_export.memory_bank.floors import SCORED
 from softcore_export.settings import ExportSettings
 
 __all__ = ["Workload", "announce_duration", "estimate_seconds"]
@@ -32,8 +34,6 @@ _TRIED = (784, 16384)  # patches and entries of the product whose time is measur
 _PER_WINDOW = 1.7  # the products of the stage "suspicion" are small, which takes longer
 _OTHERS = 15.0  # seconds for hints, agreement, bundle and report
 _PER_FLOORED = 150  # products that take as long as comparing a patch with the floor of one entry
-_SCORED = 90  # images whose scores choose the factor of floors
-_CANDIDATES = 12  # images that an entry is compared with for its floor
 _PER_DIFFERENCE = 2e-9  # seconds for one of the numbers that are compared there
 _PER_LINK = 3e-8  # seconds for the index, per entry, logarithm of the entries, and dimension
 
@@ -71,13 +71,13 @@ class Workload:
         compared = _PER_WINDOW * parameters.window**2 * references * PROJECTION
         centres = self.entries * PROJECTION if self.greedy else 0
         scored = self.entries * (self.dim + _PER_FLOORED * self.floors)
-        factor = self.floors * min(self.images, _SCORED) * self.positions * scored
+        factor = self.floors * min(self.images, SCORED) * self.positions * scored
         return self.images * self.positions * (compared + centres + scored) + factor
 
     @property
     def differences(self) -> float:
         """Number of differences that are measured for floors."""
-        return self.floors * self.entries * _CANDIDATES * EstimateParameters().window ** 2 * self.dim
+        return self.floors * self.entries * NEAREST * EstimateParameters().window ** 2 * self.dim
 
 
 def estimate_seconds(work: Workload, per_image: float, products_a_second: float) -> float:

@@ -17,13 +17,18 @@ from softcore_export.contamination.estimate import (
 )
 from softcore_export.memory_bank.coreset import draw_coreset, draw_random
 from softcore_export.memory_bank.discriminator import denoise, outlier_factors, soft_weights
-from softcore_export.memory_bank.floors import FACTORS, Corroboration, FloorRule, choose_factor, corroborate
+from softcore_export.memory_bank.floors import (
+    FACTORS,
+    SCORED,
+    Corroboration,
+    FloorRule,
+    choose_factor,
+    corroborate,
+)
 from softcore_export.memory_bank.leave_one_out import score_left_out
 from softcore_export.settings import ExportSettings
 
 __all__ = ["MemoryBank", "corroborate_bank", "fit"]
-
-_SCORED = 90  # images whose scores choose the factor of floors, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +250,7 @@ def _with_factor(
     device: torch.device,
 ) -> FloorRule:
     """Choose the rule's factor by the leave-one-image-out scores of some images, see `choose_factor`."""
-    images = np.unique(np.linspace(0, len(features) - 1, _SCORED).round().astype(np.int64))
+    images = np.unique(np.linspace(0, len(features) - 1, SCORED).round().astype(np.int64))
     rules = [replace(rule, factor=factor) for factor in FACTORS]
     scores = score_left_out(features, bank, owners, rules, device, images)
     return replace(rule, factor=choose_factor(scores))

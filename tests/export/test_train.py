@@ -148,7 +148,7 @@ def test_the_factor_follows_from_the_scores_of_images_that_are_left_out(
     features: np.ndarray, monkeypatch: pytest.MonkeyPatch, scored: int
 ) -> None:
     """By scipy; some of the images, evenly chosen, are scored where they are many."""
-    monkeypatch.setattr(train_module, "_SCORED", scored)
+    monkeypatch.setattr(train_module, "SCORED", scored)
     images = range(N) if scored == 90 else range(0, N, 2)
     rng = np.random.default_rng(2)
     varied = features.copy()  # the images differ at one position, and hardly elsewhere

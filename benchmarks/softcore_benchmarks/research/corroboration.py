@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export.memory_bank.floors import FACTORS, choose_factor
+from softcore_export.memory_bank.floors import FACTORS, SCORED, choose_factor
 
 from softcore_benchmarks.research.sandbox import Sandbox
 
@@ -25,7 +25,6 @@ __all__ = [
     "score_left_out",
 ]
 
-_SCORED = 90  # training images whose scores choose the factor, as in an export
 _ROUNDS = 10  # of looking for the core; two or three are seldom exceeded
 
 Rule = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -95,7 +94,7 @@ def score_left_out(box: Sandbox, vouchers: Vouchers, kept: NDArray[np.bool_]) ->
     """Score training images by each of `FACTORS`, leave-one-image-out: float64 `[len(FACTORS), S]`."""
     distances, entries = box.left_out_lists
     stays = kept.reshape(-1)[box.entries]
-    images = np.random.default_rng(0).permutation(len(distances))[:_SCORED]
+    images = np.random.default_rng(0).permutation(len(distances))[:SCORED]
     scores = np.empty((len(FACTORS), len(images)))
     for column, image in enumerate(images.tolist()):
         own, place = np.unique(entries[image], return_inverse=True)

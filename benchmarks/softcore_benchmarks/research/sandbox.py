@@ -134,43 +134,13 @@ class Sandbox:
     @cached_property
     def lists(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The nearest entries of each test patch, ascending: distances and entries, both `[M, P, k]`."""
-
-        def find() -> Arrays:
-            bank, squares, middle = self._bank()
-            k = min(NEIGHBOURS, len(bank))
-            distances = np.empty((*self.data.test.shape[:2], k), np.float32)
-            chosen = np.empty(distances.shape, np.int32)
-            for row, image in enumerate(self.data.test):
-                x = torch.from_numpy(image) - middle
-                apart, which = torch.addmm(squares, x, bank.T, alpha=-2).topk(k, dim=1, largest=False)
-                apart += x.square().sum(dim=1, keepdim=True)
-                distances[row] = apart.clamp(min=0).sqrt().numpy()
-                chosen[row] = which.numpy()
-            return {"distances": distances, "chosen": chosen}
-
-        kept = self._load_or_compute("lists", find)
+        kept = self._load_or_compute("lists", lambda: self._list_nearest(self.data.test, NEIGHBOURS, False))
         return np.asarray(kept["distances"], np.float32), np.asarray(kept["chosen"], np.int64)
 
     @cached_property
     def left_out_lists(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The nearest entries of each training patch out of other images, ascending, both `[N, P, k]`."""
-
-        def find() -> Arrays:
-            bank, squares, middle = self._bank()
-            owners = torch.from_numpy(self.entries // self.features.shape[1])
-            k = min(_LEFT_OUT, len(bank) - int(torch.bincount(owners).max()))
-            distances = np.empty((*self.features.shape[:2], k), np.float32)
-            chosen = np.empty(distances.shape, np.int32)
-            for row, image in enumerate(self.features):
-                x = torch.from_numpy(image) - middle
-                others = squares.where(owners != row, torch.inf)
-                apart, which = torch.addmm(others, x, bank.T, alpha=-2).topk(k, dim=1, largest=False)
-                apart += x.square().sum(dim=1, keepdim=True)
-                distances[row] = apart.clamp(min=0).sqrt().numpy()
-                chosen[row] = which.numpy()
-            return {"distances": distances, "chosen": chosen}
-
-        kept = self._load_or_compute("left-out", find)
+        kept = self._load_or_compute("left-out", lambda: self._list_nearest(self.features, _LEFT_OUT, True))
         return np.asarray(kept["distances"], np.float32), np.asarray(kept["chosen"], np.int64)
 
     @staticmethod
@@ -181,19 +151,7 @@ class Sandbox:
     @cached_property
     def isolation(self) -> NDArray[np.float32]:
         """The distance of each training patch to the nearest entry out of another image, `[N, P]`."""
-
-        def measure() -> Arrays:
-            bank, squares, middle = self._bank()
-            owners = torch.from_numpy(self.entries // self.features.shape[1])
-            lengths = np.empty(self.features.shape[:2], np.float32)
-            for row, image in enumerate(self.features):
-                others = owners != row
-                x = torch.from_numpy(image) - middle
-                apart = torch.addmm(squares[others], x, bank[others].T, alpha=-2).amin(dim=1)
-                lengths[row] = (apart + x.square().sum(dim=1)).clamp(min=0).sqrt().numpy()
-            return {"lonely": lengths}
-
-        return np.asarray(self._load_or_compute("lonely", measure)["lonely"], np.float32)
+        return self.left_out_lists[0][:, :, 0]
 
     def factors(self, discriminator: str) -> NDArray[np.float64]:
         """The paper's outlier factors, float64 `[N, P]`."""
@@ -292,6 +250,29 @@ class Sandbox:
         left[self.drawn] = False
         good = scores[~bad]
         return auroc(good, scores[bad]), auroc(good, scores[bad & left])
+
+    def _list_nearest(self, images: NDArray[np.float32], count: int, leave_out: bool) -> Arrays:
+        """List the nearest entries of each patch of `images` `[K, P, d]`, ascending: `[K, P, k]`.
+
+        Args:
+            images: test images, or all training images.
+            count: k, at most.
+            leave_out: whether these are the training images, and an image's own entries don't count.
+        """
+        bank, squares, middle = self._bank()
+        owners = torch.from_numpy(self.entries // self.features.shape[1])
+        own = int(torch.bincount(owners).max()) if leave_out else 0
+        k = min(count, len(bank) - own)
+        distances = np.empty((*images.shape[:2], k), np.float32)
+        chosen = np.empty(distances.shape, np.int32)
+        for row, image in enumerate(images):
+            x = torch.from_numpy(image) - middle
+            counted = squares.where(owners != row, torch.inf) if leave_out else squares
+            apart, which = torch.addmm(counted, x, bank.T, alpha=-2).topk(k, dim=1, largest=False)
+            apart += x.square().sum(dim=1, keepdim=True)
+            distances[row] = apart.clamp(min=0).sqrt().numpy()
+            chosen[row] = which.numpy()
+        return {"distances": distances, "chosen": chosen}
 
     def _bank(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         bank = torch.from_numpy(self.features.reshape(-1, self.features.shape[2])[self.entries])

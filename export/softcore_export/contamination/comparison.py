@@ -12,9 +12,9 @@ from torch import Tensor
 
 from softcore_export.memory_bank.coreset import draw_axes
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["NEAREST", "Comparison", "compare"]
 
-_NEAREST = 12  # images that are kept for each patch
+NEAREST = 12  # images that are kept for each patch
 _CHUNK = 1 << 22  # numbers in one block of distances: 16 MB
 
 
@@ -74,7 +74,7 @@ def compare(
     column = torch.full((n,), -1, device=device)  # of an image among the references
     column[those] = torch.arange(len(chosen), device=device)
     others = len(chosen) - 1
-    m = min(_NEAREST, others)
+    m = min(NEAREST, others)
     k = max(1, round(share * others))
     nearest_distances = np.empty((n, positions, m), np.float32)
     nearest_images = np.empty((n, positions, m), np.int32)

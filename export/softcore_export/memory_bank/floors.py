@@ -19,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 
-__all__ = ["FACTORS", "Corroboration", "FactorRule", "FloorRule", "choose_factor", "corroborate"]
+__all__ = ["FACTORS", "SCORED", "Corroboration", "FactorRule", "FloorRule", "choose_factor", "corroborate"]
 
 FACTORS = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # that are tried for lambda
+SCORED = 90  # images whose scores choose lambda, at most
 _CHUNK = 1 << 22  # numbers in one block of patches: 16 MB
 
 

@@ -50,7 +50,7 @@ def test_floors_are_distances_to_the_nearest_image_that_vouches(box: Sandbox) ->
 
 
 def test_scores_leave_the_image_and_its_word_out(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corroboration, "_SCORED", N)
+    monkeypatch.setattr(corroboration, "SCORED", N)
     kept = np.random.default_rng(2).random((N, P)) < 0.9
     vouchers = list_vouchers(box, np.ones(N, np.bool_))
     scores = score_left_out(box, vouchers, kept)
