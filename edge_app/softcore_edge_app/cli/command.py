@@ -42,7 +42,7 @@ from softcore_edge_app.replay import replay_command
 __all__ = ["build_parser", "main"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PRINTING = 0.2  # seconds in which lines that wait at the end are printed
+_PRINTING = 2.0  # seconds in which lines that wait at the end are printed, on a busy machine too
 _FINISHING = 20.0  # the same after recordings, whose lines are all printed unless nobody reads them
 _COMMANDS = (  # in the order of the help
     check_command,

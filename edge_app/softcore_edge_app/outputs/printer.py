@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Full, Queue
 
@@ -76,12 +77,14 @@ class Printer:
             self.left_out += 1
 
     def close(self, seconds: float) -> None:
-        """Print what waits, as far as there is time for it."""
-        try:
+        """Print what waits, as far as there is time for it; the rest is left out."""
+        with suppress(Full):
             self._waiting.put(None, timeout=seconds)
-        except Full:
-            return
-        self._thread.join(seconds)
+            self._thread.join(seconds)
+        if self._thread.is_alive():
+            self.left_out += self._drop_waiting()
+            with suppress(Full):
+                self._waiting.put_nowait(None)
 
     def _run(self) -> None:
         try:
@@ -105,13 +108,14 @@ class Printer:
             return format_json(published, overlay, trigger=self._triggers)
         return format_line(published.record, colour=self._colour, camera_width=self._camera_width)
 
-    def _drop_waiting(self) -> None:
-        """Let nobody wait for what isn't printed any more."""
+    def _drop_waiting(self) -> int:
+        """Let nobody wait for what isn't printed any more; return the number of decisions."""
+        dropped = 0
         try:
             while True:
-                self._waiting.get_nowait()
+                dropped += self._waiting.get_nowait() is not None
         except Empty:
-            pass
+            return dropped
 
 
 def format_json(published: PublishedDecision, overlay: Path | None = None, *, trigger: bool = True) -> str:

@@ -92,6 +92,22 @@ def test_a_recording_waits_for_its_reader(
     assert (len(out.getvalue().splitlines()), printer.left_out) == (500, 0)
 
 
+def test_what_nobody_reads_in_the_end_is_left_out(
+    decided: PublishedDecision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the line that is being written, which can't be taken back."""
+    out = Blocked()
+    monkeypatch.setattr(sys, "stdout", out)
+    printer = make(lossless=True)
+    for _ in range(40):
+        printer.print(decided)
+    printer.close(0.3)
+    out.go.set()
+    printer.close(60)
+    assert printer.left_out == 39
+    assert len(out.getvalue().splitlines()) == 1
+
+
 def test_an_output_that_breaks_is_told_once(
     decided: PublishedDecision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
