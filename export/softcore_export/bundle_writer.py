@@ -147,6 +147,7 @@ def _describe(category: str, contents: BundleContents) -> Manifest:
             soft_weights=bool((learned.weights != 1).any()),
             weight_max=float(learned.weights.max()),
             floor=learned.rule.factor if learned.rule else 0,
+            evidence=learned.rule.evidence if learned.rule else 0,
             seed=settings.seed,
         ),
         index=contents.index.record,

@@ -188,9 +188,11 @@ def fit(
         estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
         groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
         corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
-        rule = FloorRule(corroboration, groups, 1.0 if settings.floor == "auto" else settings.floor)
         if settings.floor == "auto":
+            rule = FloorRule(corroboration, groups, 1.0, estimate.evidence)
             rule = _with_factor(rule, features, bank, origins[:, 0], device)
+        else:
+            rule = FloorRule(corroboration, groups, settings.floor)
         floors = rule.compute()  # [n]
     else:
         floors, rule = np.zeros(len(entries), np.float32), None
@@ -253,4 +255,4 @@ def _with_factor(
     images = np.unique(np.linspace(0, len(features) - 1, SCORED).round().astype(np.int64))
     rules = [replace(rule, factor=factor) for factor in FACTORS]
     scores = score_left_out(features, bank, owners, rules, device, images)
-    return replace(rule, factor=choose_factor(scores))
+    return replace(rule, factor=choose_factor(scores, rule.evidence))

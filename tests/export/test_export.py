@@ -61,15 +61,18 @@ def read_frames(folder: Path) -> list[np.ndarray]:
 
 
 def measure_floors(
-    features: np.ndarray, origins: np.ndarray, kept: np.ndarray, vouching: np.ndarray
+    features: np.ndarray, origins: np.ndarray, kept: np.ndarray, vouching: np.ndarray, evidence: float = 0
 ) -> np.ndarray:
-    """Each entry's distance to the nearest other image, by scipy: on a grid of 8 x 8, float64 `[n]`.
+    """Each entry's distance to the nearest other image, or towards the third, by scipy: float64 `[n]`.
+
+    The grid is 8 x 8.
 
     Args:
         features: `[N, 64, d]`.
         origins: `[n, 3]`.
         kept: `[N, 64]`, which patches vouch.
         vouching: the images that vouch.
+        evidence: 0 for the nearest, 1 for the third.
     """
     row, column = np.divmod(np.arange(64), 8)
     found = np.empty(len(origins))
@@ -77,7 +80,8 @@ def measure_floors(
         around = (abs(row - at_row) <= 2) & (abs(column - at_column) <= 2)
         apart = cdist([features[image, 8 * at_row + at_column]], features.reshape(-1, features.shape[2]))
         apart = np.where(kept & around, apart.reshape(kept.shape), np.inf).min(axis=1)
-        found[m] = apart[vouching[vouching != image]].min()
+        ordered = np.sort(apart[vouching[vouching != image]])
+        found[m] = ordered[0] ** (1 - evidence) * ordered[2] ** evidence
     return found
 
 
@@ -467,6 +471,7 @@ def test_by_default_the_defect_stays_out_and_little_else(
     done = learn(discs, tmp_path / "disc", small.model_copy(update={"discriminator": "auto"}))
     bank = done.manifest.bank
     assert 0 < bank.floor <= 2
+    assert bank.evidence == 1  # one of twelve images is clearly defective
     assert (bank.soft_weights, bank.weight_max) == (False, 1)
     assert not done.kept[5].all()
     assert np.delete(done.kept, 5, axis=0).all()
@@ -476,10 +481,11 @@ def test_by_default_the_defect_stays_out_and_little_else(
     features = compute_features(done.path, read_frames(discs / "disc")).astype(float)
     learned = read_bundle(done.path)
     everyone, image = np.arange(12), learned.origins[:, 0]
-    floors = bank.floor * measure_floors(features, learned.origins, done.kept, everyone)
+    floors = bank.floor * measure_floors(features, learned.origins, done.kept, everyone, bank.evidence)
     np.testing.assert_allclose(learned.floors, floors, rtol=1e-4)
     for i in everyone:
-        left = bank.floor * measure_floors(features, learned.origins, done.kept, np.delete(everyone, i))
+        others = np.delete(everyone, i)
+        left = bank.floor * measure_floors(features, learned.origins, done.kept, others, bank.evidence)
         apart = np.maximum(cdist(features[i], learned.bank.astype(float)), left)[:, image != i]
         assert done.scores[i] == pytest.approx(apart.min(axis=1).max(), rel=1e-4)
     # And it ships: the learned defect itself doesn't pass, though its rim is in the bank.

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import LocalOutlierFactor
 from softcore_export import train as train_module
-from softcore_export.contamination.estimate import estimate_contamination
+from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.memory_bank.floors import FACTORS, choose_factor
 from softcore_export.settings import ExportSettings
 from softcore_export.train import MemoryBank, fit
@@ -115,8 +115,10 @@ def test_by_the_papers_names_there_are_no_floors(features: np.ndarray, discrimin
     assert (asked.floors > 0).all()
 
 
-def measure(features: np.ndarray, learned: MemoryBank, without: int = -1) -> np.ndarray:
-    """Each entry's distance to the nearest other image, by scipy, float64 `[n]`.
+def measure(
+    features: np.ndarray, learned: MemoryBank, without: int = -1, evidence: float = 0.0
+) -> np.ndarray:
+    """Each entry's distance to the nearest other image, or towards the third, by scipy, float64 `[n]`.
 
     On such a grid the window reaches over all rows, and two columns to either side.
     """
@@ -124,28 +126,50 @@ def measure(features: np.ndarray, learned: MemoryBank, without: int = -1) -> np.
     found = np.empty(len(learned.bank))
     for m, (image, row, column) in enumerate(learned.origins.tolist()):
         around = learned.kept & (np.abs(columns - column) <= 2)
-        around[[image, without] if without >= 0 else image] = False
-        found[m] = cdist(
-            [features[image, row * W + column].astype(float)], features[around].astype(float)
-        ).min()
+        entry = [features[image, row * W + column].astype(float)]
+        ordered = sorted(
+            cdist(entry, features[other][around[other]].astype(float)).min()
+            for other in range(N)
+            if other not in (image, without) and around[other].any()
+        )
+        found[m] = ordered[0] ** (1 - evidence) * ordered[2] ** evidence
     return found
 
 
-@pytest.mark.parametrize("floor", ["auto", 0.5])
-def test_a_floor_is_the_distance_to_the_nearest_other_image(features: np.ndarray, floor: str | float) -> None:
-    settings = ExportSettings.model_validate({"coreset_ratio": 0.4, "floor": floor})
-    learned = fit(features, (H, W), settings, CPU)
+def estimate_with(features: np.ndarray, evidence: float) -> ContaminationEstimate:
+    return replace(estimate_contamination(features, (H, W), CPU), evidence=evidence)
+
+
+@pytest.mark.parametrize("evidence", [0, 0.3, 1])
+def test_a_floor_is_the_distance_to_other_images(features: np.ndarray, evidence: float) -> None:
+    """To the nearest one; the more evidence of defects there is, the more to the third."""
+    estimate = estimate_with(features, evidence)
+    learned = fit(features, (H, W), ExportSettings(coreset_ratio=0.4), CPU, estimate)
     assert learned.rule is not None
-    factor = learned.rule.factor
-    assert 0 < factor <= 2
-    assert floor in ("auto", factor)
+    assert learned.rule.evidence == evidence
+    assert 0 < learned.rule.factor <= 2
     np.testing.assert_array_equal(learned.rule.groups, np.arange(N))
-    np.testing.assert_allclose(learned.floors, factor * measure(features, learned), rtol=1e-5)
+    expected = learned.rule.factor * measure(features, learned, evidence=evidence)
+    np.testing.assert_allclose(learned.floors, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("scored", [90, 6])
+def test_a_factor_that_is_given_is_of_the_nearest_other_image(features: np.ndarray) -> None:
+    settings = ExportSettings(coreset_ratio=0.4, floor=0.5)
+    learned = fit(features, (H, W), settings, CPU, estimate_with(features, 1))
+    np.testing.assert_allclose(learned.floors, 0.5 * measure(features, learned), rtol=1e-5)
+
+
+def test_suspects_are_evidence(features: np.ndarray) -> None:
+    """One of the twelve images shows a defect: more than the 2 % from which on the evidence is full."""
+    estimate = estimate_contamination(features, (H, W), CPU)
+    learned = fit(features, (H, W), ExportSettings(coreset_ratio=0.4), CPU)
+    assert learned.rule is not None
+    assert learned.rule.evidence == estimate.evidence
+
+
+@pytest.mark.parametrize(("scored", "evidence"), [(90, 0), (90, 0.5), (6, 1)])
 def test_the_factor_follows_from_the_scores_of_images_that_are_left_out(
-    features: np.ndarray, monkeypatch: pytest.MonkeyPatch, scored: int
+    features: np.ndarray, monkeypatch: pytest.MonkeyPatch, scored: int, evidence: float
 ) -> None:
     """By scipy; some of the images, evenly chosen, are scored where they are many."""
     monkeypatch.setattr(train_module, "SCORED", scored)
@@ -155,16 +179,17 @@ def test_the_factor_follows_from_the_scores_of_images_that_are_left_out(
     varied[:, 1:] = features[0, 1:] + 0.01 * rng.normal(size=(N, H * W - 1, D))
     found = []
     for drawn in (features, varied):
-        learned = fit(drawn, (H, W), ExportSettings(coreset_ratio=0.4), CPU)
+        estimate = estimate_with(drawn, evidence)
+        learned = fit(drawn, (H, W), ExportSettings(coreset_ratio=0.4), CPU, estimate)
         scores = np.empty((len(FACTORS), len(images)))
         for place, image in enumerate(images):
             others = learned.owners != image
             apart = cdist(drawn[image].astype(float), learned.bank[others].astype(float))
-            lengths = measure(drawn, learned, without=image)[others]
+            lengths = measure(drawn, learned, image, evidence)[others]
             for row, factor in enumerate(FACTORS):
                 scores[row, place] = np.maximum(apart, factor * lengths).min(axis=1).max()
         assert learned.rule is not None
-        assert learned.rule.factor == pytest.approx(choose_factor(scores), rel=1e-6)
+        assert learned.rule.factor == pytest.approx(choose_factor(scores, evidence), rel=1e-6)
         found.append(learned.rule.factor)
     assert 0 < found[1] < found[0] < max(FACTORS)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_export.memory_bank.floors import FACTORS, SCORED, choose_factor
+from softcore_export.memory_bank.floors import FACTORS, SCORED, Corroboration, choose_factor
 
 from softcore_benchmarks.research.sandbox import Sandbox
 
@@ -23,6 +23,7 @@ __all__ = [
     "list_vouchers",
     "nearest_voucher",
     "score_left_out",
+    "several_vouchers",
 ]
 
 _ROUNDS = 10  # of looking for the core; two or three are seldom exceeded
@@ -85,9 +86,21 @@ def list_vouchers(box: Sandbox, trusted: NDArray[np.bool_], rule: Rule = nearest
     )
 
 
-def choose_sandbox_factor(box: Sandbox, vouchers: Vouchers, kept: NDArray[np.bool_]) -> float:
+def several_vouchers(evidence: float) -> Rule:
+    """Return the default's rule where there is evidence of contamination: near^(1 - e) third^e."""
+
+    def measure(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+        images = np.broadcast_to(np.arange(distances.shape[1], dtype=np.int32), distances.shape)
+        return Corroboration(distances, images).measure(evidence=evidence)
+
+    return measure
+
+
+def choose_sandbox_factor(
+    box: Sandbox, vouchers: Vouchers, kept: NDArray[np.bool_], evidence: float = 0.0
+) -> float:
     """Choose lambda as an export does, from the entries that are `kept`, bool `[N, P]`."""
-    return choose_factor(score_left_out(box, vouchers, kept))
+    return choose_factor(score_left_out(box, vouchers, kept), evidence)
 
 
 def score_left_out(box: Sandbox, vouchers: Vouchers, kept: NDArray[np.bool_]) -> NDArray[np.float64]:

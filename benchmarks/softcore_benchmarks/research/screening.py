@@ -17,7 +17,7 @@ from softcore_benchmarks.research.corroboration import (
     choose_sandbox_factor,
     find_core,
     list_vouchers,
-    nearest_voucher,
+    several_vouchers,
 )
 from softcore_benchmarks.research.sandbox import Sandbox
 
@@ -31,7 +31,10 @@ _TO_DEVIATION = 1.4826  # of the median deviation of a normal distribution
 
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread, as the default's
 _LEAST_SPREAD = 0.02  # of the logarithms
-_FORMER = EstimateParameters(tail_stretch=1.3)  # the cut of version 0.1, which is less strict
+# The cut of version 0.1, which is less strict.
+_FORMER = EstimateParameters(tail_stretch=1.3, relative_power=0, top_share=0.005, evident=(1, 2))
+# As if there never were evidence of contamination, which starts above 100 % of the images.
+_NEVER = EstimateParameters(evident=(1, 2))
 _AVERAGED = 4  # vouchers of a geometric mean
 _NOTHING = np.float32(1e-6)  # shortest length that has a logarithm
 
@@ -111,7 +114,7 @@ def _leave_out_patches(box: Sandbox, quantile: float) -> NDArray[np.float32]:
 def _corroborate(
     box: Sandbox,
     rule: EstimateParameters | None,
-    floors: Rule = nearest_voucher,
+    floors: Rule | None = None,
     factor: float | None = None,
     core: float = 1.0,
     power: float = 0.0,
@@ -121,25 +124,26 @@ def _corroborate(
     Args:
         box: the sandbox.
         rule: leaves suspects out first; None leaves nothing out.
-        floors: makes floors of the distances to the vouchers.
+        floors: makes floors of the distances to the vouchers; None makes them as an export does.
         factor: of the floors; None chooses it as an export does.
         core: share of the images that vouch, see `find_core`.
         power: of an image's suspicion over the median, by which floors of its entries are multiplied.
     """
     if rule is None:
         kept, trusted = np.ones(box.features.shape[:2], np.bool_), np.ones(len(box.features), np.bool_)
+        evidence = 0.0
     else:
         estimate = box.estimate(rule)
-        kept, trusted = estimate.kept, estimate.images <= 1
+        kept, trusted, evidence = estimate.kept, estimate.images <= 1, estimate.evidence
     if core < 1:
         trusted = trusted & find_core(box, core)
-    vouchers = list_vouchers(box, trusted, floors)
+    vouchers = list_vouchers(box, trusted, floors or several_vouchers(evidence))
     if power:
         lengths = _of_images(box.compare().nearest_distances[:, :, 0])
         images = box.entries // box.features.shape[1]
         more = np.maximum(lengths / np.median(lengths), 1) ** power
         vouchers = replace(vouchers, distances=vouchers.distances * more.astype(np.float32)[images, None])
-    factor = choose_sandbox_factor(box, vouchers, kept) if factor is None else factor
+    factor = choose_sandbox_factor(box, vouchers, kept, evidence) if factor is None else factor
     return box.score_with_floors(np.float32(factor) * vouchers.floors(np.arange(box.size)), kept)
 
 
@@ -340,6 +344,45 @@ ATTEMPTS: tuple[Attempt, ...] = (
             partial(_corroborate, rule=EstimateParameters(tail_stretch=stretch)),
         )
         for stretch in (1.5, 2.0)
+    ),
+    Attempt(
+        "no evidence",
+        "The default with the strict cut and the nearest voucher, whatever the cut finds.",
+        _COMPARED,
+        partial(_corroborate, rule=_NEVER),
+    ),
+    *(
+        Attempt(
+            f"evident stretch {stretch:g}",
+            f"The default with an upper tail {stretch:g} times as wide where there is full evidence.",
+            _COMPARED,
+            partial(_corroborate, rule=EstimateParameters(tail_stretch_evident=stretch)),
+        )
+        for stretch in (1.0, 1.5)
+    ),
+    Attempt(
+        "evidence up to 4 %",
+        "The default with full evidence where 4 % of the images are clearly suspect, in place of 2 %.",
+        _COMPARED,
+        partial(_corroborate, rule=EstimateParameters(evident=(0.005, 0.04))),
+    ),
+    *(
+        Attempt(
+            f"relative, power {power:g}",
+            f"The default with distances over those that are usual at the position to the power {power:g}.",
+            _COMPARED,
+            partial(_corroborate, rule=EstimateParameters(relative_power=power)),
+        )
+        for power in (0.0, 0.5, 1.0)
+    ),
+    *(
+        Attempt(
+            f"top {100 * share:g} %",
+            f"The default with the mean of {100 * share:g} % of an image's patches.",
+            _COMPARED,
+            partial(_corroborate, rule=EstimateParameters(top_share=share)),
+        )
+        for share in (0.005, 0.02)
     ),
     Attempt(
         DEFAULT,

@@ -119,8 +119,9 @@ def _report(done: Export) -> None:
     print(f"  threshold  {threshold.value:.4g}, provisional: {threshold.method}")
     if bank.floor:
         above = int((done.floors > threshold.value).sum())
+        others = "towards the third nearest image" if bank.evidence else "to the nearest other image"
         print(
-            f"  floors     {bank.floor:.3g} x the distance to the nearest other image; "
+            f"  floors     {bank.floor:.3g} x the distance {others}; "
             f"{above:,} of {bank.n:,} entries have one above the threshold"
         )
     print(

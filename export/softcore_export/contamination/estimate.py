@@ -10,15 +10,18 @@ other patches of the same image:
 * to the nearest patch in a fifth of all images, which a few equal defects can't lower (a neighbour counted in
   images and as a share of them; in the spirit of MeDS's sparse memories, Safarov et al., ICML 2026).
 
-A patch is compared within a window around its position, because parts are often slightly displaced.
+A patch is compared within a window around its position, because parts are often slightly displaced. Where
+good images vary more than elsewhere (an imprint, an edge) a distance means less: distances are divided by a
+power of what is usual at the position.
 
 Which distance is too large is estimated from the images themselves. On a logarithmic scale the distances of
 good images have about the same distribution for every product that was tried. Centre and spread are taken
 from its lower half, which defects hardly change. Benjamini and Hochberg's procedure (1995) sets the cut at a
 given false discovery rate: the expected share of good images among those beyond it. (Bates et al., "Testing
 for outliers with conformal p-values", Annals of Statistics 2023, do so with clean calibration data, which are
-not available here.) On clean data hardly any image is beyond the cut. Where many images are beyond it, a
-higher false discovery rate is accepted, because further defects are then likely.
+not available here.) The first cut is strict: on clean data hardly any image is beyond it. Where some are, the
+images aren't clean, and further defects are likely. This *evidence* lowers the cut, and it makes floors ask
+for more (`softcore_export.memory_bank.floors`).
 
 `benchmarks/DENOISING.md` describes what else was tried, and the limits of this method.
 """
@@ -38,6 +41,7 @@ from softcore_export.contamination.contamination import ShareEstimate
 __all__ = ["ContaminationEstimate", "EstimateParameters", "estimate_contamination", "estimate_from"]
 
 _FLOOR = 0.1  # of a usual distance: images with shorter ones were taken or saved twice
+_LEAST_USUAL = 0.1  # of the median position: less than this is not usual anywhere
 _LEAST_SPREAD = 0.02  # of the logarithms: among nearly equal images a difference of 2 % means nothing
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread; defects hardly change them
 _LEAST_TOP = 3  # patches that count for an image on a coarse grid: a single one is too random
@@ -58,6 +62,7 @@ class EstimateParameters:
         window: side of the square of positions in which a patch is compared.
         references: number of images that others are compared with, at most (a random choice of them).
         distant_share: share of the images that a clustered defect must be far from.
+        relative_power: power of the usual distance at a position, by which distances there are divided.
         top_share: share of an image's patches whose mean counts for the image: a small defect touches few.
         isolated_fdr: false discovery rate that is accepted for isolated defects.
         isolated_fdr_many: the same where many images are left out: keeping a defect then costs more than
@@ -65,6 +70,8 @@ class EstimateParameters:
         many_share: share of all images left out from which on they are many.
         cluster_fdr: false discovery rate that is accepted for clustered defects.
         tail_stretch: how much wider the upper tail of good images is than a normal distribution's.
+        tail_stretch_evident: the same where there is full evidence of contamination.
+        evident: shares of clearly suspect images between which the evidence rises from 0 to 1.
         neighbours: number of nearest images that are looked at for a cluster.
         patch_quantile: quantile of all patches' distances above which a suspect image's patches are left out.
     """
@@ -72,12 +79,15 @@ class EstimateParameters:
     window: int = 5
     references: int = 1000
     distant_share: float = 0.2
-    top_share: float = 0.005
+    relative_power: float = 0.3
+    top_share: float = 0.01
     isolated_fdr: float = 0.3
     isolated_fdr_many: float = 0.5
     many_share: float = 0.03
     cluster_fdr: float = 0.3
-    tail_stretch: float = 1.7
+    tail_stretch: float = 1.8
+    tail_stretch_evident: float = 1.3
+    evident: tuple[float, float] = (0.005, 0.02)
     neighbours: int = 5
     patch_quantile: float = 0.95
 
@@ -91,12 +101,14 @@ class ContaminationEstimate:
         images: float64 `[N]`; above 1 is suspect.
         share: the estimated share of defective images.
         comparison: the distances to other images from which it follows.
+        evidence: of contamination, 0 (the images may be clean) to 1 (they certainly aren't).
     """
 
     patches: NDArray[np.float32]
     images: NDArray[np.float64]
     share: ShareEstimate
     comparison: Comparison
+    evidence: float = 0.0
 
     def __post_init__(self) -> None:
         if self.patches.ndim != 2 or self.images.shape != self.patches.shape[:1]:
@@ -136,10 +148,50 @@ def estimate_contamination(
 
 def estimate_from(compared: Comparison, parameters: EstimateParameters) -> ContaminationEstimate:
     """Estimate the contamination from the distances of patches to the other images."""
+    near = compared.nearest_distances / _find_usual(compared.nearest_distances[:, :, 0], parameters)[:, None]
+    far = compared.quantile_distances / _find_usual(compared.quantile_distances, parameters)
+    relative = Comparison(near, compared.nearest_images, far)
+
+    # The strict cut shows whether the images are contaminated, and then a lower one finds what it can.
+    clear = _find_suspects(relative, parameters, parameters.tail_stretch)
+    evidence = float(np.interp(clear.out.mean(), parameters.evident, (0, 1)))
+    stretch = parameters.tail_stretch + evidence * (parameters.tail_stretch_evident - parameters.tail_stretch)
+    found = _find_suspects(relative, parameters, stretch) if evidence else clear
+
+    usual = found.lengths[~found.out] if not found.out.all() else found.lengths
+    return ContaminationEstimate(
+        patches=_divide(found.lengths, float(np.quantile(usual, parameters.patch_quantile))),
+        images=_scale(found.departures, found.out, stretch, parameters.isolated_fdr),
+        share=_estimate_share(clear, parameters.tail_stretch),
+        comparison=compared,
+        evidence=evidence,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Suspects:
+    """What a cut finds.
+
+    Attributes:
+        out: the suspect images, bool `[N]`.
+        cluster: those of them that show a clustered defect, bool `[N]`.
+        lengths: float32 `[N, P]`, distances to the nearest image that isn't suspect.
+        departures: of the images, in spreads, float64 `[N]`.
+        spread: of the logarithms of the good images' distances.
+    """
+
+    out: NDArray[np.bool_]
+    cluster: NDArray[np.bool_]
+    lengths: NDArray[np.float32]
+    departures: NDArray[np.float64]
+    spread: float
+
+
+def _find_suspects(compared: Comparison, parameters: EstimateParameters, stretch: float) -> _Suspects:
+    """Find clustered and isolated defects beyond the cut that follows from the stretch of the upper tail."""
     distances, neighbours = compared.nearest_distances, compared.nearest_images
     distant = compared.quantile_distances
     top = min(max(_LEAST_TOP, round(parameters.top_share * distant.shape[1])), distant.shape[1])
-    stretch = parameters.tail_stretch
 
     # Clustered defects: far from a fifth of all images, with neighbours that are far from it, too; but not
     # in most of their patches, as another variant of the product would be.
@@ -157,22 +209,27 @@ def estimate_from(compared: Comparison, parameters: EstimateParameters) -> Conta
     fdr, seen = parameters.isolated_fdr, [out]
     for _ in range(_ROUNDS):
         lengths = _measure_to_kept(distances, neighbours, out)  # [N, P]
-        isolated, spread = _measure_departures(_average_top(lengths, top))  # [N]
-        beyond = cluster | _find_beyond(isolated, fdr, stretch)
+        departures, spread = _measure_departures(_average_top(lengths, top))  # [N]
+        beyond = cluster | _find_beyond(departures, fdr, stretch)
         if len(seen) == 1 and beyond.mean() >= parameters.many_share:
             fdr = parameters.isolated_fdr_many
-        out = cluster | _find_beyond(isolated, fdr, stretch)
+        out = cluster | _find_beyond(departures, fdr, stretch)
         if any((out == before).all() for before in seen):
             break
         seen.append(out)
+    return _Suspects(out, cluster, lengths, departures, spread)
 
-    usual = lengths[~out] if not out.all() else lengths
-    return ContaminationEstimate(
-        patches=_divide(lengths, float(np.quantile(usual, parameters.patch_quantile))),
-        images=_scale(isolated, out, parameters),
-        share=_estimate_share(isolated, spread, cluster, out, stretch),
-        comparison=compared,
-    )
+
+def _find_usual(lengths: NDArray[np.float32], parameters: EstimateParameters) -> NDArray[np.float32]:
+    """Find how much longer lengths `[N, P]` usually are at each position than elsewhere, to a power: `[P]`.
+
+    At least a tenth as long: where all images are equal, any difference would be endlessly large.
+    """
+    medians = np.median(lengths, axis=0)
+    usual = np.median(medians)
+    if usual <= 0:  # most positions are equal in most images
+        return np.ones(lengths.shape[1], np.float32)
+    return np.asarray(np.maximum(medians / usual, _LEAST_USUAL) ** parameters.relative_power, np.float32)
 
 
 def _measure_to_kept(
@@ -218,14 +275,14 @@ def _divide(lengths: NDArray[np.float32], threshold: float) -> NDArray[np.float3
 
 
 def _scale(
-    departures: NDArray[np.float64], out: NDArray[np.bool_], parameters: EstimateParameters
+    departures: NDArray[np.float64], out: NDArray[np.bool_], stretch: float, fdr: float
 ) -> NDArray[np.float64]:
     """Map departures to positive numbers in the same order, those of images left out above 1.
 
     The map is log(1 + e^z), scaled: it keeps the order far below the threshold, and grows as z far above it.
     """
     # What a single image needs to be left out.
-    single = parameters.tail_stretch * float(stats.norm.isf(parameters.isolated_fdr / len(departures)))
+    single = stretch * float(stats.norm.isf(fdr / len(departures)))
     threshold = single
     if out.any():
         threshold = float(
@@ -236,13 +293,7 @@ def _scale(
     return np.asarray(np.where(out, np.maximum(ramp, 1 + 1e-6), np.minimum(ramp, 1)))
 
 
-def _estimate_share(
-    departures: NDArray[np.float64],
-    spread: float,
-    cluster: NDArray[np.bool_],
-    out: NDArray[np.bool_],
-    stretch: float,
-) -> ShareEstimate:
+def _estimate_share(clear: _Suspects, stretch: float) -> ShareEstimate:
     """Estimate the share of defective images, where these images carry an estimate.
 
     They do if the good images are much alike, none of them departs far, and a wide gap separates the
@@ -251,15 +302,16 @@ def _estimate_share(
     images have the same distribution. Then there are only bounds, from the clearly defective images (at a
     false discovery rate of 5 %) to all that depart by more than one spread.
     """
+    departures, out = clear.departures, clear.out
     n = len(departures)
     order = np.sort(departures)[::-1]
     gaps = order[: n // 2] - order[1 : n // 2 + 1]
     above = int(gaps.argmax()) + 1  # the number of images above the widest gap
-    if gaps.max() >= _WIDE_GAP and order[above] <= _USUAL_DEPARTURE and spread <= _ALIKE:
+    if gaps.max() >= _WIDE_GAP and order[above] <= _USUAL_DEPARTURE and clear.spread <= _ALIKE:
         interval = stats.binomtest(above, n).proportion_ci(0.95)
         return ShareEstimate(value=above / n, low=float(interval.low), high=float(interval.high))
-    clear = int((cluster | (out & _find_beyond(departures, 0.05, stretch))).sum())
-    possible = max(int((out | (departures > 1)).sum()), clear)
-    low = stats.binomtest(clear, n).proportion_ci(0.95).low
+    certain = int((clear.cluster | (out & _find_beyond(departures, 0.05, stretch))).sum())
+    possible = max(int((out | (departures > 1)).sum()), certain)
+    low = stats.binomtest(certain, n).proportion_ci(0.95).low
     high = stats.binomtest(possible, n).proportion_ci(0.95).high
     return ShareEstimate(value=None, low=float(low), high=float(high))

@@ -7,7 +7,9 @@ give the entry itself::
     s(p) = min over m of max(||p - m||, F(m)),    F(m) = lambda f(m)
 
 where f(m) is the distance from m to the nearest patch of another image, within a window around its position.
-The other images are the *vouchers* of the entry; the nearest counts. See docs/explanation/method.md.
+The other images are the *vouchers* of the entry. The nearest counts; where the contamination estimate found
+evidence of defects, the third does, since several images may show the same defect. See
+docs/explanation/method.md.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ __all__ = ["FACTORS", "SCORED", "Corroboration", "FactorRule", "FloorRule", "cho
 
 FACTORS = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # that are tried for lambda
 SCORED = 90  # images whose scores choose lambda, at most
+_SEVERAL = 3  # images that vouch for an entry where there is evidence of contamination
 _CHUNK = 1 << 22  # numbers in one block of patches: 16 MB
 
 
@@ -52,22 +55,29 @@ class Corroboration:
         """Whether an entry has any voucher, bool `[n]`."""
         return np.asarray((self.vouchers >= 0).any(axis=1))
 
-    def measure(self, without: int | None = None) -> NDArray[np.float32]:
-        """Return each entry's distance to its nearest voucher, float32 `[n]`; 0 where none is known.
+    def measure(self, without: int | None = None, evidence: float = 0.0) -> NDArray[np.float32]:
+        """Return f(m), float32 `[n]`: near^(1 - e) third^e of the distances; 0 where no voucher is known.
 
         Args:
             without: a group whose images don't count, as if they were not among the training images.
+            evidence: e, of contamination, 0 to 1. At 0 the nearest voucher counts, at 1 the third, or the
+                farthest known where there are fewer.
 
         Example:
             >>> known = Corroboration(np.array([[1, 2, 4]], np.float32), np.array([[7, 5, 6]], np.int32))
-            >>> known.measure(), known.measure(without=7), known.measure(without=6)
-            (array([1.], dtype=float32), array([2.], dtype=float32), array([1.], dtype=float32))
+            >>> known.measure(), known.measure(without=7), known.measure(evidence=0.5)
+            (array([1.], dtype=float32), array([2.], dtype=float32), array([2.], dtype=float32))
         """
         counted = self.vouchers >= 0
         if without is not None:
             counted &= self.vouchers != without
         nearest = self.distances.min(axis=1, where=counted, initial=np.inf)
-        return np.asarray(np.where(counted.any(axis=1), nearest, np.float32(0)))
+        if evidence:
+            ordered = np.sort(np.where(counted, self.distances, np.float32(np.inf)), axis=1)
+            last = np.clip(counted.sum(axis=1), 1, _SEVERAL) - 1
+            third = ordered[np.arange(len(ordered)), last]
+            nearest = nearest ** (1 - evidence) * third**evidence
+        return np.asarray(np.where(counted.any(axis=1), nearest, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +88,13 @@ class FloorRule:
         corroboration: the vouchers of the n entries.
         groups: int32 `[N]`, the group of each training image; near copies of each other share one.
         factor: lambda.
+        evidence: of contamination, see `Corroboration.measure`.
     """
 
     corroboration: Corroboration
     groups: NDArray[np.int32]
     factor: float
+    evidence: float = 0.0
 
     def compute(self, without: int | None = None) -> NDArray[np.float32]:
         """Compute the floors F(m), float32 `[n]`.
@@ -90,7 +102,7 @@ class FloorRule:
         Args:
             without: a group whose images vouch for nothing; see `Corroboration.measure`.
         """
-        return np.asarray(np.float32(self.factor) * self.corroboration.measure(without))
+        return np.asarray(np.float32(self.factor) * self.corroboration.measure(without, self.evidence))
 
 
 def corroborate(
@@ -152,23 +164,29 @@ class FactorRule:
         trusted: share of the images, those with the lowest scores, that are taken for good.
         rise: of a score that counts as raised, as a share of it.
         raised: share of the trusted images whose scores floors may raise.
+        raised_evident: the same where there is full evidence of contamination.
     """
 
     trusted: float = 0.7
     rise: float = 0.02
     raised: float = 0.07
+    raised_evident: float = 0.2
 
 
-def choose_factor(scores: NDArray[np.float64], rule: FactorRule | None = None) -> float:
+def choose_factor(
+    scores: NDArray[np.float64], evidence: float = 0.0, rule: FactorRule | None = None
+) -> float:
     """Choose lambda so that floors reach as far as they can without changing the scores of good images.
 
     The factor is the largest at which floors raise the score of at most 7 % of the trusted images by more
-    than 2 %. The trusted images are the 70 % with the lowest scores without floors: with up to 30 % of
-    defective images they are good. Where good images differ much from each other lambda is small, where they
-    are much alike it is large. Between two of `FACTORS` it is interpolated.
+    than 2 %; of up to 20 % with evidence of contamination, where a defect that passes costs more. The trusted
+    images are the 70 % with the lowest scores without floors: with up to 30 % of defective images they are
+    good. Where good images differ much from each other lambda is small, where they are much alike it is
+    large. Between two of `FACTORS` it is interpolated.
 
     Args:
         scores: float64 `[len(FACTORS), S]`, leave-one-image-out scores of S images with each of `FACTORS`.
+        evidence: of contamination, 0 to 1.
         rule: the constants; None takes the defaults.
 
     Example:
@@ -182,12 +200,13 @@ def choose_factor(scores: NDArray[np.float64], rule: FactorRule | None = None) -
     rule = rule or FactorRule()
     without = scores[0]
     trusted = without <= np.quantile(without, rule.trusted)
+    allowed = rule.raised + evidence * (rule.raised_evident - rule.raised)
     raised = (scores[:, trusted] > (1 + rule.rise) * without[trusted]).mean(axis=1)
     shares = np.maximum.accumulate(raised)  # [len(FACTORS)]
-    last = int(np.flatnonzero(shares <= rule.raised)[-1])
+    last = int(np.flatnonzero(shares <= allowed)[-1])
     if last == len(FACTORS) - 1:
         return FACTORS[-1]
-    step = (rule.raised - shares[last]) / (shares[last + 1] - shares[last])
+    step = (allowed - shares[last]) / (shares[last + 1] - shares[last])
     return float(FACTORS[last] + step * (FACTORS[last + 1] - FACTORS[last]))
 
 

@@ -39,6 +39,7 @@ __all__ = [
 FORMAT_VERSION: Final = 4
 
 _EARLIEST = 3  # without floors
+_WITH_FLOORS = {"floor", "evidence"}  # fields of the bank since format 4
 _UNSEALED = "0" * 64
 _NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
 
@@ -90,7 +91,14 @@ class BankRecord(Record):
         default=0,
         ge=0,
         description="factor of the floors, lambda: an entry gives no score below lambda times its distance "
-        "to the nearest patch of another training image; 0 without floors",
+        "to the nearest patches of other training images; 0 without floors",
+    )
+    evidence: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="evidence of defects among the training images: at 0 a floor follows from the nearest "
+        "other image, at 1 from the third",
     )
     seed: int = Field(description="seed of every random choice")
 
@@ -194,8 +202,10 @@ class Manifest(Record):
 
     @model_validator(mode="after")
     def _check_floor(self) -> Manifest:
-        if self.format_version == _EARLIEST and "floor" in self.bank.model_fields_set:
-            raise ValueError(f"bank.floor isn't in format {_EARLIEST}")
+        if self.format_version == _EARLIEST:
+            later = sorted(_WITH_FLOORS & self.bank.model_fields_set)
+            if later:
+                raise ValueError(f"bank.{later[0]} isn't in format {_EARLIEST}")
         return self
 
     @property
@@ -262,7 +272,7 @@ def seal_of(manifest: Manifest) -> str:
 
 def _dump_unsealed(manifest: Manifest) -> bytes:
     earlier = manifest.format_version == _EARLIEST
-    without = {"bank": {"floor"}} if earlier else None
+    without = {"bank": _WITH_FLOORS} if earlier else None
     document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True, exclude=without)}
     return (json.dumps(document, indent=2) + "\n").encode()
 

@@ -24,7 +24,7 @@ def trace(data: str, noise: float, best: float, spread: float) -> Curve:
 def test_a_rule_reaches_what_its_factor_does() -> None:
     curve = trace("a", 0.1, 1.2, 0.2)
     for rule in RULES[::7]:
-        factor = choose_factor(curve.scores, rule)
+        factor = choose_factor(curve.scores, rule=rule)
         nearest = int(np.abs(np.array(FACTORS) - factor).argmin())
         assert curve.measure(rule)[0] == pytest.approx(curve.aurocs[nearest, 0], abs=0.05)
         assert curve.lose(rule) == pytest.approx(0.9 - curve.measure(rule).mean())

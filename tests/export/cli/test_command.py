@@ -318,9 +318,8 @@ def test_options_reach_the_bundle(discs: Path, monkeypatch: pytest.MonkeyPatch, 
     assert (bank.k, bank.tau, bank.ratio, bank.seed, bank.soft_weights) == (4, 0.3, 0.05, 9, False)
     assert manifest.dataset.images == 10
     assert (manifest.preprocessing.resize, manifest.preprocessing.crop) == (72, 64)
-    assert (
-        f"floors     {bank.floor:.3g} x the distance to the nearest other image; " in capsys.readouterr().out
-    )
+    others = "towards the third nearest image" if bank.evidence else "to the nearest other image"
+    assert f"floors     {bank.floor:.3g} x the distance {others}; " in capsys.readouterr().out
     assert call(*SMALL, "--discriminator", "lof", "--no-soft-weights", "--floor", "40") == 0
     found = read_bundle(Path("bundles") / "disc")
     bank = found.manifest.bank

@@ -73,7 +73,7 @@ def test_defects_among_images_that_vary_are_not_estimated_to_be_none(size: float
     rng = np.random.default_rng(3)
     features = spoil(draw(110), range(100, 110), alike=False, size=size) * rng.lognormal(0, 0.3, (110, 1, 1))
     estimate = estimate_contamination(features.astype(np.float32), GRID, CPU)
-    assert (estimate.images > 1).sum() <= 3
+    assert (estimate.images[100:] > 1).sum() <= 3
     assert estimate.share.value is None
     assert estimate.share.low <= 10 / 110 <= estimate.share.high
 
@@ -84,6 +84,57 @@ def test_clean_images_stay(seed: int) -> None:
     assert (estimate.images > 1).sum() <= 1
     assert estimate.share.value is None
     assert estimate.share.low == 0
+
+
+@pytest.mark.parametrize(("bad", "evidence"), [(0, 0), (1, 0), (2, 1 / 3), (4, 1), (10, 1)])
+def test_clear_suspects_are_evidence(bad: int, evidence: float) -> None:
+    """None up to 0.5 % of the images, full from 2 % on."""
+    features = spoil(draw(200), range(bad), alike=False, size=16)
+    estimate = estimate_contamination(features, GRID, CPU)
+    assert estimate.evidence == pytest.approx(evidence)
+
+
+def test_evidence_lowers_the_cut() -> None:
+    """The same distances, with and without: what is suspect stays so, and more is."""
+    sizes = np.linspace(2, 18, 30)
+    features = draw(100)
+    for row, size in enumerate(sizes):
+        features = spoil(features, range(row, row + 1), alike=False, size=size)
+    compared = estimate_contamination(features, GRID, CPU).comparison
+    strict = module.estimate_from(compared, EstimateParameters(evident=(1, 2)))
+    bold = module.estimate_from(compared, EstimateParameters())
+    assert (strict.evidence, bold.evidence) == (0, 1)
+    assert (bold.images[strict.images > 1] > 1).all()
+    assert (bold.images[:30] > 1).sum() > (strict.images[:30] > 1).sum()
+    # What is certain is no matter of boldness.
+    assert bold.share == strict.share
+
+
+def test_a_distance_means_less_where_images_vary() -> None:
+    """Two images depart equally far, one where all others vary twice as much."""
+    features = draw(60)
+    mean = features.mean(axis=0)
+    features[:, P // 2 :] = mean[P // 2 :] + 4 * (features[:, P // 2 :] - mean[P // 2 :])
+    direction = np.random.default_rng(5).normal(size=D)
+    direction *= 30 / np.linalg.norm(direction)
+    features[0, 2] = mean[2] + direction
+    features[1, P - 3] = mean[P - 3] + direction
+    window = {"window": 1, "top_share": 1 / P}
+    plain = estimate_contamination(
+        features, GRID, CPU, parameters=EstimateParameters(relative_power=0, **window)
+    )
+    relative = estimate_contamination(features, GRID, CPU, parameters=EstimateParameters(**window))
+    assert relative.images[0] / relative.images[1] > plain.images[0] / plain.images[1]
+
+
+@pytest.mark.parametrize("constant", [1, 41, 42])
+def test_positions_at_which_all_images_are_equal_exaggerate_nothing(constant: int) -> None:
+    features = draw(40)
+    features[:, :constant] = 1
+    estimate = estimate_contamination(features, GRID, CPU)
+    assert np.isfinite(estimate.images).all()
+    assert np.isfinite(estimate.patches).all()
+    assert (estimate.images > 1).sum() <= 2
 
 
 def test_a_part_that_is_displaced_is_no_defect() -> None:
@@ -145,7 +196,7 @@ def test_the_scale_keeps_order_and_the_threshold_is_one(departures: list[float],
     z = np.array(departures)
     cut = data.draw(st.sampled_from([*departures, 99.0]))
     out = z >= cut
-    scaled = module._scale(z, out, EstimateParameters())
+    scaled = module._scale(z, out, 1.7, 0.3)
     assert (scaled[out] > 1).all()
     assert (scaled[~out] <= 1).all()
     assert (scaled >= 0).all()

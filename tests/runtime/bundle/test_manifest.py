@@ -104,8 +104,9 @@ def test_format_3_has_no_floors_and_stays_as_it_is(recordings: Path) -> None:
     assert dump_manifest(manifest) == data
     assert seal_of(manifest) == json.loads(data)["seal"]
     document = json.loads(data)
-    with pytest.raises(BundleCorruptError, match=r"^m: : Value error, bank\.floor isn't in format 3$"):
-        parse_manifest(seal({**document, "bank": document["bank"] | {"floor": 0.0}}), "m")
+    for name in ("floor", "evidence"):
+        with pytest.raises(BundleCorruptError, match=rf"^m: : Value error, bank\.{name} isn't in format 3$"):
+            parse_manifest(seal({**document, "bank": document["bank"] | {name: 0.0}}), "m")
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.5, 1 / 3])
@@ -114,6 +115,17 @@ def test_a_floor_survives(data: bytes, floor: float) -> None:
     manifest = parse_manifest(seal({**document, "bank": document["bank"] | {"floor": floor}}), "m")
     assert manifest.bank.floor == floor
     assert parse_manifest(dump_manifest(manifest), "m") == manifest
+
+
+@pytest.mark.parametrize("evidence", [-0.1, 1.1, None])
+def test_evidence_is_a_share(data: bytes, evidence: object) -> None:
+    document = json.loads(data)
+    assert (
+        parse_manifest(seal({**document, "bank": document["bank"] | {"evidence": 1.0}}), "m").bank.evidence
+        == 1
+    )
+    with pytest.raises(BundleCorruptError, match=r"^m: bank\.evidence: "):
+        parse_manifest(seal({**document, "bank": document["bank"] | {"evidence": evidence}}), "m")
 
 
 @pytest.mark.parametrize("floor", [-1.0, None, "1", True])
