@@ -31,7 +31,7 @@ _TO_DEVIATION = 1.4826  # of the median deviation of a normal distribution
 
 _LOWER_HALF = (0.1, 0.5)  # quantiles that give centre and spread, as the default's
 _LEAST_SPREAD = 0.02  # of the logarithms
-# The cut of version 0.1, which is less strict.
+# Nearly the cut of version 0.1, which is less strict.
 _FORMER = EstimateParameters(tail_stretch=1.3, relative_power=0, top_share=0.005, evident=(1, 2))
 # As if there never were evidence of contamination, which starts above 100 % of the images.
 _NEVER = EstimateParameters(evident=(1, 2))

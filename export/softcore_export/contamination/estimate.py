@@ -65,9 +65,6 @@ class EstimateParameters:
         relative_power: power of the usual distance at a position, by which distances there are divided.
         top_share: share of an image's patches whose mean counts for the image: a small defect touches few.
         isolated_fdr: false discovery rate that is accepted for isolated defects.
-        isolated_fdr_many: the same where many images are left out: keeping a defect then costs more than
-            losing a good image.
-        many_share: share of all images left out from which on they are many.
         cluster_fdr: false discovery rate that is accepted for clustered defects.
         tail_stretch: how much wider the upper tail of good images is than a normal distribution's.
         tail_stretch_evident: the same where there is full evidence of contamination.
@@ -82,8 +79,6 @@ class EstimateParameters:
     relative_power: float = 0.3
     top_share: float = 0.01
     isolated_fdr: float = 0.3
-    isolated_fdr_many: float = 0.5
-    many_share: float = 0.03
     cluster_fdr: float = 0.3
     tail_stretch: float = 1.8
     tail_stretch_evident: float = 1.3
@@ -206,14 +201,11 @@ def _find_suspects(compared: Comparison, parameters: EstimateParameters, stretch
     # Isolated defects. An image that is left out no longer counts as another one's neighbour, which may
     # reveal further defects.
     out = cluster
-    fdr, seen = parameters.isolated_fdr, [out]
+    seen = [out]
     for _ in range(_ROUNDS):
         lengths = _measure_to_kept(distances, neighbours, out)  # [N, P]
         departures, spread = _measure_departures(_average_top(lengths, top))  # [N]
-        beyond = cluster | _find_beyond(departures, fdr, stretch)
-        if len(seen) == 1 and beyond.mean() >= parameters.many_share:
-            fdr = parameters.isolated_fdr_many
-        out = cluster | _find_beyond(departures, fdr, stretch)
+        out = cluster | _find_beyond(departures, parameters.isolated_fdr, stretch)
         if any((out == before).all() for before in seen):
             break
         seen.append(out)

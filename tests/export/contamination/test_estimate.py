@@ -50,7 +50,7 @@ def test_isolated_and_clustered_defects_are_found(bad: int, alike: bool) -> None
     estimate = estimate_contamination(features, GRID, CPU)
     found = estimate.images > 1
     assert found[60:].all()
-    assert found[:60].sum() <= EstimateParameters().isolated_fdr_many * found.sum()
+    assert found[:60].sum() <= EstimateParameters().isolated_fdr * found.sum()
     assert estimate.images[60:].min() > estimate.images[:60].max()
     assert estimate.share.low <= bad / (60 + bad) <= estimate.share.high
     # The defects' own patches are out, and little else.
