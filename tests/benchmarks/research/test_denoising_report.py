@@ -58,7 +58,7 @@ def read_tables(path: Path) -> list[pd.DataFrame]:
 
 def test_tables_are_means_over_the_draws(found: pd.DataFrame, tmp_path: Path) -> None:
     path = write_report(tmp_path, found, ["* tiles: some.", "* drawn_pill: some."])
-    real, drawn, explained, confirmed, suspects, anew = read_tables(path)
+    real, drawn, explained, chosen, confirmed, suspects, anew = read_tables(path)
     assert list(real.columns) == ["rule", "tiles 0", "tiles 0.1"]
     assert list(drawn.columns) == ["rule", "drawn_pill 0", "drawn_pill 0.1"]
     row = real.set_index("rule").loc
@@ -73,6 +73,8 @@ def test_tables_are_means_over_the_draws(found: pd.DataFrame, tmp_path: Path) ->
     verdicts = explained.set_index("rule")["verdict"]
     assert verdicts["by suspicion"] == "Loses more than it wins."
     assert verdicts["default"] == "Kept."
+    assert list(chosen["without"]) == ["tiles", "drawn_pill", "none"]
+    assert list(chosen["chosen"]) == ["default"] * 3
     assert list(confirmed["half"]) == ["-", "tune", "confirm"] * 2
     assert list(confirmed["draws"]) == ["1", "1", "2"] * 2
     assert list(confirmed["default"])[:3] == ["0.900", "0.900 / 0.800", "0.905 / 0.805"]
@@ -86,6 +88,28 @@ def test_tables_are_means_over_the_draws(found: pd.DataFrame, tmp_path: Path) ->
     assert list(anew.iloc[0]) == ["tiles", "0.1", "0.900 / 0.800", "0.910 / 0.810"]
 
 
+def test_each_data_set_confirms_what_the_others_chose(found: pd.DataFrame, tmp_path: Path) -> None:
+    """On tiles "top 2 %" is best, on the drawn pill the worst; "factor 0.8" loses too much on clean tiles."""
+    found.loc[found["row"] == ORACLE, "value"] = 0.95
+    for data, rule, clean, noisy in (
+        ("tiles", "top 2 %", 0.945, 0.92),
+        ("drawn_pill", "top 2 %", 0.95, 0.5),
+        ("tiles", "factor 0.8", 0.94, 0.94),
+        ("tiles", "default", 0.95, 0.85),
+        ("drawn_pill", "default", 0.95, 0.9),
+    ):
+        here = (
+            (found["data"] == data)
+            & (found["row"] == rule)
+            & found["measure"].isin(["overlap", "no overlap"])
+        )
+        found.loc[here, "value"] = found.loc[here, "noise"].map({0.0: clean, 0.1: noisy})
+    chosen = read_tables(write_report(tmp_path, found, []))[3].set_index("without")
+    assert list(chosen.loc["drawn_pill"]) == ["top 2 %", "0.000", "0.450", "0.000", "0.050"]
+    assert list(chosen.loc["tiles"]) == ["default", "0.000", "0.100", "0.000", "0.100"]
+    assert list(chosen.loc["none"]) == ["default", "0.000", "0.075", "0.000", "0.075"]
+
+
 def test_the_csv_holds_every_figure(found: pd.DataFrame, tmp_path: Path) -> None:
     write_report(tmp_path, found, [])
     again = pd.read_csv(tmp_path / "results/denoising.csv")
@@ -95,6 +119,6 @@ def test_the_csv_holds_every_figure(found: pd.DataFrame, tmp_path: Path) -> None
 def test_where_images_carry_no_estimate_it_is_none(found: pd.DataFrame, tmp_path: Path) -> None:
     some = found[~((found["measure"] == "estimate") & (found["noise"] == 0) & (found["data"] == "tiles"))]
     some = some[~((some["measure"] == "estimate") & (some["half"] == "tune"))]
-    suspects = read_tables(write_report(tmp_path, some, []))[4]
+    suspects = read_tables(write_report(tmp_path, some, []))[5]
     assert suspects.iloc[0]["estimate"] == "none (0.020 to 0.200)"
     assert suspects.iloc[1]["estimate"] == "0.050, in 2 of 3 (0.020 to 0.200)"
