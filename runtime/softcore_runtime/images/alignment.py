@@ -1,0 +1,176 @@
+"""Alignment: brings the part in a frame to its place in a reference; the same function in training and inspection.
+
+An aligned frame has the size of the frame. A pixel `p` of it shows the pixel `R(angle) (p - c) + c + (x, y)` of
+the frame, c being the centre of both: the part has been moved by (x, y) and turned about the centre by `angle`.
+What lies outside the frame is filled with the rim of the frame, mirrored again and again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from softcore_runtime.record import Record
+
+__all__ = ["LEAST_ANGLE", "Aligned", "Alignment", "Registration", "move_back"]
+
+LEAST_ANGLE: Final = 0.1  # degrees; a part that is turned by less is only moved
+_RIM = 1 / 64  # of a side: the rim that is mirrored
+
+
+class Alignment(Record):
+    """How the frames of a bundle are aligned."""
+
+    mode: Literal["translation", "rigid"] = Field(
+        description="what a part may differ in from the reference: its position, or its position and its angle"
+    )
+    floor: float = Field(
+        ge=0,
+        le=1,
+        description="least quality of a registration: a frame of a lower one is INVALID, as the part is not "
+        "where it should be",
+    )
+
+
+class Registration(BaseModel):
+    """Where the part lies in a frame, compared with the reference.
+
+    Attributes:
+        x: by how many pixels of the frame it has been moved to the right.
+        y: by how many pixels of the frame it has been moved down.
+        angle: by how many degrees it has been turned counter-clockwise about the centre of the frame.
+        quality: correlation coefficient of the edges in the reference and in the aligned frame, at most 1.
+
+    Example:
+        >>> Registration(x=80, y=-3, angle=15, quality=0.9)
+        Registration(x=80.0, y=-3.0, angle=15.0, quality=0.9)
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    x: float
+    y: float
+    angle: float
+    quality: float = Field(le=1)
+
+    def matrix(self, height: int, width: int) -> NDArray[np.float64]:
+        """Return the affine matrix, float64 `[2, 3]`, from pixels (x, y) of the aligned frame to the frame's.
+
+        Args:
+            height: height of the frame, in pixels.
+            width: width of the frame, in pixels.
+
+        Example:
+            >>> Registration(x=80, y=-3, angle=0, quality=0.9).matrix(512, 512).tolist()
+            [[1.0, 0.0, 80.0], [-0.0, 1.0, -3.0]]
+        """
+        turn = math.radians(self.angle)
+        cosine, sine = math.cos(turn), math.sin(turn)
+        rotation = np.array([[cosine, sine], [-sine, cosine]])  # y points down
+        centre = np.array([width - 1, height - 1]) / 2
+        return np.column_stack([rotation, centre + (self.x, self.y) - rotation @ centre])
+
+    def apply(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the aligned frame.
+
+        Args:
+            frame: uint8 BGR `[H, W, 3]`.
+
+        Returns:
+            uint8 BGR `[H, W, 3]`; where the part is only moved, by whole pixels, none is interpolated.
+
+        Example:
+            >>> image = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
+            >>> aligned = Registration(x=5, y=0, angle=0, quality=1).apply(image)
+            >>> bool((aligned[:, :-5] == image[:, 5:]).all())
+            True
+        """
+        height, width = frame.shape[:2]
+        if abs(self.angle) < LEAST_ANGLE:
+            rows = _mirror_rim(np.arange(height) + round(self.y), height)
+            columns = _mirror_rim(np.arange(width) + round(self.x), width)
+            return np.ascontiguousarray(frame.take(rows, axis=0).take(columns, axis=1))
+        matrix = self.matrix(height, width)
+        ends = matrix @ np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1], [1, 1, 1, 1]])
+        left, top = np.floor(ends.min(axis=1)).astype(int)
+        right, bottom = np.ceil(ends.max(axis=1)).astype(int)
+        # The frame, continued as far as the aligned frame reaches.
+        left, top, right, bottom = min(left, 0), min(top, 0), max(right, width - 1), max(bottom, height - 1)
+        rows = _mirror_rim(np.arange(top, bottom + 1), height)
+        columns = _mirror_rim(np.arange(left, right + 1), width)
+        continued = np.ascontiguousarray(frame.take(rows, axis=0).take(columns, axis=1))
+        matrix[:, 2] -= (left, top)
+        return np.asarray(_warp(continued, matrix, height, width), np.uint8)
+
+    def scale(self, factor: float) -> Registration:
+        """Return the registration of a frame that is `factor` times as large."""
+        return self.model_copy(update={"x": self.x * factor, "y": self.y * factor})
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    """A frame whose part lies where it does in the reference.
+
+    Attributes:
+        image: uint8 BGR `[H, W, 3]`, of the frame's size.
+        registration: where the part lies in the frame.
+    """
+
+    image: NDArray[np.uint8]
+    registration: Registration
+
+
+def move_back(aligned: NDArray[np.float32], registration: Registration, fill: float) -> NDArray[np.float32]:
+    """Bring a map over an aligned frame to the frame itself.
+
+    Args:
+        aligned: float32 `[H, W]`, of the size of the frame to which `registration` refers.
+        registration: of the frame.
+        fill: the value where the aligned frame shows nothing of the frame, and of such pixels of `aligned`.
+
+    Returns:
+        float32 `[H, W]`.
+
+    Example:
+        >>> aligned = np.zeros((32, 32), np.float32)
+        >>> aligned[10, 20] = 1
+        >>> back = move_back(aligned, Registration(x=5, y=-2, angle=0, quality=1), fill=0)
+        >>> np.unravel_index(back.argmax(), back.shape) == (8, 25)
+        True
+    """
+    height, width = aligned.shape
+    matrix = registration.matrix(height, width)
+    return np.asarray(
+        cv2.warpAffine(
+            aligned, matrix, (width, height), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT,
+            borderValue=fill,
+        ),
+        np.float32,
+    )  # fmt: skip
+
+
+def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(image, matrix, (width, height), flags=flags), np.uint8)
+
+
+def _mirror_rim(places: NDArray[np.intp], length: int) -> NDArray[np.intp]:
+    """Return the pixels that are shown at places along a side, some of which lie outside of it.
+
+    Mirrored is only the rim: with more of the frame a second part would appear beside a part at the border.
+    """
+    rim = max(1, round(_RIM * length))
+    before, after = -places, places - (length - 1)
+    folded = np.where(before > 0, _fold(before, rim), places)
+    return np.where(after > 0, length - 1 - _fold(after, rim), folded)
+
+
+def _fold(distances: NDArray[np.intp], rim: int) -> NDArray[np.intp]:
+    """Fold distances from the border into 0 ... rim, there and back."""
+    return rim - np.abs(distances % (2 * rim) - rim)
