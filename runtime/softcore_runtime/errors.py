@@ -180,7 +180,7 @@ class AlignmentError(FrameError):
         >>> raise AlignmentError("the part is not where it should be (alignment quality 0.21, ...)")
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.AlignmentError: the part is not where it should be (alignment quality 0.21, ...)
+        softcore_runtime.errors.AlignmentError: the part is not where it should be (alignment ...)
     """
 
 

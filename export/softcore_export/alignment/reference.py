@@ -1,8 +1,7 @@
 """Reference: the median of aligned training images, found without being told which of them are good.
 
-1. One training image is taken as a first reference: of `_CANDIDATES` images the one with which the others can be
-   registered best, by the median of the qualities. A part that was moved, turned or is defective can't be it,
-   unless most are.
+1. One training image is the first reference: of `_CANDIDATES` the one with which the others can be registered
+   best, by the median of the qualities.
 2. The images are aligned with it, and the median of each pixel over the better half is the next reference.
 3. That is repeated with the median.
 
@@ -120,7 +119,9 @@ def _centre(image: NDArray[np.uint8], registrations: Sequence[Registration]) -> 
     direction = np.exp(1j * angles).mean()
     angle = 0.0
     if abs(direction) > _UNIFORM:
-        angle = float(np.median(np.rad2deg(np.angle(np.exp(1j * angles) / direction)))) + math.degrees(np.angle(direction))
+        angle = float(np.median(np.rad2deg(np.angle(np.exp(1j * angles) / direction)))) + math.degrees(
+            np.angle(direction)
+        )
     x, y = (float(np.median([getattr(one, axis) for one in registrations])) for axis in "xy")
     # apply() takes pixels from where the part lies in a frame; here the part goes there.
     turn = math.radians(angle)

@@ -1,8 +1,8 @@
-"""Alignment: brings the part in a frame to its place in a reference; the same function in training and inspection.
+"""Alignment: brings the part in a frame to its place in a reference, alike in training and inspection.
 
-An aligned frame has the size of the frame. A pixel `p` of it shows the pixel `R(angle) (p - c) + c + (x, y)` of
-the frame, c being the centre of both: the part has been moved by (x, y) and turned about the centre by `angle`.
-What lies outside the frame is filled with the rim of the frame, mirrored again and again.
+An aligned frame has the frame's size. Its pixel `p` shows the frame's pixel `R(angle) (p - c) + c + (x, y)`,
+where c is the centre: the part was turned about the centre by `angle`, and moved by (x, y). What lies outside
+the frame is filled with the rim of the frame, mirrored again and again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Alignment(Record):
     """How the frames of a bundle are aligned."""
 
     mode: Literal["translation", "rigid"] = Field(
-        description="what a part may differ in from the reference: its position, or its position and its angle"
+        description="what may differ from the reference: the part's position, or its position and its angle"
     )
     floor: float = Field(
         ge=0,
@@ -74,7 +74,8 @@ class Registration(BaseModel):
         cosine, sine = math.cos(turn), math.sin(turn)
         rotation = np.array([[cosine, sine], [-sine, cosine]])  # y points down
         centre = np.array([width - 1, height - 1]) / 2
-        return np.column_stack([rotation, centre + (self.x, self.y) - rotation @ centre])
+        moved = centre + np.array([self.x, self.y])
+        return np.column_stack([rotation, moved - rotation @ centre])
 
     def apply(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the aligned frame.
@@ -93,6 +94,8 @@ class Registration(BaseModel):
         """
         height, width = frame.shape[:2]
         if abs(self.angle) < LEAST_ANGLE:
+            if round(self.x) == round(self.y) == 0:
+                return frame
             rows = _mirror_rim(np.arange(height) + round(self.y), height)
             columns = _mirror_rim(np.arange(width) + round(self.x), width)
             return np.ascontiguousarray(frame.take(rows, axis=0).take(columns, axis=1))
@@ -107,10 +110,6 @@ class Registration(BaseModel):
         continued = np.ascontiguousarray(frame.take(rows, axis=0).take(columns, axis=1))
         matrix[:, 2] -= (left, top)
         return np.asarray(_warp(continued, matrix, height, width), np.uint8)
-
-    def scale(self, factor: float) -> Registration:
-        """Return the registration of a frame that is `factor` times as large."""
-        return self.model_copy(update={"x": self.x * factor, "y": self.y * factor})
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +154,9 @@ def move_back(aligned: NDArray[np.float32], registration: Registration, fill: fl
     )  # fmt: skip
 
 
-def _warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], height: int, width: int) -> NDArray[np.uint8]:
+def _warp(
+    image: NDArray[np.uint8], matrix: NDArray[np.float64], height: int, width: int
+) -> NDArray[np.uint8]:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(image, matrix, (width, height), flags=flags), np.uint8)
 

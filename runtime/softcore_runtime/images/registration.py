@@ -1,10 +1,10 @@
 """Registration: finds where the part lies in a frame, compared with a reference.
 
-It works on edges at a reduced size: the gradient's magnitude, of the channel where it is strongest, compressed
-so that faint edges count beside strong ones. Position and angle are found in two steps:
+It works on edges at a reduced size: the gradient's magnitude, of the channel where it is strongest,
+compressed so that faint edges count beside strong ones. Position and angle are found in two steps:
 
-1. the correlation of the edges at every position, by Fourier transforms at 64 pixels, with the reference turned
-   by 0, 6, ... 354 degrees where parts may be turned;
+1. the correlation of the edges at every position, by Fourier transforms at 64 pixels, with the reference
+   turned by 0, 6, ... 354 degrees where parts may be turned;
 2. from the best of these, the enhanced correlation coefficient at 128 pixels (Evangelidis and Psarakis,
    "Parametric Image Alignment Using Enhanced Correlation Coefficient Maximization", TPAMI 2008; OpenCV's).
 
@@ -49,7 +49,7 @@ class Aligner:
 
     Args:
         alignment: how.
-        reference: uint8 BGR `[h, w, 3]`, shows the part at its place; frames of another size are squeezed to it.
+        reference: uint8 BGR `[h, w, 3]`, the part at its place; frames of another shape are squeezed to it.
 
     Example:
         >>> reference = np.zeros((64, 64, 3), np.uint8)
@@ -62,7 +62,7 @@ class Aligner:
         >>> aligner.align(np.zeros_like(reference))
         Traceback (most recent call last):
             ...
-        softcore_runtime.errors.AlignmentError: the part is not where it should be (alignment quality 0.00, ...)
+        softcore_runtime.errors.AlignmentError: the part is not where it should be (alignment quality ...)
     """
 
     def __init__(self, alignment: Alignment, reference: NDArray[np.uint8]) -> None:
@@ -104,8 +104,8 @@ class Aligner:
             )
         if not within >= _WITHIN:
             raise AlignmentError(
-                f"the part is not where it should be ({100 * (1 - within):.0f} % of its edges are outside the "
-                "frame)"
+                f"the part is not where it should be ({100 * (1 - within):.0f} % of its edges are outside "
+                "the frame)"
             )
         return Aligned(registration.apply(image), registration)
 
@@ -173,7 +173,7 @@ class Aligner:
         near, unmoved = _warp(fine, start), np.eye(2, 3, dtype=np.float32)
         before = self._compare(near)
         try:
-            _, found = cv2.findTransformECC(self._fine, near, unmoved, motion, criteria, None, 1)
+            _, found = cv2.findTransformECC(self._fine, near, unmoved, motion, criteria)
         except cv2.error:  # it doesn't converge
             return start, before
         turn = start[:, :2] @ found
@@ -250,7 +250,7 @@ def _turn_back(angle: float, size: tuple[int, ...]) -> _Matrix:
 
 
 def _find_vertex(values: list[float], place: int) -> float:
-    """Return where the parabola through a highest value and its two neighbours has its vertex, -0.5 to 0.5."""
+    """Return where the parabola through a highest value and its neighbours has its vertex, -0.5 to 0.5."""
     before, middle, after = values[place - 1], values[place], values[(place + 1) % len(values)]
     bend = before - 2 * middle + after
     return min(0.5, max(-0.5, (before - after) / (2 * bend))) if bend < 0 else 0.0
