@@ -79,10 +79,10 @@ def check_override(manifest: Manifest, threshold: Threshold, mask: NDArray[np.ui
         UsageError: the mask leaves nothing to inspect or nothing out, or `min_area` is more than the whole
             anomaly map.
     """
-    side = manifest.preprocessing.crop
-    if threshold.min_area is not None and threshold.min_area > side**2:
+    height, width = manifest.preprocessing.canvas
+    if threshold.min_area is not None and threshold.min_area > height * width:
         raise UsageError(
-            f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {side} x {side}"
+            f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {width} x {height}"
         )
     if mask is not None:
         check_mask(mask, manifest.preprocessing, (manifest.grid.height, manifest.grid.width))
