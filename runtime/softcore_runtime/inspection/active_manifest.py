@@ -25,7 +25,8 @@ class ActiveManifest:
         manifest: the manifest.
         seal: its seal, SHA-256 in hex.
         ignored: int64 `[i]`, the positions of the grid that the mask leaves out; None without a mask.
-        replacements: float32 `[i, d]`, an entry of the memory bank for each of these; its score is 0.
+        replacements: float32 `[i, d]`, an entry of the memory bank for each of these. Its score is 0, or with
+            floors the least of all floors: no patch has a lower score, so it never is the highest alone.
     """
 
     manifest: Manifest
@@ -56,7 +57,10 @@ class ActiveManifest:
             return cls(manifest, seal_of(manifest))
         grid = (manifest.grid.height, manifest.grid.width)
         ignored = np.flatnonzero(find_ignored(mask, manifest.preprocessing, grid))
-        return cls(manifest, seal_of(manifest), ignored, bundle.bank[bundle.hints[ignored, 0]])
+        entries = bundle.hints[ignored, 0]
+        if bundle.floors.any():
+            entries = np.full_like(entries, bundle.floors.argmin())
+        return cls(manifest, seal_of(manifest), ignored, bundle.bank[entries])
 
     def apply_mask(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Replace the patches that the mask leaves out, in place.
