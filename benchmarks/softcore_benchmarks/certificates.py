@@ -27,6 +27,7 @@ from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import INDEX
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import track
+from softcore_runtime.inspection.features import compute_features
 from softcore_runtime.search.hnsw import HnswIndex
 from softcore_runtime.search.search import Search
 
@@ -60,7 +61,7 @@ def compare(inspector: Inspector, images: list[Path]) -> dict[str, object]:
     bundle, manifest = inspector.bundle, inspector.manifest
     preprocessing, backbone = manifest.preprocessing, inspector.backbone
     features = np.stack(
-        [backbone.features(preprocessing.apply(read_image(path))[None])[0] for path in images]
+        [compute_features(backbone, preprocessing, preprocessing.apply(read_image(path))) for path in images]
     )  # [M, P, d]
     highest = np.array(
         [

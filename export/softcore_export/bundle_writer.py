@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -27,9 +28,10 @@ from softcore_runtime.bundle.manifest import (
 )
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.training import Training, write_training
+from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.search import Search
 
-from softcore_export.acceptance.golden_frames import choose_golden
+from softcore_export.acceptance.golden_frames import LONGEST, choose_golden
 from softcore_export.contamination.choices import FILE as CHOICES
 from softcore_export.contamination.choices import Choices, write_choices
 from softcore_export.contamination.contamination import Contamination, write_contamination
@@ -181,15 +183,25 @@ def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleConte
     )
     search = Search(learned.bank, learned.weights, learned.floors, contents.index.index, contents.hints)
     inspector = Inspector(draft, prepared.network.backbone, search)
+    preprocessing = prepared.settings.preprocessing
     golden = choose_golden(
         prepared.images.paths,
         contents.scores,
         lambda frame: inspector.inspect(frame).score,
         contents.threshold.value,
-        prepared.settings.preprocessing.read,
+        preprocessing.read,
+        max(LONGEST, _find_seen_length(preprocessing)),
     )
     bundle.write_golden(folder, golden.frames, golden.scores)
     return manifest.model_copy(update={"golden_note": golden.note})
+
+
+def _find_seen_length(preprocessing: Preprocessing) -> int:
+    """Return the longer side of a frame at the scale at which the network sees it, in pixels."""
+    (height, width), windows = preprocessing.canvas, preprocessing.windows
+    if not windows:
+        return preprocessing.resize
+    return math.ceil(max(width / windows.region.width, height / windows.region.height))
 
 
 def _list_versions(backbone: Backbone) -> dict[str, str]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from softcore_runtime.cli.progress import describe_seconds, print_message
+from softcore_runtime.inspection.features import compute_features
 
 from softcore_export.backbone.network import Network
 from softcore_export.contamination.comparison import NEAREST
@@ -120,7 +121,7 @@ def announce_duration(
     """Pass crops on, and after the first ones print how long the export will take, if that is long.
 
     Args:
-        crops: uint8 BGR `[crop, crop, 3]`.
+        crops: uint8 BGR `[h, w, 3]`, as `Preprocessing.apply` gives them.
         images: number of crops.
         network: what computes their features.
         settings: how to train.
@@ -146,11 +147,13 @@ def _print_estimate(
     settings: ExportSettings,
     device: torch.device,
 ) -> None:
-    _, positions, dim = network.backbone.features(crop[None]).shape
+    preprocessing = settings.preprocessing
+    positions, dim = compute_features(network.backbone, preprocessing, crop).shape
     if network.plain:  # computes features of all images, too
-        network.plain.features(crop[None])
+        windows = preprocessing.split(crop)
+        network.plain.features(windows)
         start = time.perf_counter()
-        network.plain.features(crop[None])
+        network.plain.features(windows)
         per_image += time.perf_counter() - start
     greedy, floors = settings.sampler == "greedy", settings.has_floors
     work = Workload(images, positions, dim, settings.coreset_ratio, greedy, floors)

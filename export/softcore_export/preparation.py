@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.cli.progress import print_message, track
 from softcore_runtime.errors import UsageError
+from softcore_runtime.images.preprocessing import Preprocessing
+from torch import nn
 
 from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
 from softcore_export.backbone.network import Network, open_network
@@ -21,11 +23,13 @@ from softcore_export.data.bit_depth import find_bit_depth
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.data.features import extract
 from softcore_export.data.labelled_images import find_labelled
+from softcore_export.data.survey import survey
 from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
 from softcore_export.duration import announce_duration
 from softcore_export.settings import ExportSettings
 from softcore_export.stage_times import time_stage
 from softcore_export.staging_directory import scratch
+from softcore_export.windows.window_choice import choose_windows
 
 __all__ = ["PreparedExport", "prepare"]
 
@@ -76,7 +80,7 @@ class PreparedExport:
             >>> prepared.grid
             (8, 8)
         """
-        return _find_grid(self.features)
+        return _find_grid(self.features, self.settings.preprocessing)
 
     @property
     def may_fall_back(self) -> bool:
@@ -140,40 +144,46 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
     """
     device = _choose_device(settings.device)
     settings = _set_white(settings, images)
-    if settings.labelled:
-        _check_labelled(settings.labelled, settings)
-    preprocessing, count = settings.preprocessing, len(images.paths)
+    count = len(images.paths)
     seconds: dict[str, float] = {}
 
     with scratch(target) as place:
         with time_stage(seconds, "backbone"):
-            loaded = load_backbone(settings.backbone, settings.weights, settings.layers, preprocessing.crop)
+            crop = settings.preprocessing.crop
+            loaded = load_backbone(settings.backbone, settings.weights, settings.layers, crop)
+            settings = _place_windows(settings, images, loaded.network)
+            preprocessing = settings.preprocessing
+            if settings.labelled:
+                _check_labelled(settings.labelled, settings)
             sample = sample_crops(images, preprocessing, _SAMPLE)
             network = open_network(loaded, settings, sample, place)
 
         with time_stage(seconds, "features"):
             scan = TrainingScan(images, preprocessing)
             crops = track(announce_duration(scan, count, network, settings, device), "features", count)
-            features = extract(network.backbone, crops, place / "features")  # [N, P, d]
+            features = extract(network.backbone, preprocessing, crops, place / "features")  # [N, P, d]
             training_set = scan.finish()
             plain_features = None
             if network.plain:
                 paths = training_set.paths
                 again = (preprocessing.apply(preprocessing.read(path)) for path in paths)
                 crops = track(again, "features in fp32", len(paths))
-                plain_features = extract(network.plain, crops, place / "plain features")  # [N, P, d']
+                file = place / "plain features"
+                plain_features = extract(network.plain, preprocessing, crops, file)  # [N, P, d']
 
         with time_stage(seconds, "suspicion"):
-            estimate = estimate_contamination(features, _find_grid(features), device, settings.seed)
+            grid = _find_grid(features, preprocessing)
+            estimate = estimate_contamination(features, grid, device, settings.seed)
 
         yield PreparedExport(
             training_set, settings, device, loaded, network, features, plain_features, estimate, seconds
         )
 
 
-def _find_grid(features: NDArray[np.float32]) -> tuple[int, int]:
-    side = math.isqrt(features.shape[1])
-    return side, side
+def _find_grid(features: NDArray[np.float32], preprocessing: Preprocessing) -> tuple[int, int]:
+    height, width = preprocessing.canvas
+    columns = round(math.sqrt(features.shape[1] * width / height))
+    return features.shape[1] // columns, columns
 
 
 def _choose_device(name: str) -> torch.device:
@@ -191,6 +201,26 @@ def _set_white(settings: ExportSettings, images: TrainingImages) -> ExportSettin
         print_message(f"warning: {said}")
     preprocessing = settings.preprocessing.model_copy(update={"white": depth.white})
     return settings.model_copy(update={"preprocessing": preprocessing})
+
+
+def _place_windows(settings: ExportSettings, images: TrainingImages, network: nn.Module) -> ExportSettings:
+    """Place the windows that are asked for, and print where they lie unless it is one square."""
+    preprocessing = settings.preprocessing
+    if preprocessing.windows or settings.windows.is_plain:
+        return settings
+    sizes = survey(images.paths).different
+    if not sizes:  # the scan explains what is wrong with the images
+        return settings
+    with torch.no_grad():
+        shape = network(torch.zeros(1, preprocessing.crop, preprocessing.crop, 3, dtype=torch.uint8)).shape
+    windows = choose_windows(settings.windows, sizes, preprocessing.crop, math.isqrt(shape[1]))
+    if windows is None:
+        return settings
+    changed = Preprocessing(
+        resize=preprocessing.crop, crop=preprocessing.crop, white=preprocessing.white, windows=windows
+    )
+    print_message(changed.describe())
+    return settings.model_copy(update={"preprocessing": changed})
 
 
 def _check_labelled(folder: Path, settings: ExportSettings) -> None:

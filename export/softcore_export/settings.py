@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from softcore_runtime.images.preprocessing import Preprocessing
 
+from softcore_export.windows.window_request import WindowRequest
+
 __all__ = ["MOST_FLOOR", "ExportSettings"]
 
 MOST_FLOOR = 100.0  # far more than any use has; keeps floors finite in float32
@@ -31,7 +33,8 @@ class ExportSettings(BaseModel):
         floor: lambda: no entry gives a patch a lower score than this times the entry's own distance to other
             images (see `softcore_export.memory_bank.floors`); 0 is without floors. `auto` measures it for the
             discriminator `auto`, and is 0 for the others. Takes the place of soft weights.
-        preprocessing: resize and crop.
+        preprocessing: resize and crop; where `windows` ask for several, only the crop counts.
+        windows: where images are inspected, and how closely; has no effect where `preprocessing` has windows.
         engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
         provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT
             only if it is named.
@@ -57,6 +60,7 @@ class ExportSettings(BaseModel):
     soft_weights: bool = True
     floor: Literal["auto"] | Annotated[float, Field(ge=0, le=MOST_FLOOR, allow_inf_nan=False)] = "auto"
     preprocessing: Preprocessing = Preprocessing()
+    windows: WindowRequest = WindowRequest()
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
     provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"

@@ -181,7 +181,7 @@ def test_bundle_tells_of_every_field_and_links_its_parts(hooks: Mapping[str, Mod
             assert field.get("description"), f"{heading}: {name}"
     links = set(re.findall(r"\]\(#(\w+)\)", text)) - {"manifestjson", "contaminationjson"}
     assert links <= {heading.lower() for heading in sections}
-    assert f"| `format_version` | `3`, `{FORMAT_VERSION}` |" in text
+    assert f"| `format_version` | `3`, `4`, `{FORMAT_VERSION}` |" in text
 
 
 def test_bundle_tells_of_every_file(tiny_bundle: Path) -> None:

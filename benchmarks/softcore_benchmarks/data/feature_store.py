@@ -76,15 +76,16 @@ def load_features(category: Category, network: Network, folder: Path) -> ImageFe
     paths = [*category.train, *category.test]
     files = [f"{path}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in paths]
     place = folder / f"{category.name}-{_digest(network.key, str(len(category.train)), *files)}"
-    crop = network.preprocessing.crop
+    canvas = network.preprocessing.canvas
     record = place / "record.json"
     if not record.exists():
         place.mkdir(parents=True, exist_ok=True)
-        crops = np.lib.format.open_memmap(place / "crops.npy", "w+", np.uint8, (len(paths), crop, crop, 3))
+        crops = np.lib.format.open_memmap(place / "crops.npy", "w+", np.uint8, (len(paths), *canvas, 3))
         for row, path in enumerate(track(paths, f"{category.name}: images")):
             crops[row] = network.preprocessing.apply(read_image(path))
         start = time.perf_counter()
-        features = extract(network.backbone, track(crops, f"{category.name}: features"), place / "features")
+        tracked = track(crops, f"{category.name}: features")
+        features = extract(network.backbone, network.preprocessing, tracked, place / "features")
         seconds = (time.perf_counter() - start) / len(paths)
         record.write_text(json.dumps({"shape": features.shape, "seconds": seconds}))
     known = json.loads(record.read_text())

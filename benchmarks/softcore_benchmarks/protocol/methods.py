@@ -191,7 +191,7 @@ def _denoised(method: Method, row: str) -> Method:
 def _draw_maps(patches: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
     """Return the anomaly maps `[M, crop, crop]` of patch scores `[M, P]`."""
     side = round(patches.shape[1] ** 0.5)
-    return np.stack([draw_map(image.reshape(side, side), crop) for image in patches])
+    return np.stack([draw_map(image.reshape(side, side), (crop, crop)) for image in patches])
 
 
 def _softcore(name: str, **settings: object) -> Method:

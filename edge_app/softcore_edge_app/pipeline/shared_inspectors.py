@@ -223,13 +223,13 @@ def find_largest_batch(inspector: Inspector, most: int) -> int:
     if most < 2 or backbone.provider == "cpu":
         return 1
     preprocessing, bundle = inspector.manifest.preprocessing, inspector.bundle
-    golden = np.stack([preprocessing.apply(bundle.read_golden(one)) for one in bundle.golden])
-    alone = np.concatenate([backbone.features(crop[None]) for crop in golden])
-    single = _measure_seconds(backbone, golden[:1])
+    golden = [preprocessing.cut(bundle.read_golden(one)) for one in bundle.golden]
+    alone = [backbone.features(crops) for crops in golden]
+    single = _measure_seconds(backbone, golden[0])
     for size in range(2, most + 1):
-        places = np.arange(size) % len(golden)
-        crops = golden[places]
-        same = np.array_equal(backbone.features(crops), alone[places])
+        places = [place % len(golden) for place in range(size)]
+        crops = np.concatenate([golden[place] for place in places])
+        same = np.array_equal(backbone.features(crops), np.concatenate([alone[place] for place in places]))
         if not same or _measure_seconds(backbone, crops) > _FASTER * size * single:
             return size - 1
     return most

@@ -14,7 +14,7 @@ from softcore_runtime.images.image_file import read_image
 __all__ = ["CLEAR", "GoldenSelection", "choose_golden", "spoil"]
 
 CLEAR = 1.1  # times the threshold: other machines' scores differ by less, see `GoldenFrames.check`
-_LONGEST = 1024  # pixels; keeps a bundle small with any camera
+LONGEST = 1024  # pixels; keeps a bundle small with any camera
 _FIELDS = 6  # along the side of a chequered square
 _SHARES = (1 / 6, 1 / 3, 2 / 3, 1)  # of the shorter side
 _SEED = 0
@@ -41,6 +41,7 @@ def choose_golden(
     measure: Callable[[NDArray[np.uint8]], float],
     threshold: float,
     read: Callable[[Path], NDArray[np.uint8]] = read_image,
+    longest: int = LONGEST,
 ) -> GoldenSelection:
     """Choose the training images with the lowest and the median score, and spoil the second.
 
@@ -53,10 +54,12 @@ def choose_golden(
         measure: returns the score of a frame uint8 BGR `[H, W, 3]`.
         threshold: the spoiled frame's score should be at least `CLEAR` times as high.
         read: reads an image, as `Preprocessing.read` does.
+        longest: pixels of the longer side that golden frames are shrunk to; fewer than the network sees of a
+            frame would blur them.
     """
     order = np.argsort(scores, kind="stable")
-    plain = _shrink(read(paths[order[0]]))
-    typical = _shrink(read(paths[order[len(order) // 2]]))
+    plain = _shrink(read(paths[order[0]]), longest)
+    typical = _shrink(read(paths[order[len(order) // 2]]), longest)
     candidates = [(measure(frame), frame) for frame in spoil(typical)]
     highest, spoiled = max(candidates, key=lambda candidate: candidate[0])
     note = None
@@ -97,9 +100,9 @@ def spoil(frame: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield np.asarray(cv2.resize(noise, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _shrink(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _shrink(frame: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
-    factor = _LONGEST / max(height, width)
+    factor = longest / max(height, width)
     if factor >= 1:
         return frame
     size = (max(8, round(width * factor)), max(8, round(height * factor)))

@@ -12,6 +12,7 @@ from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle.manifest import Agreement
 from softcore_runtime.cli.progress import track
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.inspection.features import compute_features
 
 from softcore_export.acceptance.agreement import ImageScores, check_agreement, choose_held_back
 from softcore_export.data.labelled_images import find_labelled
@@ -85,6 +86,6 @@ def _compute_features(
     backbone: Backbone, paths: list[Path], preprocessing: Preprocessing
 ) -> Iterator[NDArray[np.float32]]:
     """Compute the features of images that can be read, float32 `[P, d]` each."""
-    crops = (preprocessing.apply(preprocessing.read(path)) for path in paths)
-    tracked = track(crops, f"labelled, {backbone.precision}", len(paths))
-    return (backbone.features(crop[None])[0] for crop in tracked)
+    seen = (preprocessing.apply(preprocessing.read(path)) for path in paths)
+    tracked = track(seen, f"labelled, {backbone.precision}", len(paths))
+    return (compute_features(backbone, preprocessing, image) for image in tracked)

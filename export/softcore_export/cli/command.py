@@ -80,7 +80,8 @@ def _announce(images: TrainingImages, request: ExportRequest) -> None:
         )
     if len(images.paths) < _FEW:
         print_message(f"warning: that is few; {_FEW} or more give a threshold that means something")
-    for line in (*images.omitted, *survey(images.paths).describe(request.settings.preprocessing)):
+    settings, sizes = request.settings, survey(images.paths)
+    for line in (*images.omitted, *sizes.describe(settings.preprocessing, settings.windows)):
         print_message(f"warning: {line}")
     if labelled := request.labelled:
         bad = sum(defective for _, defective in labelled.images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from softcore_runtime.cli.checks import MistakesError
 from softcore_runtime.cli.command_line import Parser
@@ -16,9 +16,11 @@ from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.backbone.catalogue import FILTERBANK
 from softcore_export.settings import MOST_FLOOR, ExportSettings
+from softcore_export.windows.window_request import WindowRequest
 
 __all__ = ["build_parser", "name_backbone", "read_max_images", "read_settings"]
 
+_SQUARE = Preprocessing().resize
 _EPILOG = """\
 examples:
   softcore-export --demo                             draw a category and learn bundles/pill; needs no download
@@ -55,11 +57,40 @@ def build_parser() -> Parser:
     data.add_argument("--demo", action="store_true", help="draw ROOT/CATEGORY first (ROOT then ./demo)")
     data.add_argument("--max-images", metavar="N", help="use the first N images by name")
     data.add_argument("--limit", dest="max_images", help=argparse.SUPPRESS)  # its name up to 0.1
-    data.add_argument(
-        "--resize", metavar="PIXELS", default=256, help="pixels of the square that an image is brought to"
+    windows = parser.add_argument_group("windows: where images are inspected, and how closely")
+    windows.add_argument(
+        "--resize",
+        metavar="PIXELS",
+        help="squeeze the whole image to a square of so many pixels (256, unless images are oblong)",
     )
-    data.add_argument(
-        "--crop", metavar="PIXELS", default=224, help="pixels of its middle that the network sees"
+    windows.add_argument(
+        "--crop",
+        metavar="PIXELS",
+        default=224,
+        help="side of its middle that the network sees, or of each window (224)",
+    )
+    windows.add_argument(
+        "--roi",
+        metavar="X,Y,W,H",
+        help="inspect only this region: left, top, width, height in pixels of the image, or each with a %%",
+    )
+    windows.add_argument(
+        "--tile",
+        metavar="PIXELS",
+        help="cover it with windows that each show so many pixels of the image: finer defects, more time",
+    )
+    windows.add_argument(
+        "--overlap",
+        metavar="PERCENT",
+        default=12.5,
+        help="of a window's side, shared with its neighbours (12.5)",
+    )
+    windows.add_argument(
+        "--keep-aspect",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="show oblong images in several windows instead of squeezing them to a square (default: where "
+        "the sides differ by more than 1.3 and all images have one shape)",
     )
 
     network = parser.add_argument_group("network")
@@ -169,6 +200,8 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
     Raises:
         UsageError: numbers are out of range; all of them are reported.
     """
+    if options.resize is not None and (asked := _name_windows(options)):
+        raise UsageError(f"--resize {options.resize}: has no meaning with {asked}; --crop is a window's side")
     try:
         return ExportSettings.model_validate(
             {
@@ -182,7 +215,8 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "sampler": options.sampler,
                 "soft_weights": options.soft_weights,
                 "floor": options.floor,
-                "preprocessing": {"resize": options.resize, "crop": options.crop},
+                "preprocessing": {"resize": _choose_square(options), "crop": options.crop},
+                "windows": _request_windows(options),
                 "engine": options.engine,
                 "provider": options.provider,
                 "precision": options.precision,
@@ -213,8 +247,32 @@ def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
     return int(options.max_images)
 
 
+def _name_windows(options: argparse.Namespace) -> str:
+    """Return the first option that asks for windows, or nothing."""
+    asked = {"--roi": options.roi, "--tile": options.tile, "--keep-aspect": options.keep_aspect or None}
+    return next((name for name, value in asked.items() if value is not None), "")
+
+
+def _choose_square(options: argparse.Namespace) -> object:
+    """Return the side of the square that images are squeezed to where there are no windows."""
+    if options.resize is not None:
+        return options.resize
+    return options.crop if _name_windows(options) else _SQUARE
+
+
+def _request_windows(options: argparse.Namespace) -> dict[str, object]:
+    keep = options.keep_aspect
+    if keep is None:  # who asks for a square gets one
+        keep = "auto" if options.resize is None else False
+    return {"roi": options.roi, "tile": options.tile, "overlap": options.overlap, "keep_aspect": keep}
+
+
 def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
     """Describe what is wrong with a number."""
+    if mistake["loc"] == ("windows",):
+        return f"--tile {options.tile}: what tiles show is never squeezed; leave out --no-keep-aspect"
+    if mistake["loc"] == ("windows", "roi"):
+        return f"--roi {options.roi}: {mistake['msg'].removeprefix('Value error, ')}"
     if not mistake["loc"]:  # of the settings together
         return (
             f"--floor {options.floor}: needs --no-soft-weights with --discriminator {options.discriminator}: "
@@ -224,8 +282,8 @@ def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
         return f"--floor {options.floor}: must be auto or a number from 0 to {MOST_FLOOR:g}"
     *_, name = mistake["loc"]
     if name == "preprocessing":  # the only mistake that two options make together
-        return f"--crop {options.crop}: must not exceed --resize ({options.resize})"
-    model = Preprocessing if name in Preprocessing.model_fields else ExportSettings
-    field = model.model_fields[str(name)]
+        return f"--crop {options.crop}: must not exceed --resize ({options.resize or _SQUARE})"
+    models: tuple[type[BaseModel], ...] = (Preprocessing, WindowRequest, ExportSettings)
+    field = next(model.model_fields[str(name)] for model in models if name in model.model_fields)
     wanted = f"a {'whole number' if is_whole(field) else 'number'} {describe_range(field)}".rstrip()
     return f"--{str(name).replace('_', '-')} {mistake['input']}: must be {wanted}"

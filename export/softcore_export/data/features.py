@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.backends.engine import Backbone
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.inspection.features import compute_features
 
 __all__ = ["extract"]
 
 
-def extract(backbone: Backbone, crops: Iterable[NDArray[np.uint8]], file: Path) -> NDArray[np.float32]:
-    """Run `backbone.onnx` over `crops` (uint8 BGR `[crop, crop, 3]`), one at a time as the line does.
+def extract(
+    backbone: Backbone, preprocessing: Preprocessing, seen: Iterable[NDArray[np.uint8]], file: Path
+) -> NDArray[np.float32]:
+    """Run `backbone.onnx` over images as `preprocessing.apply` gives them, one at a time as the line does.
 
     Returns:
         float32 `[N, P, d]`, mapped read-only from `file`, so that memory doesn't grow with N.
@@ -24,8 +28,8 @@ def extract(backbone: Backbone, crops: Iterable[NDArray[np.uint8]], file: Path) 
     shape = (0, 0)
     n = 0
     with file.open("wb") as stream:
-        for crop in crops:
-            patches = backbone.features(crop[None])[0]  # [P, d]
+        for image in seen:
+            patches = compute_features(backbone, preprocessing, image)  # [P, d]
             stream.write(np.ascontiguousarray(patches).data)
             shape, n = patches.shape, n + 1
     return np.memmap(file, np.float32, mode="r", shape=(n, *shape))

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.images.windows import Size, Windows
+
+from softcore_export.windows.window_choice import keeps_aspect
+from softcore_export.windows.window_request import WindowRequest
 
 __all__ = ["Survey", "survey"]
 
@@ -18,6 +23,8 @@ _OBLONG = 1.35  # ratio of the sides: a little more than 4:3 of most cameras; mo
 _ENLARGED = 1.5  # factor up to which enlarging changes little
 _SHRUNK = 1.5  # factor from which on a larger input shows more
 _LARGEST = 4096  # pixels of the input's side, see `Preprocessing`
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274  # tags of TIFF, the last of EXIF, too
+_TURNED = 5  # from this orientation on width and height are exchanged
 
 _Size = tuple[int, int]
 
@@ -27,19 +34,35 @@ class Survey:
     """Sizes of images.
 
     Attributes:
-        sizes: width and height in pixels, as stored, and the number of images of that size; the commonest
-            first.
+        sizes: width and height in pixels, of the upright image, and the number of images of that size; the
+            commonest first.
     """
 
     sizes: tuple[tuple[_Size, int], ...]
 
-    def describe(self, preprocessing: Preprocessing) -> Iterator[str]:
+    @property
+    def different(self) -> list[Size]:
+        """The different sizes, the commonest first."""
+        return [Size(width=width, height=height) for (width, height), _ in self.sizes]
+
+    def describe(self, preprocessing: Preprocessing, request: WindowRequest) -> Iterator[str]:
         """Describe the effects of resizing that may be unintended, a line each.
 
+        Args:
+            preprocessing: how images are resized where one square is inspected.
+            request: which windows are asked for.
+
+        Raises:
+            UsageError: the region that is asked for leaves the images.
+
         Example:
-            >>> list(Survey((((640, 480), 90), ((320, 240), 2))).describe(Preprocessing()))[0]
+            >>> sizes = Survey((((640, 480), 90), ((320, 240), 2)))
+            >>> list(sizes.describe(Preprocessing(), WindowRequest(keep_aspect=False)))[0]
             '92 images of 2 sizes: 640 x 480 (90), 320 x 240 (2); each is resized to 256 x 256, so a part ...'
         """
+        if self.sizes and keeps_aspect(request, self.different):
+            yield from self._describe_windows()
+            return
         side = f"{preprocessing.resize} x {preprocessing.resize}"
         count = sum(n for _, n in self.sizes)
         if len(self.sizes) > 1:
@@ -59,6 +82,21 @@ class Survey:
             yield (
                 f"{_count(small, count)} smaller than the network's input: {self._list(small)}; they are "
                 f"enlarged {times:.1f} times to {side}, which shows no finer defects"
+            )
+
+    def _describe_windows(self) -> Iterator[str]:
+        count = sum(n for _, n in self.sizes)
+        like = Windows(frame=self.different[0])
+        others = [(size, n) for size, n in self.sizes if not like.fits(size[1], size[0])]
+        if others:
+            yield (
+                f"{_count(others, count)} of another shape than {like.frame}: {self._list(others)}; the "
+                "windows don't fit them, and they are left out"
+            )
+        elif len(self.sizes) > 1:
+            yield (
+                f"{count:,} images of {len(self.sizes):,} sizes: {self._list(self.sizes)}; each is brought "
+                "to one size, so a part may look different in each"
             )
 
     @staticmethod
@@ -90,7 +128,12 @@ def _read_size(path: Path) -> _Size | None:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            return width, height
+            if image.format == "PNG" and "exif" not in image.info:  # Pillow would decode it to look behind
+                return width, height
+            if isinstance(image, TiffImageFile):  # of which newer versions of Pillow give the upright size
+                width, height = image.tag_v2[_WIDTH], image.tag_v2[_HEIGHT]
+            turned = image.getexif().get(_ORIENTATION, 1) >= _TURNED
+            return (height, width) if turned else (width, height)
     except Exception:  # Pillow's readers raise many kinds for a damaged header
         return None
 

@@ -85,10 +85,10 @@ class TrainingSet:
 
 
 class TrainingScan:
-    """One pass over the training images: iterate for the crops, then `finish` for the training set.
+    """One pass over the training images: iterate for what the network sees, then `finish`.
 
     Each image is decoded once. Those that can't be read, and those that show the very pixels of an earlier
-    one, give no crop.
+    one, give nothing.
 
     Example:
         >>> scan = TrainingScan(TrainingImages.find(discs / "disc"), small.preprocessing)
@@ -110,7 +110,7 @@ class TrainingScan:
         self._begun = self._complete = False
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        """Read each image and bring it to the network's input, uint8 BGR `[crop, crop, 3]`.
+        """Read each image, and bring it to what the network sees, uint8 BGR `[h, w, 3]`.
 
         Raises:
             DataError: at the end, if fewer than `FEWEST` could be read.
@@ -145,7 +145,7 @@ class TrainingScan:
         self._complete = True
 
     def finish(self) -> TrainingSet:
-        """Return the training set, after the last crop.
+        """Return the training set, after the last image.
 
         Raises:
             RuntimeError: not all images have been read.
@@ -187,7 +187,7 @@ class TrainingScan:
 
 
 def sample_crops(images: TrainingImages, preprocessing: Preprocessing, count: int) -> NDArray[np.uint8]:
-    """Read at most `count` images, spread over all, as uint8 BGR `[B, crop, crop, 3]`.
+    """Read at most `count` images, spread over all: a window of each, uint8 BGR `[B, crop, crop, 3]`.
 
     Images that can't be read are replaced by others, and are not reported: `TrainingScan` does that.
 
@@ -200,12 +200,13 @@ def sample_crops(images: TrainingImages, preprocessing: Preprocessing, count: in
     found: list[NDArray[np.uint8]] = []
     for path in dict.fromkeys([*wanted, *paths]):
         try:
-            found.append(preprocessing.apply(preprocessing.read(path)))
+            windows = preprocessing.cut(preprocessing.read(path))
+            found.append(windows[len(found) % len(windows)])  # another place of each
         except (ImageError, FrameError):
             continue
         if len(found) == len(wanted):
             break
-    return np.stack(found or list(TrainingScan(images, preprocessing)))
+    return np.stack(found or list(TrainingScan(images, preprocessing)))  # which explains what is wrong
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -26,19 +26,19 @@ def draw_heat(crop: _Image, suspicion: NDArray[np.float32], kept: NDArray[np.boo
     threshold. The outline is white on black, which is visible on grey and on colour.
 
     Args:
-        crop: uint8 BGR `[c, c, 3]`, the network's input.
+        crop: uint8 BGR `[h, w, 3]`, what the network sees.
         suspicion: float32 `[H, W]`, of each patch as multiples of the threshold.
         kept: bool `[H, W]`, False where a patch is excluded.
 
     Returns:
-        uint8 BGR `[s, s, 3]`, the crop resized to 320 <= s <= 640.
+        uint8 BGR `[h', w', 3]`, the crop resized to a longer side of 320 to 640 pixels.
 
     Raises:
         ValueError: the shapes are others.
     """
     if crop.ndim != 3 or crop.shape[2] != 3 or suspicion.ndim != 2 or suspicion.shape != kept.shape:
         shapes = [list(a.shape) for a in (crop, suspicion, kept)]
-        raise ValueError(f"crop, suspicion and kept must be [c, c, 3], [H, W] and [H, W], not {shapes}")
+        raise ValueError(f"crop, suspicion and kept must be [h, w, 3], [H, W] and [H, W], not {shapes}")
     image = resize(crop, min(max(_SMALLEST, *crop.shape[:2]), _LARGEST))
     size = image.shape[1::-1]
     # Map to strengths before interpolating, so that a single patch stays visible among its neighbours.

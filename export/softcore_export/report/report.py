@@ -164,13 +164,13 @@ def _read_samples(data: ReportData) -> tuple[list[tuple[str, str, str, str]], ND
     """Read a few images, evenly spread over the training order.
 
     Returns:
-        (name, frame, crop, fault) of the images to show, the mean crop (float32 `[c, c, 3]`; grey if no image
+        (name, frame, crop, fault) of the images to show, the mean crop (float32 `[h, w, 3]`; grey if no image
         could be read), and the number of images that it is the mean of.
     """
     preprocessing, count = data.manifest.preprocessing, len(data.images.paths)
     rows = np.unique(np.linspace(0, count - 1, min(count, _SAMPLES)).round().astype(int))
     shown = set(rows[:: math.ceil(len(rows) / _INPUTS)].tolist())
-    total = np.zeros((preprocessing.crop, preprocessing.crop, 3), np.float32)
+    total = np.zeros((*preprocessing.canvas, 3), np.float32)
     inputs: list[tuple[str, str, str, str]] = []
     read = 0
     for row in rows.tolist():

@@ -36,10 +36,14 @@ __all__ = [
     "seal_of",
 ]
 
-FORMAT_VERSION: Final = 4
+FORMAT_VERSION: Final = 5
 
-_EARLIEST = 3  # without floors
-_WITH_FLOORS = {"floor", "evidence"}  # fields of the bank since format 4
+_EARLIEST = 3
+# Fields that a format added, by the part of the manifest. An earlier manifest is written as it was read.
+_ADDED: dict[int, dict[str, set[str]]] = {
+    4: {"bank": {"floor", "evidence"}},
+    5: {"preprocessing": {"windows"}},
+}
 _UNSEALED = "0" * 64
 _NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
 
@@ -172,7 +176,7 @@ class Manifest(Record):
         (12, 3)
     """
 
-    format_version: Literal[3, 4] = Field(
+    format_version: Literal[3, 4, 5] = Field(
         default=FORMAT_VERSION, description="version of the bundle's format"
     )
     category: str = Field(min_length=1, description="name of the product")
@@ -201,11 +205,11 @@ class Manifest(Record):
     )
 
     @model_validator(mode="after")
-    def _check_floor(self) -> Manifest:
-        if self.format_version == _EARLIEST:
-            later = sorted(_WITH_FLOORS & self.bank.model_fields_set)
+    def _check_format(self) -> Manifest:
+        for part, names in _find_later(self.format_version).items():
+            later = sorted(names & getattr(self, part).model_fields_set)
             if later:
-                raise ValueError(f"bank.{later[0]} isn't in format {_EARLIEST}")
+                raise ValueError(f"{part}.{later[0]} isn't in format {self.format_version}")
         return self
 
     @property
@@ -271,10 +275,18 @@ def seal_of(manifest: Manifest) -> str:
 
 
 def _dump_unsealed(manifest: Manifest) -> bytes:
-    earlier = manifest.format_version == _EARLIEST
-    without = {"bank": _WITH_FLOORS} if earlier else None
+    without: dict[str, Any] = dict(_find_later(manifest.format_version))
     document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True, exclude=without)}
     return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _find_later(version: int) -> dict[str, set[str]]:
+    """Return the fields that later formats added, by the part of the manifest."""
+    later: dict[str, set[str]] = {}
+    for added in (fields for number, fields in _ADDED.items() if number > version):
+        for part, names in added.items():
+            later[part] = later.get(part, set()) | names
+    return later
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:

@@ -43,9 +43,11 @@ def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable
         >>> explain_threshold(threshold.model_copy(update={"value": 1e9}), inspector.manifest, scores)
         'at a threshold of 1e+09 no golden frame fails (the highest score is ...), so a defect may pass, too'
     """
-    side = manifest.preprocessing.crop
-    if threshold.min_area is not None and threshold.min_area > side**2:
-        return f"min_area is {threshold.min_area:,}, more than the {side} x {side} pixels of the anomaly map"
+    height, width = manifest.preprocessing.canvas
+    if threshold.min_area is not None and threshold.min_area > height * width:
+        return (
+            f"min_area is {threshold.min_area:,}, more than the {width} x {height} pixels of the anomaly map"
+        )
     highest = max(golden, default=0.0)
     most = highest
     if manifest.golden_note is not None:

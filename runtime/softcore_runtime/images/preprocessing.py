@@ -1,6 +1,7 @@
 """Preprocessing: resize and crop, the same function in training and inspection.
 
-Everything after it (normalisation, the network, pooling) is inside `backbone.onnx`.
+Everything after it (normalisation, the network, pooling) is inside `backbone.onnx`. A frame gives one crop,
+or several windows (see `softcore_runtime.images.windows`), which the network sees in one batch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from softcore_runtime.errors import FrameError
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.image_file import read_image, to_bgr8
+from softcore_runtime.images.windows import Region, Windows
 
 __all__ = ["SMALLEST_SIDE", "Preprocessing", "Window"]
 
@@ -47,16 +49,19 @@ class Preprocessing(BaseModel):
     """Resize the whole frame to a square of `resize` pixels, then cut out its middle `crop` pixels.
 
     The frame is squeezed to the square, not cut: a crop after resizing the shorter side (PatchCore's) would
-    leave the ends of an oblong image uninspected, and a defect there would escape.
+    leave the ends of an oblong image uninspected, and a defect there would escape. With `windows` nothing is
+    squeezed: a region of the frame is brought to a canvas, which windows of `crop` pixels cover.
 
     Attributes:
-        resize: side of the square, 32 to 4096 pixels.
-        crop: side of its middle that is inspected, 32 to `resize` pixels.
+        resize: side of the square, 32 to 4096 pixels; with `windows` it is `crop`.
+        crop: side of its middle that is inspected, or of a window, 32 to `resize` pixels.
         white: the value of white in 16-bit images: 65535, or the maximum of the training images' camera with
             fewer bits, such as 4095.
+        windows: where the windows lie; None inspects the square's middle.
 
     Raises:
-        pydantic.ValidationError: a side is out of range, or `crop` exceeds `resize`.
+        pydantic.ValidationError: a side is out of range, `crop` exceeds `resize`, or with `windows` differs
+            from it, or windows lie further apart than `crop`.
 
     Example:
         >>> preprocessing = Preprocessing(resize=256, crop=224)
@@ -83,11 +88,19 @@ class Preprocessing(BaseModel):
         repr=False,
         description="the value of 16-bit images that is white, where their files don't say so",
     )
+    windows: Windows | None = Field(
+        default=None, repr=False, description="windows of the frame; null for one, the middle of the square"
+    )
 
     @model_validator(mode="after")
     def _check_crop(self) -> Preprocessing:
         if self.crop > self.resize:
             raise ValueError(f"crop ({self.crop}) must not exceed resize ({self.resize})")
+        if self.windows:
+            if self.crop != self.resize:
+                raise ValueError(f"with windows crop ({self.crop}) must be resize ({self.resize})")
+            if max(self.windows.down, self.windows.across) > self.crop:
+                raise ValueError(f"windows of {self.crop} pixels leave gaps")
         return self
 
     @property
@@ -99,6 +112,26 @@ class Preprocessing(BaseModel):
             16
         """
         return (self.resize - self.crop) // 2
+
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """Height and width of what is inspected, in pixels, as the network sees it.
+
+        Example:
+            >>> Preprocessing(resize=256, crop=224).canvas
+            (224, 224)
+        """
+        return self.windows.canvas(self.crop) if self.windows else (self.crop, self.crop)
+
+    @property
+    def count(self) -> int:
+        """Number of windows of a frame.
+
+        Example:
+            >>> Preprocessing().count
+            1
+        """
+        return self.windows.count if self.windows else 1
 
     def read(self, path: Path | str) -> NDArray[np.uint8]:
         """Read an image file, with the white of the training images.
@@ -120,7 +153,7 @@ class Preprocessing(BaseModel):
         return read_image(path, self.white)
 
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """Return the network's input for a frame.
+        """Return what is inspected of a frame, as the network sees it.
 
         Shrinking averages over areas, so that fine texture doesn't alias and a thin scratch isn't lost;
         enlarging is bilinear. An oblong frame may need one for its width and the other for its height.
@@ -129,10 +162,11 @@ class Preprocessing(BaseModel):
             frame: uint8 or uint16, BGR `[H, W, 3]`, BGRA `[H, W, 4]` or grey `[H, W]`.
 
         Returns:
-            uint8 BGR `[crop, crop, 3]`, contiguous.
+            uint8 BGR, contiguous: `[crop, crop, 3]`, or with windows the canvas `[h, w, 3]` (see `canvas`).
 
         Raises:
-            FrameError: the frame has another dtype or shape, or a side shorter than 8 pixels.
+            FrameError: the frame has another dtype or shape, or a side shorter than 8 pixels; or with windows
+                it is longer or shorter, for its height, than the training images by a quarter.
 
         Example:
             >>> crop = Preprocessing(resize=36, crop=32).apply(frame)
@@ -147,15 +181,39 @@ class Preprocessing(BaseModel):
         height, width = image.shape[:2]
         if min(height, width) < SMALLEST_SIDE:
             raise FrameError(f"a frame of {width} x {height} pixels is too small (at least {SMALLEST_SIDE})")
-        # In two steps: OpenCV averages over areas only if neither side grows.
-        shrunk = (min(width, self.resize), min(height, self.resize))
-        small = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
-        square = cv2.resize(small, (self.resize, self.resize), interpolation=cv2.INTER_LINEAR)
-        start, stop = self.margin, self.margin + self.crop
-        return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
+        if not self.windows:
+            square = _resize(image, self.resize, self.resize)
+            start, stop = self.margin, self.margin + self.crop
+            return np.ascontiguousarray(square[start:stop, start:stop], dtype=np.uint8)
+        if not self.windows.fits(height, width):
+            raise FrameError(
+                f"a frame of {width} x {height} pixels has another shape than the training images of "
+                f"{self.windows.frame}"
+            )
+        left, top, across, down = self.windows.region.place(height, width)
+        return _resize(image[top : top + down, left : left + across], *self.canvas)
+
+    def cut(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Return the network's input for a frame, uint8 BGR `[count, crop, crop, 3]`; see `apply`.
+
+        Example:
+            >>> Preprocessing(resize=36, crop=32).cut(frame).shape
+            (1, 32, 32, 3)
+        """
+        return self.split(self.apply(frame))
+
+    def split(self, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the windows of what `apply` gives, uint8 BGR `[count, crop, crop, 3]`.
+
+        Example:
+            >>> preprocessing = Preprocessing(resize=36, crop=32)
+            >>> preprocessing.split(preprocessing.apply(frame)).shape
+            (1, 32, 32, 3)
+        """
+        return self.windows.cut(seen, self.crop) if self.windows else seen[None]
 
     def window(self, height: int, width: int) -> Window:
-        """Return the part of a frame of this size that the crop shows.
+        """Return the part of a frame of this size that is inspected.
 
         Args:
             height: height of the frame, in pixels.
@@ -165,7 +223,31 @@ class Preprocessing(BaseModel):
             >>> Preprocessing(resize=256, crop=224).window(height=512, width=1024)
             Window(x=64.0, y=32.0, width=896.0, height=448.0)
         """
+        if self.windows:
+            left, top, breadth, length = self.windows.region.place(height, width)
+            return Window(x=left, y=top, width=breadth, height=length)
         across, down = width / self.resize, height / self.resize
         return Window(
             x=self.margin * across, y=self.margin * down, width=self.crop * across, height=self.crop * down
         )
+
+    def describe(self) -> str:
+        """Describe in words how a frame is brought to the network's input.
+
+        Example:
+            >>> Preprocessing(resize=256, crop=224).describe()
+            'frame resized to 256, inner 224 pixels inspected'
+        """
+        if not self.windows:
+            return f"frame resized to {self.resize}, inner {self.crop} pixels inspected"
+        height, width = self.canvas
+        what = "frame" if self.windows.region == Region() else "region"
+        count = "one window" if self.count == 1 else f"{self.count} windows"
+        return f"{what} resized to {width} x {height}, inspected in {count} of {self.crop} pixels"
+
+
+def _resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    # In two steps: OpenCV averages over areas only if neither side grows.
+    shrunk = (min(image.shape[1], width), min(image.shape[0], height))
+    small = cv2.resize(image, shrunk, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -25,7 +25,8 @@ class ActiveManifest:
         manifest: the manifest.
         seal: its seal, SHA-256 in hex.
         ignored: int64 `[i]`, the positions of the grid that the mask leaves out; None without a mask.
-        replacements: float32 `[i, d]`, an entry of the memory bank for each of these; its score is 0.
+        replacements: float32 `[i, d]`, an entry of the memory bank for each of these. Its score is 0, or with
+            floors the least of all floors: no patch has a lower score, so it never is the highest alone.
     """
 
     manifest: Manifest
@@ -56,7 +57,10 @@ class ActiveManifest:
             return cls(manifest, seal_of(manifest))
         grid = (manifest.grid.height, manifest.grid.width)
         ignored = np.flatnonzero(find_ignored(mask, manifest.preprocessing, grid))
-        return cls(manifest, seal_of(manifest), ignored, bundle.bank[bundle.hints[ignored, 0]])
+        entries = bundle.hints[ignored, 0]
+        if bundle.floors.any():
+            entries = np.full_like(entries, bundle.floors.argmin())
+        return cls(manifest, seal_of(manifest), ignored, bundle.bank[entries])
 
     def apply_mask(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Replace the patches that the mask leaves out, in place.
@@ -79,10 +83,10 @@ def check_override(manifest: Manifest, threshold: Threshold, mask: NDArray[np.ui
         UsageError: the mask leaves nothing to inspect or nothing out, or `min_area` is more than the whole
             anomaly map.
     """
-    side = manifest.preprocessing.crop
-    if threshold.min_area is not None and threshold.min_area > side**2:
+    height, width = manifest.preprocessing.canvas
+    if threshold.min_area is not None and threshold.min_area > height * width:
         raise UsageError(
-            f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {side} x {side}"
+            f"an area of {threshold.min_area:,} pixels is more than the anomaly map's {width} x {height}"
         )
     if mask is not None:
         check_mask(mask, manifest.preprocessing, (manifest.grid.height, manifest.grid.width))

@@ -1,4 +1,4 @@
-"""Anomaly map: a smooth map over the crop, from scores on the feature grid."""
+"""Anomaly map: a smooth map over what is inspected, from scores on the feature grid."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from numpy.typing import NDArray
 
 __all__ = ["SIGMA", "draw_map", "score_area"]
 
-SIGMA = 4.0  # pixels of the crop, as in PatchCore and SoftPatch
+SIGMA = 4.0  # pixels of the network's input, as in PatchCore and SoftPatch
 _KERNEL = 2 * int(4 * SIGMA) + 1  # four sigma to each side, as in scipy.ndimage.gaussian_filter
 
 
-def draw_map(patch_scores: NDArray[np.float32], crop: int) -> NDArray[np.float32]:
-    """Draw the anomaly map: bilinear interpolation to the crop's size, then a Gaussian of `SIGMA` pixels.
+def draw_map(patch_scores: NDArray[np.float32], canvas: tuple[int, int]) -> NDArray[np.float32]:
+    """Draw the anomaly map: bilinear interpolation to the canvas's size, then a Gaussian of `SIGMA` pixels.
 
     Args:
         patch_scores: float32 `[H, W]`, on the feature grid.
-        crop: the side of the map, in pixels.
+        canvas: height and width of the map in pixels, see `Preprocessing.canvas`.
 
     Returns:
-        float32 `[crop, crop]`, in the units of the scores; at most their maximum, up to rounding.
+        float32 `[h, w]`, in the units of the scores; at most their maximum, up to rounding.
 
     Example:
         >>> scores = np.zeros((4, 4), np.float32)
         >>> scores[1, 2] = 10
-        >>> anomaly_map = draw_map(scores, 32)
+        >>> anomaly_map = draw_map(scores, (32, 32))
         >>> anomaly_map.shape, bool(anomaly_map.max() < 10)
         ((32, 32), True)
     """
-    fine = cv2.resize(patch_scores, (crop, crop), interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(patch_scores, canvas[::-1], interpolation=cv2.INTER_LINEAR)
     smooth = cv2.GaussianBlur(fine, (_KERNEL, _KERNEL), SIGMA, borderType=cv2.BORDER_REFLECT)
     return np.asarray(smooth, np.float32)
 
@@ -42,7 +42,7 @@ def score_area(anomaly_map: NDArray[np.float32], min_area: int, highest: float) 
     patch is above a threshold also holds for this score.
 
     Args:
-        anomaly_map: float32 `[crop, crop]`.
+        anomaly_map: float32 `[h, w]`.
         min_area: number of pixels of the map, from 1.
         highest: the highest patch score.
 

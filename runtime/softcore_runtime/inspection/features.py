@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle.bundle import BACKBONE, Bundle
 from softcore_runtime.errors import BundleCorruptError
+from softcore_runtime.images.preprocessing import Preprocessing
 
-__all__ = ["FeatureExtractor"]
+__all__ = ["FeatureExtractor", "compute_features"]
 
 
 class FeatureExtractor:
@@ -20,13 +22,31 @@ class FeatureExtractor:
     Args:
         bundle: the bundle, for its preprocessing and its shapes.
         backbone: the bundle's network.
+
+    Raises:
+        BundleCorruptError: its windows don't give its grid.
     """
 
     def __init__(self, bundle: Bundle, backbone: Backbone) -> None:
         self._bundle = bundle
         self._backbone = backbone
-        grid, dim = bundle.manifest.grid, bundle.manifest.bank.dim
-        self._features = np.empty((0, grid.height * grid.width, dim), np.float32)
+        manifest = bundle.manifest
+        grid, self._dim = manifest.grid, manifest.bank.dim
+        self._positions = grid.height * grid.width
+        self._side: int | None = None  # of a window's own grid
+        self._order: NDArray[np.int64] | None = None
+        if windows := manifest.preprocessing.windows:
+            crop = manifest.preprocessing.crop
+            self._side = _find_side(grid.height, windows.rows, windows.down, crop)
+            try:
+                order = windows.find_patches(crop, self._side)
+            except ValueError as error:
+                raise BundleCorruptError(f"{bundle.path}: {error}") from error
+            if windows.grid(crop, self._side) != (grid.height, grid.width):
+                raise BundleCorruptError(f"{bundle.path}: its windows don't give a grid of its size")
+            self._order = order
+        self._features = np.empty((0, self._positions, self._dim), np.float32)
+        self._parts = np.empty((0, 0, self._dim), np.float32)
 
     def compute(self, frames: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
         """Compute patch features, float32 `[B, P, d]`; the next call overwrites them.
@@ -37,11 +57,18 @@ class FeatureExtractor:
         Raises:
             FrameError: a frame has another dtype or shape, or is too small.
         """
-        crops = [self._bundle.manifest.preprocessing.apply(frame) for frame in frames]
+        crops = [self._bundle.manifest.preprocessing.cut(frame) for frame in frames]
+        batch = crops[0] if len(crops) == 1 else np.concatenate(crops)
         if len(self._features) < len(crops):  # new memory for every frame would take as long as a search
             self._features = np.empty((len(crops), *self._features.shape[1:]), np.float32)
-        batch = crops[0][None] if len(crops) == 1 else np.stack(crops)
-        return self._backbone.features(batch, self._features[: len(crops)])
+        out = self._features[: len(crops)]
+        if self._order is None or self._side is None:
+            return self._backbone.features(batch, out)
+        if len(self._parts) < len(batch):
+            self._parts = np.empty((len(batch), self._side**2, self._dim), np.float32)
+        parts = self._backbone.features(batch, self._parts[: len(batch)])
+        np.take(parts.reshape(len(crops), -1, self._dim), self._order, axis=1, out=out, mode="clip")
+        return out
 
     def warm_up(self) -> None:
         """Run one black frame through the network, so that the first real one doesn't wait for lazy set-up.
@@ -49,11 +76,47 @@ class FeatureExtractor:
         Raises:
             BundleCorruptError: the features have another shape or dtype than the manifest says.
         """
-        side = self._bundle.manifest.preprocessing.crop
-        features = self._backbone.features(np.zeros((1, side, side, 3), np.uint8))
-        expected = (1, *self._features.shape[1:])
+        preprocessing = self._bundle.manifest.preprocessing
+        side = preprocessing.crop
+        features = self._backbone.features(np.zeros((preprocessing.count, side, side, 3), np.uint8))
+        positions = self._positions if self._side is None else self._side**2
+        expected = (preprocessing.count, positions, self._dim)
         if features.shape != expected or features.dtype != np.float32:
             raise BundleCorruptError(
                 f"{self._bundle.path / BACKBONE}: gives features {features.dtype} {list(features.shape)}, "
                 f"the manifest says float32 {list(expected)}"
             )
+
+
+def compute_features(
+    backbone: Backbone, preprocessing: Preprocessing, seen: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Compute the patch features of one frame, as `FeatureExtractor` does.
+
+    Args:
+        backbone: the network.
+        preprocessing: of the frame.
+        seen: uint8 BGR `[h, w, 3]`, the frame as `preprocessing.apply` gives it.
+
+    Returns:
+        float32 `[P, d]`.
+
+    Raises:
+        ValueError: the patches of neighbouring windows don't lie on one grid.
+
+    Example:
+        >>> preprocessing = inspector.manifest.preprocessing
+        >>> compute_features(inspector.backbone, preprocessing, preprocessing.apply(frame)).shape
+        (64, 3)
+    """
+    features = backbone.features(preprocessing.split(seen))
+    patches = features.reshape(-1, features.shape[2])
+    if preprocessing.windows:
+        side = math.isqrt(features.shape[1])
+        patches = patches.take(preprocessing.windows.find_patches(preprocessing.crop, side), axis=0)
+    return np.asarray(patches)
+
+
+def _find_side(height: int, rows: int, down: int, crop: int) -> int:
+    """Return the rows of one window's grid, from the rows of the joined one; 0 if there is no such number."""
+    return height if rows == 1 else height * crop // ((rows - 1) * down + crop)

@@ -41,7 +41,7 @@ def show_inspector(bundle: Bundle, manifest: Manifest, network: str, remark: str
         ("bundle", str(bundle.path)),
         ("threshold", f"{value}: {threshold.method}"),
         ("network", f"{manifest.backbone.name}, {network}"),
-        ("input", f"frame resized to {preprocessing.resize}, inner {preprocessing.crop} pixels inspected"),
+        ("input", preprocessing.describe()),
         ("memory bank", _describe_bank(bank)),
         ("training images", _describe_training(bundle, manifest)),
         ("exported", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),

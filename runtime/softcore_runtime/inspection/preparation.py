@@ -10,6 +10,7 @@ from typing import Literal
 from softcore_runtime.backends.devices import SearchTimes
 from softcore_runtime.backends.engine import Engine, Provider
 from softcore_runtime.errors import SelfTestError
+from softcore_runtime.inspection.features import compute_features
 from softcore_runtime.inspection.inspector import Inspector
 from softcore_runtime.inspection.self_test import GoldenScore, count_flipped, largest_difference
 from softcore_runtime.search.index_choice import measure_indexes
@@ -84,7 +85,10 @@ def prepare(
 def _measure_search(inspector: Inspector, threads: int | None) -> SearchTimes | None:
     """Measure, on the golden frames, whether the bank is searched faster on the GPU, and record it."""
     bundle, backbone = inspector.bundle, inspector.backbone
-    apply = bundle.manifest.preprocessing.apply
-    frames = [backbone.features(apply(bundle.read_golden(golden))[None])[0] for golden in bundle.golden]
+    preprocessing = bundle.manifest.preprocessing
+    frames = [
+        compute_features(backbone, preprocessing, preprocessing.apply(bundle.read_golden(golden)))
+        for golden in bundle.golden
+    ]
     threshold = bundle.manifest.exported_threshold.value
     return measure_indexes(bundle, backbone, frames, threshold, threads)

@@ -53,9 +53,9 @@ class InspectionResult:
             patch p by that maximum (see docs/explanation/method.md). Exact where a patch could lie above the
             threshold, and at the highest patch; elsewhere m* is the nearest of the entries that were
             compared. None from `decide`.
-        anomaly_map: float32 `[crop, crop]`, in the units of `score`: `patch_scores` interpolated
-            bilinearly to the crop, then smoothed by a Gaussian of sigma 4 pixels. It covers `window` of the
-            frame. None from `decide`.
+        anomaly_map: float32 `[h, w]`, in the units of `score`: `patch_scores` interpolated bilinearly to the
+            size of the network's input (see `Preprocessing.canvas`), then smoothed by a Gaussian of sigma 4
+            pixels. It covers `window` of the frame. None from `decide`.
         frame: the inspected array, as a reference and not a copy: it shows what the array holds now. A
             collection of results keeps their frames in memory, unless
             `dataclasses.replace(result, frame=None)` drops them.
@@ -82,9 +82,9 @@ class InspectionResult:
         >>> result.patch_scores.shape, result.anomaly_map.shape
         ((8, 8), (32, 32))
         >>> row, column = np.unravel_index(result.anomaly_map.argmax(), result.anomaly_map.shape)
-        >>> window, crop = result.window, len(result.anomaly_map)
-        >>> x = window.x + (column + 0.5) * window.width / crop
-        >>> y = window.y + (row + 0.5) * window.height / crop
+        >>> window, (height, width) = result.window, result.anomaly_map.shape
+        >>> x = window.x + (column + 0.5) * window.width / width
+        >>> y = window.y + (row + 0.5) * window.height / height
         >>> print(f"the worst place of the frame is at x {x:.0f}, y {y:.0f}")
         the worst place of the frame is at x 34, y 25
     """

@@ -26,7 +26,7 @@ class FrameScore:
     Attributes:
         found: what the search found; its score is the frame's, by patches or by an area.
         patch_scores: float32 `[H, W]`; None where only a decision was needed.
-        anomaly_map: float32 `[crop, crop]`; likewise.
+        anomaly_map: float32 `[h, w]`; likewise.
     """
 
     found: SearchResult
@@ -71,13 +71,13 @@ class FrameScorer:
 
     Args:
         search: the bundle's memory bank.
-        manifest: the bundle's, for its grid and crop.
+        manifest: the bundle's, for its grid and canvas.
     """
 
     def __init__(self, search: Search, manifest: Manifest) -> None:
         self._search = search
         self._grid = (manifest.grid.height, manifest.grid.width)
-        self._crop = manifest.preprocessing.crop
+        self._canvas = manifest.preprocessing.canvas
 
     def decide(self, patches: NDArray[np.float32], threshold: Threshold, camera: int) -> FrameScore:
         """Score a frame as far as its decision needs it.
@@ -108,7 +108,7 @@ class FrameScorer:
         else:  # the score of an area depends on all patches around it
             found, scores = self._search.score(patches, threshold.value)
         patch_scores = scores.reshape(self._grid)
-        anomaly_map = draw_map(patch_scores, self._crop)
+        anomaly_map = draw_map(patch_scores, self._canvas)
         if threshold.min_area is not None:
             score = score_area(anomaly_map, threshold.min_area, found.score)
             found = replace(found, score=score, bound=Bound.EXACT, above=score > threshold.value)

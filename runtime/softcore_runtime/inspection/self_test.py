@@ -115,9 +115,9 @@ class GoldenFrames:
 
     def explain_threshold(self, threshold: Threshold) -> str | None:
         """Explain why no golden frame would fail by a threshold; see `Inspector.explain_threshold`."""
-        area, side = threshold.min_area, self._bundle.manifest.preprocessing.crop
+        area, canvas = threshold.min_area, self._bundle.manifest.preprocessing.canvas
         scores = [
-            score if area is None else score_area(draw_map(patches, side), area, score)
+            score if area is None else score_area(draw_map(patches, canvas), area, score)
             for score, patches in self._scores or self._score_all()
         ]
         return explain_threshold(threshold, self._bundle.manifest, scores)

@@ -100,6 +100,27 @@ def last_line(capsys: Capsys) -> str:
         (["--crop", "300"], "--crop 300: must not exceed --resize (256)"),
         (["--resize", "100"], "--crop 224: must not exceed --resize (100)"),
         (["--crop", "8"], "--crop 8: must be a whole number from 32 to 4096"),
+        (
+            ["--roi", "1,2,3"],
+            "--roi 1,2,3: must be X,Y,W,H: left, top, width and height in pixels, or each with a %",
+        ),
+        (["--roi", "0,0,0,9"], "--roi 0,0,0,9: has no width or no height"),
+        (["--tile", "big"], "--tile big: must be a whole number from 16 to 1048576"),
+        (["--tile", "8"], "--tile 8: must be a whole number from 16 to 1048576"),
+        (["--overlap", "60"], "--overlap 60: must be a number from 0 to 50"),
+        (["--overlap", "nan"], "--overlap nan: must be a number from 0 to 50"),
+        (
+            ["--tile", "100", "--no-keep-aspect"],
+            "--tile 100: what tiles show is never squeezed; leave out --no-keep-aspect",
+        ),
+        (
+            ["--tile", "100", "--resize", "256"],
+            "--resize 256: has no meaning with --tile; --crop is a window's side",
+        ),
+        (
+            ["--roi", "0,0,9,9", "--resize", "256"],
+            "--resize 256: has no meaning with --roi; --crop is a window's side",
+        ),
         (["--category", "a/b"], "--category 'a/b': must be a plain name"),
         (["--category", "../up"], "--category '../up'"),
         (["--category", ""], "--category ''"),

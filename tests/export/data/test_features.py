@@ -9,13 +9,15 @@ import pytest
 from softcore_export.data.features import extract
 from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.bundle import bundle
+from softcore_runtime.images.preprocessing import Preprocessing
 
+SMALL = Preprocessing(resize=36, crop=32)
 CROPS = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
 
 
 def test_mapped_values_are_the_networks(tiny_bundle: Path, tmp_path: Path) -> None:
     network = tiny_bundle / bundle.BACKBONE
-    features = extract(OnnxBackbone(network), iter(CROPS), tmp_path / "features")
+    features = extract(OnnxBackbone(network), SMALL, iter(CROPS), tmp_path / "features")
     assert isinstance(features, np.memmap)
     assert (features.shape, features.dtype) == ((5, 64, 3), np.float32)
     session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
@@ -26,7 +28,7 @@ def test_mapped_values_are_the_networks(tiny_bundle: Path, tmp_path: Path) -> No
 
 def test_they_are_read_only_and_outlive_their_file(tiny_bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "features"
-    features = extract(OnnxBackbone(tiny_bundle / bundle.BACKBONE), CROPS, file)
+    features = extract(OnnxBackbone(tiny_bundle / bundle.BACKBONE), SMALL, CROPS, file)
     before = np.array(features)
     file.unlink()
     np.testing.assert_array_equal(features, before)
@@ -50,7 +52,7 @@ def test_images_are_taken_one_at_a_time(tiny_bundle: Path, tmp_path: Path) -> No
             assert len(backbone.batches) == number  # the one before is done, so none piles up
             yield crop
 
-    extract(backbone, ask(), tmp_path / "features")
+    extract(backbone, SMALL, ask(), tmp_path / "features")
     assert backbone.batches == [1] * 5
 
 
@@ -59,4 +61,4 @@ def test_a_full_disk_is_an_error_not_a_crash(tiny_bundle: Path, small_disk: Call
     disk = small_disk(64 * 1024)
     many = np.repeat(CROPS, 40, axis=0)  # 154 kB of features
     with pytest.raises(OSError, match="No space left"):
-        extract(OnnxBackbone(tiny_bundle / bundle.BACKBONE), many, disk / "features")
+        extract(OnnxBackbone(tiny_bundle / bundle.BACKBONE), SMALL, many, disk / "features")

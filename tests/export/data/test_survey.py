@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from softcore_export.data.survey import Survey, survey
+from softcore_export.windows.window_request import WindowRequest
+from softcore_runtime import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 
 USUAL = Preprocessing(resize=256, crop=224)
@@ -49,8 +51,39 @@ def test_a_huge_image_is_no_attack(tmp_path: Path) -> None:
     assert survey([tmp_path / "large.png"]).sizes == (((12000, 9000), 1),)
 
 
-def describe(sizes: dict[tuple[int, int], int], preprocessing: Preprocessing = USUAL) -> list[str]:
-    return list(Survey(tuple(sizes.items())).describe(preprocessing))
+SQUARE = WindowRequest(keep_aspect=False)
+
+
+def describe(
+    sizes: dict[tuple[int, int], int],
+    preprocessing: Preprocessing = USUAL,
+    request: WindowRequest = SQUARE,
+) -> list[str]:
+    return list(Survey(tuple(sizes.items())).describe(preprocessing, request))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_sizes_are_those_of_the_upright_images(tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (64, 48)).save(tmp_path / f"turned{suffix}", exif=exif)
+    height, width = read_image(tmp_path / f"turned{suffix}").shape[:2]
+    assert survey([tmp_path / f"turned{suffix}"]).sizes == (((width, height), 1),)
+    assert (width, height) == (48, 64)
+
+
+def test_with_windows_nothing_is_squeezed() -> None:
+    assert describe({(2000, 200): 95}, request=WindowRequest()) == []
+    assert describe({(2000, 200): 90, (1000, 100): 5}, request=WindowRequest()) == [
+        "95 images of 2 sizes: 2000 x 200 (90), 1000 x 100 (5); each is brought to one size, so a part may "
+        "look different in each"
+    ]
+    assert describe({(2000, 200): 90, (100, 1000): 5}, request=WindowRequest(keep_aspect=True)) == [
+        "5 of 95 images are of another shape than 2000 x 200: 100 x 1000 (5); the windows don't fit them, "
+        "and they are left out"
+    ]
+    (told,) = describe({(2000, 200): 90, (200, 2000): 5}, request=WindowRequest())[1:]
+    assert told.startswith("all 95 images are far from square")  # of two shapes: both are squeezed
 
 
 @pytest.mark.parametrize("size", [(256, 256), (640, 480), (480, 640), (1280, 960), (171, 171), (224, 240)])

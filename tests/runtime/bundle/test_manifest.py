@@ -16,6 +16,7 @@ from softcore_runtime.bundle.manifest import (
     seal_of,
 )
 from softcore_runtime.errors import BundleCorruptError, BundleError, BundleTooNewError
+from softcore_runtime.images.windows import Region, Size, Windows
 
 
 @pytest.fixture
@@ -96,17 +97,35 @@ def test_an_earlier_format_is_to_be_exported_again(data: bytes, version: int) ->
         parse_manifest(seal(earlier, format_version=version), "m")
 
 
-def test_format_3_has_no_floors_and_stays_as_it_is(recordings: Path) -> None:
+LATER = {"floor": ("bank", 0.0), "evidence": ("bank", 0.0), "windows": ("preprocessing", None)}
+
+
+@pytest.mark.parametrize(("version", "later"), [(3, ["floor", "evidence", "windows"]), (4, ["windows"])])
+def test_an_earlier_manifest_stays_as_it_is(recordings: Path, version: int, later: list[str]) -> None:
     """A change of the threshold must leave a manifest that the SoftCore that wrote it still reads."""
-    data = (recordings / "bundle_format_3" / "tiny" / "manifest.json").read_bytes()
+    data = (recordings / f"bundle_format_{version}" / "tiny" / "manifest.json").read_bytes()
     manifest = parse_manifest(data, "m")
-    assert (manifest.format_version, manifest.bank.floor) == (3, 0)
+    assert (manifest.format_version, manifest.bank.floor) == (version, 0)
+    assert manifest.preprocessing.windows is None
     assert dump_manifest(manifest) == data
     assert seal_of(manifest) == json.loads(data)["seal"]
     document = json.loads(data)
-    for name in ("floor", "evidence"):
-        with pytest.raises(BundleCorruptError, match=rf"^m: : Value error, bank\.{name} isn't in format 3$"):
-            parse_manifest(seal({**document, "bank": document["bank"] | {name: 0.0}}), "m")
+    for name in later:
+        part, value = LATER[name]
+        said = rf"^m: : Value error, {part}\.{name} isn't in format {version}$"
+        with pytest.raises(BundleCorruptError, match=said):
+            parse_manifest(seal({**document, part: document[part] | {name: value}}), "m")
+
+
+def test_windows_survive(data: bytes) -> None:
+    document = json.loads(data)
+    windows = Windows(
+        frame=Size(width=400, height=100), region=Region(x=1 / 3, width=0.5), columns=3, across=16
+    )
+    changed = document["preprocessing"] | {"resize": 32, "windows": windows.model_dump()}
+    manifest = parse_manifest(seal({**document, "preprocessing": changed}), "m")
+    assert manifest.preprocessing.windows == windows
+    assert parse_manifest(dump_manifest(manifest), "m") == manifest
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.5, 1 / 3])

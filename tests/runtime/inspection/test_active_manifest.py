@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from softcore_runtime import Decision, Inspector
 from softcore_runtime.backends.engine import ENGINES, Engine
-from softcore_runtime.bundle.bundle import (
-    read_bundle,
-)
+from softcore_runtime.bundle.bundle import INDEX, read_bundle
 from softcore_runtime.bundle.threshold import Calibration
 from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.errors import (
@@ -25,7 +23,7 @@ from softcore_runtime.errors import (
 from softcore_runtime.images.mask import find_ignored
 from softcore_runtime.search.hnsw import HnswIndex
 
-from .bundles import change_threshold, claim, draw_frames, reseal, scores_from_scratch
+from .bundles import change_threshold, claim, draw_frames, reseal, scores_from_scratch, set_floors
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -88,6 +86,32 @@ def test_what_a_mask_leaves_out_is_not_inspected(tiny_bundle: Path, bad_frame: n
         seen, all_of_it = inspector.inspect(frame), scores_from_scratch(tiny_bundle, frame)
         assert seen.score == pytest.approx(all_of_it[~ignored].max(), rel=1e-5)
         assert (seen.patch_scores[ignored] == 0).all()
+
+
+def test_with_floors_too_a_masked_patch_raises_no_score(tiny_bundle: Path, bad_frame: np.ndarray) -> None:
+    """The entries that serve the masked positions have floors above the threshold."""
+    hints = np.load(tiny_bundle / "hints.npy")
+    floors = np.full(len(np.load(tiny_bundle / "bank.npy")), 2.0)
+    mask = np.zeros((48, 48, 3), np.uint8)
+    mask[16:34, 26:44] = 255
+    ignored = find_ignored(mask, read_bundle(tiny_bundle).manifest.preprocessing, (8, 8))
+    odd = np.unique(hints[ignored])
+    floors[odd] = 50
+    floors[(odd[0] + 1) % len(floors)] = 1.0
+    bank = np.load(tiny_bundle / "bank.npy")
+    bank[odd] += 100  # nothing else vouches for them
+    np.save(tiny_bundle / "bank.npy", bank)
+    HnswIndex.build(bank, m=8, ef_construction=100, seed=0).save(tiny_bundle / INDEX)
+    reseal(tiny_bundle)
+    set_floors(tiny_bundle, floors)
+    inspector = Inspector.load(tiny_bundle, self_test=False)
+    inspector.override_threshold(inspector.manifest.threshold, mask)
+    for frame in draw_frames(10, seed=5):
+        seen, all_of_it = inspector.inspect(frame), scores_from_scratch(tiny_bundle, frame).ravel()
+        assert seen.score == pytest.approx(all_of_it[~ignored].max(), rel=1e-5)
+        assert inspector.decide(frame).decision is seen.decision
+        assert (seen.patch_scores.ravel()[ignored] <= seen.score).all()
+    assert inspector.decide(bad_frame).decision is Decision.PASS
 
 
 def test_a_threshold_that_is_set_meanwhile_holds_from_the_next_frame(

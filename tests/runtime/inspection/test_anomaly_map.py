@@ -24,7 +24,7 @@ def reference(scores: np.ndarray, crop: int) -> np.ndarray:
 )
 def test_torch_and_scipy_draw_the_same_map(height: int, width: int, crop: int) -> None:
     scores = np.random.default_rng(0).exponential(3, (height, width)).astype(np.float32)
-    drawn = draw_map(scores, crop)
+    drawn = draw_map(scores, (crop, crop))
     assert drawn.shape == (crop, crop)
     assert drawn.dtype == np.float32
     np.testing.assert_allclose(drawn, reference(scores, crop), rtol=1e-4, atol=1e-5)
@@ -33,13 +33,13 @@ def test_torch_and_scipy_draw_the_same_map(height: int, width: int, crop: int) -
 def test_a_corner_is_reflected_as_scipy_does() -> None:
     scores = np.zeros((28, 28), np.float32)
     scores[0, 0] = scores[-1, 5] = 10
-    np.testing.assert_allclose(draw_map(scores, 224), reference(scores, 224), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(draw_map(scores, (224, 224)), reference(scores, 224), rtol=1e-4, atol=1e-5)
 
 
 def test_the_scores_are_left_as_they_were() -> None:
     scores = np.random.default_rng(0).random((28, 28), np.float32)
     before = scores.copy()
-    draw_map(scores, 28)
+    draw_map(scores, (28, 28))
     np.testing.assert_array_equal(scores, before)
     assert SIGMA == 4
 
@@ -52,7 +52,7 @@ def test_the_scores_are_left_as_they_were() -> None:
 def test_the_score_of_an_area_is_above_a_threshold_where_so_many_pixels_are(
     scores: np.ndarray, min_area: int, threshold: float
 ) -> None:
-    anomaly_map, highest = draw_map(scores, 40), float(scores.max())
+    anomaly_map, highest = draw_map(scores, (40, 40)), float(scores.max())
     score = score_area(anomaly_map, min_area, highest)
     assert score <= highest  # so a patch bound is a bound of it
     # Above the highest patch only rounding gets.

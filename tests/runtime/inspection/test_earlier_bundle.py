@@ -1,4 +1,4 @@
-"""A bundle of format 3 that an earlier SoftCore wrote loads, passes its self-test and decides."""
+"""Bundles of formats that earlier SoftCores wrote load, pass their self-test and decide."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from softcore_runtime import Decision, Inspector
 
-RECORDED = Path(__file__).parents[2] / "recordings" / "bundle_format_3" / "tiny"
+RECORDED = Path(__file__).parents[2] / "recordings"
 
 
-def test_it_loads_and_decides(tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray) -> None:
-    path = Path(shutil.copytree(RECORDED, tmp_path / "tiny"))
+@pytest.mark.parametrize("version", [3, 4])
+def test_it_loads_and_decides(
+    version: int, tmp_path: Path, good_frame: np.ndarray, bad_frame: np.ndarray
+) -> None:
+    path = Path(shutil.copytree(RECORDED / f"bundle_format_{version}" / "tiny", tmp_path / "tiny"))
     inspector = Inspector.load(path)
+    assert inspector.manifest.format_version == version
+    assert inspector.manifest.preprocessing.windows is None
     assert inspector.manifest.dataset.images == 12
     assert inspector.manifest.threshold.value == 12
     assert not inspector.bundle.floors.any()

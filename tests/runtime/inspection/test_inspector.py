@@ -143,7 +143,7 @@ def test_scores_equal_those_from_scratch(tiny_bundle: Path, seed: int) -> None:
     assert found.exact == 64
     np.testing.assert_allclose(found.patch_scores, expected, rtol=1e-4)
     assert found.score == pytest.approx(expected.max(), rel=1e-4)
-    np.testing.assert_array_equal(found.anomaly_map, draw_map(found.patch_scores, 32))
+    np.testing.assert_array_equal(found.anomaly_map, draw_map(found.patch_scores, (32, 32)))
     assert found.score == pytest.approx(float(found.patch_scores.max()), rel=1e-6)
     assert found.decision is Decision.FAIL
 

@@ -16,7 +16,7 @@ def test_an_area_decides_as_the_exhaustive_map_does(tiny_bundle: Path, min_area:
     inspector = Inspector.load(tiny_bundle)
     decisions = set()
     for frame in draw_frames(40, seed=3):
-        whole = draw_map(scores_from_scratch(tiny_bundle, frame).astype(np.float32), 32)
+        whole = draw_map(scores_from_scratch(tiny_bundle, frame).astype(np.float32), (32, 32))
         found, inspection = inspector.decide(frame), inspector.inspect(frame)
         expected = Decision.FAIL if (whole > 2.5).sum() >= min_area else Decision.PASS
         assert found.decision is inspection.decision is expected

@@ -15,6 +15,8 @@ let pointer = ""; // mouse, pen or touch
 
 const key = (row, column) => row * columns + column;
 
+editor.querySelector(".canvas").style.setProperty("--aspect", columns / rows);
+
 for (let row = 0; row < rows; row++) {
   const line = document.createElement("div");
   line.setAttribute("role", "row");

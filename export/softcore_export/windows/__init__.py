@@ -1,0 +1,1 @@
+"""Windows: where a frame is inspected, and how closely."""

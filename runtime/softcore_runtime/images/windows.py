@@ -1,0 +1,240 @@
+"""Windows: several crops that together cover a region of a frame, joined to one grid of patches.
+
+The region is brought to a *canvas*, an image of such a size that windows of the network's input cover it,
+with equal steps between them. Where windows overlap, a patch comes from that one in which it lies further
+from the border, because a network sees less around a patch at its input's border. So the canvas has one grid
+of patches without doubles, and what follows the features (memory bank, search, map) is as with one window.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["MOST_WINDOWS", "Region", "Size", "Windows", "choose_steps"]
+
+MOST_WINDOWS = 1024  # of a frame
+_TURNED = 1.25  # how much longer or shorter a frame may be, for its height, than the training images
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Size(_Record):
+    """The size of an image in pixels.
+
+    Attributes:
+        width: its width.
+        height: its height.
+
+    Example:
+        >>> print(Size(width=640, height=480))
+        640 x 480
+    """
+
+    width: int = Field(ge=1, le=2**20)
+    height: int = Field(ge=1, le=2**20)
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height}"
+
+
+class Region(_Record):
+    """A rectangle of a frame, as shares of its width and height, so that it fits frames of any size.
+
+    Attributes:
+        x: left edge, 0 to 1.
+        y: upper edge, 0 to 1.
+        width: width, above 0 and at most 1 - x.
+        height: height, above 0 and at most 1 - y.
+
+    Raises:
+        pydantic.ValidationError: it leaves the frame.
+
+    Example:
+        >>> Region(x=0.5, y=0, width=0.5, height=1).place(height=100, width=300)
+        (150, 0, 150, 100)
+    """
+
+    x: float = Field(default=0.0, ge=0, lt=1)
+    y: float = Field(default=0.0, ge=0, lt=1)
+    width: float = Field(default=1.0, gt=0, le=1)
+    height: float = Field(default=1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _check_inside(self) -> Region:
+        most = 1 + 1e-9  # shares of pixels are rounded
+        if self.x + self.width > most or self.y + self.height > most:
+            raise ValueError("the region leaves the frame")
+        return self
+
+    def place(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return the region in whole pixels of a frame: left, top, width and height, at least 1 each.
+
+        Args:
+            height: of the frame, in pixels.
+            width: of the frame, in pixels.
+        """
+        left, top = min(round(self.x * width), width - 1), min(round(self.y * height), height - 1)
+        right = min(max(round((self.x + self.width) * width), left + 1), width)
+        bottom = min(max(round((self.y + self.height) * height), top + 1), height)
+        return left, top, right - left, bottom - top
+
+
+class Windows(_Record):
+    """Rows and columns of equal windows that cover a region of a frame.
+
+    Attributes:
+        frame: size of the training images, whose shape frames must have.
+        region: what the windows cover.
+        rows: number of rows of windows.
+        columns: number of columns.
+        down: pixels of the canvas from a row to the next.
+        across: pixels of the canvas from a column to the next.
+
+    Raises:
+        pydantic.ValidationError: there are more than 1,024 windows.
+
+    Example:
+        >>> windows = Windows(frame=Size(width=400, height=100), columns=4, across=48)
+        >>> windows.canvas(crop=64)
+        (64, 208)
+        >>> windows.cut(np.zeros((64, 208, 3), np.uint8), crop=64).shape
+        (4, 64, 64, 3)
+        >>> windows.grid(crop=64, side=8)
+        (8, 26)
+    """
+
+    frame: Size
+    region: Region = Region()
+    rows: int = Field(default=1, ge=1, le=MOST_WINDOWS)
+    columns: int = Field(default=1, ge=1, le=MOST_WINDOWS)
+    down: int = Field(default=1, ge=1, le=4096)
+    across: int = Field(default=1, ge=1, le=4096)
+
+    @model_validator(mode="after")
+    def _check_count(self) -> Windows:
+        if self.count > MOST_WINDOWS:
+            raise ValueError(f"{self.count:,} windows are more than {MOST_WINDOWS:,}")
+        return self
+
+    @property
+    def count(self) -> int:
+        """Number of windows of a frame."""
+        return self.rows * self.columns
+
+    def canvas(self, crop: int) -> tuple[int, int]:
+        """Return height and width of the canvas in pixels.
+
+        Args:
+            crop: side of a window on the canvas, in pixels.
+        """
+        return (self.rows - 1) * self.down + crop, (self.columns - 1) * self.across + crop
+
+    def fits(self, height: int, width: int) -> bool:
+        """Return whether a frame has about the shape of the training images.
+
+        Args:
+            height: of the frame, in pixels.
+            width: of the frame, in pixels.
+        """
+        turned = (width / height) / (self.frame.width / self.frame.height)
+        return 1 / _TURNED <= turned <= _TURNED
+
+    def cut(self, canvas: NDArray[np.uint8], crop: int) -> NDArray[np.uint8]:
+        """Cut the windows out of the canvas.
+
+        Args:
+            canvas: uint8 BGR `[h, w, 3]`, of the size that `canvas` gives.
+            crop: side of a window, in pixels.
+
+        Returns:
+            uint8 BGR `[rows * columns, crop, crop, 3]`, row by row.
+        """
+        crops = np.empty((self.count, crop, crop, 3), np.uint8)
+        for number in range(self.count):
+            row, column = divmod(number, self.columns)
+            top, left = row * self.down, column * self.across
+            crops[number] = canvas[top : top + crop, left : left + crop]
+        return crops
+
+    def grid(self, crop: int, side: int) -> tuple[int, int]:
+        """Return rows and columns of the joined grid, H and W.
+
+        Args:
+            crop: side of a window, in pixels.
+            side: rows, and columns, of the grid of one window.
+
+        Raises:
+            ValueError: the patches of neighbouring windows don't lie on one grid.
+        """
+        height = _find_sources(self.rows, self.down, crop, side)[0]
+        width = _find_sources(self.columns, self.across, crop, side)[0]
+        return len(height), len(width)
+
+    def find_patches(self, crop: int, side: int) -> NDArray[np.int64]:
+        """Return, for each position of the joined grid, which patch of which window lies there.
+
+        Args:
+            crop: side of a window, in pixels.
+            side: rows, and columns, of the grid of one window.
+
+        Returns:
+            int64 `[H * W]`, numbers of patches as they lie in features `[rows * columns * side * side, d]`.
+
+        Raises:
+            ValueError: as `grid`.
+
+        Example:
+            >>> windows = Windows(frame=Size(width=2, height=1), columns=2, across=32)
+            >>> windows.find_patches(crop=64, side=4).reshape(4, 6)[0]
+            array([ 0,  1,  2, 17, 18, 19])
+        """
+        window_row, row = _find_sources(self.rows, self.down, crop, side)
+        window_column, column = _find_sources(self.columns, self.across, crop, side)
+        window = window_row[:, None] * self.columns + window_column
+        found = (window * side + row[:, None]) * side + column
+        return np.ascontiguousarray(found.ravel())
+
+
+def choose_steps(length: float, crop: int, overlap: int, stride: int) -> tuple[int, int]:
+    """Choose how many windows cover a length, and the step between them, a multiple of the patches' stride.
+
+    Args:
+        length: pixels to cover at the wanted scale; the canvas comes close to it.
+        crop: side of a window, in pixels.
+        overlap: least number of pixels that neighbours share, below `crop`.
+        stride: pixels of the canvas from a patch to the next.
+
+    Returns:
+        number of windows and step.
+
+    Example:
+        >>> choose_steps(1792, crop=224, overlap=32, stride=8)
+        (10, 176)
+    """
+    if length <= crop + stride / 2:
+        return 1, 1
+    most = max(1, (crop - overlap) // stride) * stride
+    count = math.ceil((length - crop) / most - 1e-9) + 1
+    step = max(1, min(round((length - crop) / (count - 1) / stride), most // stride)) * stride
+    return count, step
+
+
+def _find_sources(count: int, step: int, crop: int, side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, along one axis of the joined grid, the window of each patch and its place in that window."""
+    if count == 1:
+        return np.zeros(side, np.int64), np.arange(side)
+    if crop % side or step % (crop // side) or step > crop:
+        raise ValueError(
+            f"windows of {crop} pixels and {side} patches, {step} pixels apart, have no common grid"
+        )
+    apart = step // (crop // side)
+    places = np.arange((count - 1) * apart + side) - apart * np.arange(count)[:, None]  # [count, length]
+    inside = np.minimum(places, side - 1 - places)  # distance from the window's border, in patches
+    window = inside.argmax(axis=0)
+    return window, places[window, np.arange(places.shape[1])]

@@ -1,0 +1,124 @@
+"""Bundles of several windows, exported and used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+from softcore_export.data.dataset import TrainingImages
+from softcore_export.export import Export, export
+from softcore_export.settings import ExportSettings
+from softcore_export.windows.window_request import WindowRequest
+from softcore_runtime import Decision, Inspector
+from softcore_runtime.images.preprocessing import Preprocessing
+
+Draw = Callable[..., np.ndarray]
+PARTS = 4
+
+
+def draw_strip(draw_disc: Draw, number: int, spot: int | None = None) -> np.ndarray:
+    """Four discs side by side, uint8 BGR [80, 320, 3], with a dark spot on one of them if wanted."""
+    return np.hstack([draw_disc(1000 + PARTS * number + part, spot=part == spot) for part in range(PARTS)])
+
+
+def export_strips(root: Path, draw_disc: Draw, small: ExportSettings, request: WindowRequest) -> Export:
+    (root / "strip").mkdir(parents=True)
+    for number in range(12):
+        assert cv2.imwrite(str(root / "strip" / f"{number:02}.png"), draw_strip(draw_disc, number))
+    crop = Preprocessing(resize=64, crop=64)
+    settings = small.model_copy(update={"windows": request, "preprocessing": crop})
+    return export(TrainingImages.find(root / "strip"), root / "bundles" / "strip", settings)
+
+
+@pytest.fixture(scope="module")
+def strips(tmp_path_factory: pytest.TempPathFactory, draw_disc: Draw, small: ExportSettings) -> Export:
+    """The finished export of twelve strips, with the defaults of the windows."""
+    return export_strips(tmp_path_factory.mktemp("strips"), draw_disc, small, WindowRequest())
+
+
+def test_strips_are_not_squeezed(strips: Export) -> None:
+    manifest = strips.manifest
+    windows = manifest.preprocessing.windows
+    assert windows is not None
+    assert (windows.rows, windows.columns, windows.across) == (1, 5, 48)
+    assert manifest.preprocessing.canvas == (64, 256)
+    assert (manifest.grid.height, manifest.grid.width) == (8, 32)
+    assert strips.kept.shape == (12, 256)
+
+
+def test_the_patches_are_the_networks(strips: Export, draw_disc: Draw) -> None:
+    """By OpenCV and ONNX Runtime alone: the middle of each window, and the outer ends of the strip."""
+    inspector = Inspector.load(strips.path)
+    strip = draw_strip(draw_disc, 99)
+    canvas = cv2.resize(strip, (256, 64), interpolation=cv2.INTER_AREA)
+    crops = np.stack([canvas[:, left : left + 64] for left in range(0, 193, 48)])
+    session = onnxruntime.InferenceSession(
+        str(strips.path / "backbone.onnx"), providers=["CPUExecutionProvider"]
+    )
+    expected = session.run(None, {"crops": crops})[0].reshape(5, 8, 8, -1)
+    bank, weights = inspector.bundle.bank, inspector.bundle.weights.astype(float)
+
+    def score(patch: np.ndarray) -> float:
+        distances = np.linalg.norm(bank.astype(float) - patch, axis=1)
+        return float(weights[distances.argmin()] * distances.min())
+
+    found = inspector.inspect(strip).patch_scores
+    assert found is not None
+    for window, local, column in ((0, 0, 0), (0, 4, 4), (1, 3, 9), (2, 4, 16), (4, 7, 31)):
+        for row in range(8):
+            exact = score(expected[window, row, local])
+            assert found[row, column] >= exact * (1 - 1e-4)
+            assert found[row, column] == pytest.approx(
+                exact, rel=0.25
+            )  # below the threshold, of what was compared
+
+
+@pytest.mark.parametrize("spot", range(PARTS))
+def test_a_defect_is_found_where_it_is(strips: Export, draw_disc: Draw, spot: int) -> None:
+    inspector = Inspector.load(strips.path)
+    good, bad = draw_strip(draw_disc, 77), draw_strip(draw_disc, 77, spot)
+    assert inspector.decide(good).decision is Decision.PASS
+    assert inspector.decide(bad).decision is Decision.FAIL
+    result = inspector.inspect(bad)
+    assert result.anomaly_map is not None
+    assert result.anomaly_map.shape == (64, 256)
+    assert (result.window.x, result.window.y, result.window.width, result.window.height) == (0, 0, 320, 80)
+    row, column = np.unravel_index(result.anomaly_map.argmax(), result.anomaly_map.shape)
+    x, y = (column + 0.5) * 320 / 256, (row + 0.5) * 80 / 64
+    assert abs(x - (80 * spot + 50)) < 8
+    assert abs(y - 34) < 8
+
+
+def test_squeezed_on_request(tmp_path: Path, draw_disc: Draw, small: ExportSettings) -> None:
+    done = export_strips(tmp_path, draw_disc, small, WindowRequest(keep_aspect=False))
+    assert done.manifest.preprocessing.windows is None
+
+
+def test_only_the_region_is_inspected(tmp_path: Path, draw_disc: Draw, small: ExportSettings) -> None:
+    """The second of four discs: a defect there fails, one beside it isn't seen."""
+    done = export_strips(tmp_path, draw_disc, small, WindowRequest(roi="25%,0,25%,100%"))
+    inspector = Inspector.load(done.path)
+    assert inspector.decide(draw_strip(draw_disc, 77, spot=1)).decision is Decision.FAIL
+    for spot in (0, 2, 3):
+        assert inspector.decide(draw_strip(draw_disc, 77, spot)).decision is Decision.PASS
+    result = inspector.inspect(draw_strip(draw_disc, 77, spot=1))
+    assert (result.window.x, result.window.width) == (80, 80)
+
+
+def test_tiles_are_cut_in_both_directions(tmp_path: Path, draw_disc: Draw, small: ExportSettings) -> None:
+    done = export_strips(tmp_path, draw_disc, small, WindowRequest(tile=40))
+    windows = done.manifest.preprocessing.windows
+    assert windows is not None
+    assert (windows.rows, windows.columns) == (3, 9)
+    inspector = Inspector.load(done.path)
+    result = inspector.inspect(draw_strip(draw_disc, 77, spot=2))
+    assert result.decision is Decision.FAIL
+    assert result.anomaly_map is not None
+    row, column = np.unravel_index(result.anomaly_map.argmax(), result.anomaly_map.shape)
+    height, width = result.anomaly_map.shape
+    assert abs((column + 0.5) * 320 / width - 210) < 8
+    assert abs((row + 0.5) * 80 / height - 34) < 8
