@@ -23,6 +23,7 @@ from softcore_runtime.missing_library import explain_import, is_of_library
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from softcore_runtime.alignment.alignment import Registration
     from softcore_runtime.bundle.bundle import Bundle, read_bundle
     from softcore_runtime.bundle.manifest import Manifest
     from softcore_runtime.decision import Bound, Decision
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
         SourceError,
         UsageError,
     )
-    from softcore_runtime.images.alignment import Registration
     from softcore_runtime.images.image_file import read_image
     from softcore_runtime.images.preprocessing import Preprocessing, Window
     from softcore_runtime.inspection.inspector import Inspector
@@ -110,7 +110,7 @@ _HOMES = {
     "ImageError": "errors",
     "Preprocessing": "images.preprocessing",
     "ProviderError": "errors",
-    "Registration": "images.alignment",
+    "Registration": "alignment.alignment",
     "SelfTestError": "errors",
     "SoftCoreError": "errors",
     "SourceError": "errors",

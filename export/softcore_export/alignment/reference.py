@@ -18,8 +18,8 @@ from typing import Final, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.images.alignment import Alignment, Registration
-from softcore_runtime.images.registration import REFERENCE_SIDE, Aligner
+from softcore_runtime.alignment.alignment import Alignment, Registration
+from softcore_runtime.alignment.registration import REFERENCE_SIDE, Aligner
 
 __all__ = ["COMMON", "IMAGES", "Reference", "find_reference", "shrink"]
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.alignment.aligned_preprocessing import AlignedPreprocessing
+from softcore_runtime.alignment.alignment import Aligned
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle.bundle import BACKBONE, Bundle
 from softcore_runtime.errors import BundleCorruptError
@@ -20,7 +22,7 @@ class FeatureExtractor:
     """Preprocesses frames and runs the network. Two threads must not use it at once.
 
     Args:
-        bundle: the bundle, for its preprocessing and its shapes.
+        bundle: the bundle, for its alignment, its preprocessing and its shapes.
         backbone: the bundle's network.
 
     Raises:
@@ -48,11 +50,26 @@ class FeatureExtractor:
         self._features = np.empty((0, self._positions, self._dim), np.float32)
         self._parts = np.empty((0, 0, self._dim), np.float32)
 
+    def align(self, frames: Sequence[NDArray[np.generic]]) -> list[Aligned] | None:
+        """Align frames; None where the bundle doesn't.
+
+        Args:
+            frames: B frames, each as for `Inspector.decide`.
+
+        Raises:
+            AlignmentError: a part is not where it should be.
+            FrameError: a frame has another dtype or shape.
+        """
+        preprocessing = self._bundle.preprocessing
+        if not isinstance(preprocessing, AlignedPreprocessing):
+            return None
+        return [preprocessing.align(frame) for frame in frames]
+
     def compute(self, frames: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
         """Compute patch features, float32 `[B, P, d]`; the next call overwrites them.
 
         Args:
-            frames: B frames, each as for `Inspector.decide`.
+            frames: B frames, each as for `Inspector.decide`; those of a bundle that aligns, aligned.
 
         Raises:
             FrameError: a frame has another dtype or shape, or is too small.

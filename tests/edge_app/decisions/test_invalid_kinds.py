@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.decisions.invalid_kinds import INVALID_KINDS, find_kind
 from softcore_runtime import AlignmentError, FrameError
+from softcore_runtime.alignment.alignment import Alignment
+from softcore_runtime.alignment.registration import Aligner
 from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_image_statistics
-from softcore_runtime.images.alignment import Alignment
 from softcore_runtime.images.image_file import to_bgr8
 from softcore_runtime.images.preprocessing import Preprocessing
-from softcore_runtime.images.registration import Aligner
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,16 @@ class Alignment(Record):
         "where it should be",
     )
 
+    def describe(self) -> str:
+        """Describe it in words.
+
+        Example:
+            >>> Alignment(mode="rigid", floor=0.4).describe()
+            'position and angle, quality at least 0.40'
+        """
+        what = "position and angle" if self.mode == "rigid" else "position"
+        return f"{what}, quality at least {self.floor:.2f}"
+
 
 class Registration(BaseModel):
     """Where the part lies in a frame, compared with the reference.
@@ -76,6 +86,16 @@ class Registration(BaseModel):
         centre = np.array([width - 1, height - 1]) / 2
         moved = centre + np.array([self.x, self.y])
         return np.column_stack([rotation, moved - rotation @ centre])
+
+    def describe(self) -> str:
+        """Describe it in words.
+
+        Example:
+            >>> Registration(x=80, y=-3, angle=15, quality=0.9).describe()
+            'moved by 80, -3 pixels, turned by 15.0 degrees, quality 0.90'
+        """
+        turned = f", turned by {self.angle:.1f} degrees" if self.angle else ""
+        return f"moved by {self.x:.0f}, {self.y:.0f} pixels{turned}, quality {self.quality:.2f}"
 
     def apply(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the aligned frame.

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.alignment.alignment import LEAST_ANGLE, Aligned, Alignment, Registration
 from softcore_runtime.errors import AlignmentError
-from softcore_runtime.images.alignment import LEAST_ANGLE, Aligned, Alignment, Registration
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.image_file import to_bgr8
 

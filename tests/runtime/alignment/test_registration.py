@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from softcore_runtime.alignment.alignment import Alignment, Registration
+from softcore_runtime.alignment.registration import Aligner
 from softcore_runtime.errors import AlignmentError
-from softcore_runtime.images.alignment import Alignment, Registration
 from softcore_runtime.images.image_file import find_images, read_image
-from softcore_runtime.images.registration import Aligner
 
 Mode = Literal["translation", "rigid"]
 PILLS = Path(__file__).parents[4] / "shared" / "data"
@@ -48,7 +48,7 @@ def assert_near(found: Registration, x: float, y: float, angle: float) -> None:
     assert abs((found.angle - angle + 180) % 360 - 180) < 1
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.floats(-70, 70), st.floats(-70, 70), st.integers(1, 1000))
 def test_a_moved_part_is_found(x: float, y: float, seed: int) -> None:
     frame = draw(x, y, seed=seed)
@@ -59,7 +59,7 @@ def test_a_moved_part_is_found(x: float, y: float, seed: int) -> None:
         assert found.quality > 0.8
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.floats(-50, 50), st.floats(-50, 50), st.floats(-180, 180), st.integers(1, 1000))
 def test_a_turned_part_is_found(x: float, y: float, angle: float, seed: int) -> None:
     assert_near(RIGID.align(draw(x, y, angle, seed=seed)).registration, x, y, angle)
