@@ -34,7 +34,7 @@ _PADDED = 96  # pixels of the correlation: the part may have been moved by half 
 _STEP = 6  # degrees
 _STARTS = 3  # that are refined at most
 _CLOSE = 0.06  # a start is refined if its correlation is less than this below the highest
-_GAIN = 0.02  # least gain in quality for which a part is taken to be turned
+_GAIN, _SLIGHT_GAIN = 0.02, 0.002  # least gain in quality for which a part is turned, by much and by a little
 _ITERATIONS, _PRECISION = 15, 1e-4
 _SMOOTH = 1.0  # pixels, sigma of the Gaussian before the gradient
 _FAINT, _NOISE = 0.1, 4.0  # edges count half at this share of the strongest, plus so many grey levels
@@ -121,15 +121,19 @@ class Aligner:
         coarse, fine = self._find_edges(image)
         best: tuple[float, float, _Matrix] | None = None
         for angle, start in self._find_starts(_normalize(coarse)):
-            turned = self._alignment.mode == "rigid" and angle != 0
-            kinds = (False, True) if self._alignment.mode == "rigid" and not turned else (turned,)
-            for kind in kinds:
-                matrix, quality = self._refine(fine, start, turned=kind)
-                worth = quality if kind else quality + _GAIN
+            for turned in self._list_motions(angle):
+                matrix, quality = self._refine(fine, start, turned=turned)
+                worth = quality - (_GAIN if angle else _SLIGHT_GAIN if turned else 0)
                 if best is None or worth > best[0]:
                     best = worth, quality, matrix
         assert best is not None  # noqa: S101
         return self._describe(best[2], best[1], image.shape[0], image.shape[1]), self._measure_within(best[2])
+
+    def _list_motions(self, angle: float) -> tuple[bool, ...]:
+        """List whether a start is refined in its position alone (False) and in its angle, too (True)."""
+        if self._alignment.mode == "translation":
+            return (False,)
+        return (True,) if angle else (False, True)
 
     def _find_edges(self, image: NDArray[np.uint8]) -> tuple[_Edges, _Edges]:
         height, width = self._fine_size
