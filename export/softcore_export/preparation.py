@@ -22,6 +22,7 @@ from softcore_export.contamination.estimate import ContaminationEstimate, estima
 from softcore_export.data.bit_depth import find_bit_depth
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.data.features import extract
+from softcore_export.data.inspected_region import find_outline
 from softcore_export.data.labelled_images import find_labelled
 from softcore_export.data.survey import survey
 from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
@@ -31,7 +32,7 @@ from softcore_export.stage_times import time_stage
 from softcore_export.staging_directory import scratch
 from softcore_export.windows.window_choice import choose_windows
 
-__all__ = ["PreparedExport", "prepare"]
+__all__ = ["PreparedExport", "find_inspected", "prepare"]
 
 _SAMPLE = 64  # images that parity and the ranges of INT8 are measured on
 
@@ -83,6 +84,17 @@ class PreparedExport:
         return _find_grid(self.features, self.settings.preprocessing)
 
     @property
+    def inspected(self) -> NDArray[np.bool_]:
+        """Which positions of the grid are inspected, bool `[P]`.
+
+        Example:
+            >>> prepared.inspected.shape, bool(prepared.inspected.all())
+            ((64,), True)
+        """
+        found = find_inspected(self.settings.preprocessing, self.grid)
+        return np.ones(self.features.shape[1], np.bool_) if found is None else found
+
+    @property
     def may_fall_back(self) -> bool:
         """Whether FP32 may ship instead: no person has asked for the faster precision.
 
@@ -107,7 +119,13 @@ class PreparedExport:
         assert self.plain_features is not None  # noqa: S101
         seconds = dict(self.seconds)
         with time_stage(seconds, "suspicion"):
-            estimate = estimate_contamination(self.plain_features, self.grid, self.device, self.settings.seed)
+            estimate = estimate_contamination(
+                self.plain_features,
+                self.grid,
+                self.device,
+                self.settings.seed,
+                inspected=find_inspected(self.settings.preprocessing, self.grid),
+            )
         return replace(
             self,
             network=self.network.in_fp32(),
@@ -173,11 +191,18 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
 
         with time_stage(seconds, "suspicion"):
             grid = _find_grid(features, preprocessing)
-            estimate = estimate_contamination(features, grid, device, settings.seed)
+            inspected = find_inspected(preprocessing, grid)
+            estimate = estimate_contamination(features, grid, device, settings.seed, inspected=inspected)
 
         yield PreparedExport(
             training_set, settings, device, loaded, network, features, plain_features, estimate, seconds
         )
+
+
+def find_inspected(preprocessing: Preprocessing, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return which positions of a grid are inspected, bool `[P]`; None if all are."""
+    outside = preprocessing.find_outside(grid)
+    return None if outside is None else ~outside.ravel()
 
 
 def _find_grid(features: NDArray[np.float32], preprocessing: Preprocessing) -> tuple[int, int]:
@@ -213,7 +238,8 @@ def _place_windows(settings: ExportSettings, images: TrainingImages, network: nn
         return settings
     with torch.no_grad():
         shape = network(torch.zeros(1, preprocessing.crop, preprocessing.crop, 3, dtype=torch.uint8)).shape
-    windows = choose_windows(settings.windows, sizes, preprocessing.crop, math.isqrt(shape[1]))
+    outline = find_outline(settings.windows, images.paths, preprocessing)
+    windows = choose_windows(settings.windows, sizes, preprocessing.crop, math.isqrt(shape[1]), outline)
     if windows is None:
         return settings
     changed = Preprocessing(
