@@ -15,17 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.alignment.alignment import Alignment, Registration
-from softcore_runtime.alignment.registration import REFERENCE_SIDE, Aligner
+from softcore_runtime.alignment.registration import Aligner
 
-__all__ = ["COMMON", "IMAGES", "Reference", "find_reference", "shrink"]
+__all__ = ["COMMON", "Mode", "Reference", "find_reference"]
 
-IMAGES: Final = 64  # that a reference is found from
-COMMON: Final = 0.5  # median quality below which images have no common reference
-FLOOR: Final = 0.6  # of the median quality: a part of a lower one isn't where it should be
+COMMON: Final = 0.55  # median quality below which images have no common reference
+_FLOOR, _LOW = 0.6, 0.05  # of the quality that only so many training images don't reach
 _CANDIDATES, _JUDGES = 12, 24
 _ROUNDS = 2
 _UNIFORM = 0.9  # mean length of the angles' unit vectors, above which they have a common direction
@@ -38,7 +36,7 @@ class Reference:
     """A reference, and how well images are registered with it.
 
     Attributes:
-        image: uint8 BGR `[h, w, 3]`, the longer side of `REFERENCE_SIDE` pixels or less.
+        image: uint8 BGR `[h, w, 3]`.
         mode: what parts may differ in.
         registrations: of the images that it was found from, in pixels of `image`.
     """
@@ -59,15 +57,16 @@ class Reference:
 
     @property
     def alignment(self) -> Alignment:
-        """The alignment of the bundle, with its floor."""
-        return Alignment(mode=self.mode, floor=round(FLOOR * max(0.0, self.quality), 3))
+        """The alignment of a bundle, with its floor."""
+        low = float(np.quantile([one.quality for one in self.registrations], _LOW))
+        return Alignment(mode=self.mode, floor=round(_FLOOR * max(0.0, low), 3))
 
 
 def find_reference(images: Sequence[NDArray[np.uint8]], mode: Mode) -> Reference:
     """Find the reference of images.
 
     Args:
-        images: uint8 BGR `[h, w, 3]`, two or more of one size, see `shrink`.
+        images: uint8 BGR `[h, w, 3]`, two or more of one size; as large as the reference is to be.
         mode: what parts may differ in.
     """
     base = images[_find_medoid(images, mode)]
@@ -76,23 +75,10 @@ def find_reference(images: Sequence[NDArray[np.uint8]], mode: Mode) -> Reference
         aligner = Aligner(_any(mode), base)
         found = [_register(aligner, image) for image in images]
         best = np.argsort([-one.quality for one in found], kind="stable")[: (len(images) + 1) // 2]
-        aligned = np.stack([found[i].apply(images[i]) for i in best])
+        aligned = np.stack([found[i].apply(images[i], base) for i in best])
         base = np.median(aligned, axis=0).astype(np.uint8)
     aligner = Aligner(_any(mode), base)
     return Reference(base, mode, tuple(_register(aligner, image) for image in images))
-
-
-def shrink(image: NDArray[np.uint8], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Shrink an image to the size of a reference.
-
-    Args:
-        image: uint8 BGR `[H, W, 3]`.
-        size: height and width; None takes the image's own sides, the longer one `REFERENCE_SIDE` at most.
-    """
-    height, width = image.shape[:2]
-    factor = min(1.0, REFERENCE_SIDE / max(height, width))
-    rows, columns = size or (max(8, round(height * factor)), max(8, round(width * factor)))
-    return np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _any(mode: Mode) -> Alignment:
@@ -126,7 +112,7 @@ def _centre(image: NDArray[np.uint8], registrations: Sequence[Registration]) -> 
     # apply() takes pixels from where the part lies in a frame; here the part goes there.
     turn = math.radians(angle)
     back = (-math.cos(turn) * x + math.sin(turn) * y, -math.sin(turn) * x - math.cos(turn) * y)
-    return Registration(x=back[0], y=back[1], angle=-angle, quality=0).apply(image)
+    return Registration(x=back[0], y=back[1], angle=-angle, quality=0).apply(image, image)
 
 
 def _spread(length: int, count: int) -> list[int]:

@@ -10,7 +10,7 @@ from softcore_runtime.alignment.alignment import Aligned
 from softcore_runtime.alignment.registration import Aligner
 from softcore_runtime.images.preprocessing import Preprocessing
 
-__all__ = ["AlignedPreprocessing"]
+__all__ = ["AlignedPreprocessing", "align_frame", "remove_alignment"]
 
 
 class AlignedPreprocessing(Preprocessing):
@@ -41,11 +41,6 @@ class AlignedPreprocessing(Preprocessing):
         """What aligns the frames."""
         return self._aligner
 
-    @property
-    def plain(self) -> Preprocessing:
-        """The preprocessing of frames that are aligned already."""
-        return Preprocessing.model_validate(self.model_dump())
-
     def align(self, frame: NDArray[np.generic]) -> Aligned:
         """Align a frame.
 
@@ -61,3 +56,24 @@ class AlignedPreprocessing(Preprocessing):
     def apply(self, frame: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Return what is inspected of a frame, as `Preprocessing.apply`; errors are those of `align`, too."""
         return super().apply(self.align(frame).image)
+
+
+def align_frame(preprocessing: Preprocessing, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Align a frame, uint8 BGR `[H, W, 3]`, where the preprocessing does; errors are those of `align`.
+
+    Example:
+        >>> frame = np.zeros((64, 64, 3), np.uint8)
+        >>> align_frame(Preprocessing(), frame) is frame
+        True
+    """
+    return preprocessing.align(frame).image if isinstance(preprocessing, AlignedPreprocessing) else frame
+
+
+def remove_alignment(preprocessing: Preprocessing) -> Preprocessing:
+    """Return the preprocessing of frames that are aligned already.
+
+    Example:
+        >>> remove_alignment(Preprocessing()) == Preprocessing()
+        True
+    """
+    return Preprocessing.model_validate(preprocessing.model_dump())

@@ -2,7 +2,7 @@
 
 An aligned frame has the frame's size. Its pixel `p` shows the frame's pixel `R(angle) (p - c) + c + (x, y)`,
 where c is the centre: the part was turned about the centre by `angle`, and moved by (x, y). What lies outside
-the frame is filled with the rim of the frame, mirrored again and again.
+the frame is filled from the reference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from softcore_runtime.record import Record
 __all__ = ["LEAST_ANGLE", "Aligned", "Alignment", "Registration", "move_back"]
 
 LEAST_ANGLE: Final = 0.1  # degrees; a part that is turned by less is only moved
-_RIM = 1 / 64  # of a side: the rim that is mirrored
+_ALONG = 64  # pixels along each side of a frame, by which its lightness is measured
 
 
 class Alignment(Record):
@@ -97,39 +97,61 @@ class Registration(BaseModel):
         turned = f", turned by {self.angle:.1f} degrees" if self.angle else ""
         return f"moved by {self.x:.0f}, {self.y:.0f} pixels{turned}, quality {self.quality:.2f}"
 
-    def apply(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def apply(self, frame: NDArray[np.uint8], ground: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the aligned frame.
 
         Args:
             frame: uint8 BGR `[H, W, 3]`.
+            ground: uint8 BGR `[H, W, 3]`, what is shown where the frame shows nothing, made as light as it.
 
         Returns:
             uint8 BGR `[H, W, 3]`; where the part is only moved, by whole pixels, none is interpolated.
 
         Example:
             >>> image = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
-            >>> aligned = Registration(x=5, y=0, angle=0, quality=1).apply(image)
+            >>> aligned = Registration(x=5, y=0, angle=0, quality=1).apply(image, np.zeros_like(image))
             >>> bool((aligned[:, :-5] == image[:, 5:]).all())
             True
         """
         height, width = frame.shape[:2]
-        if abs(self.angle) < LEAST_ANGLE:
-            if round(self.x) == round(self.y) == 0:
-                return frame
-            rows = _mirror_rim(np.arange(height) + round(self.y), height)
-            columns = _mirror_rim(np.arange(width) + round(self.x), width)
-            return np.ascontiguousarray(frame.take(rows, axis=0).take(columns, axis=1))
-        matrix = self.matrix(height, width)
-        ends = matrix @ np.array([[0, width - 1, 0, width - 1], [0, 0, height - 1, height - 1], [1, 1, 1, 1]])
-        left, top = np.floor(ends.min(axis=1)).astype(int)
-        right, bottom = np.ceil(ends.max(axis=1)).astype(int)
-        # The frame, continued as far as the aligned frame reaches.
-        left, top, right, bottom = min(left, 0), min(top, 0), max(right, width - 1), max(bottom, height - 1)
-        rows = _mirror_rim(np.arange(top, bottom + 1), height)
-        columns = _mirror_rim(np.arange(left, right + 1), width)
-        continued = np.ascontiguousarray(frame.take(rows, axis=0).take(columns, axis=1))
-        matrix[:, 2] -= (left, top)
-        return np.asarray(_warp(continued, matrix, height, width), np.uint8)
+        if abs(self.angle) >= LEAST_ANGLE:
+            return self._turn(frame, ground)
+        x, y = round(self.x), round(self.y)
+        if x == y == 0:
+            return frame
+        aligned = self._match(ground, frame)
+        shown = frame[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
+        top, left = max(0, -y), max(0, -x)
+        aligned[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+        return aligned
+
+    def _turn(self, frame: NDArray[np.uint8], ground: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        height, width = frame.shape[:2]
+        matrix, size = self.matrix(height, width), (width, height)
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        aligned = cv2.warpAffine(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        full = np.full((height, width), 255, np.uint8)
+        shown = cv2.warpAffine(full, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        outside = shown < 255
+        if outside.any():
+            aligned[outside] = self._match(ground, frame)[outside]
+        return np.asarray(aligned, np.uint8)
+
+    def _match(self, ground: NDArray[np.uint8], frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the ground as light as the frame is, by the pixels along the frame's border."""
+        height, width = frame.shape[:2]
+        across, down = np.linspace(0, width - 1, _ALONG), np.linspace(0, height - 1, _ALONG)
+        left, right, top, bottom = (np.full(_ALONG, at) for at in (0, width - 1, 0, height - 1))
+        x = np.concatenate([across, across, left, right])
+        y = np.concatenate([top, bottom, down, down])
+        back = cv2.invertAffineTransform(self.matrix(height, width))
+        there = (back @ np.stack([x, y, np.ones_like(x)])).round().astype(np.intp)
+        seen = ((there >= 0) & (there < [[width], [height]])).all(axis=0)
+        if not seen.any():
+            return ground.copy()
+        here = frame[y[seen].astype(np.intp), x[seen].astype(np.intp)].astype(np.int16)
+        offset = np.median(here - ground[there[1, seen], there[0, seen]], axis=0)  # [3]
+        return np.asarray(np.clip(ground + offset.round().astype(np.int16), 0, 255), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,26 +194,3 @@ def move_back(aligned: NDArray[np.float32], registration: Registration, fill: fl
         ),
         np.float32,
     )  # fmt: skip
-
-
-def _warp(
-    image: NDArray[np.uint8], matrix: NDArray[np.float64], height: int, width: int
-) -> NDArray[np.uint8]:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, matrix, (width, height), flags=flags), np.uint8)
-
-
-def _mirror_rim(places: NDArray[np.intp], length: int) -> NDArray[np.intp]:
-    """Return the pixels that are shown at places along a side, some of which lie outside of it.
-
-    Mirrored is only the rim: with more of the frame a second part would appear beside a part at the border.
-    """
-    rim = max(1, round(_RIM * length))
-    before, after = -places, places - (length - 1)
-    folded = np.where(before > 0, _fold(before, rim), places)
-    return np.where(after > 0, length - 1 - _fold(after, rim), folded)
-
-
-def _fold(distances: NDArray[np.intp], rim: int) -> NDArray[np.intp]:
-    """Fold distances from the border into 0 ... rim, there and back."""
-    return rim - np.abs(distances % (2 * rim) - rim)

@@ -67,6 +67,7 @@ class Aligner:
 
     def __init__(self, alignment: Alignment, reference: NDArray[np.uint8]) -> None:
         self._alignment = alignment
+        self._reference = self._ground = reference
         self._coarse_size, self._fine_size = (_shrink(reference, side) for side in (_COARSE, _FINE))
         coarse, fine = self._find_edges(reference)
         self._fine, self._fine_unit = fine, _normalize(fine)
@@ -107,7 +108,7 @@ class Aligner:
                 f"the part is not where it should be ({100 * (1 - within):.0f} % of its edges are outside "
                 "the frame)"
             )
-        return Aligned(registration.apply(image), registration)
+        return Aligned(registration.apply(image, self._find_ground(*image.shape[:2])), registration)
 
     def register(self, image: NDArray[np.uint8]) -> tuple[Registration, float]:
         """Find the part in a frame.
@@ -128,6 +129,13 @@ class Aligner:
                     best = worth, quality, matrix
         assert best is not None  # noqa: S101
         return self._describe(best[2], best[1], image.shape[0], image.shape[1]), self._measure_within(best[2])
+
+    def _find_ground(self, height: int, width: int) -> NDArray[np.uint8]:
+        """Return the reference at the size of a frame."""
+        ground = self._ground
+        if ground.shape[:2] != (height, width):
+            ground = self._ground = np.asarray(cv2.resize(self._reference, (width, height)), np.uint8)
+        return ground
 
     def _list_motions(self, angle: float) -> tuple[bool, ...]:
         """List whether a start is refined in its position alone (False) and in its angle, too (True)."""

@@ -64,9 +64,7 @@ class Inspector:
         # Not a method: a reference to this object would be a cycle, which keeps the network in memory.
         def score_patches(frame: NDArray[np.uint8], threshold: float) -> tuple[float, NDArray[np.float32]]:
             with lock:  # without a mask
-                aligned = features.align([frame])
-                image = aligned[0].image if aligned else frame
-                return scorer.score_patches(features.compute([image])[0], threshold)
+                return scorer.score_patches(features.compute([frame])[0][0], threshold)
 
         self._golden = GoldenFrames(bundle, backbone, score_patches)
         self._manifest_version = bundle.manifest_version
@@ -387,14 +385,12 @@ class Inspector:
         with self._lock:
             active = self._active
             threshold = active.manifest.threshold
-            aligned = self._features.align(frames)
-            images = [one.image for one in aligned] if aligned else frames
-            patches = active.apply_mask(self._features.compute(images))
+            features, registrations = self._features.compute(frames)
+            patches = active.apply_mask(features)
             compute = self._scorer.inspect if drawn else self._scorer.decide
             scores = [compute(one, threshold, camera) for one, camera in zip(patches, cameras, strict=True)]
         milliseconds = 1000 * (time.perf_counter() - start) / len(frames)
         provider = self._backbone.provider
-        registrations = [one.registration for one in aligned] if aligned else [None] * len(frames)
         return [
             score.decide(frame, active, provider, milliseconds, registration)
             for frame, score, registration in zip(frames, scores, registrations, strict=True)
