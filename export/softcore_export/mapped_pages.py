@@ -13,8 +13,8 @@ __all__ = ["release_pages"]
 def release_pages(array: NDArray[np.generic]) -> None:
     """Give back the memory of a mapped array's pages; when needed, they are read from its file again.
 
-    The system would give them back when memory is short, but until then they count as this process's. An array
-    that isn't mapped stays as it is.
+    The system would give them back when memory is short, but until then they count as this process's. An
+    array that isn't mapped stays as it is.
 
     Args:
         array: read-only, or unchanged since it was mapped.
