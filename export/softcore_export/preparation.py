@@ -17,6 +17,7 @@ from softcore_runtime.images.preprocessing import Preprocessing
 from torch import nn
 
 from softcore_export.alignment.alignment_choice import AlignmentChoice, choose_alignment
+from softcore_export.alignment.small_images import read_small
 from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
 from softcore_export.backbone.network import Network, open_network
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
@@ -176,7 +177,8 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
         if settings.align != "none":
             with time_stage(seconds, "alignment"):
                 plain = settings.preprocessing
-                alignment = choose_alignment(settings.align, images.paths, plain, loaded.network, device)
+                some = read_small(images.paths, plain)
+                alignment = choose_alignment(settings.align, some, plain, loaded.network, device)
             print_message(alignment.describe())
         with time_stage(seconds, "backbone"):
             settings = _place_windows(settings, alignment, images, loaded.network)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, get_args
 
 import numpy as np
@@ -25,7 +24,6 @@ from torch import nn
 
 from softcore_export.alignment.alignment_request import AlignmentRequest
 from softcore_export.alignment.reference import COMMON, Mode, Reference, find_reference
-from softcore_export.alignment.small_images import read_small
 from softcore_export.memory_bank.leave_one_out import leave_one_out
 
 __all__ = ["GAIN", "AlignmentChoice", "choose_alignment", "measure_scores"]
@@ -76,7 +74,7 @@ class AlignmentChoice:
 
 def choose_alignment(
     request: AlignmentRequest,
-    paths: Sequence[Path],
+    images: Sequence[NDArray[np.uint8]],
     preprocessing: Preprocessing,
     network: nn.Module,
     device: torch.device,
@@ -85,7 +83,7 @@ def choose_alignment(
 
     Args:
         request: what is asked for.
-        paths: the training images.
+        images: some of the training images, as `read_small` gives them.
         preprocessing: of one square; what `auto` measures.
         network: computes features of crops, as `PatchFeatures` does.
         device: where distances are computed.
@@ -95,7 +93,6 @@ def choose_alignment(
     """
     if request == "none":
         return AlignmentChoice()
-    images = read_small(paths, preprocessing)
     if len(images) < 2:  # the scan explains what is wrong with the images
         return AlignmentChoice(None, "too few training images can be read")
     if request != "auto":

@@ -8,6 +8,7 @@ import pytest
 import torch
 from softcore_export.alignment.alignment_choice import GAIN, AlignmentChoice, choose_alignment, measure_scores
 from softcore_export.alignment.alignment_request import AlignmentRequest
+from softcore_export.alignment.small_images import read_small
 from softcore_export.backbone.backbone import load_backbone
 from softcore_runtime.alignment.aligned_preprocessing import AlignedPreprocessing
 from softcore_runtime.errors import UsageError
@@ -31,7 +32,7 @@ def write_parts(folder: Path, distance: float, angle: float, count: int = 20) ->
 
 def choose(request: AlignmentRequest, paths: list[Path]) -> AlignmentChoice:
     network = load_backbone("filterbank", None, (), 64).network
-    return choose_alignment(request, paths, SMALL, network, CPU)
+    return choose_alignment(request, read_small(paths, SMALL), SMALL, network, CPU)
 
 
 @pytest.mark.parametrize(
