@@ -3,17 +3,17 @@
     python -m softcore_benchmarks.alignment --data DATASETS --weights resnet18.pth --out benchmarks
 
 Moves and turns the parts of the test images of `--moved` categories on their own background, and measures the
-image AUROC without alignment and with each mode, the training images being as they are. Asks `--align auto` on
-every category, as it is and with parts moved and turned at random, and measures the AUROC with and without what
-it says. ALIGNMENT.md and results/alignment.csv are written into --out; a row that is there already isn't
-measured again.
+image AUROC without alignment and with each mode, the training images being as they are. Asks `--align auto`
+on every category, as it is and with all parts moved and turned at random, and measures the AUROC with and
+without what it says. ALIGNMENT.md and results/alignment.csv are written into --out; what is in there already
+isn't measured again.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,7 @@ RATIO = 0.05
 _ROUNDS = 40
 
 Image = NDArray[np.uint8]
+Row = dict[str, object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,9 @@ def compute(network: Network, choice: AlignmentChoice, frames: Sequence[Image], 
     """Align frames, where the choice is to, and compute their features."""
     plain = network.preprocessing
     preprocessing = choice.align(plain)
-    patches, outside, valid = [], [], np.ones(len(frames), np.bool_)
+    patches: list[NDArray[np.float32]] = []
+    outside: list[NDArray[np.bool_]] = []
+    valid = np.ones(len(frames), np.bool_)
     for number, frame in enumerate(track(frames, name)):
         image, uncovered = frame, np.array([], np.int64)
         height, width = frame.shape[:2]
@@ -101,9 +104,9 @@ def _find_grid(patches: Sequence[NDArray[np.float32]]) -> tuple[int, int]:
 
 
 def measure(
-    network: Network, choice: AlignmentChoice, train: Sequence[Image], tests: dict[str, Sequence[Image]],
+    network: Network, choice: AlignmentChoice, train: Sequence[Image], tests: Mapping[str, Sequence[Image]],
     bad: NDArray[np.bool_], name: str,
-) -> list[dict[str, object]]:  # fmt: skip
+) -> list[Row]:  # fmt: skip
     """Learn from frames, and return a row with the AUROC for each of several test sets.
 
     A frame that can't be aligned is INVALID, which counts as the highest score: the part doesn't pass.
@@ -111,9 +114,11 @@ def measure(
     learned_from = compute(network, choice, train, f"{name}: training")
     settings = ExportSettings(backbone="resnet18", coreset_ratio=RATIO)
     with hide_bars():
-        learned = fit(learned_from.patches, _find_grid(learned_from.patches), settings, torch.device("cpu"))
+        learned = fit(
+            learned_from.patches, _find_grid([*learned_from.patches[:1]]), settings, torch.device("cpu")
+        )
     search = ExhaustiveSearch(learned.bank, learned.floors)
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for test, frames in tests.items():
         tested = compute(network, choice, frames, f"{name}: {test}")
         flat = tested.patches.reshape(-1, tested.patches.shape[2])
@@ -140,7 +145,7 @@ def choose(network: nn.Module, request: AlignmentRequest, frames: Sequence[Image
 
 
 def time_frames(
-    network: Network, choices: dict[str, AlignmentChoice], frames: Sequence[Image]
+    network: Network, choices: Mapping[AlignmentRequest, AlignmentChoice], frames: Sequence[Image]
 ) -> dict[str, Times]:
     """Time the network on a frame, and the alignment of the frame by each choice."""
     plain, backbone = network.preprocessing, network.backbone
@@ -155,7 +160,8 @@ def time_frames(
     subjects: dict[str, Callable[[int], None]] = {"network": run_network}
     for name, choice in choices.items():
         subjects[name] = partial(align, preprocessing=choice.align(plain))
-    return interleave(subjects, _ROUNDS, dict.fromkeys(choices, "network"))
+    references: dict[str, str] = dict.fromkeys(choices, "network")
+    return interleave(subjects, _ROUNDS, references)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,15 +178,11 @@ def _run(options: argparse.Namespace) -> None:
     check_weights(options.weights)
     file = make_results_folder(options.out) / "alignment.csv"
     known = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["kind", "data", "align"])
-    rows: list[dict[str, object]] = known.to_dict("records")
+    rows: list[Row] = [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
     network = Network.load("resnet18", options.weights, Preprocessing(), options.out / "work" / "networks")
     plain = load_backbone("resnet18", options.weights, (), Preprocessing().crop).network
     for kind, folder, aligns in _plan(options):
-        wanted = [
-            one
-            for one in aligns
-            if (kind, folder.name, one) not in {(r["kind"], r["data"], r["align"]) for r in rows}
-        ]
+        wanted = [align for align in aligns if not _find(rows, kind, folder.name, align)]
         if not wanted:
             continue
         category = Category.find(folder, MOST.get(folder.name))
@@ -188,9 +190,7 @@ def _run(options: argparse.Namespace) -> None:
         for align in wanted:
             choice = choose(plain, align, train)
             told = {"kind": kind, "data": folder.name, "align": align, "said": choice.describe()}
-            same = [
-                row for row in rows if (row["kind"], row["data"], row["align"]) == (kind, folder.name, "none")
-            ]
+            same = _find(rows, kind, folder.name, "none")
             if align == "none" or choice.reference is not None:
                 same = measure(network, choice, train, tests, category.bad, f"{folder.name}, {align}")
             rows += [{**row, **told} for row in same]
@@ -200,6 +200,10 @@ def _run(options: argparse.Namespace) -> None:
     choices = {mode: choose(plain, mode, [read_image(path) for path in first.train]) for mode in MODES[1:]}
     times = time_frames(network, choices, frames)
     print(write_page(options.out, "ALIGNMENT.md", _write(pd.DataFrame(rows), times, frames[0].shape)))
+
+
+def _find(rows: list[Row], kind: str, data: str, align: str) -> list[Row]:
+    return [row for row in rows if (row["kind"], row["data"], row["align"]) == (kind, data, align)]
 
 
 def _plan(options: argparse.Namespace) -> Iterator[tuple[str, Path, Sequence[AlignmentRequest]]]:
@@ -225,7 +229,7 @@ def _read(category: Category, kind: str) -> tuple[list[Image], dict[str, list[Im
             ]
             for seed, images in enumerate((train, test))
         ]
-        return moved[0], {"up to {} px, {} deg".format(*JITTER): moved[1]}
+        return moved[0], {f"up to {JITTER[0]} px, {JITTER[1]} deg": moved[1]}
     tests = {
         f"{distance} px, {angle} deg": [
             move_part(image, move)
@@ -233,7 +237,11 @@ def _read(category: Category, kind: str) -> tuple[list[Image], dict[str, list[Im
         ]
         for distance, angle in MOVES
     }
-    return [move_part(image, Move()) for image in train], tests
+    return _move(train, [Move()] * len(train)), tests
+
+
+def _move(images: Sequence[Image], moves: Sequence[Move]) -> list[Image]:
+    return [move_part(image, move) for image, move in zip(images, moves, strict=True)]
 
 
 def _write(table: pd.DataFrame, times: dict[str, Times], shape: tuple[int, ...]) -> list[str]:
@@ -249,11 +257,12 @@ def _write(table: pd.DataFrame, times: dict[str, Times], shape: tuple[int, ...])
     height, width = shape[:2]
     return [
         "# Alignment",
-        f"Made by `python -m softcore_benchmarks.alignment`; ResNet-18, the default's memory bank of {RATIO:g} of all "
-        "patches. Image AUROC; a frame that can't be aligned is INVALID and counts as one that doesn't pass.",
+        "Made by `python -m softcore_benchmarks.alignment`; ResNet-18, the default's memory bank with a "
+        f"coreset ratio of {RATIO:g}. Image AUROC; a frame that can't be aligned is INVALID and counts as "
+        "one that doesn't pass.",
         "## Parts that lie elsewhere than in training",
-        "The parts of the test images are cut out and laid elsewhere on their own table, in a frame that is wider "
-        "by a quarter; those of the training images stay. Pixels are the image's, of 512.",
+        "The parts of the test images are cut out and laid elsewhere on their own table, in a frame that is "
+        "wider by a quarter; those of the training images stay. Pixels are the image's, of 512.",
         str(wide.reset_index().to_markdown(index=False, floatfmt=".4f")),
         "## What `--align auto` says, and what comes of it",
         "*All moved*: training and test images, by up to {} pixels along each side and {} degrees.".format(

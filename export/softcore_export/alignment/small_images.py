@@ -54,10 +54,10 @@ def shrink_images(images: Iterable[NDArray[np.uint8]]) -> list[NDArray[np.uint8]
         [(256, 128, 3)]
     """
     small = [_resize(image, _find_size(image)) for image in images]
-    commonest = Counter(image.shape[:2] for image in small).most_common(1)
-    return [
-        image if image.shape[:2] == size else _resize(image, size) for size, _ in commonest for image in small
-    ]
+    if not small:
+        return []
+    ((size, _),) = Counter(image.shape[:2] for image in small).most_common(1)
+    return [image if image.shape[:2] == size else _resize(image, size) for image in small]
 
 
 def spread(things: Sequence[_Thing]) -> list[_Thing]:

@@ -144,13 +144,13 @@ class Registration(BaseModel):
         left, right, top, bottom = (np.full(_ALONG, at) for at in (0, width - 1, 0, height - 1))
         x = np.concatenate([across, across, left, right])
         y = np.concatenate([top, bottom, down, down])
-        back = cv2.invertAffineTransform(self.matrix(height, width))
+        back = np.asarray(cv2.invertAffineTransform(self.matrix(height, width)), np.float64)
         there = (back @ np.stack([x, y, np.ones_like(x)])).round().astype(np.intp)
         seen = ((there >= 0) & (there < [[width], [height]])).all(axis=0)
         if not seen.any():
             return ground.copy()
         here = frame[y[seen].astype(np.intp), x[seen].astype(np.intp)].astype(np.int16)
-        offset = np.median(here - ground[there[1, seen], there[0, seen]], axis=0)  # [3]
+        offset: NDArray[np.float64] = np.median(here - ground[there[1, seen], there[0, seen]], axis=0)  # [3]
         return np.asarray(np.clip(ground + offset.round().astype(np.int16), 0, 255), np.uint8)
 
 
