@@ -148,7 +148,7 @@ class Registration(BaseModel):
         there = (back @ np.stack([x, y, np.ones_like(x)])).round().astype(np.intp)
         seen = ((there >= 0) & (there < [[width], [height]])).all(axis=0)
         if not seen.any():
-            return ground.copy()
+            return np.array(ground)
         here = frame[y[seen].astype(np.intp), x[seen].astype(np.intp)].astype(np.int16)
         offset: NDArray[np.float64] = np.median(here - ground[there[1, seen], there[0, seen]], axis=0)  # [3]
         return np.asarray(np.clip(ground + offset.round().astype(np.int16), 0, 255), np.uint8)
