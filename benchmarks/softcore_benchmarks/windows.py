@@ -260,10 +260,10 @@ def _run(options: argparse.Namespace) -> int:
         table.to_csv(results / "windows-strips.csv", index=False)
         page += [
             "## Oblong frames",
-            f"Strips of eight real tiles, 1792 x 224 pixels: {options.strips} good ones, as many with one "
-            "defective tile. Image AUROC of strips; by pieces, a strip's score is the highest of its tiles. *At "
-            "once*: a network sees all of a strip, without windows. What that loses against the pieces lies in "
-            "the seams, where two tiles meet that never met in training.",
+            f"Strips of eight real tiles, 1792 x 224 pixels: {options.strips} good ones, as many with a "
+            "defective tile. Image AUROC of strips; by pieces, a strip's score is the highest of its tiles. "
+            "*At once*: a network sees all of a strip, without windows. What that loses against the pieces "
+            "lies in the seams, where two tiles meet that never met in training.",
             str(table.to_markdown(index=False)),
         ]
     print(write_page(options.out, "WINDOWS.md", page))
