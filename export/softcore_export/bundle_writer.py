@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime import Bundle, Inspector
+from softcore_runtime import AlignmentError, Bundle, Inspector
+from softcore_runtime.alignment.aligned_preprocessing import remove_alignment
 from softcore_runtime.backends.devices import ENGINE_FOLDER
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle import bundle
@@ -95,6 +96,8 @@ def write_contents(folder: Path, category: str, contents: BundleContents) -> Man
         "hints": contents.hints,
     }
     bundle.write_arrays(folder, arrays)
+    if prepared.alignment.reference:
+        bundle.write_reference(folder, prepared.alignment.reference.image)
     write_contamination(folder, contents.contamination)
     write_choices(folder / CHOICES, contents.choices)
     trusted_scores = contents.scores[contents.trusted]
@@ -128,7 +131,8 @@ def _describe(category: str, contents: BundleContents) -> Manifest:
         category=category,
         created=datetime.now(timezone.utc).replace(microsecond=0),
         tools=_list_versions(backbone),
-        preprocessing=settings.preprocessing,
+        preprocessing=remove_alignment(settings.preprocessing),
+        alignment=prepared.alignment.alignment,
         backbone=BackboneRecord(
             name=prepared.loaded.name,
             layers=prepared.loaded.layers,
@@ -180,6 +184,7 @@ def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleConte
         learned.origins,
         contents.hints,
         golden=(),
+        reference=prepared.alignment.reference.image if prepared.alignment.reference else None,
     )
     search = Search(learned.bank, learned.weights, learned.floors, contents.index.index, contents.hints)
     inspector = Inspector(draft, prepared.network.backbone, search)
@@ -187,13 +192,21 @@ def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleConte
     golden = choose_golden(
         prepared.images.paths,
         contents.scores,
-        lambda frame: inspector.inspect(frame).score,
+        lambda frame: _score(inspector, frame),
         contents.threshold.value,
         preprocessing.read,
         max(LONGEST, _find_seen_length(preprocessing)),
     )
     bundle.write_golden(folder, golden.frames, golden.scores)
     return manifest.model_copy(update={"golden_note": golden.note})
+
+
+def _score(inspector: Inspector, frame: NDArray[np.uint8]) -> float | None:
+    """Return the score of a frame; None for one that can't be aligned."""
+    try:
+        return inspector.inspect(frame).score
+    except AlignmentError:
+        return None
 
 
 def _find_seen_length(preprocessing: Preprocessing) -> int:

@@ -222,6 +222,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     floors=learned.floors,
                     scores=scores,
                     seconds=seconds,
+                    alignment=prepared.alignment,
                     unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
                 ),
             )

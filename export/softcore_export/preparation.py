@@ -16,6 +16,8 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 from torch import nn
 
+from softcore_export.alignment.alignment_choice import AlignmentChoice, choose_alignment
+from softcore_export.alignment.small_images import read_small
 from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
 from softcore_export.backbone.network import Network, open_network
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
@@ -43,7 +45,8 @@ class PreparedExport:
 
     Attributes:
         images: the training images, as they were read.
-        settings: how to train.
+        settings: how to train; its preprocessing aligns, if images are aligned.
+        alignment: how, and why.
         device: of the discriminator and the coreset.
         loaded: torch's network.
         network: its ONNX file, opened.
@@ -61,6 +64,7 @@ class PreparedExport:
 
     images: TrainingSet
     settings: ExportSettings
+    alignment: AlignmentChoice
     device: torch.device
     loaded: LoadedBackbone
     network: Network
@@ -169,7 +173,15 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
         with time_stage(seconds, "backbone"):
             crop = settings.preprocessing.crop
             loaded = load_backbone(settings.backbone, settings.weights, settings.layers, crop)
-            settings = _place_windows(settings, images, loaded.network)
+        alignment = AlignmentChoice()
+        if settings.align != "none":
+            with time_stage(seconds, "alignment"):
+                plain = settings.preprocessing
+                some = read_small(images.paths, plain)
+                alignment = choose_alignment(settings.align, some, plain, loaded.network, device)
+            print_message(alignment.describe())
+        with time_stage(seconds, "backbone"):
+            settings = _place_windows(settings, alignment, images, loaded.network)
             preprocessing = settings.preprocessing
             if settings.labelled:
                 _check_labelled(settings.labelled, settings)
@@ -195,8 +207,9 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
             estimate = estimate_contamination(features, grid, device, settings.seed, inspected=inspected)
 
         yield PreparedExport(
-            training_set, settings, device, loaded, network, features, plain_features, estimate, seconds
-        )
+            training_set, settings, alignment, device, loaded, network, features, plain_features, estimate,
+            seconds,
+        )  # fmt: skip
 
 
 def find_inspected(preprocessing: Preprocessing, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
@@ -228,9 +241,12 @@ def _set_white(settings: ExportSettings, images: TrainingImages) -> ExportSettin
     return settings.model_copy(update={"preprocessing": preprocessing})
 
 
-def _place_windows(settings: ExportSettings, images: TrainingImages, network: nn.Module) -> ExportSettings:
-    """Place the windows that are asked for, and print where they lie unless it is one square."""
-    preprocessing = settings.preprocessing
+def _place_windows(
+    settings: ExportSettings, alignment: AlignmentChoice, images: TrainingImages, network: nn.Module
+) -> ExportSettings:
+    """Align, place the windows that are asked for, and print where they lie unless it is one square."""
+    preprocessing = alignment.align(settings.preprocessing)
+    settings = settings.model_copy(update={"preprocessing": preprocessing})
     if preprocessing.windows or settings.windows.is_plain:
         return settings
     sizes = survey(images.paths).different
@@ -246,7 +262,7 @@ def _place_windows(settings: ExportSettings, images: TrainingImages, network: nn
         resize=preprocessing.crop, crop=preprocessing.crop, white=preprocessing.white, windows=windows
     )
     print_message(changed.describe())
-    return settings.model_copy(update={"preprocessing": changed})
+    return settings.model_copy(update={"preprocessing": alignment.align(changed)})
 
 
 def _check_labelled(folder: Path, settings: ExportSettings) -> None:

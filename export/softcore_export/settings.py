@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from softcore_runtime.images.preprocessing import Preprocessing
 
+from softcore_export.alignment.alignment_request import AlignmentRequest
 from softcore_export.windows.window_request import WindowRequest
 
 __all__ = ["MOST_FLOOR", "ExportSettings"]
@@ -35,6 +36,8 @@ class ExportSettings(BaseModel):
             discriminator `auto`, and is 0 for the others. Takes the place of soft weights.
         preprocessing: resize and crop; where `windows` ask for several, only the crop counts.
         windows: where images are inspected, and how closely; has no effect where `preprocessing` has windows.
+        align: bring every part to its place in a reference first: `translation` (its position), `rigid` (its
+            position and angle), or `none`; `auto` takes what makes training images more alike.
         engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
         provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT
             only if it is named.
@@ -61,6 +64,7 @@ class ExportSettings(BaseModel):
     floor: Literal["auto"] | Annotated[float, Field(ge=0, le=MOST_FLOOR, allow_inf_nan=False)] = "auto"
     preprocessing: Preprocessing = Preprocessing()
     windows: WindowRequest = WindowRequest()
+    align: AlignmentRequest = "none"
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
     provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"

@@ -13,7 +13,7 @@ __all__ = ["time_stage"]
 
 @contextmanager
 def time_stage(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Time the block and enter its seconds under the name of the stage; an error ends its progress bars.
+    """Time the block and add its seconds to those of the stage; an error ends its progress bars.
 
     Args:
         seconds: wall time by stage; filled here, if the block ends without an error.
@@ -25,4 +25,4 @@ def time_stage(seconds: dict[str, float], stage: str) -> Iterator[None]:
     except BaseException:
         end_bars()
         raise
-    seconds[stage] = round(time.perf_counter() - start, 3)
+    seconds[stage] = round(seconds.get(stage, 0) + time.perf_counter() - start, 3)

@@ -23,10 +23,12 @@ from softcore_runtime.missing_library import explain_import, is_of_library
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from softcore_runtime.alignment.alignment import Registration
     from softcore_runtime.bundle.bundle import Bundle, read_bundle
     from softcore_runtime.bundle.manifest import Manifest
     from softcore_runtime.decision import Bound, Decision
     from softcore_runtime.errors import (
+        AlignmentError,
         BrokenLibraryError,
         BundleCorruptError,
         BundleError,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from softcore_runtime.inspection.result import InspectionResult
 
 __all__ = [
+    "AlignmentError",
     "Bound",
     "BrokenLibraryError",
     "Bundle",
@@ -72,6 +75,7 @@ __all__ = [
     "OutputError",
     "Preprocessing",
     "ProviderError",
+    "Registration",
     "SelfTestError",
     "SoftCoreError",
     "SourceError",
@@ -85,6 +89,7 @@ __all__ = [
 # The module of each name, which is imported when the name is first used: the commands must be able to report
 # in one line that OpenCV isn't installed, and reading a manifest needs no engine.
 _HOMES = {
+    "AlignmentError": "errors",
     "Bound": "decision",
     "BrokenLibraryError": "errors",
     "Bundle": "bundle.bundle",
@@ -105,6 +110,7 @@ _HOMES = {
     "ImageError": "errors",
     "Preprocessing": "images.preprocessing",
     "ProviderError": "errors",
+    "Registration": "alignment.alignment",
     "SelfTestError": "errors",
     "SoftCoreError": "errors",
     "SourceError": "errors",

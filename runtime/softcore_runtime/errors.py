@@ -10,6 +10,7 @@
     ├── ImageError                an image that can't be read
     ├── DataError                 training data that are not sufficient for an export
     ├── FrameError (ValueError)   a frame that can't be inspected
+    │   └── AlignmentError        a frame whose part is not where it should be
     ├── SourceError               a camera, video or stream that can't be opened or has failed
     ├── LedgerError               a ledger that is damaged or can't be written
     ├── OutputError               a broker, PLC or other receiver that didn't accept a decision
@@ -26,6 +27,7 @@ Messages are one line: what is wrong, where, and what to do.
 from __future__ import annotations
 
 __all__ = [
+    "AlignmentError",
     "BrokenLibraryError",
     "BundleCorruptError",
     "BundleError",
@@ -168,6 +170,17 @@ class FrameError(SoftCoreError, ValueError):
         Traceback (most recent call last):
             ...
         softcore_runtime.errors.FrameError: a frame must be uint8 or uint16, not float64
+    """
+
+
+class AlignmentError(FrameError):
+    """A frame whose part is not where it should be: it can't be aligned with the bundle's reference.
+
+    Example:
+        >>> raise AlignmentError("the part is not where it should be (alignment quality 0.21, ...)")
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.AlignmentError: the part is not where it should be (alignment ...)
     """
 
 

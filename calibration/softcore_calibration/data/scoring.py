@@ -130,7 +130,7 @@ def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Sco
         # Patch scores are exact wherever they are above the threshold, so this share is, too.
         above = np.asarray(result.patch_scores) > result.threshold
         score, spread = result.score, float(above.mean())
-        thumbnail = draw_thumbnail(inspector.manifest.preprocessing.apply(image))
+        thumbnail = draw_thumbnail(inspector.bundle.preprocessing.apply(image))
         image_statistics = measure_image_statistics(image)
         cache.put(sample.digest, score, spread, thumbnail.tobytes(), image_statistics.tobytes())
     return ScoredImage(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
-from softcore_runtime import Decision, InspectionResult
+from softcore_runtime import Decision, InspectionResult, Registration
 
 from softcore_edge_app.decisions.invalid_kinds import InvalidKind, LineKind, find_kind, phrase_reason
 
@@ -59,6 +59,8 @@ class DecisionRecord:
             known.
         certified_by_hint, by_hnsw, exact: number of patches that each stage of the search settled; None where
             INVALID.
+        registration: where the part lies in the frame, and how surely; None where frames aren't aligned, and
+            where INVALID.
         stages: seconds that each stage took: `frame` until the frame was taken and checked, `queue` until its
             inspection began, `inspection`, `ledger` until the decision was in the ledger, and `total`; only
             those that the part went through.
@@ -96,6 +98,7 @@ class DecisionRecord:
     certified_by_hint: int | None = field(default=None, kw_only=True, compare=False, metadata=_BESIDE)
     by_hnsw: int | None = field(default=None, kw_only=True, compare=False, metadata=_BESIDE)
     exact: int | None = field(default=None, kw_only=True, compare=False, metadata=_BESIDE)
+    registration: Registration | None = field(default=None, kw_only=True, compare=False, metadata=_BESIDE)
     stages: Mapping[str, float] = field(default_factory=dict, kw_only=True, compare=False, metadata=_BESIDE)
 
     def __post_init__(self) -> None:
@@ -136,6 +139,7 @@ class DecisionRecord:
             certified_by_hint=result.certified_by_hint,
             by_hnsw=result.by_hnsw,
             exact=result.exact,
+            registration=result.registration,
             **known,
         )
 
@@ -195,7 +199,8 @@ CONTENT: Final = tuple(one.name for one in fields(DecisionRecord) if not one.met
 _NO_NUMBERS: Final = {
     "decision": Decision.INVALID,
     **dict.fromkeys(
-        ("score", "bound", "milliseconds", "x", "y", "certified_by_hint", "by_hnsw", "exact"), None
+        ("score", "bound", "milliseconds", "x", "y", "certified_by_hint", "by_hnsw", "exact", "registration"),
+        None,
     ),
 }
 
@@ -209,9 +214,8 @@ def _locate_peak(result: InspectionResult) -> tuple[float | None, float | None]:
     """Return where in the frame the highest patch score lies, as shares of its width and height."""
     if result.patch_scores is None or result.frame is None:
         return None, None
-    scores, window = result.patch_scores, result.window
+    scores = result.patch_scores
     row, column = np.unravel_index(int(scores.argmax()), scores.shape)
     height, width = result.frame.shape[:2]
-    x = window.x + (int(column) + 0.5) / scores.shape[1] * window.width
-    y = window.y + (int(row) + 0.5) / scores.shape[0] * window.height
-    return x / width, y / height
+    x, y = result.locate((int(column) + 0.5) / scores.shape[1], (int(row) + 0.5) / scores.shape[0])
+    return min(1.0, max(0.0, x / width)), min(1.0, max(0.0, y / height))

@@ -11,7 +11,7 @@ __all__ = ["INVALID_KINDS", "InvalidKind", "LineKind", "find_kind", "phrase_reas
 LineKind = Literal["ledger", "late", "overflow", "stopped", "internal"]
 InvalidKind = Literal[
     "ledger", "late", "overflow", "stopped", "internal", "frozen", "black", "dark", "bright", "flat",
-    "blurred", "size", "camera", "unreadable", "other",
+    "blurred", "misplaced", "size", "camera", "unreadable", "other",
 ]  # fmt: skip
 INVALID_KINDS: Final[tuple[InvalidKind, ...]] = get_args(InvalidKind)
 
@@ -36,6 +36,7 @@ _OTHERS: Final[dict[InvalidKind, str]] = {
     "bright": r"^too bright\b",
     "flat": r"^without contrast\b",
     "blurred": r"^blurred\b",
+    "misplaced": r"^the part is not where it should be\b",
     "size": r"\btoo small\b|^a frame must\b|^the (image|picture) has\b",
     "camera": r"^no new frame\b|\b(camera|stream|pipeline)\b",
     "unreadable": r"\bcan't (be read|decode)|\bempty\b|\bcut off\b|\bnot (an image|a picture)\b",

@@ -18,7 +18,7 @@ from softcore_edge_app.replay.replay_records import Recorded
 __all__ = ["Outcome", "Repeated", "repeat"]
 
 # The kinds of INVALID that the image alone gives again; others (late, no frame, frozen) can't be repeated.
-_SEEN_IN_IMAGE = ("dark", "bright", "flat", "blurred", "size")
+_SEEN_IN_IMAGE = ("dark", "bright", "flat", "blurred", "misplaced", "size")
 # The fields that a repetition takes from the record.
 _KEPT = (
     "trigger", "part", "name", "camera", "category", "bundle", "engine", "provider", "precision",

@@ -38,7 +38,7 @@ class GoldenSelection:
 def choose_golden(
     paths: Sequence[Path],
     scores: NDArray[np.float64],
-    measure: Callable[[NDArray[np.uint8]], float],
+    measure: Callable[[NDArray[np.uint8]], float | None],
     threshold: float,
     read: Callable[[Path], NDArray[np.uint8]] = read_image,
     longest: int = LONGEST,
@@ -51,7 +51,8 @@ def choose_golden(
     Args:
         paths: the training images, `[N]`.
         scores: float64 `[N]`, their scores.
-        measure: returns the score of a frame uint8 BGR `[H, W, 3]`.
+        measure: returns the score of a frame uint8 BGR `[H, W, 3]`; None for one that can't be inspected,
+            which no training image is.
         threshold: the spoiled frame's score should be at least `CLEAR` times as high.
         read: reads an image, as `Preprocessing.read` does.
         longest: pixels of the longer side that golden frames are shrunk to; fewer than the network sees of a
@@ -60,7 +61,10 @@ def choose_golden(
     order = np.argsort(scores, kind="stable")
     plain = _shrink(read(paths[order[0]]), longest)
     typical = _shrink(read(paths[order[len(order) // 2]]), longest)
-    candidates = [(measure(frame), frame) for frame in spoil(typical)]
+    measured = [(measure(frame), frame) for frame in spoil(typical)]
+    # Where nothing that is spoiled can be inspected, a good frame stands in, with a note.
+    candidates = [(score, frame) for score, frame in measured if score is not None]
+    candidates = candidates or [(measure(typical) or 0.0, typical)]
     highest, spoiled = max(candidates, key=lambda candidate: candidate[0])
     note = None
     if not highest > CLEAR * threshold:
@@ -70,7 +74,7 @@ def choose_golden(
         )
     return GoldenSelection(
         frames={"plain": plain, "spoiled": spoiled, "typical": typical},
-        scores={"plain": measure(plain), "spoiled": highest, "typical": measure(typical)},
+        scores={"plain": measure(plain) or 0.0, "spoiled": highest, "typical": measure(typical) or 0.0},
         note=note,
     )
 

@@ -70,6 +70,13 @@ def build_parser() -> Parser:
         help="side of its middle that the network sees, or of each window (224)",
     )
     windows.add_argument(
+        "--align",
+        choices=("none", "translation", "rigid", "auto"),
+        default="none",
+        help="bring every part to its place first: its position, or position and angle; a part that can't be "
+        "aligned is INVALID; auto: what makes the training images more alike (none)",
+    )
+    windows.add_argument(
         "--roi",
         metavar="auto|X,Y,W,H",
         help="inspect only this region: left, top, width, height in pixels of the image, or each with a %%; "
@@ -224,6 +231,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "floor": options.floor,
                 "preprocessing": {"resize": _choose_square(options), "crop": options.crop},
                 "windows": _request_windows(options),
+                "align": options.align,
                 "engine": options.engine,
                 "provider": options.provider,
                 "precision": options.precision,

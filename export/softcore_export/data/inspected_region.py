@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from softcore_runtime.alignment.aligned_preprocessing import align_frame
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import FrameError, ImageError, UsageError
 from softcore_runtime.images.image_file import read_image
@@ -73,4 +74,4 @@ def _read_outline(path: Path) -> Outline:
 def _read(paths: Sequence[Path], preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:
     for path in paths:
         with suppress(FrameError, ImageError):  # the scan reports it
-            yield preprocessing.read(path)
+            yield align_frame(preprocessing, preprocessing.read(path))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
+from softcore_runtime.alignment.aligned_preprocessing import align_frame
 from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
@@ -114,6 +115,7 @@ def _render(data: ReportData, size: int) -> str:
         givers=[(names[row], int(entries[row])) for row in most if entries[row]],
         silent=[name for name, count in zip(names, entries, strict=True) if count == 0],
         typical=float(np.median(entries)),
+        reference=encode(data.alignment.reference.image) if data.alignment.reference else "",
         scale=encode(lay_heat(np.full((16, 256, 3), 128, np.uint8), ramp)),
         skipped=[line.replace(f"{data.images.folder}/", "") for line in data.images.skipped],
         repeated=[copy for copy in data.contamination.copies if copy.alike != "near"],
@@ -127,7 +129,7 @@ def _describe_suspect(data: ReportData, row: int, record: ImageRecord) -> _Suspe
     grid = (data.manifest.grid.height, data.manifest.grid.width)
     chosen = data.images.digests[row] in data.choices.images
     why = _explain(data, row, record.suspicion)
-    seen = _read_again(data.images.paths[row], data.manifest.preprocessing)
+    seen = _read_again(data.images.paths[row], data)
     if isinstance(seen, str):
         return _Suspect(record, chosen, why, missing=seen)
     suspicion, kept = data.patch_suspicion[row].reshape(grid), data.kept[row].reshape(grid)
@@ -174,7 +176,7 @@ def _read_samples(data: ReportData) -> tuple[list[tuple[str, str, str, str]], ND
     inputs: list[tuple[str, str, str, str]] = []
     read = 0
     for row in rows.tolist():
-        seen = _read_again(data.images.paths[row], preprocessing)
+        seen = _read_again(data.images.paths[row], data)
         if isinstance(seen, str):
             if row in shown:
                 inputs.append((data.images.names[row], "", "", seen))
@@ -187,10 +189,11 @@ def _read_samples(data: ReportData) -> tuple[list[tuple[str, str, str, str]], ND
     return inputs, total / np.float32(read) if read else total + np.float32(128), read
 
 
-def _read_again(path: Path, preprocessing: Preprocessing) -> tuple[_Image, _Image] | str:
-    """Read an image again; return the frame and its crop, or the reason why it can't be read any more."""
+def _read_again(path: Path, data: ReportData) -> tuple[_Image, _Image] | str:
+    """Read an image again; return the aligned frame and its crop, or why it can't be read any more."""
+    preprocessing = data.manifest.preprocessing
     try:
-        frame = preprocessing.read(path)
+        frame = align_frame(data.alignment.align(preprocessing), preprocessing.read(path))
         return frame, preprocessing.apply(frame)
     except (FrameError, ImageError):
         return "can no longer be read" if path.exists() else "no longer there"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import Manifest
 
+from softcore_export.alignment.alignment_choice import AlignmentChoice
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.data.training_set import TrainingSet
@@ -31,6 +32,7 @@ class ReportData:
         scores: float64 `[N]`, leave-one-image-out, in the unit of the manifest's threshold.
         seconds: wall time of each stage.
         unvouched: number of entries that no image can corroborate, and whose floor is 0 therefore.
+        alignment: how images are aligned, and why.
 
     Raises:
         ValueError: the arrays' shapes or the images don't agree.
@@ -47,6 +49,7 @@ class ReportData:
     scores: NDArray[np.float64]
     seconds: dict[str, float]
     unvouched: int = 0
+    alignment: AlignmentChoice = field(default_factory=AlignmentChoice)
 
     def __post_init__(self) -> None:
         n, patches = len(self.images.paths), self.manifest.grid.height * self.manifest.grid.width

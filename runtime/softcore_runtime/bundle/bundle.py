@@ -12,6 +12,7 @@
     index.hnsw        hnswlib index over the bank
     golden/           frames and the scores that they must give: the self-test
     training/         see `softcore_runtime.bundle.training`
+    reference.png     what frames are aligned with, where they are; see `softcore_runtime.alignment`
     mask-*.png        the part of a frame that isn't inspected, if a calibration left one out
     engines/          not in the manifest: built for a device, see `softcore_runtime.backends.devices`
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from softcore_runtime.alignment.aligned_preprocessing import AlignedPreprocessing
+from softcore_runtime.alignment.registration import Aligner
 from softcore_runtime.backends.devices import ENGINE_FOLDER
 from softcore_runtime.bundle import training
 from softcore_runtime.bundle.array_file import parse_array
@@ -40,6 +44,7 @@ from softcore_runtime.bundle.sizes import check_sizes
 from softcore_runtime.bundle.strict_json import parse_json
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, ImageError
 from softcore_runtime.images.image_file import read_image
+from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.regular_file import FileVersion, hash_file, read_regular
 
 __all__ = [
@@ -47,6 +52,7 @@ __all__ = [
     "BANK",
     "FLOORS",
     "INDEX",
+    "REFERENCE",
     "Bundle",
     "GoldenFrame",
     "manifest_path",
@@ -54,16 +60,19 @@ __all__ = [
     "read_golden",
     "read_manifest",
     "read_mask",
+    "read_reference",
     "record_files",
     "write_arrays",
     "write_golden",
     "write_manifest",
+    "write_reference",
 ]
 
 BACKBONE = "backbone.onnx"
 BANK = "bank.npy"
 FLOORS = "floors.npy"
 INDEX = "index.hnsw"
+REFERENCE = "reference.png"
 _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "floors", "origins", "hints")
 _GOLDEN = "golden"
@@ -112,11 +121,13 @@ class Bundle:
         origins: int32 `[n, 3]`, the training image, row and column of each entry.
         hints: int32 `[P, h]`, per grid position, entries worth comparing first.
         golden: the self-test's frames and scores.
+        reference: uint8 BGR `[h, w, 3]`, what frames are aligned with; None where they aren't.
         manifest_version: of the manifest's file as it was read; None if the bundle isn't on the disk yet.
 
     Raises:
         BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
-            a hint names no entry, or there are both floors and soft weights.
+            a hint names no entry, there are both floors and soft weights, or frames are aligned and there is
+            no reference.
 
     Example:
         >>> bundle = read_bundle(path)
@@ -135,6 +146,7 @@ class Bundle:
     origins: NDArray[np.int32]
     hints: NDArray[np.int32]
     golden: tuple[GoldenFrame, ...]
+    reference: NDArray[np.uint8] | None = None
     manifest_version: FileVersion | None = None
 
     def __post_init__(self) -> None:
@@ -165,11 +177,26 @@ class Bundle:
             raise BundleCorruptError(f"{self.path / FLOORS}: holds floors beside soft weights")
         if self.floors.any() and not self.manifest.bank.floor:
             raise BundleCorruptError(f"{self.path / FLOORS}: holds floors that the manifest denies")
+        if self.manifest.alignment and self.reference is None:
+            raise BundleCorruptError(f"{self.path / REFERENCE}: is missing, and frames are aligned with it")
         if self.hints.size and not (self.hints.min() >= 0 and self.hints.max() < n):
             raise BundleCorruptError(f"{self.path / 'hints'}.npy: names entries that the bank doesn't have")
 
     def __repr__(self) -> str:
         return f"Bundle({str(self.path)!r}, {describe(self.manifest)})"
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """How a frame is brought to the network's input, with its alignment where there is one.
+
+        Example:
+            >>> bundle.preprocessing.apply(frame).shape
+            (32, 32, 3)
+        """
+        plain, alignment = self.manifest.preprocessing, self.manifest.alignment
+        if alignment is None or self.reference is None:
+            return plain
+        return AlignedPreprocessing.create(plain, Aligner(alignment, self.reference))
 
     def read_golden(self, golden: GoldenFrame) -> NDArray[np.uint8]:
         """Read one golden frame.
@@ -247,7 +274,14 @@ def read_bundle(path: Path | str) -> Bundle:
         if f"{name}.npy" in manifest.files
     }
     arrays.setdefault("floors", np.zeros(manifest.bank.n, np.float32))  # format 3
-    return Bundle(path=path, manifest=manifest, golden=golden, manifest_version=manifest_version, **arrays)
+    return Bundle(
+        path=path,
+        manifest=manifest,
+        golden=golden,
+        reference=read_reference(path, manifest),
+        manifest_version=manifest_version,
+        **arrays,
+    )
 
 
 def manifest_path(path: Path) -> Path:
@@ -287,7 +321,8 @@ def _read_manifest(path: Path) -> tuple[Manifest, FileVersion]:
         raise BundleNotFoundError(f"{str(path)!a}: no bundle here ({error})") from error
     manifest = parse_manifest(data, str(file))
     masks = [threshold.mask for threshold in (manifest.threshold, *manifest.history) if threshold.mask]
-    for name in (*_REQUIRED, *masks):
+    reference = [REFERENCE] if manifest.alignment else []
+    for name in (*_REQUIRED, *masks, *reference):
         if name not in manifest.files and not (name == FLOORS and manifest.format_version < 4):
             raise BundleCorruptError(f"{file}: does not list {name}")
     return manifest, manifest_version
@@ -324,8 +359,30 @@ def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
         BundleCorruptError: it is missing or was changed, or is no image.
     """
     name = manifest.threshold.mask
-    if name is None:
-        return None
+    return None if name is None else _read_image(path, name, manifest)
+
+
+def read_reference(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
+    """Read the reference that a bundle's frames are aligned with.
+
+    Args:
+        path: the bundle's folder.
+        manifest: the bundle's.
+
+    Returns:
+        uint8 BGR `[h, w, 3]`; None if frames aren't aligned.
+
+    Raises:
+        BundleCorruptError: it is missing or was changed, or is no image.
+
+    Example:
+        >>> read_reference(path, read_manifest(path)) is None
+        True
+    """
+    return _read_image(path, REFERENCE, manifest) if manifest.alignment else None
+
+
+def _read_image(path: Path, name: str, manifest: Manifest) -> NDArray[np.uint8]:
     verify_file(path, name, manifest.files[name])
     try:
         return read_image(path / name)
@@ -348,6 +405,11 @@ def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Ma
         encoded = cv2.imencode(".png", frame)[1]
         (folder / f"{name}.png").write_bytes(encoded.tobytes())
     (path / _SCORES).write_text(json.dumps([frame.model_dump() for frame in golden], indent=2) + "\n")
+
+
+def write_reference(path: Path, reference: NDArray[np.uint8]) -> None:
+    """Write `reference.png`, uint8 BGR `[h, w, 3]`."""
+    (path / REFERENCE).write_bytes(cv2.imencode(".png", reference)[1].tobytes())
 
 
 def record_files(path: Path) -> dict[str, FileRecord]:

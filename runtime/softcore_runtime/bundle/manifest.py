@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from softcore_runtime.alignment.alignment import Alignment
 from softcore_runtime.backends.engine import Engine, Precision, Provider
 from softcore_runtime.bundle.strict_json import parse_json
 from softcore_runtime.bundle.threshold import Threshold
@@ -44,6 +45,7 @@ _ADDED: dict[int, dict[str, set[str]]] = {
     4: {"bank": {"floor", "evidence"}},
     5: {"preprocessing": {"windows"}},
 }
+_ADDED_PARTS: dict[int, set[str]] = {5: {"alignment"}}  # of the manifest itself
 _UNSEALED = "0" * 64
 _NAME = re.compile(r"[\w][\w. -]*(/[\w][\w. -]*)*", re.ASCII)  # of a file, below the bundle's folder
 
@@ -183,6 +185,10 @@ class Manifest(Record):
     created: datetime = Field(description="when it was exported")
     tools: dict[str, str] = Field(description="the libraries that made it, each with its version")
     preprocessing: Preprocessing = Field(description="how a frame is brought to the network's input")
+    alignment: Alignment | None = Field(
+        default=None,
+        description="how frames are aligned with `reference.png` before that; null where they aren't",
+    )
     backbone: BackboneRecord = Field(description="the network")
     grid: Grid = Field(description="the grid of patches")
     bank: BankRecord = Field(description="the memory bank")
@@ -206,6 +212,8 @@ class Manifest(Record):
 
     @model_validator(mode="after")
     def _check_format(self) -> Manifest:
+        if later := sorted(_find_later_parts(self.format_version) & self.model_fields_set):
+            raise ValueError(f"{later[0]} isn't in format {self.format_version}")
         for part, names in _find_later(self.format_version).items():
             later = sorted(names & getattr(self, part).model_fields_set)
             if later:
@@ -275,7 +283,8 @@ def seal_of(manifest: Manifest) -> str:
 
 
 def _dump_unsealed(manifest: Manifest) -> bytes:
-    without: dict[str, Any] = dict(_find_later(manifest.format_version))
+    version = manifest.format_version
+    without: dict[str, Any] = {**_find_later(version), **dict.fromkeys(_find_later_parts(version), True)}
     document = {"seal": _UNSEALED, **manifest.model_dump(mode="json", by_alias=True, exclude=without)}
     return (json.dumps(document, indent=2) + "\n").encode()
 
@@ -287,6 +296,11 @@ def _find_later(version: int) -> dict[str, set[str]]:
         for part, names in added.items():
             later[part] = later.get(part, set()) | names
     return later
+
+
+def _find_later_parts(version: int) -> set[str]:
+    """Return the parts of the manifest that later formats added."""
+    return {name for number, names in _ADDED_PARTS.items() if number > version for name in names}
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:

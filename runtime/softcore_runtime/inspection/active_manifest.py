@@ -13,6 +13,7 @@ from softcore_runtime.bundle.manifest import Manifest, seal_of
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.mask import check_mask, find_ignored
+from softcore_runtime.inspection.replacements import find_replacements
 
 __all__ = ["ActiveManifest", "check_override", "explain_difference"]
 
@@ -61,10 +62,7 @@ class ActiveManifest:
         if outside is not None:  # such patches repeat others, which may be masked
             masked |= outside.ravel()
         ignored = np.flatnonzero(masked)
-        entries = bundle.hints[ignored, 0]
-        if bundle.floors.any():
-            entries = np.full_like(entries, bundle.floors.argmin())
-        return cls(manifest, seal_of(manifest), ignored, bundle.bank[entries])
+        return cls(manifest, seal_of(manifest), ignored, find_replacements(bundle, ignored))
 
     def apply_mask(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Replace the patches that the mask leaves out, in place.

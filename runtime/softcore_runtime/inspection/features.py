@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.alignment.aligned_preprocessing import AlignedPreprocessing
+from softcore_runtime.alignment.alignment import Registration
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle.bundle import BACKBONE, Bundle
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.inspection.replacements import find_replacements, find_uncovered
 
 __all__ = ["FeatureExtractor", "compute_features"]
 
@@ -20,7 +23,7 @@ class FeatureExtractor:
     """Preprocesses frames and runs the network. Two threads must not use it at once.
 
     Args:
-        bundle: the bundle, for its preprocessing and its shapes.
+        bundle: the bundle, for its alignment, its preprocessing and its shapes.
         backbone: the bundle's network.
 
     Raises:
@@ -47,15 +50,39 @@ class FeatureExtractor:
         self._features = np.empty((0, self._positions, self._dim), np.float32)
         self._parts = np.empty((0, 0, self._dim), np.float32)
 
-    def compute(self, frames: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
-        """Compute patch features, float32 `[B, P, d]`; the next call overwrites them.
+    def compute(
+        self, frames: Sequence[NDArray[np.generic]]
+    ) -> tuple[NDArray[np.float32], list[Registration | None]]:
+        """Align frames, where the bundle does, and compute their patch features.
+
+        A patch of an aligned frame that shows nothing of the frame is replaced by an entry of the memory bank
+        that gives it the least score.
 
         Args:
             frames: B frames, each as for `Inspector.decide`.
 
+        Returns:
+            the features, float32 `[B, P, d]`, which the next call overwrites, and where the parts lie, None
+            where frames aren't aligned.
+
         Raises:
+            AlignmentError: a part is not where it should be.
             FrameError: a frame has another dtype or shape, or is too small.
         """
+        preprocessing = self._bundle.preprocessing
+        if not isinstance(preprocessing, AlignedPreprocessing):
+            return self._run(frames), [None] * len(frames)
+        aligned = [preprocessing.align(frame) for frame in frames]
+        features = self._run([one.image for one in aligned])
+        for patches, one in zip(features, aligned, strict=True):
+            grid, (height, width) = self._bundle.manifest.grid, one.image.shape[:2]
+            window = preprocessing.window(height, width)
+            outside = find_uncovered(one.registration, window, (grid.height, grid.width), height, width)
+            patches[outside] = find_replacements(self._bundle, outside)
+        return features, [one.registration for one in aligned]
+
+    def _run(self, frames: Sequence[NDArray[np.generic]]) -> NDArray[np.float32]:
+        """Cut frames and run the network on them, float32 `[B, P, d]`."""
         crops = [self._bundle.manifest.preprocessing.cut(frame) for frame in frames]
         batch = crops[0] if len(crops) == 1 else np.concatenate(crops)
         if len(self._features) < len(crops):  # new memory for every frame would take as long as a search

@@ -64,7 +64,7 @@ class Inspector:
         # Not a method: a reference to this object would be a cycle, which keeps the network in memory.
         def score_patches(frame: NDArray[np.uint8], threshold: float) -> tuple[float, NDArray[np.float32]]:
             with lock:  # without a mask
-                return scorer.score_patches(features.compute([frame])[0], threshold)
+                return scorer.score_patches(features.compute([frame])[0][0], threshold)
 
         self._golden = GoldenFrames(bundle, backbone, score_patches)
         self._manifest_version = bundle.manifest_version
@@ -226,6 +226,7 @@ class Inspector:
             the decision, with the score or a bound of it, and no map.
 
         Raises:
+            AlignmentError: the bundle aligns frames, and the part is not where it should be; a `FrameError`.
             FrameError: the frame has another dtype or shape, or is too small.
 
         Example:
@@ -384,14 +385,15 @@ class Inspector:
         with self._lock:
             active = self._active
             threshold = active.manifest.threshold
-            patches = active.apply_mask(self._features.compute(frames))
+            features, registrations = self._features.compute(frames)
+            patches = active.apply_mask(features)
             compute = self._scorer.inspect if drawn else self._scorer.decide
             scores = [compute(one, threshold, camera) for one, camera in zip(patches, cameras, strict=True)]
         milliseconds = 1000 * (time.perf_counter() - start) / len(frames)
         provider = self._backbone.provider
         return [
-            score.decide(frame, active, provider, milliseconds)
-            for frame, score in zip(frames, scores, strict=True)
+            score.decide(frame, active, provider, milliseconds, registration)
+            for frame, score, registration in zip(frames, scores, registrations, strict=True)
         ]
 
     def _activate(self, active: ActiveManifest) -> None:

@@ -42,6 +42,7 @@ def show_inspector(bundle: Bundle, manifest: Manifest, network: str, remark: str
         ("threshold", f"{value}: {threshold.method}"),
         ("network", f"{manifest.backbone.name}, {network}"),
         ("input", preprocessing.describe()),
+        *([("alignment", manifest.alignment.describe())] if manifest.alignment else []),
         ("memory bank", _describe_bank(bank)),
         ("training images", _describe_training(bundle, manifest)),
         ("exported", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.alignment.alignment import Registration, move_back
 from softcore_runtime.decision import Decision
 from softcore_runtime.images.image_file import to_bgr8
 from softcore_runtime.images.preprocessing import Window
@@ -45,6 +46,11 @@ class Inspected(Protocol):
     @property
     def window(self) -> Window:
         """The part of the frame that the scores cover."""
+        ...
+
+    @property
+    def registration(self) -> Registration | None:
+        """Where the part lies in the frame; None where frames aren't aligned."""
         ...
 
     @property
@@ -202,6 +208,9 @@ def _resize_shares(
         inside = np.where(cells > 1, cells, inside)
     share = np.full((height, width), np.nan, np.float32)
     share[top:bottom, left:right] = inside[: height - top, : width - left]
+    if registration := inspection.registration:
+        moved = {"x": registration.x * across, "y": registration.y * down}
+        share = move_back(share, registration.model_copy(update=moved), np.nan)
     return share
 
 

@@ -85,7 +85,7 @@ def prepare(
 def _measure_search(inspector: Inspector, threads: int | None) -> SearchTimes | None:
     """Measure, on the golden frames, whether the bank is searched faster on the GPU, and record it."""
     bundle, backbone = inspector.bundle, inspector.backbone
-    preprocessing = bundle.manifest.preprocessing
+    preprocessing = bundle.preprocessing
     frames = [
         compute_features(backbone, preprocessing, preprocessing.apply(bundle.read_golden(golden)))
         for golden in bundle.golden

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.alignment.alignment import Registration
 from softcore_runtime.backends.engine import Provider
 from softcore_runtime.decision import Bound, Decision
 from softcore_runtime.images.image_file import check_frame, to_bgr8
@@ -40,7 +41,8 @@ class InspectionResult:
             score is at least `score`. Always EXACT with an anomaly map.
         threshold: the bundle's threshold, in the units of `score`.
         fail_above: the upper end of the bundle's grey zone; equal to `threshold` without one.
-        window: the inspected part of the frame, in pixels of the frame.
+        window: the inspected part of the frame, in pixels of the frame; of the aligned frame, which has the
+            same size, where frames are aligned. `locate` gives places in the frame in either case.
         certified_by_hint: number of patches that a hint proved to be below the threshold.
         by_hnsw: number of patches that the index, after the hints, proved to be below the threshold.
         exact: number of patches that needed an exhaustive search. On a FAIL without a map some patches may
@@ -59,6 +61,7 @@ class InspectionResult:
         frame: the inspected array, as a reference and not a copy: it shows what the array holds now. A
             collection of results keeps their frames in memory, unless
             `dataclasses.replace(result, frame=None)` drops them.
+        registration: where the part lies in the frame, and how surely; None where frames aren't aligned.
 
     Raises:
         ValueError: the decision contradicts the score, the threshold isn't above 0, `seal` isn't a SHA-256 in
@@ -81,12 +84,6 @@ class InspectionResult:
         InspectionResult(FAIL, score=..., ... x threshold, map 32x32, ... ms)
         >>> result.patch_scores.shape, result.anomaly_map.shape
         ((8, 8), (32, 32))
-        >>> row, column = np.unravel_index(result.anomaly_map.argmax(), result.anomaly_map.shape)
-        >>> window, (height, width) = result.window, result.anomaly_map.shape
-        >>> x = window.x + (column + 0.5) * window.width / width
-        >>> y = window.y + (row + 0.5) * window.height / height
-        >>> print(f"the worst place of the frame is at x {x:.0f}, y {y:.0f}")
-        the worst place of the frame is at x 34, y 25
     """
 
     decision: Decision
@@ -104,6 +101,7 @@ class InspectionResult:
     patch_scores: NDArray[np.float32] | None = field(default=None, kw_only=True)
     anomaly_map: NDArray[np.float32] | None = field(default=None, kw_only=True)
     frame: NDArray[np.generic] | None = field(default=None, kw_only=True)
+    registration: Registration | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.threshold > 0:
@@ -147,6 +145,35 @@ class InspectionResult:
         """
         return self.score / self.threshold
 
+    def locate(self, across: float, down: float) -> tuple[float, float]:
+        """Return where in the frame a place of the window, and of the maps, lies: x and y, in its pixels.
+
+        Args:
+            across: share of the window's width, from its left edge.
+            down: share of its height, from its upper edge.
+
+        Raises:
+            ValueError: the result doesn't hold its frame.
+
+        Example:
+            >>> result = inspector.inspect(bad_frame)
+            >>> height, width = result.anomaly_map.shape
+            >>> row, column = np.unravel_index(result.anomaly_map.argmax(), (height, width))
+            >>> x, y = result.locate((column + 0.5) / width, (row + 0.5) / height)
+            >>> print(f"the worst place of the frame is at x {x:.0f}, y {y:.0f}")
+            the worst place of the frame is at x 34, y 25
+        """
+        if self.frame is None:
+            raise ValueError("a place in the frame needs the frame")
+        window = self.window
+        x, y = window.x + across * window.width, window.y + down * window.height
+        if self.registration is None:
+            return x, y
+        height, width = self.frame.shape[:2]
+        # The middle of a pixel is a whole number for the matrix, and a half for a window.
+        moved = self.registration.matrix(height, width) @ (x - 0.5, y - 0.5, 1)
+        return float(moved[0]) + 0.5, float(moved[1]) + 0.5
+
     def __repr__(self) -> str:
         sign = _SIGNS[self.bound]
         share = f"{sign.strip('=') and sign}{self.share:.2f} x threshold"
@@ -168,6 +195,7 @@ class InspectionResult:
             ("time", f"{self.milliseconds:.1f} ms on {self.provider}"),
             ("patches", f"{self.certified_by_hint} certified by hints, {self.by_hnsw} by the index, "
                         f"{self.exact} searched exhaustively"),
+            *([("alignment", self.registration.describe())] if self.registration else []),
             ("map", self._map_size or "none; inspect() draws it"),
         ]  # fmt: skip
         images = [] if self.frame is None else self._draw_frame(self.frame)

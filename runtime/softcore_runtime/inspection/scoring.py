@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.alignment.alignment import Registration
 from softcore_runtime.backends.engine import Provider
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.bundle.threshold import Threshold
@@ -34,7 +35,12 @@ class FrameScore:
     anomaly_map: NDArray[np.float32] | None = None
 
     def decide(
-        self, frame: NDArray[np.generic], active: ActiveManifest, provider: Provider, milliseconds: float
+        self,
+        frame: NDArray[np.generic],
+        active: ActiveManifest,
+        provider: Provider,
+        milliseconds: float,
+        registration: Registration | None = None,
     ) -> InspectionResult:
         """Decide on the frame by the threshold that it was scored for.
 
@@ -43,6 +49,7 @@ class FrameScore:
             active: the manifest with that threshold.
             provider: what computed the network.
             milliseconds: wall time of this frame.
+            registration: where the part lies in it; None where frames aren't aligned.
         """
         found, threshold = self.found, active.manifest.threshold
         # The score of a FAIL that stopped at the first proof may be a bound from below.
@@ -63,6 +70,7 @@ class FrameScore:
             patch_scores=self.patch_scores,
             anomaly_map=self.anomaly_map,
             frame=frame,
+            registration=registration,
         )
 
 

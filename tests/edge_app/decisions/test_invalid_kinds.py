@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from softcore_edge_app.cameras.frame_checks import FrameChecks
 from softcore_edge_app.decisions.invalid_kinds import INVALID_KINDS, find_kind
-from softcore_runtime import FrameError
+from softcore_runtime import AlignmentError, FrameError
+from softcore_runtime.alignment.alignment import Alignment
+from softcore_runtime.alignment.registration import Aligner
 from softcore_runtime.bundle.training import Training, draw_thumbnail, measure_image_statistics
 from softcore_runtime.images.image_file import to_bgr8
 from softcore_runtime.images.preprocessing import Preprocessing
@@ -60,6 +62,18 @@ def test_what_frame_checks_find_has_its_kind(good_frame: np.ndarray) -> None:
     assert {kind: find_kind(checks.find_fault(frame)) for kind, frame in frames.items()} == {
         kind: kind for kind in frames
     }
+
+
+def test_what_an_alignment_finds_has_its_kind() -> None:
+    reference = np.zeros((64, 64, 3), np.uint8)
+    reference[20:40, 16:48] = 200
+    aligner = Aligner(Alignment(mode="translation", floor=0.5), reference)
+    cut_off = np.roll(reference, 30, axis=1)
+    cut_off[:, :16] = 0
+    for frame in (np.zeros_like(reference), cut_off):
+        with pytest.raises(AlignmentError) as caught:
+            aligner.align(frame)
+        assert find_kind(str(caught.value)) == "misplaced"
 
 
 @pytest.mark.parametrize("frame", [np.zeros((4, 4, 3), np.uint8), np.zeros(3), np.zeros((9, 9, 3))])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from softcore_runtime.alignment.alignment import Alignment
 from softcore_runtime.bundle.manifest import (
     FORMAT_VERSION,
     Agreement,
@@ -98,6 +99,7 @@ def test_an_earlier_format_is_to_be_exported_again(data: bytes, version: int) ->
 
 
 LATER = {"floor": ("bank", 0.0), "evidence": ("bank", 0.0), "windows": ("preprocessing", None)}
+LATER_PARTS = ("alignment",)
 
 
 @pytest.mark.parametrize(("version", "later"), [(3, ["floor", "evidence", "windows"]), (4, ["windows"])])
@@ -115,6 +117,18 @@ def test_an_earlier_manifest_stays_as_it_is(recordings: Path, version: int, late
         said = rf"^m: : Value error, {part}\.{name} isn't in format {version}$"
         with pytest.raises(BundleCorruptError, match=said):
             parse_manifest(seal({**document, part: document[part] | {name: value}}), "m")
+    for part in LATER_PARTS:
+        with pytest.raises(
+            BundleCorruptError, match=rf"^m: : Value error, {part} isn't in format {version}$"
+        ):
+            parse_manifest(seal({**document, part: None}), "m")
+
+
+def test_an_alignment_survives(data: bytes) -> None:
+    document = json.loads(data)
+    manifest = parse_manifest(seal({**document, "alignment": {"mode": "rigid", "floor": 1 / 3}}), "m")
+    assert manifest.alignment == Alignment(mode="rigid", floor=1 / 3)
+    assert parse_manifest(dump_manifest(manifest), "m") == manifest
 
 
 def test_windows_survive(data: bytes) -> None:
@@ -175,7 +189,11 @@ def test_agreement_survives(data: bytes) -> None:
 
 def test_every_missing_field_is_refused_by_name(data: bytes) -> None:
     document = json.loads(data)
-    for field in set(Manifest.model_fields) - {"format_version", "golden_note"}:  # older bundles have no note
+    for field in set(Manifest.model_fields) - {
+        "alignment",
+        "format_version",
+        "golden_note",
+    }:  # of later bundles
         without = {key: value for key, value in document.items() if key != field}
         with pytest.raises(BundleCorruptError, match=rf"^m: {field}: "):
             parse_manifest(seal(without), "m")

@@ -1,0 +1,1 @@
+"""Alignment: whether training images are aligned, and the reference with which."""
