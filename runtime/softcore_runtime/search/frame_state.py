@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BANK", "HINT", "HINTS", "INDEX", "SHARED", "FrameState"]
+__all__ = ["ALL_HINTS", "BANK", "HINTS", "INDEX", "SHARED", "FrameState"]
 
 # The last stage that a patch went through.
-HINT, HINTS, SHARED, INDEX, BANK = 1, 2, 3, 4, 5
+HINTS, SHARED, INDEX, ALL_HINTS, BANK = 1, 2, 3, 4, 5
 
 
 @dataclass(eq=False)
@@ -23,8 +23,8 @@ class FrameState:
         reach: the largest of `squares` that certifies a patch.
         entries: int64 `[P]`, the nearest entry so far.
         squares: float32 `[P]`, the squared distance to it, or its squared floor if that is greater.
-        stage: int8 `[P]`, the last stage that each patch went through: the likeliest hint, a few hints,
-            the index's answers for other patches, its answer for this one, or the whole bank.
+        stage: int8 `[P]`, the last stage that each patch went through: the likeliest hint, the index's
+            answers for other patches, its answer for this one, all hints, or the whole bank.
         lower: bool `[P]`, whether float64 has shown the score not to be above `highest`.
         scores: float64 `[P]`, of the patches that were compared with the whole bank.
         highest: the highest of these; -1 if there is none.

@@ -51,7 +51,6 @@ __all__ = ["Search", "SearchResult"]
 
 _FIRST = 2  # number of patches searched first: on a defective part one of the worst is enough
 _ONE_THREAD = 64  # number of patches up to which an exhaustive search takes one thread
-_HINTS = 4  # number of hints of its position, the likeliest, that a patch is compared with
 _CANDIDATES = 8  # number of patches compared first to find the highest score
 _REGION = 16  # number of patches of a map that are exact if they are above the threshold, the highest
 _UNDERFLOW = 2.0**-125  # largest error of one square by underflow of float32
@@ -151,8 +150,9 @@ class Search:
         while len(rows) and not frame.highest > threshold:
             some, rows = rows[:few], rows[few:]
             few *= 16
-            self._suggestions.compare_hints(frame, some, _HINTS)
+            self._suggestions.compare_hints(frame, some)
             self._suggestions.query_index(frame, some := frame.select_open(some), frame.reach)
+            self._suggestions.compare_all_hints(frame, frame.select_open(some))
             some = frame.sort_worst_first(frame.select_open(some))
             self._search_exhaustively(frame, some[:1])
             if not frame.highest > threshold:
@@ -180,7 +180,7 @@ class Search:
             FrameError: a patch is NaN or infinite.
         """
         frame = self._begin(patches, threshold, camera)
-        self._suggestions.compare_hints(frame, self._all, 1)
+        self._suggestions.compare_hints(frame, self._all)
         self._suggestions.query_index(frame, frame.select_open(self._all), frame.reach, sampled=True)
         self._find_highest(frame)
         rows = frame.sort_worst_first(frame.select_open(self._all))
@@ -252,23 +252,21 @@ class Search:
         """Compare patches until no bound of a score exceeds the highest exact one."""
         few = 1
         while len(rows := self._sort_candidates(frame)):
-            limit = frame.highest
-            asked = frame.stage[rows] == INDEX
-            if asked[0]:
+            stage = frame.stage[rows]
+            asked = stage >= INDEX
+            if stage[0] == INDEX:
+                self._suggestions.compare_all_hints(frame, rows[stage == INDEX][:_CANDIDATES])
+            elif asked[0]:
                 self._search_exhaustively(frame, self._measure(frame, rows[asked][:few]))
                 few *= 4
-                continue
-            if asked.any():  # the answer for that one is probably right, so only those before it matter yet
+            elif asked.any():  # the answer for that one is probably right: so far only those before it matter
                 first = int(asked.argmax())
                 limit = float(self._bounds(frame.squares[rows[first : first + 1]])[0])
-                rows = rows[:first]
+                self._suggestions.query_index(frame, rows[:first], self._reach(limit))
             elif frame.highest < 0:
-                rows = rows[:_CANDIDATES]
-            new = rows[frame.stage[rows] < HINTS]
-            if len(new):
-                self._suggestions.compare_hints(frame, new, _HINTS)
+                self._suggestions.query_index(frame, rows[:_CANDIDATES], frame.reach)
             else:
-                self._suggestions.query_index(frame, rows, self._reach(limit))
+                self._suggestions.query_index(frame, rows, self._reach(frame.highest))
 
     def _sort_candidates(self, frame: FrameState) -> NDArray[np.int64]:
         """Return the patches that may have a higher score than the highest exact one, the likeliest first."""

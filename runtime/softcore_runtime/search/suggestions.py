@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from softcore_runtime.backends.engine import Index
-from softcore_runtime.search.frame_state import HINT, HINTS, INDEX, SHARED, FrameState
+from softcore_runtime.search.frame_state import ALL_HINTS, HINTS, INDEX, SHARED, FrameState
 from softcore_runtime.search.projection import Projection
 
 __all__ = ["Suggestions", "limit_blas"]
@@ -23,6 +23,7 @@ _ASKED = 4  # of many patches every fourth at most is asked for first
 _SAMPLE = 64  # largest number of patches asked for first
 _MANY = 16  # number of patches above which that pays
 _ROUNDS = 2
+_AT_ONCE = 8  # number of patches that are compared with all hints at a time
 
 
 @functools.cache
@@ -93,10 +94,10 @@ class Suggestions:
         entries[rows] = frame.entries[rows]
         vectors[rows] = self._bank[entries[rows]]
 
-    def compare_hints(self, frame: FrameState, rows: NDArray[np.int64], count: int) -> None:
-        """Compare each of patches `rows` `[r]` with `count` hints of its position, the likeliest."""
+    def compare_hints(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
+        """Compare each of patches `rows` `[r]` with that hint of its position which seems nearest to it."""
         if len(rows):
-            frame.stage[rows] = HINT if count == 1 else HINTS
+            frame.stage[rows] = HINTS
             if len(rows) == len(self._all):
                 patches, points, squares = frame.patches, self._hint_points, self._hint_squares
             else:
@@ -106,7 +107,19 @@ class Suggestions:
             with np.errstate(over="ignore", invalid="ignore"):
                 sketches = self._projection.sketch(patches)
                 products = np.matmul(points, sketches[:, :, None])[:, :, 0]
-            self._compare_likeliest(frame, rows, self._hints[rows], squares, sketches, products, count)
+            self._compare_likeliest(frame, rows, self._hints[rows], squares, sketches, products)
+
+    def compare_all_hints(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
+        """Compare each of patches `rows` `[r]` with all hints of its position, in all dimensions."""
+        frame.stage[rows] = ALL_HINTS
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            hints = self._hints[some]  # [r, h]
+            with np.errstate(over="ignore", invalid="ignore"):
+                difference = self._bank[hints] - frame.patches[some][:, None]
+                squares = np.einsum("rhd,rhd->rh", difference, difference)
+            self._raise_to_floors(squares, hints)
+            self._compare(frame, some, hints[self._all[: len(some)], squares.argmin(axis=1)])
 
     def query_index(
         self, frame: FrameState, rows: NDArray[np.int64], reach: float, *, sampled: bool = False
@@ -144,7 +157,7 @@ class Suggestions:
             squares = np.einsum("es,es->e", points, points)
             products = sketches @ points.T
         every = np.broadcast_to(entries, products.shape)
-        self._compare_likeliest(frame, rows, every, squares, sketches, products, 1)
+        self._compare_likeliest(frame, rows, every, squares, sketches, products)
 
     def _compare_likeliest(
         self,
@@ -154,9 +167,8 @@ class Suggestions:
         squares: NDArray[np.float32],
         sketches: NDArray[np.float32],
         products: NDArray[np.float32],
-        count: int,
     ) -> None:
-        """Compare each of patches `rows` `[r]` with `count` of `entries`, by their sketches the nearest.
+        """Compare each of patches `rows` `[r]` with that of `entries` which seems nearest by its sketch.
 
         Args:
             frame: the frame.
@@ -165,22 +177,16 @@ class Suggestions:
             squares: float32 `[r, e]` or `[e]`, the squared lengths of the entries' sketches.
             sketches: float32 `[r, s + 1]`, the patches' sketches.
             products: float32 `[r, e]`, of the patches' and the entries' sketches; changed.
-            count: number of entries to compare.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             products *= -2
             products += squares
             products += np.einsum("rs,rs->r", sketches, sketches)[:, None]
         self._raise_to_floors(products, entries)
-        count = min(count, products.shape[1])
-        nearest = products.argmin(axis=1)[:, None]
-        if count > 1:
-            nearest = np.argpartition(products, count - 1, axis=1)[:, :count]
-        every = self._all[: len(rows)]
-        for column in nearest.T:
-            best = entries[every, column]
-            new = (products[every, column] < frame.squares[rows]) & (best != frame.entries[rows])
-            self._compare(frame, rows[new], best[new])
+        best = self._all[: len(rows)], products.argmin(axis=1)
+        lows, chosen = products[best], entries[best]
+        new = (lows < frame.squares[rows]) & (chosen != frame.entries[rows])
+        self._compare(frame, rows[new], chosen[new])
 
     def _compare(self, frame: FrameState, rows: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
         """Compare patches `rows` `[r]` with one of `entries` `[r]` each, and take those that are nearer."""
