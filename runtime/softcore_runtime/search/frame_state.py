@@ -26,8 +26,9 @@ class FrameState:
         stage: int8 `[P]`, the last stage that each patch went through: the likeliest hint, the index's
             answers for other patches, its answer for this one, all hints, or the whole bank.
         lower: bool `[P]`, whether float64 has shown the score not to be above `highest`.
-        scores: float64 `[P]`, of the patches that were compared with the whole bank.
-        highest: the highest of these; -1 if there is none.
+        scores: float64 `[P]`, of the patches that were compared with the whole bank; where `lower`, an
+            estimate of it.
+        highest: the highest of the first; -1 if there is none.
     """
 
     patches: NDArray[np.float32]

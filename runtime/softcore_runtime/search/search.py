@@ -165,8 +165,9 @@ class Search:
     ) -> tuple[SearchResult, NDArray[np.float32]]:
         """Score every patch of a frame: s(p) = w(m*) D(p, m*), m* the nearest entry to p (see above).
 
-        A score is exact if it could exceed `threshold`, and so is the highest of all; otherwise m* is the
-        nearest of the entries that were compared. See docs/explanation/method.md.
+        The highest score is exact, and of those above `threshold` the 16 of the highest bounds. In place of
+        any other stands w(m) D(p, m) of the nearest entry m of those that were compared: with weights of 1 an
+        upper bound, which is mostly the score itself. See docs/explanation/certified-search.md.
 
         Args:
             patches: float32 `[P, d]`.
@@ -186,9 +187,11 @@ class Search:
         rows = frame.sort_worst_first(frame.select_open(self._all))
         self._search_exhaustively(frame, rows[: max(0, _REGION - int(frame.exact.sum()))])
         self._suggestions.keep_entries(frame, camera)
-        distances = np.sqrt(np.where(frame.exact, 0, frame.squares).astype(np.float64))
-        scores = np.where(frame.exact, frame.scores, self._weights[frame.entries] * distances)
-        return self._summarize(frame), np.minimum(scores, min(frame.highest, _LARGEST)).astype(np.float32)
+        known = frame.exact | frame.lower
+        with np.errstate(invalid="ignore"):  # a weight of 0 and a distance that overflows
+            scores = np.where(known, frame.scores, self._weights[frame.entries] * np.sqrt(frame.squares))
+        scores = np.fmin(scores, min(frame.highest, _LARGEST))
+        return self._summarize(frame), scores.astype(np.float32)
 
     def score(
         self, patches: NDArray[np.float32], threshold: float
@@ -279,6 +282,7 @@ class Search:
         distances = self._exhaustive.measure(frame.patches[rows], frame.entries[rows])
         lower = self._weight_max * distances <= frame.highest
         frame.lower[rows[lower]] = True
+        frame.scores[rows] = self._weights[frame.entries[rows]] * distances
         return rows[~lower]
 
     def _search_exhaustively(self, frame: FrameState, rows: NDArray[np.int64]) -> None:

@@ -20,7 +20,8 @@ from softcore_runtime.search.projection import Projection
 __all__ = ["Suggestions", "limit_blas"]
 
 _ASKED = 4  # of many patches every fourth at most is asked for first
-_SAMPLE = 64  # largest number of patches asked for first
+_SAMPLE = 64  # largest number of patches asked for first, or
+_SHARE = 24  # a 24th of all
 _MANY = 16  # number of patches above which that pays
 _ROUNDS = 2
 _AT_ONCE = 8  # number of patches that are compared with all hints at a time
@@ -74,6 +75,7 @@ class Suggestions:
         self._last_frames: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
         self._difference = np.empty((len(hints), bank.shape[1]), np.float32)
         self._all = np.arange(len(hints))
+        self._sample = max(_SAMPLE, len(hints) // _SHARE)
 
     def compare_last_frame(self, frame: FrameState, camera: int) -> None:
         """Compare each patch with its position's entry in the camera's last frame, or else its first hint."""
@@ -127,20 +129,21 @@ class Suggestions:
         """Compare patches `rows` `[r]` with the entries that the index finds, for them or for others of them.
 
         Neighbours are often near the same entry. So some are asked for first, and their answers are compared
-        with the others: those whose square is at most `reach` then aren't asked for. Nor are those left after
-        `_ROUNDS` such rounds, if `sampled`.
+        with the others: those whose square is at most `reach` then aren't asked for. If `sampled`, of those
+        that are left after such rounds only some are: those of the least squares, which may yet be that low.
         """
         for _ in range(_ROUNDS):
             if len(rows) <= _MANY:
                 break
             rows = np.sort(rows)
-            step = max(_ASKED, -(-len(rows) // _SAMPLE))
+            step = max(_ASKED, -(-len(rows) // self._sample))
             some, rows = rows[::step], np.delete(rows, slice(None, None, step))
             self.ask_index(frame, some)
             self._share(frame, rows, np.unique(frame.entries[some]))
             rows = rows[~(frame.squares[rows] <= reach)]
-        if not sampled or len(rows) <= _MANY:
-            self.ask_index(frame, rows)
+        if sampled:
+            rows = rows[np.argsort(frame.squares[rows], kind="stable")[: self._sample]]
+        self.ask_index(frame, rows)
 
     def ask_index(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
         """Compare each of patches `rows` `[r]` with the entry that the index finds for it."""
