@@ -15,10 +15,20 @@ above the threshold. An entry with W F(m) > T certifies nothing; among the other
 does wherever any does, and s(p) <= T holds exactly there if all weights are 1. Entries come from three
 stages, each used only for what the stage before couldn't certify:
 
-1. hints: the entry that was nearest at this position in the last frame, then those that were nearest most
-   often in training. They may be wrong or doubled; then fewer patches are certified here, no wrong ones.
-2. the HNSW index, whatever its `ef`; or on a GPU a search of the whole bank in float32.
-3. the whole bank (`ExhaustiveSearch`): the true nearest entry and the true score, in float64.
+1. hints: the entry that was nearest at this position in the last frame, then that one of those nearest most
+   often in training which seems nearest in few dimensions (`Suggestions`). They may be wrong or doubled; then
+   fewer patches are certified here, no wrong ones.
+2. the HNSW index, whatever its `ef`; or on a GPU a search of the whole bank in float32. What it answers for
+   one patch is compared with others, too.
+3. the whole bank (`ExhaustiveSearch`): the true nearest entry and the true score, in float64. The distance
+   to the best entry so far rules most others out.
+
+**A map** takes little more work than its highest score. That is exact when no bound W D(p, m) exceeds the
+highest exact score. `_measure` compares such bounds in float64, where s(p) <= W D(p, m) holds to the last bit,
+for D(p, m*) is the least of those distances. For every other patch the map holds w(m) D(p, m)
+of the nearest entry compared, at most the highest score; all weights being 1 that is an upper bound of s(p).
+The number of patches that the index is asked for, to draw a map, and of those that the whole bank is
+searched for beyond what the highest score needs, don't grow with the defect.
 
 **Rounding.** The bounds are float32, the score that counts is float64's. For squares S = ||p - m||^2, summed
 in any order, float32 gives S' with |S' - S| <= (d + 4) u S + d 2^-125 (u = 2^-24; the last term is underflow,
@@ -264,8 +274,8 @@ class Search:
                 few *= 4
             elif asked.any():  # the answer for that one is probably right: so far only those before it matter
                 first = int(asked.argmax())
-                limit = float(self._bounds(frame.squares[rows[first : first + 1]])[0])
-                self._suggestions.query_index(frame, rows[:first], self._reach(limit))
+                bound = float(self._bounds(frame.squares[rows[first : first + 1]])[0])
+                self._suggestions.query_index(frame, rows[:first], self._reach(bound))
             elif frame.highest < 0:
                 self._suggestions.query_index(frame, rows[:_CANDIDATES], frame.reach)
             else:

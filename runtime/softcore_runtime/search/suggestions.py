@@ -22,6 +22,7 @@ __all__ = ["Suggestions", "limit_blas"]
 _ASKED = 4  # of many patches every fourth at most is asked for first
 _SAMPLE = 64  # largest number of patches asked for first, or
 _SHARE = 24  # a 24th of all
+_LAST = 3  # of a map so many times this number at most are asked for in the end
 _MANY = 16  # number of patches above which that pays
 _ROUNDS = 2
 _AT_ONCE = 8  # number of patches that are compared with all hints at a time
@@ -142,7 +143,7 @@ class Suggestions:
             self._share(frame, rows, np.unique(frame.entries[some]))
             rows = rows[~(frame.squares[rows] <= reach)]
         if sampled:
-            rows = rows[np.argsort(frame.squares[rows], kind="stable")[: self._sample]]
+            rows = rows[np.argsort(frame.squares[rows], kind="stable")[: _LAST * self._sample]]
         self.ask_index(frame, rows)
 
     def ask_index(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
