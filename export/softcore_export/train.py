@@ -167,7 +167,7 @@ def fit(
         raise DataError("every training image was excluded; nothing is left to learn from")
 
     # 2. Draw the coreset from the kept patches.
-    size = max(1, round(settings.coreset_ratio * n_images * positions))
+    size = max(1, round(settings.find_ratio() * n_images * positions))
     if settings.sampler == "greedy":
         entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
     else:

@@ -1,0 +1,162 @@
+"""Separation: how clearly images with a defect stand out from good ones, at several resolutions.
+
+A sample of the training images gives a small memory bank for each resolution. Without labels, other training
+images are scored against it: as they are, and with synthetic defects, which are drawn on the whole frames,
+the same for every resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from softcore_runtime.backends.engine import Backbone
+from softcore_runtime.cli.progress import hide_bars, track
+from softcore_runtime.errors import FrameError, ImageError
+from softcore_runtime.images.image_file import to_bgr8
+from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.inspection.features import compute_features
+from softcore_runtime.separation import auroc
+from torch import Tensor
+
+from softcore_export.memory_bank.coreset import draw_axes, spread
+from softcore_export.resolution.synthetic_defects import KINDS, draw_defect
+
+__all__ = ["Scores", "SmallBank", "Subject", "fit_banks", "score_labelled", "score_synthetic"]
+
+_ENTRIES = 2000  # of a small memory bank
+_CHUNK = 1024  # entries that patches are compared with at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A resolution to measure.
+
+    Attributes:
+        backbone: the network, opened.
+        preprocessing: from a frame to its input.
+    """
+
+    backbone: Backbone
+    preprocessing: Preprocessing
+
+    def see(self, frame: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Compute the patch features of a frame, float32 `[P, d]`."""
+        return compute_features(self.backbone, self.preprocessing, self.preprocessing.apply(frame))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of n good images and of m defective ones.
+
+    Attributes:
+        good: float64 `[n]`.
+        defective: float64 `[m]`.
+
+    Example:
+        >>> Scores(np.array([1.0, 2.0]), np.array([2.5, 1.5])).auroc
+        0.75
+    """
+
+    good: NDArray[np.float64]
+    defective: NDArray[np.float64]
+
+    @property
+    def auroc(self) -> float:
+        """The area under the ROC curve: how often a defective image scores above a good one."""
+        return auroc(self.good, self.defective)
+
+
+class SmallBank:
+    """A memory bank of some images at one resolution, in a random projection.
+
+    Args:
+        subject: the resolution.
+        features: float32 `[P, d]` of each image.
+        seed: of the projection and of the first entry.
+    """
+
+    def __init__(self, subject: Subject, features: Sequence[NDArray[np.float32]], seed: int) -> None:
+        self._subject = subject
+        rng = np.random.default_rng(seed)
+        self._axes = draw_axes(features[0].shape[1], rng)
+        patches = torch.from_numpy(np.concatenate([each @ self._axes for each in features]))
+        with hide_bars():
+            rows = spread(patches.clone(), _ENTRIES, int(rng.integers(len(patches))))
+        self._entries = patches[torch.from_numpy(rows)]
+        self._halves = self._entries.square().sum(dim=1) / 2
+
+    def score(self, frame: NDArray[np.generic]) -> float:
+        """Score a frame: the largest distance of a patch to its nearest entry."""
+        x = torch.from_numpy(self._subject.see(frame) @ self._axes)
+        nearest = torch.full((len(x),), torch.inf)
+        for start in range(0, len(self._entries), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            apart: Tensor = torch.addmm(self._halves[part], x, self._entries[part].T, alpha=-1).amin(dim=1)
+            nearest = torch.minimum(nearest, apart)
+        squares = 2 * nearest + x.square().sum(dim=1)
+        return float(squares.max().clamp(min=0).sqrt())
+
+
+def fit_banks(subjects: Sequence[Subject], paths: Sequence[Path], seed: int) -> list[SmallBank]:
+    """Fit a small bank at each resolution on the images that can be read.
+
+    Raises:
+        ValueError: none can be read.
+    """
+    seen: list[list[NDArray[np.float32]]] = [[] for _ in subjects]
+    for frame in _read(subjects[0].preprocessing, paths, "resolution: learning"):
+        for subject, features in zip(subjects, seen, strict=True):
+            features.append(subject.see(frame))
+    if not seen[0]:
+        raise ValueError("no image can be read")
+    return [SmallBank(subject, each, seed) for subject, each in zip(subjects, seen, strict=True)]
+
+
+def score_synthetic(
+    banks: Sequence[SmallBank], preprocessing: Preprocessing, paths: Sequence[Path], seed: int
+) -> list[Scores]:
+    """Score images as they are, and with a synthetic defect of each kind, against each bank.
+
+    Args:
+        banks: one for each resolution.
+        preprocessing: how images are read.
+        paths: images that the banks weren't fitted on.
+        seed: of the defects.
+    """
+    good: list[list[float]] = [[] for _ in banks]
+    defective: list[list[float]] = [[] for _ in banks]
+    for number, frame in enumerate(_read(preprocessing, paths, "resolution: measuring")):
+        rng = np.random.default_rng([seed, number])
+        twins = [draw_defect(frame, rng, kind).image for kind in KINDS]
+        for place, bank in enumerate(banks):
+            good[place].append(bank.score(frame))
+            defective[place] += [bank.score(twin) for twin in twins]
+    return [Scores(np.array(g), np.array(d)) for g, d in zip(good, defective, strict=True)]
+
+
+def score_labelled(
+    banks: Sequence[SmallBank], preprocessing: Preprocessing, images: Sequence[tuple[Path, bool]]
+) -> list[Scores]:
+    """Score labelled images, each with whether it is defective, against each bank."""
+    found: dict[bool, list[list[float]]] = {kind: [[] for _ in banks] for kind in (False, True)}
+    for path, is_defective in track(images, "resolution: labelled"):
+        for frame in _read(preprocessing, [path]):
+            for place, bank in enumerate(banks):
+                found[is_defective][place].append(bank.score(frame))
+    return [Scores(np.array(g), np.array(d)) for g, d in zip(found[False], found[True], strict=True)]
+
+
+def _read(preprocessing: Preprocessing, paths: Sequence[Path], what: str = "") -> Iterator[NDArray[np.uint8]]:
+    """Read images that can be read and fit, as uint8 BGR `[H, W, 3]`."""
+    for path in track(paths, what) if what else paths:
+        try:
+            frame = to_bgr8(preprocessing.read(path), preprocessing.white)
+            preprocessing.apply(frame)
+        except (FrameError, ImageError):
+            continue
+        yield frame
