@@ -171,7 +171,10 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
     with staging_directory(target) as folder:
         with time_stage(seconds, "memory bank"):
             overrule = partial(choices.apply, digests=images.digests, grid=grid)
-            learned = fit(features, grid, settings, device, estimate, overrule, images.groups)
+            learned = fit(
+                features, grid, settings, device, estimate, overrule, images.groups, prepared.inspected
+            )
+        kept = learned.kept | ~prepared.inspected  # what isn't inspected wasn't excluded
 
         with time_stage(seconds, "index"):
             queries = choose_queries(features, learned.kept, learned.find_entries(grid), settings.seed)
@@ -184,8 +187,10 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
             threshold = provisional_threshold(scores, trusted)
 
         with time_stage(seconds, "hints"):
+            repeated = settings.preprocessing.find_repeated(grid)
+            counted = learned.kept if repeated is None else learned.kept[:, repeated]
             hints, hints_record = learn_hints(
-                features, learned.bank, learned.weights, learned.owners, nearest, learned.kept, learned.rule
+                features, learned.bank, learned.weights, learned.owners, nearest, counted, learned.rule
             )
 
         agreement = None
@@ -195,7 +200,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
 
         with time_stage(seconds, "bundle"):
             contamination = summarize_contamination(
-                images.names, images.digests, images.copies, estimate, learned.kept
+                images.names, images.digests, images.copies, estimate, kept
             )
             contents = BundleContents(
                 prepared, learned, index, hints, hints_record, scores, trusted, threshold, agreement,
@@ -212,11 +217,12 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     choices=choices,
                     images=images,
                     patch_suspicion=estimate.patches,
-                    kept=learned.kept,
+                    kept=kept,
                     origins=learned.origins,
                     floors=learned.floors,
                     scores=scores,
                     seconds=seconds,
+                    resolution=prepared.resolution,
                     unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
                 ),
             )
@@ -228,7 +234,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         images=list(images.paths),
         skipped=list(images.skipped),
         contamination=contamination,
-        kept=learned.kept,
+        kept=kept,
         floors=learned.floors,
         scores=scores,
         seconds=seconds,

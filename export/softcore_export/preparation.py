@@ -30,7 +30,7 @@ from softcore_export.settings import ExportSettings
 from softcore_export.stage_times import time_stage
 from softcore_export.staging_directory import scratch
 
-__all__ = ["PreparedExport", "prepare"]
+__all__ = ["PreparedExport", "find_inspected", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,17 @@ class PreparedExport:
         return _find_grid(self.features, self.settings.preprocessing)
 
     @property
+    def inspected(self) -> NDArray[np.bool_]:
+        """Which positions of the grid are inspected, bool `[P]`.
+
+        Example:
+            >>> prepared.inspected.shape, bool(prepared.inspected.all())
+            ((64,), True)
+        """
+        found = find_inspected(self.settings.preprocessing, self.grid)
+        return np.ones(self.features.shape[1], np.bool_) if found is None else found
+
+    @property
     def may_fall_back(self) -> bool:
         """Whether FP32 may ship instead: no person has asked for the faster precision.
 
@@ -106,7 +117,13 @@ class PreparedExport:
         assert self.plain_features is not None  # noqa: S101
         seconds = dict(self.seconds)
         with time_stage(seconds, "suspicion"):
-            estimate = estimate_contamination(self.plain_features, self.grid, self.device, self.settings.seed)
+            estimate = estimate_contamination(
+                self.plain_features,
+                self.grid,
+                self.device,
+                self.settings.seed,
+                inspected=find_inspected(self.settings.preprocessing, self.grid),
+            )
         return replace(
             self,
             network=self.network.in_fp32(),
@@ -169,7 +186,8 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
 
         with time_stage(seconds, "suspicion"):
             grid = _find_grid(features, preprocessing)
-            estimate = estimate_contamination(features, grid, device, settings.seed)
+            inspected = find_inspected(preprocessing, grid)
+            estimate = estimate_contamination(features, grid, device, settings.seed, inspected=inspected)
 
         yield PreparedExport(
             training_set,
@@ -183,6 +201,12 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
             seconds,
             opened.resolution,
         )
+
+
+def find_inspected(preprocessing: Preprocessing, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return which positions of a grid are inspected, bool `[P]`; None if all are."""
+    outside = preprocessing.find_outside(grid)
+    return None if outside is None else ~outside.ravel()
 
 
 def _find_grid(features: NDArray[np.float32], preprocessing: Preprocessing) -> tuple[int, int]:

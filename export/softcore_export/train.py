@@ -118,6 +118,7 @@ def fit(
     estimate: ContaminationEstimate | None = None,
     overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
     groups: NDArray[np.int32] | None = None,
+    inspected: NDArray[np.bool_] | None = None,
 ) -> MemoryBank:
     """Learn a memory bank: exclude outliers, draw the coreset, keep soft weights or floors of its entries.
 
@@ -132,6 +133,8 @@ def fit(
         overrule: is given which patches the method keeps, bool `[N, P]`, and returns which to keep.
         groups: int32 `[N]`, the same number for images that are near copies of each other, below N; None if
             there are none.
+        inspected: bool `[P]`, the positions that are inspected, P in what follows; None if all are. No patch
+            of another position enters the bank.
 
     Returns:
         a bank of `round(coreset_ratio * N * P)` entries, or as many as there are different kept patches.
@@ -149,25 +152,28 @@ def fit(
         (False, True)
     """
     n_images, positions, dim = features.shape
+    inside = np.ones(positions, np.bool_) if inspected is None else inspected  # [P]
 
     # 1. Measure the outlier factor of every patch, and exclude the outliers.
     if settings.discriminator == "none":
         factors = np.ones((n_images, positions))
         kept = np.ones((n_images, positions), np.bool_)
     elif settings.discriminator == "auto":  # by the estimate: as many as are suspect
-        estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
+        estimate = estimate or _estimate(features, grid, device, settings, inspected)
         factors = estimate.patches.astype(np.float64)  # [N, P]
         kept = estimate.kept  # [N, P]
     else:  # the paper: among the patches at the same position, the share tau
         factors = outlier_factors(features, settings.discriminator, settings.lof_k, device)  # [N, P]
-        kept = denoise(factors, settings.tau)  # [N, P]
+        kept = np.ones((n_images, positions), np.bool_)
+        kept[:, inside] = denoise(factors[:, inside], settings.tau)
     if overrule:
         kept = overrule(kept)
+    kept = kept & inside
     if not kept.any():
         raise DataError("every training image was excluded; nothing is left to learn from")
 
     # 2. Draw the coreset from the kept patches.
-    size = max(1, round(settings.find_ratio() * n_images * positions))
+    size = max(1, round(settings.find_ratio() * n_images * int(inside.sum())))
     if settings.sampler == "greedy":
         entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
     else:
@@ -185,7 +191,7 @@ def fit(
 
     # 4. Keep how far other images corroborate each entry, as its floor.
     if settings.has_floors:
-        estimate = estimate or estimate_contamination(features, grid, device, settings.seed)
+        estimate = estimate or _estimate(features, grid, device, settings, inspected)
         groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
         corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
         if settings.floor == "auto":
@@ -242,6 +248,16 @@ def corroborate_bank(
     candidates = estimate.comparison.nearest_images[image, row * grid[1] + column]  # [n, m]
     window = EstimateParameters().window
     return corroborate(features, grid, origins, candidates, kept, groups, window, device)
+
+
+def _estimate(
+    features: NDArray[np.float32],
+    grid: tuple[int, int],
+    device: torch.device,
+    settings: ExportSettings,
+    inspected: NDArray[np.bool_] | None,
+) -> ContaminationEstimate:
+    return estimate_contamination(features, grid, device, settings.seed, inspected=inspected)
 
 
 def _with_factor(

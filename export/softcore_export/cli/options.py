@@ -88,8 +88,15 @@ def build_parser() -> Parser:
     )
     windows.add_argument(
         "--roi",
-        metavar="X,Y,W,H",
-        help="inspect only this region: left, top, width, height in pixels of the image, or each with a %%",
+        metavar="auto|X,Y,W,H",
+        help="inspect only this region: left, top, width, height in pixels of the image, or each with a %%; "
+        "auto: the foreground that all images share, where it is clear",
+    )
+    windows.add_argument(
+        "--roi-image",
+        type=Path,
+        metavar="FILE",
+        help="inspect only what is white in this image, which fits images of any size",
     )
     windows.add_argument(
         "--tile",
@@ -273,7 +280,12 @@ def read_max_images(options: argparse.Namespace, fewest: int) -> int | None:
 
 def _name_windows(options: argparse.Namespace) -> str:
     """Return the first option that asks for windows, or nothing."""
-    asked = {"--roi": options.roi, "--tile": options.tile, "--keep-aspect": options.keep_aspect or None}
+    asked = {
+        "--roi": options.roi,
+        "--roi-image": options.roi_image,
+        "--tile": options.tile,
+        "--keep-aspect": options.keep_aspect or None,
+    }
     return next((name for name, value in asked.items() if value is not None), "")
 
 
@@ -305,14 +317,22 @@ def _request_windows(options: argparse.Namespace) -> dict[str, object]:
     keep = options.keep_aspect
     if keep is None:  # who asks for a square gets one
         keep = "auto" if options.resize is None else False
-    return {"roi": options.roi, "tile": options.tile, "overlap": options.overlap, "keep_aspect": keep}
+    return {
+        "roi": options.roi,
+        "roi_image": options.roi_image,
+        "tile": options.tile,
+        "overlap": options.overlap,
+        "keep_aspect": keep,
+    }
 
 
 def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
     """Describe what is wrong with a number."""
     if mistake["loc"] == ("windows",):
+        if options.roi is not None and options.roi_image is not None:
+            return f"--roi {options.roi}: a region is given already, by --roi-image; leave out one of the two"
         return f"--tile {options.tile}: what tiles show is never squeezed; leave out --no-keep-aspect"
-    if mistake["loc"] == ("windows", "roi"):
+    if mistake["loc"][:2] == ("windows", "roi"):
         return f"--roi {options.roi}: {mistake['msg'].removeprefix('Value error, ')}"
     if not mistake["loc"]:  # of the settings together
         return (

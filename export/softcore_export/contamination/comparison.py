@@ -42,6 +42,14 @@ class Comparison:
                 f"[N, P], not {shapes}"
             )
 
+    def select(self, positions: NDArray[np.bool_]) -> Comparison:
+        """Return the same of some positions, bool `[P]`."""
+        return Comparison(
+            self.nearest_distances[:, positions],
+            self.nearest_images[:, positions],
+            self.quantile_distances[:, positions],
+        )
+
 
 def compare(
     features: NDArray[np.float32],

@@ -28,7 +28,7 @@ for more (`softcore_export.memory_bank.floors`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -124,6 +124,7 @@ def estimate_contamination(
     device: torch.device,
     seed: int = 0,
     parameters: EstimateParameters | None = None,
+    inspected: NDArray[np.bool_] | None = None,
 ) -> ContaminationEstimate:
     """Estimate which training images are defective, without knowing how many are.
 
@@ -133,12 +134,18 @@ def estimate_contamination(
         device: where to compare.
         seed: of the projection and of the choice of references.
         parameters: the constants; None takes the defaults.
+        inspected: bool `[P]`, the positions that count; None if all do. Others are never suspect.
     """
     parameters = parameters or EstimateParameters()
     compared = compare(
         features, grid, device, seed, parameters.window, parameters.references, parameters.distant_share
     )
-    return estimate_from(compared, parameters)
+    if inspected is None:
+        return estimate_from(compared, parameters)
+    estimate = estimate_from(compared.select(inspected), parameters)
+    patches = np.zeros(features.shape[:2], np.float32)
+    patches[:, inspected] = estimate.patches
+    return replace(estimate, patches=patches, comparison=compared)
 
 
 def estimate_from(compared: Comparison, parameters: EstimateParameters) -> ContaminationEstimate:

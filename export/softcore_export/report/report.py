@@ -197,12 +197,20 @@ def _read_again(path: Path, preprocessing: Preprocessing) -> tuple[_Image, _Imag
 
 
 def _outline_window(frame: _Image, preprocessing: Preprocessing) -> _Image:
-    """Outline the inspected part of a frame and darken the rest."""
+    """Draw an outline around the inspected part of a frame, and darken the rest."""
     image = resize(frame, _THUMBNAIL)
     window = preprocessing.window(*image.shape[:2])
     left, top = round(window.x), round(window.y)
     right, bottom = round(window.x + window.width), round(window.y + window.height)
     drawn = image // 3
+    outline = preprocessing.windows.outline if preprocessing.windows else ()
+    if outline:
+        polygons = [(np.array(polygon) * image.shape[1::-1]).round().astype(np.int32) for polygon in outline]
+        inside = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), polygons, 1) > 0
+        drawn[inside] = image[inside]
+        for colour, thick in ((_BLACK, 3), (_WHITE, 1)):
+            cv2.polylines(drawn, polygons, True, colour, thick, cv2.LINE_AA)
+        return drawn
     drawn[top:bottom, left:right] = image[top:bottom, left:right]
     for colour, thick in ((_BLACK, 3), (_WHITE, 1)):
         cv2.rectangle(drawn, (left, top), (right - 1, bottom - 1), colour, thick)

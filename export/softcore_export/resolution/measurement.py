@@ -153,10 +153,9 @@ def _score(
     affordable = int(1000 * _SECONDS / (_SEEN * milliseconds))
     count = min(max(_LEAST, min(_MOST, affordable)), len(paths) // 2)
     banks = fit_banks(subjects, paths[:count], seed)
-    preprocessing = subjects[0].preprocessing
     if labelled:
-        return score_labelled(banks, preprocessing, list(_thin(labelled, _SEEN * count)))
-    return score_synthetic(banks, preprocessing, paths[count : 2 * count], seed)
+        return score_labelled(banks, list(_thin(labelled, _SEEN * count)))
+    return score_synthetic(banks, paths[count : 2 * count], seed)
 
 
 def _thin(images: Sequence[tuple[Path, bool]], most: int) -> Iterator[tuple[Path, bool]]:

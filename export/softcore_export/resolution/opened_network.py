@@ -10,11 +10,13 @@ import torch
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.images.windows import Outline
 from torch import nn
 
 from softcore_export.backbone.backbone import LoadedBackbone, coarsen_grid, load_backbone
 from softcore_export.backbone.network import Network, open_network
 from softcore_export.data.dataset import TrainingImages
+from softcore_export.data.inspected_region import find_outline
 from softcore_export.data.labelled_images import find_labelled
 from softcore_export.data.survey import survey
 from softcore_export.data.training_set import sample_crops
@@ -61,6 +63,7 @@ def open_chosen(images: TrainingImages, settings: ExportSettings, place: Path) -
         DataError: no image can be read.
         ExportError: as `open_network`.
     """
+    outline = find_outline(settings.windows, images.paths, settings.preprocessing)
     choice = None
     if settings.resolution == "auto":
         labelled = find_labelled(settings.labelled) if settings.labelled else None
@@ -69,7 +72,8 @@ def open_chosen(images: TrainingImages, settings: ExportSettings, place: Path) -
             folder = place / str(side)
             folder.mkdir()
             sized = Preprocessing(resize=side, crop=side, white=settings.preprocessing.white)
-            opened = _open(images, settings.model_copy(update={"preprocessing": sized}), folder)
+            changed = settings.model_copy(update={"preprocessing": sized})
+            opened = _open(images, changed, outline, folder)
             return Opened(opened, Subject(opened.network.backbone, opened.settings.preprocessing))
 
         opened, choice = measure_resolutions(
@@ -78,13 +82,13 @@ def open_chosen(images: TrainingImages, settings: ExportSettings, place: Path) -
         print_message(f"resolution {choice.describe()}")
         opened = OpenedNetwork(opened.loaded, opened.network, opened.settings, choice)
     else:
-        opened = _open(images, settings, place)
+        opened = _open(images, settings, outline, place)
     if opened.settings.preprocessing.windows:
         print_message(opened.settings.preprocessing.describe())
     return opened
 
 
-def _open(images: TrainingImages, settings: ExportSettings, place: Path) -> OpenedNetwork:
+def _open(images: TrainingImages, settings: ExportSettings, outline: Outline, place: Path) -> OpenedNetwork:
     crop = settings.preprocessing.crop
     loaded = load_backbone(settings.backbone, settings.weights, settings.layers, crop)
     side = _measure_side(loaded.network, crop)
@@ -96,7 +100,7 @@ def _open(images: TrainingImages, settings: ExportSettings, place: Path) -> Open
         coarse = coarsen_grid(loaded.network, side, settings.grid)
         loaded = LoadedBackbone(coarse, loaded.name, loaded.layers, loaded.weights_sha256)
         side = settings.grid
-    settings = _place_windows(settings, images, side)
+    settings = _place_windows(settings, images, outline, side)
     settings = settings.model_copy(update={"coreset_ratio": settings.find_ratio(side * side)})
     sample = sample_crops(images, settings.preprocessing, _SAMPLE)
     return OpenedNetwork(loaded, open_network(loaded, settings, sample, place), settings)
@@ -108,7 +112,9 @@ def _measure_side(network: nn.Module, crop: int) -> int:
         return math.isqrt(network(torch.zeros(1, crop, crop, 3, dtype=torch.uint8)).shape[1])
 
 
-def _place_windows(settings: ExportSettings, images: TrainingImages, side: int) -> ExportSettings:
+def _place_windows(
+    settings: ExportSettings, images: TrainingImages, outline: Outline, side: int
+) -> ExportSettings:
     """Place the windows that are asked for."""
     preprocessing = settings.preprocessing
     if preprocessing.windows or settings.windows.is_plain:
@@ -116,7 +122,7 @@ def _place_windows(settings: ExportSettings, images: TrainingImages, side: int) 
     sizes = survey(images.paths).different
     if not sizes:  # the scan explains what is wrong with the images
         return settings
-    windows = choose_windows(settings.windows, sizes, preprocessing.crop, side)
+    windows = choose_windows(settings.windows, sizes, preprocessing.crop, side, outline)
     if windows is None:
         return settings
     changed = Preprocessing(

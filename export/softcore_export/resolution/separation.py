@@ -7,10 +7,12 @@ the same for every resolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,6 +31,7 @@ from softcore_export.resolution.synthetic_defects import KINDS, draw_defect
 __all__ = ["Scores", "SmallBank", "Subject", "fit_banks", "score_labelled", "score_synthetic"]
 
 _ENTRIES = 2000  # of a small memory bank
+_CELLS = 64  # rows, and columns, in which an outline is drawn
 _CHUNK = 1024  # entries that patches are compared with at a time
 
 
@@ -45,8 +48,23 @@ class Subject:
     preprocessing: Preprocessing
 
     def see(self, frame: NDArray[np.generic]) -> NDArray[np.float32]:
-        """Compute the patch features of a frame, float32 `[P, d]`."""
-        return compute_features(self.backbone, self.preprocessing, self.preprocessing.apply(frame))
+        """Compute the features of the inspected patches of a frame, float32 `[P, d]`."""
+        features = compute_features(self.backbone, self.preprocessing, self.preprocessing.apply(frame))
+        height, width = self.preprocessing.canvas
+        columns = round(math.sqrt(len(features) * width / height))
+        outside = self.preprocessing.find_outside((len(features) // columns, columns))
+        return features if outside is None else features[~outside.ravel()]
+
+    def outline(self, frame: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return what is inspected of a frame, bool `[H, W]`."""
+        inside = np.zeros(frame.shape[:2], np.bool_)
+        window = self.preprocessing.window(*frame.shape[:2])
+        left, top = max(0, round(window.x)), max(0, round(window.y))
+        part = inside[top : round(window.y + window.height), left : round(window.x + window.width)]
+        outside = self.preprocessing.find_outside((_CELLS, _CELLS))
+        cells = np.ones((_CELLS, _CELLS), np.uint8) if outside is None else (~outside).astype(np.uint8)
+        part[:] = cv2.resize(cells, part.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+        return inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +92,9 @@ class Scores:
 class SmallBank:
     """A memory bank of some images at one resolution, in a random projection.
 
+    Attributes:
+        subject: the resolution.
+
     Args:
         subject: the resolution.
         features: float32 `[P, d]` of each image.
@@ -81,7 +102,7 @@ class SmallBank:
     """
 
     def __init__(self, subject: Subject, features: Sequence[NDArray[np.float32]], seed: int) -> None:
-        self._subject = subject
+        self.subject = subject
         rng = np.random.default_rng(seed)
         self._axes = draw_axes(features[0].shape[1], rng)
         patches = torch.from_numpy(np.concatenate([each @ self._axes for each in features]))
@@ -92,7 +113,7 @@ class SmallBank:
 
     def score(self, frame: NDArray[np.generic]) -> float:
         """Score a frame: the largest distance of a patch to its nearest entry."""
-        x = torch.from_numpy(self._subject.see(frame) @ self._axes)
+        x = torch.from_numpy(self.subject.see(frame) @ self._axes)
         nearest = torch.full((len(x),), torch.inf)
         for start in range(0, len(self._entries), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -117,35 +138,31 @@ def fit_banks(subjects: Sequence[Subject], paths: Sequence[Path], seed: int) -> 
     return [SmallBank(subject, each, seed) for subject, each in zip(subjects, seen, strict=True)]
 
 
-def score_synthetic(
-    banks: Sequence[SmallBank], preprocessing: Preprocessing, paths: Sequence[Path], seed: int
-) -> list[Scores]:
+def score_synthetic(banks: Sequence[SmallBank], paths: Sequence[Path], seed: int) -> list[Scores]:
     """Score images as they are, and with a synthetic defect of each kind, against each bank.
 
     Args:
         banks: one for each resolution.
-        preprocessing: how images are read.
         paths: images that the banks weren't fitted on.
         seed: of the defects.
     """
     good: list[list[float]] = [[] for _ in banks]
     defective: list[list[float]] = [[] for _ in banks]
-    for number, frame in enumerate(_read(preprocessing, paths, "resolution: measuring")):
-        rng = np.random.default_rng([seed, number])
-        twins = [draw_defect(frame, rng, kind).image for kind in KINDS]
+    first = banks[0].subject
+    for number, frame in enumerate(_read(first.preprocessing, paths, "resolution: measuring")):
+        rng, inside = np.random.default_rng([seed, number]), first.outline(frame)
+        twins = [draw_defect(frame, rng, kind, inside).image for kind in KINDS]
         for place, bank in enumerate(banks):
             good[place].append(bank.score(frame))
             defective[place] += [bank.score(twin) for twin in twins]
     return [Scores(np.array(g), np.array(d)) for g, d in zip(good, defective, strict=True)]
 
 
-def score_labelled(
-    banks: Sequence[SmallBank], preprocessing: Preprocessing, images: Sequence[tuple[Path, bool]]
-) -> list[Scores]:
+def score_labelled(banks: Sequence[SmallBank], images: Sequence[tuple[Path, bool]]) -> list[Scores]:
     """Score labelled images, each with whether it is defective, against each bank."""
     found: dict[bool, list[list[float]]] = {kind: [[] for _ in banks] for kind in (False, True)}
     for path, is_defective in track(images, "resolution: labelled"):
-        for frame in _read(preprocessing, [path]):
+        for frame in _read(banks[0].subject.preprocessing, [path]):
             for place, bank in enumerate(banks):
                 found[is_defective][place].append(bank.score(frame))
     return [Scores(np.array(g), np.array(d)) for g, d in zip(found[False], found[True], strict=True)]

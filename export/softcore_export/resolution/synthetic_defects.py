@@ -54,7 +54,10 @@ class SyntheticDefect:
 
 
 def draw_defect(
-    image: NDArray[np.uint8], rng: np.random.Generator, kind: DefectKind | None = None
+    image: NDArray[np.uint8],
+    rng: np.random.Generator,
+    kind: DefectKind | None = None,
+    inside: NDArray[np.bool_] | None = None,
 ) -> SyntheticDefect:
     """Draw a defect on an image; the image itself stays as it is.
 
@@ -62,6 +65,7 @@ def draw_defect(
         image: uint8 BGR `[H, W, 3]`, sides of at least 16 pixels.
         rng: decides on everything; the same state draws the same defect.
         kind: of `KINDS`; None draws one.
+        inside: bool `[H, W]`, where a defect may lie and its texture come from; None everywhere.
 
     Raises:
         ValueError: the image has another shape or dtype, or a side is shorter.
@@ -77,7 +81,7 @@ def draw_defect(
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or min(image.shape[:2]) < 16:
         raise ValueError(f"image must be uint8 [H, W, 3] of 16 pixels a side at least, not {image.shape}")
     chosen = kind or KINDS[int(rng.integers(len(KINDS)))]
-    structure = _measure_structure(image)
+    structure = _measure_structure(image, inside)
     best, most = image, -1.0
     for _ in range(_TRIES):
         drawn = _paste(image, structure, rng) if chosen == "paste" else _tint(image, structure, rng, chosen)
@@ -167,7 +171,7 @@ def _blend(image: _Image, layer: NDArray[np.float32], opacity: _Mask) -> _Image:
     return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)
 
 
-def _measure_structure(image: _Image) -> NDArray[np.float64]:
+def _measure_structure(image: _Image, inside: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     """Measure how much the grey level varies in each cell, as probabilities, `[32, 32]`."""
     grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
     side = 4 * _CELLS
@@ -176,6 +180,9 @@ def _measure_structure(image: _Image) -> NDArray[np.float64]:
     spread = np.sqrt(np.maximum(cv2.blur(small * small, (9, 9)) - mean * mean, 0))
     cells = np.asarray(cv2.resize(spread, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA), np.float64)
     cells += 1e-3  # an image without any structure has defects everywhere
+    if inside is not None and inside.any():
+        share = cv2.resize(inside.astype(np.float32), (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+        cells *= np.asarray(share > 0.5 * share.max())
     return np.asarray(cells / cells.sum())
 
 

@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from softcore_runtime.errors import UsageError
-from softcore_runtime.images.windows import MOST_WINDOWS, Region, Size, Windows, choose_steps
+from softcore_runtime.images.windows import (
+    MOST_WINDOWS,
+    Outline,
+    Region,
+    Size,
+    Windows,
+    choose_steps,
+)
 
-from softcore_export.windows.window_request import WindowRequest
+from softcore_export.windows.outline import bound_outline
+from softcore_export.windows.window_request import RequestedRegion, WindowRequest
 
 __all__ = ["OBLONG", "choose_windows", "keeps_aspect"]
 
 OBLONG = 1.3  # ratio of the sides beyond which squeezing to a square changes too much: below that of 4:3
 
 
-def keeps_aspect(request: WindowRequest, sizes: Sequence[Size]) -> bool:
+def keeps_aspect(request: WindowRequest, sizes: Sequence[Size], outline: Outline = ()) -> bool:
     """Return whether the images are shown in windows that keep their aspect.
 
     Args:
         request: what is asked for.
         sizes: the different sizes of the images, the commonest first, at least one.
+        outline: polygons around what is inspected; none where it is a rectangle.
 
     Raises:
         UsageError: the region leaves the commonest frame.
@@ -36,14 +45,16 @@ def keeps_aspect(request: WindowRequest, sizes: Sequence[Size]) -> bool:
         return True
     if request.keep_aspect != "auto":
         return request.keep_aspect
-    width, height = _measure_region(_place(request, sizes[0]), sizes[0])
+    width, height = _measure_region(_place(request, sizes[0], outline), sizes[0])
     if max(width, height) <= OBLONG * min(width, height):
         return False
     like = Windows(frame=sizes[0])
     return all(like.fits(size.height, size.width) for size in sizes)
 
 
-def choose_windows(request: WindowRequest, sizes: Sequence[Size], crop: int, patches: int) -> Windows | None:
+def choose_windows(
+    request: WindowRequest, sizes: Sequence[Size], crop: int, patches: int, outline: Outline = ()
+) -> Windows | None:
     """Place windows on the images.
 
     Args:
@@ -51,6 +62,7 @@ def choose_windows(request: WindowRequest, sizes: Sequence[Size], crop: int, pat
         sizes: as for `keeps_aspect`.
         crop: side of the network's input, in pixels.
         patches: rows, and columns, of the grid that the network gives for it.
+        outline: as for `keeps_aspect`.
 
     Returns:
         the windows; None for the whole frame in one square.
@@ -64,12 +76,12 @@ def choose_windows(request: WindowRequest, sizes: Sequence[Size], crop: int, pat
         (7, 10, (1328, 1808))
     """
     frame = sizes[0]
-    region = _place(request, frame)
-    keep = keeps_aspect(request, sizes)
-    if not keep and region == Region():
+    region = _place(request, frame, outline)
+    keep = keeps_aspect(request, sizes, outline)
+    if not keep and region == Region() and not outline:
         return None
     if not keep:
-        return Windows(frame=frame, region=region)
+        return Windows(frame=frame, region=region, outline=outline)
     if crop % patches:
         raise UsageError(
             f"--crop {crop}: several windows need a multiple of the network's {patches} patches along a side"
@@ -78,7 +90,7 @@ def choose_windows(request: WindowRequest, sizes: Sequence[Size], crop: int, pat
     width, height = _measure_region(region, frame)
     shorter = min(width, height)
     if request.tile is not None and request.tile > shorter:
-        what = "images" if request.roi is None else "region"
+        what = "images" if region == Region() else "region"
         raise UsageError(f"--tile {request.tile}: is more than the shorter side of the {what}, {shorter:g}")
     scale = crop / (request.tile or shorter)
     overlap = round(request.overlap / 100 * crop)
@@ -89,11 +101,21 @@ def choose_windows(request: WindowRequest, sizes: Sequence[Size], crop: int, pat
             f"{'--tile' if request.tile else '--keep-aspect'}: {rows * columns:,} windows of a frame of "
             f"{frame} are more than {MOST_WINDOWS:,}"
         )
-    return Windows(frame=frame, region=region, rows=rows, columns=columns, down=down, across=across)
+    return Windows(
+        frame=frame,
+        region=region,
+        rows=rows,
+        columns=columns,
+        down=down,
+        across=across,
+        outline=outline,
+    )
 
 
-def _place(request: WindowRequest, frame: Size) -> Region:
-    if request.roi is None:
+def _place(request: WindowRequest, frame: Size, outline: Outline) -> Region:
+    if outline:
+        return bound_outline(outline)
+    if not isinstance(request.roi, RequestedRegion):
         return Region()
     try:
         return request.roi.place(frame)

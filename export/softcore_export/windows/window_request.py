@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -75,7 +76,9 @@ class WindowRequest(BaseModel):
     """What is asked of the windows; by itself, one square unless the images are oblong.
 
     Attributes:
-        roi: the region to inspect, as `RequestedRegion` or in its words; None inspects all of the frame.
+        roi: the region to inspect, as `RequestedRegion` or in its words; `auto` finds the foreground that all
+            images share (see `softcore_export.windows.foreground`); None inspects all of the frame.
+        roi_image: an image that is white where the frame is inspected; in place of `roi`.
         tile: side in the frame's pixels of what a window shows; None shows the region's shorter side.
         overlap: per cent of a window's side that neighbours have in common, at least.
         keep_aspect: show oblong regions in several windows instead of squeezing them to a square; `auto` does
@@ -90,7 +93,8 @@ class WindowRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    roi: RequestedRegion | None = None
+    roi: RequestedRegion | Literal["auto"] | None = None
+    roi_image: Path | None = None
     tile: int | None = Field(default=None, ge=16, le=2**20)
     overlap: float = Field(default=12.5, ge=0, le=50, allow_inf_nan=False)
     keep_aspect: bool | Literal["auto"] = "auto"
@@ -98,15 +102,18 @@ class WindowRequest(BaseModel):
     @field_validator("roi", mode="before")
     @classmethod
     def _parse_roi(cls, value: Any) -> Any:
-        return RequestedRegion.parse(value) if isinstance(value, str) else value
+        return RequestedRegion.parse(value) if isinstance(value, str) and value != "auto" else value
 
     @model_validator(mode="after")
     def _check_tile(self) -> WindowRequest:
         if self.tile is not None and self.keep_aspect is False:
             raise ValueError("tiles are never squeezed")
+        if self.roi is not None and self.roi_image is not None:
+            raise ValueError("a region is given twice")
         return self
 
     @property
     def is_plain(self) -> bool:
         """Whether one square is asked for, whatever the images."""
-        return self.roi is None and self.tile is None and self.keep_aspect is False
+        regions = (self.roi, self.roi_image)
+        return regions == (None, None) and self.tile is None and self.keep_aspect is False

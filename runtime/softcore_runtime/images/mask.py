@@ -31,7 +31,8 @@ def find_ignored(
     crop = preprocessing.apply(mask).max(axis=2)
     share = cv2.resize(crop, grid[::-1], interpolation=cv2.INTER_AREA)
     ignored = np.asarray(share > _HALF).ravel()
-    if ignored.all():
+    outside = preprocessing.find_outside(grid)
+    if ignored.all() or (outside is not None and (ignored | outside.ravel()).all()):
         raise UsageError("the mask leaves nothing to inspect: white is what it leaves out, black stays in")
     return ignored
 

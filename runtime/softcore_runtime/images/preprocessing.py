@@ -133,6 +133,32 @@ class Preprocessing(BaseModel):
         """
         return self.windows.count if self.windows else 1
 
+    def find_outside(self, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """Return which patches aren't inspected, bool `[H, W]`; None if all are. See `Windows.find_outside`.
+
+        Args:
+            grid: rows and columns, H and W.
+
+        Example:
+            >>> Preprocessing().find_outside((28, 28)) is None
+            True
+        """
+        return self.windows.find_outside(self.crop, grid) if self.windows else None
+
+    def find_repeated(self, grid: tuple[int, int]) -> NDArray[np.int64] | None:
+        """Return the position whose features each one has, int64 `[P]`; None for its own.
+
+        See `Windows.find_repeated`.
+
+        Args:
+            grid: rows and columns, H and W, P = H * W.
+
+        Example:
+            >>> Preprocessing().find_repeated((28, 28)) is None
+            True
+        """
+        return self.windows.find_repeated(self.crop, grid) if self.windows else None
+
     def read(self, path: Path | str) -> NDArray[np.uint8]:
         """Read an image file, with the white of the training images.
 

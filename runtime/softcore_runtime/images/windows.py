@@ -9,15 +9,24 @@ of patches without doubles, and what follows the features (memory bank, search, 
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["MOST_WINDOWS", "Region", "Size", "Windows", "choose_steps"]
+__all__ = ["MOST_WINDOWS", "Outline", "Region", "Size", "Windows", "choose_steps"]
 
 MOST_WINDOWS = 1024  # of a frame
+_INSIDE = 0.5  # share of a patch that lies within the outline, from which on it is inspected
+_FINE = 4  # binary digits of a pixel that a corner of an outline is drawn with
 _TURNED = 1.25  # how much longer or shorter a frame may be, for its height, than the training images
+
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Polygon = Annotated[tuple[tuple[_Share, _Share], ...], Field(min_length=3, max_length=1000)]
+Outline = tuple[_Polygon, ...]
 
 
 class _Record(BaseModel):
@@ -36,8 +45,8 @@ class Size(_Record):
         640 x 480
     """
 
-    width: int = Field(ge=1, le=2**20)
-    height: int = Field(ge=1, le=2**20)
+    width: int = Field(ge=1, le=2**20, description="width in pixels")
+    height: int = Field(ge=1, le=2**20, description="height in pixels")
 
     def __str__(self) -> str:
         return f"{self.width} x {self.height}"
@@ -60,10 +69,10 @@ class Region(_Record):
         (150, 0, 150, 100)
     """
 
-    x: float = Field(default=0.0, ge=0, lt=1)
-    y: float = Field(default=0.0, ge=0, lt=1)
-    width: float = Field(default=1.0, gt=0, le=1)
-    height: float = Field(default=1.0, gt=0, le=1)
+    x: float = Field(default=0.0, ge=0, lt=1, description="left edge, as a share of the frame's width")
+    y: float = Field(default=0.0, ge=0, lt=1, description="upper edge, as a share of the frame's height")
+    width: float = Field(default=1.0, gt=0, le=1, description="width, as a share of the frame's")
+    height: float = Field(default=1.0, gt=0, le=1, description="height, as a share of the frame's")
 
     @model_validator(mode="after")
     def _check_inside(self) -> Region:
@@ -88,6 +97,9 @@ class Region(_Record):
 class Windows(_Record):
     """Rows and columns of equal windows that cover a region of a frame.
 
+    With an `outline` only the patches within it are inspected. A patch beyond it gets the features of the
+    nearest one within, and so its score: the highest score is that of the patches within.
+
     Attributes:
         frame: size of the training images, whose shape frames must have.
         region: what the windows cover.
@@ -95,9 +107,11 @@ class Windows(_Record):
         columns: number of columns.
         down: pixels of the canvas from a row to the next.
         across: pixels of the canvas from a column to the next.
+        outline: polygons, each of corners (x, y) as shares of the frame; what lies in none of them isn't
+            inspected. Without any, all of the region is.
 
     Raises:
-        pydantic.ValidationError: there are more than 1,024 windows.
+        pydantic.ValidationError: there are more than 1,024 windows, or a polygon has no three corners.
 
     Example:
         >>> windows = Windows(frame=Size(width=400, height=100), columns=4, across=48)
@@ -109,12 +123,20 @@ class Windows(_Record):
         (8, 26)
     """
 
-    frame: Size
-    region: Region = Region()
-    rows: int = Field(default=1, ge=1, le=MOST_WINDOWS)
-    columns: int = Field(default=1, ge=1, le=MOST_WINDOWS)
-    down: int = Field(default=1, ge=1, le=4096)
-    across: int = Field(default=1, ge=1, le=4096)
+    frame: Size = Field(description="size of the training images, whose shape frames must have")
+    region: Region = Field(default=Region(), description="what the windows cover")
+    rows: int = Field(default=1, ge=1, le=MOST_WINDOWS, description="rows of windows")
+    columns: int = Field(default=1, ge=1, le=MOST_WINDOWS, description="columns of windows")
+    down: int = Field(default=1, ge=1, le=4096, description="pixels of the canvas from a row to the next")
+    across: int = Field(
+        default=1, ge=1, le=4096, description="pixels of the canvas from a column to the next"
+    )
+    outline: Outline = Field(
+        default=(),
+        max_length=100,
+        description="polygons of corners (x, y), as shares of the frame; what lies in none of them isn't "
+        "inspected; without any, all of the region is",
+    )
 
     @model_validator(mode="after")
     def _check_count(self) -> Windows:
@@ -177,7 +199,7 @@ class Windows(_Record):
         return len(height), len(width)
 
     def find_patches(self, crop: int, side: int) -> NDArray[np.int64]:
-        """Return, for each position of the joined grid, which patch of which window lies there.
+        """Return, for each position of the joined grid, which patch of which window gives its features.
 
         Args:
             crop: side of a window, in pixels.
@@ -197,8 +219,56 @@ class Windows(_Record):
         window_row, row = _find_sources(self.rows, self.down, crop, side)
         window_column, column = _find_sources(self.columns, self.across, crop, side)
         window = window_row[:, None] * self.columns + window_column
-        found = (window * side + row[:, None]) * side + column
-        return np.ascontiguousarray(found.ravel())
+        found = np.ascontiguousarray(((window * side + row[:, None]) * side + column).ravel())
+        repeated = self.find_repeated(crop, (len(row), len(column)))
+        return found if repeated is None else found[repeated]
+
+    def find_outside(self, crop: int, grid: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """Return which positions of the joined grid lie beyond the outline, bool `[H, W]`; None without it.
+
+        Args:
+            crop: side of a window, in pixels.
+            grid: rows and columns, H and W.
+
+        Raises:
+            ValueError: the outline holds no patch.
+
+        Example:
+            >>> left = ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0))
+            >>> Windows(frame=Size(width=2, height=2), outline=(left,)).find_outside(64, (1, 4))
+            array([[False, False,  True,  True]])
+        """
+        if not self.outline:
+            return None
+        height, width = self.canvas(crop)
+        area = np.zeros((height, width), np.uint8)
+        place = np.array([self.region.x, self.region.y])
+        scale = np.array([width / self.region.width, height / self.region.height]) * 2**_FINE
+        for polygon in self.outline:
+            corners = ((np.array(polygon) - place) * scale - 2 ** (_FINE - 1)).round().astype(np.int32)
+            cv2.fillPoly(area, [corners], 255, cv2.LINE_8, _FINE)
+        share = cv2.resize(area, grid[::-1], interpolation=cv2.INTER_AREA)
+        outside = np.asarray(share < 255 * _INSIDE)
+        if outside.all():
+            raise ValueError("the outline holds no patch")
+        return outside
+
+    def find_repeated(self, crop: int, grid: tuple[int, int]) -> NDArray[np.int64] | None:
+        """Return for each position of the joined grid the one whose features it has.
+
+        Args:
+            crop: side of a window, in pixels.
+            grid: rows and columns, H and W.
+
+        Returns:
+            int64 `[H * W]`: of a position within the outline itself, of one beyond it the nearest within;
+            None without an outline.
+
+        Raises:
+            ValueError: as `find_outside`.
+        """
+        outside = self.find_outside(crop, grid)
+        return None if outside is None else _find_nearest_inside(outside)
 
 
 def choose_steps(length: float, crop: int, overlap: int, stride: int) -> tuple[int, int]:
@@ -223,6 +293,17 @@ def choose_steps(length: float, crop: int, overlap: int, stride: int) -> tuple[i
     count = math.ceil((length - crop) / most - 1e-9) + 1
     step = max(1, min(round((length - crop) / (count - 1) / stride), most // stride)) * stride
     return count, step
+
+
+def _find_nearest_inside(outside: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each position of a grid `[H, W]` the nearest that isn't outside: int64 `[H * W]`."""
+    labels = cv2.distanceTransformWithLabels(
+        outside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE, labelType=cv2.DIST_LABEL_PIXEL
+    )[1]
+    inside = np.flatnonzero(~outside)
+    position = np.empty(len(inside) + 1, np.int64)
+    position[labels.ravel()[inside]] = inside
+    return np.asarray(position[labels.ravel()])
 
 
 def _find_sources(count: int, step: int, crop: int, side: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -56,7 +56,11 @@ class ActiveManifest:
         if mask is None:
             return cls(manifest, seal_of(manifest))
         grid = (manifest.grid.height, manifest.grid.width)
-        ignored = np.flatnonzero(find_ignored(mask, manifest.preprocessing, grid))
+        masked = find_ignored(mask, manifest.preprocessing, grid)
+        outside = manifest.preprocessing.find_outside(grid)
+        if outside is not None:  # such patches repeat others, which may be masked
+            masked |= outside.ravel()
+        ignored = np.flatnonzero(masked)
         entries = bundle.hints[ignored, 0]
         if bundle.floors.any():
             entries = np.full_like(entries, bundle.floors.argmin())

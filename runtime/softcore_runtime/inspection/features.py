@@ -39,12 +39,11 @@ class FeatureExtractor:
             crop = manifest.preprocessing.crop
             self._side = _find_side(grid.height, windows.rows, windows.down, crop)
             try:
-                order = windows.find_patches(crop, self._side)
+                self._order = windows.find_patches(crop, self._side)
             except ValueError as error:
                 raise BundleCorruptError(f"{bundle.path}: {error}") from error
             if windows.grid(crop, self._side) != (grid.height, grid.width):
                 raise BundleCorruptError(f"{bundle.path}: its windows don't give a grid of its size")
-            self._order = order
         self._features = np.empty((0, self._positions, self._dim), np.float32)
         self._parts = np.empty((0, 0, self._dim), np.float32)
 

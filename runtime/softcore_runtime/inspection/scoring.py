@@ -78,6 +78,7 @@ class FrameScorer:
         self._search = search
         self._grid = (manifest.grid.height, manifest.grid.width)
         self._canvas = manifest.preprocessing.canvas
+        self._outside = manifest.preprocessing.find_outside(self._grid)
 
     def decide(self, patches: NDArray[np.float32], threshold: Threshold, camera: int) -> FrameScore:
         """Score a frame as far as its decision needs it.
@@ -107,7 +108,7 @@ class FrameScorer:
             found, scores = self._search.inspect(patches, threshold.value, camera)
         else:  # the score of an area depends on all patches around it
             found, scores = self._search.score(patches, threshold.value)
-        patch_scores = scores.reshape(self._grid)
+        patch_scores = self._arrange(scores)
         anomaly_map = draw_map(patch_scores, self._canvas)
         if threshold.min_area is not None:
             score = score_area(anomaly_map, threshold.min_area, found.score)
@@ -124,4 +125,11 @@ class FrameScorer:
             threshold: patch scores are exact where they are above it.
         """
         found, scores = self._search.inspect(patches, threshold)
-        return found.score, scores.reshape(self._grid)
+        return found.score, self._arrange(scores)
+
+    def _arrange(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Arrange scores `[P]` on the grid, `[H, W]`; what isn't inspected scores 0."""
+        arranged = scores.reshape(self._grid)
+        if self._outside is not None:
+            arranged[self._outside] = 0
+        return arranged

@@ -122,3 +122,48 @@ def test_tiles_are_cut_in_both_directions(tmp_path: Path, draw_disc: Draw, small
     height, width = result.anomaly_map.shape
     assert abs((column + 0.5) * 320 / width - 210) < 8
     assert abs((row + 0.5) * 80 / height - 34) < 8
+
+
+def test_beyond_the_outline_nothing_is_learned_or_inspected(
+    tmp_path: Path, draw_disc: Draw, small: ExportSettings
+) -> None:
+    """The right half of the disc: a defect there fails; on the left, and as training image, it is nothing."""
+    region = np.zeros((80, 80), np.uint8)
+    cv2.ellipse(region, (40, 40), (36, 36), 0, -90, 90, 255, -1)
+    assert cv2.imwrite(str(tmp_path / "region.png"), region)
+    (tmp_path / "half").mkdir()
+    for number in range(12):
+        image = draw_disc(number)
+        image[:, :30] = np.random.default_rng(number).integers(0, 256, (80, 30, 3))  # another left side each
+        assert cv2.imwrite(str(tmp_path / "half" / f"{number:02}.png"), image)
+    settings = small.model_copy(update={"windows": WindowRequest(roi_image=tmp_path / "region.png")})
+    done = export(TrainingImages.find(tmp_path / "half"), tmp_path / "bundles" / "half", settings)
+    windows = done.manifest.preprocessing.windows
+    assert windows is not None
+    assert windows.count > 1  # a half disc is oblong
+    assert windows.region.x == pytest.approx(0.5, abs=0.02)
+    grid = (done.manifest.grid.height, done.manifest.grid.width)
+    outside = done.manifest.preprocessing.find_outside(grid)
+    assert outside is not None
+    assert 0.1 < outside.mean() < 0.5
+    inspector = Inspector.load(done.path)
+    origins = np.load(done.path / "origins.npy")
+    assert not outside[origins[:, 1], origins[:, 2]].any()
+    assert done.kept[:, outside.ravel()].all()  # it wasn't excluded: nobody looked at it
+
+    good, bad = draw_disc(77), draw_disc(77, spot=True)
+    mirrored = bad[:, ::-1].copy()
+    mirrored[:, 40:] = good[:, 40:]
+    assert inspector.decide(good).decision is Decision.PASS
+    assert inspector.decide(mirrored).decision is Decision.PASS
+    for result in (inspector.decide(bad), inspector.inspect(bad)):
+        assert result.decision is Decision.FAIL
+    scores = inspector.inspect(bad).patch_scores
+    assert scores is not None
+    assert (scores[outside] == 0).all()
+    assert scores.max() == pytest.approx(inspector.inspect(bad).score)
+
+    mask = np.zeros((80, 80, 3), np.uint8)
+    mask[6:66, 34:] = 255  # all patches that see the spot
+    inspector.override_threshold(inspector.manifest.threshold, mask)
+    assert inspector.decide(bad).decision is Decision.PASS
