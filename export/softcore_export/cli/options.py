@@ -342,7 +342,7 @@ def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
     if mistake["loc"][0] == "floor":  # one mistake for each kind of value that it may have
         return f"--floor {options.floor}: must be auto or a number from 0 to {MOST_FLOOR:g}"
     if mistake["loc"][0] == "coreset_ratio":
-        return f"--coreset-ratio {options.coreset_ratio}: must be auto or a number above 0 and up to 1"
+        return f"--coreset-ratio {options.coreset_ratio}: must be auto or a number above 0 and at most 1"
     *_, name = mistake["loc"]
     if name in ("resize", "crop") and options.resolution is not None:
         return f"--resolution {options.resolution}: must be auto or a whole number {describe_range(_SIDE)}"

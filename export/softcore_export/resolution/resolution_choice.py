@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["SIDES", "USUAL", "ResolutionChoice", "Trial", "choose_side"]
+__all__ = ["SIDES", "USUAL", "ChoiceRule", "ResolutionChoice", "Trial", "choose_side"]
 
 USUAL = 224  # pixels: the input that is taken unless another one is better
 SIDES = (160, USUAL, 320, 448)  # that are tried; less than the usual one only to keep within the budget
-_GAIN = 0.01  # of the separation that a larger input must gain over the usual one
-_EQUAL = 0.005  # of the separation that a smaller input may lack to be taken instead of a larger one
+
+
+@dataclass(frozen=True)
+class ChoiceRule:
+    """The constants of `choose_side`, chosen in `softcore_benchmarks.resolution`.
+
+    Attributes:
+        gain: of the separation, that a larger input must gain over the usual one.
+        equal: of the separation, that a larger input may lack to be taken instead of a smaller one.
+    """
+
+    gain: float = 0.01
+    equal: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,16 +92,16 @@ class ResolutionChoice:
         return f"{self.side} pixels: {'; '.join(parts)}" if parts else f"{self.side} pixels"
 
 
-def choose_side(trials: Sequence[Trial], budget: float) -> int:
-    """Choose an input size: the smallest that shows about as much as the best one within the budget.
+def choose_side(trials: Sequence[Trial], budget: float, rule: ChoiceRule | None = None) -> int:
+    """Choose an input size: the largest within the budget that shows about as much as the best one.
 
-    A size that is larger than the usual one must gain 0.01 over it. A smaller one is taken only where the
-    usual one exceeds the budget: synthetic defects don't tell what it would lose. Where all exceed it, the
-    smallest is chosen.
+    A size that is larger than the usual one must gain something over it. A smaller one is taken only where
+    the usual one exceeds the budget. Where all exceed it, the smallest is chosen.
 
     Args:
         trials: by size, ascending; with a note, they can't be chosen.
         budget: in milliseconds.
+        rule: the constants; None takes the defaults.
 
     Raises:
         ValueError: no trial has a time.
@@ -100,6 +111,7 @@ def choose_side(trials: Sequence[Trial], budget: float) -> int:
         >>> choose_side(trials, 40), choose_side(trials, 20), choose_side(trials, 5), choose_side(trials, 1)
         (448, 320, 160, 160)
     """
+    rule = rule or ChoiceRule()
     able = [trial for trial in trials if trial.milliseconds is not None and not trial.note]
     if not able:
         raise ValueError("no resolution can be used")
@@ -110,6 +122,7 @@ def choose_side(trials: Sequence[Trial], budget: float) -> int:
     if not larger:
         return within[-1].side
     usual, best = larger[0], max(larger, key=lambda trial: trial.separation or 0)
-    if (best.separation or 0) < (usual.separation or 0) + _GAIN:
+    if (best.separation or 0) < (usual.separation or 0) + rule.gain:
         return usual.side
-    return next(t.side for t in larger if (t.separation or 0) >= (best.separation or 0) - _EQUAL)
+    least = max((best.separation or 0) - rule.equal, (usual.separation or 0) + rule.gain)
+    return max(t.side for t in larger if (t.separation or 0) >= least)
