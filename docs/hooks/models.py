@@ -70,6 +70,9 @@ def _describe_kinds(
                 yield from _describe_kinds(one, definitions, noun)
     elif "enum" in field or "const" in field:
         yield ", ".join(f"`{json.dumps(value)}`" for value in field.get("enum", [field.get("const")]))
+    elif "prefixItems" in field:
+        kinds = dict.fromkeys(map(describe, field["prefixItems"]))
+        yield f"array of {len(field['prefixItems'])}: {', '.join(kinds)}"
     elif field.get("type") == "array":
         yield f"array of {describe(field['items'])}"
     elif field.get("type") == "object":

@@ -58,7 +58,7 @@ def _read_outline(path: Path) -> Outline:
     try:
         image = read_image(path)
     except (FrameError, ImageError) as error:
-        raise UsageError(f"--roi-image {error}") from error
+        raise UsageError(f"--roi-image {path}: can't be read ({error})") from error
     white = image.max(axis=2) >= _WHITE
     if white.all():
         raise UsageError(
