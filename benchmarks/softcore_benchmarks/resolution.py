@@ -63,7 +63,7 @@ _ROUNDS = 40
 _NOISY = (224, 448)  # pixels, at which defects are among the training images
 _RATIO = 0.02  # of the coreset at 224 pixels
 _FEATURES = 384  # of ResNet-18, which are projected to 128
-_EXTRAS = 5  # setups after those of the first precision, which vary one thing
+_EXTRAS = 4  # setups that vary the grid or the memory bank
 _SAMPLE = 24  # images that the ranges of INT8 are measured on
 
 
@@ -222,7 +222,7 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("--categories", nargs="+", metavar="NAME", help="default: all of --data")
     add("--work", type=Path, help="networks and results, which are taken up again (default: OUT/work)")
-    add("--max-images", type=int, default=100, help="training images of a category (default: %(default)s)")
+    add("--max-images", type=int, default=320, help="training images of a category (default: %(default)s)")
     add("--report", action="store_true", help="measure nothing, and write the report")
     add("--times", action="store_true", help="measure only the milliseconds, anew")
     return parser
@@ -246,25 +246,31 @@ def _work(options: argparse.Namespace) -> None:
     print(write_report(options.out, [bench.category.name for bench in benches], setups, kept.results, times))
 
 
-def _list_work(
-    benches: Sequence[Bench], setups: Sequence[Setup]
-) -> list[tuple[str, Callable[[], list[dict[str, Any]] | dict[str, float]]]]:
-    """List what is measured, by name."""
-    first = len(SIZES) + _EXTRAS
-    some = [(f"{b.category.name} {s.key}", partial(b.measure, s)) for b in benches for s in setups[:first]]
+def _list_work(benches: Sequence[Bench], setups: Sequence[Setup]) -> list[tuple[str, Callable[[], Any]]]:
+    """List what is measured, by name; what matters most comes first."""
+
+    def measure(some: Sequence[Setup]) -> list[tuple[str, Callable[[], Any]]]:
+        return [(f"{b.category.name} {s.key}", partial(b.measure, s)) for b in benches for s in some]
+
+    first = len(SIZES) + 1
     choices = [
         (f"{bench.category.name} choice {noise:g}", partial(bench.choose, noise))
         for noise in (0.0, NOISE)
         for bench in benches
     ]
-    others = [(f"{b.category.name} {s.key}", partial(b.measure, s)) for s in setups[first:] for b in benches]
     noisy = [
         (f"{bench.category.name} {setup.key} noise", partial(bench.measure_noise, setup))
         for bench in benches
         for setup in setups[: len(SIZES)]
         if setup.crop in _NOISY
     ]
-    return [*some, *choices, *others, *noisy]
+    return [
+        *measure(setups[:first]),
+        *choices,
+        *measure(setups[first : first + _EXTRAS]),
+        *noisy,
+        *measure(setups[first + _EXTRAS :]),
+    ]
 
 
 def _thin(category: Category, most: int) -> Category:

@@ -148,9 +148,8 @@ def _describe(
     yield "# Accuracy by resolution"
     yield (
         f"Made by `python -m softcore_benchmarks.resolution` on: {times['machine']}. ResNet-18; memory banks "
-        "without floors, coreset ratio 0.02 at 224 pixels, features projected to 128 dimensions, at most 100 "
-        "training images spread over all, so that figures lie below those of all of them; the whole test "
-        "sets. Image AUROC on clean images. *ms* is the median of the network's time for a frame of 512 "
+        "without floors, coreset ratio 0.02 at 224 pixels, features projected to 128 dimensions, at most 320 "
+        "training images, spread over all. Image AUROC on clean images. *ms* is the median of the network's time for a frame of 512 "
         "pixels, resizing included, all in turn; *ratio* is to the first precision at 224."
     )
     yield "![Image AUROC against milliseconds](results/resolution.png)"
