@@ -88,6 +88,8 @@ def choose_rule(known: Sequence[Known]) -> ChoiceRule:
 
     Of equally good ones, the middle one in the order of `RULES`.
     """
+    if not known:
+        return ChoiceRule()
     fair = [rule for rule in RULES if all(each.gain(rule) >= -_LOSS for each in known)] or list(RULES)
     gains = np.array([np.mean([each.gain(rule) for each in known]) for rule in fair])
     best = [rule for rule, gain in zip(fair, gains, strict=True) if gain >= gains.max() - 1e-9]
@@ -149,8 +151,9 @@ def _describe(
     yield (
         f"Made by `python -m softcore_benchmarks.resolution` on: {times['machine']}. ResNet-18; memory banks "
         "without floors, coreset ratio 0.02 at 224 pixels, features projected to 128 dimensions, at most 320 "
-        "training images, spread over all. Image AUROC on clean images. *ms* is the median of the network's time for a frame of 512 "
-        "pixels, resizing included, all in turn; *ratio* is to the first precision at 224."
+        "training images, spread over all. Image AUROC on clean images. *ms* is the median of the network's "
+        "time for a frame of 512 pixels, resizing included, all in turn; *ratio* is to the first precision "
+        "at 224."
     )
     yield "![Image AUROC against milliseconds](results/resolution.png)"
     for precision in usual["precision"].unique():

@@ -1,4 +1,4 @@
-"""Resolution: accuracy beside milliseconds at several input sizes, and what `--resolution auto` chooses.
+"""Accuracy beside milliseconds at several input sizes, and what `--resolution auto` chooses.
 
     python -m softcore_benchmarks.resolution --data DATASETS --weights resnet18.pth --out benchmarks
 
@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -53,7 +52,7 @@ from softcore_benchmarks.measuring.commands import check_weights, make_data_pars
 from softcore_benchmarks.measuring.interleaving import calm_threads, interleave
 from softcore_benchmarks.measuring.machine import describe_machine
 from softcore_benchmarks.protocol.noise import draw_noise
-from softcore_benchmarks.resolution_report import SIZES, Setup, write_report
+from softcore_benchmarks.resolution.report import SIZES, Setup, write_report
 
 __all__ = ["main"]
 
@@ -296,7 +295,3 @@ def _time(bench: Bench, setups: Sequence[Setup]) -> dict[str, Any]:
 
 def _see(subject: Subject, frame: NDArray[np.uint8], _: int) -> None:
     subject.see(frame)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
