@@ -2,10 +2,10 @@
 
     python -m softcore_benchmarks.certificates --data DATASETS --weights resnet18.pth --out benchmarks
 
-Exports every category with floors and with soft weights, then decides and inspects every test image at 20
-thresholds that lie among the test images' own scores, and compares with a float64 search that shares no code
-with the package's. Writes CERTIFICATES.md and results/certificates.csv into --out; the exit code is 1 where
-a decision flips.
+Exports every category with floors and with soft weights, and one with several windows. Decides and inspects
+every test image at 20 thresholds that lie among the test images' own scores, and compares with a float64
+search that shares no code with the package's. Writes CERTIFICATES.md and results/certificates.csv into --out;
+the exit code is 1 where a decision flips.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
 from softcore_export.settings import ExportSettings
+from softcore_export.windows.window_request import WindowRequest
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.bundle.bundle import INDEX
 from softcore_runtime.cli.command_line import run
@@ -39,6 +41,7 @@ from softcore_benchmarks.measuring.results import make_results_folder, write_pag
 __all__ = ["compare", "exhaustive_scores"]
 
 THRESHOLDS = 20
+TILES = {"pill": 256}  # pixels of the image that a window shows
 RATIOS = {"pill": 0.1, "magnetic_tile": 0.02, "screw": 0.02}
 
 
@@ -106,18 +109,32 @@ def _run(options: argparse.Namespace) -> int:
     rows: list[dict[str, object]] = []
     for folder in find_categories(options.data, options.categories):
         category = Category.find(folder)
-        for discriminator in ("auto", "lof"):
+        ratio = RATIOS.get(category.name, 0.05)
+        ways: list[tuple[Literal["auto", "lof"], int | None]] = [("auto", None), ("lof", None)]
+        if category.name in TILES:
+            ways.append(("auto", TILES[category.name]))
+        for discriminator, tile in ways:
             settings = ExportSettings(
                 backbone="resnet18",
                 weights=options.weights,
-                coreset_ratio=RATIOS.get(category.name, 0.05),
+                coreset_ratio=ratio if tile is None else ratio / 4,
                 discriminator=discriminator,
+                windows=WindowRequest(keep_aspect=False) if tile is None else WindowRequest(tile=tile),
             )
             with tempfile.TemporaryDirectory() as place:
                 target = Path(place) / category.name
                 export(TrainingImages(folder, list(category.train)), target, settings)
-                found = compare(Inspector.load(target), list(category.test))
-            rows.append({"category": category.name, "discriminator": discriminator, **found})
+                inspector = Inspector.load(target)
+                found = compare(inspector, list(category.test))
+            windows = inspector.manifest.preprocessing.count
+            rows.append(
+                {
+                    "category": category.name,
+                    "discriminator": discriminator,
+                    "windows": windows,
+                    **found,
+                }
+            )
     table = pd.DataFrame(rows)
     table.to_csv(make_results_folder(options.out) / "certificates.csv", index=False)
     flips = int(table["flips"].sum())

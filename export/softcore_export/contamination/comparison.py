@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 from torch import Tensor
 
+from softcore_export.mapped_pages import release_pages
 from softcore_export.memory_bank.coreset import draw_axes
 
 __all__ = ["NEAREST", "Comparison", "compare"]
@@ -97,6 +98,7 @@ def compare(
                 patches = np.ascontiguousarray(features[:, row * width : (row + 1) * width])
                 rows[row] = torch.from_numpy(patches).to(device) @ axes
         rows.pop(y - reach - 1, None)
+        release_pages(features)
         stripe = torch.stack([rows[row][those] for row in sorted(rows)], dim=1)  # [R, h, W, 128]
         for x in range(width):
             around = stripe[:, :, max(0, x - reach) : x + reach + 1].flatten(1, 2)  # [R, v, 128]

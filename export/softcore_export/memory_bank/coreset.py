@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 from torch import Tensor
 
+from softcore_export.mapped_pages import release_pages
+
 __all__ = ["PROJECTION", "draw_axes", "draw_coreset", "draw_random", "spread"]
 
 PROJECTION = 128  # dimensions of the random projection in which centres are chosen (PatchCore)
@@ -59,6 +61,7 @@ def draw_coreset(
     ends = np.cumsum(kept.sum(axis=1))
     for image, mask, end in zip(features, kept, ends, strict=True):
         projected[end - mask.sum() : end] = image[mask] @ axes
+        release_pages(features)
     size = min(size, len(candidates))
     chosen = spread(torch.from_numpy(projected).to(device), size, int(rng.integers(len(candidates))))
     return candidates[chosen]

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 from torch import Tensor
 
+from softcore_export.mapped_pages import release_pages
+
 __all__ = ["DISCRIMINATORS", "denoise", "outlier_factors", "soft_weights"]
 
 _CHUNK = 1 << 20  # numbers in one block of distances: 8 MB, which stay in cache
@@ -60,6 +62,7 @@ def outlier_factors(
         chunk = np.ascontiguousarray(features[:, start : start + step].swapaxes(0, 1))  # [c, N, d]
         x = torch.from_numpy(chunk).to(device, torch.float64)
         factors[:, start : start + step] = measure(x, k).cpu().numpy().T
+        release_pages(features)
     return factors
 
 

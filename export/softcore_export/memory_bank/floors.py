@@ -21,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 
+from softcore_export.mapped_pages import release_pages
+
 __all__ = ["FACTORS", "SCORED", "Corroboration", "FactorRule", "FloorRule", "choose_factor", "corroborate"]
 
 FACTORS = (0.0, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)  # that are tried for lambda
@@ -243,6 +245,7 @@ def _measure_to_candidates(
         )
         lengths = apart.view(len(part), m, -1).cpu().numpy()
         distances[part] = np.where(kept[images, positions], lengths, np.inf).min(axis=2)
+        release_pages(features)
     return distances
 
 

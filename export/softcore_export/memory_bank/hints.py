@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import HintsRecord
 
+from softcore_export.mapped_pages import release_pages
 from softcore_export.memory_bank.floors import FloorRule
 from softcore_export.memory_bank.leave_one_out import NearestEntries
 
@@ -61,6 +62,7 @@ def learn_hints(
                 if column + 1 in counts:
                     opened.append((weights.max() * nearest > scores[i]).sum())
             left_open.append(np.array(opened))
+            release_pages(features)
     means = np.mean(left_open, axis=0)
     enough = np.flatnonzero(means <= _ENOUGH)
     chosen = int(enough[0]) if len(enough) else len(counts) - 1

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import track
 from torch import Tensor
 
+from softcore_export.mapped_pages import release_pages
 from softcore_export.memory_bank.floors import FloorRule
 
 __all__ = ["NearestEntries", "leave_one_out", "score_left_out", "score_others"]
@@ -78,6 +79,7 @@ def leave_one_out(
             nearest[i], distances[i] = _find_least(features[i], entries, left, floors)
         else:
             nearest[i], distances[i] = _nearest(features[i], entries, left)
+        release_pages(features)
     return NearestEntries(nearest, distances)
 
 
@@ -110,6 +112,7 @@ def score_left_out(
             left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
             floors = [torch.from_numpy(rule.compute(int(rule.groups[i]))).to(device) for rule in rules]
             scores[:, column] = _find_highest(features[i], entries, left, floors)
+            release_pages(features)
     return scores
 
 

@@ -113,9 +113,9 @@ def test_features_are_computed_once(
     for name in ("load_backbone", "extract", "estimate_contamination"):
         real = getattr(preparation, name)
 
-        def spy(*given: Any, _real: Any = real, _name: str = name) -> Any:
+        def spy(*given: Any, _real: Any = real, _name: str = name, **named: Any) -> Any:
             calls.append(_name)
-            return _real(*given)
+            return _real(*given, **named)
 
         monkeypatch.setattr(preparation, name, spy)
     with prepare(TrainingImages.find(discs / "disc"), target, small) as prepared:
