@@ -35,7 +35,7 @@ from softcore_export.backbone.quantisation import quantise
 from softcore_export.memory_bank.coreset import draw_axes
 from softcore_export.memory_bank.leave_one_out import score_others
 from softcore_export.resolution.measurement import Opened, measure_resolutions
-from softcore_export.resolution.separation import Subject
+from softcore_export.resolution.separation import Subject, measure_farthest
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
 from softcore_runtime.backends.backbones import open_backbone
@@ -153,8 +153,12 @@ class Bench:
     ) -> dict[str, float]:
         side = math.isqrt(train.shape[1])
         learned = fit(train, (side, side), settings, _CPU)
-        floors = learned.floors if settings.has_floors else None
-        scores = score_others(test, learned.bank, learned.weights, _CPU, floors)
+        if settings.has_floors:
+            scores = score_others(test, learned.bank, learned.weights, _CPU, learned.floors)
+        else:
+            entries = torch.from_numpy(learned.bank)
+            halves = entries.square().sum(dim=1) / 2
+            scores = np.array([measure_farthest(patches, entries, halves) for patches in test])
         bad = self.category.bad
         return {"auroc": auroc(scores[~bad], scores[bad]), "entries": len(learned.bank)}
 

@@ -28,11 +28,19 @@ from torch import Tensor
 from softcore_export.memory_bank.coreset import draw_axes, spread
 from softcore_export.resolution.synthetic_defects import KINDS, draw_defect
 
-__all__ = ["Scores", "SmallBank", "Subject", "fit_banks", "score_labelled", "score_synthetic"]
+__all__ = [
+    "Scores",
+    "SmallBank",
+    "Subject",
+    "fit_banks",
+    "measure_farthest",
+    "score_labelled",
+    "score_synthetic",
+]
 
 _ENTRIES = 2000  # of a small memory bank
 _CELLS = 64  # rows, and columns, in which an outline is drawn
-_CHUNK = 1024  # entries that patches are compared with at a time
+_BOUNDING, _TOGETHER = 256, 64  # entries that bound a patch's distance, and patches measured at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +121,37 @@ class SmallBank:
 
     def score(self, frame: NDArray[np.generic]) -> float:
         """Score a frame: the largest distance of a patch to its nearest entry."""
-        x = torch.from_numpy(self.subject.see(frame) @ self._axes)
-        nearest = torch.full((len(x),), torch.inf)
-        for start in range(0, len(self._entries), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            apart: Tensor = torch.addmm(self._halves[part], x, self._entries[part].T, alpha=-1).amin(dim=1)
-            nearest = torch.minimum(nearest, apart)
-        squares = 2 * nearest + x.square().sum(dim=1)
-        return float(squares.max().clamp(min=0).sqrt())
+        return measure_farthest(self.subject.see(frame) @ self._axes, self._entries, self._halves)
+
+
+def measure_farthest(patches: NDArray[np.float32], entries: Tensor, halves: Tensor) -> float:
+    """Measure the largest distance of a patch to its nearest entry.
+
+    The distance to some of the entries is an upper bound of a patch's own. Patches are compared with all
+    entries in the order of these bounds, until none of the rest can be the farthest.
+
+    Args:
+        patches: float32 `[P, d]`.
+        entries: `[n, d]`; the first of them should represent all, as a greedy coreset's do.
+        halves: `[n]`, half the entries' squared lengths.
+
+    Example:
+        >>> entries = torch.tensor([[0.0, 0.0], [5.0, 0.0]])
+        >>> measure_farthest(np.array([[1, 0], [5, 2]], np.float32), entries, entries.square().sum(dim=1) / 2)
+        2.0
+    """
+    x = torch.from_numpy(np.array(patches))
+    squares = x.square().sum(dim=1) / 2
+    apart = torch.addmm(halves[:_BOUNDING], x, entries[:_BOUNDING].T, alpha=-1)
+    bounds, order = (apart.amin(dim=1) + squares).sort(descending=True)
+    farthest = 0.0  # half its square
+    for start in range(0, len(x), _TOGETHER):
+        if float(bounds[start]) < farthest:
+            break
+        some = order[start : start + _TOGETHER]
+        nearest = torch.addmm(halves, x[some], entries.T, alpha=-1).amin(dim=1) + squares[some]
+        farthest = max(farthest, float(nearest.max()))
+    return math.sqrt(2 * farthest)
 
 
 def fit_banks(subjects: Sequence[Subject], paths: Sequence[Path], seed: int) -> list[SmallBank]:

@@ -8,6 +8,9 @@ from typing import cast
 import cv2
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.metrics import roc_auc_score
@@ -16,6 +19,7 @@ from softcore_export.resolution.separation import (
     SmallBank,
     Subject,
     fit_banks,
+    measure_farthest,
     score_labelled,
     score_synthetic,
 )
@@ -66,6 +70,18 @@ def test_a_small_bank_scores_by_the_farthest_patch(tmp_path: Path) -> None:
     expected = cdist(learned[2], np.concatenate(learned[:2])).min(axis=1).max()
     assert bank.score(frames[2]) == pytest.approx(expected, rel=1e-4)
     assert bank.score(frames[0]) < 0.05 * expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 900), st.integers(1, 200))
+def test_the_farthest_patch_is_found(seed: int, entries: int, positions: int) -> None:
+    rng = np.random.default_rng(seed)
+    bank = rng.normal(0, 1, (entries, 6)).astype(np.float32)
+    patches = rng.normal(0, 1.5, (positions, 6)).astype(np.float32)
+    found = torch.from_numpy(bank)
+    expected = cdist(patches, bank).min(axis=1).max()
+    halves = found.square().sum(dim=1) / 2
+    assert measure_farthest(patches, found, halves) == pytest.approx(expected, rel=1e-3, abs=1e-3)
 
 
 def test_only_what_is_inspected_is_seen(tmp_path: Path) -> None:
