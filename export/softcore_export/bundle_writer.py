@@ -148,7 +148,7 @@ def _describe(category: str, contents: BundleContents) -> Manifest:
             discriminator=settings.discriminator,
             tau=settings.tau,
             k=settings.lof_k,
-            ratio=settings.coreset_ratio,
+            ratio=settings.find_ratio(),
             sampler=settings.sampler,
             soft_weights=bool((learned.weights != 1).any()),
             weight_max=float(learned.weights.max()),

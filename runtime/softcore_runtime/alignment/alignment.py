@@ -119,7 +119,7 @@ class Registration(BaseModel):
         x, y = round(self.x), round(self.y)
         if x == y == 0:
             return frame
-        aligned = self._match(ground, frame)
+        aligned: NDArray[np.uint8] = self._match(ground, frame)
         shown = frame[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
         top, left = max(0, -y), max(0, -x)
         aligned[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
@@ -148,7 +148,7 @@ class Registration(BaseModel):
         there = (back @ np.stack([x, y, np.ones_like(x)])).round().astype(np.intp)
         seen = ((there >= 0) & (there < [[width], [height]])).all(axis=0)
         if not seen.any():
-            return ground.copy()
+            return np.array(ground)
         here = frame[y[seen].astype(np.intp), x[seen].astype(np.intp)].astype(np.int16)
         offset: NDArray[np.float64] = np.median(here - ground[there[1, seen], there[0, seen]], axis=0)  # [3]
         return np.asarray(np.clip(ground + offset.round().astype(np.int16), 0, 255), np.uint8)
