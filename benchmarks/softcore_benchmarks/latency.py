@@ -5,7 +5,8 @@
 `DATASETS` holds `pill` and `magnetic_tile` in MVTec AD's layout. Every network and precision has its own
 bundle; all are timed in turn in one process, anomalib's forms in another (`make anomalib`; left out if it is
 missing), on the same images with the same weights, layers, crop and coreset ratio. The ratios are to the same
-engine's bare network on the same crop. BF16 is left out if the CPU lacks it.
+engine's bare network on the same crop. BF16 is left out if the CPU lacks it. At 448 pixels the first
+network alone is timed.
 
 Writes LATENCY.md, results/latency.json and results/latency.png into --out.
 """
@@ -56,6 +57,8 @@ NETWORKS = (  # engine and precision
     ("onnxruntime", "int8"),
 )
 PLANS: dict[str, int | None] = {"pill": None, "magnetic_tile": 100}  # categories and most training images
+CROPS = (224, 448)  # sides of a crop, in pixels
+_LARGE_CROP_IMAGES = 40  # most training images at a larger crop than the first, for their export takes long
 _RATIO = 0.1
 
 
@@ -114,7 +117,7 @@ class Rival:
 
 
 def measure(
-    category: Category, weights: Path, rounds: int, networks: list[tuple[str, str]], beside: bool
+    category: Category, weights: Path, rounds: int, networks: list[tuple[str, str]], beside: bool, crop: int
 ) -> Measured:
     """Export a category for every network and time all of them in turn.
 
@@ -124,6 +127,7 @@ def measure(
         rounds: number of rounds.
         networks: engines and precisions.
         beside: whether anomalib's forms are timed, too.
+        crop: side of the crop, in pixels.
     """
     frames = Frames.read(category, 20)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -141,6 +145,7 @@ def measure(
                     "coreset_ratio": _RATIO,
                     "discriminator": "none",  # PatchCore, as anomalib's
                     "max_loss": 1,
+                    "preprocessing": {"resize": crop * 256 // 224, "crop": crop},
                 }
             )
             export(TrainingImages(category.folder, list(category.train)), target, settings)
@@ -259,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = make_data_parser("latency", __doc__)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--categories", nargs="+", choices=list(PLANS), default=list(PLANS))
+    parser.add_argument("--crops", type=int, nargs="+", choices=CROPS, default=list(CROPS))
     names = [" ".join(network) for network in NETWORKS]
     parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--alone", action="store_true", help="leave anomalib's forms out")
@@ -275,10 +281,19 @@ def _run(options: argparse.Namespace) -> int:
     ]
     beside = PYTHON.is_file() and not options.alone
     found: dict[str, Measured] = {}
-    for name in options.categories:
-        category = Category.find(options.data / name, PLANS[name])
-        found[name] = measure(category, options.weights, options.rounds, networks, beside)
-        path = write_report(found, options.out)  # after each category, in case of an interruption
+    for crop in options.crops:
+        usual = crop == CROPS[0]
+        for name in options.categories:
+            category = Category.find(options.data / name, PLANS[name] if usual else _LARGE_CROP_IMAGES)
+            found[name if usual else f"{name} at {crop} pixels"] = measure(
+                category,
+                options.weights,
+                options.rounds,
+                networks if usual else networks[:1],
+                beside and usual,
+                crop,
+            )
+            path = write_report(found, options.out)  # after each category, in case of an interruption
     print(path)
     return 0
 

@@ -63,8 +63,9 @@ def _describe(found: Mapping[str, Measured]) -> Iterator[str]:
     yield "# From a frame to its decision"
     yield (
         f"Made by `python -m softcore_benchmarks.latency` on: {one.machine}. ResNet-18 to layer3, 256 "
-        "squeezed and 224 cropped, coreset ratio 0.1; whole decoded frames, all systems in turn. *x bare* is "
-        "the ratio of the medians to the same engine's network alone on the same crop."
+        "squeezed and 224 cropped (512 and 448 where it says so), coreset ratio 0.1; whole decoded frames, "
+        "all systems in turn. *x bare* is the ratio of the medians to the same engine's network alone on the "
+        "same crop; beside p95 stands its own ratio to that network's median."
     )
     yield "![Milliseconds of a frame](results/latency.png)"
     for name, row in found.items():
@@ -99,16 +100,21 @@ def _systems(times: Mapping[str, Times]) -> Iterator[tuple[str, Times]]:
     return ((name, row) for name, row in times.items() if not name.endswith("bare network"))
 
 
+def _tail(times: Times) -> str:
+    """Return the 95th percentile and its ratio to the median of the reference."""
+    return f"{times.p95:.1f} ({times.p95 / times.median * times.ratio:.2f} x)"
+
+
 def _table(row: Measured) -> pd.DataFrame:
     good, bad = row.milliseconds["good"], row.milliseconds["bad"]
     table: pd.DataFrame = pd.DataFrame(
         {
             "": name,
             "good parts, ms": f"{good[name].median:.1f}",
-            "p95": f"{good[name].p95:.1f}",
+            "p95": _tail(good[name]),
             "x bare": "" if name.endswith("bare network") else f"{good[name].ratio:.2f}",
             "bad parts, ms": f"{bad[name].median:.1f}",
-            "p95 ": f"{bad[name].p95:.1f}",
+            "p95 ": _tail(bad[name]),
             "x bare ": "" if name.endswith("bare network") else f"{bad[name].ratio:.2f}",
             "image AUROC": f"{row.auroc[system]:.4f}" if (system := name.split(":")[0]) in row.auroc else "",
         }

@@ -1,7 +1,8 @@
 """Windows measured: small defects in frames of twelve megapixels, and oblong frames beside their pieces.
 
 Frames are composed of real images (see `data.composed_frames`): trays of 48 pills with a real chip or a
-drawn blob of 20 pixels, and strips of eight tiles.
+drawn blob of 20 pixels, and strips of eight tiles. How well a strip can be inspected at all is shown by a
+network that sees all of it at once, without windows.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from softcore_export.backbone.backbone import load_backbone
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import export
+from softcore_export.memory_bank.leave_one_out import score_others
 from softcore_export.settings import ExportSettings
+from softcore_export.train import fit
 from softcore_export.windows.window_request import WindowRequest
 from softcore_runtime import Inspector, read_image
 from softcore_runtime.cli.command_line import run
@@ -94,7 +99,7 @@ def compare_trays(
 def compare_strips(
     tiles: Category, settings: ExportSettings, strips: int, seed: int = 0
 ) -> list[dict[str, object]]:
-    """Find a defective tile among the eight of a strip: squeezed, in windows, and its pieces one by one.
+    """Find a defective tile among the eight of a strip: squeezed, in windows, at once, and piece by piece.
 
     Args:
         tiles: the category that the strips are composed of.
@@ -138,7 +143,31 @@ def compare_strips(
                 scores = _score(inspector, pieces).reshape(-1, _PIECES).max(axis=1)
             count = inspector.manifest.preprocessing.count
             rows.append({"way": way, "windows": count, "AUROC": _auroc(scores[:strips], scores[strips:])})
+        scores = _score_at_once(_read(folder / "strip"), joined, settings)
+        rows.append({"way": "at once", "windows": 0, "AUROC": _auroc(scores[:strips], scores[strips:])})
     return rows
+
+
+def _score_at_once(
+    train: Iterator[_Image], test: Sequence[_Image], settings: ExportSettings
+) -> NDArray[np.float64]:
+    """Score strips, float64 `[M]`, by a network that sees all of a strip at once, without windows."""
+    network = load_backbone(settings.backbone, settings.weights).network
+
+    @torch.no_grad()
+    def compute(image: _Image) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = network(torch.from_numpy(image[None]))[0].numpy()
+        return features
+
+    features = np.stack([compute(image) for image in track(list(train), "at once")])
+    cpu, side = torch.device("cpu"), _SIDE // 8  # the network's stride
+    learned = fit(features, (side, features.shape[1] // side), settings, cpu)
+    tested = (compute(image) for image in track(test, "at once"))
+    return score_others(tested, learned.bank, learned.weights, cpu, learned.floors)
+
+
+def _read(folder: Path) -> Iterator[_Image]:
+    return (read_image(path) for path in sorted(folder.iterdir()))
 
 
 def _write(folder: Path, images: Iterator[_Image]) -> None:
@@ -231,8 +260,10 @@ def _run(options: argparse.Namespace) -> int:
         table.to_csv(results / "windows-strips.csv", index=False)
         page += [
             "## Oblong frames",
-            f"Strips of eight real tiles, 1792 x 224 pixels: {options.strips} good ones, as many with one "
-            "defective tile. Image AUROC of strips; by pieces, a strip's score is the highest of its tiles'.",
+            f"Strips of eight real tiles, 1792 x 224 pixels: {options.strips} good ones, as many with a "
+            "defective tile. Image AUROC of strips; by pieces, a strip's score is the highest of its tiles. "
+            "*At once*: a network sees all of a strip, without windows. What that loses against the pieces "
+            "lies in the seams, where two tiles meet that never met in training.",
             str(table.to_markdown(index=False)),
         ]
     print(write_page(options.out, "WINDOWS.md", page))

@@ -18,6 +18,7 @@ from softcore_runtime.alignment.aligned_preprocessing import remove_alignment
 from softcore_runtime.backends.devices import ENGINE_FOLDER
 from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.bundle import bundle
+from softcore_runtime.bundle.image_files import write_reference
 from softcore_runtime.bundle.manifest import (
     Agreement,
     BackboneRecord,
@@ -97,7 +98,7 @@ def write_contents(folder: Path, category: str, contents: BundleContents) -> Man
     }
     bundle.write_arrays(folder, arrays)
     if prepared.alignment.reference:
-        bundle.write_reference(folder, prepared.alignment.reference.image)
+        write_reference(folder, prepared.alignment.reference.image)
     write_contamination(folder, contents.contamination)
     write_choices(folder / CHOICES, contents.choices)
     trusted_scores = contents.scores[contents.trusted]
@@ -148,7 +149,7 @@ def _describe(category: str, contents: BundleContents) -> Manifest:
             discriminator=settings.discriminator,
             tau=settings.tau,
             k=settings.lof_k,
-            ratio=settings.coreset_ratio,
+            ratio=settings.find_ratio(),
             sampler=settings.sampler,
             soft_weights=bool((learned.weights != 1).any()),
             weight_max=float(learned.weights.max()),

@@ -156,7 +156,7 @@ def _print_estimate(
         network.plain.features(windows)
         per_image += time.perf_counter() - start
     greedy, floors = settings.sampler == "greedy", settings.has_floors
-    work = Workload(images, positions, dim, settings.coreset_ratio, greedy, floors)
+    work = Workload(images, positions, dim, settings.find_ratio(), greedy, floors)
     seconds = estimate_seconds(work, per_image, measure_products(dim, device))
     if seconds >= _LONG:
         print_message(f"{images:,} images: about {describe_seconds(seconds)} on this machine")

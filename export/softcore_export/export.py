@@ -223,6 +223,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     scores=scores,
                     seconds=seconds,
                     alignment=prepared.alignment,
+                    resolution=prepared.resolution,
                     unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
                 ),
             )

@@ -14,29 +14,25 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.progress import print_message, track
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
-from torch import nn
 
 from softcore_export.alignment.alignment_choice import AlignmentChoice, choose_alignment
 from softcore_export.alignment.small_images import read_small
 from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
-from softcore_export.backbone.network import Network, open_network
+from softcore_export.backbone.network import Network
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.data.bit_depth import find_bit_depth
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.data.features import extract
-from softcore_export.data.inspected_region import find_outline
 from softcore_export.data.labelled_images import find_labelled
-from softcore_export.data.survey import survey
-from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
+from softcore_export.data.training_set import TrainingScan, TrainingSet
 from softcore_export.duration import announce_duration
+from softcore_export.resolution.opened_network import open_chosen
+from softcore_export.resolution.resolution_choice import ResolutionChoice
 from softcore_export.settings import ExportSettings
 from softcore_export.stage_times import time_stage
 from softcore_export.staging_directory import scratch
-from softcore_export.windows.window_choice import choose_windows
 
 __all__ = ["PreparedExport", "find_inspected", "prepare"]
-
-_SAMPLE = 64  # images that parity and the ranges of INT8 are measured on
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +50,7 @@ class PreparedExport:
         plain_features: float32 `[N, P, d']`, of the plain FP32 network, where another one ships.
         estimate: how suspect the images are.
         seconds: wall time of each stage.
+        resolution: what the resolution was chosen from; None where it was given.
 
     Example:
         >>> prepared
@@ -72,6 +69,7 @@ class PreparedExport:
     plain_features: NDArray[np.float32] | None
     estimate: ContaminationEstimate
     seconds: dict[str, float]
+    resolution: ResolutionChoice | None = None
 
     def __repr__(self) -> str:
         size = "x".join(map(str, self.features.shape))
@@ -170,23 +168,16 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
     seconds: dict[str, float] = {}
 
     with scratch(target) as place:
-        with time_stage(seconds, "backbone"):
-            crop = settings.preprocessing.crop
-            loaded = load_backbone(settings.backbone, settings.weights, settings.layers, crop)
         alignment = AlignmentChoice()
         if settings.align != "none":
             with time_stage(seconds, "alignment"):
-                plain = settings.preprocessing
-                some = read_small(images.paths, plain)
-                alignment = choose_alignment(settings.align, some, plain, loaded.network, device)
-            print_message(alignment.describe())
+                alignment = _choose_alignment(settings, images, device)
         with time_stage(seconds, "backbone"):
-            settings = _place_windows(settings, alignment, images, loaded.network)
+            opened = open_chosen(images, settings, alignment, place)
+            settings, network = opened.settings, opened.network
             preprocessing = settings.preprocessing
             if settings.labelled:
                 _check_labelled(settings.labelled, settings)
-            sample = sample_crops(images, preprocessing, _SAMPLE)
-            network = open_network(loaded, settings, sample, place)
 
         with time_stage(seconds, "features"):
             scan = TrainingScan(images, preprocessing)
@@ -207,8 +198,8 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
             estimate = estimate_contamination(features, grid, device, settings.seed, inspected=inspected)
 
         yield PreparedExport(
-            training_set, settings, alignment, device, loaded, network, features, plain_features, estimate,
-            seconds,
+            training_set, settings, alignment, device, opened.loaded, network, features, plain_features,
+            estimate, seconds, opened.resolution,
         )  # fmt: skip
 
 
@@ -241,28 +232,16 @@ def _set_white(settings: ExportSettings, images: TrainingImages) -> ExportSettin
     return settings.model_copy(update={"preprocessing": preprocessing})
 
 
-def _place_windows(
-    settings: ExportSettings, alignment: AlignmentChoice, images: TrainingImages, network: nn.Module
-) -> ExportSettings:
-    """Align, place the windows that are asked for, and print where they lie unless it is one square."""
-    preprocessing = alignment.align(settings.preprocessing)
-    settings = settings.model_copy(update={"preprocessing": preprocessing})
-    if preprocessing.windows or settings.windows.is_plain:
-        return settings
-    sizes = survey(images.paths).different
-    if not sizes:  # the scan explains what is wrong with the images
-        return settings
-    with torch.no_grad():
-        shape = network(torch.zeros(1, preprocessing.crop, preprocessing.crop, 3, dtype=torch.uint8)).shape
-    outline = find_outline(settings.windows, images.paths, preprocessing)
-    windows = choose_windows(settings.windows, sizes, preprocessing.crop, math.isqrt(shape[1]), outline)
-    if windows is None:
-        return settings
-    changed = Preprocessing(
-        resize=preprocessing.crop, crop=preprocessing.crop, white=preprocessing.white, windows=windows
-    )
-    print_message(changed.describe())
-    return settings.model_copy(update={"preprocessing": alignment.align(changed)})
+def _choose_alignment(
+    settings: ExportSettings, images: TrainingImages, device: torch.device
+) -> AlignmentChoice:
+    """Choose how images are aligned, and print it."""
+    plain = settings.preprocessing
+    network = load_backbone(settings.backbone, settings.weights, settings.layers, plain.crop).network
+    some = read_small(images.paths, plain)
+    alignment = choose_alignment(settings.align, some, plain, network, device)
+    print_message(alignment.describe())
+    return alignment
 
 
 def _check_labelled(folder: Path, settings: ExportSettings) -> None:

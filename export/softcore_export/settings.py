@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,8 @@ from softcore_export.windows.window_request import WindowRequest
 
 __all__ = ["MOST_FLOOR", "ExportSettings"]
 
+_USUAL_RATIO = 0.1  # of the coreset, the paper's
+_USUAL_PATCHES = 28 * 28  # of a window of 224 pixels
 MOST_FLOOR = 100.0  # far more than any use has; keeps floors finite in float32
 
 
@@ -28,7 +31,8 @@ class ExportSettings(BaseModel):
             nearest other patch) or `gaussian` (Mahalanobis distance); or `none` (PatchCore).
         lof_k: neighbours of the local outlier factor, equations 4 to 6.
         tau: the share of patches that is excluded, those with the highest outlier factors.
-        coreset_ratio: the coreset's size as a share of all patches.
+        coreset_ratio: the coreset's size as a share of all patches; `auto` takes 0.1, and less on a grid
+            that is finer than 28 x 28 (see `find_ratio`).
         sampler: how the coreset is drawn: `greedy` (k-centre), or `random`.
         soft_weights: scale distances by the outlier factors of the kept patches.
         floor: lambda: no entry gives a patch a lower score than this times the entry's own distance to other
@@ -38,6 +42,11 @@ class ExportSettings(BaseModel):
         windows: where images are inspected, and how closely; has no effect where `preprocessing` has windows.
         align: bring every part to its place in a reference first: `translation` (its position), `rigid` (its
             position and angle), or `none`; `auto` takes what makes training images more alike.
+        resolution: `auto` measures which resize and crop pay (see `softcore_export.resolution`), and
+            `preprocessing` counts for nothing; None takes those of `preprocessing`.
+        budget: milliseconds that the network may take for a frame with `resolution="auto"`.
+        grid: rows, and columns, of the grid to which each window's features are averaged; None leaves the
+            network's own.
         engine: runs the network, here and on the line; `auto` takes the fastest that is installed.
         provider: device of the engine, here and on the line; `auto` takes CUDA where it works, and TensorRT
             only if it is named.
@@ -58,13 +67,16 @@ class ExportSettings(BaseModel):
     discriminator: Literal["auto", "lof", "nearest", "gaussian", "none"] = "auto"
     lof_k: int = Field(default=6, ge=1)
     tau: float = Field(default=0.15, ge=0, lt=1)
-    coreset_ratio: float = Field(default=0.1, gt=0, le=1)
+    coreset_ratio: Literal["auto"] | Annotated[float, Field(gt=0, le=1)] = "auto"
     sampler: Literal["greedy", "random"] = "greedy"
     soft_weights: bool = True
     floor: Literal["auto"] | Annotated[float, Field(ge=0, le=MOST_FLOOR, allow_inf_nan=False)] = "auto"
     preprocessing: Preprocessing = Preprocessing()
     windows: WindowRequest = WindowRequest()
     align: AlignmentRequest = "none"
+    resolution: Literal["auto"] | None = None
+    budget: float = Field(default=40.0, gt=0, allow_inf_nan=False)
+    grid: int | None = Field(default=None, ge=2)
     engine: Literal["auto", "openvino", "onnxruntime"] = "auto"
     provider: Literal["auto", "tensorrt", "cuda", "cpu"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
@@ -73,6 +85,22 @@ class ExportSettings(BaseModel):
     max_loss: float = Field(default=0.005, ge=0, le=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def find_ratio(self, patches: int = _USUAL_PATCHES) -> float:
+        """Return the coreset's size as a share of all patches, for so many patches of a window.
+
+        The size of a memory bank follows what there is to know, not the number of patches: neighbours on a
+        fine grid tell nearly the same. On a grid with 4 times the patches `auto` keeps 2 times the entries.
+
+        Example:
+            >>> ExportSettings().find_ratio(28 * 28), ExportSettings().find_ratio(56 * 56)
+            (0.1, 0.05)
+            >>> ExportSettings(coreset_ratio=0.1).find_ratio(56 * 56)
+            0.1
+        """
+        if self.coreset_ratio != "auto":
+            return self.coreset_ratio
+        return _USUAL_RATIO * min(1.0, math.sqrt(_USUAL_PATCHES / patches))
 
     @property
     def weighs(self) -> bool:

@@ -173,7 +173,7 @@ def fit(
         raise DataError("every training image was excluded; nothing is left to learn from")
 
     # 2. Draw the coreset from the kept patches.
-    size = max(1, round(settings.coreset_ratio * n_images * int(inside.sum())))
+    size = max(1, round(settings.find_ratio() * n_images * int(inside.sum())))
     if settings.sampler == "greedy":
         entries = draw_coreset(features, kept, size, settings.seed, device)  # [n]
     else:

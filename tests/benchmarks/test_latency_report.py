@@ -33,7 +33,7 @@ def test_ratios_to_anomalibs_fastest_form_and_to_its_onnx_form(tmp_path: Path) -
     assert found.fastest("anomalib") == "anomalib openvino"
     assert "fastest form (*anomalib openvino*), good parts: 4.0 with a fp32." in page
     assert "ONNX form (*anomalib onnx*), good parts: 6.0 with a fp32." in page
-    for words in ("7,056 entries", "1.23 s", "210 MB", "780.0", "0.9877", "4.40", "## tile"):
+    for words in ("7,056 entries", "1.23 s", "210 MB", "780.0", "0.9877", "4.40", "12.0 (1.20 x)", "## tile"):
         assert words in page
     told = json.loads((tmp_path / "results/latency.json").read_text())
     assert told["pill"]["milliseconds"]["good"]["a fp32: decide"]["median"] == 11.0

@@ -9,7 +9,7 @@ def test_the_defaults_are_the_papers() -> None:
     settings = ExportSettings()
     assert settings.backbone == "wide_resnet50_2"
     assert (settings.discriminator, settings.lof_k, settings.tau) == ("auto", 6, 0.15)
-    assert (settings.coreset_ratio, settings.soft_weights, settings.floor) == (0.1, True, "auto")
+    assert (settings.find_ratio(), settings.soft_weights, settings.floor) == (0.1, True, "auto")
     assert (settings.preprocessing.resize, settings.preprocessing.crop) == (256, 224)
 
 
@@ -21,6 +21,7 @@ def test_the_defaults_are_the_papers() -> None:
         {"discriminator": "guess"}, {"device": "tpu"}, {"preprocessing": {"resize": 64, "crop": 65}},
         {"unknown": 1}, {"preprocessing": {"zoom": 2}}, {"floor": -0.1}, {"floor": float("nan")},
         {"floor": float("inf")}, {"floor": 101}, {"floor": "many"}, {"floor": None},
+        {"resolution": 448}, {"budget": 0}, {"budget": float("inf")}, {"grid": 1}, {"coreset_ratio": "many"},
     ],
     ids=str,
 )  # fmt: skip

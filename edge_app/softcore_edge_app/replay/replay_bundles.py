@@ -9,7 +9,8 @@ from typing import Literal
 
 from softcore_runtime import Inspector, MissingLibraryError, ProviderError
 from softcore_runtime.backends.engine import ENGINES, PROVIDERS, Engine, Provider
-from softcore_runtime.bundle.bundle import read_manifest, read_mask
+from softcore_runtime.bundle.bundle import read_manifest
+from softcore_runtime.bundle.image_files import read_mask
 from softcore_runtime.bundle.manifest import Manifest, seal_of
 from softcore_runtime.bundle.training import read_training
 

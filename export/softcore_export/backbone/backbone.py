@@ -20,7 +20,7 @@ from softcore_export.backbone.catalogue import FILTERBANK, demand_known
 from softcore_export.backbone.filterbank import FilterBank
 from softcore_export.weights_file import read_weights
 
-__all__ = ["LoadedBackbone", "PatchFeatures", "load_backbone", "reduce_dimensions"]
+__all__ = ["LoadedBackbone", "PatchFeatures", "coarsen_grid", "load_backbone", "reduce_dimensions"]
 
 _LAYERS = ("layer2", "layer3")
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, RGB
@@ -37,7 +37,7 @@ class LoadedBackbone:
         weights_sha256: of the weights' file; None without one.
     """
 
-    network: PatchFeatures
+    network: nn.Module
     name: str
     layers: tuple[str, ...]
     weights_sha256: str | None
@@ -94,6 +94,48 @@ class _Reduced(nn.Module):
 def reduce_dimensions(network: nn.Module, axes: Tensor) -> nn.Module:
     """Project a network's features `[B, P, d]` onto orthonormal `axes` `[d, count]`, inside the network."""
     return _Reduced(network, axes)
+
+
+class _Coarse(nn.Module):
+    """Averages another network's patch features over a coarser grid, float32 `[B, coarse^2, d]`."""
+
+    shares: Tensor
+
+    def __init__(self, network: nn.Module, side: int, coarse: int) -> None:
+        super().__init__()
+        self.network = network
+        self.side, self.coarse = side, coarse
+        edges = torch.arange(coarse + 1, dtype=torch.float64) * side / coarse  # of the cells, in patches
+        first = torch.arange(side, dtype=torch.float64)
+        inside = torch.minimum(edges[1:, None], first + 1) - torch.maximum(edges[:-1, None], first)
+        self.register_buffer("shares", (inside.clamp(min=0) * coarse / side).float())  # [coarse, side]
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Compute the patch features of a batch."""
+        features: Tensor = self.network(crops)  # [B, side^2, d]
+        dim = features.shape[2]
+        rows = self.shares @ features.reshape(-1, self.side, self.side * dim)  # [B, coarse, side * d]
+        cells = self.shares @ rows.reshape(-1, self.coarse, self.side, dim)  # [B, coarse, coarse, d]
+        return cells.reshape(-1, self.coarse**2, dim)
+
+
+def coarsen_grid(network: nn.Module, side: int, coarse: int) -> nn.Module:
+    """Average a network's features `[B, side * side, d]` over `coarse` x `coarse` cells, inside the network.
+
+    A cell that holds parts of patches takes the share of each that lies in it.
+
+    Args:
+        network: gives a square grid.
+        side: rows, and columns, of its grid.
+        coarse: of the coarser grid, 1 to `side`.
+
+    Example:
+        >>> identity = torch.nn.Identity()
+        >>> coarse = coarsen_grid(identity, side=4, coarse=2)
+        >>> coarse(torch.arange(16.0).reshape(1, 16, 1)).flatten().tolist()
+        [2.5, 4.5, 10.5, 12.5]
+    """
+    return _Coarse(network, side, coarse)
 
 
 def load_backbone(

@@ -20,7 +20,8 @@ from softcore_export.windows.window_request import WindowRequest
 
 __all__ = ["build_parser", "name_backbone", "read_max_images", "read_settings"]
 
-_SQUARE = Preprocessing().resize
+_SQUARE, _CROP = Preprocessing().resize, Preprocessing().crop
+_SIDE = Preprocessing.model_fields["crop"]
 _EPILOG = """\
 examples:
   softcore-export --demo                             draw a category and learn bundles/pill; needs no download
@@ -66,7 +67,6 @@ def build_parser() -> Parser:
     windows.add_argument(
         "--crop",
         metavar="PIXELS",
-        default=224,
         help="side of its middle that the network sees, or of each window (224)",
     )
     windows.add_argument(
@@ -75,6 +75,23 @@ def build_parser() -> Parser:
         default="none",
         help="bring every part to its place first: its position, or position and angle; a part that can't be "
         "aligned is INVALID; auto: what makes the training images more alike (none)",
+    )
+    windows.add_argument(
+        "--resolution",
+        metavar="auto|224|320|448|N",
+        help="show all of it to the network in so many pixels, as --resize N --crop N do, or each window; "
+        "auto measures on the images and on this machine which size pays",
+    )
+    windows.add_argument(
+        "--budget",
+        metavar="MS",
+        default=40.0,
+        help="milliseconds a frame that the network may take with --resolution auto (40)",
+    )
+    windows.add_argument(
+        "--grid",
+        metavar="N",
+        help="average each window's features to a grid of N x N: a smaller bank, and coarser maps",
     )
     windows.add_argument(
         "--roi",
@@ -170,7 +187,10 @@ def build_parser() -> Parser:
         help="lof, nearest, gaussian: share of patches to throw away (0.15)",
     )
     method.add_argument(
-        "--coreset-ratio", metavar="R", default=0.1, help="share of all patches to keep (0.1)"
+        "--coreset-ratio",
+        metavar="R",
+        default="auto",
+        help="share of all patches to keep (0.1, and less on a finer grid than 28 x 28)",
     )
     method.add_argument(
         "--sampler", choices=("greedy", "random"), default="greedy", help="of the coreset (greedy k-centre)"
@@ -214,6 +234,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
     Raises:
         UsageError: numbers are out of range; all of them are reported.
     """
+    _check_resolution(options)
     if options.resize is not None and (asked := _name_windows(options)):
         raise UsageError(f"--resize {options.resize}: has no meaning with {asked}; --crop is a window's side")
     try:
@@ -229,9 +250,12 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "sampler": options.sampler,
                 "soft_weights": options.soft_weights,
                 "floor": options.floor,
-                "preprocessing": {"resize": _choose_square(options), "crop": options.crop},
+                "preprocessing": _choose_square(options),
                 "windows": _request_windows(options),
                 "align": options.align,
+                "resolution": "auto" if options.resolution == "auto" else None,
+                "budget": options.budget,
+                "grid": options.grid,
                 "engine": options.engine,
                 "provider": options.provider,
                 "precision": options.precision,
@@ -273,11 +297,28 @@ def _name_windows(options: argparse.Namespace) -> str:
     return next((name for name, value in asked.items() if value is not None), "")
 
 
-def _choose_square(options: argparse.Namespace) -> object:
-    """Return the side of the square that images are squeezed to where there are no windows."""
+def _check_resolution(options: argparse.Namespace) -> None:
+    if options.resolution is None:
+        return
+    for name, value in (("--resize", options.resize), ("--crop", options.crop)):
+        if value is not None:
+            raise UsageError(
+                f"--resolution {options.resolution}: stands for --resize and --crop; leave out {name}"
+            )
+    if options.resolution != "auto" and not options.resolution.isdecimal():
+        raise UsageError(
+            f"--resolution {options.resolution}: must be auto or a whole number {describe_range(_SIDE)}"
+        )
+
+
+def _choose_square(options: argparse.Namespace) -> dict[str, object]:
+    """Return the side of the square that images are squeezed to, and of what is inspected of it."""
+    if options.resolution not in (None, "auto"):
+        return {"resize": options.resolution, "crop": options.resolution}
+    crop = _CROP if options.crop is None else options.crop
     if options.resize is not None:
-        return options.resize
-    return options.crop if _name_windows(options) else _SQUARE
+        return {"resize": options.resize, "crop": crop}
+    return {"resize": crop if _name_windows(options) else _SQUARE, "crop": crop}
 
 
 def _request_windows(options: argparse.Namespace) -> dict[str, object]:
@@ -308,7 +349,11 @@ def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
         )
     if mistake["loc"][0] == "floor":  # one mistake for each kind of value that it may have
         return f"--floor {options.floor}: must be auto or a number from 0 to {MOST_FLOOR:g}"
+    if mistake["loc"][0] == "coreset_ratio":
+        return f"--coreset-ratio {options.coreset_ratio}: must be auto or a number above 0 and at most 1"
     *_, name = mistake["loc"]
+    if name in ("resize", "crop") and options.resolution is not None:
+        return f"--resolution {options.resolution}: must be auto or a whole number {describe_range(_SIDE)}"
     if name == "preprocessing":  # the only mistake that two options make together
         return f"--crop {options.crop}: must not exceed --resize ({options.resize or _SQUARE})"
     models: tuple[type[BaseModel], ...] = (Preprocessing, WindowRequest, ExportSettings)

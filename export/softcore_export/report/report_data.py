@@ -12,6 +12,7 @@ from softcore_export.alignment.alignment_choice import AlignmentChoice
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.data.training_set import TrainingSet
+from softcore_export.resolution.resolution_choice import ResolutionChoice
 
 __all__ = ["ReportData"]
 
@@ -31,6 +32,7 @@ class ReportData:
         floors: float32 `[n]`, of the entries, in the unit of the manifest's threshold; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out, in the unit of the manifest's threshold.
         seconds: wall time of each stage.
+        resolution: what the resolution was chosen from; None where it was given.
         unvouched: number of entries that no image can corroborate, and whose floor is 0 therefore.
         alignment: how images are aligned, and why.
 
@@ -50,6 +52,7 @@ class ReportData:
     seconds: dict[str, float]
     unvouched: int = 0
     alignment: AlignmentChoice = field(default_factory=AlignmentChoice)
+    resolution: ResolutionChoice | None = None
 
     def __post_init__(self) -> None:
         n, patches = len(self.images.paths), self.manifest.grid.height * self.manifest.grid.width

@@ -119,7 +119,7 @@ class Registration(BaseModel):
         x, y = round(self.x), round(self.y)
         if x == y == 0:
             return frame
-        aligned = self._match(ground, frame)
+        aligned: NDArray[np.uint8] = self._match(ground, frame)
         shown = frame[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
         top, left = max(0, -y), max(0, -x)
         aligned[top : top + shown.shape[0], left : left + shown.shape[1]] = shown

@@ -38,11 +38,12 @@ from softcore_runtime.bundle import training
 from softcore_runtime.bundle.array_file import parse_array
 from softcore_runtime.bundle.files import read_file, verify_file
 from softcore_runtime.bundle.folder_swap import restore
+from softcore_runtime.bundle.image_files import REFERENCE, read_reference
 from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
 from softcore_runtime.bundle.network_file import find_network_fault
 from softcore_runtime.bundle.sizes import check_sizes
 from softcore_runtime.bundle.strict_json import parse_json
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, ImageError
+from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
 from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.regular_file import FileVersion, hash_file, read_regular
@@ -52,27 +53,22 @@ __all__ = [
     "BANK",
     "FLOORS",
     "INDEX",
-    "REFERENCE",
     "Bundle",
     "GoldenFrame",
     "manifest_path",
     "read_bundle",
     "read_golden",
     "read_manifest",
-    "read_mask",
-    "read_reference",
     "record_files",
     "write_arrays",
     "write_golden",
     "write_manifest",
-    "write_reference",
 ]
 
 BACKBONE = "backbone.onnx"
 BANK = "bank.npy"
 FLOORS = "floors.npy"
 INDEX = "index.hnsw"
-REFERENCE = "reference.png"
 _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "floors", "origins", "hints")
 _GOLDEN = "golden"
@@ -345,51 +341,6 @@ def read_golden(path: Path, manifest: Manifest) -> tuple[GoldenFrame, ...]:
     return _parse_golden(read_file(path, _SCORES, manifest.files[_SCORES]), path, manifest)
 
 
-def read_mask(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
-    """Read the mask of a bundle's threshold.
-
-    Args:
-        path: the bundle's folder.
-        manifest: the bundle's.
-
-    Returns:
-        uint8 BGR `[h, w, 3]`, white where nothing is inspected; None if the threshold has no mask.
-
-    Raises:
-        BundleCorruptError: it is missing or was changed, or is no image.
-    """
-    name = manifest.threshold.mask
-    return None if name is None else _read_image(path, name, manifest)
-
-
-def read_reference(path: Path, manifest: Manifest) -> NDArray[np.uint8] | None:
-    """Read the reference that a bundle's frames are aligned with.
-
-    Args:
-        path: the bundle's folder.
-        manifest: the bundle's.
-
-    Returns:
-        uint8 BGR `[h, w, 3]`; None if frames aren't aligned.
-
-    Raises:
-        BundleCorruptError: it is missing or was changed, or is no image.
-
-    Example:
-        >>> read_reference(path, read_manifest(path)) is None
-        True
-    """
-    return _read_image(path, REFERENCE, manifest) if manifest.alignment else None
-
-
-def _read_image(path: Path, name: str, manifest: Manifest) -> NDArray[np.uint8]:
-    verify_file(path, name, manifest.files[name])
-    try:
-        return read_image(path / name)
-    except ImageError as error:
-        raise BundleCorruptError(str(error)) from error
-
-
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write `bank`, `weights`, `floors`, `origins` and `hints`, each as `Bundle` has it."""
     for name in _ARRAYS:
@@ -405,11 +356,6 @@ def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Ma
         encoded = cv2.imencode(".png", frame)[1]
         (folder / f"{name}.png").write_bytes(encoded.tobytes())
     (path / _SCORES).write_text(json.dumps([frame.model_dump() for frame in golden], indent=2) + "\n")
-
-
-def write_reference(path: Path, reference: NDArray[np.uint8]) -> None:
-    """Write `reference.png`, uint8 BGR `[h, w, 3]`."""
-    (path / REFERENCE).write_bytes(cv2.imencode(".png", reference)[1].tobytes())
 
 
 def record_files(path: Path) -> dict[str, FileRecord]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softcore_runtime.backends.engine import Backbone, compute_alike, describe_backbone
-from softcore_runtime.bundle.bundle import Bundle, read_mask
+from softcore_runtime.bundle.bundle import Bundle
+from softcore_runtime.bundle.image_files import read_mask
 from softcore_runtime.bundle.manifest import Manifest, seal_of
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import UsageError

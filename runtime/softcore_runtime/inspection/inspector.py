@@ -384,15 +384,13 @@ class Inspector:
         start = time.perf_counter()
         with self._lock:
             active = self._active
-            threshold = active.manifest.threshold
             features, registrations = self._features.compute(frames)
-            patches = active.apply_mask(features)
+            patches, threshold = active.apply_mask(features), active.manifest.threshold
             compute = self._scorer.inspect if drawn else self._scorer.decide
             scores = [compute(one, threshold, camera) for one, camera in zip(patches, cameras, strict=True)]
         milliseconds = 1000 * (time.perf_counter() - start) / len(frames)
-        provider = self._backbone.provider
         return [
-            score.decide(frame, active, provider, milliseconds, registration)
+            score.decide(frame, active, self._backbone.provider, milliseconds, registration)
             for frame, score, registration in zip(frames, scores, registrations, strict=True)
         ]
 

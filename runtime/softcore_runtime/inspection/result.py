@@ -45,16 +45,17 @@ class InspectionResult:
             same size, where frames are aligned. `locate` gives places in the frame in either case.
         certified_by_hint: number of patches that a hint proved to be below the threshold.
         by_hnsw: number of patches that the index, after the hints, proved to be below the threshold.
-        exact: number of patches that needed an exhaustive search. On a FAIL without a map some patches may
-            be in none of the three.
+        exact: number of patches that were searched exhaustively. On a FAIL some patches may be in none of the
+            three.
         milliseconds: wall time of this frame; in a batch, the batch's time divided by its size.
         provider: what computed the network: `cpu`, `cuda` or `tensorrt`.
         seal: the seal of the manifest that decided, SHA-256 in hex (see `bundle.manifest.seal_of`).
         patch_scores: float32 `[H, W]` on the feature grid: s(p) = w(m*) * max(||p - m*||, F(m*)), with the
             memory bank's soft weights w (1 with floors) and floors F (0 without), m* the entry nearest to
-            patch p by that maximum (see docs/explanation/method.md). Exact where a patch could lie above the
-            threshold, and at the highest patch; elsewhere m* is the nearest of the entries that were
-            compared. None from `decide`.
+            patch p by that maximum (see docs/explanation/method.md). Exact at the highest patch, and at the
+            16 highest above the threshold; elsewhere m* is the nearest of the entries that were compared,
+            which makes it an upper bound if all weights are 1 (see docs/explanation/certified-search.md).
+            Exact everywhere if the threshold has a `min_area`. None from `decide`.
         anomaly_map: float32 `[h, w]`, in the units of `score`: `patch_scores` interpolated bilinearly to the
             size of the network's input (see `Preprocessing.canvas`), then smoothed by a Gaussian of sigma 4
             pixels. It covers `window` of the frame. None from `decide`.

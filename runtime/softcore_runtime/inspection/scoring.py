@@ -111,7 +111,7 @@ class FrameScorer:
         return FrameScore(found)
 
     def inspect(self, patches: NDArray[np.float32], threshold: Threshold, camera: int) -> FrameScore:
-        """Score a frame exactly, with its map; arguments and errors as for `decide`."""
+        """Score a frame exactly, and draw its map; arguments and errors as for `decide`."""
         if threshold.min_area is None:
             found, scores = self._search.inspect(patches, threshold.value, camera)
         else:  # the score of an area depends on all patches around it
@@ -126,11 +126,11 @@ class FrameScorer:
     def score_patches(
         self, patches: NDArray[np.float32], threshold: float
     ) -> tuple[float, NDArray[np.float32]]:
-        """Return the highest of a frame's patch scores, exactly, and all of them, float32 `[H, W]`.
+        """Return the highest of a frame's patch scores, exactly, and the map's, float32 `[H, W]`.
 
         Args:
             patches: float32 `[P, d]`.
-            threshold: patch scores are exact where they are above it.
+            threshold: as for `Search.inspect`.
         """
         found, scores = self._search.inspect(patches, threshold)
         return found.score, self._arrange(scores)

@@ -71,7 +71,7 @@ class GoldenFrames:
         bundle: the bundle.
         backbone: what computes here.
         score: computes, of a frame uint8 BGR `[H, W, 3]`, the exact highest patch score, and the patch
-            scores float32 `[H, W]`, which are exact above a threshold.
+            scores float32 `[H, W]` of a map.
 
     Example:
         >>> golden = inspector.golden

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["UNIT", "ExhaustiveSearch"]
+from softcore_runtime.search.projection import UNIT, Projection
 
-UNIT = 2.0**-24  # float32's unit roundoff
+__all__ = ["ExhaustiveSearch"]
+
 _QUERIES = 256  # number of queries compared with the bank at a time
 _PRODUCTS = 1 << 19  # number of products in a full block, which fits the cache
 _FEW = 8  # up to so many queries BLAS is faster one at a time, because it needn't reorder the bank
@@ -38,13 +39,18 @@ class ExhaustiveSearch:
 
     An entry whose computed c lies more than 2 e above the least computed one isn't the nearest. As that
     holds for any order, c may be computed twice: first of all entries, keeping only the least of each group;
-    then of the entries of each group whose least is low. The few that are left are measured in float64:
+    then of the entries of each group whose least is low. Where some entry is known to be near, a `Projection`
+    instead rules out those that are further, and c is computed of the others alone; no entry whose floor is
+    above that distance is the nearest, either. The few that are left are measured in float64:
     sqrt(sum((p - m)^2)), each difference and square separately, so nothing cancels. Entries at the same
     float64 distance are a tie; the first in the bank is the nearest, as in `numpy.argmin`.
 
     Args:
         bank: float32 `[n, d]`; neither copied nor changed.
         floors: float32 `[n]`, >= 0; None or zeros without floors.
+
+    Attributes:
+        projection: the bank in few dimensions.
     """
 
     def __init__(self, bank: NDArray[np.float32], floors: NDArray[np.float32] | None = None) -> None:
@@ -69,9 +75,17 @@ class ExhaustiveSearch:
             with np.errstate(over="ignore"):
                 self._floor_halves = (np.square(self._floors) / 2).astype(np.float32)  # [n]
         self._columns = max(1, _PRODUCTS // (_QUERIES * _GROUP))  # number of groups in a block
+        with np.errstate(over="ignore"):
+            self.projection = Projection(self._bank, self._longest)
 
-    def nearest(self, queries: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def nearest(
+        self, queries: NDArray[np.float32], guesses: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Find the nearest entry to each query float32 `[q, d]`; all must be finite.
+
+        Args:
+            queries: float32 `[q, d]`.
+            guesses: int64 `[q]`, entries that are probably near, which makes it faster.
 
         Returns:
             entries int64 `[q]` and their distances D, float64 `[q]`.
@@ -81,7 +95,7 @@ class ExhaustiveSearch:
         for start in range(0, len(queries), _QUERIES):
             part = slice(start, start + _QUERIES)
             block = np.ascontiguousarray(queries[part])
-            row, entry = self._find_candidates(block)
+            row, entry = self._find_candidates(block, None if guesses is None else guesses[part])
             distance = self._measure(block, row, entry)
             # By row, then by distance, then by entry: the first of each row is its nearest.
             order = np.lexsort((entry, distance, row))
@@ -89,7 +103,16 @@ class ExhaustiveSearch:
             entries[part], distances[part] = entry[first], distance[first]
         return entries, distances
 
-    def _find_candidates(self, block: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def measure(self, queries: NDArray[np.float32], entries: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the distance D of each query float32 `[q, d]` to one of `entries` `[q]`: float64 `[q]`.
+
+        It is no less than the one that `nearest` finds, to the last bit.
+        """
+        return self._measure(queries, np.arange(len(queries)), entries.clip(0, len(self._bank) - 1))
+
+    def _find_candidates(
+        self, block: NDArray[np.float32], guesses: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pair each query `[q, d]` with all entries that may be its nearest: rows and entries `[pairs]`."""
         lengths = np.sqrt(np.einsum("qd,qd->q", block, block, dtype=np.float64))
         if not max(self._longest, float(lengths.max()), self._lowest) ** 2 < _SAFE:
@@ -103,25 +126,44 @@ class ExhaustiveSearch:
             slack += 4 * UNIT * (lengths**2 + np.maximum(lengths + self._longest, self._lowest) ** 2)
             slack += 2.0**-119
             own = (lengths**2 / 2).astype(np.float32)  # [q], ||p||^2 / 2
-        lows = self._find_group_minima(block, own)
-        bound = np.nextafter((lows.min(axis=1) + slack).astype(np.float32), np.float32(np.inf))
-        row, group = np.divmod(np.flatnonzero(lows <= bound[:, None]), lows.shape[1])
+        pairs = None if guesses is None else self._rule_out(block, guesses)
+        row, entry = pairs or self._pair_by_groups(block, own, slack)
 
-        # Compute c again, of each entry of these groups.
+        # Compute c of these pairs.
+        halves = np.empty(len(row), np.float32)
+        for start in range(0, len(row), _PAIRS):
+            some = slice(start, start + _PAIRS)
+            products = np.einsum("pd,pd->p", block[row[some]], self._bank[entry[some]])
+            halves[some] = self._halves[entry[some]] - products
+            if self._floors is not None:
+                np.maximum(halves[some], self._floor_halves[entry[some]] - own[row[some]], out=halves[some])
+        lows = np.minimum.reduceat(halves, np.searchsorted(row, np.arange(len(block))))
+        near = halves <= _add(lows, slack)[row]
+        return row[near], entry[near]
+
+    def _rule_out(
+        self, block: NDArray[np.float32], guesses: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """Pair each query with all entries that may be as near as its guess; None if they are too many."""
+        within = self.measure(block, guesses)
+        pairs = self.projection.select(block, within)
+        if pairs is not None and self._floors is not None:
+            row, entry = pairs
+            low = self._floors[entry] <= within[row]
+            pairs = row[low], entry[low]
+        return pairs
+
+    def _pair_by_groups(
+        self, block: NDArray[np.float32], own: NDArray[np.float32], slack: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pair each query with the entries of the groups that may hold its nearest, by c of all entries."""
+        lows = self._find_group_minima(block, own)
+        row, group = np.divmod(np.flatnonzero(lows <= _add(lows.min(axis=1), slack)[:, None]), lows.shape[1])
         part, column = np.divmod(group, self._columns)
         entry = ((part * _GROUP)[:, None] + np.arange(_GROUP)) * self._columns + column[:, None]
         row, entry = np.repeat(row, _GROUP), entry.ravel()
         inside = entry < len(self._bank)
-        row, entry = row[inside], entry[inside]
-        near = np.empty(len(row), np.bool_)
-        for start in range(0, len(row), _PAIRS):
-            some = slice(start, start + _PAIRS)
-            products = np.einsum("pd,pd->p", block[row[some]], self._bank[entry[some]])
-            halves = self._halves[entry[some]] - products
-            if self._floors is not None:
-                np.maximum(halves, self._floor_halves[entry[some]] - own[row[some]], out=halves)
-            near[some] = halves <= bound[row[some]]
-        return row[near], entry[near]
+        return row[inside], entry[inside]
 
     def _find_group_minima(self, block: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute c for all pairs of a query `[q, d]` and an entry; of each group the least: `[q, groups]`.
@@ -163,3 +205,8 @@ class ExhaustiveSearch:
         if self._floors is not None:
             np.maximum(distances, self._floors[entry], out=distances)
         return distances
+
+
+def _add(lows: NDArray[np.float32], slack: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Add `slack` to float32 numbers, rounded up."""
+    return np.asarray(np.nextafter((lows + slack).astype(np.float32), np.float32(np.inf)))

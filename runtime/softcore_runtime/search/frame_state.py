@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BANK", "HINTS", "INDEX", "FrameState"]
+__all__ = ["ALL_HINTS", "BANK", "HINTS", "INDEX", "SHARED", "FrameState"]
 
-HINTS, INDEX, BANK = 1, 2, 3  # the last stage that a patch went through
+# The last stage that a patch went through.
+HINTS, SHARED, INDEX, ALL_HINTS, BANK = 1, 2, 3, 4, 5
 
 
 @dataclass(eq=False)
@@ -22,9 +23,12 @@ class FrameState:
         reach: the largest of `squares` that certifies a patch.
         entries: int64 `[P]`, the nearest entry so far.
         squares: float32 `[P]`, the squared distance to it, or its squared floor if that is greater.
-        stage: int8 `[P]`, the last stage that each patch went through: hints, index, or the whole bank.
-        scores: float64 `[P]`, of the patches that were compared with the whole bank.
-        highest: the highest of these; -1 if there is none.
+        stage: int8 `[P]`, the last stage that each patch went through: the likeliest hint, the index's
+            answers for other patches, its answer for this one, all hints, or the whole bank.
+        lower: bool `[P]`, whether float64 has shown the score not to be above `highest`.
+        scores: float64 `[P]`, of the patches that were compared with the whole bank; where `lower`, an
+            estimate of it.
+        highest: the highest of the first; -1 if there is none.
     """
 
     patches: NDArray[np.float32]
@@ -33,6 +37,7 @@ class FrameState:
     entries: NDArray[np.int64]
     squares: NDArray[np.float32]
     stage: NDArray[np.int8]
+    lower: NDArray[np.bool_]
     scores: NDArray[np.float64]
     highest: float = -1.0
 

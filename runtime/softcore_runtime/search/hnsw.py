@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from softcore_runtime.backends.cpus import usable_cpus
 from softcore_runtime.errors import BundleCorruptError
 from softcore_runtime.missing_library import explain_import
 from softcore_runtime.regular_file import open_regular
@@ -23,7 +24,8 @@ except ImportError as error:  # pragma: no cover - a hard requirement of the dis
 __all__ = ["HnswIndex"]
 
 _BLOCK = 256  # number of entries added at a time
-_COMPARED = 4  # number of entries nearest by Euclidean distance whose floors are compared
+_COMPARED = 16  # number of entries nearest by Euclidean distance whose floors are compared
+_QUERIES = 32  # number of queries for which another thread is worth its start
 
 
 class HnswIndex:
@@ -32,6 +34,7 @@ class HnswIndex:
     def __init__(self, index: hnswlib.Index) -> None:
         self._index = index
         self._floor_squares: NDArray[np.float32] | None = None
+        self._threads = usable_cpus()
 
     @classmethod
     def build(
@@ -87,8 +90,8 @@ class HnswIndex:
         self._index.set_ef(ef)
 
     def set_threads(self, threads: int) -> None:
-        """Set the number of threads of a search; hnswlib's default is every CPU of the machine."""
-        self._index.set_num_threads(threads)
+        """Set the highest number of threads of a search; by default every CPU that the process may use."""
+        self._threads = threads
 
     def set_floors(self, floors: NDArray[np.float32]) -> None:
         """Set the floors of the entries, float32 `[n]`; see `nearest`."""
@@ -105,14 +108,15 @@ class HnswIndex:
         With floors F it is the one of the least max(||p - m||, F(m)) among a few that are probably the
         nearest by ||p - m||.
         """
+        threads = min(self._threads, 1 + len(queries) // _QUERIES)
         if self._floor_squares is not None:
             count = min(_COMPARED, len(self._floor_squares))
             # From some graphs so few entries can be reached that hnswlib refuses.
             with contextlib.suppress(RuntimeError):
-                entries, squares = self._index.knn_query(queries, k=count)
+                entries, squares = self._index.knn_query(queries, k=count, num_threads=threads)
                 best = np.maximum(squares, self._floor_squares[entries]).argmin(axis=1)
                 return np.asarray(entries[np.arange(len(entries)), best], np.int64)
-        entries, _ = self._index.knn_query(queries, k=1)
+        entries, _ = self._index.knn_query(queries, k=1, num_threads=threads)
         return np.asarray(entries[:, 0], np.int64)
 
 

@@ -15,10 +15,20 @@ above the threshold. An entry with W F(m) > T certifies nothing; among the other
 does wherever any does, and s(p) <= T holds exactly there if all weights are 1. Entries come from three
 stages, each used only for what the stage before couldn't certify:
 
-1. hints: the entry that was nearest at this position in the last frame, then those that were nearest most
-   often in training. They may be wrong or doubled; then fewer patches are certified here, no wrong ones.
-2. the HNSW index, whatever its `ef`; or on a GPU a search of the whole bank in float32.
-3. the whole bank (`ExhaustiveSearch`): the true nearest entry and the true score, in float64.
+1. hints: the entry that was nearest at this position in the last frame, then that one of those nearest most
+   often in training which seems nearest in few dimensions (`Suggestions`). They may be wrong or doubled; then
+   fewer patches are certified here, no wrong ones.
+2. the HNSW index, whatever its `ef`; or on a GPU a search of the whole bank in float32. What it answers for
+   one patch is compared with others, too.
+3. the whole bank (`ExhaustiveSearch`): the true nearest entry and the true score, in float64. The distance
+   to the best entry so far rules most others out.
+
+**A map** takes little more work than its highest score. That is exact when no bound W D(p, m) exceeds the
+highest exact score. `_measure` compares such bounds in float64, where s(p) <= W D(p, m) holds to the last
+bit, for D(p, m*) is the least of those distances. For every other patch the map holds w(m) D(p, m) of the
+nearest entry compared, at most the highest score; all weights being 1 that is an upper bound of s(p).
+The number of patches that the index is asked for, to draw a map, and of those that the whole bank is
+searched for beyond what the highest score needs, don't grow with the defect.
 
 **Rounding.** The bounds are float32, the score that counts is float64's. For squares S = ||p - m||^2, summed
 in any order, float32 gives S' with |S' - S| <= (d + 4) u S + d 2^-125 (u = 2^-24; the last term is underflow,
@@ -34,25 +44,25 @@ has it.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from softcore_runtime.backends.engine import Index
 from softcore_runtime.decision import Bound
 from softcore_runtime.errors import FrameError
-from softcore_runtime.search.exhaustive import UNIT, ExhaustiveSearch
+from softcore_runtime.search.exhaustive import ExhaustiveSearch
 from softcore_runtime.search.frame_state import BANK, HINTS, INDEX, FrameState
+from softcore_runtime.search.projection import UNIT
+from softcore_runtime.search.suggestions import Suggestions, limit_blas
 
 __all__ = ["Search", "SearchResult"]
 
-_MAP_HINTS = 4  # number of hints that every patch of a map is compared with
 _FIRST = 2  # number of patches searched first: on a defective part one of the worst is enough
-_ONE_THREAD = 32  # number of patches up to which an exhaustive search takes one thread
-_CANDIDATES = 32  # number of patches compared at a time to find the highest score
+_ONE_THREAD = 64  # number of patches up to which an exhaustive search takes one thread
+_CANDIDATES = 8  # number of patches compared first to find the highest score
+_REGION = 16  # number of patches of a map that are exact if they are above the threshold, the highest
 _UNDERFLOW = 2.0**-125  # largest error of one square by underflow of float32
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _LARGEST = float(np.finfo(np.float32).max)
@@ -77,12 +87,6 @@ class SearchResult:
     by_hint: int
     by_hnsw: int
     exact: int
-
-
-@functools.cache
-def _thread_pools() -> ThreadpoolController:
-    """Return the process's thread pools; finding them takes milliseconds."""
-    return ThreadpoolController()
 
 
 class Search:
@@ -125,24 +129,15 @@ class Search:
             raise ValueError(f"floors must be [{len(weights)}], not {list(floors.shape)}")
         if floors is not None and floors.any() and (weights != 1).any():
             raise ValueError("a memory bank has soft weights or floors, not both")
-        self._bank = np.asarray(bank)  # a view: slices of np.memmap are slow
         self._weights = weights.astype(np.float64)
         self._weight_max = float(weights.max())
-        self._index = index
         self._exhaustive = ExhaustiveSearch(bank, floors)
-        self._floor_squares: NDArray[np.float32] | None = None
-        if floors is not None and floors.any():
-            with np.errstate(over="ignore"):
-                self._floor_squares = np.square(floors)
-        self._hints = np.ascontiguousarray(hints.T, np.int64)  # [h, P]
-        # By camera: each position's entry in the last frame, and a contiguous copy of its vector, which is
-        # read twice as fast.
-        self._last_frames: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
-        positions, dim = len(hints), bank.shape[1]
-        self._rounding = (dim + 16) * UNIT
-        self._difference = np.empty((positions, dim), np.float32)
-        self._squares = np.empty(positions, np.float32)
-        self._all = np.arange(positions)
+        self._suggestions = Suggestions(bank, floors, index, hints, self._exhaustive.projection)
+        self._shape = len(hints), bank.shape[1]
+        self._rounding = (bank.shape[1] + 16) * UNIT
+        self._underflow = bank.shape[1] * _UNDERFLOW
+        self._squares = np.empty(len(hints), np.float32)
+        self._all = np.arange(len(hints))
 
     def decide(self, patches: NDArray[np.float32], threshold: float, camera: int = 0) -> SearchResult:
         """Decide whether the highest score of a frame's patches is above a threshold, and no more.
@@ -164,14 +159,15 @@ class Search:
         few = _FIRST
         while len(rows) and not frame.highest > threshold:
             some, rows = rows[:few], rows[few:]
-            few *= 8
-            self._compare_hints(frame, some)
-            self._query_index(frame, some := frame.select_open(some))
+            few *= 16
+            self._suggestions.compare_hints(frame, some)
+            self._suggestions.query_index(frame, some := frame.select_open(some), frame.reach)
+            self._suggestions.compare_all_hints(frame, frame.select_open(some))
             some = frame.sort_worst_first(frame.select_open(some))
             self._search_exhaustively(frame, some[:1])
             if not frame.highest > threshold:
                 self._search_exhaustively(frame, some[1:])
-        self._keep_entries(frame, camera)
+        self._suggestions.keep_entries(frame, camera)
         return self._summarize(frame)
 
     def inspect(
@@ -179,8 +175,9 @@ class Search:
     ) -> tuple[SearchResult, NDArray[np.float32]]:
         """Score every patch of a frame: s(p) = w(m*) D(p, m*), m* the nearest entry to p (see above).
 
-        A score is exact if it could exceed `threshold`, and so is the highest of all; otherwise m* is the
-        nearest of the entries that were compared. See docs/explanation/method.md.
+        The highest score is exact, and of those above `threshold` the 16 of the highest bounds. In place of
+        any other stands w(m) D(p, m) of the nearest entry m of those that were compared: with weights of 1 an
+        upper bound, which is mostly the score itself. See docs/explanation/certified-search.md.
 
         Args:
             patches: float32 `[P, d]`.
@@ -194,33 +191,24 @@ class Search:
             FrameError: a patch is NaN or infinite.
         """
         frame = self._begin(patches, threshold, camera)
-        for entries in self._hints[:_MAP_HINTS]:
-            self._compare(frame, self._all, entries[:, None])
-        self._compare_hints(frame, frame.select_open(self._all))
-        self._query_index(frame, frame.select_open(self._all))
-        self._search_exhaustively(frame, frame.select_open(self._all))
-        few = 1
-        while len(rows := self._candidates(frame)):
-            stage = frame.stage[rows]
-            if frame.highest < 0 and stage[0] >= HINTS:  # one exact score rules most others out
-                self._search_exhaustively(frame, rows[:1])
-            elif stage.min() < HINTS:
-                self._compare_hints(frame, rows[stage < HINTS])
-            elif stage.min() < INDEX:
-                self._query_index(frame, rows[stage < INDEX])
-            else:
-                self._search_exhaustively(frame, rows[:few])
-                few *= 2
-        self._keep_entries(frame, camera)
-        distances = np.sqrt(np.where(frame.exact, 0, frame.squares).astype(np.float64))
-        scores = np.where(frame.exact, frame.scores, self._weights[frame.entries] * distances)
-        return self._summarize(frame), np.minimum(scores, _LARGEST).astype(np.float32)
+        self._suggestions.compare_hints(frame, self._all)
+        self._suggestions.query_index(frame, frame.select_open(self._all), frame.reach, sampled=True)
+        self._find_highest(frame)
+        rows = frame.sort_worst_first(frame.select_open(self._all))
+        self._search_exhaustively(frame, rows[: max(0, _REGION - int(frame.exact.sum()))])
+        self._suggestions.keep_entries(frame, camera)
+        known = frame.exact | frame.lower
+        with np.errstate(invalid="ignore"):  # a weight of 0 and a distance that overflows
+            scores = np.where(known, frame.scores, self._weights[frame.entries] * np.sqrt(frame.squares))
+        scores = np.fmin(scores, min(frame.highest, _LARGEST))
+        return self._summarize(frame), scores.astype(np.float32)
 
     def score(
         self, patches: NDArray[np.float32], threshold: float
     ) -> tuple[SearchResult, NDArray[np.float32]]:
         """Score all patches, float32 `[P, d]`, exactly, by an exhaustive search; see `inspect`."""
         frame = self._begin(patches, threshold, 0)
+        self._suggestions.ask_index(frame, self._all)
         self._search_exhaustively(frame, self._all)
         return self._summarize(frame), np.minimum(frame.scores, _LARGEST).astype(np.float32)
 
@@ -230,29 +218,22 @@ class Search:
         Raises:
             FrameError: a patch is NaN or infinite.
         """
-        if patches.shape != self._difference.shape or patches.dtype != np.float32:
+        if patches.shape != self._shape or patches.dtype != np.float32:
             raise ValueError(
-                f"patches must be float32 {list(self._difference.shape)}, "
-                f"not {patches.dtype} {list(patches.shape)}"
+                f"patches must be float32 {list(self._shape)}, not {patches.dtype} {list(patches.shape)}"
             )
         positions = len(patches)
-        if camera not in self._last_frames:
-            first = self._hints[0].clip(0, len(self._bank) - 1)
-            self._last_frames[camera] = first, self._bank[first]
-        entries, vectors = self._last_frames[camera]
         frame = FrameState(
             patches=patches,
             threshold=threshold,
             reach=self._reach(threshold),
-            entries=entries.copy(),
+            entries=np.empty(positions, np.int64),
             squares=self._squares,
             stage=np.zeros(positions, np.int8),
+            lower=np.zeros(positions, np.bool_),
             scores=np.zeros(positions),
         )
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(patches, vectors, out=self._difference)
-            np.einsum("pd,pd->p", self._difference, self._difference, out=frame.squares)
-        self._raise_to_floors(frame.squares, entries)
+        self._suggestions.compare_last_frame(frame, camera)
         odd = np.flatnonzero(~np.isfinite(frame.squares))
         if not np.isfinite(patches[odd]).all():
             raise FrameError("the network gives NaN or infinity for this frame")
@@ -266,7 +247,7 @@ class Search:
         if self._weight_max > 0:
             with np.errstate(over="ignore"):
                 square = float(np.square(np.float64(threshold) / self._weight_max))
-        square = (square - self._bank.shape[1] * _UNDERFLOW) * (1 - self._rounding)
+        square = (square - self._underflow) * (1 - self._rounding)
         if square < 2 * _SMALLEST:
             return -1.0
         return float(np.nextafter(np.float32(min(square, _LARGEST)), np.float32(0)))
@@ -276,60 +257,51 @@ class Search:
         if self._weight_max == 0:
             return np.zeros(len(squares))
         bounds = squares.astype(np.float64)
-        bounds += self._bank.shape[1] * _UNDERFLOW
+        bounds += self._underflow
         bounds *= 1 + self._rounding
         return np.asarray(self._weight_max * np.sqrt(bounds, out=bounds))
 
-    def _candidates(self, frame: FrameState) -> NDArray[np.int64]:
-        """Return a few patches that may have the highest score, those of the highest bounds."""
+    def _find_highest(self, frame: FrameState) -> None:
+        """Compare patches until no bound of a score exceeds the highest exact one."""
+        few = 1
+        while len(rows := self._sort_candidates(frame)):
+            stage = frame.stage[rows]
+            asked = stage >= INDEX
+            if stage[0] == INDEX:
+                self._suggestions.compare_all_hints(frame, rows[stage == INDEX][:_CANDIDATES])
+            elif asked[0]:
+                self._search_exhaustively(frame, self._measure(frame, rows[asked][:few]))
+                few *= 4
+            elif asked.any():  # the answer for that one is probably right: so far only those before it matter
+                first = int(asked.argmax())
+                bound = float(self._bounds(frame.squares[rows[first : first + 1]])[0])
+                self._suggestions.query_index(frame, rows[:first], self._reach(bound))
+            elif frame.highest < 0:
+                self._suggestions.query_index(frame, rows[:_CANDIDATES], frame.reach)
+            else:
+                self._suggestions.query_index(frame, rows, self._reach(frame.highest))
+
+    def _sort_candidates(self, frame: FrameState) -> NDArray[np.int64]:
+        """Return the patches that may have a higher score than the highest exact one, the likeliest first."""
         bounds = self._bounds(frame.squares)
-        rows = np.flatnonzero(~((bounds <= frame.highest) | frame.exact))
-        return rows[np.argsort(-bounds[rows], kind="stable")[:_CANDIDATES]]
+        rows = np.flatnonzero(~((bounds <= frame.highest) | frame.exact | frame.lower))
+        return rows[np.argsort(-bounds[rows], kind="stable")]
 
-    def _compare_hints(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
-        """Compare patches `rows` `[r]` with all hints of their positions."""
-        if len(rows):
-            frame.stage[rows] = HINTS
-            hints = self._hints[:, rows].T  # [r, h]
-            at_once = max(1, len(self._difference) // len(rows))
-            for start in range(0, hints.shape[1], at_once):
-                self._compare(frame, rows, hints[:, start : start + at_once])
-
-    def _query_index(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
-        """Compare each of patches `rows` `[r]` with the entry that the index finds for it."""
-        if len(rows):
-            frame.stage[rows] = INDEX
-            self._compare(frame, rows, self._index.nearest(frame.patches[rows])[:, None])
-
-    def _compare(self, frame: FrameState, rows: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        """Take the nearest of `entries` `[r, h]` for patches `rows` `[r]`, if nearer than the one so far."""
-        shape = entries.shape
-        difference = self._difference[: entries.size]
-        np.take(self._bank, entries.ravel(), axis=0, out=difference, mode="clip")
-        difference = difference.reshape(*shape, -1)
-        patches = frame.patches if rows is self._all else frame.patches[rows]
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(patches[:, None], difference, out=difference)
-            squares = np.einsum("rhd,rhd->rh", difference, difference)
-        self._raise_to_floors(squares, entries)
-        best = self._all[: len(rows)], squares.argmin(axis=1)
-        squares, entries = squares[best], entries[best]
-        nearer = squares < frame.squares[rows]
-        rows = rows[nearer]
-        frame.squares[rows], frame.entries[rows] = squares[nearer], entries[nearer]
-
-    def _raise_to_floors(self, squares: NDArray[np.float32], entries: NDArray[np.int64]) -> None:
-        """Raise squared distances to the squared floors of their entries, in place."""
-        if self._floor_squares is not None:
-            np.maximum(squares, np.take(self._floor_squares, entries, mode="clip"), out=squares)
+    def _measure(self, frame: FrameState, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of `rows` that may be above the highest exact score, by distances in float64."""
+        distances = self._exhaustive.measure(frame.patches[rows], frame.entries[rows])
+        lower = self._weight_max * distances <= frame.highest
+        frame.lower[rows[lower]] = True
+        frame.scores[rows] = self._weights[frame.entries[rows]] * distances
+        return rows[~lower]
 
     def _search_exhaustively(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
         """Compare patches `rows` `[r]` with the whole bank."""
         if len(rows):
             # numpy's threads spin for a while after their work, and would slow down the next frame's network.
             threads = 1 if len(rows) <= _ONE_THREAD else None
-            with _thread_pools().limit(limits=threads, user_api="blas"):
-                entries, distances = self._exhaustive.nearest(frame.patches[rows])
+            with limit_blas(threads):
+                entries, distances = self._exhaustive.nearest(frame.patches[rows], frame.entries[rows])
             scores = self._weights[entries] * distances
             frame.stage[rows] = BANK
             frame.entries[rows], frame.scores[rows] = entries, scores
@@ -337,18 +309,11 @@ class Search:
                 frame.squares[rows] = np.square(distances)
             frame.highest = max(frame.highest, float(scores.max()))
 
-    def _keep_entries(self, frame: FrameState, camera: int) -> None:
-        """Keep the entries that certified their patches; those of a defect don't help the next frame."""
-        entries, vectors = self._last_frames[camera]
-        rows = np.flatnonzero((frame.entries != entries) & frame.certified)
-        entries[rows] = frame.entries[rows]
-        vectors[rows] = self._bank[entries[rows]]
-
     def _summarize(self, frame: FrameState) -> SearchResult:
         """Return what is known of the highest score, and the patches that each stage certified."""
         above = frame.highest > frame.threshold
         # Bounds grow with the square, and NaN stays NaN, so the greatest square has the greatest bound.
-        rest = frame.squares[~frame.exact]
+        rest = frame.squares[~(frame.exact | frame.lower)]
         least = float(self._bounds(rest.max(keepdims=True))[0]) if len(rest) else -1.0
         if frame.highest >= least:
             score, bound = frame.highest, Bound.EXACT
@@ -356,12 +321,12 @@ class Search:
             score, bound = frame.highest, Bound.LOWER
         else:
             score, bound = min(least, frame.threshold), Bound.UPPER
-        certified = frame.certified
+        certified, by_hint = frame.certified, frame.stage <= HINTS
         return SearchResult(
             above=above,
             score=score,
             bound=bound,
-            by_hint=int((certified & (frame.stage <= HINTS)).sum()),
-            by_hnsw=int((certified & (frame.stage == INDEX)).sum()),
+            by_hint=int((certified & by_hint).sum()),
+            by_hnsw=int((certified & ~(by_hint | frame.exact)).sum()),
             exact=int(frame.exact.sum()),
         )

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 from softcore_export.backbone import backbone
-from softcore_export.backbone.backbone import PatchFeatures, load_backbone
+from softcore_export.backbone.backbone import PatchFeatures, coarsen_grid, load_backbone
 from softcore_export.backbone.catalogue import FILTERBANK
 from softcore_runtime import UsageError, read_image
 from torch import Tensor, nn
@@ -413,3 +413,17 @@ def test_layers_come_finest_first_in_whatever_order_they_are_asked_for(file: Pat
     crops = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
     with torch.no_grad():
         torch.testing.assert_close(asked.network(crops), usual.network(crops), rtol=0, atol=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 20), st.data())
+def test_a_coarser_grid_averages_over_areas(side: int, data: st.DataObject) -> None:
+    """As OpenCV does, also where cells hold parts of patches."""
+    coarse = data.draw(st.integers(1, side))
+    features = np.random.default_rng(side).random((side, side, 3), np.float32)
+    network = coarsen_grid(nn.Identity(), side, coarse)
+    with torch.no_grad():
+        found = network(torch.from_numpy(features.reshape(1, -1, 3))).numpy()
+    expected = cv2.resize(features, (coarse, coarse), interpolation=cv2.INTER_AREA)
+    assert found.shape == (1, coarse**2, 3)
+    assert found[0] == pytest.approx(expected.reshape(-1, 3), abs=1e-5)

@@ -86,7 +86,7 @@ def last_line(capsys: Capsys) -> str:
         (["--tau", "many"], "--tau many: must be a number from 0 up and below 1"),
         (["--lof-k", "0"], "--lof-k 0: must be a whole number from 1 up"),
         (["--lof-k", "2.5"], "--lof-k 2.5: must be a whole number from 1 up"),
-        (["--coreset-ratio", "0"], "--coreset-ratio 0: must be a number above 0 and at most 1"),
+        (["--coreset-ratio", "0"], "--coreset-ratio 0: must be auto or a number above 0 and at most 1"),
         *(
             (["--floor", wrong], f"--floor {wrong}: must be auto or a number from 0 to 100")
             for wrong in ("-1", "nan", "inf", "many", "1e9", "")
@@ -121,6 +121,20 @@ def last_line(capsys: Capsys) -> str:
             ["--roi", "0,0,9,9", "--resize", "256"],
             "--resize 256: has no meaning with --roi; --crop is a window's side",
         ),
+        *(
+            (["--resolution", wrong], f"--resolution {wrong}: must be auto or a whole number from 32 to 4096")
+            for wrong in ("many", "8", "5000", "-1", "224.5", "")
+        ),
+        (
+            ["--resolution", "auto", "--crop", "224"],
+            "--resolution auto: stands for --resize and --crop; leave out --crop",
+        ),
+        (
+            ["--resolution", "448", "--resize", "448"],
+            "--resolution 448: stands for --resize and --crop; leave out --resize",
+        ),
+        (["--budget", "0"], "--budget 0: must be a number above 0"),
+        (["--grid", "1"], "--grid 1: must be a whole number from 2 up"),
         (["--category", "a/b"], "--category 'a/b': must be a plain name"),
         (["--category", "../up"], "--category '../up'"),
         (["--category", ""], "--category ''"),

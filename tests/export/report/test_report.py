@@ -17,6 +17,7 @@ from softcore_export.contamination.choices import Choice, Choices
 from softcore_export.contamination.contamination import Contamination, ImageRecord, ShareEstimate
 from softcore_export.data.training_set import TrainingSet
 from softcore_export.report.report import FILE, ReportData, render_report, write_report
+from softcore_export.resolution.resolution_choice import ResolutionChoice, Trial
 from softcore_runtime.bundle.manifest import (
     Agreement,
     BackboneRecord,
@@ -242,6 +243,26 @@ def test_the_verdict_comes_first(
         "The bundle is 4.6 MB, without this report. "
         f"{verdict} (estimated contamination 3.2 %, between 1.1 % and 7.4 %)"
     )
+
+
+def test_a_measured_resolution_is_explained(make_report_data: MakeReportData) -> None:
+    trials = (
+        Trial(224, 7.0, 0.91),
+        Trial(320, 14.0, 0.952),
+        Trial(448, 60.0, 0.97),
+        Trial(640, None, None, "would enlarge the images 1.3 times"),
+    )
+    choice = ResolutionChoice(320, trials, 40, False, 30, 90)
+    (section,) = [
+        text
+        for text in Page(render_report(make_report_data([0.2] * 8, resolution=choice))).all("section")
+        if text.startswith("What the model sees")
+    ]
+    assert f"Chosen: {choice.describe()}." in section
+    assert "224 7.0 0.910 320 14.0 0.952 chosen 448 60.0 0.970 over the budget" in section
+    assert "640 - - would enlarge the images 1.3 times" in section
+    (section, *_) = Page(render_report(make_report_data([0.2] * 8))).all("section")
+    assert "The resolution" not in section
 
 
 @pytest.mark.parametrize(("low", "bounds"), [(0.0, "up to 7.4 %"), (0.03, "3.0 % to 7.4 %")])

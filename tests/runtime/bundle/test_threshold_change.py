@@ -11,7 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from softcore_runtime.bundle.bundle import read_bundle, read_manifest, read_mask, record_files, write_manifest
+from softcore_runtime.bundle.bundle import read_bundle, read_manifest, record_files, write_manifest
+from softcore_runtime.bundle.image_files import read_mask
 from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.errors import BundleCorruptError, UsageError
 

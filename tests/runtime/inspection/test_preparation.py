@@ -65,7 +65,7 @@ def test_the_search_that_was_measured_to_be_faster_serves_from_then_on(
     monkeypatch.setattr(OnnxBackbone, "device", property(lambda _: device, lambda *_: None), raising=False)
     monkeypatch.setattr(OnnxBackbone, "_check_run", lambda *_: None)
     assert isinstance(
-        Inspector.load(tiny_bundle)._scorer._search._index, HnswIndex
+        Inspector.load(tiny_bundle)._scorer._search._suggestions._index, HnswIndex
     )  # nothing was measured yet
     done = prepare(tiny_bundle, provider="cpu")
     assert done.search
@@ -76,7 +76,7 @@ def test_the_search_that_was_measured_to_be_faster_serves_from_then_on(
     )
     file.write_text(json.dumps({**json.loads(file.read_text()), "graph": graph, "hnsw": hnsw}))
     inspector = Inspector.load(tiny_bundle)
-    assert isinstance(inspector._scorer._search._index, index)
+    assert isinstance(inspector._scorer._search._suggestions._index, index)
     for frame in (good_frame, bad_frame):
         ours, theirs = inspector.inspect(frame), plain.inspect(frame)
         assert (ours.decision, ours.score) == (theirs.decision, theirs.score)

@@ -129,6 +129,51 @@ def test_with_floors_blocks_of_every_size(monkeypatch: pytest.MonkeyPatch, produ
     np.testing.assert_allclose(distances, every.min(1), rtol=1e-14)
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 200),
+    st.integers(1, 40),
+    st.sampled_from([1e-25, 1e-3, 1.0, 1e6, 1e18]),
+    st.sampled_from([0.0, 1.0, 1e3, 1e6]),
+    st.sampled_from(["right", "wrong", "outside"]),
+    st.booleans(),
+)
+def test_guesses_change_no_answer(
+    seed: int, n: int, dim: int, scale: float, offset: float, guessed: str, floored: bool
+) -> None:
+    """Whether the projection rules entries out or not: near queries, far ones, copies of entries, ties."""
+    rng = np.random.default_rng(seed)
+    low = rng.normal(size=(n, 2)) @ rng.normal(size=(2, dim))  # most variance in two dimensions
+    bank = (scale * (offset + low + 0.1 * rng.normal(size=(n, dim)))).astype(np.float32)
+    spread = rng.choice([0, 0.01, 1, 30], size=(20, 1))
+    queries = (bank[rng.integers(n, size=20)] + scale * spread * rng.normal(size=(20, dim))).astype("f4")
+    bank[rng.integers(n)] = bank[rng.integers(n)]
+    distances = brute_force(bank, np.zeros(n), queries)
+    floors = np.zeros(n, np.float32)
+    if floored:
+        floors = np.minimum(rng.choice(distances.ravel(), n) * rng.uniform(0, 2, n), 3e38).astype("f4")
+    every = brute_force(bank, floors, queries)
+    guesses = {"right": every.argmin(1), "wrong": rng.integers(n, size=20), "outside": np.full(20, n + 5)}
+    entries, found = ExhaustiveSearch(bank, floors).nearest(queries, guesses[guessed])
+    np.testing.assert_array_equal(found, every.min(1))
+    np.testing.assert_array_equal(entries, every.argmin(1))
+
+
+def test_a_measured_distance_is_no_less_than_the_nearest_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    bank = rng.normal(size=(50, 384)).astype(np.float32)
+    queries = rng.normal(size=(300, 384)).astype(np.float32)
+    floors = rng.uniform(0, 30, 50).astype(np.float32)
+    search = ExhaustiveSearch(bank, floors)
+    entries, distances = search.nearest(queries)
+    np.testing.assert_array_equal(search.measure(queries, entries), distances)
+    for row in range(0, 300, 7):  # alone as in company
+        np.testing.assert_array_equal(
+            search.measure(queries[row : row + 1], entries[row : row + 1]), distances[row]
+        )
+
+
 def test_lengths_that_overflow_float32_are_searched_all_the_same() -> None:
     bank = np.float32([[3e38, 0], [0, 3e38], [-3e38, 1]])
     entries, distances = ExhaustiveSearch(bank).nearest(np.float32([[1e38, 2e38], [0, 0], [-3e38, 0]]))

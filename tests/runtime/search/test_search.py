@@ -16,6 +16,7 @@ from softcore_runtime.search.hnsw import HnswIndex
 from softcore_runtime.search.search import Search, SearchResult
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+REGION = 16  # patches above the threshold that are exact in any case
 
 
 @dataclass
@@ -50,6 +51,10 @@ def exhaustive_scores(
     return weights.astype(np.float64)[distances.argmin(1)] * distances.min(1)
 
 
+def round_to_float32(scores: np.ndarray) -> np.ndarray:
+    return np.minimum(scores, FLOAT32_MAX).astype(np.float32)
+
+
 def draw_floors(
     draw: st.DrawFn, rng: np.random.Generator, bank: np.ndarray, frames: np.ndarray
 ) -> np.ndarray:
@@ -73,7 +78,7 @@ def draw_floors(
 @st.composite
 def draws(draw: st.DrawFn) -> Draw:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n, dim, q = draw(st.integers(1, 120)), draw(st.integers(1, 24)), draw(st.integers(1, 30))
+    n, dim, q = draw(st.integers(1, 120)), draw(st.integers(1, 24)), draw(st.integers(1, 60))
     scale = draw(st.sampled_from([1e-20, 1e-3, 1.0, 50.0, 1e15]))
     bank = scale * rng.normal(size=(n, dim)) + draw(st.sampled_from([0.0, 1.0, 1e4])) * scale
     near = bank[rng.integers(n, size=(3, q))] + 0.2 * scale * rng.normal(size=(3, q, dim))
@@ -157,7 +162,7 @@ def test_a_bound_is_one(draw: Draw) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(draws())
-def test_a_map_is_exact_above_the_threshold_and_at_its_highest(draw: Draw) -> None:
+def test_a_maps_score_is_exact_and_is_its_highest(draw: Draw) -> None:
     for threshold in draw.thresholds[::3]:
         search = draw.search
         for patches, scores in zip(draw.frames, draw.scores, strict=True):
@@ -165,25 +170,97 @@ def test_a_map_is_exact_above_the_threshold_and_at_its_highest(draw: Draw) -> No
             assert found.bound is Bound.EXACT
             assert found.score == scores.max()
             assert patch_scores.dtype == np.float32
-            rounded = np.minimum(scores, FLOAT32_MAX).astype(np.float32)
-            assert patch_scores.max() == rounded.max()
-            # Not only those that came out above it: also those that should have.
-            above = (patch_scores.astype(np.float64) > threshold) | (scores > threshold)
-            np.testing.assert_array_equal(patch_scores[above], rounded[above])
+            assert patch_scores.max() == round_to_float32(scores).max()
+            assert found.exact >= min(REGION, (scores > threshold).sum())
 
 
 @settings(max_examples=100, deadline=None)
 @given(draws())
-def test_below_the_threshold_a_map_holds_distances_to_entries(draw: Draw) -> None:
+def test_every_score_of_a_map_lies_within_its_interval(draw: Draw) -> None:
+    """No score is above the drawn one, times what the weights may hide; none is drawn above the highest."""
+    weights = draw.weights.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hidden = np.nan_to_num(weights.max() / weights.min(), nan=1.0, posinf=np.inf)
+    for threshold in draw.thresholds[::4]:
+        search = draw.search
+        for patches, scores in zip(draw.frames, draw.scores, strict=True):
+            _, drawn = search.inspect(patches, threshold)
+            upper = np.multiply(drawn.astype(np.float64), hidden, where=drawn > 0, out=np.zeros(len(drawn)))
+            underflow = 1e-18 * weights.max()  # of float32's squares
+            rounded = np.minimum(scores, FLOAT32_MAX)
+            if np.isfinite(hidden):
+                assert (rounded <= upper * (1 + 1e-5) + underflow).all()
+            assert (drawn <= round_to_float32(scores).max()).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(draws())
+def test_a_map_holds_distances_to_entries(draw: Draw) -> None:
     """Every score, exact or not, is the weighted distance to some entry of the bank, or its floor."""
-    found, patch_scores = draw.search.inspect(draw.frames[0], draw.thresholds[0] if draw.thresholds else 1.0)
+    threshold = draw.thresholds[0] if draw.thresholds else 1.0
+    found, patch_scores = draw.search.inspect(draw.frames[0], threshold)
     distances = cdist(draw.frames[0].astype(float), draw.bank.astype(float))
     candidates = draw.weights * np.maximum(distances, draw.floors)
     candidates = np.minimum(candidates, FLOAT32_MAX)
     nearest = candidates[np.arange(len(patch_scores)), abs(candidates - patch_scores[:, None]).argmin(1)]
     underflow = 1e-18 * draw.weights.max()  # of float32's squares
     np.testing.assert_allclose(patch_scores, nearest, rtol=1e-5, atol=underflow)
-    assert found.by_hint + found.by_hnsw + found.exact == len(patch_scores)
+    settled = found.by_hint + found.by_hnsw + found.exact
+    assert settled <= len(patch_scores)
+    if not found.above:
+        return
+    assert len(patch_scores) - settled <= max(0, (patch_scores >= threshold * (1 - 1e-4)).sum())
+
+
+@settings(max_examples=50, deadline=None)
+@given(draws())
+def test_all_scores_are_exact_where_all_are_asked_for(draw: Draw) -> None:
+    for threshold in draw.thresholds[::6]:
+        search = draw.search
+        for patches, scores in zip(draw.frames, draw.scores, strict=True):
+            found, patch_scores = search.score(patches, threshold)
+            assert (found.score, found.bound, found.exact) == (scores.max(), Bound.EXACT, len(scores))
+            np.testing.assert_array_equal(patch_scores, round_to_float32(scores))
+
+
+@pytest.mark.parametrize("size", [100, 400])
+def test_the_work_on_a_bad_part_is_bounded(size: int) -> None:
+    """However many patches are above the threshold, few are searched exhaustively or asked for."""
+    rng = np.random.default_rng(0)
+    bank = rng.normal(size=(600, 16)).astype(np.float32)
+    search = search_of(bank, positions=size)
+    asked: list[int] = []
+    nearest = HnswIndex.nearest
+
+    class Counting:
+        def nearest(self, queries: np.ndarray) -> np.ndarray:
+            asked.append(len(queries))
+            return nearest(index, queries)
+
+    index = HnswIndex.build(bank, m=16, ef_construction=100, seed=0)
+    index.ef_search = 100
+    search = Search(bank, np.ones(600, np.float32), None, Counting(), np.zeros((size, 1), np.int32))
+    patches = (bank[rng.integers(600, size=size)] + rng.normal(size=(size, 16)) + 4).astype(np.float32)
+    found, drawn = search.inspect(patches, threshold=0.1)
+    exact = cdist(patches, bank).min(1)
+    assert found.exact == REGION
+    assert sum(asked) < 200
+    worst = np.argsort(-exact)[:1]
+    np.testing.assert_allclose(drawn[worst], exact[worst], rtol=1e-6)
+    assert (drawn >= exact * (1 - 1e-5)).all()
+    assert np.mean(drawn / exact) < 1.2
+
+
+def test_patches_that_share_the_highest_floor_are_not_all_searched() -> None:
+    """An entry's floor is the score of many patches; rounding alone would leave each of them possible."""
+    rng = np.random.default_rng(0)
+    bank = rng.normal(size=(300, 16)).astype(np.float32)
+    floors = np.full(300, 2, np.float32)
+    search = search_of(bank, floors=floors, positions=100)
+    found, drawn = search.inspect((bank[:100] + 0.01).astype(np.float32), threshold=3.0)
+    assert found.score == 2
+    assert found.exact <= 2
+    np.testing.assert_array_equal(drawn, 2)
 
 
 def search_of(

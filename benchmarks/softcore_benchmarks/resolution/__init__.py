@@ -1,0 +1,1 @@
+"""Resolution: accuracy beside milliseconds at several input sizes, and what `--resolution auto` chooses."""
