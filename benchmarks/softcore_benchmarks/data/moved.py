@@ -19,7 +19,8 @@ __all__ = ["Move", "draw_jitter", "draw_moves", "move_part"]
 _WIDER = 1 / 8  # of the image's sides, added on every side
 _HALO = 1 / 85  # of the image's side: of the table, which moves with the part
 _BLOCK = 16  # pixels of a block of grain
-_SMOOTH = 8.0  # pixels, sigma
+_GLOW = 1 / 32  # of the image's side: of the table, which the part lights
+_SMOOTH = 1 / 8  # of the image's side, sigma of what is colour, and not grain
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,13 @@ def _make_table(
     image: NDArray[np.uint8], part: NDArray[np.bool_], down: int, across: int
 ) -> NDArray[np.float32]:
     """Continue the table under the part and beyond the border, float32 `[H + 2 down, W + 2 across, 3]`."""
-    free = ~cv2.dilate(part.astype(np.uint8), np.ones((_BLOCK, _BLOCK), np.uint8)).astype(bool)
-    weight = cv2.GaussianBlur(free.astype(np.float32), (0, 0), _SMOOTH)[:, :, None]
-    smooth = cv2.GaussianBlur(np.where(free[:, :, None], image, 0).astype(np.float32), (0, 0), _SMOOTH)
-    known = weight[:, :, 0] > 0.2
-    smooth = smooth / np.maximum(weight, 1e-3)
-    nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    smooth = cv2.GaussianBlur(smooth[tuple(nearest)], (0, 0), 2 * _SMOOTH)
+    glow = 2 * round(_GLOW * image.shape[1]) + 1
+    free = ~cv2.dilate(part.astype(np.uint8), np.ones((glow, glow), np.uint8)).astype(bool)
+    if not free.any():
+        raise ValueError("the part leaves nothing of the table to be seen")
+    sigma = _SMOOTH * image.shape[1]
+    colours = cv2.GaussianBlur(np.where(free[:, :, None], image, 0).astype(np.float32), (0, 0), sigma)
+    smooth = colours / np.maximum(cv2.GaussianBlur(free.astype(np.float32), (0, 0), sigma), 1e-6)[:, :, None]
     wide = cv2.copyMakeBorder(smooth, down, down, across, across, cv2.BORDER_REPLICATE)
     grain = np.where(free[:, :, None], image - cv2.blur(image, (15, 15)).astype(np.float32), 0)
     height, width = wide.shape[:2]

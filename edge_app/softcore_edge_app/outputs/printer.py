@@ -143,12 +143,12 @@ def format_json(published: PublishedDecision, overlay: Path | None = None, *, tr
         "certified_by_hint": record.certified_by_hint,
         "by_hnsw": record.by_hnsw,
         "exact": record.exact,
-        "alignment": record.registration and record.registration.model_dump(),
         "overlay": overlay and str(overlay),
         "reason": record.reason,
         "trigger": record.trigger if trigger else None,
         "camera": record.camera,
         "part": None if record.part == record.trigger else record.part,
+        "alignment": record.registration and record.registration.model_dump(),
     }
     return json.dumps(fields, allow_nan=False)
 

@@ -26,7 +26,7 @@ COMMON: Final = 0.55  # median quality below which images have no common referen
 _FLOOR, _LOW = 0.6, 0.05  # of the quality that only so many training images don't reach
 _CANDIDATES, _JUDGES = 12, 24
 _ROUNDS = 2
-_UNIFORM = 0.9  # mean length of the angles' unit vectors, above which they have a common direction
+_UNIFORM = 0.6  # mean length of the angles' unit vectors, above which they have a common direction
 
 Mode = Literal["translation", "rigid"]
 

@@ -36,7 +36,7 @@ PRINTED = (
     '{"frame": 12, "name": "scratch/7.png", "decision": "FAIL", "score": 22.0134567, "bound": "exact", '
     '"threshold": 12.0, "fail_above": 13.5, "share": 1.8344547249999998, "milliseconds": 3.25, '
     '"certified_by_hint": 60, "by_hnsw": 3, "exact": 1, "overlay": null, "reason": null, '
-    '"trigger": "run-12", "camera": "left", "part": "4711"}'
+    '"trigger": "run-12", "camera": "left", "part": "4711", "alignment": null}'
 )
 HASH = "9f408bef998a15f43fe1b0df22f68f922a7ae35577672441c84fbb0e3b635391"
 NUMBERS = ("score", "bound", "share", "milliseconds", "x", "y", "certified_by_hint", "by_hnsw", "exact")

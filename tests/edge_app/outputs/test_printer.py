@@ -16,7 +16,7 @@ from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_edge_app.outputs.printer import Printer, format_json, format_line
 from softcore_edge_app.printable import printable
-from softcore_runtime import Decision, Inspector
+from softcore_runtime import Decision, Inspector, Registration
 
 from ..records import decide, make_record
 
@@ -133,10 +133,18 @@ def test_json_has_the_same_keys_for_every_frame() -> None:
         "threshold": 12.0, "fail_above": 12.0, "share": 22.0134567 / 12, "milliseconds": 3.25,
         "certified_by_hint": 60,
         "by_hnsw": 3, "exact": 1, "overlay": None, "reason": None, "trigger": "run-12",
-        "camera": "left", "part": None,
+        "camera": "left", "part": None, "alignment": None,
     }  # fmt: skip
     assert (invalid["decision"], invalid["score"], invalid["reason"]) == ("INVALID", None, "not an image")
     assert [invalid[key] for key in ("bound", "certified_by_hint", "by_hnsw", "exact")] == [None] * 4
+
+
+def test_json_says_how_a_part_was_aligned() -> None:
+    registration = Registration(x=-3, y=12, angle=0.5, quality=0.875)
+    aligned = replace(FAIL, registration=registration)
+    assert json.loads(as_json(aligned))["alignment"] == {"x": -3, "y": 12, "angle": 0.5, "quality": 0.875}
+    invalid = aligned.invalidate("late", "still being inspected after 1.00 s")
+    assert json.loads(as_json(invalid))["alignment"] is None
 
 
 def test_json_keeps_every_bit_of_a_score() -> None:

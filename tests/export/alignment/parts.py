@@ -12,7 +12,7 @@ _GROUND = (60, 50, 40)
 
 
 def draw_part(
-    x: float = 0, y: float = 0, angle: float = 0, *, seed: int = 0, spot: bool = False, grain: float = 4
+    x: float = 0, y: float = 0, angle: float = 0, *, seed: int = 0, spot: bool = False, grain: float = 2
 ) -> np.ndarray:
     """Draw a part, uint8 BGR [128, 128, 3], moved by (x, y) and turned about the middle of the image.
 

@@ -1,0 +1,1 @@
+"""Alignment: what it gains where parts lie elsewhere, and what it costs where they don't."""
