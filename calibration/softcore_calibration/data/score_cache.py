@@ -17,7 +17,7 @@ from softcore_runtime import Inspector
 __all__ = ["ScoreCache", "describe_scorer", "open_cache"]
 
 # Files that a score depends on; bundles of format 3 have no floors.
-_SCORING = ("backbone.onnx", "bank.npy", "weights.npy", "floors.npy")
+_SCORING = ("backbone.onnx", "bank.npy", "weights.npy", "floors.npy", "reference.png")
 _TABLE = """
 CREATE TABLE IF NOT EXISTS images (
     scorer TEXT NOT NULL, image TEXT NOT NULL, score REAL NOT NULL, spread REAL NOT NULL,
@@ -87,6 +87,7 @@ def describe_scorer(inspector: Inspector, mask: bytes | None) -> str:
     parts = {
         "files": {name: manifest.files[name].sha256 for name in _SCORING if name in manifest.files},
         "preprocessing": manifest.preprocessing.model_dump(),
+        "alignment": manifest.alignment and manifest.alignment.model_dump(),
         "limit": manifest.threshold.value,
         "min_area": manifest.threshold.min_area,
         "mask": mask and hashlib.sha256(mask).hexdigest(),
