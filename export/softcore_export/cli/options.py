@@ -117,6 +117,13 @@ def build_parser() -> Parser:
         help="of a window's side, shared with its neighbours (12.5)",
     )
     windows.add_argument(
+        "--bank-per",
+        choices=("auto", "window", "shared"),
+        default="shared",
+        help="one memory bank for all windows, or a part for each, where nothing is excused by what belongs "
+        "elsewhere; auto: a part for each where the windows show different things (shared)",
+    )
+    windows.add_argument(
         "--keep-aspect",
         action=argparse.BooleanOptionalAction,
         default=None,
@@ -331,6 +338,7 @@ def _request_windows(options: argparse.Namespace) -> dict[str, object]:
         "tile": options.tile,
         "overlap": options.overlap,
         "keep_aspect": keep,
+        "bank_per": options.bank_per,
     }
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from softcore_runtime.alignment.aligned_preprocessing import remove_alignment
 from softcore_runtime.cli.progress import print_message
-from softcore_runtime.errors import UsageError
+from softcore_runtime.errors import FrameError, ImageError, UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.images.windows import Outline
 from torch import nn
@@ -25,11 +28,13 @@ from softcore_export.resolution.measurement import Opened, measure_resolutions
 from softcore_export.resolution.resolution_choice import ResolutionChoice
 from softcore_export.resolution.separation import Subject
 from softcore_export.settings import ExportSettings
+from softcore_export.windows.bank_choice import are_windows_unlike, choose_distance
 from softcore_export.windows.window_choice import choose_windows
 
 __all__ = ["OpenedNetwork", "open_chosen"]
 
 _SAMPLE = 64  # images that parity and the ranges of INT8 are measured on
+_COMPARED = 8  # images whose windows are compared with each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +120,34 @@ def _open(
     ratio = settings.find_ratio(side * side)
     settings = settings.model_copy(update={"coreset_ratio": ratio, "preprocessing": aligned})
     sample = sample_crops(images, settings.preprocessing, _SAMPLE)
-    return OpenedNetwork(loaded, open_network(loaded, settings, sample, place), settings)
+    network = open_network(loaded, settings, sample, place)
+    settings = _part_windows(settings, images, network, alignment)
+    return OpenedNetwork(loaded, network, settings)
+
+
+def _part_windows(
+    settings: ExportSettings, images: TrainingImages, network: Network, alignment: AlignmentChoice
+) -> ExportSettings:
+    """Give each window a part of the memory bank, if that is asked for or the windows differ."""
+    preprocessing, request = settings.preprocessing, settings.windows.bank_per
+    windows = preprocessing.windows
+    if windows is None or windows.count == 1 or request == "shared":
+        return settings
+    rows = np.unique(np.linspace(0, len(images.paths) - 1, _COMPARED).round().astype(int))
+    features = []
+    for row in rows:
+        with suppress(FrameError, ImageError):  # the scan reports it
+            features.append(
+                network.backbone.features(preprocessing.cut(preprocessing.read(images.paths[row])))
+            )
+    if len(features) < 2:
+        return settings
+    some = np.stack(features)  # [S, count, p, d]
+    if request == "auto" and not are_windows_unlike(some, settings.seed):
+        return settings
+    parted = windows.model_copy(update={"apart": choose_distance(some)})
+    plain = remove_alignment(preprocessing).model_copy(update={"windows": parted})
+    return settings.model_copy(update={"preprocessing": alignment.align(plain)})
 
 
 def _measure_side(network: nn.Module, crop: int) -> int:

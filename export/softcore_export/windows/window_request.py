@@ -83,6 +83,8 @@ class WindowRequest(BaseModel):
         overlap: per cent of a window's side that neighbours have in common, at least.
         keep_aspect: show oblong regions in several windows instead of squeezing them to a square; `auto` does
             where the region's sides differ by more than 1.3 and all images have one shape.
+        bank_per: whether the memory bank is `shared` among windows, or has a part for each `window`; `auto`
+            shares it unless they show different things.
 
     Example:
         >>> WindowRequest(roi="0,0,50%,100%", tile=500).is_plain
@@ -98,6 +100,7 @@ class WindowRequest(BaseModel):
     tile: int | None = Field(default=None, ge=16, le=2**20)
     overlap: float = Field(default=12.5, ge=0, le=50, allow_inf_nan=False)
     keep_aspect: bool | Literal["auto"] = "auto"
+    bank_per: Literal["auto", "window", "shared"] = "shared"
 
     @field_validator("roi", mode="before")
     @classmethod

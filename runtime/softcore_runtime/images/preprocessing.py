@@ -269,7 +269,8 @@ class Preprocessing(BaseModel):
         height, width = self.canvas
         what = "frame" if self.windows.region == Region() else "region"
         count = "one window" if self.count == 1 else f"{self.count} windows"
-        return f"{what} resized to {width} x {height}, inspected in {count} of {self.crop} pixels"
+        parted = ", each with a memory bank of its own" if self.windows.apart else ""
+        return f"{what} resized to {width} x {height}, inspected in {count} of {self.crop} pixels{parted}"
 
 
 def _resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

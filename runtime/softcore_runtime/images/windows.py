@@ -107,6 +107,8 @@ class Windows(_Record):
         columns: number of columns.
         down: pixels of the canvas from a row to the next.
         across: pixels of the canvas from a column to the next.
+        apart: by how far patches of different windows lie apart at least, so that the memory bank has a part
+            of its own for each window; 0 shares it among them.
         outline: polygons, each of corners (x, y) as shares of the frame; what lies in none of them isn't
             inspected. Without any, all of the region is.
 
@@ -131,6 +133,13 @@ class Windows(_Record):
     across: int = Field(
         default=1, ge=1, le=4096, description="pixels of the canvas from a column to the next"
     )
+    apart: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e6,
+        description="least distance between features of different windows, which gives each a part of the "
+        "memory bank; 0 shares it among them",
+    )
     outline: Outline = Field(
         default=(),
         max_length=100,
@@ -148,6 +157,23 @@ class Windows(_Record):
     def count(self) -> int:
         """Number of windows of a frame."""
         return self.rows * self.columns
+
+    @property
+    def codes(self) -> NDArray[np.float32]:
+        """What is added to the features of each window: float32 `[count, k]`, its number in binary digits.
+
+        A digit is -apart / 2 or apart / 2, so that patches of different windows are at least `apart` from
+        each other; k is 0 where the memory bank is shared.
+
+        Example:
+            >>> Windows(frame=Size(width=3, height=1), columns=3, apart=8).codes
+            array([[-4., -4.],
+                   [ 4., -4.],
+                   [-4.,  4.]], dtype=float32)
+        """
+        digits = np.arange((self.count - 1).bit_length() if self.apart else 0)
+        bits = (np.arange(self.count)[:, None] >> digits) & 1
+        return ((bits - 0.5) * self.apart).astype(np.float32)
 
     def canvas(self, crop: int) -> tuple[int, int]:
         """Return height and width of the canvas in pixels.

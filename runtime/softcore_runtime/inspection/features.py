@@ -34,7 +34,8 @@ class FeatureExtractor:
         self._bundle = bundle
         self._backbone = backbone
         manifest = bundle.manifest
-        grid, self._dim = manifest.grid, manifest.bank.dim
+        grid = manifest.grid
+        codes = np.empty((0, 0), np.float32)
         self._positions = grid.height * grid.width
         self._side: int | None = None  # of a window's own grid
         self._order: NDArray[np.int64] | None = None
@@ -47,7 +48,10 @@ class FeatureExtractor:
                 raise BundleCorruptError(f"{bundle.path}: {error}") from error
             if windows.grid(crop, self._side) != (grid.height, grid.width):
                 raise BundleCorruptError(f"{bundle.path}: its windows don't give a grid of its size")
-        self._features = np.empty((0, self._positions, self._dim), np.float32)
+            codes = windows.codes[self._order // self._side**2]  # [P, k]
+        self._codes = codes
+        self._dim = manifest.bank.dim - codes.shape[1]  # of the network's features
+        self._features = np.empty((0, self._positions, manifest.bank.dim), np.float32)
         self._parts = np.empty((0, 0, self._dim), np.float32)
 
     def compute(
@@ -87,13 +91,18 @@ class FeatureExtractor:
         batch = crops[0] if len(crops) == 1 else np.concatenate(crops)
         if len(self._features) < len(crops):  # new memory for every frame would take as long as a search
             self._features = np.empty((len(crops), *self._features.shape[1:]), np.float32)
+            self._features[:, :, self._dim :] = self._codes
         out = self._features[: len(crops)]
         if self._order is None or self._side is None:
             return self._backbone.features(batch, out)
         if len(self._parts) < len(batch):
             self._parts = np.empty((len(batch), self._side**2, self._dim), np.float32)
         parts = self._backbone.features(batch, self._parts[: len(batch)])
-        np.take(parts.reshape(len(crops), -1, self._dim), self._order, axis=1, out=out, mode="clip")
+        parts = parts.reshape(len(crops), -1, self._dim)
+        if self._codes.size:
+            out[:, :, : self._dim] = parts[:, self._order]
+        else:
+            np.take(parts, self._order, axis=1, out=out, mode="clip")
         return out
 
     def warm_up(self) -> None:
@@ -139,7 +148,8 @@ def compute_features(
     patches = features.reshape(-1, features.shape[2])
     if preprocessing.windows:
         side = math.isqrt(features.shape[1])
-        patches = patches.take(preprocessing.windows.find_patches(preprocessing.crop, side), axis=0)
+        order = preprocessing.windows.find_patches(preprocessing.crop, side)
+        patches = np.hstack([patches.take(order, axis=0), preprocessing.windows.codes[order // side**2]])
     return np.asarray(patches)
 
 

@@ -24,9 +24,9 @@ stages, each used only for what the stage before couldn't certify:
    to the best entry so far rules most others out.
 
 **A map** takes little more work than its highest score. That is exact when no bound W D(p, m) exceeds the
-highest exact score. `_measure` compares such bounds in float64, where s(p) <= W D(p, m) holds to the last
-bit, for D(p, m*) is the least of those distances. For every other patch the map holds w(m) D(p, m) of the
-nearest entry compared, at most the highest score; all weights being 1 that is an upper bound of s(p).
+highest exact score. `_measure` compares such bounds in float64, where s(p) <= W D(p, m) to the last bit, for
+D(p, m*) is the least of those distances. For every other patch the map holds w(m) D(p, m) of the nearest
+entry compared, at most the highest score; all weights being 1 that is an upper bound of s(p).
 The number of patches that the index is asked for, to draw a map, and of those that the whole bank is
 searched for beyond what the highest score needs, don't grow with the defect.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -167,3 +168,38 @@ def test_beyond_the_outline_nothing_is_learned_or_inspected(
     mask[6:66, 34:] = 255  # all patches that see the spot
     inspector.override_threshold(inspector.manifest.threshold, mask)
     assert inspector.decide(bad).decision is Decision.PASS
+
+
+@pytest.mark.parametrize("bank_per", ["shared", "window", "auto"])
+def test_what_belongs_elsewhere_is_excused_by_a_shared_bank_alone(
+    tmp_path: Path, draw_disc: Draw, small: ExportSettings, bank_per: Literal["shared", "window", "auto"]
+) -> None:
+    """Left a disc, right a plain square: a strip with two squares has everything that good strips have."""
+
+    def draw_pair(seed: int, *, swapped: bool = False) -> np.ndarray:
+        noise = np.random.default_rng(seed).normal(0, 4, (80, 80, 3))
+        plain = np.clip(60 + noise, 0, 255).astype(np.uint8)
+        return np.hstack([plain if swapped else draw_disc(seed), plain])
+
+    (tmp_path / "pair").mkdir()
+    for number in range(12):
+        assert cv2.imwrite(str(tmp_path / "pair" / f"{number:02}.png"), draw_pair(number))
+    settings = small.model_copy(
+        update={
+            "windows": WindowRequest(bank_per=bank_per, overlap=0),
+            "preprocessing": Preprocessing(resize=64, crop=64),
+        }
+    )
+    done = export(TrainingImages.find(tmp_path / "pair"), tmp_path / "bundles" / "pair", settings)
+    windows = done.manifest.preprocessing.windows
+    assert windows is not None
+    assert windows.count == 2
+    assert (windows.apart > 0) == (bank_per != "shared")
+    inspector = Inspector.load(done.path)
+    swapped = draw_pair(77, swapped=True)
+    found = inspector.inspect(swapped)
+    assert inspector.decide(draw_pair(78)).decision is Decision.PASS
+    assert inspector.decide(swapped).decision is found.decision
+    assert found.patch_scores is not None
+    middle = found.patch_scores[2:6, 2:6].max()  # where a disc should be
+    assert (middle > found.threshold) == (bank_per != "shared")

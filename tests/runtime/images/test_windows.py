@@ -172,3 +172,13 @@ def test_a_mask_lies_on_the_joined_grid() -> None:
     expected = np.zeros((8, 38), bool)
     expected[2:4, 10:20] = True
     np.testing.assert_array_equal(ignored, expected)
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.floats(0.5, 100))
+def test_windows_lie_apart_by_their_codes(rows: int, columns: int, apart: float) -> None:
+    windows = Windows(frame=Size(width=9, height=9), rows=rows, columns=columns, apart=apart)
+    codes = windows.codes
+    assert len(codes) == windows.count
+    distances = np.linalg.norm(codes[:, None] - codes[None], axis=2)[~np.eye(len(codes), dtype=bool)]
+    assert (distances >= apart * (1 - 1e-5)).all()
+    assert windows.model_copy(update={"apart": 0.0}).codes.shape == (windows.count, 0)
