@@ -35,8 +35,8 @@ class FeatureExtractor:
         self._backbone = backbone
         manifest = bundle.manifest
         grid = manifest.grid
-        codes = np.empty((0, 0), np.float32)
         self._positions = grid.height * grid.width
+        codes = np.empty((self._positions, 0), np.float32)
         self._side: int | None = None  # of a window's own grid
         self._order: NDArray[np.int64] | None = None
         if windows := manifest.preprocessing.windows:
