@@ -31,7 +31,7 @@ _QUANTILE = 0.25  # of the times of a frame that counts: other work on the machi
 _MOST, _LEAST = 60, 12  # images in a small bank, and as many that are scored
 _SECONDS = 60.0  # that measuring may take, about; with a slow network fewer images are taken
 _SEEN = 5  # times that a pair of images goes through a network: one for the bank, one good and with 3 defects
-_ENLARGED = 1.15  # an input that enlarges images by more than this shows nothing more
+_ENLARGED = 1.02  # an input that enlarges images by more than this shows nothing more
 
 _Network = TypeVar("_Network")
 
