@@ -101,9 +101,11 @@ def _make_table(
     free = ~cv2.dilate(part.astype(np.uint8), np.ones((glow, glow), np.uint8)).astype(bool)
     if not free.any():
         raise ValueError("the part leaves nothing of the table to be seen")
-    sigma = _SMOOTH * image.shape[1]
-    colours = cv2.GaussianBlur(np.where(free[:, :, None], image, 0).astype(np.float32), (0, 0), sigma)
-    smooth = colours / np.maximum(cv2.GaussianBlur(free.astype(np.float32), (0, 0), sigma), 1e-6)[:, :, None]
+    known = np.dstack([np.where(free[:, :, None], image, 0), free]).astype(np.float32)
+    small = cv2.resize(known, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), _SMOOTH * small.shape[1])
+    colours = small[:, :, :3] / np.maximum(small[:, :, 3:], 1e-6)
+    smooth = cv2.resize(colours, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     wide = cv2.copyMakeBorder(smooth, down, down, across, across, cv2.BORDER_REPLICATE)
     grain = np.where(free[:, :, None], image - cv2.blur(image, (15, 15)).astype(np.float32), 0)
     height, width = wide.shape[:2]
