@@ -35,8 +35,8 @@ class FeatureExtractor:
         self._backbone = backbone
         manifest = bundle.manifest
         grid = manifest.grid
-        codes = np.empty((0, 0), np.float32)
         self._positions = grid.height * grid.width
+        codes = np.empty((self._positions, 0), np.float32)
         self._side: int | None = None  # of a window's own grid
         self._order: NDArray[np.int64] | None = None
         if windows := manifest.preprocessing.windows:
@@ -91,8 +91,8 @@ class FeatureExtractor:
         batch = crops[0] if len(crops) == 1 else np.concatenate(crops)
         if len(self._features) < len(crops):  # new memory for every frame would take as long as a search
             self._features = np.empty((len(crops), *self._features.shape[1:]), np.float32)
-            self._features[:, :, self._dim :] = self._codes
         out = self._features[: len(crops)]
+        out[:, :, self._dim :] = self._codes  # each time, since replacements overwrite them
         if self._order is None or self._side is None:
             return self._backbone.features(batch, out)
         if len(self._parts) < len(batch):
