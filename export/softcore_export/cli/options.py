@@ -363,7 +363,8 @@ def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
     if name in ("resize", "crop") and options.resolution is not None:
         return f"--resolution {options.resolution}: must be auto or a whole number {describe_range(_SIDE)}"
     if name == "preprocessing":  # the only mistake that two options make together
-        return f"--crop {options.crop}: must not exceed --resize ({options.resize or _SQUARE})"
+        crop = _CROP if options.crop is None else options.crop
+        return f"--crop {crop}: must not exceed --resize ({options.resize or _SQUARE})"
     models: tuple[type[BaseModel], ...] = (Preprocessing, WindowRequest, ExportSettings)
     field = next(model.model_fields[str(name)] for model in models if name in model.model_fields)
     wanted = f"a {'whole number' if is_whole(field) else 'number'} {describe_range(field)}".rstrip()

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
+from softcore_export.alignment.alignment_choice import AlignmentChoice
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, export
 from softcore_export.resolution.opened_network import open_chosen
@@ -68,7 +69,7 @@ def test_a_grid_finer_than_the_networks_is_refused(
 ) -> None:
     settings = small.model_copy(update={"grid": 9})
     with pytest.raises(UsageError, match="--grid 9: the network gives 8 x 8 patches for 64 pixels"):
-        open_chosen(TrainingImages.find(discs / "disc"), settings, tmp_path)
+        open_chosen(TrainingImages.find(discs / "disc"), settings, AlignmentChoice(), tmp_path)
 
 
 def test_windows_follow_the_coarser_grid(discs: Path, tmp_path: Path, small: ExportSettings) -> None:
@@ -77,7 +78,9 @@ def test_windows_follow_the_coarser_grid(discs: Path, tmp_path: Path, small: Exp
         "windows": WindowRequest(tile=40),
         "preprocessing": Preprocessing(resize=64, crop=64),
     }
-    opened = open_chosen(TrainingImages.find(discs / "disc"), small.model_copy(update=changes), tmp_path)
+    opened = open_chosen(
+        TrainingImages.find(discs / "disc"), small.model_copy(update=changes), AlignmentChoice(), tmp_path
+    )
     windows = opened.settings.preprocessing.windows
     assert windows is not None
     assert windows.across % 16 == 0  # a patch of the coarser grid
@@ -90,5 +93,7 @@ def test_the_bank_grows_less_than_a_finer_grid(
     discs: Path, tmp_path: Path, small: ExportSettings, given: str | float, ratio: float
 ) -> None:
     changes = {"preprocessing": Preprocessing(resize=448, crop=448), "coreset_ratio": given}
-    opened = open_chosen(TrainingImages.find(discs / "disc"), small.model_copy(update=changes), tmp_path)
+    opened = open_chosen(
+        TrainingImages.find(discs / "disc"), small.model_copy(update=changes), AlignmentChoice(), tmp_path
+    )
     assert opened.settings.coreset_ratio == pytest.approx(ratio)
