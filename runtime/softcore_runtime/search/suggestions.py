@@ -101,16 +101,22 @@ class Suggestions:
         """Compare each of patches `rows` `[r]` with that hint of its position which seems nearest to it."""
         if len(rows):
             frame.stage[rows] = HINTS
-            if len(rows) == len(self._all):
-                patches, points, squares = frame.patches, self._hint_points, self._hint_squares
-            else:
-                patches, points, squares = (
-                    array[rows] for array in (frame.patches, self._hint_points, self._hint_squares)
-                )
-            with np.errstate(over="ignore", invalid="ignore"):
-                sketches = self._projection.sketch(patches)
+            points, squares = self._hint_points, self._hint_squares
+            if len(rows) < len(self._all):
+                points, squares = points[rows], squares[rows]
+            # More threads than one would wait for each other longer than they compute.
+            with np.errstate(over="ignore", invalid="ignore"), limit_blas(1):
+                sketches = self._sketch(frame, rows)
                 products = np.matmul(points, sketches[:, :, None])[:, :, 0]
             self._compare_likeliest(frame, rows, self._hints[rows], squares, sketches, products)
+
+    def _sketch(self, frame: FrameState, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the sketches of patches `rows` `[r]`: float32 `[r, s + 1]`."""
+        if len(rows) == len(self._all):
+            frame.sketches = self._projection.sketch(frame.patches)
+        if frame.sketches is not None:
+            return frame.sketches[rows]
+        return self._projection.sketch(frame.patches[rows])
 
     def compare_all_hints(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
         """Compare each of patches `rows` `[r]` with all hints of its position, in all dimensions."""
@@ -157,7 +163,7 @@ class Suggestions:
         frame.stage[rows] = SHARED
         points = self._projection.sketch_entries(entries.clip(0, len(self._bank) - 1))
         with np.errstate(over="ignore", invalid="ignore"), limit_blas(1):
-            sketches = self._projection.sketch(frame.patches[rows])
+            sketches = self._sketch(frame, rows)
             squares = np.einsum("es,es->e", points, points)
             products = sketches @ points.T
         every = np.broadcast_to(entries, products.shape)
