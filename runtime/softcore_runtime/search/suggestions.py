@@ -21,7 +21,7 @@ __all__ = ["Suggestions", "limit_blas"]
 
 _ASKED = 4  # of many patches every fourth at most is asked for first
 _SAMPLE = 64  # largest number of patches asked for first, or
-_SHARE = 24  # a 24th of all
+_SHARE = 12  # a twelfth of all
 _LAST = 3  # of a map so many times this number at most are asked for in the end
 _MANY = 16  # number of patches above which that pays
 _ROUNDS = 2
