@@ -68,7 +68,7 @@ def test_one_command_writes_page_image_and_numbers(
     assert capsys.readouterr().out.strip() == str(tmp_path / "LATENCY.md")
     every = json.loads((tmp_path / "results/latency.json").read_text())
     assert list(every) == ["stripes", "stripes at 240 pixels"]
-    assert every["stripes at 240 pixels"]["entries"] == round(0.1 * 7 * 900)
+    assert every["stripes at 240 pixels"]["entries"] == round(0.1 * 8 * 900)
     told = every["stripes"]
     assert told["images"] == 9
     assert told["entries"] == round(0.1 * 9 * 784)
