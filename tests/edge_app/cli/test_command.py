@@ -452,15 +452,20 @@ def test_an_interrupted_run_still_sums_up(tiny_bundle: Path, many_parts: Path, h
         assert process.stdout is not None
         first = process.stdout.readline()  # comes while the run goes on, so lines are flushed
         process.send_signal(how)
-        out, err = process.communicate(timeout=60)
+        out = process.stdout.read()  # `communicate` wouldn't give what came together with the first line
+        err = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     lines = [json.loads(line) for line in (first + out).splitlines()]
     assert 0 < len(lines) < 5_000
     # On a busy machine the inspection in progress may not end in the time that an end may take.
     stopped = [one["reason"] for one in lines if one["decision"] == "INVALID"]
     assert stopped in ([], ["the line was stopped before it was decided on"])
-    passed, invalid = len(lines) - len(stopped), len(stopped)
-    assert re.search(rf"^{len(lines)} frames?: {passed} PASS, 0 FAIL, {invalid} INVALID$", err, re.MULTILINE)
+    # On a busy machine the output's thread may not end in that time either; then the summary says so.
+    told = re.search(r"^(\d+) lines were left out: standard output was read too slowly$", err, re.MULTILINE)
+    left_out = int(told[1]) if told else 0
+    passed, invalid = len(lines) + left_out - len(stopped), len(stopped)
+    count = len(lines) + left_out
+    assert re.search(rf"^{count} frames?: {passed} PASS, 0 FAIL, {invalid} INVALID$", err, re.MULTILINE)
     assert err.splitlines()[-1] == "softcore-edge: interrupted"
     assert "Traceback" not in err
 
