@@ -61,14 +61,14 @@ def test_one_command_writes_page_image_and_numbers(
     monkeypatch.setattr(latency, "PLANS", {"stripes": 9})
     monkeypatch.setattr(latency, "calm_threads", lambda: None)  # it would start pytest anew
     monkeypatch.setattr(latency, "CROPS", (224, 240))  # 448 takes long
-    monkeypatch.setattr(latency, "_LARGE_CROP_IMAGES", 7)
+    monkeypatch.setattr(latency, "_LARGE_CROP_IMAGES", 8)
     data = ["--data", str(root), "--out", str(tmp_path)]
     some = ["--networks", "onnxruntime fp32", "--rounds", "1", "--alone"]
     assert latency.main([*data, "--weights", str(resnet18), *some]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "LATENCY.md")
     every = json.loads((tmp_path / "results/latency.json").read_text())
     assert list(every) == ["stripes", "stripes at 240 pixels"]
-    assert every["stripes at 240 pixels"]["entries"] == round(0.1 * 7 * 900)
+    assert every["stripes at 240 pixels"]["entries"] == round(0.1 * 8 * 900)
     told = every["stripes"]
     assert told["images"] == 9
     assert told["entries"] == round(0.1 * 9 * 784)

@@ -40,7 +40,7 @@ def test_a_bank_is_learned_by_which_all_timed_parts_pass() -> None:
         assert line.decide([frame]) == line.inspect([frame]) == [False]
     assert line.decide([frames[12], 255 - frames[13]]) == [False, True]
     # No threshold of its own lies below a good image's score.
-    bank = line.search._bank
+    bank = line.search._exhaustive._bank
     assert cdist(features[12:].reshape(-1, 3), bank).min(1).max() <= line.threshold * (1 + 1e-6)
 
 

@@ -91,8 +91,8 @@ class FeatureExtractor:
         batch = crops[0] if len(crops) == 1 else np.concatenate(crops)
         if len(self._features) < len(crops):  # new memory for every frame would take as long as a search
             self._features = np.empty((len(crops), *self._features.shape[1:]), np.float32)
-            self._features[:, :, self._dim :] = self._codes
         out = self._features[: len(crops)]
+        out[:, :, self._dim :] = self._codes  # each time, since replacements overwrite them
         if self._order is None or self._side is None:
             return self._backbone.features(batch, out)
         if len(self._parts) < len(batch):

@@ -29,6 +29,7 @@ class FrameState:
         scores: float64 `[P]`, of the patches that were compared with the whole bank; where `lower`, an
             estimate of it.
         highest: the highest of the first; -1 if there is none.
+        sketches: float32 `[P, s + 1]`, the patches' sketches, once all were needed.
     """
 
     patches: NDArray[np.float32]
@@ -40,6 +41,7 @@ class FrameState:
     lower: NDArray[np.bool_]
     scores: NDArray[np.float64]
     highest: float = -1.0
+    sketches: NDArray[np.float32] | None = None
 
     @property
     def exact(self) -> NDArray[np.bool_]:

@@ -25,7 +25,7 @@ __all__ = ["HnswIndex"]
 
 _BLOCK = 256  # number of entries added at a time
 _COMPARED = 16  # number of entries nearest by Euclidean distance whose floors are compared
-_QUERIES = 32  # number of queries for which another thread is worth its start
+_QUERIES = 64  # number of queries for which another thread is worth its start
 
 
 class HnswIndex:

@@ -44,6 +44,7 @@ has it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ from softcore_runtime.backends.engine import Index
 from softcore_runtime.decision import Bound
 from softcore_runtime.errors import FrameError
 from softcore_runtime.search.exhaustive import ExhaustiveSearch
-from softcore_runtime.search.frame_state import BANK, HINTS, INDEX, FrameState
+from softcore_runtime.search.frame_state import ALL_HINTS, BANK, HINTS, INDEX, FrameState
 from softcore_runtime.search.projection import UNIT
 from softcore_runtime.search.suggestions import Suggestions, limit_blas
 
@@ -162,7 +163,7 @@ class Search:
             few *= 16
             self._suggestions.compare_hints(frame, some)
             self._suggestions.query_index(frame, some := frame.select_open(some), frame.reach)
-            self._suggestions.compare_all_hints(frame, frame.select_open(some))
+            self._suggestions.compare_all_hints(frame, frame.select_open(some), frame.reach)
             some = frame.sort_worst_first(frame.select_open(some))
             self._search_exhaustively(frame, some[:1])
             if not frame.highest > threshold:
@@ -264,22 +265,23 @@ class Search:
     def _find_highest(self, frame: FrameState) -> None:
         """Compare patches until no bound of a score exceeds the highest exact one."""
         few = 1
+        suggest: Callable[[FrameState, NDArray[np.int64], float], None] = self._suggestions.query_index
         while len(rows := self._sort_candidates(frame)):
-            stage = frame.stage[rows]
-            asked = stage >= INDEX
-            if stage[0] == INDEX:
-                self._suggestions.compare_all_hints(frame, rows[stage == INDEX][:_CANDIDATES])
-            elif asked[0]:
+            asked = frame.stage[rows] >= INDEX
+            if asked[0]:
                 self._search_exhaustively(frame, self._measure(frame, rows[asked][:few]))
                 few *= 4
-            elif asked.any():  # the answer for that one is probably right: so far only those before it matter
+            elif (
+                asked.any()
+            ):  # what was found for that one is probably right: only those before it matter yet
                 first = int(asked.argmax())
                 bound = float(self._bounds(frame.squares[rows[first : first + 1]])[0])
-                self._suggestions.query_index(frame, rows[:first], self._reach(bound))
+                suggest(frame, rows[:first], self._reach(bound))
             elif frame.highest < 0:
-                self._suggestions.query_index(frame, rows[:_CANDIDATES], frame.reach)
+                if not self._suggestions.try_both(frame, rows[:_CANDIDATES]):
+                    suggest = self._suggestions.compare_all_hints
             else:
-                self._suggestions.query_index(frame, rows, self._reach(frame.highest))
+                suggest(frame, rows, self._reach(frame.highest))
 
     def _sort_candidates(self, frame: FrameState) -> NDArray[np.int64]:
         """Return the patches that may have a higher score than the highest exact one, the likeliest first."""
@@ -321,7 +323,7 @@ class Search:
             score, bound = frame.highest, Bound.LOWER
         else:
             score, bound = min(least, frame.threshold), Bound.UPPER
-        certified, by_hint = frame.certified, frame.stage <= HINTS
+        certified, by_hint = frame.certified, (frame.stage <= HINTS) | (frame.stage == ALL_HINTS)
         return SearchResult(
             above=above,
             score=score,

@@ -21,11 +21,12 @@ __all__ = ["Suggestions", "limit_blas"]
 
 _ASKED = 4  # of many patches every fourth at most is asked for first
 _SAMPLE = 64  # largest number of patches asked for first, or
-_SHARE = 24  # a 24th of all
+_SHARE = 12  # a twelfth of all
 _LAST = 3  # of a map so many times this number at most are asked for in the end
 _MANY = 16  # number of patches above which that pays
 _ROUNDS = 2
-_AT_ONCE = 8  # number of patches that are compared with all hints at a time
+_AT_ONCE = 16  # number of patches that are compared with all hints at a time
+_HELPED = 4  # the index helps if its answer is nearer than all hints for a fourth of some patches
 
 
 @functools.cache
@@ -101,19 +102,36 @@ class Suggestions:
         """Compare each of patches `rows` `[r]` with that hint of its position which seems nearest to it."""
         if len(rows):
             frame.stage[rows] = HINTS
-            if len(rows) == len(self._all):
-                patches, points, squares = frame.patches, self._hint_points, self._hint_squares
-            else:
-                patches, points, squares = (
-                    array[rows] for array in (frame.patches, self._hint_points, self._hint_squares)
-                )
-            with np.errstate(over="ignore", invalid="ignore"):
-                sketches = self._projection.sketch(patches)
+            points, squares = self._hint_points, self._hint_squares
+            if len(rows) < len(self._all):
+                points, squares = points[rows], squares[rows]
+            # More threads than one would wait for each other longer than they compute.
+            with np.errstate(over="ignore", invalid="ignore"), limit_blas(1):
+                sketches = self._sketch(frame, rows)
                 products = np.matmul(points, sketches[:, :, None])[:, :, 0]
             self._compare_likeliest(frame, rows, self._hints[rows], squares, sketches, products)
 
-    def compare_all_hints(self, frame: FrameState, rows: NDArray[np.int64]) -> None:
-        """Compare each of patches `rows` `[r]` with all hints of its position, in all dimensions."""
+    def _sketch(self, frame: FrameState, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the sketches of patches `rows` `[r]`: float32 `[r, s + 1]`."""
+        if len(rows) == len(self._all):
+            frame.sketches = self._projection.sketch(frame.patches)
+        if frame.sketches is not None:
+            return frame.sketches[rows]
+        return self._projection.sketch(frame.patches[rows])
+
+    def try_both(self, frame: FrameState, rows: NDArray[np.int64]) -> bool:
+        """Compare patches `rows` `[r]` with all hints and the index's answers; tell if those are nearer.
+
+        Where good parts lie alike, hints are mostly the nearest entries, and sooner found.
+        """
+        self.compare_all_hints(frame, rows, -1.0)
+        before = frame.squares[rows]
+        self.ask_index(frame, rows)
+        return _HELPED * int((frame.squares[rows] < before).sum()) >= len(rows)
+
+    def compare_all_hints(self, frame: FrameState, rows: NDArray[np.int64], reach: float) -> None:
+        """Compare those of patches `rows` `[r]` whose square is above `reach` with all hints, in full."""
+        rows = rows[~(frame.squares[rows] <= reach)]
         frame.stage[rows] = ALL_HINTS
         for start in range(0, len(rows), _AT_ONCE):
             some = rows[start : start + _AT_ONCE]
@@ -157,7 +175,7 @@ class Suggestions:
         frame.stage[rows] = SHARED
         points = self._projection.sketch_entries(entries.clip(0, len(self._bank) - 1))
         with np.errstate(over="ignore", invalid="ignore"), limit_blas(1):
-            sketches = self._projection.sketch(frame.patches[rows])
+            sketches = self._sketch(frame, rows)
             squares = np.einsum("es,es->e", points, points)
             products = sketches @ points.T
         every = np.broadcast_to(entries, products.shape)

@@ -209,7 +209,8 @@ def test_fast_only_decides(tiny_bundle: Path, shades: Path, capsys: Capsys) -> N
     for one, other in zip(slow, fast, strict=True):
         assert list(one) == list(other)
         assert (one["decision"], one["name"]) == (other["decision"], other["name"])
-        assert one["certified_by_hint"] + one["by_hnsw"] + one["exact"] == 64
+        settled = one["certified_by_hint"] + one["by_hnsw"] + one["exact"]
+        assert settled == 64 if one["decision"] == "PASS" else settled <= 64
         assert other["exact"] <= one["exact"]
         if other["bound"] == "upper":
             assert one["score"] <= other["score"] <= 12

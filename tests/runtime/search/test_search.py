@@ -223,7 +223,7 @@ def test_all_scores_are_exact_where_all_are_asked_for(draw: Draw) -> None:
             np.testing.assert_array_equal(patch_scores, round_to_float32(scores))
 
 
-@pytest.mark.parametrize("size", [100, 400])
+@pytest.mark.parametrize("size", [784, 1600])
 def test_the_work_on_a_bad_part_is_bounded(size: int) -> None:
     """However many patches are above the threshold, few are searched exhaustively or asked for."""
     rng = np.random.default_rng(0)
@@ -244,7 +244,7 @@ def test_the_work_on_a_bad_part_is_bounded(size: int) -> None:
     found, drawn = search.inspect(patches, threshold=0.1)
     exact = cdist(patches, bank).min(1)
     assert found.exact == REGION
-    assert sum(asked) < 200
+    assert sum(asked) < size / 2
     worst = np.argsort(-exact)[:1]
     np.testing.assert_allclose(drawn[worst], exact[worst], rtol=1e-6)
     assert (drawn >= exact * (1 - 1e-5)).all()
