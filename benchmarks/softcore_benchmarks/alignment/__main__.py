@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+import torch
 from softcore_export.alignment.alignment_request import AlignmentRequest
 from softcore_export.backbone.backbone import load_backbone
 from softcore_runtime.cli.command_line import run
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--moved", nargs="+", default=["pill", "mvtec_pill"], help="categories whose parts are moved"
     )
+    parser.add_argument("--device", default="cpu", help="that draws memory banks (default: %(default)s)")
     return run(parser, _run, arguments)
 
 
@@ -63,7 +65,8 @@ def _run(options: argparse.Namespace) -> None:
             told = {"kind": kind, "data": folder.name, "align": align, "said": choice.describe()}
             same = _find(rows, kind, folder.name, "none")
             if align == "none" or choice.reference is not None:
-                same = measure(network, choice, train, tests, category.bad, f"{folder.name}, {align}")
+                name, device = f"{folder.name}, {align}", torch.device(options.device)
+                same = measure(network, choice, train, tests, category.bad, name, device)
             rows += [{**row, **told} for row in same]
             pd.DataFrame(rows).to_csv(file, index=False)
     first = Category.find(find_categories(options.data, options.moved)[0])

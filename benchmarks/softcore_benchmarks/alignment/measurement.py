@@ -84,7 +84,7 @@ def _find_grid(patches: Sequence[NDArray[np.float32]]) -> tuple[int, int]:
 
 def measure(
     network: Network, choice: AlignmentChoice, train: Sequence[Image], tests: Mapping[str, Sequence[Image]],
-    bad: NDArray[np.bool_], name: str,
+    bad: NDArray[np.bool_], name: str, device: torch.device,
 ) -> list[Row]:  # fmt: skip
     """Learn from frames, and return a row with the AUROC for each of several test sets.
 
@@ -93,9 +93,7 @@ def measure(
     learned_from = compute(network, choice, train, f"{name}: training")
     settings = ExportSettings(backbone="resnet18", coreset_ratio=RATIO)
     with hide_bars():
-        learned = fit(
-            learned_from.patches, _find_grid([*learned_from.patches[:1]]), settings, torch.device("cpu")
-        )
+        learned = fit(learned_from.patches, _find_grid([*learned_from.patches[:1]]), settings, device)
     search = ExhaustiveSearch(learned.bank, learned.floors)
     rows: list[Row] = []
     for test, frames in tests.items():

@@ -57,7 +57,6 @@ from softcore_benchmarks.resolution.report import SIZES, Setup, write_report
 __all__ = ["main"]
 
 NOISE = 0.1
-_CPU = torch.device("cpu")
 _ROUNDS = 40
 _SEEDS = 3  # of the coreset, over which the AUROC is averaged: alone it varies by 0.01
 _NOISY = (224, 448)  # pixels, at which defects are among the training images
@@ -94,11 +93,13 @@ class Bench:
         category: the category.
         weights: of ResNet-18.
         place: a folder for networks and features.
+        device: that draws the memory bank and searches it.
     """
 
     category: Category
     weights: Path
     place: Path
+    device: torch.device
 
     def open(self, setup: Setup) -> Subject:
         """Write the network of a setup, unless it is there, and open it."""
@@ -155,12 +156,12 @@ class Bench:
         """Train with several seeds of the coreset; return the mean image AUROC and its standard deviation."""
         side, bad = math.isqrt(train.shape[1]), self.category.bad
         found = []
-        for seed in range(1 if settings.has_floors else _SEEDS):
-            learned = fit(train, (side, side), settings.model_copy(update={"seed": seed}), _CPU)
+        for seed in range(_SEEDS):
+            learned = fit(train, (side, side), settings.model_copy(update={"seed": seed}), self.device)
             if settings.has_floors:
-                scores = score_others(test, learned.bank, learned.weights, _CPU, learned.floors)
+                scores = score_others(test, learned.bank, learned.weights, self.device, learned.floors)
             else:
-                entries = torch.from_numpy(learned.bank)
+                entries = torch.from_numpy(learned.bank).to(self.device)
                 halves = entries.square().sum(dim=1) / 2
                 scores = np.array([measure_farthest(patches, entries, halves) for patches in test])
             found.append(auroc(scores[~bad], scores[bad]))
@@ -230,6 +231,7 @@ def _parser() -> Parser:
     add("--categories", nargs="+", metavar="NAME", help="default: all of --data")
     add("--work", type=Path, help="networks and results, which are taken up again (default: OUT/work)")
     add("--max-images", type=int, default=100, help="training images of a category (default: %(default)s)")
+    add("--device", default="cpu", help="that draws and searches memory banks (default: %(default)s)")
     add("--report", action="store_true", help="measure nothing, and write the report")
     add("--times", action="store_true", help="measure only the milliseconds, anew")
     return parser
@@ -238,11 +240,11 @@ def _parser() -> Parser:
 def _work(options: argparse.Namespace) -> None:
     calm_threads()
     check_weights(options.weights)
-    work = options.work or options.out / "work"
+    work, device = options.work or options.out / "work", torch.device(options.device)
     kept = Kept(work / "resolution" / f"results-{options.max_images}.jsonl")
     setups = list_setups(list_precisions())
     benches = [
-        Bench(_thin(Category.find(folder), options.max_images), options.weights, work / "resolution")
+        Bench(_thin(Category.find(folder), options.max_images), options.weights, work / "resolution", device)
         for folder in find_categories(options.data, options.categories)
     ]
     if not (options.times or options.report):

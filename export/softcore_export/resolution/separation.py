@@ -140,7 +140,7 @@ def measure_farthest(patches: NDArray[np.float32], entries: Tensor, halves: Tens
         >>> measure_farthest(np.array([[1, 0], [5, 2]], np.float32), entries, entries.square().sum(dim=1) / 2)
         2.0
     """
-    x = torch.from_numpy(np.array(patches))
+    x = torch.from_numpy(np.array(patches)).to(entries.device)
     squares = x.square().sum(dim=1) / 2
     apart = torch.addmm(halves[:_BOUNDING], x, entries[:_BOUNDING].T, alpha=-1)
     bounds, order = (apart.amin(dim=1) + squares).sort(descending=True)
