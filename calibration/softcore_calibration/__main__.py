@@ -1,4 +1,4 @@
-"""`softcore-calibrate`: the command, known without the import of what it runs."""
+"""`softcore-calibrate` and `softcore compare`, known without the import of what they run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from collections.abc import Sequence
 
 from softcore_runtime.cli.commands import Command
 
-__all__ = ["COMMAND", "main"]
+__all__ = ["COMMAND", "COMPARE", "main"]
 
 COMMAND = Command(
     "softcore-calibrate", "choose the threshold of a bundle", "softcore_calibration.cli.command", "calibrate"
+)
+COMPARE = Command(
+    "softcore compare",
+    "show what a new bundle decides otherwise",
+    "softcore_calibration.cli.compare_command",
+    "calibrate",
 )
 
 

@@ -77,6 +77,7 @@ def list_setups(precisions: Sequence[Precision]) -> list[Setup]:
     first = precisions[0]
     others = [
         Setup(256, 224, first),
+        Setup(256, 256, first),
         Setup(448, 448, first, grid=28),
         Setup(224, 224, first, grid=14),
         Setup(448, 448, first, bank=1.0),
@@ -263,7 +264,7 @@ def _list_work(benches: Sequence[Bench], setups: Sequence[Setup]) -> list[tuple[
     def measure(some: Sequence[Setup]) -> list[tuple[str, Callable[[], Any]]]:
         return [(f"{b.category.name} {s.key}", partial(b.measure, s)) for b in benches for s in some]
 
-    first = len(SIZES) + 1
+    first = len(SIZES) + 2
     choices = [
         (f"{bench.category.name} choice {noise:g}", partial(bench.choose, noise))
         for noise in (0.0, NOISE)

@@ -54,11 +54,6 @@ class Setup:
         more += f"-bank{self.bank:g}" if self.bank else ""
         return f"{self.resize}-{self.crop}-{self.precision}{more}"
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether grid and bank are as by default."""
-        return self.grid is None and self.bank is None
-
 
 @dataclass(frozen=True)
 class Known:
@@ -125,6 +120,13 @@ def write_report(
     return write_page(out, "RESOLUTION.md", _describe(names, table, results, times))
 
 
+def _select_usual(table: pd.DataFrame) -> pd.DataFrame:
+    """Select the sizes that are offered, with the whole frame in view, and grid and bank as by default."""
+    whole = (table["resize"] == table["crop"]) & table["crop"].isin(SIZES)
+    usual: pd.DataFrame = table[whole & (table["grid"] == "") & (table["bank"] == "")]
+    return usual
+
+
 def _find_noise(results: Mapping[str, Any], key: str) -> float:
     return float(results[f"{key} noise"]["auroc"]) if f"{key} noise" in results else math.nan
 
@@ -146,7 +148,7 @@ def _describe(
     names: Sequence[str], table: pd.DataFrame, results: Mapping[str, Any], times: Mapping[str, Any]
 ) -> Iterator[str]:
     first = table["precision"].iloc[0]
-    usual = table[(table["grid"] == "") & (table["bank"] == "") & (table["resize"] == table["crop"])]
+    usual = _select_usual(table)
     yield "# Accuracy by resolution"
     yield (
         f"Made by `python -m softcore_benchmarks.resolution` on: {times['machine']}. ResNet-18; memory banks "
@@ -251,8 +253,7 @@ def _list_known(
 ) -> Iterator[Known]:
     for name in names:
         if found := results.get(f"{name} choice {noise}"):
-            some = table[(table["data"] == name) & (table["grid"] == "") & (table["bank"] == "")]
-            some = some[some["resize"] == some["crop"]]
+            some = _select_usual(table[table["data"] == name])
             trials = tuple(Trial(row["side"], 1.0, row["separation"], row["note"]) for row in found)
             truth = dict(zip(some["crop"].tolist(), some["auroc"].tolist(), strict=True))
             yield Known(f"{name} {noise}", trials, truth)
@@ -278,7 +279,7 @@ def _plot(table: pd.DataFrame, path: Path) -> None:
     figure, axes = plt.subplots(
         lines, columns, figsize=(4 * columns, 3.2 * lines), squeeze=False, constrained_layout=True
     )
-    usual = table[(table["grid"] == "") & (table["bank"] == "") & (table["resize"] == table["crop"])]
+    usual = _select_usual(table)
     for axis, name in zip(axes.flat, names, strict=False):
         for precision, some in usual[usual["data"] == name].groupby("precision", sort=False):
             axis.plot(some["ms"], some["auroc"], marker="o", label=precision)

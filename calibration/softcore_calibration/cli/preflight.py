@@ -20,7 +20,7 @@ from softcore_calibration.cli.options import list_given, list_places, read_objec
 from softcore_calibration.data.samples import Samples, find_samples
 from softcore_calibration.objective import Objective
 
-__all__ = ["CalibrationRequest", "check_request"]
+__all__ = ["CalibrationRequest", "check_output_file", "check_request"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def check_request(options: argparse.Namespace) -> CalibrationRequest:
         with attempt():
             _check_combinations(options)
         with attempt():
-            _check_report(options.report)
+            check_output_file("--report", options.report)
         with attempt():
             mask = _read_mask(options.mask)
         with attempt():
@@ -88,16 +88,21 @@ def _check_writable(bundle: Path, revert: bool) -> None:
         raise UsageError(f"{file}: can't be written by you{advice}")
 
 
-def _check_report(report: Path | None) -> None:
-    if report is None:
+def check_output_file(option: str, file: Path | None) -> None:
+    """Check that a file can be written at the end of the work.
+
+    Raises:
+        UsageError: it can't.
+    """
+    if file is None:
         return
-    folder = report.parent
+    folder = file.parent
     if not folder.is_dir():
-        raise UsageError(f"--report {report}: there is no folder {folder}")
-    if report.is_dir():
-        raise UsageError(f"--report {report}: that is a folder; name a file in it")
+        raise UsageError(f"{option} {file}: there is no folder {folder}")
+    if file.is_dir():
+        raise UsageError(f"{option} {file}: that is a folder; name a file in it")
     if not os.access(folder, os.W_OK):
-        raise UsageError(f"--report {report}: {folder} can't be written by you")
+        raise UsageError(f"{option} {file}: {folder} can't be written by you")
 
 
 def _read_mask(path: Path | None) -> bytes | None:

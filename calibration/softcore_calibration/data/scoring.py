@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,7 +19,19 @@ from softcore_runtime.images.file_names import to_text
 from softcore_calibration.data.samples import Sample
 from softcore_calibration.data.score_cache import ScoreCache
 
-__all__ = ["ScoredImage", "Scoring", "read_again", "score_samples"]
+__all__ = ["Located", "ScoredImage", "Scoring", "read_again", "score_samples"]
+
+
+class Located(Protocol):
+    """An image that can be read again: `name` and `path` as in `Sample`."""
+
+    @property
+    def name(self) -> str:
+        """The path of its file; for a video with the number of the frame."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,27 +107,27 @@ def score_samples(
     return scoring
 
 
-def read_again(scored: ScoredImage, white: int = FULL) -> NDArray[np.uint8] | None:
+def read_again(image: Located, white: int = FULL) -> NDArray[np.uint8] | None:
     """Read an image again, to show it; return None if its video can't be opened any more.
 
     Args:
-        scored: the image.
+        image: where it was.
         white: as for `read_image`.
 
     Raises:
         ImageError: its file is missing by now, or can't be read.
     """
-    name = scored.name.removeprefix(str(scored.path))
-    if not name:
-        return read_image(scored.path, white)
-    capture = cv2.VideoCapture(str(scored.path))
-    image = None
+    number = image.name.removeprefix(str(image.path))
+    if not number:
+        return read_image(image.path, white)
+    capture = cv2.VideoCapture(str(image.path))
+    frame = None
     try:
-        for _ in range(int(name.removeprefix("#"))):
-            image = capture.read()[1]
+        for _ in range(int(number.removeprefix("#"))):
+            frame = capture.read()[1]
     finally:
         capture.release()
-    return None if image is None else np.asarray(image, np.uint8)
+    return None if frame is None else np.asarray(frame, np.uint8)
 
 
 def _score(inspector: Inspector, sample: Sample, cache: ScoreCache, scoring: Scoring) -> ScoredImage:

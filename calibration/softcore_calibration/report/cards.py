@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -11,10 +13,11 @@ from numpy.typing import NDArray
 from softcore_runtime import Inspector, overlay
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import FrameError, ImageError
+from softcore_runtime.images.file_names import to_text
 
-from softcore_calibration.data.scoring import ScoredImage, read_again
+from softcore_calibration.data.scoring import Located, ScoredImage, read_again
 
-__all__ = ["ImageCard", "draw_card", "encode"]
+__all__ = ["ImageCard", "draw_card", "encode", "find_common_folder", "shorten_name", "shrink"]
 
 _LONGER = 640  # pixels of an image's longer side
 _QUALITY = 80  # of JPEG
@@ -68,7 +71,7 @@ def draw_card(scored: ScoredImage, name: str, threshold: Threshold, inspector: I
         threshold=threshold.value,
         fail_above=threshold.upper,
     )
-    return replace(card, image=encode(_shrink(overlay(frame, decided))))
+    return replace(card, image=encode(shrink(overlay(frame, decided))))
 
 
 def encode(image: NDArray[np.uint8]) -> str:
@@ -78,8 +81,23 @@ def encode(image: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data).decode()
 
 
-def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink an image so far that its longer side has at most 640 pixels."""
     height, width = image.shape[:2]
     factor = min(1.0, _LONGER / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def find_common_folder(images: Iterable[Located]) -> str:
+    """Find the folder that all images are below; "" if there is none."""
+    parents = [str(image.path.parent) for image in images]
+    try:
+        return to_text(os.path.commonpath(parents)) if parents else ""
+    except ValueError:  # absolute and relative paths are mixed
+        return ""
+
+
+def shorten_name(name: str, folder: str) -> str:
+    """Shorten an image's name to what is below a folder."""
+    return to_text(name).removeprefix(f"{folder}/") if folder else to_text(name)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-from collections.abc import Sequence
 from datetime import timezone
 from functools import cache
 from pathlib import Path
@@ -35,7 +33,7 @@ from softcore_calibration.curves import (
     find_thresholds,
 )
 from softcore_calibration.data.scoring import ScoredImage
-from softcore_calibration.report.cards import draw_card, encode
+from softcore_calibration.report.cards import draw_card, encode, find_common_folder, shorten_name
 
 __all__ = ["content_policy", "render_report", "write_report"]
 
@@ -76,7 +74,7 @@ def render_report(
     threshold, before = result.threshold, result.manifest.threshold
     good, bad = (sorted(some, key=lambda one: one.score) for some in (result.good, result.bad))
     costs, confidence = find_costs(result), result.calibration.confidence
-    folder = _common_folder([*good, *bad])
+    folder = find_common_folder([*good, *bad])
     present: Threshold | None = threshold if written else before
     if not written and (before.min_area != threshold.min_area or before.mask or result.masked):
         present = None  # it is for scores of another area or mask
@@ -99,9 +97,12 @@ def render_report(
         written=written,
         apart=token is not None and not written and present is not None,
         worst=[
-            draw_card(one, _shorten(one.name, folder), threshold, inspector) for one in good[::-1][:_SHOWN]
+            draw_card(one, shorten_name(one.name, folder), threshold, inspector)
+            for one in good[::-1][:_SHOWN]
         ],
-        innocent=[draw_card(one, _shorten(one.name, folder), threshold, inspector) for one in bad[:_SHOWN]],
+        innocent=[
+            draw_card(one, shorten_name(one.name, folder), threshold, inspector) for one in bad[:_SHOWN]
+        ],
         history=[*result.manifest.history, before, threshold],
         policy=content_policy(served=token is not None),
         style=Markup(assets["style"]),  # noqa: S704 - our own
@@ -187,7 +188,7 @@ def _describe(
     )
     return {
         "scores": scores.tolist(),  # all digits, because a score may equal the threshold
-        "names": [_shorten(one.name, folder) for one in images],
+        "names": [shorten_name(one.name, folder) for one in images],
         "thumbnails": {place: encode(images[place].thumbnail) for place in near},
         "low": _round(low),
         "high": _round(high),
@@ -198,19 +199,6 @@ def _describe(
 def _embed(data: dict[str, Any]) -> Markup:
     """Encode data as JSON that can't close its script element."""
     return Markup(json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))  # noqa: S704
-
-
-def _common_folder(images: Sequence[ScoredImage]) -> str:
-    """Return the folder that all images are below; "" if there is none."""
-    parents = [str(one.path.parent) for one in images]
-    try:
-        return to_text(os.path.commonpath(parents)) if parents else ""
-    except ValueError:  # absolute and relative paths are mixed
-        return ""
-
-
-def _shorten(name: str, folder: str) -> str:
-    return to_text(name).removeprefix(f"{folder}/") if folder else to_text(name)
 
 
 def _round(values: NDArray[np.float64]) -> list[float]:

@@ -1,0 +1,1 @@
+"""Comparison: two bundles on the same images, part by part."""
