@@ -41,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = (
     "softcore", "softcore-export", "softcore-calibrate", "softcore-edge",
-    "softcore backbones", "softcore completion",
+    "softcore backbones", "softcore compare", "softcore completion",
 )  # fmt: skip
 # What PLCs call them, beside the names in the code.
 COILS = {"passed": "PASS", "failed": "FAIL"}
