@@ -145,7 +145,7 @@ def measure(
                     "coreset_ratio": _RATIO,
                     "discriminator": "none",  # PatchCore, as anomalib's
                     "max_loss": 1,
-                    "preprocessing": {"resize": crop * 256 // 224, "crop": crop},
+                    "preprocessing": {"resize": crop, "crop": crop},
                 }
             )
             export(TrainingImages(category.folder, list(category.train)), target, settings)

@@ -62,8 +62,8 @@ def _describe(found: Mapping[str, Measured]) -> Iterator[str]:
     one = next(iter(found.values()))
     yield "# From a frame to its decision"
     yield (
-        f"Made by `python -m softcore_benchmarks.latency` on: {one.machine}. ResNet-18 to layer3, 256 "
-        "squeezed and 224 cropped (512 and 448 where it says so), coreset ratio 0.1; whole decoded frames, "
+        f"Made by `python -m softcore_benchmarks.latency` on: {one.machine}. ResNet-18 to layer3, the "
+        "whole frame in 224 pixels (448 where it says so), coreset ratio 0.1; whole decoded frames, "
         "all systems in turn. *x bare* is the ratio of the medians to the same engine's network alone on the "
         "same crop; beside p95 stands its own ratio to that network's median."
     )

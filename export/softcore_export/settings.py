@@ -71,7 +71,7 @@ class ExportSettings(BaseModel):
     sampler: Literal["greedy", "random"] = "greedy"
     soft_weights: bool = True
     floor: Literal["auto"] | Annotated[float, Field(ge=0, le=MOST_FLOOR, allow_inf_nan=False)] = "auto"
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = Preprocessing(resize=224, crop=224)
     windows: WindowRequest = WindowRequest()
     align: AlignmentRequest = "none"
     resolution: Literal["auto"] | None = None

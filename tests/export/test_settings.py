@@ -5,12 +5,12 @@ from pydantic import ValidationError
 from softcore_export.settings import ExportSettings
 
 
-def test_the_defaults_are_the_papers() -> None:
+def test_the_defaults() -> None:
     settings = ExportSettings()
     assert settings.backbone == "wide_resnet50_2"
     assert (settings.discriminator, settings.lof_k, settings.tau) == ("auto", 6, 0.15)
     assert (settings.find_ratio(), settings.soft_weights, settings.floor) == (0.1, True, "auto")
-    assert (settings.preprocessing.resize, settings.preprocessing.crop) == (256, 224)
+    assert (settings.preprocessing.resize, settings.preprocessing.crop) == (224, 224)
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ import pandas as pd
 import torch
 from softcore_export.alignment.alignment_request import AlignmentRequest
 from softcore_export.backbone.backbone import load_backbone
+from softcore_export.settings import ExportSettings
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.images.image_file import read_image
-from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_benchmarks.alignment.measurement import MODES, Image, Row, choose, measure, time_frames
 from softcore_benchmarks.alignment.report import JITTER, write_report
@@ -52,8 +52,9 @@ def _run(options: argparse.Namespace) -> None:
     file = make_results_folder(options.out) / "alignment.csv"
     known = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["kind", "data", "align"])
     rows: list[Row] = [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
-    network = Network.load("resnet18", options.weights, Preprocessing(), options.out / "work" / "networks")
-    plain = load_backbone("resnet18", options.weights, (), Preprocessing().crop).network
+    usual = ExportSettings().preprocessing
+    network = Network.load("resnet18", options.weights, usual, options.out / "work" / "networks")
+    plain = load_backbone("resnet18", options.weights, (), usual.crop).network
     for kind, folder, aligns in _plan(options):
         wanted = [align for align in aligns if not _find(rows, kind, folder.name, align)]
         if not wanted:

@@ -117,8 +117,9 @@ def measure(
 def choose(network: nn.Module, request: AlignmentRequest, frames: Sequence[Image]) -> AlignmentChoice:
     """Choose an alignment as an export does."""
     images = shrink_images(spread(frames))
+    usual = ExportSettings().preprocessing
     with hide_bars():
-        return choose_alignment(request, images, Preprocessing(), network, torch.device("cpu"))
+        return choose_alignment(request, images, usual, network, torch.device("cpu"))
 
 
 def time_frames(

@@ -4,7 +4,7 @@
 
 For each category in MVTec AD's layout a memory bank (PatchCore's: the default's without floors, which hardly
 change scores on clean images) is drawn at 160, 224, 320 and 448 pixels with the whole frame in view, and as
-it is without --resolution (256 and 224): in BF16, where the CPU computes it, in FP32 and in INT8. Coarser
+PatchCore's authors do (224 of 256 pixels): in BF16, where the CPU computes it, in FP32 and in INT8. Coarser
 grids and other sizes of the memory bank are measured in the first of these. Then the choice is made, on clean
 images and on images 10 % of which are defective, and its constants are chosen once for each category, without
 it. Last, the default method is trained with these defects at 224 and at 448 pixels (*overlap*: they stay in

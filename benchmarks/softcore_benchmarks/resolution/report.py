@@ -172,10 +172,10 @@ def _describe(
         yield _pivot(noisy, names, "noise")
     yield "## The whole frame in view"
     yield (
-        "Without `--resolution` a frame is resized to 256 and its middle 224 inspected; the outer 6 % are "
-        f"not. Beside it the whole frame in 224 pixels. In {first}."
+        "Beside the whole frame in 224 and in 256 pixels what PatchCore's authors do: it is resized to "
+        f"256 and its middle 224 inspected; the outer 6 % are not. In {first}."
     )
-    view = table[(table["crop"] == 224) & (table["precision"] == first) & (table["grid"] == "")]
+    view = table[table["crop"].isin((224, 256)) & (table["precision"] == first) & (table["grid"] == "")]
     yield _pivot(view, names, "auroc", ["resize", "crop"])
     yield "## Grid and memory bank"
     yield (

@@ -20,7 +20,7 @@ from softcore_export.windows.window_request import WindowRequest
 
 __all__ = ["build_parser", "name_backbone", "read_max_images", "read_settings"]
 
-_SQUARE, _CROP = Preprocessing().resize, Preprocessing().crop
+_CROP = Preprocessing().crop
 _SIDE = Preprocessing.model_fields["crop"]
 _EPILOG = """\
 examples:
@@ -62,7 +62,8 @@ def build_parser() -> Parser:
     windows.add_argument(
         "--resize",
         metavar="PIXELS",
-        help="squeeze the whole image to a square of so many pixels (256, unless images are oblong)",
+        help="squeeze the whole image to a square of so many pixels (those of --crop, so that all of it is "
+        "inspected; oblong images aren't squeezed)",
     )
     windows.add_argument(
         "--crop",
@@ -323,9 +324,7 @@ def _choose_square(options: argparse.Namespace) -> dict[str, object]:
     if options.resolution not in (None, "auto"):
         return {"resize": options.resolution, "crop": options.resolution}
     crop = _CROP if options.crop is None else options.crop
-    if options.resize is not None:
-        return {"resize": options.resize, "crop": crop}
-    return {"resize": crop if _name_windows(options) else _SQUARE, "crop": crop}
+    return {"resize": crop if options.resize is None else options.resize, "crop": crop}
 
 
 def _request_windows(options: argparse.Namespace) -> dict[str, object]:
@@ -364,7 +363,9 @@ def _explain(mistake: ErrorDetails, options: argparse.Namespace) -> str:
         return f"--resolution {options.resolution}: must be auto or a whole number {describe_range(_SIDE)}"
     if name == "preprocessing":  # the only mistake that two options make together
         crop = _CROP if options.crop is None else options.crop
-        return f"--crop {crop}: must not exceed --resize ({options.resize or _SQUARE})"
+        return f"--crop {crop}: must not exceed --resize ({options.resize})"
+    if name == "resize" and options.resize is None:
+        name = "crop"  # which it is taken from
     models: tuple[type[BaseModel], ...] = (Preprocessing, WindowRequest, ExportSettings)
     field = next(model.model_fields[str(name)] for model in models if name in model.model_fields)
     wanted = f"a {'whole number' if is_whole(field) else 'number'} {describe_range(field)}".rstrip()

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from softcore_export.acceptance import golden_frames
 from softcore_export.cli.command import main
+from softcore_export.cli.options import build_parser, read_settings
 from softcore_export.cli.options import build_parser
 from softcore_export.export import Export
 from softcore_runtime import Inspector, read_bundle
@@ -97,7 +98,7 @@ def last_line(capsys: Capsys) -> str:
             "soft weight",
         ),
         (["--seed", "-1"], "--seed -1: must be a whole number from 0 up and below 4294967296"),
-        (["--crop", "300"], "--crop 300: must not exceed --resize (256)"),
+        (["--resize", "256", "--crop", "300"], "--crop 300: must not exceed --resize (256)"),
         (["--resize", "100"], "--crop 224: must not exceed --resize (100)"),
         (["--crop", "8"], "--crop 8: must be a whole number from 32 to 4096"),
         (
@@ -481,6 +482,7 @@ def test_all_mistakes_are_told_at_once(discs: Path, capsys: Capsys) -> None:
     wrong = {
         "--max-images": "3",
         "--tau": "2",
+        "--resize": "256",
         "--crop": "300",
         "--backbone": "resnet19",
         "--weights": "gone.pth",
@@ -656,3 +658,16 @@ def test_help_tells_the_exit_codes_and_only_examples_that_are_parsed(capsys: Cap
     for line in examples:
         command = line.split("   ")[0]
         build_parser().parse_args(command.split()[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resize", "crop"),
+    [([], 224, 224), (["--crop", "300"], 300, 300), (["--resize", "256"], 256, 224)],
+)
+def test_the_whole_image_is_inspected_unless_a_crop_of_it_is_asked_for(
+    arguments: list[str], resize: int, crop: int
+) -> None:
+    preprocessing = read_settings(build_parser().parse_args(arguments)).preprocessing
+    assert (preprocessing.resize, preprocessing.crop) == (resize, crop)
+    window = preprocessing.window(480, 640)
+    assert (window.x == 0 and window.width == 640) == (resize == crop)
