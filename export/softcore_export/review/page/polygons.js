@@ -23,7 +23,7 @@ export function crossesItself(corners) {
   return false;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = document.querySelector("svg").namespaceURI;
 const trace = (corners, closed) => corners.map(([x, y], i) => `${i ? "L" : "M"}${x} ${y}`).join("") + (closed ? "Z" : "");
 
 function make(name, attributes) {
