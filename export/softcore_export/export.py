@@ -170,7 +170,8 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
 
     with staging_directory(target) as folder:
         with time_stage(seconds, "memory bank"):
-            overrule = partial(choices.apply, digests=images.digests, grid=grid)
+            place = settings.preprocessing.region
+            overrule = partial(choices.apply, digests=images.digests, grid=grid, place=place)
             learned = fit(
                 features, grid, settings, device, estimate, overrule, images.groups, prepared.inspected
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from softcore_runtime.backends.engine import describe_backbone
@@ -14,9 +15,11 @@ from softcore_runtime.folders.copies import list_pairs
 from softcore_export.cli.options import build_parser
 from softcore_export.cli.preflight import ExportRequest, check_request
 from softcore_export.data.dataset import TrainingImages
+from softcore_export.settings import ExportSettings
+from softcore_export.windows.drawn_region import DrawnRegion
 
 if TYPE_CHECKING:
-    from softcore_export.export import Export
+    from softcore_export.export import Export, PreparedExport
 
 __all__ = ["main"]
 
@@ -41,6 +44,19 @@ def _export(options: argparse.Namespace) -> int:
         from softcore_export.review.review import review
 
     target = request.target
+    choices = read_choices(choices_path(target))
+    settings = _follow_region(request.settings, choices.region)
+    given = settings.windows.name_region()
+    if choices.region and given:
+        print_message(
+            f"warning: {given}: overrules the region that was drawn in the review "
+            f"({choices_path(target)}); leave it out to inspect that"
+        )
+    elif choices.region and options.resize is not None:
+        print_message(
+            f"warning: --resize {options.resize}: has no meaning with the region that was drawn in the "
+            "review; --crop is a window's side"
+        )
     if options.review:
         exports: list[Export] = []
 
@@ -49,13 +65,23 @@ def _export(options: argparse.Namespace) -> int:
             threshold, bank = done.manifest.threshold, done.manifest.bank
             print_message(f"  exported   {done.path}: threshold {threshold.value:.4g}, {bank.n:,} entries")
 
-        with prepare(images, target, request.settings) as prepared:
-            review(prepared, target, note, print_message)
+        def look_again(region: DrawnRegion) -> AbstractContextManager[PreparedExport]:
+            print_message("the inspected region has changed: the images are looked at again")
+            return prepare(images, target, _follow_region(request.settings, region))
+
+        with prepare(images, target, settings) as prepared:
+            review(prepared, target, note, print_message, None if given else look_again)
         for done in exports:  # the last one, if there was any
             _report(done)
     else:
-        _report(export(images, target, request.settings, read_choices(choices_path(target))))
+        _report(export(images, target, settings, choices))
     return 0
+
+
+def _follow_region(settings: ExportSettings, region: DrawnRegion) -> ExportSettings:
+    """Return the settings with the region that was drawn in the review, which `--roi` overrules."""
+    windows = settings.windows.model_copy(update={"drawn": region})
+    return settings.model_copy(update={"windows": windows})
 
 
 def _draw(request: ExportRequest) -> TrainingImages:

@@ -223,7 +223,8 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--review",
         action="store_true",
-        help="then open a page on this machine where you confirm or veto each suspect and export again",
+        help="then open a page on this machine where you confirm or veto each suspect, draw the inspected "
+        "region, and export again",
     )
     parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
     return parser

@@ -1,4 +1,4 @@
-"""Choices: a person's decisions about training images, by the content of their files."""
+"""Choices: a person's decisions about training images, by the content of their files, and the region."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.images.windows import Region
+
+from softcore_export.windows.drawn_region import DrawnRegion
 
 __all__ = ["FILE", "Choice", "Choices", "choices_path", "read_choices", "write_choices"]
 
 FILE = "choices.json"
+_ROUNDING = 1e-6  # of a patch; shares of a frame are rounded
 
 Action = Literal["keep", "exclude", "exclude patches"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -28,6 +31,8 @@ class Choice(BaseModel):
         action: `keep` or `exclude` all of the image, or `exclude patches`: the marked ones, and no others.
         grid: rows and columns of the grid on which patches were marked.
         patches: row and column of each marked patch.
+        place: what of the frame the grid covers; None where that isn't known, and taken to
+            be the same as now.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +40,7 @@ class Choice(BaseModel):
     action: Action
     grid: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
     patches: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], ...] = ()
+    place: Region | None = None
 
     @model_validator(mode="after")
     def _patches_lie_on_the_grid(self) -> Choice:
@@ -48,26 +54,53 @@ class Choice(BaseModel):
             raise ValueError(f"a patch lies outside the grid of {self.grid[0]} x {self.grid[1]}")
         return self
 
-    def kept(self, grid: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return which patches stay, bool `[H, W]`; marks on another grid are resized to this one."""
+    def kept(self, grid: tuple[int, int], place: Region | None = None) -> NDArray[np.bool_]:
+        """Return which patches stay, bool `[H, W]`.
+
+        Args:
+            grid: rows and columns, H and W.
+            place: what of the frame that grid covers.
+
+        Example:
+            >>> choice = Choice(action="exclude patches", grid=(1, 2), patches=((0, 1),), place=Region())
+            >>> choice.kept((1, 4), Region(x=0.25, y=0, width=0.5, height=1))
+            array([[ True,  True, False, False]])
+        """
         if self.action != "exclude patches" or self.grid is None:
             return np.full(grid, self.action == "keep")
-        marked = np.zeros(self.grid, np.uint8)
-        marked[tuple(np.array(self.patches).T)] = 1
+        old, new = self.place or place or Region(), place or self.place or Region()
+        start, side = np.array([old.y, old.x]), np.array([old.height, old.width])
+        new_start, new_side = np.array([new.y, new.x]), np.array([new.height, new.width])
+        corners = np.array(self.patches)[:, None] + np.array([[0, 0], [1, 1]])  # [marks, 2, 2]
+        corners = (start + corners / self.grid * side - new_start) / new_side * grid
         # Exclude every patch that a mark touches, so that no defect is kept on a finer or coarser grid.
-        share = cv2.resize(marked.astype(np.float32), grid[::-1], interpolation=cv2.INTER_AREA)
-        return ~np.asarray(share, np.bool_)
+        first = np.floor(corners[:, 0] + _ROUNDING).clip(0, grid).astype(int)
+        beyond = np.ceil(corners[:, 1] - _ROUNDING).clip(0, grid).astype(int)
+        kept = np.ones(grid, np.bool_)
+        for (top, left), (bottom, right) in zip(first, beyond, strict=True):
+            kept[top:bottom, left:right] = False
+        return kept
 
 
 class Choices(BaseModel):
-    """All choices for a category, by the SHA-256 of the image's file: a renamed image keeps its choice."""
+    """All choices for a category.
+
+    Attributes:
+        images: by the SHA-256 of the image's file, so that a renamed image keeps its choice.
+        region: what is inspected, unless the command line says it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     images: dict[Sha256, Choice] = Field(alias="pictures", default={})
+    region: DrawnRegion = DrawnRegion()
 
     def apply(
-        self, kept: NDArray[np.bool_], digests: Sequence[str], grid: tuple[int, int]
+        self,
+        kept: NDArray[np.bool_],
+        digests: Sequence[str],
+        grid: tuple[int, int],
+        place: Region | None = None,
     ) -> NDArray[np.bool_]:
         """Apply the choices to the patches that the method keeps.
 
@@ -75,6 +108,7 @@ class Choices(BaseModel):
             kept: bool `[N, P]`, by the method.
             digests: SHA-256 of the images' files, `[N]`.
             grid: rows and columns, P = H * W.
+            place: what of the frame the grid covers; None takes that on which patches were marked.
 
         Returns:
             bool `[N, P]`, with the choices.
@@ -82,7 +116,7 @@ class Choices(BaseModel):
         chosen: NDArray[np.bool_] = np.array(kept)
         for row, digest in enumerate(digests):
             if digest in self.images:
-                chosen[row] = self.images[digest].kept(grid).ravel()
+                chosen[row] = self.images[digest].kept(grid, place).ravel()
         return chosen
 
 
@@ -106,7 +140,8 @@ def read_choices(path: Path) -> Choices:
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"{part}: " for part in first["loc"])
-        message = f"{path}: {place}{first['msg']}; correct it, or delete it to start without choices"
+        told = first["msg"].removeprefix("Value error, ")
+        message = f"{path}: {place}{told}; correct it, or delete it to start without choices"
         raise DataError(message) from error
 
 

@@ -1,4 +1,4 @@
-"""Inspected region: the outline of what is inspected, from an image of it or the training images."""
+"""Inspected region: the outline of what is inspected, from an image, polygons or the training images."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.images.windows import Outline
 
+from softcore_export.data.survey import survey
+from softcore_export.windows.drawn_region import DrawnRegion
 from softcore_export.windows.foreground import find_foreground
 from softcore_export.windows.outline import trace_outline
 from softcore_export.windows.window_request import WindowRequest
@@ -26,7 +28,7 @@ _WHITE = 128
 
 
 def find_outline(request: WindowRequest, paths: Sequence[Path], preprocessing: Preprocessing) -> Outline:
-    """Find the outline that is asked for, and print what was found where the images decide.
+    """Find the outline that is asked for, and print what was found where the images or polygons decide.
 
     Args:
         request: which region is asked for.
@@ -41,6 +43,8 @@ def find_outline(request: WindowRequest, paths: Sequence[Path], preprocessing: P
     """
     if request.roi_image is not None:
         return _read_outline(request.roi_image)
+    if request.roi is None and request.drawn:
+        return _trace_drawn(request.drawn, paths)
     if request.roi != "auto":
         return ()
     rows = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), _SAMPLE)).round().astype(int))
@@ -69,6 +73,18 @@ def _read_outline(path: Path) -> Outline:
     if not outline:
         raise UsageError(f"--roi-image {path}: has no white; white is what is inspected, black is left out")
     return outline
+
+
+def _trace_drawn(drawn: DrawnRegion, paths: Sequence[Path]) -> Outline:
+    """Trace the mask of polygons, at the commonest size of the images, as `--roi-image` would have it."""
+    sizes = survey(paths).different
+    if not sizes:  # the scan explains what is wrong with the images
+        return ()
+    white = drawn.rasterize(sizes[0])
+    print_message(
+        f"region drawn in the review: {100 * white.mean():.0f} % of the frame, and the rest isn't inspected"
+    )
+    return () if white.all() else trace_outline(white)
 
 
 def _read(paths: Sequence[Path], preprocessing: Preprocessing) -> Iterator[NDArray[np.uint8]]:

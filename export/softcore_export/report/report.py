@@ -211,8 +211,10 @@ def _outline_window(frame: _Image, preprocessing: Preprocessing) -> _Image:
         polygons = [(np.array(polygon) * image.shape[1::-1]).round().astype(np.int32) for polygon in outline]
         inside = cv2.fillPoly(np.zeros(image.shape[:2], np.uint8), polygons, 1) > 0
         drawn[inside] = image[inside]
+        # Of the area, not the polygons: these have lines to their holes.
+        edges = cv2.findContours(inside.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
         for colour, thick in ((_BLACK, 3), (_WHITE, 1)):
-            cv2.polylines(drawn, polygons, True, colour, thick, cv2.LINE_AA)
+            cv2.drawContours(drawn, edges, -1, colour, thick, cv2.LINE_AA)
         return drawn
     drawn[top:bottom, left:right] = image[top:bottom, left:right]
     for colour, thick in ((_BLACK, 3), (_WHITE, 1)):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -13,29 +15,56 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
+from softcore_runtime.images.windows import Size
 from softcore_runtime.web.local_page import make_app, open_browser, require_token, serve
 
 from softcore_export.contamination.choices import Choice, choices_path, read_choices
+from softcore_export.data.survey import survey
 from softcore_export.export import Export, PreparedExport
 from softcore_export.report.heat_map import draw_heat
+from softcore_export.review.region_frames import find_median, read_frame
 from softcore_export.review.review_session import (
     ImageCard,
     ImageFilter,
     ImagePage,
+    LookAgain,
     ReviewSession,
     ReviewState,
     count_noun,
 )
+from softcore_export.windows.drawn_region import DrawnRegion
 
 __all__ = ["review", "review_app"]
 
 _QUALITY = 90  # of JPEG
+_NEXT = "the next export without --roi and --roi-image"
+
+
+class RegionEditor(BaseModel):
+    """What the editor of the inspected region starts with.
+
+    Attributes:
+        region: as it is saved.
+        frame: size of the training images, the commonest.
+        images: SHA-256 and name of each.
+        note: who follows the region, where this review doesn't; else empty.
+    """
+
+    region: DrawnRegion
+    frame: Size
+    images: list[tuple[str, str]]
+    note: str
 
 
 def review(
-    prepared: PreparedExport, target: Path, report: Callable[[Export], None], say: Callable[[str], None]
+    prepared: PreparedExport,
+    target: Path,
+    report: Callable[[Export], None],
+    say: Callable[[str], None],
+    look_again: LookAgain | None = None,
 ) -> None:
     """Export, then serve the page on this machine until Finish is pressed there, or Ctrl-C here.
 
@@ -44,11 +73,19 @@ def review(
         target: the bundle's folder; the choices lie beside it.
         report: called with each finished export.
         say: called with each line for the terminal.
+        look_again: prepares an export anew within a region that was drawn; None where a drawn region isn't
+            followed, because the command line gives one.
 
     Raises:
         As `settle`, by the first export; not where choices exclude all images, which the page can change.
     """
-    session = ReviewSession(prepared, target, read_choices(choices_path(target)), report)
+    session = ReviewSession(prepared, target, read_choices(choices_path(target)), report, look_again)
+    with closing(session):
+        _review(session, say)
+
+
+def _review(session: ReviewSession, say: Callable[[str], None]) -> None:
+    target = session.target
     try:
         session.export()
     except DataError as error:
@@ -70,6 +107,8 @@ def review(
         end += f"; {count_noun(pending, 'change')} of choices not in the bundle yet, the next export follows "
         end += str(choices_path(target))
     say(end)
+    if not session.follows_region and session.choices.region != session.drawn_at_start:
+        say(f"the region that was drawn is followed by {_NEXT}")
 
 
 def review_app(session: ReviewSession) -> FastAPI:
@@ -145,6 +184,27 @@ def review_app(session: ReviewSession) -> FastAPI:
         session.choose(sha256, None)
         return session.card(sha256)
 
+    @app.get("/images/{sha256}/frame.jpg", dependencies=[image])
+    def frame(sha256: str) -> Response:
+        return _encode_jpeg(_read_frame(session, sha256))
+
+    @cache  # the same for every region
+    def find_median_once() -> Response:
+        return _encode_jpeg(find_median(session.prepared))
+
+    @app.get("/median.jpg")
+    def median() -> Response:
+        return find_median_once()
+
+    @app.get("/region")
+    def region() -> RegionEditor:
+        return _open_editor(session)
+
+    @app.put("/region", dependencies=[write])
+    def draw(region: DrawnRegion) -> ReviewState:
+        session.draw(region)
+        return session.state()
+
     @app.post("/export", dependencies=[write], status_code=202)
     def export_again() -> ReviewState:
         if not session.request("export"):
@@ -168,6 +228,33 @@ def _read_crop(session: ReviewSession, digest: str) -> NDArray[np.uint8]:
         return preprocessing.apply(preprocessing.read(path))
     except (FrameError, ImageError) as error:
         raise HTTPException(410, to_text(str(error))) from error
+
+
+def _read_frame(session: ReviewSession, digest: str) -> NDArray[np.uint8]:
+    """Read an image whole and aligned, uint8 BGR `[h, w, 3]`."""
+    prepared = session.prepared
+    try:
+        return read_frame(
+            prepared.images.paths[session.by_digest[digest].rows[0]], prepared.settings.preprocessing
+        )
+    except (FrameError, ImageError) as error:
+        raise HTTPException(410, to_text(str(error))) from error
+
+
+def _open_editor(session: ReviewSession) -> RegionEditor:
+    images = session.prepared.images
+    sizes = survey(images.paths).different
+    note = ""
+    if not session.follows_region:
+        given = session.prepared.settings.windows.name_region()
+        begun = f"This review was begun with {given}, which overrules it." if given else ""
+        note = f"What is drawn here is followed by {_NEXT}. {begun}".rstrip()
+    return RegionEditor(
+        region=session.choices.region,
+        frame=sizes[0] if sizes else Size(width=1, height=1),
+        images=[(digest, to_text(name)) for digest, name in zip(images.digests, images.names, strict=True)],
+        note=to_text(note),
+    )
 
 
 def _encode_jpeg(image: NDArray[np.uint8]) -> Response:

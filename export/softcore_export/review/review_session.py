@@ -7,7 +7,8 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,9 +21,19 @@ from softcore_runtime.images.file_names import to_text
 
 from softcore_export.contamination.choices import Choice, Choices, choices_path, write_choices
 from softcore_export.export import Export, PreparedExport, settle
+from softcore_export.windows.drawn_region import DrawnRegion
 
-__all__ = ["ImageCard", "ImageFilter", "ImagePage", "ReviewSession", "ReviewState", "count_noun"]
+__all__ = [
+    "ImageCard",
+    "ImageFilter",
+    "ImagePage",
+    "LookAgain",
+    "ReviewSession",
+    "ReviewState",
+    "count_noun",
+]
 
+LookAgain = Callable[[DrawnRegion], AbstractContextManager[PreparedExport]]
 ImageFilter = Literal["suspects", "all", "chosen"]
 
 
@@ -67,6 +78,11 @@ class ReviewState(BaseModel):
         usual: seconds that the last export took.
         outcome: of the last export, in words.
         failed: whether the last export failed; it then changed nothing.
+        region: what is inspected by the choices, or by the command line, in words.
+        region_pending: whether the bundle inspects another region, so that the next export looks at the
+            images again.
+        looks: number of times that the images were looked at; the page's grid is that of the last one.
+        looking: whether the running export is looking at the images again.
     """
 
     threshold: str
@@ -78,6 +94,10 @@ class ReviewState(BaseModel):
     usual: float | None
     outcome: str
     failed: bool
+    region: str
+    region_pending: bool
+    looks: int
+    looking: bool
 
 
 @dataclass(frozen=True)
@@ -92,13 +112,24 @@ class _ImageContent:
 class ReviewSession:
     """One review: the choices so far, and the last export made with them.
 
-    The threads that serve the page request exports; `run_exports` does them in its caller's thread.
+    The threads that serve the page request exports; `run_exports` does them in its caller's thread. A region
+    that a person draws changes the features: the next export then looks at all images again, by `look_again`.
+    Where that is None, as the command line gives the region, the drawn one is only saved.
     """
 
     def __init__(
-        self, prepared: PreparedExport, target: Path, choices: Choices, report: Callable[[Export], None]
+        self,
+        prepared: PreparedExport,
+        target: Path,
+        choices: Choices,
+        report: Callable[[Export], None],
+        look_again: LookAgain | None = None,
     ) -> None:
         self.prepared, self.target, self.choices = prepared, target, choices
+        self.drawn_at_start = choices.region
+        self.looks, self.looking = 1, False
+        self._look_again = look_again
+        self._features = ExitStack()  # of the last look, but for the first
         self.token = secrets.token_urlsafe(32)
         self.done: Export | None = None
         self.exports = 0
@@ -119,21 +150,41 @@ class ReviewSession:
         """
         choices, before = self.choices, self.done
         self.running_since = start = time.monotonic()
+        features = ExitStack()
         try:
-            prepared, done = settle(self.prepared, self.target, choices)
-        except Exception as error:
-            told = str(error) if isinstance(error, SoftCoreError) else f"{type(error).__name__}: {error}"
-            self.outcome, self.failed = to_text(" ".join(told.split())), True
-            self.running_since = None
+            prepared = self._prepare(choices.region, features)
+            prepared, done = settle(prepared, self.target, choices)
+        except BaseException as error:
+            features.close()
+            self.looking = False
+            if isinstance(error, Exception):
+                told = str(error) if isinstance(error, SoftCoreError) else f"{type(error).__name__}: {error}"
+                self.outcome, self.failed = to_text(" ".join(told.split())), True
+                self.running_since = None  # stays set after Ctrl-C, which ends the review
             raise
-        if prepared is not self.prepared:  # its contamination estimate differs a little
-            self.prepared, self.by_digest = prepared, _list_contents(prepared)
+        if prepared is not self.prepared:  # its contamination estimate differs
+            self.done, self.prepared, self.by_digest = None, prepared, _list_contents(prepared)
+        if self.looking:
+            self.looking, self.looks = False, self.looks + 1
+            self._features.close()
+            self._features = features
         self.done, self._exported = done, choices
         self.usual = time.monotonic() - start
         self.outcome, self.failed = _describe_changes(before, done, self.usual), False
         self.exports += 1
-        self.running_since = None  # stays set after Ctrl-C, which ends the review
+        self.running_since = None
         self._report(done)
+
+    def close(self) -> None:
+        """Delete the features of the images that this review looked at again."""
+        self._features.close()
+
+    def _prepare(self, drawn: DrawnRegion, features: ExitStack) -> PreparedExport:
+        """Return what an export of this region starts from; the features are deleted with `features`."""
+        if self._look_again is None or drawn == self.prepared.settings.windows.drawn:
+            return self.prepared
+        self.looking = True
+        return features.enter_context(self._look_again(drawn))
 
     def run_exports(self) -> None:
         """Run requested exports until the end is requested; a failure is shown on the page."""
@@ -158,13 +209,35 @@ class ReviewSession:
         Raises:
             UsageError: it can't be written; the earlier choice stays.
         """
+        if choice and choice.patches:
+            choice = choice.model_copy(update={"place": self.prepared.settings.preprocessing.region})
         with self._lock:
             images = {key: old for key, old in self.choices.images.items() if key != digest}
-            if choice:
-                images[digest] = choice
-            choices = Choices(images=images)
-            write_choices(choices_path(self.target), choices)
-            self.choices = choices
+            self._save({"images": images | ({digest: choice} if choice else {})})
+
+    def draw(self, region: DrawnRegion) -> None:
+        """Save the region that a person drew.
+
+        Raises:
+            UsageError: it can't be written; the earlier one stays.
+        """
+        with self._lock:
+            self._save({"region": region})
+
+    def _save(self, changes: Mapping[str, object]) -> None:
+        choices = self.choices.model_copy(update=changes)
+        write_choices(choices_path(self.target), choices)
+        self.choices = choices
+
+    @property
+    def follows_region(self) -> bool:
+        """Whether this review's exports follow the region that is drawn."""
+        return self._look_again is not None
+
+    @property
+    def region_pending(self) -> bool:
+        """Whether the bundle inspects another region than the drawn one, which the next export follows."""
+        return self.follows_region and self.choices.region != self._exported.region
 
     def pending(self, digest: str) -> bool:
         """Return whether the bundle was made with another choice for this image, or with none."""
@@ -200,7 +273,8 @@ class ReviewSession:
         """Return the card of an image."""
         content, choice = self.by_digest[digest], self.choices.images.get(digest)
         marked = choice and choice.action == "exclude patches"
-        marks = ~choice.kept(self.prepared.grid) if choice and marked else self.patches(digest) > 1
+        place = self.prepared.settings.preprocessing.region
+        marks = ~choice.kept(self.prepared.grid, place) if choice and marked else self.patches(digest) > 1
         return ImageCard(
             sha256=digest,
             names=content.names,
@@ -218,13 +292,21 @@ class ReviewSession:
             threshold=f"{done.manifest.threshold.value:.4g}" if done else "none yet",
             excluded=_describe_excluded(done.kept) if done else "nothing yet",
             cards={show: len(self.find(show)) for show in ("suspects", "all", "chosen")},
-            pending=sum(map(self.pending, self.by_digest)),
+            pending=sum(map(self.pending, self.by_digest)) + self.region_pending,
             exports=self.exports,
             running=None if since is None else time.monotonic() - since,
             usual=self.usual,
             outcome=self.outcome,
             failed=self.failed,
+            region=self._describe_region(),
+            region_pending=self.region_pending,
+            looks=self.looks,
+            looking=self.looking,
         )
+
+    def _describe_region(self) -> str:
+        given = self.prepared.settings.windows.name_region()
+        return to_text(f"by {given}") if given else self.choices.region.describe()
 
 
 def _list_contents(prepared: PreparedExport) -> dict[str, _ImageContent]:

@@ -72,11 +72,18 @@ def find_foreground(images: Iterable[NDArray[np.uint8]]) -> Foreground:
         return Foreground((), 1.0, f"only {clear} of {count} images show a part before a plain background")
     reach = round(_MARGIN * _SIDE)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    wide = cv2.dilate(np.pad(taken.astype(np.uint8), reach), disc)[reach:-reach, reach:-reach] > 0
+    wide = _fill_holes(cv2.dilate(np.pad(taken.astype(np.uint8), reach), disc)[reach:-reach, reach:-reach])
     share = float(wide.mean())
     if share > _MOST:
         return Foreground((), 1.0, f"the parts take up {100 * share:.0f} % of the frame")
     return Foreground(trace_outline(wide), share, "")
+
+
+def _fill_holes(area: cv2.typing.MatLike) -> NDArray[np.bool_]:
+    """Return an area, uint8 `[h, w]`, without its holes, bool `[h, w]`: a part is inspected to its middle."""
+    area = np.ascontiguousarray(area, np.uint8)
+    contours = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    return np.asarray(cv2.drawContours(np.zeros_like(area), contours, -1, 1, cv2.FILLED) > 0)
 
 
 def _shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

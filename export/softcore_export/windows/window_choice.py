@@ -81,7 +81,7 @@ def choose_windows(
     if not keep and region == Region() and not outline:
         return None
     if not keep:
-        return Windows(frame=frame, region=region, outline=outline)
+        return _check_outline(Windows(frame=frame, region=region, outline=outline), crop, patches)
     if crop % patches:
         raise UsageError(
             f"--crop {crop}: several windows need a multiple of the network's {patches} patches along a side"
@@ -101,7 +101,7 @@ def choose_windows(
             f"{'--tile' if request.tile else '--keep-aspect'}: {rows * columns:,} windows of a frame of "
             f"{frame} are more than {MOST_WINDOWS:,}"
         )
-    return Windows(
+    placed = Windows(
         frame=frame,
         region=region,
         rows=rows,
@@ -110,6 +110,18 @@ def choose_windows(
         across=across,
         outline=outline,
     )
+    return _check_outline(placed, crop, patches)
+
+
+def _check_outline(windows: Windows, crop: int, patches: int) -> Windows:
+    """Return the windows; an outline so thin that it holds no patch is refused."""
+    try:
+        windows.find_outside(crop, windows.grid(crop, patches))
+    except ValueError as error:
+        raise UsageError(
+            f"the region is too thin: no patch of the network's grid lies in it ({error})"
+        ) from error
+    return windows
 
 
 def _place(request: WindowRequest, frame: Size, outline: Outline) -> Region:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from softcore_runtime.images.windows import Region, Size
 
+from softcore_export.windows.drawn_region import DrawnRegion
+
 __all__ = ["RequestedRegion", "WindowRequest"]
 
 _NUMBERS = re.compile(r"\s*(\d+(?:\.\d+)?)(%?)" + r"\s*,\s*(\d+(?:\.\d+)?)(%?)" * 3 + r"\s*")
@@ -79,6 +81,7 @@ class WindowRequest(BaseModel):
         roi: the region to inspect, as `RequestedRegion` or in its words; `auto` finds the foreground that all
             images share (see `softcore_export.windows.foreground`); None inspects all of the frame.
         roi_image: an image that is white where the frame is inspected; in place of `roi`.
+        drawn: what a person drew in the review; `roi` and `roi_image` overrule it.
         tile: side in the frame's pixels of what a window shows; None shows the region's shorter side.
         overlap: per cent of a window's side that neighbours have in common, at least.
         keep_aspect: show oblong regions in several windows instead of squeezing them to a square; `auto` does
@@ -97,6 +100,7 @@ class WindowRequest(BaseModel):
 
     roi: RequestedRegion | Literal["auto"] | None = None
     roi_image: Path | None = None
+    drawn: DrawnRegion = DrawnRegion()
     tile: int | None = Field(default=None, ge=16, le=2**20)
     overlap: float = Field(default=12.5, ge=0, le=50, allow_inf_nan=False)
     keep_aspect: bool | Literal["auto"] = "auto"
@@ -118,5 +122,16 @@ class WindowRequest(BaseModel):
     @property
     def is_plain(self) -> bool:
         """Whether one square is asked for, whatever the images."""
-        regions = (self.roi, self.roi_image)
-        return regions == (None, None) and self.tile is None and self.keep_aspect is False
+        given = self.name_region() or self.drawn
+        return not given and self.tile is None and self.keep_aspect is False
+
+    def name_region(self) -> str:
+        """Return the option that gives the region, with its value; empty if none does.
+
+        Example:
+            >>> WindowRequest(roi="0,0,50%,100%").name_region()
+            '--roi 0,0,50%,100%'
+        """
+        if self.roi_image is not None:
+            return f"--roi-image {self.roi_image}"
+        return f"--roi {self.roi}" if self.roi is not None else ""

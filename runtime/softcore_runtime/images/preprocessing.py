@@ -124,6 +124,19 @@ class Preprocessing(BaseModel):
         return self.windows.canvas(self.crop) if self.windows else (self.crop, self.crop)
 
     @property
+    def region(self) -> Region:
+        """The rectangle of a frame that the canvas shows, as shares of the frame.
+
+        Example:
+            >>> Preprocessing(resize=256, crop=128).region
+            Region(x=0.25, y=0.25, width=0.5, height=0.5)
+        """
+        if self.windows:
+            return self.windows.region
+        start, share = self.margin / self.resize, self.crop / self.resize
+        return Region(x=start, y=start, width=share, height=share)
+
+    @property
     def count(self) -> int:
         """Number of windows of a frame.
 

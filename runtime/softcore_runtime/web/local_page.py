@@ -132,7 +132,7 @@ def make_app(
 
     @app.exception_handler(RequestValidationError)
     def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return Answer({"detail": str(error.errors()[0]["msg"])}, 422)
+        return Answer({"detail": str(error.errors()[0]["msg"]).removeprefix("Value error, ")}, 422)
 
     @app.exception_handler(SoftCoreError)
     def fail(_request: Request, error: SoftCoreError) -> JSONResponse:

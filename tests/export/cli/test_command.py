@@ -19,7 +19,10 @@ from PIL import Image
 from softcore_export.acceptance import golden_frames
 from softcore_export.cli.command import main
 from softcore_export.cli.options import build_parser, read_settings
+from softcore_export.cli.options import build_parser
+from softcore_export.contamination.choices import Choices, write_choices
 from softcore_export.export import Export
+from softcore_export.windows.drawn_region import DrawnPolygon, DrawnRegion
 from softcore_runtime import Inspector, read_bundle
 
 Capsys = pytest.CaptureFixture[str]
@@ -263,6 +266,34 @@ def test_an_export_reports(exported: Export, discs: Path, tmp_path: Path, capsys
     assert "warning: that is few; 20 or more" in err
     found = read_bundle(tmp_path / "a" / "b" / "disc")
     np.testing.assert_array_equal(found.bank, np.load(exported.path / "bank.npy"))  # the options' settings
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_a_region_drawn_in_the_review_is_followed_unless_another_is_given(
+    discs: Path, capsys: Capsys
+) -> None:
+    corners = ((0.5, 0.0), (1.0, 0.0), (1.0, 0.5), (0.5, 0.5))
+    drawn = DrawnRegion(polygons=(DrawnPolygon(action="inspect", corners=corners),))
+    Path("bundles").mkdir()
+    write_choices(Path("bundles/disc.choices.json"), Choices(region=drawn))
+    assert call(*SMALL, "--data", discs) == 0
+    err = capsys.readouterr().err
+    assert "region drawn in the review: 26 % of the frame, and the rest isn't inspected\n" in err
+    assert (
+        "warning: --resize 72: has no meaning with the region that was drawn in the review; --crop is a "
+        "window's side\n"
+    ) in err
+    region = read_bundle(Path("bundles/disc")).manifest.preprocessing.region
+    assert (region.x, region.height) == (pytest.approx(0.5, abs=0.02), pytest.approx(0.5, abs=0.02))
+
+    options = [option for option in SMALL if option not in ("--resize", "72")]
+    assert call(*options, "--data", discs, "--roi", "0,0,100%,50%", "--no-keep-aspect") == 0
+    err = capsys.readouterr().err
+    assert [line for line in err.splitlines() if "drawn" in line] == [
+        "warning: --roi 0,0,100%,50%: overrules the region that was drawn in the review "
+        "(bundles/disc.choices.json); leave it out to inspect that"
+    ]
+    assert read_bundle(Path("bundles/disc")).manifest.preprocessing.region.width == 1
 
 
 @pytest.mark.usefixtures("quick_network")

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from softcore_export.contamination.choices import Choice, Choices, choices_path, read_choices, write_choices
+from softcore_export.windows.drawn_region import DrawnPolygon, DrawnRegion
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.images.windows import Region
 
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 SOME = Choices(
@@ -95,3 +98,38 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_choice_validates_itself(fields: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Choice.model_validate(fields)
+
+
+def test_marks_lie_at_their_place_of_the_frame() -> None:
+    """Marked on the whole frame, and used where the right half alone is inspected."""
+    choice = Choice(action="exclude patches", grid=(4, 4), patches=((0, 0), (1, 2), (3, 3)), place=Region())
+    right = Region(x=0.5, y=0, width=0.5, height=1)
+    assert (~choice.kept((4, 2), right)).nonzero()[0].tolist() == [1, 3]
+    assert (~choice.kept((4, 2), right)).nonzero()[1].tolist() == [0, 1]
+    fine = Choice(action="exclude patches", grid=(2, 2), patches=((1, 0),), place=right)
+    assert np.argwhere(~fine.kept((4, 4), Region())).tolist() == [[2, 2], [3, 2]]
+    unknown = fine.model_copy(update={"place": None})  # of an earlier version
+    np.testing.assert_array_equal(unknown.kept((2, 2), right), fine.kept((2, 2), right))
+
+
+def test_a_drawn_region_is_kept_beside_the_marks(tmp_path: Path) -> None:
+    path = tmp_path / "pill.choices.json"
+    corners = ((0.25, 0.0), (1.0, 0.5), (0.0, 1.0))
+    drawn = DrawnRegion(polygons=(DrawnPolygon(action="leave out", corners=corners),))
+    choices = SOME.model_copy(update={"region": drawn})
+    write_choices(path, choices)
+    assert read_choices(path) == choices
+    assert json.loads(path.read_text())["region"] == {
+        "polygons": [{"action": "leave out", "corners": [[0.25, 0.0], [1.0, 0.5], [0.0, 1.0]]}]
+    }
+
+
+def test_a_polygon_that_is_none_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pill.choices.json"
+    path.write_text('{"region": {"polygons": [{"action": "inspect", "corners": [[0, 0], [1, 1]]}]}}')
+    with pytest.raises(DataError) as raised:
+        read_choices(path)
+    assert str(raised.value) == (
+        f"{path}: region: polygons: 0: a polygon needs at least 3 corners; correct it, or delete it to start "
+        "without choices"
+    )

@@ -33,6 +33,7 @@ from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
 from softcore_runtime import Inspector, read_bundle, read_image
 from softcore_runtime.errors import DataError
+from softcore_runtime.images.windows import Region
 
 Snapshot = Callable[[Path], dict[str, bytes]]
 BAD = 5  # 05.png has a defect
@@ -219,7 +220,12 @@ def test_choices_outlive_the_review(prepared: PreparedExport, target: Path, disc
     assert saved.images == {
         ELSEWHERE: foreign,
         digests[2]: Choice(action="exclude"),
-        digests[3]: Choice(action="exclude patches", grid=(8, 8), patches=((0, 1), (4, 4))),
+        digests[3]: Choice(
+            action="exclude patches",
+            grid=(8, 8),
+            patches=((0, 1), (4, 4)),
+            place=Region(x=4 / 72, y=4 / 72, width=64 / 72, height=64 / 72),
+        ),
         digests[BAD]: Choice(action="keep"),
     }
     assert read_choices(choices_path(target)) == read_choices(target / "choices.json") == saved
@@ -351,10 +357,11 @@ def test_only_the_page_can_write(prepared: PreparedExport, target: Path) -> None
             answers = [
                 stranger.put(f"/choices/{digest}", json=body, headers=headers),
                 stranger.delete(f"/choices/{digest}", headers=headers),
+                stranger.put("/region", json={}, headers=headers),
                 stranger.post("/export", headers=headers),
                 stranger.post("/finish", headers=headers),
             ]
-            assert [answer.status_code for answer in answers] == [403] * 4
+            assert [answer.status_code for answer in answers] == [403] * 5
         assert not choices_path(target).exists()
         assert page.get("/state")["exports"] == 1
 

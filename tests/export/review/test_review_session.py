@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import pytest
 from softcore_export import preparation
 from softcore_export.acceptance import precision
 from softcore_export.acceptance.agreement import AgreementError
-from softcore_export.contamination.choices import Choice, Choices
+from softcore_export.contamination.choices import Choice, Choices, choices_path, read_choices
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport, prepare
-from softcore_export.review.review_session import ImageCard, ReviewSession
+from softcore_export.review.review_session import ImageCard, LookAgain, ReviewSession
 from softcore_export.settings import ExportSettings
+from softcore_export.windows.drawn_region import DrawnPolygon, DrawnRegion
+from softcore_export.windows.window_request import WindowRequest
+from softcore_runtime.errors import UsageError
 
 BAD = 5  # 05.png has a defect
 
@@ -26,9 +30,12 @@ class Review:
     prepared: PreparedExport
     target: Path
     exports: list[Export] = field(default_factory=list)
+    look_again: LookAgain | None = None
 
     def __post_init__(self) -> None:
-        self.session = ReviewSession(self.prepared, self.target, Choices(), self.exports.append)
+        self.session = ReviewSession(
+            self.prepared, self.target, Choices(), self.exports.append, self.look_again
+        )
         self.session.export()
 
     def choose(self, row: int, choice: Choice | None) -> ImageCard:
@@ -161,3 +168,75 @@ def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
     review.session.export()
     assert "warning" not in capsys.readouterr().err
     assert (len(review.exports), len(compared)) == (2, 1)
+
+
+def draw(*corners: tuple[float, float]) -> DrawnRegion:
+    return DrawnRegion(polygons=(DrawnPolygon(action="inspect", corners=corners),))
+
+
+@pytest.fixture
+def region_review(discs: Path, small: ExportSettings, prepared: PreparedExport, target: Path) -> Review:
+    """A review that looks at the images again when a region is drawn."""
+    images = TrainingImages.find(discs / "disc")
+
+    def look_again(region: DrawnRegion) -> AbstractContextManager[PreparedExport]:
+        windows = WindowRequest(drawn=region)
+        settings = small.model_copy(update={"discriminator": "auto", "windows": windows})
+        return prepare(images, target, settings)
+
+    return Review(prepared, target, look_again=look_again)
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_a_drawn_region_is_looked_at_again_and_once(region_review: Review) -> None:
+    review, session = region_review, region_review.session
+    origins = review.origins(2)
+    assert (session.state().region, session.state().looks) == ("the whole frame", 1)
+    marked = Choice(action="exclude patches", grid=(8, 8), patches=((0, 0), (2, 6)))
+    review.choose(2, marked)
+    session.draw(draw((0.5, 0), (1, 0), (1, 0.5), (0.5, 0.5)))
+    state = session.state()
+    assert (state.region, state.region_pending, state.pending) == ("25 % of the frame, by 1 polygon", True, 2)
+    session.export()
+    state = session.state()
+    assert (state.region_pending, state.pending, state.looks, state.looking) == (False, 0, 2, False)
+    assert review.exports[-1].manifest.preprocessing.region.x == pytest.approx(0.5, abs=0.02)
+    # What was marked before is out at its place: the first patch isn't inspected, the other lies elsewhere.
+    out = np.argwhere(~review.exports[-1].kept[2].reshape(8, 8))
+    assert (out.min(axis=0).tolist(), out.max(axis=0).tolist()) == ([4, 3], [6, 5])
+
+    session.export()  # by the same features
+    assert session.state().looks == 2
+    session.draw(DrawnRegion())  # the whole frame again
+    review.choose(2, None)
+    session.export()
+    assert session.state().looks == 3
+    assert review.origins(2) == origins
+    session.close()
+    assert [path.name for path in review.target.parent.iterdir() if path.is_dir()] == ["disc"]
+
+
+@pytest.mark.usefixtures("quick_network")
+def test_a_region_that_cannot_be_exported_changes_nothing(region_review: Review) -> None:
+    session = region_review.session
+    before = (region_review.target / "manifest.json").read_bytes()
+    session.draw(draw((0, 0), (0.01, 0), (1, 1), (0.99, 1)))
+    with pytest.raises(UsageError, match="the region is too thin"):
+        session.export()
+    state = session.state()
+    assert (state.failed, state.looking, state.looks, state.running) == (True, False, 1, None)
+    assert state.region_pending
+    assert (region_review.target / "manifest.json").read_bytes() == before
+    session.draw(DrawnRegion())
+    session.export()
+    assert not session.state().failed
+    session.close()
+
+
+def test_where_a_region_is_given_a_drawn_one_is_only_saved(review: Review) -> None:
+    region = draw((0, 0), (1, 0), (1, 0.5))
+    review.session.draw(region)
+    assert (review.session.state().pending, review.session.follows_region) == (0, False)
+    assert read_choices(choices_path(review.target)).region == region
+    review.session.export()
+    assert review.session.state().looks == 1

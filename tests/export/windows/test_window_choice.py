@@ -98,3 +98,9 @@ def test_a_network_whose_patches_do_not_divide_the_crop_takes_one_window_only() 
     with pytest.raises(UsageError, match="--crop 225: several windows need a multiple of the network's 28"):
         choose_windows(WindowRequest(), oblong, 225, 28)
     assert not keeps_aspect(WindowRequest(keep_aspect=False), oblong)
+
+
+def test_an_outline_that_holds_no_patch_is_refused() -> None:
+    sliver = ((0.0, 0.0), (0.01, 0.0), (1.0, 1.0), (0.99, 1.0))
+    with pytest.raises(UsageError, match="the region is too thin: no patch of the network's grid lies in it"):
+        choose_windows(WindowRequest(), [Size(width=640, height=640)], 224, 28, (sliver,))

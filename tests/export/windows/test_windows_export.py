@@ -13,9 +13,11 @@ import pytest
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, export
 from softcore_export.settings import ExportSettings
+from softcore_export.windows.drawn_region import DrawnPolygon, DrawnRegion
 from softcore_export.windows.window_request import WindowRequest
 from softcore_runtime import Decision, Inspector
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.images.windows import Size
 
 Draw = Callable[..., np.ndarray]
 PARTS = 4
@@ -168,6 +170,43 @@ def test_beyond_the_outline_nothing_is_learned_or_inspected(
     mask[6:66, 34:] = 255  # all patches that see the spot
     inspector.override_threshold(inspector.manifest.threshold, mask)
     assert inspector.decide(bad).decision is Decision.PASS
+
+
+def test_drawn_polygons_are_the_same_as_an_image_of_them(
+    tmp_path: Path, discs: Path, small: ExportSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disc without a triangle in its middle, drawn and as `--roi-image`."""
+    polygons = (
+        DrawnPolygon(action="inspect", corners=((0.1, 0.2), (0.9, 0.1), (0.9, 0.85), (0.3, 0.9))),
+        DrawnPolygon(action="leave out", corners=((0.35, 0.35), (0.7, 0.4), (0.5, 0.7))),
+    )
+    drawn = DrawnRegion(polygons=polygons)
+    mask = drawn.rasterize(Size(width=80, height=80))
+    assert cv2.imwrite(str(tmp_path / "region.png"), 255 * mask.astype(np.uint8))
+    requests = {
+        "drawn": WindowRequest(drawn=drawn),
+        "image": WindowRequest(roi_image=tmp_path / "region.png"),
+        "overruled": WindowRequest(
+            roi_image=tmp_path / "region.png", drawn=DrawnRegion(polygons=polygons[:1])
+        ),
+    }
+    images, found = TrainingImages.find(discs / "disc"), {}
+    for name, request in requests.items():
+        settings = small.model_copy(update={"windows": request})
+        done = export(images, tmp_path / name / "disc", settings)
+        said = f"region drawn in the review: {100 * mask.mean():.0f} % of the frame"
+        assert (said in capsys.readouterr().err) == (name == "drawn")
+        arrays = [
+            (done.path / file).read_bytes()
+            for file in ("bank.npy", "weights.npy", "origins.npy", "hints.npy")
+        ]
+        found[name] = (done.manifest.preprocessing, done.manifest.threshold, arrays)
+    assert found["drawn"] == found["image"] == found["overruled"]
+    preprocessing = found["drawn"][0]
+    outside = preprocessing.find_outside((8, 8))
+    assert outside is not None
+    assert outside[3:5, 3:5].any()
+    assert not outside[:, 1].all()
 
 
 @pytest.mark.parametrize("bank_per", ["shared", "window", "auto"])

@@ -19,7 +19,10 @@ export async function refresh() {
 export async function showState(next) {
   const exported = session.state !== null && next.exports !== session.state.exports;
   session.state = next;
+  session.looks ??= next.looks;
   showSummary(next);
+  // The images were looked at within another region: grid, estimate and cards are others.
+  if (next.looks !== session.looks && !document.querySelector("dialog[open]")) return location.reload();
   if (exported) await refreshCards();
 }
 

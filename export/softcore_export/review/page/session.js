@@ -7,6 +7,7 @@ export const session = {
   ended: false,
   saving: Promise.resolve(), // saves the choices one after the other, in the order of the clicks
   saves: 0, // choices saved by this page
+  looks: null, // how often the images had been looked at when the page was loaded
 };
 
 export const grid = { rows: Number(rows), columns: Number(columns) }; // of patches

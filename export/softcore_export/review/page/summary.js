@@ -11,6 +11,7 @@ export function showSummary(state) {
   $("chosen").textContent = state.cards.chosen.toLocaleString("en");
   $("threshold").textContent = state.threshold;
   $("excluded").textContent = state.excluded;
+  $("inspected").textContent = state.region;
 
   const running = state.running !== null;
   $("progress").hidden = !running;
@@ -22,7 +23,7 @@ export function showSummary(state) {
   setText(
     $("pending"),
     state.pending
-      ? `${countPending(state)} saved, but not in the bundle yet.`
+      ? `${countPending(state)} saved, but not in the bundle yet.${state.region_pending ? " The region has changed: the export will look at all images again." : ""}`
       : "The bundle follows all your choices.",
   );
   $("pending").hidden = running;
@@ -31,7 +32,9 @@ export function showSummary(state) {
 function describeOutcome(state) {
   const usual = state.usual === null ? "" : `, of some ${Math.ceil(state.usual)} s`;
   if (state.running !== null)
-    return `Exporting again: ${Math.floor(state.running)} s${usual}. The features are taken over, not computed anew.`;
+    return state.looking
+      ? `Exporting again: ${Math.floor(state.running)} s. All images are looked at again, within the region.`
+      : `Exporting again: ${Math.floor(state.running)} s${usual}. The features are taken over, not computed anew.`;
   return state.failed
     ? `The export failed: ${state.outcome}. The bundle is as it was, your choices are saved.`
     : state.outcome;
