@@ -111,6 +111,12 @@ def build_line_parser() -> Parser:
         help="instead of BUNDLE, several to switch between; the first is in use at the start",
     )
     line.add_argument(
+        "--shadow",
+        metavar="BUNDLE",
+        help="a bundle on trial, which inspects each part after the decision and decides nothing "
+        "(docs/how-to/try-a-new-bundle.md)",
+    )
+    line.add_argument(
         "--mqtt", type=_address, metavar="HOST[:PORT]", help="a broker (docs/reference/mqtt.md)"
     )
     line.add_argument("--modbus", type=_address, metavar="HOST[:PORT]", help="a PLC (docs/reference/plc.md)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from softcore_runtime import LedgerError, SoftCoreError, UsageError
 from softcore_runtime.bundle.threshold import Threshold
@@ -12,7 +13,7 @@ from softcore_runtime.bundle.threshold_change import set_threshold
 
 from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.ledger.note import Change, Note
-from softcore_edge_app.pipeline.controls import View
+from softcore_edge_app.pipeline.controls import NO_SHADOW, Difference, View
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 
 __all__ = ["OperatorService"]
@@ -85,6 +86,29 @@ class OperatorService:
         """Return the newest image of a camera: see `OperatorControls.view`."""
         pipeline = self._station.find(camera)
         return View(pipeline.image, pipeline.recipes.current.image_statistics)
+
+    def list_differences(self, camera: str | None) -> list[Difference]:
+        """Return the last parts on which a shadow differs: see `OperatorControls.list_differences`."""
+        name, shadow = self._station.find(camera).name, self._station.shadow
+        return shadow.list_differences(name) if shadow else []
+
+    def promote_shadow(
+        self, camera: str | None, by: str, *, back: bool = False, force: bool = False
+    ) -> tuple[Path, Path]:
+        """Put the shadow in the place of the bundle in use: see `OperatorControls.promote_shadow`."""
+        pipeline, shadow = self._station.find(camera), self._station.shadow
+        if shadow is None:
+            raise UsageError(f"{pipeline.name}: {NO_SHADOW}")
+        path, recipe = shadow.propose(pipeline.name, back=back, force=force), pipeline.recipes.current
+        before = recipe.inspector.bundle.path
+        pipeline.replace_bundle(
+            path,
+            lambda: self._station.note(
+                Change("bundle", pipeline.name, recipe.name, str(before), str(path), by)
+            ),
+        )
+        shadow.exchange(pipeline.name, path, before, back=back)
+        return before, path
 
     @contextmanager
     def _noted(self, change: Change) -> Iterator[None]:
