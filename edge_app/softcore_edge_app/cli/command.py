@@ -21,6 +21,7 @@ from softcore_edge_app.cli import (
     check_command,
     ledger_command,
     prepare_command,
+    promote_command,
     service_command,
 )
 from softcore_edge_app.cli.advice import give_advice
@@ -52,6 +53,7 @@ _COMMANDS = (  # in the order of the help
     prepare_command,
     replay_command,
     ask_command,
+    promote_command,
     service_command,
 )
 

@@ -40,6 +40,7 @@ further commands, each with a --help of its own:
   softcore-edge prepare pill                   make a bundle ready for this machine's GPU, once
   softcore-edge replay archive/                make recorded decisions again, and compare
   softcore-edge ask status                     ask a running line, trigger it, switch its recipe
+  softcore-edge promote line1.toml             let a bundle on trial decide
   softcore-edge install-service line1.toml     make a line a service of this machine
 
 exit codes:

@@ -17,7 +17,6 @@ from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.note import Note
 
 __all__ = [
-    "NO_SHADOW",
     "CameraStatus",
     "Controls",
     "Difference",
@@ -27,8 +26,6 @@ __all__ = [
     "Status",
     "View",
 ]
-
-NO_SHADOW = "no shadow runs beside its bundle"
 
 
 @dataclass(frozen=True)
@@ -86,21 +83,20 @@ class Shadow(Protocol):
         """Take the bundle on trial of the recipe that is in use now; returns at once."""
         ...
 
-    def propose(self, camera: str, *, back: bool, force: bool) -> Path:
-        """Return the bundle that may take the place of the one in use.
+    def propose(self, camera: str, *, force: bool) -> Path:
+        """Return the bundle on trial that may take the place of the one in use.
 
         Args:
             camera: name of the camera.
-            back: whether the one whose place was taken last is wanted.
-            force: whether also one that wasn't seen yet, or wasn't calibrated.
+            force: whether also one that has seen no part yet, or wasn't calibrated.
 
         Raises:
-            UsageError: there is none, or it wasn't seen yet, or not calibrated.
+            UsageError: there is none, or it has seen none, or wasn't calibrated.
         """
         ...
 
-    def exchange(self, camera: str, path: Path, before: Path, *, back: bool) -> None:
-        """Note that a bundle has taken the place of another; arguments as `propose`, with both bundles."""
+    def exchange(self, camera: str, before: Path) -> None:
+        """Take the bundle whose place the one on trial has taken as the one on trial."""
         ...
 
     def stop(self) -> None:
@@ -278,21 +274,28 @@ class OperatorControls(Controls, Protocol):
         ...
 
     def promote_shadow(
-        self, camera: str | None, by: str, *, back: bool = False, force: bool = False
+        self,
+        camera: str | None,
+        by: str,
+        *,
+        recipe: str | None = None,
+        bundle: str | None = None,
+        force: bool = False,
     ) -> tuple[Path, Path]:
-        """Put the shadow in the place of the bundle in use, from the next trigger on; takes seconds.
+        """Let the shadow and the bundle in use change places from the next trigger on; takes seconds.
 
         Args:
             camera: name of the camera; None if there is only one.
             by: who asks, for the ledger: see `Change`.
-            back: whether to undo that instead.
+            recipe: the recipe that must be in use; None for any.
+            bundle: the seal that the shadow must have; None for any.
             force: also a shadow that has seen no part yet, or wasn't calibrated.
 
         Returns:
             the bundle before, and the one in use now.
 
         Raises:
-            UsageError: there is no shadow, or it may not take the place.
+            UsageError: there is no shadow, it is another one, or it may not take the place.
             BundleError: it can't be used; the bundle in use stays.
         """
         ...

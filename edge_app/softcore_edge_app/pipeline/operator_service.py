@@ -13,7 +13,7 @@ from softcore_runtime.bundle.threshold_change import set_threshold
 
 from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.ledger.note import Change, Note
-from softcore_edge_app.pipeline.controls import NO_SHADOW, Difference, View
+from softcore_edge_app.pipeline.controls import Difference, View
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 
 __all__ = ["OperatorService"]
@@ -93,21 +93,28 @@ class OperatorService:
         return shadow.list_differences(name) if shadow else []
 
     def promote_shadow(
-        self, camera: str | None, by: str, *, back: bool = False, force: bool = False
+        self,
+        camera: str | None,
+        by: str,
+        *,
+        recipe: str | None = None,
+        bundle: str | None = None,
+        force: bool = False,
     ) -> tuple[Path, Path]:
-        """Put the shadow in the place of the bundle in use: see `OperatorControls.promote_shadow`."""
+        """Let shadow and bundle change places: see `OperatorControls.promote_shadow`."""
         pipeline, shadow = self._station.find(camera), self._station.shadow
-        if shadow is None:
-            raise UsageError(f"{pipeline.name}: {NO_SHADOW}")
-        path, recipe = shadow.propose(pipeline.name, back=back, force=force), pipeline.recipes.current
-        before = recipe.inspector.bundle.path
-        pipeline.replace_bundle(
-            path,
-            lambda: self._station.note(
-                Change("bundle", pipeline.name, recipe.name, str(before), str(path), by)
-            ),
-        )
-        shadow.exchange(pipeline.name, path, before, back=back)
+        status = shadow.describe(pipeline.name) if shadow else None
+        if shadow is None or status is None:
+            raise UsageError(f"{pipeline.name}: no shadow runs beside its bundle")
+        used = pipeline.recipes.current
+        if recipe not in (None, used.name):
+            raise UsageError(f"{pipeline.name}: recipe {recipe} is not in use now, {used.name} is")
+        if bundle not in (None, status.bundle):
+            raise UsageError(f"{pipeline.name}: its shadow is another bundle than the one to be promoted")
+        path, before = shadow.propose(pipeline.name, force=force), used.inspector.bundle.path
+        change = Change("bundle", pipeline.name, used.name, str(before), str(path), by)
+        pipeline.replace_bundle(path, lambda: self._station.note(change))
+        shadow.exchange(pipeline.name, before)
         return before, path
 
     @contextmanager

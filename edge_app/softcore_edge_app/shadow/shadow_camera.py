@@ -35,7 +35,6 @@ class ShadowCamera:
         number: number of the camera in the process, from 0.
         given: the bundles on trial by the recipe that they are tried beside, as the configuration names them.
         recipe: the recipe in use.
-        previous: the bundles whose places were taken, by recipe.
         opened: the bundle on trial beside that recipe; None where there is none, or it can't be opened.
         fault: why it can't be opened, in plain words.
         stale: whether another one is to be opened.
@@ -48,7 +47,6 @@ class ShadowCamera:
     number: int
     given: dict[str, str]
     recipe: str
-    previous: dict[str, str] = field(default_factory=dict)
     opened: Recipe | None = None
     fault: str | None = None
     stale: bool = True

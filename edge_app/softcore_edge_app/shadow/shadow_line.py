@@ -18,7 +18,7 @@ from softcore_runtime.cli.bundle_choice import choose_bundle
 from softcore_edge_app.configuration.options import CameraOptions, Configuration
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.note import Change
-from softcore_edge_app.pipeline.controls import NO_SHADOW, Difference, ShadowStatus
+from softcore_edge_app.pipeline.controls import Difference, ShadowStatus
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.recipes import Recipe, Recipes
 from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
@@ -111,18 +111,11 @@ class ShadowLine:
                 found.drop(self._station.pipelines[camera].recipes.current.name)
                 self._changed.notify_all()
 
-    def propose(self, camera: str, *, back: bool, force: bool) -> Path:
-        """Return the bundle that may take the place of the one in use: see `Shadow.propose`."""
-        with self._changed:
-            found = self._cameras.get(camera)
-            recipe = self._station.pipelines[camera].recipes.current.name
-            if back:
-                if found is None or recipe not in found.previous:
-                    raise UsageError(f"{camera}: no shadow was promoted since the start of the line")
-                return Path(found.previous[recipe])
-            status = found.describe() if found else None
+    def propose(self, camera: str, *, force: bool) -> Path:
+        """Return the bundle on trial that may take the place of another: see `Shadow.propose`."""
+        status = self.describe(camera)
         if status is None:
-            raise UsageError(f"{camera}: {NO_SHADOW}")
+            raise UsageError(f"{camera}: there is no shadow to be promoted")
         if status.fault:
             raise UsageError(f"{camera}: its shadow can't be promoted: {status.fault}")
         if not force and not status.seen:
@@ -131,23 +124,15 @@ class ShadowLine:
             raise UsageError(f"{camera}: the threshold of its shadow {status.path} is provisional")
         return choose_bundle(status.path)
 
-    def exchange(self, camera: str, path: Path, before: Path, *, back: bool) -> None:
-        """Note that a bundle has taken the place of another: see `Shadow.exchange`."""
+    def exchange(self, camera: str, before: Path) -> None:
+        """Take the bundle whose place was taken as the one on trial: see `Shadow.exchange`."""
         recipe = self._station.pipelines[camera].recipes.current.name
         with self._changed:
             found = self._cameras[camera]
-            old = found.recipe
-            if back:
-                found.previous.pop(old, None)
-                found.given.pop(old, None)
-                found.given[recipe] = str(before)
-            else:
-                found.given.pop(old, None)
-                found.previous.pop(old, None)
-                found.previous[recipe] = str(before)
+            found.given.pop(found.recipe, None)
+            found.given[recipe] = str(before)
             found.drop(recipe)
             self._changed.notify_all()
-        _log.info("%s: %s has the place of %s", camera, path, before)
 
     def stop(self) -> None:
         """End, and note what was said by then."""
