@@ -117,7 +117,9 @@ def _choose(file: Path, line: Configuration, camera: str | None, recipe: str | N
     if not trials:
         raise UsageError(f"{file}: no shadow is configured; write shadow = ... beside bundle")
     there = ", ".join(str(one) or "one without a name" for one in trials)
-    raise UsageError(f"{file}: {'several shadows' if found else 'no such shadow'}; there are: {there}")
+    if found:
+        raise UsageError(f"{file}: several shadows, name one: {there}")
+    raise UsageError(f"{file}: no such shadow; there are: {there}")
 
 
 def _list_trials(line: Configuration) -> Iterator[_Trial]:

@@ -165,7 +165,7 @@ def test_a_running_line_that_refuses_is_said(
         (
             "[cameras.a]\nsource = 'images'\nbundle = 'pill'\nshadow = 'pill-new'\n"
             "[cameras.b]\nsource = 'images'\nrecipes = { x = 'pill' }\nshadows = { x = 'pill-new' }\n",
-            "line.toml: several shadows; there are: --camera a, --camera b --recipe x",
+            "line.toml: several shadows, name one: --camera a, --camera b --recipe x",
         ),
     ],
 )  # fmt: skip
