@@ -3,7 +3,8 @@
     python -m softcore_benchmarks.line.shadow --bundle bundles/pill --images good/ --out benchmarks
 
 Two lines with a ledger, one with a shadow and one without, take turns in one process. As `recorded`, each
-frame waits for the shadow: the figure is the ratio of the seconds a part. As `triggered`, parts come from
+frame waits for the shadow: the figures are the ratios of the seconds a part, and of the seconds of the
+processors, which other programs don't disturb. As `triggered`, parts come from
 outside at an interval of so many bare inspections: the figures are the ratios of the times from trigger to
 decision, and the share of parts that the shadow had time for. Without --shadow the bundle itself is on trial.
 Writes results/line_shadow_NETWORK_PIXELS.json into --out.
@@ -94,22 +95,24 @@ def measure_shadow(
         folder: for the ledgers.
 
     Returns:
-        of `recorded` the `ratio` of the seconds a part; of `triggered every N inspections` those of the times
-        from trigger to decision, half of the parts and 95 % of them, and the share that was `seen`. Ratios
-        are medians over the rounds, of with a shadow to without.
+        of `recorded` the `ratio` of the seconds a part and `ratio_cpu` of those of the processors; of
+        `triggered every N inspections` those of the times from trigger to decision, half of the parts and
+        95 % of them, and the share that was `seen`. Ratios are medians over the rounds, of with a shadow to
+        without.
     """
     bare = _time_bare(Inspector.load(bundle), images)
-    recorded: list[float] = []
+    recorded: list[tuple[float, float]] = []
     triggered: dict[float, list[tuple[float, float, float]]] = {spacing: [] for spacing in _SPACINGS}
     for _ in track(range(_ROUNDS), "rounds"):
         alone, both = (_time_recorded(bundle, one, images, folder) for one in (None, shadow))
-        recorded.append(both / alone)
+        recorded.append((both[0] / alone[0], both[1] / alone[1]))
         for spacing, found in triggered.items():
             without, _ = _time_triggered(bundle, None, images, folder, spacing * bare)
             beside, seen = _time_triggered(bundle, shadow, images, folder, spacing * bare)
             half, most = (float(np.percentile(beside, p) / np.percentile(without, p)) for p in (50, 95))
             found.append((half, most, seen))
-    figures = {"recorded": {"ratio": round(float(np.median(recorded)), 3)}}
+    wall, processors = np.median(np.array(recorded), axis=0)
+    figures = {"recorded": {"ratio": round(float(wall), 3), "ratio_cpu": round(float(processors), 3)}}
     for spacing, found in triggered.items():
         half, most, seen = np.median(np.array(found), axis=0)
         figures[f"triggered every {spacing:g} inspections"] = {
@@ -131,14 +134,18 @@ def _time_bare(inspector: Inspector, images: list[NDArray[np.uint8]]) -> float:
     return float(np.median(times))
 
 
-def _time_recorded(bundle: Path, shadow: Path | None, images: list[NDArray[np.uint8]], folder: Path) -> float:
-    """Return the seconds a part of a line that is never without one."""
+def _time_recorded(
+    bundle: Path, shadow: Path | None, images: list[NDArray[np.uint8]], folder: Path
+) -> tuple[float, float]:
+    """Return the seconds a part of a line that is never without one, and those of the processors."""
     with _run_line(bundle, shadow, images, folder, CameraOptions(source="memory")) as (_, published):
         _wait_for(published, 3)
-        began, before = time.perf_counter(), len(published)
-        time.sleep(_SECONDS)
+        began, spent, before = time.perf_counter(), time.process_time(), len(published)
         _wait_for(published, before + 1)
-        return (time.perf_counter() - began) / (len(published) - before)
+        while time.perf_counter() - began < _SECONDS:
+            _wait_for(published, len(published) + 1)
+        parts = len(published) - before
+        return (time.perf_counter() - began) / parts, (time.process_time() - spent) / parts
 
 
 def _time_triggered(

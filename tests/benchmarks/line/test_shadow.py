@@ -29,6 +29,7 @@ def test_one_command_compares_a_line_with_and_without_a_shadow(
     found = json.loads((tmp_path / "results" / name).read_text())
     assert found == json.loads(capsys.readouterr().out)
     assert found["recorded"]["ratio"] > 0
+    assert found["recorded"]["ratio_cpu"] > 0
     triggered = found["triggered every 50 inspections"]
     assert set(triggered) == {"ratio_p50", "ratio_p95", "seen"}
     assert 0 < triggered["seen"] <= 1
