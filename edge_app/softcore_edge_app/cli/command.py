@@ -21,6 +21,7 @@ from softcore_edge_app.cli import (
     check_command,
     ledger_command,
     prepare_command,
+    promote_command,
     service_command,
 )
 from softcore_edge_app.cli.advice import give_advice
@@ -36,8 +37,10 @@ from softcore_edge_app.outputs.overlay_folder import OverlayFolder
 from softcore_edge_app.outputs.printer import Printer
 from softcore_edge_app.outputs.tally import Tally
 from softcore_edge_app.pipeline.assembly import assemble, is_live
+from softcore_edge_app.pipeline.controls import ShadowStatus
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.replay import replay_command
+from softcore_edge_app.shadow.shadow_line import add_shadow
 
 __all__ = ["build_parser", "main"]
 
@@ -50,6 +53,7 @@ _COMMANDS = (  # in the order of the help
     prepare_command,
     replay_command,
     ask_command,
+    promote_command,
     service_command,
 )
 
@@ -131,6 +135,7 @@ def _work(options: argparse.Namespace) -> None:
     station.add_listener(lambda decided: tallies[decided.record.camera].add(decided.record))
     station.add_listener(printer.print)
     try:
+        add_shadow(station, line)  # after all that gets the decisions
         connections.start()
         station.start()
         connections.report_ready()
@@ -189,6 +194,7 @@ def _summarise(
             inspector.remark,
             f"the threshold is provisional: run softcore-calibrate {path}" if threshold.provisional else None,
             line.source.remark,
+            _describe_shadow(station.shadow.describe(name) if station.shadow else None),
         ]
         before = ""
         if len(station.pipelines) > 1:
@@ -202,3 +208,12 @@ def _summarise(
     if station.writer.remark:
         lines.append(station.writer.remark)
     print("\n".join(lines), file=sys.stderr)
+
+
+def _describe_shadow(shadow: ShadowStatus | None) -> str | None:
+    if shadow is None:
+        return None
+    if shadow.fault:
+        return f"no shadow: {shadow.fault}"
+    counts = f"{shadow.seen} parts seen by both, {shadow.differing} of them differ, {shadow.skipped} skipped"
+    return f"shadow {shadow.path}: {counts}"

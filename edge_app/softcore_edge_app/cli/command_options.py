@@ -40,6 +40,7 @@ further commands, each with a --help of its own:
   softcore-edge prepare pill                   make a bundle ready for this machine's GPU, once
   softcore-edge replay archive/                make recorded decisions again, and compare
   softcore-edge ask status                     ask a running line, trigger it, switch its recipe
+  softcore-edge promote line1.toml             let a bundle on trial decide
   softcore-edge install-service line1.toml     make a line a service of this machine
 
 exit codes:
@@ -109,6 +110,12 @@ def build_line_parser() -> Parser:
         type=_recipe,
         metavar="NAME=BUNDLE",
         help="instead of BUNDLE, several to switch between; the first is in use at the start",
+    )
+    line.add_argument(
+        "--shadow",
+        metavar="BUNDLE",
+        help="a bundle on trial, which inspects each part after the decision and decides nothing "
+        "(docs/how-to/try-a-new-bundle.md)",
     )
     line.add_argument(
         "--mqtt", type=_address, metavar="HOST[:PORT]", help="a broker (docs/reference/mqtt.md)"

@@ -1,4 +1,4 @@
-"""Ledger command: `softcore-edge ledger`, which verifies a ledger, exports it, sums it up, labels images."""
+"""Ledger command: `softcore-edge ledger`, which verifies a ledger, exports it and sums it up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from softcore_runtime.cli.command_line import Parser
 from softcore_edge_app.ledger.ledger import Verification, verify_ledger
 from softcore_edge_app.queries.export import ExportSelection, export_ledger
 from softcore_edge_app.queries.labels import export_labels
+from softcore_edge_app.queries.shadow_figures import compute_shadow_figures, read_shadowed_parts
+from softcore_edge_app.queries.shadow_report import describe_shadow, write_shadowed_parts
 from softcore_edge_app.queries.stats import summarise_ledger
 
 __all__ = ["add_command"]
@@ -38,6 +40,7 @@ examples:
   softcore-edge ledger stats line1.ledger
   softcore-edge ledger export line1.ledger --out fails.csv --decision FAIL
   softcore-edge ledger labels line1.ledger --archive images/ --out labelled/
+  softcore-edge ledger shadow line1.ledger
 
 {_CODES}"""
 
@@ -58,6 +61,11 @@ before it."""
 _LABELS = """\
 Copy the archived images of the parts that a person marked on the page to OUT/good and OUT/bad, for
 softcore-calibrate."""
+
+_SHADOW = """\
+Compare a shadow, a bundle on trial, with the bundle that decides: how many parts both saw, on which they
+differ, who was right about parts that a person marked, scores and times, by camera. A shadow whose threshold
+was set meanwhile is a line of its own."""
 
 
 def add_command(commands: Parser) -> None:
@@ -122,6 +130,20 @@ def add_command(commands: Parser) -> None:
     )
     labels.add_argument("--out", type=Path, metavar="DIR", required=True, help="a folder for the copies")
     labels.add_argument("--category", metavar="NAME", help="of which parts, where several are marked")
+    shadow = add(
+        "shadow",
+        _compare_shadow,
+        "compare a bundle on trial with the one that decides",
+        _SHADOW,
+        "  softcore-edge ledger shadow line1.ledger --since 2026-11-01\n"
+        "  softcore-edge ledger shadow line1.ledger --csv > shadow.csv",
+    )
+    shadow.add_argument(
+        "--since", type=_time, metavar="TIME", help="parts decided at that time or later (ISO; UTC)"
+    )
+    shadow.add_argument(
+        "--csv", action="store_true", help="write both decisions of each part to standard output, as CSV"
+    )
 
 
 def _verify_only(options: argparse.Namespace) -> int:
@@ -154,6 +176,16 @@ def _label(options: argparse.Namespace) -> None:
     labels = export_labels(options.ledger, options.archive, options.out, options.category)
     counts = " and ".join(f"{count} {mark}" for mark, count in labels.counts.items())
     print("\n".join([f"{counts} in {options.out}", *labels.missing]), file=sys.stderr)
+
+
+def _compare_shadow(options: argparse.Namespace) -> None:
+    _verify_and_warn(options)
+    if options.csv:
+        write_shadowed_parts(read_shadowed_parts(options.ledger, options.since), sys.stdout)
+        return
+    found = compute_shadow_figures(options.ledger, options.since)
+    lines = [line for figures in found for line in describe_shadow(figures)]
+    print("\n".join(lines or [f"{options.ledger}: no part was seen by a shadow"]))
 
 
 def _verify_and_warn(options: argparse.Namespace) -> Verification:

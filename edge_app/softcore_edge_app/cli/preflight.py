@@ -115,6 +115,14 @@ def _check_bundles(place: Place, camera: CameraOptions, closely: bool) -> Iterat
     for key, bundle in (given or {("bundle",): camera.bundle}).items():
         if fault := _try(partial(_read_bundle, bundle, closely)):
             yield (*place, *key), fault
+    if not closely:  # a line runs on without a shadow, and says so
+        return
+    shadows: dict[Place, str] = {("shadows", name): bundle for name, bundle in camera.shadows.items()}
+    if camera.shadow is not None:
+        shadows["shadow",] = camera.shadow
+    for key, bundle in shadows.items():
+        if fault := _try(partial(_read_bundle, bundle, closely)):
+            yield (*place, *key), fault
 
 
 def _read_bundle(bundle: str | None, closely: bool) -> None:

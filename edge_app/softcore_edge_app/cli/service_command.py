@@ -133,7 +133,8 @@ def _find_writable(configuration: Configuration) -> Iterable[Path]:
     places |= {configuration.save_overlays} if configuration.save_overlays else set()
     places |= {configuration.archive.folder} if configuration.archive else set()
     for camera in (configuration, *configuration.cameras.values()):
-        places |= {Path(bundle) for bundle in (camera.bundle, *camera.recipes.values()) if bundle}
+        shadows = (camera.shadow, *camera.shadows.values())
+        places |= {Path(path) for path in (camera.bundle, *camera.recipes.values(), *shadows) if path}
     return sorted(place for place in places if place.is_absolute() and not _lies_in(place, [STATE]))
 
 

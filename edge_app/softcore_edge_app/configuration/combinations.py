@@ -55,6 +55,24 @@ def _check_camera(place: Place, camera: CameraOptions, wrong: Collection[Place])
         )
     if camera.recipes and is_given("bundle"):
         yield (*place, "recipes"), "the first of them is in use at the start; leave bundle out"
+    yield from _check_shadows(place, camera, wrong)
+
+
+def _check_shadows(place: Place, camera: CameraOptions, wrong: Collection[Place]) -> Iterator[Clash]:
+    if camera.recipes and camera.shadow is not None:
+        yield (*place, "shadow"), "with recipes, name a shadow for each of them that has one, in shadows"
+    if _is_wrong((*place, "recipes"), wrong):
+        return
+    for name in camera.shadows:
+        if name not in camera.recipes:
+            near = find_nearest(name, camera.recipes)
+            known = (
+                f"there are: {', '.join(camera.recipes)}" if camera.recipes else "there are none; use shadow"
+            )
+            yield (
+                (*place, "shadows", name),
+                f"no recipe {name!r}; {f'did you mean {near}?' if near else known}",
+            )
 
 
 def _check_devices(cameras: dict[Place, CameraOptions]) -> Iterator[Clash]:

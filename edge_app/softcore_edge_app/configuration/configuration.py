@@ -18,8 +18,10 @@ __all__ = [
     "configure",
     "describe_configuration",
     "merge",
+    "parse_configuration",
     "parse_setting",
     "read_configuration",
+    "read_text",
     "review_configuration",
 ]
 
@@ -102,27 +104,45 @@ def parse_setting(text: str) -> dict[str, Any]:
     if not equals or not key.strip():
         raise UsageError(f"--set {text}: takes KEY=VALUE, such as mqtt.host=broker or cameras.left.queue=4")
     with suppress(ValueError):
-        return _parse(text)
+        return parse_configuration(text)
     try:
-        return _parse(f"{key} = {_quote(value.strip())}")
+        return parse_configuration(f"{key} = {_quote(value.strip())}")
     except ValueError as error:
         raise UsageError(f"--set {text[:_SHOWN]}: {key.strip()[:_SHOWN]} is no key") from error
 
 
 def _read(file: Path) -> dict[str, Any]:
+    text = read_text(file)
+    try:
+        return parse_configuration(text)
+    except ValueError as error:
+        raise UsageError(f"{file}: not TOML ({error})") from error
+
+
+def read_text(file: Path) -> str:
+    """Read a file's text.
+
+    Raises:
+        UsageError: it can't be read, or is no TOML.
+    """
     try:
         with file.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise UsageError(f"{file}: no configuration of a line has more than {_LARGEST} bytes")
-        return _parse(content.decode())
+        return content.decode()
     except OSError as error:
         raise UsageError(f"{file}: can't be read ({error.strerror})") from error
-    except ValueError as error:  # of TOML, or of UTF-8
+    except UnicodeDecodeError as error:
         raise UsageError(f"{file}: not TOML ({error})") from error
 
 
-def _parse(text: str) -> dict[str, Any]:
+def parse_configuration(text: str) -> dict[str, Any]:
+    """Parse TOML; what it says isn't checked.
+
+    Raises:
+        ValueError: it is none, or too deep.
+    """
     if sys.version_info >= (3, 11):
         import tomllib
     else:

@@ -40,6 +40,17 @@ class CameraOptions(_Options):
         description="instead of `bundle`: bundles by name. The first is in use at the start; PLC, broker, "
         "page or `softcore-edge ask recipe` switch to the others. A switch needs a `ledger`, which notes it",
     )
+    shadow: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a bundle on trial, beside `bundle`: it inspects each part after the decision, decides "
+        "nothing, and page and ledger show where it differs (docs/how-to/try-a-new-bundle.md)",
+    )
+    shadows: dict[str, str] = Field(
+        default_factory=dict,
+        description="the same beside `recipes`: bundles on trial by the names of the recipes that they are "
+        "tried beside",
+    )
     camera: str | None = Field(
         default=None, description="a camera's index or device, `csi://0`, or a GStreamer pipeline"
     )

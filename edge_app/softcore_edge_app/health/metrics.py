@@ -9,6 +9,7 @@
     softcore_score_share{camera,category}            softcore_output_up{output}, _backlog{output}
     softcore_ledger_up, softcore_stuck, _alarms      softcore_output_delivered_total, _failures_total{output}
     softcore_drift_change, _drift_alarm{camera,category,quantity,pace}
+    softcore_shadow_up, _seen, _differing, _skipped{camera}
     softcore_archive_kept_total, _dropped_total, _up
     softcore_temperature_celsius{sensor}             softcore_build_info{version,python}
     process_resident_memory_bytes, process_cpu_seconds_total, process_open_fds, ...
@@ -133,6 +134,7 @@ class _LineCollector(Collector):
         """Yield the metrics of the state."""
         status = self._controls.describe()
         yield from _collect_cameras(status)
+        yield from _collect_shadows(status)
         yield from _collect_outputs(status)
         yield _gauge("ledger_up", "Whether decisions can be entered.", status.ledger_fault is None)
         yield _gauge("stuck", "Whether something hangs.", status.stuck is not None)
@@ -162,6 +164,23 @@ def _collect_cameras(status: Status) -> Iterator[Metric]:
         capacity.add_metric((camera.name,), camera.capacity)
         threshold.add_metric((camera.name, camera.category), camera.threshold)
     yield from (triggers, reopened, up, waiting, capacity, threshold)
+
+
+def _collect_shadows(status: Status) -> Iterator[Metric]:
+    """Collect what shadows did; gauges, for another bundle or threshold begins a new count."""
+    shadows = [(camera.name, camera.shadow) for camera in status.cameras if camera.shadow]
+    if not shadows:
+        return
+    up = GaugeMetricFamily("softcore_shadow_up", "Whether the shadow is asked.", labels=("camera",))
+    seen = GaugeMetricFamily("softcore_shadow_seen", "Parts that it saw.", labels=("camera",))
+    differing = GaugeMetricFamily("softcore_shadow_differing", "On which it differs.", labels=("camera",))
+    skipped = GaugeMetricFamily("softcore_shadow_skipped", "Parts it had no time for.", labels=("camera",))
+    for name, shadow in shadows:
+        up.add_metric((name,), shadow.fault is None)
+        seen.add_metric((name,), shadow.seen)
+        differing.add_metric((name,), shadow.differing)
+        skipped.add_metric((name,), shadow.skipped)
+    yield from (up, seen, differing, skipped)
 
 
 def _collect_outputs(status: Status) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from softcore_edge_app.ledger.layout import hash_content
 
 __all__ = ["KINDS", "NOTE_COLUMNS", "Change", "Kind", "Note"]
 
-Kind = Literal["mark", "limit", "recipe", "running", "trigger"]
+Kind = Literal["mark", "limit", "recipe", "running", "trigger", "bundle", "shadow"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -18,12 +18,14 @@ class Change:
     """A change, and who made it. What isn't UTF-8 in a text is escaped.
 
     Attributes:
-        kind: a `mark` on a decision, a `limit`, a `recipe`, `running` (start and stop), or a `trigger` by
-            hand.
+        kind: a `mark` on a decision, a `limit`, a `recipe`, `running` (start and stop), a `trigger` by
+            hand, a `bundle` that took another one's place, or what a `shadow` says of some decisions.
         camera: name of the camera.
-        subject: of a mark and of a trigger by hand the trigger's id, of a threshold the recipe; else None.
-        before, after: the old and the new value, as texts; None where there is none.
-        by: who made it: `page`, `http`, `mqtt`, `modbus` or `command`.
+        subject: of a mark and of a trigger by hand the trigger's id, of a threshold and a bundle the
+            recipe; else None.
+        before, after: the old and the new value, as texts; None where there is none. Of a shadow `after` is
+            what `OpinionBatch.dump` returns.
+        by: who made it: `page`, `http`, `mqtt`, `modbus` or `command`; of a shadow `line`.
 
     Raises:
         ValueError: another kind.

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from queue import SimpleQueue
 
 import numpy as np
@@ -56,6 +57,8 @@ class CameraPipeline:
         queue: its triggers.
         decisions: number of them that have their decision, in the ledger if there is one.
         error: the error that ended it, or None.
+        pause: called after each inspection with the trigger's id, before the next one begins; None for
+            nothing. Only where `patient`.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class CameraPipeline:
         self.queue = TriggerQueue(name, run, options.queue, options.time_allowed, frames, wake)
         self.decisions = 0
         self.error: BaseException | None = None
+        self.pause: Callable[[str], None] | None = None
+        self._inspecting = False
         self._number, self._wake, self._fast = number, wake, fast
         self._live = source.live
         self._accepts = options.trigger == "external"
@@ -113,6 +118,11 @@ class CameraPipeline:
             self._accepts = not self.queue.full
         return trigger.id
 
+    @property
+    def patient(self) -> bool:
+        """Whether its parts may wait: they are recorded, and nobody waits for their decisions."""
+        return not self._live and self.options.trigger != "external" and self.options.time_allowed is None
+
     def switch(self, recipe: str, confirm: Callable[[], object] | None = None) -> None:
         """Switch to another recipe from the next trigger on; see `Controls.switch_recipe`.
 
@@ -123,6 +133,12 @@ class CameraPipeline:
         before = self.recipes.current
         taken = self.recipes.switch(recipe, confirm)
         _log.info("%s: recipe %s instead of %s from here on", self.name, taken.name, before.name)
+
+    def replace_bundle(self, path: Path, confirm: Callable[[], object] | None = None) -> None:
+        """Put another bundle in the place of the one in use from the next trigger on; as `switch`."""
+        before = self.recipes.current.inspector.bundle.path
+        self.recipes.replace(path, confirm)
+        _log.info("%s: bundle %s instead of %s from here on", self.name, path, before)
 
     def halt(self, *, running: bool) -> None:
         """Stop for a while, or go on: a camera that triggers itself pauses, external triggers are INVALID."""
@@ -150,7 +166,8 @@ class CameraPipeline:
     @property
     def ended(self) -> bool:
         """Whether there will be no more triggers, and all have been collected."""
-        return not self._grabber.is_alive() and self._grabber.ident is not None and self.queue.empty
+        grabbed = not self._grabber.is_alive() and self._grabber.ident is not None
+        return grabbed and self.queue.empty and not self._inspecting  # in this order
 
     def stop(self, until: float) -> None:
         """Accept no more triggers; those that have no decision at `until` become INVALID. Returns at once."""
@@ -251,6 +268,7 @@ class CameraPipeline:
         while (trigger := self._to_inspect.get()) is not None:
             if trigger.settled or trigger.frame is None:
                 continue
+            self._inspecting = True
             self._busy_since = began = time.monotonic()
             trigger.stages["queue"] = began - trigger.at - trigger.stages["frame"]
             try:
@@ -262,6 +280,9 @@ class CameraPipeline:
             except Exception as error:
                 self.queue.refuse_for(error, trigger)
             self._busy_since = None
+            if self.pause:
+                self.pause(trigger.id)
+            self._inspecting = False
 
     def _comes_too_late(self, trigger: Trigger, waited: float, begins: float) -> bool:
         """Return whether a trigger that has waited can't be decided on in time any more.

@@ -3,17 +3,105 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.threshold import Threshold
 
+from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.origin import Origin
+from softcore_edge_app.decisions.shadow_opinion import ShadowBundle, ShadowOpinion
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.note import Note
 
-__all__ = ["CameraStatus", "Controls", "OperatorControls", "Status", "View"]
+__all__ = [
+    "CameraStatus",
+    "Controls",
+    "Difference",
+    "OperatorControls",
+    "Shadow",
+    "ShadowStatus",
+    "Status",
+    "View",
+]
+
+
+@dataclass(frozen=True)
+class ShadowStatus:
+    """The status of a bundle on trial.
+
+    Attributes:
+        path: its folder.
+        fault: why it isn't asked, in plain words; None if it is.
+        bundle, category, threshold, provisional: seal of its manifest, its category, its threshold, and
+            whether nobody has calibrated it; None where it can't be opened.
+        seen: number of parts on which it has an opinion, since the start of the line.
+        differing: number of them on which the line decided otherwise.
+        skipped: number of parts that it wasn't asked about, for the line's sake.
+    """
+
+    path: str
+    fault: str | None
+    bundle: str | None
+    category: str | None
+    threshold: float | None
+    provisional: bool | None
+    seen: int
+    differing: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A part on which a bundle on trial says otherwise than the line decided.
+
+    Attributes:
+        record: the line's decision.
+        shadow: the bundle, as it was.
+        opinion: what it says.
+    """
+
+    record: DecisionRecord
+    shadow: ShadowBundle
+    opinion: ShadowOpinion
+
+
+class Shadow(Protocol):
+    """The bundles on trial of a line. All methods may be called from any thread."""
+
+    def describe(self, camera: str) -> ShadowStatus | None:
+        """Return the status of a camera's bundle on trial; None where there is none."""
+        ...
+
+    def list_differences(self, camera: str) -> list[Difference]:
+        """Return the last parts of a camera on which the two differ, the newest first."""
+        ...
+
+    def follow(self, camera: str) -> None:
+        """Take the bundle on trial of the recipe that is in use now; returns at once."""
+        ...
+
+    def propose(self, camera: str, *, force: bool) -> Path:
+        """Return the bundle on trial that may take the place of the one in use.
+
+        Args:
+            camera: name of the camera.
+            force: whether also one that has seen no part yet, or wasn't calibrated.
+
+        Raises:
+            UsageError: there is none, or it has seen none, or wasn't calibrated.
+        """
+        ...
+
+    def exchange(self, camera: str, before: Path) -> None:
+        """Take the bundle whose place the one on trial has taken as the one on trial."""
+        ...
+
+    def stop(self) -> None:
+        """End; what it has said by then is noted."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +124,7 @@ class CameraStatus:
         live: whether its images are live, and not recorded.
         trigger: trigger mode: `auto`, `interval` or `external`.
         latency: seconds from the moment that a live frame shows until it is here.
+        shadow: the bundle on trial; None where there is none.
     """
 
     name: str
@@ -55,6 +144,7 @@ class CameraStatus:
     live: bool = False
     trigger: str = "auto"
     latency: float = 0.0
+    shadow: ShadowStatus | None = None
 
 
 @dataclass(frozen=True)
@@ -174,4 +264,38 @@ class OperatorControls(Controls, Protocol):
 
     def view(self, camera: str | None) -> View:
         """Return the newest image of a camera, decided on or not."""
+        ...
+
+    def list_differences(self, camera: str | None) -> list[Difference]:
+        """Return the last parts of a camera on which its shadow differs, the newest first.
+
+        Without a ledger, too.
+        """
+        ...
+
+    def promote_shadow(
+        self,
+        camera: str | None,
+        by: str,
+        *,
+        recipe: str | None = None,
+        bundle: str | None = None,
+        force: bool = False,
+    ) -> tuple[Path, Path]:
+        """Let the shadow and the bundle in use change places from the next trigger on; takes seconds.
+
+        Args:
+            camera: name of the camera; None if there is only one.
+            by: who asks, for the ledger: see `Change`.
+            recipe: the recipe that must be in use; None for any.
+            bundle: the seal that the shadow must have; None for any.
+            force: also a shadow that has seen no part yet, or wasn't calibrated.
+
+        Returns:
+            the bundle before, and the one in use now.
+
+        Raises:
+            UsageError: there is no shadow, it is another one, or it may not take the place.
+            BundleError: it can't be used; the bundle in use stays.
+        """
         ...

@@ -16,7 +16,7 @@ from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
 from softcore_edge_app.delivery.output import Output
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
-from softcore_edge_app.pipeline.controls import CameraStatus, Status
+from softcore_edge_app.pipeline.controls import CameraStatus, Shadow, ShadowStatus, Status
 from softcore_edge_app.pipeline.decision_publisher import DecisionPublisher, Listener
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 
@@ -33,6 +33,11 @@ class InspectionStation:
 
     Args:
         writer: enters the decisions; closed here.
+
+    Attributes:
+        pipelines: the cameras by name.
+        shadow: the bundles on trial, set before the start and ended here; None without any.
+        ended: whether it was stopped.
     """
 
     def __init__(self, writer: LedgerWriter) -> None:
@@ -48,6 +53,7 @@ class InspectionStation:
         self._error: BaseException | None = None
         self._done = threading.Event()
         self._publisher: DecisionPublisher | None = None
+        self.shadow: Shadow | None = None
         self.ended = False
 
     def add_pipeline(self, pipeline: CameraPipeline) -> None:
@@ -147,6 +153,8 @@ class InspectionStation:
             pipeline.join(max(began + _ENDING - time.monotonic(), 0.05))
         if self._offsets:
             self._offsets.close()
+        if self.shadow:
+            self.shadow.stop()
         self.writer.close()
 
     def trigger(self, camera: str | None = None, part: str | None = None, by: Origin | None = None) -> str:
@@ -161,6 +169,8 @@ class InspectionStation:
             self.note(Change("recipe", pipeline.name, None, pipeline.recipes.current.name, recipe, by))
 
         pipeline.switch(recipe, confirm)
+        if self.shadow:
+            self.shadow.follow(pipeline.name)
 
     def note(self, change: Change) -> Note:
         """Note a change in the ledger, before it is made, and call the listeners; from any thread.
@@ -180,7 +190,10 @@ class InspectionStation:
         if self._publisher:
             stuck.append(self._publisher.stuck)
         return Status(
-            cameras=tuple(_describe(pipeline) for pipeline in self.pipelines.values()),
+            cameras=tuple(
+                _describe(pipeline, self.shadow.describe(pipeline.name) if self.shadow else None)
+                for pipeline in self.pipelines.values()
+            ),
             outputs=tuple(worker.status for worker in self._workers),
             ledger_fault=self.writer.fault,
             stuck=next((what for what in stuck if what), None),
@@ -203,7 +216,7 @@ class InspectionStation:
         return self.pipelines[camera]
 
 
-def _describe(pipeline: CameraPipeline) -> CameraStatus:
+def _describe(pipeline: CameraPipeline, shadow: ShadowStatus | None) -> CameraStatus:
     recipe = pipeline.recipes.current
     manifest = recipe.inspector.manifest
     return CameraStatus(
@@ -224,4 +237,5 @@ def _describe(pipeline: CameraPipeline) -> CameraStatus:
         live=pipeline.source.live,
         trigger=pipeline.options.trigger,
         latency=pipeline.options.latency,
+        shadow=shadow,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from softcore_runtime import LedgerError, SoftCoreError, UsageError
 from softcore_runtime.bundle.threshold import Threshold
@@ -12,7 +13,7 @@ from softcore_runtime.bundle.threshold_change import set_threshold
 
 from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.ledger.note import Change, Note
-from softcore_edge_app.pipeline.controls import View
+from softcore_edge_app.pipeline.controls import Difference, View
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 
 __all__ = ["OperatorService"]
@@ -85,6 +86,36 @@ class OperatorService:
         """Return the newest image of a camera: see `OperatorControls.view`."""
         pipeline = self._station.find(camera)
         return View(pipeline.image, pipeline.recipes.current.image_statistics)
+
+    def list_differences(self, camera: str | None) -> list[Difference]:
+        """Return the last parts on which a shadow differs: see `OperatorControls.list_differences`."""
+        name, shadow = self._station.find(camera).name, self._station.shadow
+        return shadow.list_differences(name) if shadow else []
+
+    def promote_shadow(
+        self,
+        camera: str | None,
+        by: str,
+        *,
+        recipe: str | None = None,
+        bundle: str | None = None,
+        force: bool = False,
+    ) -> tuple[Path, Path]:
+        """Let shadow and bundle change places: see `OperatorControls.promote_shadow`."""
+        pipeline, shadow = self._station.find(camera), self._station.shadow
+        status = shadow.describe(pipeline.name) if shadow else None
+        if shadow is None or status is None:
+            raise UsageError(f"{pipeline.name}: no shadow runs beside its bundle")
+        used = pipeline.recipes.current
+        if recipe not in (None, used.name):
+            raise UsageError(f"{pipeline.name}: recipe {recipe} is not in use now, {used.name} is")
+        if bundle not in (None, status.bundle):
+            raise UsageError(f"{pipeline.name}: its shadow is another bundle than the one to be promoted")
+        path, before = shadow.propose(pipeline.name, force=force), used.inspector.bundle.path
+        change = Change("bundle", pipeline.name, used.name, str(before), str(path), by)
+        pipeline.replace_bundle(path, lambda: self._station.note(change))
+        shadow.exchange(pipeline.name, before)
+        return before, path
 
     @contextmanager
     def _noted(self, change: Change) -> Iterator[None]:

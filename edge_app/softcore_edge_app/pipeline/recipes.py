@@ -113,8 +113,28 @@ class Recipes:
             self.current = opened
             return opened
 
-    def _make_recipe(self, name: str, shared: SharedInspector) -> Recipe:
-        training = read_training(self._paths[name])
+    def replace(self, path: Path, confirm: Callable[[], object] | None = None) -> Recipe:
+        """Put another bundle in the place of the one in use; arguments and errors as `switch`.
+
+        A recipe that has its name from its bundle's folder has another name from then on.
+        """
+        name, before = self.current.name, self._paths[self.current.name]
+        new = path.resolve().name if len(self.names) == 1 and name == before.resolve().name else name
+        with self._turn:
+            try:
+                opened = self._make_recipe(new, self._inspectors.load(path), path)
+            except (MemoryError, OSError, RuntimeError, ValueError) as error:
+                why = str(error) or type(error).__name__
+                raise BundleError(f"{path}: can't be opened ({why})") from error
+            if confirm:
+                confirm()
+            self._paths = {new if one == name else one: of for one, of in self._paths.items()} | {new: path}
+            self.names = tuple(self._paths)
+            self.current = opened
+            return opened
+
+    def _make_recipe(self, name: str, shared: SharedInspector, path: Path | None = None) -> Recipe:
+        training = read_training(path or self._paths[name])
         checks = None if self._unchecked else FrameChecks(training)
         measured = zip(QUANTITIES, map(measure_baseline, training.image_statistics.T), strict=True)
         baselines = {quantity: baseline for quantity, baseline in measured if baseline}

@@ -150,11 +150,15 @@ def read_notes(
 ) -> tuple[list[Note], int | None]:
     """Read notes, the newest first; also return the number before which the next page begins, or None.
 
+    What a shadow says isn't among them: nobody has changed anything by it.
+
     Raises:
         sqlite3.Error, ValueError: as `read_parts`.
     """
     found = connection.execute(
-        f"{SELECT_NOTES} WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2", [before, count]
+        f"{SELECT_NOTES} WHERE kind <> 'shadow' AND (?1 IS NULL OR number < ?1) "
+        "ORDER BY number DESC LIMIT ?2",
+        [before, count],
     ).fetchall()
     notes = [Note.read(values) for values in found]
     more = len(notes) == count and notes[-1].number > 1

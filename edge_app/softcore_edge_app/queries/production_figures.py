@@ -161,7 +161,8 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
         f"SELECT decision, mark, count(*) FROM ({PARTS} WHERE {{where}} AND mark IS NOT NULL) GROUP BY 1, 2"
     )
     notes = connection.execute(
-        f"{SELECT_NOTES} WHERE at >= ? AND at < ? AND kind <> 'mark' ORDER BY number LIMIT {_LISTED}",
+        f"{SELECT_NOTES} WHERE at >= ? AND at < ? AND kind NOT IN ('mark', 'shadow') "
+        f"ORDER BY number LIMIT {_LISTED}",
         [since, until],
     )
     stops = [

@@ -22,6 +22,7 @@ from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.operator_api import make_operator_api, make_preview_api, make_thread_runner
 from softcore_edge_app.web.page import add_page
 from softcore_edge_app.web.schema import MAX_BODY_BYTES, READ_RESPONSES, describe_problem
+from softcore_edge_app.web.shadow.shadow_api import make_promotion_api, make_shadow_api
 from softcore_edge_app.web.shifts.report import make_report_api
 from softcore_edge_app.web.status import LineStatus, make_status_api
 
@@ -72,12 +73,14 @@ def make_web_app(
     app.include_router(make_image_api(cache, queries, controls))
     app.include_router(make_preview_api(controls, queries, cache))
     app.include_router(make_report_api(queries, cache, status.shift))
+    app.include_router(make_shadow_api(controls, cache))
     # `RequestGuard` checks the token; this describes it in the schema.
     shown = [
         Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
         Security(HTTPBearer(auto_error=False)),
     ]
     app.include_router(make_operator_api(controls, run_in_thread), dependencies=shown)
+    app.include_router(make_promotion_api(controls, run_in_thread), dependencies=shown)
     app.include_router(make_mark_api(queries, controls, run_in_thread), dependencies=shown)
     add_page(app)
     return app

@@ -111,13 +111,17 @@ class LineStatus:
 
 
 def pick_health(report: dict[str, Any]) -> Any:
-    """Return the parts of a report that need a person; a change of them is an event."""
+    """Return the parts of a report that a person wants to know at once; a change of them is an event."""
     camera_keys = ("fault", "reopened", "recipe", "bundle", "threshold", "fail_above", "running")
     disk = report["disk"]
     return (
         report["ready"],
         report["reasons"],
         [[camera[key] for key in camera_keys] for camera in report["cameras"]],
+        [
+            camera["shadow"] and [camera["shadow"][key] for key in ("path", "fault", "differing")]
+            for camera in report["cameras"]
+        ],
         [output["fault"] for output in report["outputs"]],
         report["alarms"],
         [one["raised"] for one in report["drift"]],

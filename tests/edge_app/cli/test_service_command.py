@@ -73,12 +73,14 @@ def test_print_writes_nothing(config: Path, tmp_path: Path, capsys: Capture) -> 
 def test_what_lies_elsewhere_may_be_written(config: Path, tmp_path: Path, capsys: Capture) -> None:
     config.write_text(
         'ledger = "/data/l/a.ledger"\n[archive]\nfolder = "/var/lib/softcore/images"\n[http]\nport = 80\n'
-        '[cameras.front]\ncamera = 0\nbundle = "/srv/pill"\n[cameras.side]\ncamera = 1\nbundle = "tile"\n'
+        '[cameras.front]\ncamera = 0\nbundle = "/srv/pill"\nshadow = "/srv/new"\n'
+        '[cameras.side]\ncamera = 1\nbundle = "tile"\n'
     )
     assert install(config, tmp_path, "--print") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("ReadWritePaths")] == [
         'ReadWritePaths="-/data/l"',
+        'ReadWritePaths="-/srv/new"',
         'ReadWritePaths="-/srv/pill"',
     ]
     assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in lines

@@ -88,7 +88,10 @@ def test_a_file_that_is_no_configuration_is_not_read_to_its_end() -> None:
     [
         ("camrea = 0", "camrea: no such key; did you mean camera?"),
         ("camera = 0\nthread = 2", "thread: no such key; did you mean threads?"),
-        ("camera = 0\nxyz = 2", "xyz: no such key; there are: bundle, recipes, camera, source"),
+        (
+            "camera = 0\nxyz = 2",
+            "xyz: no such key; there are: bundle, recipes, shadow, shadows, camera",
+        ),
         ("camera = 0\n[ledger]\nfile = 'x'", "ledger: must be a path, not a table"),
         ("camera = 0\nthreads = 0", "threads: must be from 1 up, not 0"),
         ("camera = 0\nengine = 'abacus'", 'engine: must be openvino, onnxruntime or auto, not "abacus"'),
@@ -101,6 +104,15 @@ def test_a_file_that_is_no_configuration_is_not_read_to_its_end() -> None:
             "latency: a trigger's frame comes 1 s after it, and its deadline is 1 s after it; give a longer",
         ),
         ("camera = 0\nfast = true\nsave_overlays = 'x'", "--fast draws no maps"),
+        (
+            "camera = 0\nrecipes = { a = 'x' }\nshadow = 'y'",
+            "shadow: with recipes, name a shadow for each of them that has one, in shadows",
+        ),
+        (
+            "camera = 0\nrecipes = { pill = 'x' }\nshadows = { pil = 'y' }",
+            "shadows.pil: no recipe 'pil'; did you mean pill?",
+        ),
+        ("camera = 0\nshadows = { a = 'y' }", "shadows.a: no recipe 'a'; there are none; use shadow"),
         ("camera =", "not TOML (Invalid value"),
         ("camera = 0\ncamera = 1", "not TOML (Cannot overwrite a value"),
     ],

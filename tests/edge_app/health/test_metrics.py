@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health.drift_monitor import DriftMonitor, Reference
 from softcore_edge_app.health.metrics import Metrics
+from softcore_edge_app.pipeline.controls import ShadowStatus
 from softcore_runtime.bundle.baseline import Baseline
 
 HOSTILE = 'a"b\\c\nd{e="f"} 1 ü\u2028\x00'
@@ -122,3 +124,15 @@ def test_two_lines_in_one_process_count_apart(line: Any, make_decided: Any) -> N
     one, other = Metrics(line), Metrics(line)
     one.count(make_decided(1.0))
     assert not any(name == "softcore_decisions_total" for name, _ in read(other))
+
+
+def test_a_shadow_has_its_counts(line: Any) -> None:
+    metrics = Metrics(line)
+    assert not any("shadow" in name for name, _ in read(metrics))
+    shadow = ShadowStatus("bundles/new", None, "cd" * 32, "pill", 12.0, False, 7, 2, 1)
+    line.change(cameras=(replace(line.status.cameras[0], shadow=shadow),))
+    found = read(metrics)
+    told = [found[key(f"shadow_{what}", camera="front")] for what in ("up", "seen", "differing", "skipped")]
+    assert told == [1, 7, 2, 1]
+    line.change(cameras=(replace(line.status.cameras[0], shadow=replace(shadow, fault="no bundle here")),))
+    assert read(metrics)[key("shadow_up", camera="front")] == 0

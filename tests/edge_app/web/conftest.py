@@ -24,7 +24,7 @@ from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.outputs.archive import Archive
-from softcore_edge_app.pipeline.controls import CameraStatus, Status, View
+from softcore_edge_app.pipeline.controls import CameraStatus, Difference, Status, View
 from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime import Bound, Decision, InspectionResult
 from softcore_runtime.bundle.threshold import Threshold
@@ -92,6 +92,7 @@ class FakeLine:
     switching: threading.Event = field(default_factory=threading.Event)
     image: np.ndarray | None = None
     ledger: Ledger | None = None
+    differences: list[Difference] = field(default_factory=list)
 
     def trigger(self, camera: str | None = None, part: str | None = None, by: str | None = None) -> str:
         assert by in ("http", "page")
@@ -131,6 +132,25 @@ class FakeLine:
             raise UsageError(f"there is no camera {camera}; there are: left")
         return View(self.image, np.array([[90.0, 20.0, 4.0], [91.0, 21.0, 6.0], [92.0, 22.0, 5.0]]))
 
+    def list_differences(self, camera: str | None) -> list[Difference]:
+        if camera not in (None, "left"):
+            raise UsageError(f"there is no camera {camera}; there are: left")
+        return self.differences
+
+    def promote_shadow(
+        self,
+        camera: str | None,
+        by: str,
+        *,
+        recipe: str | None = None,
+        bundle: str | None = None,
+        force: bool = False,
+    ) -> tuple[Path, Path]:
+        if camera not in (None, "left"):
+            raise UsageError(f"there is no camera {camera}; there are: left")
+        self.asked.append(("promote", camera, recipe, bundle, force, by))
+        return Path("bundles/pill"), Path("bundles/pill-new")
+
     def switch_recipe(self, recipe: str, camera: str | None = None, by: str = "command") -> None:
         self.switching.set()
         assert self.goes_on.wait(60)
@@ -156,6 +176,7 @@ def _line() -> FakeLine:
 def line(_line: FakeLine) -> Iterator[FakeLine]:
     _line.status = WELL
     _line.asked.clear()
+    _line.differences = []
     _line.image = None
     _line.switching.clear()
     _line.goes_on.set()

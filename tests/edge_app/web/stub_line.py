@@ -133,7 +133,8 @@ class StubLine:
         self.rows: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.state = {
-            name: {"running": True, "fault": None, "recipe": self.recipes[0]} for name in self.cameras
+            name: {"running": True, "fault": None, "recipe": self.recipes[0], "shadow": None}
+            for name in self.cameras
         }
         self._lock = threading.RLock()
         self._random = random.Random(7)  # noqa: S311 - nothing is kept secret by it
@@ -429,6 +430,13 @@ def _add_views(app: Any, stub: StubLine) -> None:
             "now": {**empty, **Counter(row["decision"] for row in rows)},
             "then": {**empty, **Counter(new for _, new in then)},
         }  # fmt: skip
+
+    @app.get("/api/shadow")
+    def shadow(camera: str | None = None) -> dict[str, Any]:
+        rows = [
+            _show(row) for row in reversed(stub.rows) if row["camera"] == camera and row["decision"] == "FAIL"
+        ]
+        return {"rows": [{**row, "shadow": {"decision": "PASS"}} for row in rows]}
 
     @app.get("/api/focus")
     def focus() -> dict[str, Any]:

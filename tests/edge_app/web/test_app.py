@@ -30,7 +30,7 @@ schema = schemathesis.openapi.from_dict(
     make_web_app(STATUS, NOBODY, EventStream(), ImageCache(None), hosts=[], token=None).openapi()
 )
 COMMANDS = (
-    "/api/limit", "/api/marks", "/api/recipe", "/api/running", "/api/token", "/api/trigger",
+    "/api/limit", "/api/marks", "/api/promote", "/api/recipe", "/api/running", "/api/token", "/api/trigger",
 )  # fmt: skip
 few = settings(
     max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -89,6 +89,7 @@ def test_what_is_described(stranger: httpx.Client) -> None:
         "/api/notes": {"get"},
         "/api/pictures/{trigger}/{kind}": {"get"},
         "/api/report": {"get"},
+        "/api/shadow": {"get"},
         **{path: {"post"} for path in COMMANDS},
     }
     for path in COMMANDS:

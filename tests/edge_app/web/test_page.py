@@ -890,3 +890,53 @@ def test_a_phone_shows_all_of_it(stub: StubLine, show: Callable[..., OpenedPage]
     part.get_by_role("button", name="Was bad").click()
     shown.unlock()
     expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
+
+
+# --- The shadow ------------------------------------------------------------------------------------------
+
+
+def make_shadow(**fields: Any) -> dict[str, Any]:
+    return {
+        "path": "bundles/pill-new", "fault": None, "bundle": "0" * 64, "category": "pill", "threshold": 12.0,
+        "provisional": False, "seen": 1200, "differing": 1, "skipped": 0, **fields,
+    }  # fmt: skip
+
+
+def test_the_page_shows_that_a_shadow_runs_and_where_it_differs(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    stub.decide("PASS")
+    stub.decide("FAIL", part=NASTY)
+    shown = show(stub)
+    page, button = shown.page, shown.page.locator("#shadow-open")
+    expect(button).to_be_hidden()
+    stub.state["left"]["shadow"] = make_shadow()
+    stub.change()
+    expect(button).to_have_text("Shadow pill-new: 1 of 1,200 parts differ")
+    assert page.evaluate(SCROLLING) == []
+    assert page.evaluate(SMALL, TARGET) == []
+    button.click()
+    tiles = page.locator("#shadow-parts button")
+    expect(tiles).to_have_count(1)
+    expect(tiles.first).to_contain_text("shadow: PASS")
+    expect(tiles.first.locator("img")).to_be_visible()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    tiles.first.click()
+    expect(page.locator("#part-title")).to_contain_text(NASTY)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    stub.state["left"]["shadow"] = make_shadow(skipped=7, differing=3)
+    stub.change()
+    expect(button).to_have_text("Shadow pill-new: 3 of 1,200 parts differ, 7 skipped")
+    stub.state["left"]["shadow"] = make_shadow(fault="no bundle here")
+    stub.change()
+    expect(button).to_have_text("Shadow pill-new is not asked: no bundle here")
+
+
+def test_the_shadow_is_told_in_german(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    stub.state["left"]["shadow"] = make_shadow()
+    shown = show(stub, locale="de-DE")
+    expect(shown.page.locator("#shadow-open")).to_have_text("Schatten pill-new: 1 von 1.200 Teilen anders")
+    shown.page.locator("#shadow-open").click()
+    expect(shown.page.locator("#shadow-found")).to_have_text("Bisher keine.")

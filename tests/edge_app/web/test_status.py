@@ -13,10 +13,12 @@ import httpx
 import pytest
 from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.health.drift_monitor import DriftReading
+from softcore_edge_app.pipeline.controls import ShadowStatus
 from softcore_edge_app.web.port import server as server_module
 from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.shifts import shift as shift_module
 from softcore_edge_app.web.shifts.shift import ShiftCounter
+from softcore_edge_app.web.status import pick_health
 from softcore_runtime import Decision
 
 from .conftest import METRICS
@@ -37,7 +39,7 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
                 "name": "left", "fault": "/dev/no\\udcfftext: gone", "reopened": 0, "recipe": "pill",
                 "recipes": ["pill", "cap"], "category": "pill", "bundle": "0" * 64, "threshold": 12.0,
                 "fail_above": 13.0, "waiting": 0, "capacity": 16, "triggers": 3, "decisions": 3,
-                "running": True, "live": False, "trigger": "auto", "latency": 0.0,
+                "running": True, "live": False, "trigger": "auto", "latency": 0.0, "shadow": None,
             }
         ],
         "outputs": [{"name": "mqtt", "fault": None, "delivered": 1, "backlog": 2, "failures": 3}],
@@ -209,3 +211,13 @@ def test_nobody_looks_where_nobody_listens(
     for _ in range(20):
         assert httpx.get(f"{server.url}metrics").status_code == 200
     assert not asked
+
+
+def test_another_part_on_which_the_shadow_differs_is_an_event(stranger: httpx.Client, line: Any) -> None:
+    shadow = ShadowStatus("bundles/new", None, "cd" * 32, "pill", 12.0, False, 7, 2, 1)
+    reports = []
+    for changes in ({}, {"seen": 8}, {"differing": 3}, {"fault": "no bundle here"}):
+        line.change(shadow=replace(shadow, **changes))
+        reports.append(pick_health(stranger.get("/api/status").json()))
+    assert reports[0] == reports[1]
+    assert reports[1] != reports[2] != reports[3]

@@ -1,6 +1,7 @@
 // The operator's page: its views, keys and colours. Everything about the line comes from event_stream.js.
 import { $, element, setAttribute, setText } from "./elements.js";
 import "./focus.js";
+import "./shadow.js";
 import "./status_bar.js";
 import { refresh } from "./views/threshold.js";
 import * as liveView from "./views/live.js";

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from softcore_edge_app.decisions.invalid_kinds import INVALID_KINDS
+from softcore_edge_app.ledger.note import KINDS
 from softcore_edge_app.web.shifts.catalogue import Language, read_catalogue, translate
 from softcore_edge_app.web.shifts.report import THIRDS
 from softcore_runtime import Decision
@@ -24,6 +25,6 @@ def test_what_keys_are_put_together_of_is_there(language: Language) -> None:
         *(f"kind.{kind}" for kind in INVALID_KINDS),
         *(f"decision.{decision}" for decision in Decision),
         *(f"region.{third.replace(' ', '-')}" for third in THIRDS),
-        *(f"note.{kind}" for kind in ("mark", "limit", "recipe", "running", "trigger")),
+        *(f"note.{kind}" for kind in KINDS if kind != "shadow"),
     ]
     assert set(wanted) <= set(texts)

@@ -116,6 +116,7 @@ function makeTile(row, place, list) {
   const url = imageUrl(row, "thumbnail");
   const image = url ? element("img", { src: url, alt: "", loading: "lazy" }) : element("span", { class: "blank" }, translate("live.no-image"));
   const words = [formatShare(row) || describeKind(row), formatMoment(row.triggered_at), namePart(row)];
+  if (row.shadow) words.unshift(translate("shadow.says", { decision: translate(`decision.${row.shadow.decision}`) }));
   const button = element(
     "button",
     { type: "button", "data-decision": row.decision, "aria-haspopup": "dialog" },

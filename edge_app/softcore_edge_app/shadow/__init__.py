@@ -1,0 +1,1 @@
+"""Shadow: bundles on trial, which inspect what a line has decided on, and decide nothing."""

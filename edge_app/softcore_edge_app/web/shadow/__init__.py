@@ -1,0 +1,1 @@
+"""Shadow: what the port says of bundles on trial."""
