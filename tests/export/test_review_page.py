@@ -191,3 +191,84 @@ def card(page: Page, name: str) -> Locator:
 
 def button(within: Locator, name: str) -> Locator:
     return within.get_by_role("button", name=name)
+
+
+def test_a_review_by_the_keyboard_alone(
+    browser: Browser, prepared: PreparedExport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda _: None)
+    target = tmp_path / "bundles" / "disc"
+    said: queue.SimpleQueue[str] = queue.SimpleQueue()
+    thread = threading.Thread(target=review, args=(prepared, target, lambda _: None, said.put), daemon=True)
+    thread.start()
+    found = re.search(r"http://[\d.:]+/", said.get(timeout=60))
+    assert found
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(found[0])
+    page.get_by_role("radio", name="All").focus()
+    page.keyboard.press("Space")
+    expect(page.locator(".card")).to_have_count(12)
+    expect(page.locator("#looked")).to_be_hidden()
+    names = page.locator(".card h3").all_text_contents()
+    digests = dict(zip(prepared.images.names, prepared.images.digests, strict=True))
+
+    def chosen(name: str) -> str:
+        own = read_choices(choices_path(target)).images.get(digests[name])
+        return own.action if own else ""
+
+    # The search field and the filters keep their keys.
+    with page.expect_response("**/images?*name=b&*"):
+        page.get_by_role("searchbox").press("b")
+    expect(page.locator(".card")).to_have_count(0)
+    with page.expect_response("**/images?*name=&*"):
+        page.get_by_role("searchbox").fill("")
+    expect(page.locator(".card")).to_have_count(12)
+    assert not read_choices(choices_path(target)).images
+
+    # Bad, good, good, and one back: each goes on to the next image.
+    page.get_by_role("searchbox").blur()
+    page.keyboard.press("ArrowRight")
+    expect(button(card(page, names[0]), "Enlarge")).to_be_focused()
+    page.keyboard.press("b")
+    expect(button(card(page, names[1]), "Enlarge")).to_be_focused()
+    page.keyboard.press("g")
+    page.keyboard.press("G")
+    expect(button(card(page, names[3]), "Enlarge")).to_be_focused()
+    expect(card(page, names[2])).to_contain_text("Your choice: keep all of it")
+    assert [chosen(name) for name in names[:4]] == ["exclude", "keep", "keep", ""]
+    expect(page.locator("#looked")).to_contain_text("3 looks found 1 defective image")
+    page.keyboard.press("ArrowLeft")
+    expect(button(card(page, names[2]), "Enlarge")).to_be_focused()
+    page.keyboard.press("u")
+    expect(card(page, names[2])).to_contain_text("The export decides")
+    assert chosen(names[2]) == ""
+
+    # Enlarged: a mark is kept when the next image is shown; good and bad go on as well.
+    expect(button(card(page, names[3]), "Enlarge")).to_be_focused()
+    page.keyboard.press("Enter")
+    editor = page.locator("#editor")
+    expect(editor.locator("h2")).to_have_text(names[3])
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("Space")
+    page.keyboard.press("PageDown")
+    expect(editor.locator("h2")).to_have_text(names[4])
+    page.keyboard.press("PageUp")
+    expect(editor.locator("h2")).to_have_text(names[3])
+    expect(editor.get_by_role("gridcell").first).to_have_attribute("aria-selected", "true")
+    assert (0, 0) in read_choices(choices_path(target)).images[digests[names[3]]].patches
+    page.keyboard.press("PageDown")
+    expect(editor.locator("h2")).to_have_text(names[4])
+    page.keyboard.press("b")
+    expect(editor.locator("h2")).to_have_text(names[5])
+    page.keyboard.press("Escape")
+    expect(editor).to_be_hidden()
+    expect(card(page, names[4])).to_contain_text("Your choice: exclude the image")
+    assert chosen(names[4]) == "exclude"
+    assert chosen(names[5]) == ""
+    expect(page.locator("#looked")).to_contain_text("4 looks found 3 defective images")
+
+    page.get_by_role("button", name="Finish").press("Enter")
+    page.get_by_role("button", name="Finish anyway").press("Enter")
+    thread.join(30)
+    page.close()

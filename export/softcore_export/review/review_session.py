@@ -20,6 +20,7 @@ from softcore_runtime.errors import SoftCoreError
 from softcore_runtime.images.file_names import to_text
 
 from softcore_export.contamination.choices import Choice, Choices, choices_path, write_choices
+from softcore_export.contamination.look_estimate import LookEstimate, estimate_after_looks
 from softcore_export.export import Export, PreparedExport, settle
 from softcore_export.windows.drawn_region import DrawnRegion
 
@@ -83,6 +84,7 @@ class ReviewState(BaseModel):
             images again.
         looks: number of times that the images were looked at; the page's grid is that of the last one.
         looking: whether the running export is looking at the images again.
+        estimate: what the choices say of all images, in words; nothing before the first.
     """
 
     threshold: str
@@ -98,6 +100,7 @@ class ReviewState(BaseModel):
     region_pending: bool
     looks: int
     looking: bool
+    estimate: str
 
 
 @dataclass(frozen=True)
@@ -302,7 +305,13 @@ class ReviewSession:
             region_pending=self.region_pending,
             looks=self.looks,
             looking=self.looking,
+            estimate=self._estimate().describe(),
         )
+
+    def _estimate(self) -> LookEstimate:
+        """Estimate the share of defective images: those kept are good, all others with a choice defective."""
+        looked = [self.choices.images[digest] for digest in self.by_digest if digest in self.choices.images]
+        return estimate_after_looks([choice.action != "keep" for choice in looked], len(self.by_digest))
 
     def _describe_region(self) -> str:
         given = self.prepared.settings.windows.name_region()

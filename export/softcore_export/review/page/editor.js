@@ -8,7 +8,7 @@ import { showError } from "./summary.js";
 const { rows, columns } = grid;
 const editor = $("editor");
 const cells = []; // by key(row, column)
-let edited = null; // {entry: a card's, patches: their suspicion, marks: a set of keys}
+export let edited = null; // {entry: a card's, patches: their suspicion, marks: a set of keys, before: the same when it was opened}
 let current = 0; // the cell in the tab order
 let painting = null; // while a button is pressed: true marks, false unmarks
 let pointer = ""; // mouse, pen or touch
@@ -39,15 +39,28 @@ export async function openEditor(entry) {
     showError(error);
     return;
   }
-  edited = { entry, patches, marks: new Set(entry.card.marks.map(([row, column]) => key(row, column))) };
+  const marks = entry.card.marks.map(([row, column]) => key(row, column));
+  edited = { entry, patches, marks: new Set(marks), before: new Set(marks) };
   $("editor-title").textContent = entry.card.names[0];
   $("grid").setAttribute("aria-label", `Patches of ${entry.card.names[0]}`);
   showView();
   cells.forEach((_, index) => setMark(index, edited.marks.has(index)));
   cells[current].tabIndex = -1;
   current = patches.indexOf(Math.max(...patches)); // the most unusual
-  editor.showModal();
+  if (!editor.open) editor.showModal();
   moveTo(current);
+}
+
+/** Save what was marked since the editor was opened, before another image is shown in it. */
+export function leaveEditor() {
+  const { marks, before } = edited;
+  const same = marks.size === before.size && [...marks].every((mark) => before.has(mark));
+  if (marks.size && !same) saveMarks();
+}
+
+function saveMarks() {
+  const marks = [...edited.marks].sort((a, b) => a - b).map((index) => [Math.floor(index / columns), index % columns]);
+  choose(edited.entry.card, "exclude patches", marks);
 }
 
 function showView() {
@@ -132,9 +145,8 @@ $("grid").addEventListener("click", (event) => {
 $("reset").addEventListener("click", () => cells.forEach((_, index) => setMark(index, edited.patches[index] > 1)));
 $("clear").addEventListener("click", () => cells.forEach((_, index) => setMark(index, false)));
 $("apply").addEventListener("click", () => {
-  const marks = [...edited.marks].sort((a, b) => a - b).map((index) => [Math.floor(index / columns), index % columns]);
   editor.close();
-  choose(edited.entry.card, "exclude patches", marks);
+  saveMarks();
 });
 for (const radio of editor.querySelectorAll("[name=view]")) radio.addEventListener("change", showView);
 editor.querySelector("[name=marks]").addEventListener("change", (event) => editor.classList.toggle("bare", !event.target.checked));

@@ -12,6 +12,8 @@ export function showSummary(state) {
   $("threshold").textContent = state.threshold;
   $("excluded").textContent = state.excluded;
   $("inspected").textContent = state.region;
+  setText($("looked"), state.estimate);
+  $("looked").hidden = !state.estimate;
 
   const running = state.running !== null;
   $("progress").hidden = !running;
