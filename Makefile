@@ -107,8 +107,10 @@ line: demo
 	    $(BIN)/python -m softcore_benchmarks.line.$$measure --bundle $(DEMO)/bundles/pill \
 	        --image tests/recordings/pill/01_good.png --out $(PAPER) || exit; \
 	done
-	$(BIN)/python -m softcore_benchmarks.line.overhead --bundle $(DEMO)/bundles/pill \
-	    --images $(DEMO)/pill/train/good --out $(PAPER)
+	for measure in overhead shadow; do \
+	    $(BIN)/python -m softcore_benchmarks.line.$$measure --bundle $(DEMO)/bundles/pill \
+	        --images $(DEMO)/pill/train/good --out $(PAPER) || exit; \
+	done
 
 anomalib: .venv-anomalib/.ready
 

@@ -59,6 +59,7 @@ class CameraPipeline:
         error: the error that ended it, or None.
         pause: called after each inspection with the trigger's id, before the next one begins; None for
             nothing. Only where `patient`.
+        is_behind: whether `pause` would still wait for something, so that the camera hasn't ended.
     """
 
     def __init__(
@@ -79,13 +80,14 @@ class CameraPipeline:
         self.decisions = 0
         self.error: BaseException | None = None
         self.pause: Callable[[str], None] | None = None
-        self._inspecting = False
+        self.is_behind: Callable[[], bool] = lambda: False
         self._number, self._wake, self._fast = number, wake, fast
         self._live = source.live
         self._accepts = options.trigger == "external"
         self._to_grab: SimpleQueue[Trigger | None] = SimpleQueue()
         self._to_inspect = _FrameQueue(options.queue)
         self._busy_since: float | None = None
+        self._pausing = False  # from the beginning of an inspection to the end of its pause
         self._grabbing = Pace()
         self._last_image: NDArray[np.uint8] | None = None
         # Recorded parts wait until they are inspected; parts in front of a camera don't.
@@ -164,10 +166,15 @@ class CameraPipeline:
         return f"{self.name}: an inspection has taken {time.monotonic() - since:.0f} s"
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is inspected, and nothing waits for that."""
+        return self._busy_since is None and not self.queue.waiting
+
+    @property
     def ended(self) -> bool:
         """Whether there will be no more triggers, and all have been collected."""
         grabbed = not self._grabber.is_alive() and self._grabber.ident is not None
-        return grabbed and self.queue.empty and not self._inspecting  # in this order
+        return grabbed and self.queue.empty and not self._pausing and not self.is_behind()  # in this order
 
     def stop(self, until: float) -> None:
         """Accept no more triggers; those that have no decision at `until` become INVALID. Returns at once."""
@@ -268,7 +275,7 @@ class CameraPipeline:
         while (trigger := self._to_inspect.get()) is not None:
             if trigger.settled or trigger.frame is None:
                 continue
-            self._inspecting = True
+            self._pausing = self.pause is not None
             self._busy_since = began = time.monotonic()
             trigger.stages["queue"] = began - trigger.at - trigger.stages["frame"]
             try:
@@ -282,7 +289,7 @@ class CameraPipeline:
             self._busy_since = None
             if self.pause:
                 self.pause(trigger.id)
-            self._inspecting = False
+            self._pausing = False
 
     def _comes_too_late(self, trigger: Trigger, waited: float, begins: float) -> bool:
         """Return whether a trigger that has waited can't be decided on in time any more.

@@ -38,7 +38,10 @@ class ShadowCamera:
         opened: the bundle on trial beside that recipe; None where there is none, or it can't be opened.
         fault: why it can't be opened, in plain words.
         stale: whether another one is to be opened.
-        waiting: a decided part that it will be asked about; None for none.
+        patient: whether its parts wait for the bundle on trial, and none is skipped.
+        pausing: whether the next inspection is waiting for it now.
+        waiting: decided parts that it will be asked about: one at most, unless `patient`.
+        expected: triggers whose parts are to be waited for, as far as they aren't done with.
         busy_since: since when it is inspecting, in seconds of the monotonic clock; None if it isn't.
         noted_at: when its opinions were last noted, likewise.
     """
@@ -50,7 +53,10 @@ class ShadowCamera:
     opened: Recipe | None = None
     fault: str | None = None
     stale: bool = True
-    waiting: PublishedDecision | None = None
+    patient: bool = False
+    pausing: bool = False
+    waiting: deque[PublishedDecision] = field(default_factory=deque)
+    expected: deque[str] = field(default_factory=deque)
     busy_since: float | None = None
     noted_at: float = field(default_factory=time.monotonic)
     _done: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
@@ -88,21 +94,20 @@ class ShadowCamera:
 
     def drop(self, recipe: str) -> None:
         """Drop the bundle on trial, for another recipe or for none; the new one is to be opened."""
-        if self.waiting:
-            self.skip(self.waiting)
-        self.recipe, self.opened, self.fault, self.stale, self.waiting = recipe, None, None, True, None
+        self.skip_waiting()
+        self.recipe, self.opened, self.fault, self.stale = recipe, None, None, True
         self._forget()
 
     def offer(self, published: PublishedDecision) -> None:
         """Take a decided part to be asked about; one that still waits is skipped for it."""
         if self.recipe not in self.given or self.fault or not is_worth_asking(published):
             self._done.append(published.record.trigger)
-        elif self.opened is None:
+        elif self.opened is None or (self.patient and self.stuck):
             self.skip(published)
         else:
-            if self.waiting:
-                self.skip(self.waiting)
-            self.waiting = published
+            if not self.patient:
+                self.skip_waiting()
+            self.waiting.append(published)
 
     def skip(self, published: PublishedDecision) -> None:
         """Count a part that isn't asked about."""
@@ -110,9 +115,17 @@ class ShadowCamera:
         self._unnoted_skips += 1
         self._done.append(published.record.trigger)
 
-    def has_done(self, trigger: str) -> bool:
-        """Return whether a trigger's part was asked about or won't be."""
-        return trigger in self._done
+    def skip_waiting(self) -> None:
+        """Skip the parts that wait."""
+        while self.waiting:
+            self.skip(self.waiting.popleft())
+
+    @property
+    def behind(self) -> int:
+        """Number of expected parts that it wasn't asked about, and will be."""
+        while self.expected and self.expected[0] in self._done:
+            self.expected.popleft()
+        return 0 if self.opened is None or self.stuck else len(self.expected)
 
     def add(
         self, published: PublishedDecision, shadow: ShadowBundle, opinion: ShadowOpinion, *, keeps: bool

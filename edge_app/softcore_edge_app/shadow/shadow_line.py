@@ -38,7 +38,8 @@ class ShadowLine:
 
     One part at a time is inspected for all cameras, and none is begun while a trigger waits for its decision.
     Of the parts of a camera the newest one waits; those before it are skipped and counted. Recorded parts
-    without a deadline wait for the bundle on trial instead, and none of them is skipped.
+    without a deadline wait for the bundle on trial instead, and none of them is skipped: it inspects one
+    while the next one's decision is entered.
 
     Args:
         station: the station, not started yet. Everything else that gets its decisions was added before.
@@ -72,7 +73,8 @@ class ShadowLine:
             self._open(camera)
             pipeline = station.pipelines[camera.name]
             if pipeline.patient:
-                pipeline.pause = self._make_pause(camera)
+                camera.patient, pipeline.pause = True, self._make_pause(camera)
+                pipeline.is_behind = self._make_question(camera)
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._thread.start()
 
@@ -142,9 +144,7 @@ class ShadowLine:
         self._thread.join(_ENDING)
         for camera in self._cameras.values():
             with self._changed:
-                if camera.waiting:
-                    camera.skip(camera.waiting)
-                    camera.waiting = None
+                camera.skip_waiting()
             self._note(camera)
 
     def _make_pause(self, camera: ShadowCamera) -> Callable[[str], None]:
@@ -152,12 +152,21 @@ class ShadowLine:
 
         def pause(trigger: str) -> None:
             with self._changed:
-                while not (self._ending or queue.closing is not None or camera.has_done(trigger)):
-                    if camera.opened is None or camera.stuck:
-                        return
+                camera.expected.append(trigger)
+                camera.pausing = True
+                self._changed.notify_all()
+                while camera.behind > 1 and not self._ending and queue.closing is None:
                     self._changed.wait(_POLL)
+                camera.pausing = False
 
         return pause
+
+    def _make_question(self, camera: ShadowCamera) -> Callable[[], bool]:
+        def is_behind() -> bool:
+            with self._changed:
+                return camera.behind > 0 and not self._ending
+
+        return is_behind
 
     def _run(self) -> None:
         while True:
@@ -168,8 +177,7 @@ class ShadowLine:
                 camera = self._choose()
                 published = None
                 if camera and not camera.stale:
-                    published, camera.waiting = camera.waiting, None
-                    camera.busy_since = time.monotonic()
+                    published, camera.busy_since = camera.waiting.popleft(), time.monotonic()
             try:
                 if camera and camera.stale:
                     self._open(camera)
@@ -183,7 +191,13 @@ class ShadowLine:
         """Return a camera with something to do, if no trigger waits for its decision."""
         if any(queue.waiting for queue in self._urgent):
             return None
-        return next((one for one in self._cameras.values() if one.stale or one.waiting), None)
+        return next((one for one in self._cameras.values() if one.stale or self._may_ask(one)), None)
+
+    def _may_ask(self, camera: ShadowCamera) -> bool:
+        if not camera.waiting or not camera.patient:
+            return bool(camera.waiting)
+        # Not beside the inspection of the next part: both would take twice as long.
+        return (camera.pausing and camera.behind > 1) or self._station.pipelines[camera.name].idle
 
     def _open(self, camera: ShadowCamera) -> None:
         """Open the bundle on trial of a camera's recipe; what can't be opened is said, and left."""

@@ -80,6 +80,26 @@ def test_a_fast_line_has_a_fast_shadow(
     assert part.opinion.bound == ("upper" if fast else "exact")
 
 
+def test_the_end_waits_for_the_last_recorded_part(
+    build: Build, new_bundle: Path, good_frame: np.ndarray
+) -> None:
+    def load(path: Path) -> Inspector:
+        inspector = Inspector.load(path)
+
+        def inspect(*given: Any) -> Any:
+            time.sleep(1.5)  # longer than the station takes to end
+            return INSPECT(inspector, *given)
+
+        inspector.inspect = inspect  # type: ignore[method-assign]
+        return inspector
+
+    station = build([good_frame], new_bundle, load=load)
+    run(station)
+    status = station.describe().cameras[0].shadow
+    assert status
+    assert (status.seen, status.skipped) == (1, 0)
+
+
 def do_nothing(self: Inspector, *given: Any) -> Any:
     return INSPECT(self, *given)
 
