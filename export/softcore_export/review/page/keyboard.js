@@ -69,3 +69,9 @@ document.addEventListener("keydown", async (event) => {
 $("editor-previous").addEventListener("click", () => turn(-1));
 $("editor-next").addEventListener("click", () => turn(1));
 $("editor").addEventListener("close", () => refresh()); // an export may have ended meanwhile
+
+// After a click on a filter the arrows go through the images, not through the filters; Tab still leads to these.
+document.querySelector(".filters").addEventListener("click", (event) => {
+  const { activeElement } = document;
+  if (event.detail > 0 && activeElement.matches("input[type=radio]")) activeElement.blur();
+});
