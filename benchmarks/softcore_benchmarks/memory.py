@@ -1,8 +1,8 @@
-"""Memory: the peak memory of an export, beside that of importing its libraries alone.
+"""Memory: the peak memory and the time of an export, beside the memory of importing its libraries alone.
 
     python -m softcore_benchmarks.memory --data DATASETS --category magnetic_tile --weights resnet18.pth
 
-Prints one JSON object, in MB of resident memory, pages of mapped features included.
+Prints one JSON object: MB of resident memory, pages of mapped features included, and seconds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--category", required=True)
     parser.add_argument("--weights", type=Path, required=True, help="of ResNet-18")
     parser.add_argument("--coreset-ratio", default="0.02")
+    parser.add_argument("--resolution", default="224")
     return run(parser, _run, arguments)
 
 
@@ -54,10 +56,14 @@ def _run(options: argparse.Namespace) -> None:
             "--backbone": "resnet18",
             "--weights": options.weights,
             "--coreset-ratio": options.coreset_ratio,
+            "--resolution": options.resolution,
         }
         imports = peak_memory(_IMPORTS)
+        start = time.perf_counter()
         export = peak_memory(_EXPORT, [str(word) for pair in named.items() for word in pair])
-    print(json.dumps({"imports": round(imports), "export": round(export), "over": round(export - imports)}))
+        seconds = round(time.perf_counter() - start)
+    found = {"imports": round(imports), "export": round(export), "over": round(export - imports)}
+    print(json.dumps({**found, "seconds": seconds}))
 
 
 if __name__ == "__main__":
