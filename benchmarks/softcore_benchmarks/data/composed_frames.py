@@ -16,6 +16,7 @@ _ROWS, _COLUMNS = 6, 8  # of parts in a frame
 _TINT = (0.92, 1.0, 0.97)  # blue, green and red of the camera's white
 _NOISE = 2.5  # grey levels of the camera's noise
 _CONTRAST = 0.1  # share of the light that a blob takes
+_ON_A_PART = 90  # percentile of a frame's grey levels that is on a part, not between them
 _CHIP = 110  # pixels around a chip in the image that it is taken from, of 512
 
 _Image = NDArray[np.uint8]
@@ -80,10 +81,16 @@ def paste_chip(frame: _Image, chip: _Image, rng: np.random.Generator) -> _Image:
 
 
 def draw_blob(frame: _Image, rng: np.random.Generator) -> _Image:
-    """Darken a round blob of 20 pixels by a tenth, anywhere: uint8 BGR, as large as the frame."""
-    y, x = (rng.integers(DEFECT, side - DEFECT) for side in frame.shape[:2])
+    """Darken a round blob of 20 pixels by a tenth, somewhere on a part: uint8 BGR, as large as the frame.
+
+    On the black between the parts nothing could be seen of it.
+    """
+    least = np.percentile(frame[:: DEFECT // 2, :: DEFECT // 2], _ON_A_PART) / 2
+    y = x = 0
+    while not (y and frame[y - DEFECT : y + DEFECT, x - DEFECT : x + DEFECT].min(axis=2).mean() > least):
+        y, x = (int(rng.integers(DEFECT, side - DEFECT)) for side in frame.shape[:2])
     light = np.zeros(frame.shape[:2], np.float32)
-    cv2.circle(light, (int(x), int(y)), DEFECT // 2, 1.0, -1)
+    cv2.circle(light, (x, y), DEFECT // 2, 1.0, -1)
     around = np.s_[y - DEFECT : y + DEFECT, x - DEFECT : x + DEFECT]
     factor = 1 - _CONTRAST * cv2.GaussianBlur(light[around], (0, 0), 1)[:, :, None]
     spoiled: _Image = frame.copy()
