@@ -54,7 +54,7 @@ endif
 	@touch $@
 
 demo: setup
-	$(BIN)/softcore-export --demo --data $(DEMO) --out $(DEMO)/bundles
+	$(BIN)/softcore-export --demo --data $(DEMO) --resolution 256 --out $(DEMO)/bundles
 	$(BIN)/softcore-calibrate $(DEMO)/bundles/pill --data $(DEMO)/pill --max-overkill 0.05 --report $(DEMO)/threshold.html
 	$(BIN)/softcore-edge $(DEMO)/bundles/pill --source tests/recordings/pill --save-overlays $(DEMO)/overlays
 
