@@ -92,7 +92,8 @@ def test_sound_images_raise_no_alarm(scored: tuple[Inspector, Scoring]) -> None:
     inspector, scoring = scored
     training = read_training(inspector.bundle.path)
     found = calibrate(inspector, scoring, training, Objective("overkill", {"share": 0.1}))
-    assert {data_warning.kind for data_warning in found.data_warnings} <= {"overlap", "drift"}
+    kinds = {data_warning.kind for data_warning in found.data_warnings}
+    assert kinds <= {"overlap", "drift", "useless"}  # the last one tells of the threshold, not of the images
 
 
 def test_training_images_given_as_good_are_known_again(scored: tuple[Inspector, Scoring]) -> None:

@@ -19,7 +19,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from softcore_export.data import procedural_pill
-from softcore_runtime import Decision, Inspector, Preprocessing, read_bundle, read_image
+from softcore_runtime import Decision, Inspector, read_bundle, read_image
 from softcore_runtime.images.image_file import find_images
 
 from .pages import Block, read_blocks
@@ -201,7 +201,7 @@ def test_no_entry_of_the_bank_lies_on_a_hidden_defect(demo: Path) -> None:
         generator = procedural_pill._generator(0, "unnoticed", number)
         image, mask = procedural_pill.draw_pill(generator, defect)
         np.testing.assert_array_equal(image, read_image(images / name))
-        crop = Preprocessing().apply(mask)[:, :, 0].reshape(grid.height, 8, grid.width, 8)
+        crop = bundle.preprocessing.apply(mask)[:, :, 0].reshape(grid.height, 8, grid.width, 8)
         share = crop.mean(axis=(1, 3)) / 255
         assert (share >= 0.5).any()
         owner, row, column = bundle.origins.T

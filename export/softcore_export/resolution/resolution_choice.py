@@ -20,7 +20,7 @@ class ChoiceRule:
         equal: of the separation, that a larger input may lack to be taken instead of a smaller one.
     """
 
-    gain: float = 0.01
+    gain: float = 0.02
     equal: float = 0.01
 
 

@@ -25,4 +25,4 @@ def test_results_are_measured_once(tmp_path: Path) -> None:
 def test_setups_have_names_of_their_own() -> None:
     setups = list_setups(["bf16", "fp32", "int8"])
     assert len({setup.key for setup in setups}) == len(setups)
-    assert {setup.crop for setup in setups} == set(SIZES)
+    assert {setup.crop for setup in setups} == {*SIZES, 256}

@@ -28,10 +28,10 @@ for line in $argv
 end
 """
 TYPED = {
-    "softcore ": "backbones calibrate completion edge export",
+    "softcore ": "backbones calibrate compare completion edge export",
     "softcore ed": "edge",
     "softcore edge led": "ledger",
-    "softcore edge ledger ": "verify stats export labels",
+    "softcore edge ledger ": "verify stats export labels shadow",
     "softcore completion ": "bash fish zsh",
     "softcore-edge led": "ledger",
     "softcore-edge --prov": "--provider",

@@ -23,13 +23,14 @@ def test_the_commands_are_found_with_what_they_need() -> None:
     assert found == {
         "backbones": ("softcore backbones", "export"),
         "calibrate": ("softcore-calibrate", "calibrate"),
+        "compare": ("softcore compare", "calibrate"),
         "completion": ("softcore completion", ""),
         "edge": ("softcore-edge", "edge"),
         "export": ("softcore-export", "export"),
     }
 
 
-@pytest.mark.parametrize("name", ["backbones", "calibrate", "completion", "edge", "export"])
+@pytest.mark.parametrize("name", ["backbones", "calibrate", "compare", "completion", "edge", "export"])
 def test_each_has_a_parser_of_its_name(name: str) -> None:
     command = find_commands()[name]
     assert command.build_parser().prog == command.prog
