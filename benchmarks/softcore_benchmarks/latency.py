@@ -181,7 +181,7 @@ def measure(
 def _fit_anomalib(anomalib: AnomalibPatchcore, category: Category, weights: Path) -> dict[str, float]:
     preprocessing = ExportSettings().preprocessing
     crops = np.stack([preprocessing.apply(read_image(path)) for path in category.train])
-    anomalib.fit(crops, PatchcoreSettings(weights, coreset_ratio=_RATIO))
+    anomalib.fit(crops, PatchcoreSettings(weights, preprocessing=preprocessing, coreset_ratio=_RATIO))
     scores = {f"anomalib {form}": anomalib.scores(form, category.test) for form in FORMS}
     bad = category.bad
     return {form: round(auroc(found[~bad], found[bad]), 4) for form, found in scores.items()}
