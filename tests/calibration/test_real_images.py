@@ -91,7 +91,7 @@ def test_what_half_of_them_cannot_carry_is_refused(scored: tuple[Inspector, Scor
 def test_sound_images_raise_no_alarm(scored: tuple[Inspector, Scoring]) -> None:
     inspector, scoring = scored
     training = read_training(inspector.bundle.path)
-    found = calibrate(inspector, scoring, training, Objective("overkill", {"share": 0.1}))
+    found = calibrate(inspector, scoring, training, Objective("overkill", {"share": 0.05}))
     kinds = {data_warning.kind for data_warning in found.data_warnings}
     assert kinds <= {"overlap", "drift", "useless"}  # the last one tells of the threshold, not of the images
 

@@ -11,6 +11,7 @@ import softcore_runtime
 import torch
 from softcore_export import export as export_module
 from softcore_export import settings, train
+from softcore_export.contamination import look_estimate
 from softcore_export.contamination.choices import Choices
 from softcore_export.data import dataset, training_set
 from softcore_export.data.dataset import TrainingImages
@@ -27,7 +28,7 @@ PUBLIC = {
 }
 EXAMPLES = PUBLIC | {
     name: thing
-    for module in (dataset, floors, settings, training_set)
+    for module in (dataset, floors, look_estimate, settings, training_set)
     for name, thing in find_documented(module).items()
     if has_example(thing)
 }

@@ -14,14 +14,12 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.cli.connections import Connections
 from softcore_edge_app.configuration.options import CameraOptions, Configuration, HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger
@@ -37,6 +35,7 @@ from softcore_runtime.cli.progress import track
 from softcore_runtime.images.image_file import find_images
 
 from softcore_benchmarks.line.pages import browse
+from softcore_benchmarks.line.rig.memory_source import ImagesInMemory
 from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.measuring.machine import describe_machine
 from softcore_benchmarks.measuring.results import print_results
@@ -52,17 +51,6 @@ _LINES = {  # number of open pages, and whether frame checks are left out
 _SECONDS = 2.0  # of a turn
 
 
-class _Memory(Recording):
-    """A frame source whose images are in memory."""
-
-    def __init__(self, images: list[NDArray[np.uint8]]) -> None:
-        self._images = images
-
-    def read_frames(self) -> Generator[Frame, None, None]:
-        for number in count(1):
-            yield Frame(number, "frame", image=self._images[number % len(self._images)])
-
-
 @contextmanager
 def _run_line(
     bundle: Path, images: list[NDArray[np.uint8]], folder: Path, pages: int, *, unchecked: bool
@@ -72,7 +60,7 @@ def _run_line(
     recipes = Recipes({"bundle": bundle}, SharedInspectors(Inspector.load), unchecked=unchecked)
     options = CameraOptions(source="memory")
     line = CameraPipeline(
-        "camera", 0, _Memory(images), recipes, options, "run", station.wake_publisher, fast=True
+        "camera", 0, ImagesInMemory(images), recipes, options, "run", station.wake_publisher, fast=True
     )
     station.add_pipeline(line)
     published: list[float] = []

@@ -16,14 +16,12 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import CameraOptions
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger
@@ -39,6 +37,7 @@ from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import track
 from softcore_runtime.images.image_file import find_images
 
+from softcore_benchmarks.line.rig.memory_source import ImagesInMemory
 from softcore_benchmarks.measuring.commands import make_parser
 from softcore_benchmarks.measuring.machine import describe_machine
 from softcore_benchmarks.measuring.results import print_results
@@ -51,17 +50,6 @@ _SPACINGS = (1.5, 3.0)  # between two triggers, in bare inspections
 _DEADLINE = 60.0  # seconds, so that a busy machine makes no part INVALID
 
 
-class _Memory(Recording):
-    """A frame source whose images are in memory."""
-
-    def __init__(self, images: list[NDArray[np.uint8]]) -> None:
-        self._images = images
-
-    def read_frames(self) -> Generator[Frame, None, None]:
-        for number in count(1):
-            yield Frame(number, "frame", image=self._images[number % len(self._images)])
-
-
 @contextmanager
 def _run_line(
     bundle: Path, shadow: Path | None, images: list[NDArray[np.uint8]], folder: Path, options: CameraOptions
@@ -69,7 +57,9 @@ def _run_line(
     """Run a line; give it and the list of its decisions, which grows."""
     station = InspectionStation(LedgerWriter(Ledger.open(folder / f"{time.monotonic_ns()}.ledger")))
     recipes = Recipes({"bundle": bundle}, SharedInspectors(Inspector.load))
-    line = CameraPipeline("camera", 0, _Memory(images), recipes, options, "run", station.wake_publisher)
+    line = CameraPipeline(
+        "camera", 0, ImagesInMemory(images), recipes, options, "run", station.wake_publisher
+    )
     station.add_pipeline(line)
     published: list[PublishedDecision] = []
     station.add_listener(published.append)

@@ -144,7 +144,8 @@ def compare(
     Args:
         old: the bundle that is in use.
         new: the one that may replace it.
-        samples: images, each with whether it is defective; None where nobody knows.
+        samples: images, each with whether it is defective; None where nobody knows, after those that are
+            known.
         total: number of samples, for the progress bar.
 
     Example:
@@ -158,7 +159,7 @@ def compare(
     repeated = 0
     for sample, defective in track(samples, "compared", total):
         if sample.digest in images:
-            if images[sample.digest].defective is defective:
+            if defective in (images[sample.digest].defective, None):
                 repeated += 1
             else:
                 contradicted.setdefault(sample.digest, []).append(sample.name)

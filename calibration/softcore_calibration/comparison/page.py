@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from softcore_runtime import Decision, FrameError, ImageError, Inspector, overlay
+from softcore_runtime import FrameError, ImageError, Inspector, overlay
 from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.backends.engine import describe_backbone
 from softcore_runtime.bundle.manifest import Manifest
@@ -167,7 +167,6 @@ def _render(comparison: Comparison, old: Inspector, new: Inspector) -> str:
         dots=[_place(image) for image in comparison.images],
         side=_SIDE,
         middle=_scale(1.0),
-        decisions=[decision for decision in Decision if decision is not Decision.INVALID],
         farthest=_FARTHEST,
         good=comparison.count(False),
         bad=comparison.count(True),

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 from sklearn.metrics import roc_auc_score
-from softcore_calibration.comparison import comparison
+from softcore_calibration.comparison import comparison, page
 from softcore_calibration.comparison.comparison import Comparison, bound_gain, compare
 from softcore_calibration.comparison.page import describe_verdict
 from softcore_calibration.data.samples import find_samples
 from softcore_runtime import Decision, FrameError, Inspector
 from softcore_runtime.bundle.threshold import Threshold
 
-from ...examples import find_documented, type_example
+from ...examples import find_documented, has_example, type_example
 
 OLD, NEW = 6.0, 3.0
 
@@ -96,6 +96,15 @@ def test_an_image_counts_once_and_not_at_all_if_it_is_given_as_both(
     assert "broken.png" in found.unread[0]
 
 
+def test_a_copy_that_nobody_has_labelled_is_no_contradiction(
+    old: Inspector, new: Inspector, category: Path
+) -> None:
+    samples = list(find_samples([(category / "test" / "spot", True)]))
+    found = compare(old, new, [*((one, True) for one in samples), *((one, None) for one in samples)])
+    assert (len(found.images), found.repeated, found.contradicted) == (24, 24, ())
+    assert found.count(True) == 24
+
+
 def test_what_can_t_be_inspected_is_invalid_and_passes_nobody(
     old: Inspector, new: Inspector, monkeypatch: pytest.MonkeyPatch, category: Path
 ) -> None:
@@ -151,10 +160,12 @@ def test_the_verdict_counts(old: Inspector, new: Inspector, category: Path) -> N
     assert f"is wrong about {gained} image" in describe_verdict(back)
 
 
-@pytest.mark.parametrize("name", find_documented(comparison))
+DOCUMENTED = {**find_documented(comparison), **find_documented(page)}
+
+
+@pytest.mark.parametrize("name", [name for name, thing in DOCUMENTED.items() if has_example(thing)])
 def test_an_example_prints_what_it_says(name: str, old: Inspector, category: Path) -> None:
-    documented = find_documented(comparison)
     samples = [(sample, sample.defective) for sample in find_samples([(category, None)])]
-    assert not type_example(
-        name, documented[name], {**vars(comparison), "inspector": old, "samples": samples}
-    )
+    known = {**vars(page), **vars(comparison), "inspector": old, "samples": samples}
+    known["comparison"] = compare(old, old, samples)
+    assert not type_example(name, DOCUMENTED[name], known)
