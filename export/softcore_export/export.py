@@ -165,6 +165,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         'disc'
     """
     images, settings, estimate = prepared.images, prepared.settings, prepared.estimate
+    choices = choices.confirm(images.confirmed.intersection(images.digests))
     features, grid, device = prepared.features, prepared.grid, prepared.device  # [N, P, d]
     seconds = dict(prepared.seconds)
 

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from softcore_runtime.cli.suggestion import suggest
 from softcore_runtime.errors import DataError, ImageError, UsageError
 from softcore_runtime.folders.copies import hash_pixels
+from softcore_runtime.folders.label_table import read_label_table
 from softcore_runtime.folders.labelled_folder import find_class_part, find_test_part
 from softcore_runtime.images.depth import FULL
 from softcore_runtime.images.image_file import SUFFIXES, read_image
 from softcore_runtime.regular_file import hash_file
-
-from softcore_calibration.data.label_table import read_label_table
 
 __all__ = ["Sample", "Samples", "find_samples"]
 

@@ -89,7 +89,7 @@ def _draw(request: ExportRequest) -> TrainingImages:
 
     print_message(f"drawing {request.folder}")
     draw_category(request.folder, seed=request.settings.seed)
-    return TrainingImages.find(request.folder, request.max_images)
+    return TrainingImages.find(request.folder, request.max_images).confirm(request.confirmed)
 
 
 def _announce(images: TrainingImages, request: ExportRequest) -> None:
@@ -98,6 +98,8 @@ def _announce(images: TrainingImages, request: ExportRequest) -> None:
 
     layout = f" ({images.layout})" if images.layout else ""
     print_message(f"{len(images.paths):,} images in {images.folder}{layout}")
+    for line in request.confirmed.describe():
+        print_message(line)
     if images.repeated:
         pairs = [(path.name, original.name) for path, original in images.repeated.items()]
         print_message(

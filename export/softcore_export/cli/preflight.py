@@ -14,8 +14,10 @@ from softcore_runtime.images.file_names import to_text
 
 from softcore_export.backbone.capability import check_device, check_precision
 from softcore_export.backbone.catalogue import FILTERBANK, check_backbone
-from softcore_export.cli.options import name_backbone, read_max_images, read_settings
+from softcore_export.cli.options import name_backbone
+from softcore_export.cli.settings_options import read_max_images, read_settings
 from softcore_export.contamination.choices import choices_path, read_choices
+from softcore_export.data.confirmed_images import ConfirmedImages, find_confirmed
 from softcore_export.data.dataset import FEWEST, TrainingImages, find_category
 from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
@@ -36,6 +38,7 @@ class ExportRequest:
         images: the training images; None if they are to be drawn first.
         max_images: largest number of them that is used; None for all.
         labelled: the labelled images; None if none are given.
+        confirmed: the parts that a person has confirmed; they are part of `images`.
         target: the bundle's folder.
     """
 
@@ -44,6 +47,7 @@ class ExportRequest:
     images: TrainingImages | None
     max_images: int | None
     labelled: LabelledImages | None
+    confirmed: ConfirmedImages
     target: Path
 
 
@@ -57,6 +61,7 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
     root = options.data or Path("demo" if options.demo else os.environ.get("SOFTCORE_DATA", "datasets"))
     folder, target = root / options.category, options.out / options.category
     images = max_images = labelled = None
+    confirmed = ConfirmedImages()
     with gather_mistakes() as attempt:
         with attempt():
             max_images = read_max_images(options, FEWEST)
@@ -76,6 +81,8 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
             if options.labelled:
                 labelled = find_labelled(options.labelled)
         with attempt():
+            confirmed = find_confirmed(options.good, options.bad, options.labels)
+        with attempt():
             _check_category(options.category, target)
             with gather_mistakes() as inner:
                 with inner():
@@ -84,7 +91,10 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
-    return ExportRequest(settings, folder, images, max_images, labelled, target)
+        if images and confirmed:
+            with attempt():
+                images = images.confirm(confirmed)
+    return ExportRequest(settings, folder, images, max_images, labelled, confirmed, target)
 
 
 def _check_category(name: str, target: Path) -> None:

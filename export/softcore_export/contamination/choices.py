@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,6 +94,19 @@ class Choices(BaseModel):
 
     images: dict[Sha256, Choice] = Field(alias="pictures", default={})
     region: DrawnRegion = DrawnRegion()
+
+    def confirm(self, digests: Iterable[str]) -> Choices:
+        """Return the choices with images that a person has confirmed as good elsewhere: they are kept.
+
+        Patches that were marked in one of them stay marked.
+
+        Example:
+            >>> Choices().confirm(["0" * 64]).images["0" * 64].action
+            'keep'
+        """
+        marked = {digest for digest, choice in self.images.items() if choice.action == "exclude patches"}
+        kept = {digest: Choice(action="keep") for digest in sorted(digests) if digest not in marked}
+        return self.model_copy(update={"images": {**self.images, **kept}}) if kept else self
 
     def apply(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from softcore_runtime.cli.suggestion import suggest
@@ -11,9 +11,13 @@ from softcore_runtime.errors import DataError, UsageError
 from softcore_runtime.folders.copies import find_copies
 from softcore_runtime.folders.labelled_folder import find_training_part
 from softcore_runtime.images.image_file import SUFFIXES
+from softcore_runtime.regular_file import hash_file
+
+from softcore_export.data.confirmed_images import ConfirmedImages
 
 __all__ = ["FEWEST", "TrainingImages", "count_images", "find_category"]
 
+_NAMED = 3  # images in one remark
 FEWEST = 8  # training images; with fewer, the six neighbours of an image are nearly all the others
 
 
@@ -30,6 +34,7 @@ class TrainingImages:
         layout: the folder's layout in words; "" for a plain folder of images.
         omitted: a line for each other thing in the folder that looks like images.
         repeated: the files that are byte for byte one of `paths`, each with that one.
+        confirmed: what a person has said of parts: the good ones are among `paths`, no defective one is.
 
     Example:
         >>> images = TrainingImages.find(discs / "disc")
@@ -42,6 +47,7 @@ class TrainingImages:
     layout: str = ""
     omitted: Sequence[str] = ()
     repeated: Mapping[Path, Path] = field(default_factory=dict)
+    confirmed: ConfirmedImages = field(default_factory=ConfirmedImages)
 
     @classmethod
     def find(cls, folder: Path, max_images: int | None = None) -> TrainingImages:
@@ -71,6 +77,39 @@ class TrainingImages:
         used = {copy: original for copy, original in repeated.items() if original in taken}
         return cls(folder, tuple(paths), part.layout, tuple(omitted), used)
 
+    def confirm(self, confirmed: ConfirmedImages) -> TrainingImages:
+        """Add the images that a person has confirmed as good, and leave out those confirmed as defective.
+
+        Raises:
+            DataError: fewer than `FEWEST` are left.
+
+        Example:
+            >>> images = TrainingImages.find(discs / "disc")
+            >>> fewer = images.confirm(find_confirmed(bad=[discs / "disc" / "05.png"]))
+            >>> len(fewer.paths), fewer.omitted
+            (11, ('1 training image is confirmed as defective and is left out: 05.png',))
+        """
+        digests = {path: _hash(path) for path in self.paths}
+        bad = {confirmed.digests[path] for path in confirmed.bad}
+        out = [path for path in self.paths if digests[path] in bad]
+        known = {*digests.values()}
+        paths = [path for path in self.paths if digests[path] not in bad]
+        paths += [path for path in confirmed.good if confirmed.digests[path] not in known]
+        omitted = list(self.omitted)
+        if out:
+            is_one = len(out) == 1
+            names = ", ".join(path.name for path in out[:_NAMED]) + (", ..." if len(out) > _NAMED else "")
+            omitted.append(
+                f"{len(out):,} training image{' is' if is_one else 's are'} confirmed as defective and "
+                f"{'is' if is_one else 'are'} left out: {names}"
+            )
+        if len(paths) < FEWEST:
+            raise DataError(
+                f"{self.folder}: {count_images(len(paths))} without those confirmed as defective, at "
+                f"least {FEWEST} are needed"
+            )
+        return replace(self, paths=tuple(paths), omitted=tuple(omitted), confirmed=confirmed)
+
 
 def find_category(root: Path, category: str) -> Path:
     """Find a category's folder: `root/category`, or `root` itself where it holds images and no such folder.
@@ -90,6 +129,14 @@ def find_category(root: Path, category: str) -> Path:
         hint = f"; there are: {', '.join(there)}" if there else ", and nothing else is there"
         raise UsageError(f"{folder}: no such folder{suggest(category, there)}{hint}")
     return folder
+
+
+def _hash(path: Path) -> str:
+    """Return the SHA-256 of a file; nothing of one that can't be read, which is said where it is decoded."""
+    try:
+        return hash_file(path)
+    except OSError:
+        return ""
 
 
 def count_images(n: int) -> str:

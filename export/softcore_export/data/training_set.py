@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ class TrainingSet:
         thumbnails: uint8 `[N, 32, 32]`.
         image_statistics: float64 `[N, 3]`, brightness, contrast and sharpness.
         traces: traces of compression, summarised; None where no image is large enough for them.
+        confirmed: the digests of all images that a person has confirmed as good.
+        defects: the images that a person has confirmed as defective, which are none of `paths`.
 
     Raises:
         ValueError: the lengths don't agree.
@@ -51,6 +54,8 @@ class TrainingSet:
     thumbnails: NDArray[np.uint8]
     image_statistics: NDArray[np.float64]
     traces: CompressionStatistics | None
+    confirmed: frozenset[str] = frozenset()
+    defects: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = [len(some) for some in (self.digests, self.thumbnails, self.image_statistics)]
@@ -61,7 +66,7 @@ class TrainingSet:
 
     @property
     def names(self) -> list[str]:
-        """The images' names below the training folder, with slashes, `[N]`."""
+        """The images' names relative to the training folder, with slashes, `[N]`."""
         return [_name(path, self.folder) for path in self.paths]
 
     @property
@@ -79,7 +84,7 @@ class TrainingSet:
         """SHA-256 over the names and the contents of the images."""
         digest = hashlib.sha256()
         for path, content in zip(self.paths, self.digests, strict=True):
-            name = path.relative_to(self.folder).as_posix()
+            name = _relate(path, self.folder)
             digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))  # the bytes on the disk
         return digest.hexdigest()
 
@@ -152,6 +157,7 @@ class TrainingScan:
         """
         if not self._complete:
             raise RuntimeError("the scan isn't complete")
+        confirmed = self._images.confirmed
         return TrainingSet(
             folder=self._images.folder,
             paths=tuple(self._paths),
@@ -161,6 +167,8 @@ class TrainingScan:
             thumbnails=np.stack(self._thumbnails),
             image_statistics=np.stack(self._image_statistics),
             traces=summarize_compression(self._traces),
+            confirmed=frozenset(confirmed.digests[path] for path in confirmed.good),
+            defects=confirmed.bad,
         )
 
     def _demand_enough(self) -> None:
@@ -210,4 +218,9 @@ def sample_crops(images: TrainingImages, preprocessing: Preprocessing, count: in
 
 
 def _name(path: Path, folder: Path) -> str:
-    return to_text(path.relative_to(folder).as_posix())
+    return to_text(_relate(path, folder))
+
+
+def _relate(path: Path, folder: Path) -> str:
+    """Return a path relative to the training folder; with `..` where an image was added from elsewhere."""
+    return Path(os.path.relpath(path, folder)).as_posix()

@@ -18,7 +18,8 @@ import torch
 from PIL import Image
 from softcore_export.acceptance import golden_frames
 from softcore_export.cli.command import main
-from softcore_export.cli.options import build_parser, read_settings
+from softcore_export.cli.options import build_parser
+from softcore_export.cli.settings_options import read_settings
 from softcore_export.contamination.choices import Choices, write_choices
 from softcore_export.export import Export
 from softcore_export.windows.drawn_region import DrawnPolygon, DrawnRegion

@@ -6,8 +6,8 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from softcore_calibration.data.label_table import read_label_table
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.folders.label_table import read_label_table
 
 ROWS = [
     ("label", "part", "path"),
