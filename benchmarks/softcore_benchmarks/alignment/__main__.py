@@ -4,9 +4,9 @@
 
 Moves and turns the parts of the test images of `--moved` categories on their own background, and measures the
 image AUROC without alignment and with each mode, the training images being as they are. Asks `--align auto`
-on every category, as it is and with all parts moved and turned at random, and measures the AUROC with and
-without what it says. ALIGNMENT.md and results/alignment.csv are written into --out; what is in there already
-isn't measured again.
+on every category, as it is, with defects among the training images (which stay in the test), and with all
+parts moved and turned at random, and measures the AUROC with and without what it says. ALIGNMENT.md and
+results/alignment.csv are written into --out; what is in there already isn't measured again.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ from softcore_benchmarks.data.feature_store import Network
 from softcore_benchmarks.data.moved import Move, draw_jitter, draw_moves, move_part
 from softcore_benchmarks.measuring.commands import check_weights, make_data_parser
 from softcore_benchmarks.measuring.results import make_results_folder, write_page
+from softcore_benchmarks.protocol.noise import draw_noise
 
 MOVES = ((0, 0), (10, 0), (30, 0), (80, 0), (0, 15), (30, 15))  # pixels and degrees
+NOISE = 0.1
+DEFECTIVE = f"{NOISE:.0%} defective"
 MOST = {"magnetic_tile": 300}  # training images
 
 
@@ -87,6 +90,7 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, Path, Sequence[Ali
         yield "moved", folder, MODES
     for folder in find_categories(options.data, options.categories):
         yield "as they are", folder, ("none", "auto")
+        yield DEFECTIVE, folder, ("none", "auto")
     for folder in find_categories(options.data, options.moved):
         yield "all moved", folder, ("none", "auto")
 
@@ -94,8 +98,11 @@ def _plan(options: argparse.Namespace) -> Iterator[tuple[str, Path, Sequence[Ali
 def _read(category: Category, kind: str) -> tuple[list[Image], dict[str, list[Image]]]:
     """Read training images and test sets."""
     train, test = ([read_image(path) for path in paths] for paths in (category.train, category.test))
-    if kind == "as they are":
-        return train, {"as they are": test}
+    if kind == DEFECTIVE:
+        drawn = draw_noise(category.test, category.defects, len(train), NOISE)
+        train += [test[row] for row in drawn]
+    if kind in ("as they are", DEFECTIVE):
+        return train, {kind: test}
     if kind == "all moved":
         moved, tested = (
             _move(images, draw_jitter(len(images), *JITTER, seed))

@@ -33,6 +33,7 @@ def write_report(table: pd.DataFrame, times: dict[str, Times], shape: tuple[int,
         "wider by a quarter; those of the training images stay. Pixels are the image's, of 512.",
         str(wide.reset_index().to_markdown(index=False, floatfmt=".4f")),
         "## What `--align auto` says, and what comes of it",
+        "*10% defective*: that many test defects are among the training images, and stay in the test. "
         "*All moved*: training and test images, by up to {} pixels along each side and {} degrees.".format(
             *JITTER
         ),
