@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -90,17 +89,18 @@ class ExportSettings(BaseModel):
         """Return the coreset's size as a share of all patches, for so many patches of a window.
 
         The size of a memory bank follows what there is to know, not the number of patches: neighbours on a
-        fine grid tell nearly the same. On a grid with 4 times the patches `auto` keeps 2 times the entries.
+        fine grid tell nearly the same. On a finer grid than 28 x 28 `auto` keeps as many entries as on that
+        (`benchmarks/RESOLUTION.md`).
 
         Example:
             >>> ExportSettings().find_ratio(28 * 28), ExportSettings().find_ratio(56 * 56)
-            (0.1, 0.05)
+            (0.1, 0.025)
             >>> ExportSettings(coreset_ratio=0.1).find_ratio(56 * 56)
             0.1
         """
         if self.coreset_ratio != "auto":
             return self.coreset_ratio
-        return _USUAL_RATIO * min(1.0, math.sqrt(_USUAL_PATCHES / patches))
+        return _USUAL_RATIO * min(1.0, _USUAL_PATCHES / patches)
 
     @property
     def weighs(self) -> bool:

@@ -80,7 +80,7 @@ def list_setups(precisions: Sequence[Precision]) -> list[Setup]:
         Setup(256, 256, first),
         Setup(448, 448, first, grid=28),
         Setup(224, 224, first, grid=14),
-        Setup(448, 448, first, bank=1.0),
+        Setup(448, 448, first, bank=2.0),
         Setup(448, 448, first, bank=4.0),
     ]
     return [*usual[: len(SIZES)], *others, *usual[len(SIZES) :]]

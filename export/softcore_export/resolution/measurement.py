@@ -19,6 +19,7 @@ from softcore_export.resolution.resolution_choice import SIDES, USUAL, Resolutio
 from softcore_export.resolution.separation import (
     Scores,
     Subject,
+    bound_gain,
     fit_banks,
     score_labelled,
     score_synthetic,
@@ -55,6 +56,7 @@ def measure_resolutions(
     labelled: Sequence[tuple[Path, bool]],
     budget: float,
     seed: int,
+    confirmed: Sequence[Path] = (),
 ) -> tuple[_Network, ResolutionChoice]:
     """Measure several resolutions and choose one, see `choose_side`.
 
@@ -64,6 +66,7 @@ def measure_resolutions(
         labelled: labelled images with whether they are defective; empty takes synthetic defects.
         budget: milliseconds that the network may take for a frame.
         seed: of the choice of images, and of the defects.
+        confirmed: images of defective parts that a person has confirmed, which are scored besides.
 
     Returns:
         the network at the chosen resolution, and what was measured.
@@ -83,16 +86,26 @@ def measure_resolutions(
         opened, notes = smaller | opened, found | notes
         costs |= time_subjects({side: each.subject for side, each in smaller.items()}, frame)
     subjects = {side: seen[side] for side in sorted(seen)}
-    scores = _score(list(subjects.values()), sum(costs[side] for side in subjects), shuffled, labelled, seed)
+    scores, taught = _score(
+        list(subjects.values()), sum(costs[side] for side in subjects), shuffled, labelled, seed, confirmed
+    )
+    gains = dict(zip(subjects, (bound_gain(taught[0], each) for each in taught), strict=False))
     separations = dict(zip(subjects, (each.auroc for each in scores), strict=True))
     trials = tuple(
-        Trial(side, costs.get(side), separations.get(side), "" if side == USUAL else notes.get(side, ""))
+        Trial(
+            side,
+            costs.get(side),
+            separations.get(side),
+            "" if side == USUAL else notes.get(side, ""),
+            gains.get(side),
+        )
         for side in sorted({*opened, *notes})
     )
     side = choose_side(trials, budget)
     choice = ResolutionChoice(
-        side, trials, budget, bool(labelled), len(scores[0].good), len(scores[0].defective)
-    )
+        side, trials, budget, bool(labelled), len(scores[0].good), len(scores[0].defective),
+        len(taught[0].defective) if taught else 0,
+    )  # fmt: skip
     return opened[side].network, choice
 
 
@@ -149,13 +162,22 @@ def _score(
     paths: Sequence[Path],
     labelled: Sequence[tuple[Path, bool]],
     seed: int,
-) -> list[Scores]:
+    confirmed: Sequence[Path],
+) -> tuple[list[Scores], list[Scores]]:
+    """Score labelled images, or synthetic defects; and confirmed defects, none if there are none."""
     affordable = int(1000 * _SECONDS / (_SEEN * milliseconds))
     count = min(max(_LEAST, min(_MOST, affordable)), len(paths) // 2)
     banks = fit_banks(subjects, paths[:count], seed)
     if labelled:
-        return score_labelled(banks, list(_thin(labelled, _SEEN * count)))
-    return score_synthetic(banks, paths[count : 2 * count], seed)
+        scores = score_labelled(banks, list(_thin(labelled, _SEEN * count)))
+    else:
+        scores = score_synthetic(banks, paths[count : 2 * count], seed)
+    some = list(_thin([(path, True) for path in confirmed], 2 * count))
+    taught = [
+        Scores(before.good, one.defective)
+        for before, one in zip(scores, score_labelled(banks, some) if some else [], strict=False)
+    ]
+    return scores, taught if taught and len(taught[0].defective) else []
 
 
 def _thin(images: Sequence[tuple[Path, bool]], most: int) -> Iterator[tuple[Path, bool]]:

@@ -86,7 +86,12 @@ def open_chosen(
             return Opened(opened, Subject(opened.network.backbone, opened.settings.preprocessing))
 
         opened, choice = measure_resolutions(
-            open_at, images.paths, labelled.images if labelled else (), settings.budget, settings.seed
+            open_at,
+            images.paths,
+            labelled.images if labelled else (),
+            settings.budget,
+            settings.seed,
+            images.confirmed.bad,
         )
         print_message(f"resolution {choice.describe()}")
         opened = OpenedNetwork(opened.loaded, opened.network, opened.settings, choice)

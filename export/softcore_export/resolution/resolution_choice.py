@@ -32,6 +32,8 @@ class Trial:
         side: of the network's input, in pixels.
         milliseconds: of the network for one frame; None if it wasn't measured.
         separation: how often a defective image scores above a good one, 0 to 1; None if it wasn't measured.
+        gain: interval of what defects that a person has confirmed gain over the usual size in AUROC; None if
+            there are none.
         note: why it wasn't measured, or can't be chosen; "" else.
     """
 
@@ -39,6 +41,7 @@ class Trial:
     milliseconds: float | None = None
     separation: float | None = None
     note: str = ""
+    gain: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class ResolutionChoice:
         labelled: whether defects were labelled images'; they are synthetic otherwise.
         images: number of good images that were scored.
         defects: number of defective images that were scored.
+        confirmed: number of defects that a person has confirmed, beside synthetic ones.
     """
 
     side: int
@@ -60,6 +64,7 @@ class ResolutionChoice:
     labelled: bool
     images: int
     defects: int
+    confirmed: int = 0
 
     def describe(self) -> str:
         """Describe the choice in a sentence.
@@ -78,6 +83,8 @@ class ResolutionChoice:
             if usual and usual is not chosen and usual.separation is not None:
                 told += f", at {USUAL} with {usual.separation:.3f}"
             parts.append(told)
+        if self.confirmed:
+            parts.append(self._describe_confirmed(chosen))
         if chosen.milliseconds is not None:
             over = chosen.milliseconds > self.budget
             told = f"{chosen.milliseconds:.3g} ms a frame here"
@@ -91,12 +98,25 @@ class ResolutionChoice:
             parts.append(f"{' and '.join(left)} would take more")
         return f"{self.side} pixels: {'; '.join(parts)}" if parts else f"{self.side} pixels"
 
+    def _describe_confirmed(self, chosen: Trial) -> str:
+        """Describe what the confirmed defects say."""
+        gains = {trial.side: trial.gain for trial in self.trials if trial.gain and trial.side != USUAL}
+        count = f"{self.confirmed:,} confirmed defect{'' if self.confirmed == 1 else 's'}"
+        if chosen.gain and chosen.side != USUAL and chosen.gain[0] > 0:
+            return f"{count} gain {chosen.gain[0]:.3f} to {chosen.gain[1]:.3f} by it"
+        if lost := [side for side, gain in gains.items() if gain[1] < 0]:
+            verb = "stands" if self.confirmed == 1 else "stand"
+            return f"{count} {verb} out less at {' and '.join(map(str, lost))}"
+        return f"{count} can't tell the sizes apart"
+
 
 def choose_side(trials: Sequence[Trial], budget: float, rule: ChoiceRule | None = None) -> int:
     """Choose an input size: the largest within the budget that shows about as much as the best one.
 
-    A size that is larger than the usual one must gain something over it. A smaller one is taken only where
-    the usual one exceeds the budget. Where all exceed it, the smallest is chosen.
+    Confirmed defects come first where they tell: a size is taken whose whole interval of their gain is above
+    0 (the one with the highest lower bound), and none whose whole interval is below. Else a size that is
+    larger than the usual one must gain something over it. A smaller one is taken only where the usual one
+    exceeds the budget. Where all exceed it, the smallest is chosen.
 
     Args:
         trials: by size, ascending; with a note, they can't be chosen.
@@ -121,6 +141,9 @@ def choose_side(trials: Sequence[Trial], budget: float, rule: ChoiceRule | None 
     larger = [t for t in within if t.side >= USUAL and t.separation is not None]
     if not larger:
         return within[-1].side
+    if proved := [t for t in larger if t.gain and t.gain[0] > 0]:
+        return max(proved, key=lambda trial: trial.gain or (0, 0)).side
+    larger = [t for t in larger if not t.gain or t.gain[1] >= 0]
     usual, best = larger[0], max(larger, key=lambda trial: trial.separation or 0)
     if (best.separation or 0) < (usual.separation or 0) + rule.gain:
         return usual.side

@@ -108,6 +108,20 @@ def test_labelled_images_are_taken_where_there_are_some(paths: list[Path]) -> No
     assert (choice.labelled, choice.images, choice.defects) == (True, 3, 2)
 
 
+@pytest.mark.usefixtures("large")
+def test_confirmed_defects_are_scored_beside_synthetic_ones(paths: list[Path], tmp_path: Path) -> None:
+    bad = write_images(tmp_path, 3, first=100)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    _, choice = measure_resolutions(Networks({}), paths, (), 1000, 0, [*bad, broken])
+    assert (choice.labelled, choice.confirmed) == (False, 3)
+    gains = {trial.side: trial.gain for trial in choice.trials}
+    assert gains[224] == (0, 0)
+    assert all(gain is not None and -1 <= gain[0] <= gain[1] <= 1 for gain in gains.values())
+    _, choice = measure_resolutions(Networks({}), paths, (), 1000, 0, [broken])
+    assert (choice.confirmed, choice.trials[-1].gain) == (0, None)
+
+
 def test_no_readable_image(tmp_path: Path) -> None:
     path = tmp_path / "broken.png"
     path.write_bytes(b"no image")

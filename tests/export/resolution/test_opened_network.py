@@ -88,8 +88,8 @@ def test_windows_follow_the_coarser_grid(discs: Path, tmp_path: Path, small: Exp
     assert opened.resolution is None
 
 
-@pytest.mark.parametrize(("given", "ratio"), [("auto", 0.05), (0.1, 0.1)])
-def test_the_bank_grows_less_than_a_finer_grid(
+@pytest.mark.parametrize(("given", "ratio"), [("auto", 0.025), (0.1, 0.1)])
+def test_the_bank_does_not_grow_with_a_finer_grid(
     discs: Path, tmp_path: Path, small: ExportSettings, given: str | float, ratio: float
 ) -> None:
     changes = {"preprocessing": Preprocessing(resize=448, crop=448), "coreset_ratio": given}

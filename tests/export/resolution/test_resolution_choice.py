@@ -88,3 +88,22 @@ def test_the_sentence_tells_what_the_budget_left_out() -> None:
 def test_the_sentence_tells_that_even_the_smallest_is_too_slow() -> None:
     told = ResolutionChoice(160, (Trial(160, 50.0), Trial(224, 90.0, 0.9)), 40, False, 30, 90).describe()
     assert told == "160 pixels: 50 ms a frame here, more than the 40 that it may take; 224 would take more"
+
+
+def test_confirmed_defects_decide_where_their_interval_tells() -> None:
+    def trials(at_320: tuple[float, float], at_448: tuple[float, float]) -> list[Trial]:
+        gains = [None, (0.0, 0.0), at_320, at_448]
+        return [
+            Trial(side, 1.0, share, gain=gain)
+            for side, share, gain in zip(SIDES, [0.7, 0.8, 0.9, 0.9], gains, strict=True)
+        ]
+
+    assert choose_side(trials((-0.1, 0.1), (-0.1, 0.1)), 40) == 448  # they can't tell: synthetic ones do
+    assert choose_side(trials((-0.1, 0.1), (-0.2, -0.01)), 40) == 320
+    assert choose_side(trials((0.01, 0.1), (-0.1, 0.3)), 40) == 320
+    assert choose_side(trials((0.01, 0.1), (0.02, 0.3)), 40) == 448
+    assert choose_side(trials((-0.2, -0.1), (-0.2, -0.1)), 40) == USUAL
+    chosen = ResolutionChoice(448, tuple(trials((0.01, 0.1), (0.02, 0.3))), 40, False, 60, 180, 8)
+    assert "8 confirmed defects gain 0.020 to 0.300 by it" in chosen.describe()
+    lost = ResolutionChoice(224, tuple(trials((-0.2, -0.1), (-0.2, -0.1))), 40, False, 60, 180, 1)
+    assert "1 confirmed defect stands out less at 320 and 448" in lost.describe()

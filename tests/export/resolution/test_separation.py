@@ -18,6 +18,7 @@ from softcore_export.resolution.separation import (
     Scores,
     SmallBank,
     Subject,
+    bound_gain,
     fit_banks,
     measure_farthest,
     score_labelled,
@@ -58,6 +59,26 @@ def test_the_auroc_is_scikit_learns() -> None:
     good, bad = rng.normal(0, 1, 40), rng.normal(1, 1, 90)
     expected = roc_auc_score([0] * 40 + [1] * 90, [*good, *bad])
     assert Scores(good, bad).auroc == pytest.approx(expected)
+
+
+def test_the_interval_of_a_gain_narrows_with_the_number_of_defects() -> None:
+    rng = np.random.default_rng(0)
+    widths = []
+    for count in (4, 64):
+        good, defective = rng.normal(size=60), rng.normal(1, size=count)
+        usual = Scores(good, defective)
+        low, high = bound_gain(usual, Scores(good, defective + 0.3))
+        assert low <= roc(good, defective + 0.3) - roc(good, defective) <= high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+    low, high = bound_gain(Scores(good, defective), Scores(good, rng.normal(1, size=64)))
+    assert low < 0 < high  # chance alone
+
+
+def roc(good: NDArray[np.float64], defective: NDArray[np.float64]) -> float:
+    """Scikit-learn's AUROC."""
+    labels = np.r_[np.zeros(len(good)), np.ones(len(defective))]
+    return float(roc_auc_score(labels, np.r_[good, defective]))
 
 
 def test_a_small_bank_scores_by_the_farthest_patch(tmp_path: Path) -> None:
