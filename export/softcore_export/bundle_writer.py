@@ -38,8 +38,8 @@ from softcore_export.contamination.choices import FILE as CHOICES
 from softcore_export.contamination.choices import Choices, write_choices
 from softcore_export.contamination.contamination import Contamination, write_contamination
 from softcore_export.memory_bank.index import BuiltIndex
+from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.preparation import PreparedExport
-from softcore_export.train import MemoryBank
 
 __all__ = ["BundleContents", "finish_bundle", "write_contents"]
 

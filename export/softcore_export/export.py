@@ -14,11 +14,13 @@ from softcore_runtime.cli.progress import print_message
 from softcore_export.acceptance.agreement import AgreementError
 from softcore_export.acceptance.precision import compare_precisions
 from softcore_export.acceptance.provisional_threshold import find_trusted, provisional_threshold
+from softcore_export.acceptance.taught_parts import TaughtPart, describe_taught, judge_taught, seem_swapped
 from softcore_export.bundle_writer import BundleContents, finish_bundle, write_contents
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.contamination.summary import summarize_contamination
 from softcore_export.data.dataset import TrainingImages
+from softcore_export.memory_bank.counterexamples import Confirmed
 from softcore_export.memory_bank.hints import learn_hints
 from softcore_export.memory_bank.index import build_index, choose_queries
 from softcore_export.memory_bank.leave_one_out import leave_one_out
@@ -46,6 +48,8 @@ class Export:
         floors: float32 `[n]`, the least score that each entry of the bank gives a patch; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out: each image against the bank without its own entries.
         seconds: wall time of each stage.
+        confirmed: bool `[N]`, the images that a person has confirmed as good, or chosen to keep.
+        taught: the parts that a person has confirmed as defective, and how they are judged.
 
     Example:
         >>> exported
@@ -65,6 +69,27 @@ class Export:
     floors: NDArray[np.float32]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
+    confirmed: NDArray[np.bool_]
+    taught: tuple[TaughtPart, ...] = ()
+
+    def describe_taught(self) -> str:
+        """Describe in a line how the parts are judged that a person has confirmed as defective.
+
+        Example:
+            >>> exported.describe_taught()
+            '0 of 0 confirmed defects above the threshold; no entry resembled one'
+        """
+        return describe_taught(self.taught, self.manifest.threshold.value)
+
+    @property
+    def seems_swapped(self) -> bool:
+        """Whether the images confirmed as good look more unusual than those confirmed as defective.
+
+        Example:
+            >>> exported.seems_swapped
+            False
+        """
+        return seem_swapped(self.taught, self.scores[self.confirmed])
 
     def __repr__(self) -> str:
         bank, threshold = self.manifest.bank, self.manifest.threshold
@@ -168,14 +193,17 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
     choices = choices.confirm(images.confirmed.intersection(images.digests))
     features, grid, device = prepared.features, prepared.grid, prepared.device  # [N, P, d]
     seconds = dict(prepared.seconds)
+    confirmed = Confirmed(choices.find_kept(images.digests), prepared.defects.features)
 
     with staging_directory(target) as folder:
         with time_stage(seconds, "memory bank"):
             place = settings.preprocessing.region
             overrule = partial(choices.apply, digests=images.digests, grid=grid, place=place)
             learned = fit(
-                features, grid, settings, device, estimate, overrule, images.groups, prepared.inspected
-            )
+                features, grid, settings, device, estimate, overrule, images.groups, prepared.inspected,
+                confirmed,
+            )  # fmt: skip
+            taught = judge_taught(prepared, learned)
         kept = learned.kept | ~prepared.inspected  # what isn't inspected wasn't excluded
 
         with time_stage(seconds, "index"):
@@ -227,6 +255,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     alignment=prepared.alignment,
                     resolution=prepared.resolution,
                     unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
+                    taught=taught,
                 ),
             )
             manifest = finish_bundle(folder, manifest, prepared.network.backbone)
@@ -241,4 +270,6 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         floors=learned.floors,
         scores=scores,
         seconds=seconds,
+        confirmed=confirmed.good,
+        taught=taught,
     )

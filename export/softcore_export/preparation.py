@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.cli.progress import print_message, track
-from softcore_runtime.errors import UsageError
+from softcore_runtime.errors import FrameError, ImageError, UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.alignment.alignment_choice import AlignmentChoice, choose_alignment
@@ -32,7 +33,22 @@ from softcore_export.settings import ExportSettings
 from softcore_export.stage_times import time_stage
 from softcore_export.staging_directory import scratch
 
-__all__ = ["PreparedExport", "find_inspected", "prepare"]
+__all__ = ["DefectFeatures", "PreparedExport", "find_inspected", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class DefectFeatures:
+    """Features of the B images that a person has confirmed as defective.
+
+    Attributes:
+        paths: the images that could be read, `[B]`.
+        features: float32 `[B, P, d]`, mapped from disk.
+        plain: float32 `[B, P, d']`, of the plain FP32 network, where another one ships.
+    """
+
+    paths: tuple[Path, ...]
+    features: NDArray[np.float32]
+    plain: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +66,7 @@ class PreparedExport:
         plain_features: float32 `[N, P, d']`, of the plain FP32 network, where another one ships.
         estimate: how suspect the images are.
         seconds: wall time of each stage.
+        defects: of parts that a person has confirmed as defective.
         resolution: what the resolution was chosen from; None where it was given.
 
     Example:
@@ -69,6 +86,7 @@ class PreparedExport:
     plain_features: NDArray[np.float32] | None
     estimate: ContaminationEstimate
     seconds: dict[str, float]
+    defects: DefectFeatures
     resolution: ResolutionChoice | None = None
 
     def __repr__(self) -> str:
@@ -118,7 +136,7 @@ class PreparedExport:
             >>> prepared.network.backbone.precision
             'fp32'
         """
-        assert self.plain_features is not None  # noqa: S101
+        assert self.plain_features is not None and self.defects.plain is not None  # noqa: S101, PT018
         seconds = dict(self.seconds)
         with time_stage(seconds, "suspicion"):
             estimate = estimate_contamination(
@@ -133,6 +151,7 @@ class PreparedExport:
             network=self.network.in_fp32(),
             features=self.plain_features,
             plain_features=None,
+            defects=replace(self.defects, features=self.defects.plain, plain=None),
             estimate=estimate,
             seconds=seconds,
         )
@@ -191,6 +210,7 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
                 crops = track(again, "features in fp32", len(paths))
                 file = place / "plain features"
                 plain_features = extract(network.plain, preprocessing, crops, file)  # [N, P, d']
+            defects = _extract_defects(network, preprocessing, training_set.defects, place)
 
         with time_stage(seconds, "suspicion"):
             grid = _find_grid(features, preprocessing)
@@ -199,8 +219,33 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
 
         yield PreparedExport(
             training_set, settings, alignment, device, opened.loaded, network, features, plain_features,
-            estimate, seconds, opened.resolution,
+            estimate, seconds, defects, opened.resolution,
         )  # fmt: skip
+
+
+def _extract_defects(
+    network: Network, preprocessing: Preprocessing, paths: Sequence[Path], place: Path
+) -> DefectFeatures:
+    """Compute the features of confirmed defects; those that can't be read are left out, with a warning."""
+    readable: list[Path] = []
+    for path in paths:
+        try:
+            preprocessing.apply(preprocessing.read(path))
+        except (FrameError, ImageError) as error:
+            print_message(f"warning: a confirmed defect can't be read and is left out: {path}: {error}")
+            continue
+        readable.append(path)
+
+    def compute(backbone: Backbone, name: str) -> NDArray[np.float32]:
+        seen = (preprocessing.apply(preprocessing.read(path)) for path in readable)
+        return extract(backbone, preprocessing, track(seen, name, len(readable)), place / name)
+
+    if not readable:
+        empty = np.zeros((0, 0, 0), np.float32)
+        return DefectFeatures((), empty, empty)
+    features = compute(network.backbone, "confirmed defects")
+    plain = compute(network.plain, "confirmed defects in fp32") if network.plain else None
+    return DefectFeatures(tuple(readable), features, plain)
 
 
 def find_inspected(preprocessing: Preprocessing, grid: tuple[int, int]) -> NDArray[np.bool_] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from softcore_runtime.cli.progress import track
 from softcore_runtime.errors import DataError
 
 from softcore_export.contamination.estimate import (
@@ -16,6 +17,7 @@ from softcore_export.contamination.estimate import (
     estimate_contamination,
 )
 from softcore_export.memory_bank.coreset import draw_coreset, draw_random
+from softcore_export.memory_bank.counterexamples import Confirmed, confront
 from softcore_export.memory_bank.discriminator import denoise, outlier_factors, soft_weights
 from softcore_export.memory_bank.floors import (
     FACTORS,
@@ -26,88 +28,10 @@ from softcore_export.memory_bank.floors import (
     corroborate,
 )
 from softcore_export.memory_bank.leave_one_out import score_left_out
+from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.settings import ExportSettings
 
-__all__ = ["MemoryBank", "corroborate_bank", "fit"]
-
-
-@dataclass(frozen=True, eq=False)
-class MemoryBank:
-    """A memory bank, and which training patches it was drawn from.
-
-    Attributes:
-        bank: float32 `[n, d]`, the coreset.
-        weights: float32 `[n]`, soft weights; 1 without them.
-        floors: float32 `[n]`, the least score that each entry gives a patch; 0 without floors.
-        origins: int32 `[n, 3]`, training image, row and column of each entry.
-        factors: float64 `[N, P]`, the outlier factor of every training patch; 1 without a discriminator.
-        kept: bool `[N, P]`, which patches could enter the coreset.
-        rule: how the floors were made; None without floors.
-
-    Raises:
-        ValueError: the arrays' shapes don't agree, or there are floors and soft weights.
-
-    Example:
-        >>> MemoryBank(
-        ...     bank=np.zeros((5, 16), np.float32), weights=np.ones(5, np.float32),
-        ...     floors=np.zeros(5, np.float32),
-        ...     origins=np.zeros((5, 3), np.int32), factors=np.ones((4, 9)), kept=np.ones((4, 9), bool),
-        ... )
-        MemoryBank(5x16, 36 of 36 patches kept)
-    """
-
-    bank: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    floors: NDArray[np.float32]
-    origins: NDArray[np.int32]
-    factors: NDArray[np.float64]
-    kept: NDArray[np.bool_]
-    rule: FloorRule | None = None
-
-    def __post_init__(self) -> None:
-        n = len(self.bank)
-        if (
-            self.bank.ndim != 2
-            or self.weights.shape != (n,)
-            or self.floors.shape != (n,)
-            or self.origins.shape != (n, 3)
-        ):
-            shapes = [list(a.shape) for a in (self.bank, self.weights, self.floors, self.origins)]
-            raise ValueError(
-                f"bank, weights, floors and origins must be [n, d], [n], [n] and [n, 3], not {shapes}"
-            )
-        if self.factors.shape != self.kept.shape:
-            raise ValueError(f"factors {self.factors.shape} and kept {self.kept.shape} must agree")
-        if self.floors.any() and (self.weights != 1).any():
-            raise ValueError("a memory bank has floors or soft weights, not both")
-
-    def __repr__(self) -> str:
-        size = "x".join(map(str, self.bank.shape))
-        return f"MemoryBank({size}, {self.kept.sum()} of {self.kept.size} patches kept)"
-
-    @property
-    def owners(self) -> NDArray[np.int32]:
-        """The training image of each entry, int32 `[n]`.
-
-        Example:
-            >>> learned.owners.shape, int(learned.owners.max()) < 10
-            ((16,), True)
-        """
-        return self.origins[:, 0]
-
-    def find_entries(self, grid: tuple[int, int]) -> NDArray[np.int64]:
-        """Return the flat index of each entry among the N * P training patches, int64 `[n]`.
-
-        Args:
-            grid: (H, W), P = H * W.
-
-        Example:
-            >>> entries = learned.find_entries((4, 4))
-            >>> bool(learned.kept.flat[entries].all())
-            True
-        """
-        image, row, column = self.origins.T.astype(np.int64)
-        return np.asarray((image * grid[0] + row) * grid[1] + column)
+__all__ = ["corroborate_bank", "fit"]
 
 
 def fit(
@@ -119,6 +43,7 @@ def fit(
     overrule: Callable[[NDArray[np.bool_]], NDArray[np.bool_]] | None = None,
     groups: NDArray[np.int32] | None = None,
     inspected: NDArray[np.bool_] | None = None,
+    confirmed: Confirmed | None = None,
 ) -> MemoryBank:
     """Learn a memory bank: exclude outliers, draw the coreset, keep soft weights or floors of its entries.
 
@@ -135,6 +60,7 @@ def fit(
             there are none.
         inspected: bool `[P]`, the positions that are inspected, P in what follows; None if all are. No patch
             of another position enters the bank.
+        confirmed: what a person has said of parts; None if nothing.
 
     Returns:
         a bank of `round(coreset_ratio * N * P)` entries, or as many as there are different kept patches.
@@ -203,15 +129,21 @@ def fit(
     else:
         floors, rule = np.zeros(len(entries), np.float32), None
 
-    return MemoryBank(
-        bank=bank,
-        weights=weights,
-        floors=floors,
-        origins=origins,
-        factors=factors,
-        kept=kept,
-        rule=rule,
-    )
+    learned = MemoryBank(bank, weights, floors, origins, factors, kept, rule)
+
+    # 5. Drop the entries that excuse a confirmed defect.
+    if confirmed and len(confirmed.defects):
+        if rule is None:
+            estimate = estimate or _estimate(features, grid, device, settings, inspected)
+            groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
+            corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
+        vouched = corroboration.measure(evidence=1)  # [n]
+        found = confront(track(confirmed.defects, "confirmed defects"), bank, vouched, device, inspected)
+        excused = found.find_excused(vouched) & ~confirmed.good[image]  # [n]
+        if excused.any():
+            learned = learned.drop(excused, found.images)
+
+    return learned
 
 
 def corroborate_bank(

@@ -12,7 +12,8 @@ import pytest
 from softcore_export.cli.command import main
 from softcore_export.contamination.contamination import FILE, Contamination
 from softcore_export.data.procedural_pill import draw_category
-from softcore_export.train import MemoryBank, fit
+from softcore_export.memory_bank.memory_bank import MemoryBank
+from softcore_export.train import fit
 from softcore_runtime import read_bundle
 from softcore_runtime.images.image_file import find_images, read_image
 

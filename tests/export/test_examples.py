@@ -11,30 +11,44 @@ import softcore_runtime
 import torch
 from softcore_export import export as export_module
 from softcore_export import settings, train
-from softcore_export.contamination import look_estimate
+from softcore_export.acceptance import taught_parts
+from softcore_export.contamination import choices, look_estimate
 from softcore_export.contamination.choices import Choices
-from softcore_export.data import dataset, training_set
+from softcore_export.data import confirmed_images, dataset, training_set
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport
-from softcore_export.memory_bank import coreset, discriminator, floors
+from softcore_export.memory_bank import coreset, counterexamples, discriminator, floors, memory_bank
+from softcore_export.memory_bank.memory_bank import MemoryBank
+from softcore_export.resolution import separation
 from softcore_export.settings import ExportSettings
 
 from ..examples import find_documented, has_example, type_example
 
 PUBLIC = {
     name: thing
-    for module in (export_module, train, discriminator, coreset)
+    for module in (export_module, train, memory_bank, discriminator, coreset)
     for name, thing in find_documented(module).items()
 }
 EXAMPLES = PUBLIC | {
     name: thing
-    for module in (dataset, floors, look_estimate, settings, training_set)
+    for module in (
+        choices,
+        confirmed_images,
+        counterexamples,
+        dataset,
+        floors,
+        look_estimate,
+        separation,
+        settings,
+        taught_parts,
+        training_set,
+    )
     for name, thing in find_documented(module).items()
     if has_example(thing)
 }
 
 
-def _learn() -> train.MemoryBank:
+def _learn() -> MemoryBank:
     """Learn a memory bank from random features: 10 images on a 4 x 4 grid."""
     features = np.random.default_rng(0).random((10, 16, 8), np.float32)
     return train.fit(features, (4, 4), ExportSettings(discriminator="lof"), torch.device("cpu"))

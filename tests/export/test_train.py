@@ -10,8 +10,9 @@ from sklearn.neighbors import LocalOutlierFactor
 from softcore_export import train as train_module
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.memory_bank.floors import FACTORS, choose_factor
+from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.settings import ExportSettings
-from softcore_export.train import MemoryBank, fit
+from softcore_export.train import fit
 from softcore_runtime.errors import DataError
 
 CPU = torch.device("cpu")

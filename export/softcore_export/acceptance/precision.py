@@ -17,8 +17,9 @@ from softcore_runtime.inspection.features import compute_features
 from softcore_export.acceptance.agreement import ImageScores, check_agreement, choose_held_back
 from softcore_export.data.labelled_images import find_labelled
 from softcore_export.memory_bank.leave_one_out import leave_one_out, score_others
+from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.preparation import PreparedExport
-from softcore_export.train import MemoryBank, corroborate_bank
+from softcore_export.train import corroborate_bank
 
 __all__ = ["compare_precisions"]
 

@@ -140,6 +140,11 @@ def _report(done: Export) -> None:
         print_message(
             f"warning: {manifest.golden_note}; the self-test can't tell then whether a machine finds defects"
         )
+    if done.seems_swapped:
+        print_message(
+            "warning: the images confirmed as good look more unusual than those confirmed as defective; are "
+            "the two swapped?"
+        )
     size = sum(record.bytes for record in manifest.files.values()) / 1e6
     print(
         f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "
@@ -173,6 +178,8 @@ def _report(done: Export) -> None:
             f"{agreement.auroc_fp32:.4f} in fp32"
         )
     print(f"  time       {', '.join(f'{stage} {spent:.1f} s' for stage, spent in done.seconds.items())}")
+    if done.taught:
+        print(f"  taught     {done.describe_taught()}")
     print(f"  defective  {done.contamination.estimate.describe()}")
     suspects = [image for image in done.contamination.images if image.suspicion > 1]
     names = ", ".join(image.path for image in suspects[:_SHOWN])

@@ -108,6 +108,19 @@ class Choices(BaseModel):
         kept = {digest: Choice(action="keep") for digest in sorted(digests) if digest not in marked}
         return self.model_copy(update={"images": {**self.images, **kept}}) if kept else self
 
+    def find_kept(self, digests: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which images a person has chosen to keep, bool `[N]`.
+
+        Args:
+            digests: SHA-256 of the images' files, `[N]`.
+
+        Example:
+            >>> Choices().confirm(["0" * 64]).find_kept(["0" * 64, "1" * 64])
+            array([ True, False])
+        """
+        actions = [self.images[digest].action if digest in self.images else "" for digest in digests]
+        return np.array([action == "keep" for action in actions], np.bool_)
+
     def apply(
         self,
         kept: NDArray[np.bool_],

@@ -14,7 +14,7 @@ docs/explanation/method.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -97,6 +97,12 @@ class FloorRule:
     groups: NDArray[np.int32]
     factor: float
     evidence: float = 0.0
+
+    def select(self, entries: NDArray[np.bool_]) -> FloorRule:
+        """Return the rule of some of the entries, bool `[n]`."""
+        known = self.corroboration
+        some = Corroboration(known.distances[entries], known.vouchers[entries])
+        return replace(self, corroboration=some)
 
     def compute(self, without: int | None = None) -> NDArray[np.float32]:
         """Compute the floors F(m), float32 `[n]`.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import Manifest
 
+from softcore_export.acceptance.taught_parts import TaughtPart
 from softcore_export.alignment.alignment_choice import AlignmentChoice
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
@@ -35,6 +36,7 @@ class ReportData:
         resolution: what the resolution was chosen from; None where it was given.
         unvouched: number of entries that no image can corroborate, and whose floor is 0 therefore.
         alignment: how images are aligned, and why.
+        taught: parts that a person has confirmed as defective, and how they are judged.
 
     Raises:
         ValueError: the arrays' shapes or the images don't agree.
@@ -53,6 +55,7 @@ class ReportData:
     unvouched: int = 0
     alignment: AlignmentChoice = field(default_factory=AlignmentChoice)
     resolution: ResolutionChoice | None = None
+    taught: tuple[TaughtPart, ...] = ()
 
     def __post_init__(self) -> None:
         n, patches = len(self.images.paths), self.manifest.grid.height * self.manifest.grid.width

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from softcore_export.acceptance.taught_parts import TaughtPart
 from softcore_export.contamination.choices import Choice, Choices
 from softcore_export.contamination.contamination import Contamination, ImageRecord, ShareEstimate
 from softcore_export.data.training_set import TrainingSet
@@ -263,6 +264,19 @@ def test_a_measured_resolution_is_explained(make_report_data: MakeReportData) ->
     assert "640 - - would enlarge the images 1.3 times" in section
     (section, *_) = Page(render_report(make_report_data([0.2] * 8))).all("section")
     assert "The resolution" not in section
+
+
+def test_confirmed_defects_are_listed_with_what_teaching_changed(make_report_data: MakeReportData) -> None:
+    plain = make_report_data([0.2] * 8)
+    limit = plain.manifest.threshold.value
+    parts = (
+        TaughtPart(Path("bad/a.png"), 0.9 * limit, 1.5 * limit, 3),
+        TaughtPart(Path("bad/b.png"), 0.5 * limit, 0.5 * limit, 0),
+    )
+    page = Page(render_report(make_report_data([0.2] * 8, taught=parts)))
+    (section,) = [text for text in page.all("section") if text.startswith("Confirmed defects")]
+    assert "bad/b.png 0.50 0.50 0 passes at this threshold bad/a.png 0.90 1.50 3 fails since" in section
+    assert "Confirmed defects" not in render_report(plain)
 
 
 @pytest.mark.parametrize(("low", "bounds"), [(0.0, "up to 7.4 %"), (0.03, "3.0 % to 7.4 %")])
