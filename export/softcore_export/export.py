@@ -18,6 +18,7 @@ from softcore_export.acceptance.taught_parts import TaughtPart, describe_taught,
 from softcore_export.bundle_writer import BundleContents, finish_bundle, write_contents
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
+from softcore_export.contamination.estimate import reconsider
 from softcore_export.contamination.summary import summarize_contamination
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.memory_bank.counterexamples import Confirmed
@@ -191,6 +192,8 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
     """
     images, settings, estimate = prepared.images, prepared.settings, prepared.estimate
     choices = choices.confirm(images.confirmed.intersection(images.digests))
+    if (known := choices.find_known(images.digests)).any():
+        estimate = reconsider(estimate, known, prepared.inspected)
     features, grid, device = prepared.features, prepared.grid, prepared.device  # [N, P, d]
     seconds = dict(prepared.seconds)
     confirmed = Confirmed(choices.find_kept(images.digests), prepared.defects.features)

@@ -243,8 +243,8 @@ def _extract_defects(
     if not readable:
         empty = np.zeros((0, 0, 0), np.float32)
         return DefectFeatures((), empty, empty)
-    features = compute(network.backbone, "confirmed defects")
-    plain = compute(network.plain, "confirmed defects in fp32") if network.plain else None
+    features = compute(network.backbone, "defects")
+    plain = compute(network.plain, "defects in fp32") if network.plain else None
     return DefectFeatures(tuple(readable), features, plain)
 
 

@@ -68,4 +68,5 @@ def test_an_example_prints_what_it_says(
     known: dict[str, Any] = {**vars(softcore_runtime), **module}
     known.update(exported=exported, prepared=prepared, discs=discs, small=small, target=target)
     known.update(Choices=Choices, TrainingImages=TrainingImages, learned=_learn())
+    known.update(find_confirmed=confirmed_images.find_confirmed)
     assert not type_example(name, EXAMPLES[name], known)

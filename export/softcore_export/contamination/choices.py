@@ -108,6 +108,20 @@ class Choices(BaseModel):
         kept = {digest: Choice(action="keep") for digest in sorted(digests) if digest not in marked}
         return self.model_copy(update={"images": {**self.images, **kept}}) if kept else self
 
+    def find_known(self, digests: Sequence[str]) -> NDArray[np.int8]:
+        """Return what a person has said of images, int8 `[N]`: 1 is good, -1 is defective, 0 is nothing.
+
+        Args:
+            digests: SHA-256 of the images' files, `[N]`.
+
+        Example:
+            >>> Choices().confirm(["0" * 64]).find_known(["0" * 64, "1" * 64])
+            array([1, 0], dtype=int8)
+        """
+        signs = {"keep": 1, "exclude": -1, "exclude patches": -1}
+        known = [signs[self.images[digest].action] if digest in self.images else 0 for digest in digests]
+        return np.array(known, np.int8)
+
     def find_kept(self, digests: Sequence[str]) -> NDArray[np.bool_]:
         """Return which images a person has chosen to keep, bool `[N]`.
 

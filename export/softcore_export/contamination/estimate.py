@@ -38,7 +38,13 @@ from scipy import stats
 from softcore_export.contamination.comparison import Comparison, compare
 from softcore_export.contamination.contamination import ShareEstimate
 
-__all__ = ["ContaminationEstimate", "EstimateParameters", "estimate_contamination", "estimate_from"]
+__all__ = [
+    "ContaminationEstimate",
+    "EstimateParameters",
+    "estimate_contamination",
+    "estimate_from",
+    "reconsider",
+]
 
 _FLOOR = 0.1  # of a usual distance: images with shorter ones were taken or saved twice
 _LEAST_USUAL = 0.1  # of the median position: less than this is not usual anywhere
@@ -140,25 +146,73 @@ def estimate_contamination(
     compared = compare(
         features, grid, device, seed, parameters.window, parameters.references, parameters.distant_share
     )
+    return _estimate_inspected(compared, parameters, inspected, None)
+
+
+def reconsider(
+    estimate: ContaminationEstimate,
+    known: NDArray[np.int8],
+    inspected: NDArray[np.bool_] | None = None,
+    parameters: EstimateParameters | None = None,
+) -> ContaminationEstimate:
+    """Estimate anew with what a person has said of some images; the images aren't compared again.
+
+    A defective image no longer counts as another one's neighbour, so that those with the same defect become
+    suspect. A good image is never suspect.
+
+    Args:
+        estimate: of the same images, before.
+        known: int8 `[N]`: 1 is good, -1 is defective, 0 isn't known.
+        inspected: as for `estimate_contamination`.
+        parameters: as for `estimate_contamination`.
+
+    Example:
+        >>> features = np.random.default_rng(0).random((12, 16, 8), np.float32)
+        >>> features[[3, 7]] += 1  # two images with the same defect vouch for each other
+        >>> before = estimate_contamination(features, (4, 4), torch.device("cpu"))
+        >>> known = np.zeros(12, np.int8)
+        >>> known[3] = -1
+        >>> after = reconsider(before, known)
+        >>> bool(before.images[7] > 1), bool(after.images[7] > 1)
+        (False, True)
+    """
+    return _estimate_inspected(estimate.comparison, parameters or EstimateParameters(), inspected, known)
+
+
+def _estimate_inspected(
+    compared: Comparison,
+    parameters: EstimateParameters,
+    inspected: NDArray[np.bool_] | None,
+    known: NDArray[np.int8] | None,
+) -> ContaminationEstimate:
     if inspected is None:
-        return estimate_from(compared, parameters)
-    estimate = estimate_from(compared.select(inspected), parameters)
-    patches = np.zeros(features.shape[:2], np.float32)
+        return estimate_from(compared, parameters, known)
+    estimate = estimate_from(compared.select(inspected), parameters, known)
+    patches = np.zeros(compared.quantile_distances.shape, np.float32)
     patches[:, inspected] = estimate.patches
     return replace(estimate, patches=patches, comparison=compared)
 
 
-def estimate_from(compared: Comparison, parameters: EstimateParameters) -> ContaminationEstimate:
-    """Estimate the contamination from the distances of patches to the other images."""
+def estimate_from(
+    compared: Comparison, parameters: EstimateParameters, known: NDArray[np.int8] | None = None
+) -> ContaminationEstimate:
+    """Estimate the contamination from the distances of patches to the other images.
+
+    Args:
+        compared: these distances.
+        parameters: the constants.
+        known: int8 `[N]`, see `reconsider`; None if nothing is known.
+    """
+    known = np.zeros(len(compared.nearest_images), np.int8) if known is None else known
     near = compared.nearest_distances / _find_usual(compared.nearest_distances[:, :, 0], parameters)[:, None]
     far = compared.quantile_distances / _find_usual(compared.quantile_distances, parameters)
     relative = Comparison(near, compared.nearest_images, far)
 
     # The strict cut shows whether the images are contaminated, and then a lower one finds what it can.
-    clear = _find_suspects(relative, parameters, parameters.tail_stretch)
+    clear = _find_suspects(relative, parameters, parameters.tail_stretch, known)
     evidence = float(np.interp(clear.out.mean(), parameters.evident, (0, 1)))
     stretch = parameters.tail_stretch + evidence * (parameters.tail_stretch_evident - parameters.tail_stretch)
-    found = _find_suspects(relative, parameters, stretch) if evidence else clear
+    found = _find_suspects(relative, parameters, stretch, known) if evidence else clear
 
     usual = found.lengths[~found.out] if not found.out.all() else found.lengths
     return ContaminationEstimate(
@@ -189,8 +243,11 @@ class _Suspects:
     spread: float
 
 
-def _find_suspects(compared: Comparison, parameters: EstimateParameters, stretch: float) -> _Suspects:
+def _find_suspects(
+    compared: Comparison, parameters: EstimateParameters, stretch: float, known: NDArray[np.int8]
+) -> _Suspects:
     """Find clustered and isolated defects beyond the cut that follows from the stretch of the upper tail."""
+    bad, unknown = known < 0, known == 0
     distances, neighbours = compared.nearest_distances, compared.nearest_images
     distant = compared.quantile_distances
     top = min(max(_LEAST_TOP, round(parameters.top_share * distant.shape[1])), distant.shape[1])
@@ -198,12 +255,12 @@ def _find_suspects(compared: Comparison, parameters: EstimateParameters, stretch
     # Clustered defects: far from a fifth of all images, with neighbours that are far from it, too; but not
     # in most of their patches, as another variant of the product would be.
     common, _ = _measure_departures(_average_top(distant, top))  # [N]
-    far = _find_beyond(common, parameters.cluster_fdr, stretch)
+    far = _find_beyond(common, parameters.cluster_fdr, stretch, unknown) | bad
     places = np.argpartition(distant, -top, axis=1)[:, -top:]
     far_neighbours = far[neighbours[:, :, : parameters.neighbours]].mean(axis=2)  # [N, P]
     far_neighbours = np.take_along_axis(far_neighbours, places, axis=1).mean(axis=1)  # [N]
     everywhere = (distant > np.quantile(distant, parameters.patch_quantile)).mean(axis=1) > 0.5
-    cluster = far & (far_neighbours > 0.5) & ~everywhere
+    cluster = (far & unknown & (far_neighbours > 0.5) & ~everywhere) | bad
 
     # Isolated defects. An image that is left out no longer counts as another one's neighbour, which may
     # reveal further defects.
@@ -212,7 +269,7 @@ def _find_suspects(compared: Comparison, parameters: EstimateParameters, stretch
     for _ in range(_ROUNDS):
         lengths = _measure_to_kept(distances, neighbours, out)  # [N, P]
         departures, spread = _measure_departures(_average_top(lengths, top))  # [N]
-        out = cluster | _find_beyond(departures, parameters.isolated_fdr, stretch)
+        out = cluster | _find_beyond(departures, parameters.isolated_fdr, stretch, unknown)
         if any((out == before).all() for before in seen):
             break
         seen.append(out)
@@ -263,9 +320,18 @@ def _compute_p_values(departures: NDArray[np.float64], stretch: float) -> NDArra
     return np.asarray(stats.norm.sf(departures / stretch))
 
 
-def _find_beyond(departures: NDArray[np.float64], fdr: float, stretch: float) -> NDArray[np.bool_]:
-    """Find the departures beyond the cut of Benjamini and Hochberg (1995) at a false discovery rate."""
-    return np.asarray(stats.false_discovery_control(_compute_p_values(departures, stretch)) <= fdr)
+def _find_beyond(
+    departures: NDArray[np.float64], fdr: float, stretch: float, unknown: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find the departures beyond the cut of Benjamini and Hochberg (1995) at a false discovery rate.
+
+    Only of images about which nothing is known, bool `[N]`.
+    """
+    beyond = np.zeros(len(departures), np.bool_)
+    if unknown.any():
+        p_values = _compute_p_values(departures[unknown], stretch)
+        beyond[unknown] = stats.false_discovery_control(p_values) <= fdr
+    return beyond
 
 
 def _divide(lengths: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
@@ -309,7 +375,8 @@ def _estimate_share(clear: _Suspects, stretch: float) -> ShareEstimate:
     if gaps.max() >= _WIDE_GAP and order[above] <= _USUAL_DEPARTURE and clear.spread <= _ALIKE:
         interval = stats.binomtest(above, n).proportion_ci(0.95)
         return ShareEstimate(value=above / n, low=float(interval.low), high=float(interval.high))
-    certain = int((clear.cluster | (out & _find_beyond(departures, 0.05, stretch))).sum())
+    everyone = np.ones(n, np.bool_)
+    certain = int((clear.cluster | (out & _find_beyond(departures, 0.05, stretch, everyone))).sum())
     possible = max(int((out | (departures > 1)).sum()), certain)
     low = stats.binomtest(certain, n).proportion_ci(0.95).low
     high = stats.binomtest(possible, n).proportion_ci(0.95).high

@@ -22,6 +22,11 @@ class DroppedEntries:
         weights: float32 `[k]`.
         floors: float32 `[k]`.
         by: int32 `[k]`, the counter-example that each resembles.
+
+    Example:
+        >>> dropped = learned.drop(np.arange(16) < 3, np.zeros(16, np.int32)).dropped
+        >>> dropped.bank.shape, dropped.by
+        ((3, 8), array([0, 0, 0], dtype=int32))
     """
 
     bank: NDArray[np.float32]

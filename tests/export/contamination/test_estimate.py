@@ -13,6 +13,7 @@ from softcore_export.contamination.estimate import (
     ContaminationEstimate,
     EstimateParameters,
     estimate_contamination,
+    reconsider,
 )
 
 CPU = torch.device("cpu")
@@ -208,8 +209,9 @@ def test_the_cut_is_scipys() -> None:
 
     z = np.array([-1.0, 0.2, 0.5, 3.5, 4.5])
     adjusted = stats.false_discovery_control(stats.norm.sf(z / 1.3))
-    np.testing.assert_array_equal(module._find_beyond(z, 0.3, 1.3), adjusted <= 0.3)
-    assert module._find_beyond(z, 0.3, 1.3).tolist() == [False, False, False, True, True]
+    everyone = np.ones(len(z), np.bool_)
+    np.testing.assert_array_equal(module._find_beyond(z, 0.3, 1.3, everyone), adjusted <= 0.3)
+    assert module._find_beyond(z, 0.3, 1.3, everyone).tolist() == [False, False, False, True, True]
 
 
 def test_only_suspect_patches_of_suspect_images_go() -> None:
@@ -222,3 +224,41 @@ def test_only_suspect_patches_of_suspect_images_go() -> None:
     assert estimate.kept.tolist() == [[False, True], [True, True]]
     with pytest.raises(ValueError, match=r"\[2, 2\] and \[3\]"):
         ContaminationEstimate(estimate.patches, np.zeros(3), estimate.share, NO_COMPARISON)
+
+
+def test_what_is_known_of_some_tells_more_of_the_others() -> None:
+    features = spoil(draw(40), range(2, 4), alike=True, size=5)  # two that vouch for each other
+    before = estimate_contamination(features, GRID, CPU)
+    assert (before.images[2:4] <= 1).all()
+    known = np.zeros(40, np.int8)
+    known[2] = -1
+    after = reconsider(before, known)
+    assert (after.images[2:4] > 1).all()  # the known one, and its twin
+    assert (after.images > 1).sum() <= 3  # the false discovery rate allows for one more
+    assert (after.patches[3, 9:11] > 1).all()
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6))
+def test_a_known_image_is_what_a_person_says(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = spoil(draw(30, seed % 5), range(int(rng.integers(0, 6))), alike=bool(rng.integers(2)))
+    estimate = estimate_contamination(features, GRID, CPU)
+    known = rng.integers(-1, 2, 30).astype(np.int8)
+    after = reconsider(estimate, known)
+    assert (after.images[known < 0] > 1).all()
+    assert (after.images[known > 0] <= 1).all()
+    nothing = reconsider(estimate, np.zeros(30, np.int8))
+    np.testing.assert_array_equal(nothing.images, estimate.images)
+    np.testing.assert_array_equal(nothing.patches, estimate.patches)
+
+
+def test_what_is_known_counts_where_it_is_inspected() -> None:
+    features = spoil(draw(40), range(2, 4), alike=True, size=5)
+    inspected = np.arange(P) >= 20  # the defect isn't
+    estimate = estimate_contamination(features, GRID, CPU, inspected=inspected)
+    known = np.zeros(40, np.int8)
+    known[2] = -1
+    after = reconsider(estimate, known, inspected)
+    assert after.images[3] <= 1
+    assert (after.patches[:, :20] == 0).all()
