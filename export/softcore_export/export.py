@@ -43,7 +43,8 @@ class Export:
         skipped: a line for each image that could not be read.
         contamination: which images are suspect, and what was done; as in the bundle.
         kept: bool `[N, P]`, which patches could enter the memory bank.
-        floors: float32 `[n]`, the least score that each entry of the bank gives a patch; 0 without floors.
+        origins: int32 `[n, 3]`, training image, row and column of each entry of the bank.
+        floors: float32 `[n]`, the least score that each entry gives a patch; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out: each image against the bank without its own entries.
         seconds: wall time of each stage.
 
@@ -62,9 +63,19 @@ class Export:
     skipped: list[str]
     contamination: Contamination
     kept: NDArray[np.bool_]
+    origins: NDArray[np.int32]
     floors: NDArray[np.float32]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
+
+    def find_passing(self) -> NDArray[np.int32]:
+        """Return the origins of the entries that can let a patch pass: their floors allow it.
+
+        Example:
+            >>> exported.find_passing().shape
+            (77, 3)
+        """
+        return self.origins[self.floors <= self.manifest.threshold.value]
 
     def __repr__(self) -> str:
         bank, threshold = self.manifest.bank, self.manifest.threshold
@@ -237,6 +248,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         skipped=list(images.skipped),
         contamination=contamination,
         kept=kept,
+        origins=learned.origins,
         floors=learned.floors,
         scores=scores,
         seconds=seconds,

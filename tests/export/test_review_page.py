@@ -54,6 +54,7 @@ def test_a_person_reviews(
     page.goto(found[0])
 
     # A suspect is excluded: saved at once, and said so.
+    page.get_by_role("radio", name="Suspects").check()
     suspect = card(page, "05.png")
     expect(suspect).to_contain_text("suspect")
     expect(button(suspect, "Let the export decide")).to_have_attribute("aria-pressed", "true")
@@ -173,12 +174,12 @@ def test_a_choice_shows_on_the_card_of_now(
     late: queue.SimpleQueue[tuple[Route, APIResponse]] = queue.SimpleQueue()
     page.route("**/images?*show=chosen*", lambda route: late.put((route, route.fetch())), times=1)
     page.get_by_role("radio", name="With a choice").check()
-    with page.expect_response("**/choices/*"):
+    with page.expect_response("**/choices"):
         button(one, "Exclude image").click()
     expect(one).to_contain_text("Your choice: exclude the image")
     route, response = late.get()
     route.fulfill(response=response)
-    expect(page.locator("#found")).to_contain_text("most suspect first")
+    expect(page.locator("#found")).to_contain_text("most worth a look first")
     expect(one).to_contain_text("Your choice: exclude the image")
     page.get_by_role("button", name="Finish").click()
     page.get_by_role("button", name="Finish anyway").click()

@@ -27,6 +27,7 @@ class LookEstimate:
         value: about; None after too few looks to tell.
         high: at most, with 95 % confidence.
         left: number of images that nobody has looked at.
+        passed_over: number of these that are more suspect than the looks that tell about the rest.
         calm: whether the least suspect of those that were looked at were all good, a good many of them.
     """
 
@@ -36,13 +37,14 @@ class LookEstimate:
     value: float | None
     high: float
     left: int
+    passed_over: int
     calm: bool
 
     def describe(self) -> str:
         """Describe it in a sentence or two; nothing before the first look.
 
         Example:
-            >>> estimate_after_looks([True] * 3 + [False] * 17, 100).describe()
+            >>> estimate_after_looks([True] * 3 + [False] * 17 + [None] * 80).describe()
             '20 looks found 3 defective images; of all, 3.0 % are (3.0 to 31.0). The last 15 or more were ...'
         """
         if not self.looks:
@@ -57,48 +59,55 @@ class LookEstimate:
             if self.value is None
             else (f"; of all, {100 * self.value:.1f} % are ({span}).")
         )
+        if self.passed_over:
+            more = "1 more suspect image that nobody looked at counts"
+            if self.passed_over > 1:
+                more = f"{self.passed_over:,} more suspect images that nobody looked at count"
+            told += f" In it {more} as defective."
         if self.calm:
             told += f" The last {_CALM} or more were good: further looks are hardly worth it."
         return told
 
 
-def estimate_after_looks(defective: Sequence[bool], count: int) -> LookEstimate:
-    """Estimate how many images are defective, from looks at the most suspect ones.
+def estimate_after_looks(looked: Sequence[bool | None]) -> LookEstimate:
+    """Estimate how many images are defective, from looks at some of them.
 
-    Nobody has looked at the rest. It is less suspect than what was looked at, and so it is assumed to be
-    defective no more often than the 20 least suspect images among these, whose rate has an upper bound
-    (Clopper and Pearson, one-sided), and about as often as the last 10.
+    Of those that nobody has looked at, the less suspect ones are assumed to be defective no more often than
+    the 20 least suspect images among those that were looked at, whose rate has an upper bound (Clopper and
+    Pearson, one-sided), and about as often as the last 10. Those that are more suspect than these 20 count as
+    defective: nothing is known of them but that they are suspect.
 
     Args:
-        defective: of each image that was looked at, the most suspect one first.
-        count: number of all images.
-
-    Raises:
-        ValueError: more images were looked at than there are.
+        looked: of each image, the most suspect one first, whether it is defective; None where nobody has
+            looked at it.
 
     Example:
-        >>> found = estimate_after_looks([True, True, False, False], 4)
+        >>> found = estimate_after_looks([True, True, False, False])
         >>> found.low, found.value, found.high
         (0.5, 0.5, 0.5)
+        >>> estimate_after_looks([None, True, False, False]).passed_over
+        1
     """
-    looks, found = len(defective), sum(defective)
-    if looks > count:
-        raise ValueError(f"{looks} of {count} images can't have been looked at")
-    left = count - looks
-    bounding, telling = list(defective[-_BOUNDING:]), list(defective[-_TELLING:])
-    most = 1.0
+    rows = [row for row, defective in enumerate(looked) if defective is not None]
+    defective = [bool(looked[row]) for row in rows]
+    count, looks, found = len(looked), len(rows), sum(defective)
+    bounding, telling = rows[-_BOUNDING:], defective[-_TELLING:]
+    left, most, passed_over = count - looks, 1.0, 0
     if bounding:
-        bound = binomtest(sum(bounding), len(bounding), alternative="less")
+        bound = binomtest(sum(defective[-_BOUNDING:]), len(bounding), alternative="less")
         most = float(bound.proportion_ci(_CONFIDENCE, method="exact").high)
+        passed_over = sum(look is None for look in looked[: bounding[0]])
+    rest = left - passed_over
     value = None
     if not left or looks >= _TELLING:
-        value = (found + left * sum(telling) / max(1, len(telling))) / max(1, count)
+        value = (found + passed_over + rest * sum(telling) / max(1, len(telling))) / max(1, count)
     return LookEstimate(
         looks=looks,
         found=found,
         low=found / max(1, count),
         value=value,
-        high=(found + math.ceil(left * most - 1e-9)) / max(1, count),
+        high=(found + passed_over + math.ceil(rest * most - 1e-9)) / max(1, count),
         left=left,
+        passed_over=passed_over,
         calm=looks >= _CALM and not any(defective[-_CALM:]),
     )
