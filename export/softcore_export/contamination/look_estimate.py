@@ -45,41 +45,38 @@ class LookEstimate:
 
         Example:
             >>> estimate_after_looks([True] * 3 + [False] * 17 + [None] * 80).describe()
-            '20 looks found 3 defective images; of all, 3.0 % are (3.0 to 31.0). The last 15 or more were ...'
+            'After 20 looks: about 3.0 % of the images are defective (3.0 to 31.0), and 3 were found. The ...'
         """
         if not self.looks:
             return ""
-        found = f"{self.found:,} defective image{'' if self.found == 1 else 's'}"
-        told = f"{self.looks:,} look{'' if self.looks == 1 else 's'} found {found}"
+        looks = f"{self.looks:,} look{'' if self.looks == 1 else 's'}"
         if not self.left:
-            return f"{told}; nobody need look at another."
+            found = f"{self.found:,} defective image{'' if self.found == 1 else 's'}"
+            return f"{looks} found {found}; nobody need look at another."
         span = f"{100 * self.low:.1f} to {100 * self.high:.1f}"
-        told += (
-            f"; of all, {span} % are."
-            if self.value is None
-            else (f"; of all, {100 * self.value:.1f} % are ({span}).")
-        )
+        share, bounds = (span, "") if self.value is None else (f"about {100 * self.value:.1f}", f" ({span})")
+        found = f"{f'{self.found:,}' if self.found else 'none'} {'was' if self.found == 1 else 'were'} found"
+        told = f"After {looks}: {share} % of the images are defective{bounds}, and {found}."
         if self.passed_over:
-            more = "1 more suspect image that nobody looked at counts"
-            if self.passed_over > 1:
-                more = f"{self.passed_over:,} more suspect images that nobody looked at count"
-            told += f" In it {more} as defective."
+            more = f"{self.passed_over:,} more suspect image{'' if self.passed_over == 1 else 's'}"
+            told += f" The upper bound counts {more} that nobody looked at."
         if self.calm:
             told += f" The last {_CALM} or more were good: further looks are hardly worth it."
         return told
 
 
-def estimate_after_looks(looked: Sequence[bool | None]) -> LookEstimate:
+def estimate_after_looks(looked: Sequence[bool | None], suspects: int = 0) -> LookEstimate:
     """Estimate how many images are defective, from looks at some of them.
 
     Of those that nobody has looked at, the less suspect ones are assumed to be defective no more often than
     the 20 least suspect images among those that were looked at, whose rate has an upper bound (Clopper and
-    Pearson, one-sided), and about as often as the last 10. Those that are more suspect than these 20 count as
-    defective: nothing is known of them but that they are suspect.
+    Pearson, one-sided), and about as often as the last 10. Of those that are more suspect than these 20 at
+    most all are defective, and about as many as are above the threshold of suspicion.
 
     Args:
         looked: of each image, the most suspect one first, whether it is defective; None where nobody has
             looked at it.
+        suspects: number of images above the threshold of suspicion, the first ones.
 
     Example:
         >>> found = estimate_after_looks([True, True, False, False])
@@ -97,16 +94,18 @@ def estimate_after_looks(looked: Sequence[bool | None]) -> LookEstimate:
         bound = binomtest(sum(defective[-_BOUNDING:]), len(bounding), alternative="less")
         most = float(bound.proportion_ci(_CONFIDENCE, method="exact").high)
         passed_over = sum(look is None for look in looked[: bounding[0]])
-    rest = left - passed_over
+    high = (found + passed_over + math.ceil((left - passed_over) * most - 1e-9)) / max(1, count)
     value = None
     if not left or looks >= _TELLING:
-        value = (found + passed_over + rest * sum(telling) / max(1, len(telling))) / max(1, count)
+        suspect = sum(look is None for look in looked[: min(suspects, bounding[0])]) if bounding else 0
+        rest = (left - suspect) * sum(telling) / max(1, len(telling))
+        value = min((found + suspect + rest) / max(1, count), high)
     return LookEstimate(
         looks=looks,
         found=found,
         low=found / max(1, count),
         value=value,
-        high=(found + passed_over + math.ceil(rest * most - 1e-9)) / max(1, count),
+        high=high,
         left=left,
         passed_over=passed_over,
         calm=looks >= _CALM and not any(defective[-_CALM:]),

@@ -230,7 +230,9 @@ class ReviewSession:
     def _estimate(self) -> LookEstimate:
         """Estimate the share of defective images: those kept are good, all others with a choice defective."""
         looked = [self.choices.images.get(digest) for digest in self.by_digest]  # the most suspect first
-        return estimate_after_looks([None if look is None else look.action != "keep" for look in looked])
+        suspects = sum(content.suspicion > 1 for content in self.by_digest.values())
+        answers = [None if look is None else look.action != "keep" for look in looked]
+        return estimate_after_looks(answers, suspects)
 
     def _queue_looks(self) -> LookQueue:
         """Queue the images by what a look is worth, given what the last export did."""

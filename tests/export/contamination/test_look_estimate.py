@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import beta
 from softcore_export.contamination.look_estimate import estimate_after_looks
 
 
-@given(st.lists(st.sampled_from([True, False, None]), max_size=200))
-def test_the_bounds_hold_what_was_found_and_the_estimate(looked: list[bool | None]) -> None:
-    found = estimate_after_looks(looked)
+@given(st.lists(st.sampled_from([True, False, None]), max_size=200), st.integers(0, 200))
+@example([*[False] * 10, *[True] * 10, *[None] * 80], 0)  # the last 10 tell of more than the last 20 bound
+def test_the_bounds_hold_what_was_found_and_the_estimate(looked: list[bool | None], suspects: int) -> None:
+    found = estimate_after_looks(looked, suspects)
     assert (found.looks, found.found) == (len(looked) - looked.count(None), looked.count(True))
     assert found.left == looked.count(None) >= found.passed_over
     assert 0 <= found.low <= found.high <= 1
@@ -30,16 +31,16 @@ def test_the_rest_is_bounded_by_the_last_looks() -> None:
     assert found.value == 0.032  # none of the last 10
 
 
-def test_what_was_passed_over_counts_as_defective() -> None:
+def test_what_was_passed_over_may_all_be_defective() -> None:
     """A person looks where it is worth it: not at the clearest suspects, which are left out anyway."""
     after = [*[False] * 20, *[None] * 950]
     plain = estimate_after_looks(after)
-    found = estimate_after_looks([None, True, None, None, *after])
+    found = estimate_after_looks([None, True, None, None, *after], suspects=2)
     assert (plain.passed_over, found.passed_over, found.left) == (0, 3, 953)
-    assert found.value == pytest.approx(4 / 974)
     assert found.low == pytest.approx(1 / 974)
+    assert found.value == pytest.approx(2 / 974)  # what was found, and the one suspect
     assert found.high * 974 == pytest.approx(plain.high * 970 + 4)
-    assert "3 more suspect images that nobody looked at count as defective" in found.describe()
+    assert "The upper bound counts 3 more suspect images that nobody looked at." in found.describe()
     # Those among the last 20 are about as suspect as these: their rate bounds them, too.
     assert estimate_after_looks([*[False] * 10, None, *[False] * 10, None]).passed_over == 0
 
@@ -63,7 +64,7 @@ def test_after_many_good_ones_looks_are_not_worth_it() -> None:
     assert "hardly worth it" in estimate_after_looks([*[False] * 15, *rest]).describe()
     assert estimate_after_looks(rest).describe() == ""
     assert estimate_after_looks([True, *[None] * 99]).describe() == (
-        "1 look found 1 defective image; of all, 1.0 to 100.0 % are."
+        "After 1 look: 1.0 to 100.0 % of the images are defective, and 1 was found."
     )
     assert estimate_after_looks([True, False]).describe() == (
         "2 looks found 1 defective image; nobody need look at another."

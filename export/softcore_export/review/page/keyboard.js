@@ -88,7 +88,8 @@ document.addEventListener("keydown", async (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   const editing = $("editor").open;
   if (!editing && document.querySelector("dialog[open]")) return;
-  if (event.target.matches("input:not([type=checkbox]), select, textarea")) return; // a person types, or changes the list
+  if (event.target.matches("input:not([type=checkbox], [type=radio]), select")) return; // a person types, or changes the list
+  if (event.target.matches("[type=radio]") && (event.key in STEPS || event.key in ROWS)) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const element = findCurrent();
   const card = element?.classList.contains("card");
