@@ -11,12 +11,13 @@ import softcore_runtime
 import torch
 from softcore_export import export as export_module
 from softcore_export import settings, train
-from softcore_export.contamination import look_estimate
+from softcore_export.contamination import look_estimate, look_order
 from softcore_export.contamination.choices import Choices
 from softcore_export.data import dataset, training_set
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport
 from softcore_export.memory_bank import coreset, discriminator, floors
+from softcore_export.review import outcome
 from softcore_export.settings import ExportSettings
 
 from ..examples import find_documented, has_example, type_example
@@ -28,7 +29,7 @@ PUBLIC = {
 }
 EXAMPLES = PUBLIC | {
     name: thing
-    for module in (dataset, floors, look_estimate, settings, training_set)
+    for module in (dataset, floors, look_estimate, look_order, outcome, settings, training_set)
     for name, thing in find_documented(module).items()
     if has_example(thing)
 }

@@ -45,7 +45,6 @@ class LookOrder:
         rest: share of the memory bank that looks at all others are expected to change.
 
     Example:
-        >>> from softcore_export.contamination.look_order import LookOrder
         >>> order = LookOrder(
         ...     rows=np.array([2, 0, 1]), worth=np.array([0.5, 0, 0.5]), leaders=np.array([0, 1, 0]),
         ...     worthwhile=np.array([0]), rest=0.0,
