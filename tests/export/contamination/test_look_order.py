@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from softcore_export.contamination import look_order
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.contamination.look_order import LookOrder, find_alike, measure_worth, order_looks
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
 
 GRID = (8, 8)
-SAME, ELSEWHERE, LONE = (
-    (3, 11, 25, 40),
-    17,
-    30,
-)  # images with the same defect; the same elsewhere; another one
+SAME = (3, 11, 25, 40)  # images with the same defect
+ELSEWHERE, LONE, TOUCHING = 17, 30, 50  # with the same elsewhere, with another one, with a part of both
+DEFECTIVE = (*SAME, ELSEWHERE, LONE, TOUCHING)
 
 
 def draw_features() -> np.ndarray:
-    """Features of 60 images with six defects, float32 [60, 64, 32]."""
+    """Features of 60 images with seven defects, float32 [60, 64, 32]."""
     rng = np.random.default_rng(0)
     features = rng.normal(rng.normal(0, 1, (1, 64, 32)), 0.3, (60, 64, 32)).astype(np.float32)
     scratch, dent = rng.normal(0, 1.5, (2, 32))
@@ -33,6 +34,8 @@ def draw_features() -> np.ndarray:
         features[image, patches] += scratch
     features[ELSEWHERE, [53, 54, 61, 62]] += scratch
     features[LONE, patches] += dent
+    features[TOUCHING, 18] += scratch
+    features[TOUCHING, [45, 46]] += dent
     return features
 
 
@@ -79,7 +82,7 @@ def test_images_with_the_same_defect_at_the_same_place_are_alike(estimate: Conta
     np.testing.assert_array_equal(alike, alike.T)
     for image in SAME:
         assert np.flatnonzero(alike[image]).tolist() == [other for other in SAME if other != image]
-    assert not alike[[ELSEWHERE, LONE]].any()
+    assert not alike[[ELSEWHERE, LONE, TOUCHING]].any()
     assert alike.sum() == len(SAME) * (len(SAME) - 1)  # no good image is like another
 
 
@@ -101,7 +104,7 @@ def test_one_is_asked_for_all_that_look_alike(features: np.ndarray, estimate: Co
     leader = int(order.rows[0])  # four for one look
     assert leader in SAME
     assert sorted([leader, *order.find_followers(leader)]) == list(SAME)
-    assert set(order.worthwhile[:3].tolist()) == {leader, ELSEWHERE, LONE}
+    assert set(order.worthwhile[:4].tolist()) == {leader, ELSEWHERE, LONE, TOUCHING}
     assert sorted(order.rows.tolist()) == list(range(60))
     assert 0 <= order.rest < 0.01
 
@@ -111,10 +114,10 @@ def test_what_is_left_out_rightly_is_not_worth_a_look(
 ) -> None:
     kept = np.ones(features.shape[:2], np.bool_)
     everything = order_after_fit(features, estimate, kept)
-    kept[[*SAME, ELSEWHERE]] = False
+    left_out = [image for image in DEFECTIVE if image != LONE]
+    kept[left_out] = False
     order = order_after_fit(features, estimate, kept)
     assert order.rows[0] == LONE  # the only one that was learned
-    left_out = [*SAME, ELSEWHERE]
     assert (order.worth[left_out] < everything.worth[left_out]).all()
 
 
@@ -141,23 +144,25 @@ def test_what_is_settled_comes_last(features: np.ndarray, estimate: Contaminatio
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_each_image_has_one_leader_that_leads_itself(seed: int) -> None:
+def test_each_image_has_one_leader_that_it_is_like(estimate: ContaminationEstimate, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    features = rng.normal(size=(12, 4, 3)).round(rng.integers(0, 2)).astype(np.float32)  # many are equal
-    estimate = estimate_contamination(features, (2, 2), torch.device("cpu"))
-    origins = np.argwhere(rng.random((12, 2, 2)) < 0.5).astype(np.int32)
-    order = order_looks(estimate, rng.random((12, 4)) < 0.7, origins, (2, 2))
-    alike = find_alike(estimate.patches, estimate.comparison).toarray()
-    assert sorted(order.rows.tolist()) == list(range(12))
+    alike = np.triu(rng.random((60, 60)) < rng.choice([0.01, 0.05, 0.3]), 1)
+    alike |= alike.T
+    origins = np.argwhere(rng.random((60, *GRID)) < 0.1).astype(np.int32)
+    with patch.object(look_order, "find_alike", lambda *_: csr_array(alike)):
+        order = order_looks(estimate, rng.random((60, 64)) < 0.7, origins, GRID)
+    assert sorted(order.rows.tolist()) == list(range(60))
     np.testing.assert_array_equal(order.leaders[order.leaders], order.leaders)
     for image, leader in enumerate(order.leaders.tolist()):
         assert leader == image or alike[image, leader]
-    asked = order.leaders[order.rows]
-    assert (np.diff(np.flatnonzero(order.rows == asked)) >= 1).all()
-    together = np.bincount(order.leaders, order.worth, 12)
+        assert order.worth[leader] >= order.worth[image]
+
+    together = np.bincount(order.leaders, order.worth, 60)
     first = [row for row in order.rows.tolist() if order.leaders[row] == row]
     assert (np.diff(together[first]) <= 1e-12).all()
     assert order.worthwhile.tolist() == first[: len(order.worthwhile)]
+    blocks = [row for leader in first for row in (leader, *order.find_followers(leader))]
+    assert order.rows.tolist() == blocks  # those alike stand together
 
 
 def test_it_needs_no_torch() -> None:
