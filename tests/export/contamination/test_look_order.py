@@ -21,11 +21,12 @@ from softcore_export.train import fit
 GRID = (8, 8)
 SAME = (3, 11, 25, 40)  # images with the same defect
 ELSEWHERE, LONE, TOUCHING = 17, 30, 50  # with the same elsewhere, with another one, with a part of both
-DEFECTIVE = (*SAME, ELSEWHERE, LONE, TOUCHING)
+FURTHER = 55  # with the same, and a worse one beside it
+DEFECTIVE = (*SAME, ELSEWHERE, LONE, TOUCHING, FURTHER)
 
 
 def draw_features() -> np.ndarray:
-    """Features of 60 images with seven defects, float32 [60, 64, 32]."""
+    """Features of 60 images with defects, float32 [60, 64, 32]."""
     rng = np.random.default_rng(0)
     features = rng.normal(rng.normal(0, 1, (1, 64, 32)), 0.3, (60, 64, 32)).astype(np.float32)
     scratch, dent = rng.normal(0, 1.5, (2, 32))
@@ -36,6 +37,8 @@ def draw_features() -> np.ndarray:
     features[LONE, patches] += dent
     features[TOUCHING, 18] += scratch
     features[TOUCHING, [45, 46]] += dent
+    features[FURTHER, patches] += scratch
+    features[FURTHER, [43, 44, 51]] += 2 * dent
     return features
 
 
@@ -82,7 +85,7 @@ def test_images_with_the_same_defect_at_the_same_place_are_alike(estimate: Conta
     np.testing.assert_array_equal(alike, alike.T)
     for image in SAME:
         assert np.flatnonzero(alike[image]).tolist() == [other for other in SAME if other != image]
-    assert not alike[[ELSEWHERE, LONE, TOUCHING]].any()
+    assert not alike[[ELSEWHERE, LONE, TOUCHING, FURTHER]].any()
     assert alike.sum() == len(SAME) * (len(SAME) - 1)  # no good image is like another
 
 
@@ -104,7 +107,7 @@ def test_one_is_asked_for_all_that_look_alike(features: np.ndarray, estimate: Co
     leader = int(order.rows[0])  # four for one look
     assert leader in SAME
     assert sorted([leader, *order.find_followers(leader)]) == list(SAME)
-    assert set(order.worthwhile[:4].tolist()) == {leader, ELSEWHERE, LONE, TOUCHING}
+    assert set(order.worthwhile[:5].tolist()) == {leader, *DEFECTIVE[len(SAME) :]}
     assert sorted(order.rows.tolist()) == list(range(60))
     assert 0 <= order.rest < 0.01
 
