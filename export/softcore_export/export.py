@@ -18,7 +18,6 @@ from softcore_export.acceptance.taught_parts import TaughtPart, describe_taught,
 from softcore_export.bundle_writer import BundleContents, finish_bundle, write_contents
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
-from softcore_export.contamination.estimate import reconsider
 from softcore_export.contamination.summary import summarize_contamination
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.memory_bank.counterexamples import Confirmed
@@ -46,7 +45,8 @@ class Export:
         skipped: a line for each image that could not be read.
         contamination: which images are suspect, and what was done; as in the bundle.
         kept: bool `[N, P]`, which patches could enter the memory bank.
-        floors: float32 `[n]`, the least score that each entry of the bank gives a patch; 0 without floors.
+        origins: int32 `[n, 3]`, training image, row and column of each entry of the bank.
+        floors: float32 `[n]`, the least score that each entry gives a patch; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out: each image against the bank without its own entries.
         seconds: wall time of each stage.
         confirmed: bool `[N]`, the images that a person has confirmed as good, or chosen to keep.
@@ -67,6 +67,7 @@ class Export:
     skipped: list[str]
     contamination: Contamination
     kept: NDArray[np.bool_]
+    origins: NDArray[np.int32]
     floors: NDArray[np.float32]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
@@ -91,6 +92,15 @@ class Export:
             False
         """
         return seem_swapped(self.taught, self.scores[self.confirmed])
+
+    def find_passing(self) -> NDArray[np.int32]:
+        """Return the origins of the entries that can let a patch pass: their floors allow it.
+
+        Example:
+            >>> exported.find_passing().shape
+            (77, 3)
+        """
+        return self.origins[self.floors <= self.manifest.threshold.value]
 
     def __repr__(self) -> str:
         bank, threshold = self.manifest.bank, self.manifest.threshold
@@ -192,8 +202,6 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
     """
     images, settings, estimate = prepared.images, prepared.settings, prepared.estimate
     choices = choices.confirm(images.confirmed.intersection(images.digests))
-    if (known := choices.find_known(images.digests)).any():
-        estimate = reconsider(estimate, known, prepared.inspected)
     features, grid, device = prepared.features, prepared.grid, prepared.device  # [N, P, d]
     seconds = dict(prepared.seconds)
     confirmed = Confirmed(choices.find_kept(images.digests), prepared.defects.features)
@@ -270,6 +278,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         skipped=list(images.skipped),
         contamination=contamination,
         kept=kept,
+        origins=learned.origins,
         floors=learned.floors,
         scores=scores,
         seconds=seconds,

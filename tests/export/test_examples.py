@@ -12,7 +12,7 @@ import torch
 from softcore_export import export as export_module
 from softcore_export import settings, train
 from softcore_export.acceptance import taught_parts
-from softcore_export.contamination import choices, look_estimate
+from softcore_export.contamination import choices, look_estimate, look_order
 from softcore_export.contamination.choices import Choices
 from softcore_export.data import confirmed_images, dataset, training_set
 from softcore_export.data.dataset import TrainingImages
@@ -20,6 +20,7 @@ from softcore_export.export import Export, PreparedExport
 from softcore_export.memory_bank import coreset, counterexamples, discriminator, floors, memory_bank
 from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.resolution import separation
+from softcore_export.review import outcome
 from softcore_export.settings import ExportSettings
 
 from ..examples import find_documented, has_example, type_example
@@ -38,6 +39,8 @@ EXAMPLES = PUBLIC | {
         dataset,
         floors,
         look_estimate,
+        look_order,
+        outcome,
         separation,
         settings,
         taught_parts,

@@ -157,8 +157,8 @@ def reconsider(
 ) -> ContaminationEstimate:
     """Estimate anew with what a person has said of some images; the images aren't compared again.
 
-    A defective image no longer counts as another one's neighbour, so that those with the same defect become
-    suspect. A good image is never suspect.
+    A defective image no longer counts as another one's neighbour, so that those with the same defect look
+    more suspect. A good image is never suspect.
 
     Args:
         estimate: of the same images, before.
@@ -168,12 +168,10 @@ def reconsider(
 
     Example:
         >>> features = np.random.default_rng(0).random((12, 16, 8), np.float32)
-        >>> features[[3, 7]] += 1  # two images with the same defect vouch for each other
         >>> before = estimate_contamination(features, (4, 4), torch.device("cpu"))
         >>> known = np.zeros(12, np.int8)
         >>> known[3] = -1
-        >>> after = reconsider(before, known)
-        >>> bool(before.images[7] > 1), bool(after.images[7] > 1)
+        >>> bool(before.images[3] > 1), bool(reconsider(before, known).images[3] > 1)
         (False, True)
     """
     return _estimate_inspected(estimate.comparison, parameters or EstimateParameters(), inspected, known)
@@ -203,14 +201,19 @@ def estimate_from(
         parameters: the constants.
         known: int8 `[N]`, see `reconsider`; None if nothing is known.
     """
-    known = np.zeros(len(compared.nearest_images), np.int8) if known is None else known
+    nothing = np.zeros(len(compared.nearest_images), np.int8)
+    known = nothing if known is None else known
     near = compared.nearest_distances / _find_usual(compared.nearest_distances[:, :, 0], parameters)[:, None]
     far = compared.quantile_distances / _find_usual(compared.quantile_distances, parameters)
     relative = Comparison(near, compared.nearest_images, far)
 
     # The strict cut shows whether the images are contaminated, and then a lower one finds what it can.
     clear = _find_suspects(relative, parameters, parameters.tail_stretch, known)
-    evidence = float(np.interp(clear.out.mean(), parameters.evident, (0, 1)))
+    share = (clear.out & (known == 0)).mean()
+    if known.any():  # who excludes a few images doesn't say that the others are worse than they look
+        alone = _find_suspects(relative, parameters, parameters.tail_stretch, nothing)
+        share = max(share, alone.out.mean())
+    evidence = float(np.interp(share, parameters.evident, (0, 1)))
     stretch = parameters.tail_stretch + evidence * (parameters.tail_stretch_evident - parameters.tail_stretch)
     found = _find_suspects(relative, parameters, stretch, known) if evidence else clear
 

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.windows import Size
@@ -25,16 +25,12 @@ from softcore_export.contamination.choices import Choice, choices_path, read_cho
 from softcore_export.data.survey import survey
 from softcore_export.export import Export, PreparedExport
 from softcore_export.report.heat_map import draw_heat
+from softcore_export.review.image_card import ImageCard, ImagePage
+from softcore_export.review.look_queue import ImageFilter, ImageOrder
+from softcore_export.review.outcome import count_noun
 from softcore_export.review.region_frames import find_median, read_frame
-from softcore_export.review.review_session import (
-    ImageCard,
-    ImageFilter,
-    ImagePage,
-    LookAgain,
-    ReviewSession,
-    ReviewState,
-    count_noun,
-)
+from softcore_export.review.review_session import LookAgain, ReviewSession
+from softcore_export.review.review_state import ReviewState
 from softcore_export.windows.drawn_region import DrawnRegion
 
 __all__ = ["review", "review_app"]
@@ -57,6 +53,20 @@ class RegionEditor(BaseModel):
     frame: Size
     images: list[tuple[str, str]]
     note: str
+
+
+class CommonChoice(BaseModel):
+    """The same choice for some images.
+
+    Attributes:
+        images: SHA-256 of each.
+        choice: of a person; None takes theirs back.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: list[str]
+    choice: Choice | None
 
 
 def review(
@@ -146,11 +156,12 @@ def review_app(session: ReviewSession) -> FastAPI:
 
     @app.get("/images")
     def images(
-        show: ImageFilter = "suspects",
+        show: ImageFilter = "worth",
+        order: ImageOrder = "worth",
         name: str = "",
         limit: Annotated[int, Query(ge=1)] = 48,
     ) -> ImagePage:
-        found = session.find(show, name)
+        found = session.find(show, order, name)
         return ImagePage(total=len(found), cards=[session.card(own) for own in found[:limit]])
 
     @app.get("/images/{sha256}", dependencies=[image])
@@ -171,18 +182,16 @@ def review_app(session: ReviewSession) -> FastAPI:
         seen = _read_crop(session, sha256)
         return _encode_jpeg(draw_heat(seen, session.patches(sha256), session.kept(sha256)))
 
-    @app.put("/choices/{sha256}", dependencies=[write, image])
-    def choose(sha256: str, choice: Choice) -> ImageCard:
-        if choice.patches and choice.grid != session.prepared.grid:
+    @app.put("/choices", dependencies=[write])
+    def choose(wanted: CommonChoice) -> list[ImageCard]:
+        for sha256 in wanted.images:
+            demand_image(sha256)
+        choice = wanted.choice
+        if choice and choice.patches and choice.grid != session.prepared.grid:
             rows, columns = session.prepared.grid
             raise HTTPException(422, f"patches must be marked on the grid of {rows} x {columns}")
-        session.choose(sha256, choice)
-        return session.card(sha256)
-
-    @app.delete("/choices/{sha256}", dependencies=[write, image])
-    def take_back(sha256: str) -> ImageCard:
-        session.choose(sha256, None)
-        return session.card(sha256)
+        session.choose(wanted.images, choice)
+        return [session.card(sha256) for sha256 in wanted.images]
 
     @app.get("/images/{sha256}/frame.jpg", dependencies=[image])
     def frame(sha256: str) -> Response:

@@ -7,109 +7,30 @@ import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from softcore_runtime.errors import SoftCoreError
 from softcore_runtime.images.file_names import to_text
 
 from softcore_export.contamination.choices import Choice, Choices, choices_path, write_choices
+from softcore_export.contamination.estimate import reconsider
 from softcore_export.contamination.look_estimate import LookEstimate, estimate_after_looks
+from softcore_export.contamination.look_order import order_looks
 from softcore_export.export import Export, PreparedExport, settle
+from softcore_export.review.image_card import AlikeImage, ImageCard, ImageContent, list_contents
+from softcore_export.review.look_queue import ImageFilter, ImageOrder, LookQueue
+from softcore_export.review.outcome import describe_changes, describe_excluded, describe_kept
+from softcore_export.review.review_state import ReviewState
 from softcore_export.windows.drawn_region import DrawnRegion
 
-__all__ = [
-    "ImageCard",
-    "ImageFilter",
-    "ImagePage",
-    "LookAgain",
-    "ReviewSession",
-    "ReviewState",
-    "count_noun",
-]
+__all__ = ["LookAgain", "ReviewSession"]
 
 LookAgain = Callable[[DrawnRegion], AbstractContextManager[PreparedExport]]
-ImageFilter = Literal["suspects", "all", "chosen"]
-
-
-class ImageCard(BaseModel):
-    """An image on the page; files with the same content share one card.
-
-    Attributes:
-        sha256: of the file.
-        names: of the files, below the training folder.
-        suspicion: as a multiple of the threshold.
-        did: what the last export did with the image, in words.
-        choice: a person's choice.
-        pending: whether the bundle was made with another choice, or with none.
-        marks: row and column of the marked patches: those chosen, else those above the threshold.
-    """
-
-    sha256: str
-    names: list[str]
-    suspicion: float
-    did: str
-    choice: Choice | None
-    pending: bool
-    marks: list[tuple[int, int]]
-
-
-class ImagePage(BaseModel):
-    """The first cards, and the number of all that a filter lets through."""
-
-    total: int
-    cards: list[ImageCard]
-
-
-class ReviewState(BaseModel):
-    """The parts of the page that an export or a choice changes.
-
-    Attributes:
-        threshold, excluded: of the last export, in words.
-        cards: number of cards of each filter.
-        pending: number of choices that aren't in the bundle.
-        exports: number of finished exports, the first included.
-        running: seconds for which an export has been running; None if none is.
-        usual: seconds that the last export took.
-        outcome: of the last export, in words.
-        failed: whether the last export failed; it then changed nothing.
-        region: what is inspected by the choices, or by the command line, in words.
-        region_pending: whether the bundle inspects another region, so that the next export looks at the
-            images again.
-        looks: number of times that the images were looked at; the page's grid is that of the last one.
-        looking: whether the running export is looking at the images again.
-        estimate: what the choices say of all images, in words; nothing before the first.
-    """
-
-    threshold: str
-    excluded: str
-    cards: dict[ImageFilter, int]
-    pending: int
-    exports: int
-    running: float | None
-    usual: float | None
-    outcome: str
-    failed: bool
-    region: str
-    region_pending: bool
-    looks: int
-    looking: bool
-    estimate: str
-
-
-@dataclass(frozen=True)
-class _ImageContent:
-    """A content of image files: the rows of the training images with it, the most suspect first."""
-
-    rows: list[int]
-    names: list[str]
-    suspicion: float
 
 
 class ReviewSession:
@@ -143,7 +64,8 @@ class ReviewSession:
         self._report = report
         self._lock = threading.Lock()
         self._requests: queue.SimpleQueue[Literal["export", "finish"]] = queue.SimpleQueue()
-        self.by_digest = _list_contents(prepared)
+        self.by_digest: dict[str, ImageContent] = list_contents(prepared)
+        self.queue = self._queue_looks()
 
     def export(self) -> None:
         """Build the bundle with the choices as they are now.
@@ -166,14 +88,15 @@ class ReviewSession:
                 self.running_since = None  # stays set after Ctrl-C, which ends the review
             raise
         if prepared is not self.prepared:  # its contamination estimate differs
-            self.done, self.prepared, self.by_digest = None, prepared, _list_contents(prepared)
+            self.done, self.prepared, self.by_digest = None, prepared, list_contents(prepared)
         if self.looking:
             self.looking, self.looks = False, self.looks + 1
             self._features.close()
             self._features = features
         self.done, self._exported = done, choices
+        self.queue = self._queue_looks()
         self.usual = time.monotonic() - start
-        self.outcome, self.failed = _describe_changes(before, done, self.usual), False
+        self.outcome, self.failed = describe_changes(before, done, self.usual), False
         self.exports += 1
         self.running_since = None
         self._report(done)
@@ -206,8 +129,8 @@ class ReviewSession:
             self._requests.put(request)
         return True
 
-    def choose(self, digest: str, choice: Choice | None) -> None:
-        """Save a choice, or remove it if it is None.
+    def choose(self, digests: Iterable[str], choice: Choice | None) -> None:
+        """Save the same choice for some images, or remove theirs if it is None.
 
         Raises:
             UsageError: it can't be written; the earlier choice stays.
@@ -215,8 +138,9 @@ class ReviewSession:
         if choice and choice.patches:
             choice = choice.model_copy(update={"place": self.prepared.settings.preprocessing.region})
         with self._lock:
-            images = {key: old for key, old in self.choices.images.items() if key != digest}
-            self._save({"images": images | ({digest: choice} if choice else {})})
+            changed = set(digests)
+            images = {key: old for key, old in self.choices.images.items() if key not in changed}
+            self._save({"images": images | (dict.fromkeys(sorted(changed), choice) if choice else {})})
 
     def draw(self, region: DrawnRegion) -> None:
         """Save the region that a person drew.
@@ -258,19 +182,9 @@ class ReviewSession:
             return np.ones(self.prepared.grid, np.bool_)
         return np.asarray(self.done.kept[self.by_digest[digest].rows].all(axis=0)).reshape(self.prepared.grid)
 
-    def find(self, show: ImageFilter, name: str = "") -> list[str]:
-        """Return the digests of the images that pass a filter, the most suspect first."""
-        passes: dict[ImageFilter, Callable[[str], bool]] = {
-            "suspects": lambda digest: self.by_digest[digest].suspicion > 1,
-            "all": lambda _: True,
-            "chosen": self.choices.images.__contains__,
-        }
-        wanted = name.strip().casefold()
-        return [
-            digest
-            for digest, content in self.by_digest.items()
-            if passes[show](digest) and any(wanted in own.casefold() for own in content.names)
-        ]
+    def find(self, show: ImageFilter, order: ImageOrder = "worth", name: str = "") -> list[str]:
+        """Return the digests of the images that pass a filter, see `LookQueue.find`."""
+        return self.queue.find(show, order, name, self.choices.images)
 
     def card(self, digest: str) -> ImageCard:
         """Return the card of an image."""
@@ -282,10 +196,14 @@ class ReviewSession:
             sha256=digest,
             names=content.names,
             suspicion=content.suspicion,
-            did=_describe_kept(self.kept(digest)) if self.done else "none yet",
+            did=describe_kept(self.kept(digest)) if self.done else "none yet",
             choice=choice,
             pending=self.pending(digest),
             marks=[(int(row), int(column)) for row, column in np.argwhere(marks)],
+            alike=[
+                AlikeImage(sha256=other, name=self.by_digest[other].names[0])
+                for other in self.queue.find_followers(digest)
+            ],
         )
 
     def state(self) -> ReviewState:
@@ -293,8 +211,10 @@ class ReviewSession:
         since, done = self.running_since, self.done
         return ReviewState(
             threshold=f"{done.manifest.threshold.value:.4g}" if done else "none yet",
-            excluded=_describe_excluded(done.kept) if done else "nothing yet",
-            cards={show: len(self.find(show)) for show in ("suspects", "all", "chosen")},
+            excluded=describe_excluded(done.kept) if done else "nothing yet",
+            cards={show: len(self.find(show)) for show in ("worth", "suspects", "all", "chosen")},
+            undecided=sum(digest not in self.choices.images for digest in self.find("worth")),
+            rest=self.queue.describe_rest(self.choices.images),
             pending=sum(map(self.pending, self.by_digest)) + self.region_pending,
             exports=self.exports,
             running=None if since is None else time.monotonic() - since,
@@ -310,65 +230,26 @@ class ReviewSession:
 
     def _estimate(self) -> LookEstimate:
         """Estimate the share of defective images: those kept are good, all others with a choice defective."""
-        looked = [self.choices.images[digest] for digest in self.by_digest if digest in self.choices.images]
-        return estimate_after_looks([choice.action != "keep" for choice in looked], len(self.by_digest))
+        looked = [self.choices.images.get(digest) for digest in self.by_digest]  # the most suspect first
+        suspects = sum(content.suspicion > 1 for content in self.by_digest.values())
+        answers = [None if look is None else look.action != "keep" for look in looked]
+        return estimate_after_looks(answers, suspects)
+
+    def _queue_looks(self) -> LookQueue:
+        """Queue the images by what a look is worth, given what the last export did."""
+        prepared, done = self.prepared, self.done
+        digests = prepared.images.digests
+        known = self._exported.find_known(digests)
+        estimate = reconsider(prepared.estimate, known, prepared.inspected)
+        order = order_looks(
+            estimate,
+            estimate.kept if done is None else done.kept,
+            np.empty((0, 3), np.int32) if done is None else done.find_passing(),
+            prepared.grid,
+            np.array([digest in self._exported.images for digest in digests]),
+        )
+        return LookQueue(self.by_digest, digests, order)
 
     def _describe_region(self) -> str:
         given = self.prepared.settings.windows.name_region()
         return to_text(f"by {given}") if given else self.choices.region.describe()
-
-
-def _list_contents(prepared: PreparedExport) -> dict[str, _ImageContent]:
-    """List the images by the SHA-256 of their content, the most suspect first."""
-    images, rows = prepared.images, dict[str, list[int]]()
-    names = {name: [name] for name in images.names}
-    for copy in images.copies:
-        if copy.alike != "near":  # copies that were not learned themselves
-            names.get(copy.original, []).append(copy.path)
-    for row in np.argsort(-prepared.estimate.images, kind="stable").tolist():
-        rows.setdefault(images.digests[row], []).append(row)
-    learned = images.names
-    return {
-        digest: _ImageContent(
-            own,
-            [name for row in own for name in names[learned[row]]],
-            float(prepared.estimate.images[own[0]]),
-        )
-        for digest, own in rows.items()
-    }
-
-
-def _describe_kept(kept: NDArray[np.bool_]) -> str:
-    if kept.all():
-        return "used all of it"
-    return f"excluded {(~kept).sum():,} of its {kept.size:,} patches" if kept.any() else "excluded all of it"
-
-
-def _describe_excluded(kept: NDArray[np.bool_]) -> str:
-    """Describe what is excluded of the images, kept being bool `[N, P]`."""
-    whole = ~kept.any(axis=1)
-    partly = ~kept.all(axis=1) & ~whole
-    told = [count_noun(int(whole.sum()), "image")] if whole.any() else []
-    if partly.any():
-        more = "more" if told else "images" if partly.sum() > 1 else "image"
-        told.append(
-            f"{count_noun(int((~kept[partly]).sum()), 'patch', 'patches')} of {partly.sum():,} {more}"
-        )
-    return " and ".join(told) or "nothing"
-
-
-def _describe_changes(before: Export | None, after: Export, seconds: float) -> str:
-    """Describe what an export changed."""
-    threshold, excluded = after.manifest.threshold.value, _describe_excluded(after.kept)
-    told = f"Exported in {seconds:.1f} s. "
-    if before is None:
-        return told + f"Decision threshold {threshold:.4g}. Excluded: {excluded}."
-    old = before.manifest.threshold.value
-    was = _describe_excluded(before.kept)
-    told += f"Decision threshold {old:.4g} → {threshold:.4g}. "
-    return told + f"Excluded now: {excluded}" + (f" (before: {was})." if was != excluded else ", as before.")
-
-
-def count_noun(n: int, one: str, many: str = "") -> str:
-    """Word a number with its noun; the plural is `many`, or else ends in s."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"

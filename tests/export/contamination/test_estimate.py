@@ -233,9 +233,11 @@ def test_what_is_known_of_some_tells_more_of_the_others() -> None:
     known = np.zeros(40, np.int8)
     known[2] = -1
     after = reconsider(before, known)
-    assert (after.images[2:4] > 1).all()  # the known one, and its twin
-    assert (after.images > 1).sum() <= 3  # the false discovery rate allows for one more
-    assert (after.patches[3, 9:11] > 1).all()
+    assert after.images[2] > 1
+    assert after.images[3] > before.images[3]
+    order = np.argsort(-before.images).tolist(), np.argsort(-after.images).tolist()
+    assert order[0].index(3) > 5
+    assert order[1][:2] == [2, 3]  # the known one, and its twin
 
 
 @settings(max_examples=20)

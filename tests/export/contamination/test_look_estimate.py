@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import beta
 from softcore_export.contamination.look_estimate import estimate_after_looks
 
 
-@given(st.lists(st.booleans(), max_size=60), st.integers(0, 200))
-def test_the_bounds_hold_what_was_found_and_the_estimate(defective: list[bool], left: int) -> None:
-    count = len(defective) + left
-    found = estimate_after_looks(defective, count)
-    assert (found.looks, found.found, found.left) == (len(defective), sum(defective), left)
+@given(st.lists(st.sampled_from([True, False, None]), max_size=200), st.integers(0, 200))
+@example([*[False] * 10, *[True] * 10, *[None] * 80], 0)  # the last 10 tell of more than the last 20 bound
+def test_the_bounds_hold_what_was_found_and_the_estimate(looked: list[bool | None], suspects: int) -> None:
+    found = estimate_after_looks(looked, suspects)
+    assert (found.looks, found.found) == (len(looked) - looked.count(None), looked.count(True))
+    assert found.left == looked.count(None) >= found.passed_over
     assert 0 <= found.low <= found.high <= 1
-    assert found.low * max(1, count) == pytest.approx(sum(defective))
+    assert found.low * max(1, len(looked)) == pytest.approx(looked.count(True))
     if found.value is not None:
         assert found.low - 1e-12 <= found.value <= found.high + 1e-12
 
 
 def test_the_rest_is_bounded_by_the_last_looks() -> None:
     defective = [True] * 30 + [False, True] * 2 + [False] * 16  # 2 of the last 20
-    found = estimate_after_looks(defective, 1000)
+    found = estimate_after_looks([*defective, *[None] * 950])
     most = float(beta.ppf(0.95, 2 + 1, 20 - 2))  # Clopper and Pearson, one-sided
     assert found.high == pytest.approx((32 + np.ceil(950 * most)) / 1000)
     assert found.low == 0.032
     assert found.value == 0.032  # none of the last 10
+
+
+def test_what_was_passed_over_may_all_be_defective() -> None:
+    """A person looks where it is worth it: not at the clearest suspects, which are left out anyway."""
+    after = [*[False] * 20, *[None] * 950]
+    plain = estimate_after_looks(after)
+    found = estimate_after_looks([None, True, None, None, *after], suspects=2)
+    assert (plain.passed_over, found.passed_over, found.left) == (0, 3, 953)
+    assert found.low == pytest.approx(1 / 974)
+    assert found.value == pytest.approx(2 / 974)  # what was found, and the one suspect
+    assert found.high * 974 == pytest.approx(plain.high * 970 + 4)
+    assert "The upper bound counts 3 more suspect images that nobody looked at." in found.describe()
+    # Those among the last 20 are about as suspect as these: their rate bounds them, too.
+    assert estimate_after_looks([*[False] * 10, None, *[False] * 10, None]).passed_over == 0
 
 
 def test_the_true_share_is_within_the_bounds_about_as_often_as_they_say() -> None:
@@ -37,24 +52,20 @@ def test_the_true_share_is_within_the_bounds_about_as_often_as_they_say() -> Non
     inside = 0
     for _ in range(400):
         defective = rng.random(300) < chance
-        found = estimate_after_looks(defective[:40].tolist(), 300)
+        found = estimate_after_looks([*defective[:40].tolist(), *[None] * 260])
         inside += found.low <= defective.mean() <= found.high
     assert inside >= 0.95 * 400
 
 
 def test_after_many_good_ones_looks_are_not_worth_it() -> None:
-    assert not estimate_after_looks([True] + [False] * 14, 100).calm
-    assert estimate_after_looks([True] + [False] * 15, 100).calm
-    assert "hardly worth it" in estimate_after_looks([False] * 15, 100).describe()
-    assert estimate_after_looks([], 100).describe() == ""
-    assert estimate_after_looks([True], 100).describe() == (
-        "1 look found 1 defective image; of all, 1.0 to 100.0 % are."
+    rest = [None] * 80
+    assert not estimate_after_looks([True, *[False] * 14, *rest]).calm
+    assert estimate_after_looks([True, *[False] * 15, *rest]).calm
+    assert "hardly worth it" in estimate_after_looks([*[False] * 15, *rest]).describe()
+    assert estimate_after_looks(rest).describe() == ""
+    assert estimate_after_looks([True, *[None] * 99]).describe() == (
+        "After 1 look: 1.0 to 100.0 % of the images are defective, and 1 was found."
     )
-    assert estimate_after_looks([True, False], 2).describe() == (
+    assert estimate_after_looks([True, False]).describe() == (
         "2 looks found 1 defective image; nobody need look at another."
     )
-
-
-def test_more_looks_than_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 of 2 images can't have been looked at"):
-        estimate_after_looks([True] * 3, 2)

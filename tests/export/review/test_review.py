@@ -66,14 +66,15 @@ class Review:
         return answer.json()
 
     def choose(self, row: int, action: str | None, patches: list[tuple[int, int]] | None = None) -> Any:
-        path = f"/choices/{self.prepared.images.digests[row]}"
-        if action is None:
-            answer = self.client.delete(path)
-        else:
-            body: dict[str, Any] = {"action": action}
-            if patches:
-                body |= {"grid": self.prepared.grid, "patches": patches}
-            answer = self.client.put(path, json=body)
+        choice: dict[str, Any] = {"action": action}
+        if patches:
+            choice |= {"grid": self.prepared.grid, "patches": patches}
+        (card,) = self.choose_all([row], choice if action else None)
+        return card
+
+    def choose_all(self, rows: list[int], choice: dict[str, Any] | None) -> Any:
+        images = [self.prepared.images.digests[row] for row in rows]
+        answer = self.client.put("/choices", json={"images": images, "choice": choice})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -168,14 +169,14 @@ def test_without_a_screen_no_browser_is_opened(
 
 def test_the_cards_are_the_images_most_suspect_first(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page:
-        everything = page.get("/images", show="all")
+        everything = page.get("/images", show="all", order="suspicion")
         assert everything["total"] == len(everything["cards"]) == 12
-        assert page.get("/images", show="all", limit=2)["cards"] == everything["cards"][:2]
-        suspects = page.get("/images")
+        assert page.get("/images", show="all", order="suspicion", limit=2)["cards"] == everything["cards"][:2]
+        suspects = page.get("/images", show="suspects", order="suspicion")
         assert page.get("/images", show="chosen")["total"] == 0
-        assert [card["names"] for card in page.get("/images", show="all", name="1")["cards"]] == [
-            card["names"] for card in everything["cards"] if "1" in card["names"][0]
-        ]
+        assert [
+            card["names"] for card in page.get("/images", show="all", order="suspicion", name="1")["cards"]
+        ] == [card["names"] for card in everything["cards"] if "1" in card["names"][0]]
         done = page.exports[0]
     shares = [card["suspicion"] for card in everything["cards"]]
     assert shares == sorted(prepared.estimate.images.tolist(), reverse=True)
@@ -352,16 +353,15 @@ def test_images_with_the_same_content_share_a_card(
 def test_only_the_page_can_write(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page, httpx.Client(base_url=page.client.base_url) as stranger:
         digest = prepared.images.digests[2]
-        body = {"action": "exclude"}
+        body = {"images": [digest], "choice": {"action": "exclude"}}
         for headers in ({}, {"X-Softcore-Token": "x"}, {"X-Softcore-Token": b"\xff"}):
             answers = [
-                stranger.put(f"/choices/{digest}", json=body, headers=headers),
-                stranger.delete(f"/choices/{digest}", headers=headers),
+                stranger.put("/choices", json=body, headers=headers),
                 stranger.put("/region", json={}, headers=headers),
                 stranger.post("/export", headers=headers),
                 stranger.post("/finish", headers=headers),
             ]
-            assert [answer.status_code for answer in answers] == [403] * 5
+            assert [answer.status_code for answer in answers] == [403] * 4
         assert not choices_path(target).exists()
         assert page.get("/state")["exports"] == 1
 
@@ -436,7 +436,9 @@ def test_a_choice_is_validated(prepared: PreparedExport, target: Path) -> None:
     ]
     with reviewing(prepared, target) as page:
         for body, said in cases:
-            answer = page.client.put(f"/choices/{prepared.images.digests[2]}", json=body)
+            answer = page.client.put(
+                "/choices", json={"images": [prepared.images.digests[2]], "choice": body}
+            )
             assert answer.status_code == 422
             assert said in answer.json()["detail"]
         assert not choices_path(target).exists()
@@ -447,8 +449,10 @@ def test_an_unknown_image_is_not_found(prepared: PreparedExport, target: Path) -
         for digest in (ELSEWHERE, "x", hashlib.sha256(b"").hexdigest()):
             for path in ("", "/crop.jpg", "/heat.jpg", "/patches"):
                 assert page.client.get(f"/images/{digest}{path}").status_code == 404
-            assert page.client.put(f"/choices/{digest}", json={"action": "keep"}).status_code == 404
-            assert page.client.delete(f"/choices/{digest}").status_code == 404
+            images = [prepared.images.digests[2], digest]
+            for choice in ({"action": "keep"}, None):
+                answer = page.client.put("/choices", json={"images": images, "choice": choice})
+                assert answer.status_code == 404
         assert page.client.get("/images", params={"show": "everything"}).status_code == 422
     assert not choices_path(target).exists()
 
@@ -456,7 +460,9 @@ def test_an_unknown_image_is_not_found(prepared: PreparedExport, target: Path) -
 def test_what_cannot_be_saved_is_not_shown_as_saved(prepared: PreparedExport, target: Path) -> None:
     with reviewing(prepared, target) as page:
         choices_path(target).mkdir()
-        answer = page.client.put(f"/choices/{prepared.images.digests[2]}", json={"action": "keep"})
+        answer = page.client.put(
+            "/choices", json={"images": [prepared.images.digests[2]], "choice": {"action": "keep"}}
+        )
         assert answer.status_code == 500
         assert "can't be written" in answer.json()["detail"]
         assert page.card(2)["choice"] is None
@@ -515,8 +521,11 @@ export.build_index = build_index
 """
     with review_command(discs, tmp_path, patch) as (process, client):
         before = snapshot(target)
-        digest = client.get("/images").json()["cards"][0]["sha256"]
-        assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
+        digest = client.get("/images", params={"show": "suspects"}).json()["cards"][0]["sha256"]
+        assert (
+            client.put("/choices", json={"images": [digest], "choice": {"action": "exclude"}}).status_code
+            == 200
+        )
         assert client.post("/export").status_code == 202
         while not begun.exists():
             assert process.poll() is None
@@ -536,14 +545,21 @@ export.build_index = build_index
 
 def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
     with review_command(discs, tmp_path) as (process, client):
-        digest = client.get("/images").json()["cards"][0]["sha256"]
-        assert client.put(f"/choices/{digest}", json={"action": "exclude"}).status_code == 200
+        digest = client.get("/images", params={"show": "suspects"}).json()["cards"][0]["sha256"]
+        assert (
+            client.put("/choices", json={"images": [digest], "choice": {"action": "exclude"}}).status_code
+            == 200
+        )
         assert client.post("/export").status_code == 202
         while client.get("/state").json()["running"] is not None:
             assert process.poll() is None
             time.sleep(0.02)
-        other = client.get("/images", params={"show": "all"}).json()["cards"][1]["sha256"]
-        assert client.put(f"/choices/{other}", json={"action": "keep"}).status_code == 200
+        other = client.get("/images", params={"show": "all", "order": "suspicion"}).json()["cards"][1][
+            "sha256"
+        ]
+        assert (
+            client.put("/choices", json={"images": [other], "choice": {"action": "keep"}}).status_code == 200
+        )
         out, err = press_ctrl_c(process)
     lines = out.splitlines()  # the report of the last export, and of no other
     assert lines[0].startswith(f"{tmp_path / 'disc'}: ")

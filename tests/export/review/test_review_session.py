@@ -14,7 +14,8 @@ from softcore_export.acceptance.agreement import AgreementError
 from softcore_export.contamination.choices import Choice, Choices, choices_path, read_choices
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport, prepare
-from softcore_export.review.review_session import ImageCard, LookAgain, ReviewSession
+from softcore_export.review.image_card import ImageCard
+from softcore_export.review.review_session import LookAgain, ReviewSession
 from softcore_export.settings import ExportSettings
 from softcore_export.windows.drawn_region import DrawnPolygon, DrawnRegion
 from softcore_export.windows.window_request import WindowRequest
@@ -39,7 +40,7 @@ class Review:
         self.session.export()
 
     def choose(self, row: int, choice: Choice | None) -> ImageCard:
-        self.session.choose(self.prepared.images.digests[row], choice)
+        self.session.choose([self.prepared.images.digests[row]], choice)
         return self.card(row)
 
     def card(self, row: int) -> ImageCard:

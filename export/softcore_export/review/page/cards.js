@@ -5,24 +5,37 @@ import { heatPath, session } from "./session.js";
 import { showError } from "./summary.js";
 
 const CHOSEN = { keep: "keep all of it", exclude: "exclude the image" };
+const ANSWERS = { keep: "Good", exclude: "Bad", "exclude patches": "Bad patches" };
+const SMALL_IMAGES = 8; // of those alike
 
-/** The cards on the page, by SHA-256: {card, element}. */
+/** The cards on the page, by SHA-256: {card, element, alike, handlers}. */
 export const cards = new Map();
 
+/** Return the entry whose card an element is. */
+export const findEntry = (element) => [...cards.values()].find((entry) => entry.element === element);
+
+/** Return the images that a choice on a card holds for: its own, and those alike that it stands for. */
+export const findMembers = ({ card, alike }) => [card.sha256, ...alike.map(({ sha256 }) => sha256)];
+
 /**
- * Append an image's card, unless it is there already.
- * Calls `open(entry)` when a person enlarges it, and `choose(card, action, marks)` when one chooses.
+ * Append an image's card, or put it after another element, unless it is there already.
+ * Calls `open(entry)` when a person enlarges it, `choose(entry, action)` when one chooses, and
+ * `openAlike(entry)` when those alike are to be shown; `alike` are the images for which it stands.
  */
-export function appendCard(card, { open, choose }) {
+export function appendCard(card, handlers, alike, after = null) {
   if (cards.has(card.sha256)) return;
+  const { open, choose, openAlike } = handlers;
   const element = $("card").content.firstElementChild.cloneNode(true);
-  const entry = { card, element };
+  const entry = { card, element, alike, handlers };
   cards.set(card.sha256, entry);
   const name = card.names[0];
   element.classList.toggle("above", card.suspicion > 1);
   element.querySelector("h3").textContent = name;
+  element.querySelector("h3").title = name;
   element.querySelector(".share").textContent = times(card.suspicion);
   element.querySelector(".place").textContent = card.suspicion > 1 ? "suspect" : "below the threshold";
+  element.querySelector(".pick input").setAttribute("aria-label", `Select ${name}`);
+  element.querySelector(".pick input").addEventListener("change", (event) => element.classList.toggle("selected", event.target.checked));
   const same = element.querySelector(".same");
   same.hidden = card.names.length === 1;
   same.textContent = `Also in the folder, with the same content: ${card.names.slice(1, 4).join(", ")}${card.names.length > 4 ? ` and ${card.names.length - 4} more` : ""}.`;
@@ -37,16 +50,33 @@ export function appendCard(card, { open, choose }) {
     const action = event.target.closest("button")?.dataset.action;
     if (action === undefined) return;
     if (action === "exclude patches" && !entry.card.marks.length) open(entry);
-    else choose(entry.card, action, entry.card.marks);
+    else choose(entry, action);
   });
+  element.querySelector(".alike button").addEventListener("click", () => openAlike(entry));
+  showAlike(entry);
   fillCard(entry, card);
-  $("cards").append(element);
+  if (after) after.after(element);
+  else $("cards").append(element);
 }
 
 function showGone(pair) {
   pair.classList.add("gone");
   pair.querySelector("span > span").textContent = "This image can no longer be read.";
   pair.querySelectorAll("span > span")[1].textContent = "";
+}
+
+/** Show the images for which a card stands, small. */
+export function showAlike({ element, alike }) {
+  const strip = element.querySelector(".alike");
+  strip.hidden = !alike.length;
+  strip.querySelector("b").textContent = `And ${alike.length} like it.`;
+  strip.querySelector("div").replaceChildren(
+    ...alike.slice(0, SMALL_IMAGES).map(({ sha256, name }) => {
+      const image = new Image(48, 48);
+      Object.assign(image, { loading: "lazy", alt: name, title: name, src: `images/${sha256}/crop.jpg` });
+      return image;
+    }),
+  );
 }
 
 /** Show in a card what changes: the heat map, what the last export did, and the choice. */
@@ -58,27 +88,30 @@ export function fillCard(entry, card) {
   if (image.getAttribute("src") !== heat) image.src = heat;
   element.querySelector(".did").textContent = `Last export: ${card.did}.`;
   const action = card.choice?.action ?? "";
+  element.dataset.choice = action;
+  element.querySelector(".answer").textContent = ANSWERS[action] ?? "";
   for (const button of element.querySelectorAll(".choices button")) button.setAttribute("aria-pressed", button.dataset.action === action);
   element.querySelector("[data-action='exclude patches']").textContent = card.marks.length
     ? `Exclude ${count(card.marks.length, "marked patch", "marked patches")}`
     : "Mark patches to exclude…";
   const message = element.querySelector(".told");
-  setText(message, describeChoice(card));
+  setText(message, describeChoice(entry));
   message.className = `told${card.pending ? " pending" : card.choice ? "" : " none"}`;
 }
 
-function describeChoice(card) {
+function describeChoice({ card, alike }) {
   if (!card.choice)
     return card.pending
       ? "The export decides. Saved, but the bundle still follows your earlier choice."
       : "The export decides.";
-  const chosen = CHOSEN[card.choice.action] ?? `exclude ${count(card.marks.length, "patch", "patches")}, keep the others`;
-  return `Your choice: ${chosen}. ${card.pending ? "Saved, not in the bundle yet." : "Saved, and in the bundle."}`;
+  const marked = `exclude ${count(card.marks.length, "patch", "patches")}, keep the others`;
+  const others = alike.length ? `; the same for ${alike.length} like it` : "";
+  return `Your choice: ${CHOSEN[card.choice.action] ?? marked}${others}. ${card.pending ? "Saved, not in the bundle yet." : "Saved, and in the bundle."}`;
 }
 
 function listPath(limit) {
   const form = new FormData(document.querySelector(".filters"));
-  return `images?${new URLSearchParams({ show: form.get("show"), name: form.get("name"), limit })}`;
+  return `images?${new URLSearchParams({ show: form.get("show"), order: form.get("order"), name: form.get("name"), limit })}`;
 }
 
 /**
@@ -101,7 +134,7 @@ export async function refreshCards() {
   try {
     const page = await fetchPage(shown.length);
     for (const card of page.cards) if (cards.has(card.sha256)) fillCard(cards.get(card.sha256), card);
-    // A card whose choice was removed stays on the page, although its filter no longer lists it.
+    // A card that its filter no longer lists stays on the page, where the person is working.
     const found = new Set(page.cards.map((card) => card.sha256));
     for (const own of shown.filter((sha256) => !found.has(sha256))) fillCard(cards.get(own), await request("GET", `images/${own}`));
   } catch (error) {

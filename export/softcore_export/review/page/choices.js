@@ -1,29 +1,33 @@
-// Choices: saves what a person chose, at once.
+// Choices: saves what a person chose, at once, for one image or several.
 import { request, Unreachable } from "./api.js";
 import { cards, fillCard } from "./cards.js";
 import { refresh } from "./refresh.js";
 import { grid, session } from "./session.js";
 import { showError } from "./summary.js";
 
-/** Save a choice after those that are being saved; without an action the earlier choice is taken back. */
-export function choose({ sha256 }, action, marks) {
-  session.saving = session.saving.then(() => save(sha256, action, marks));
+/**
+ * Save a choice for images after those that are being saved; without an action the earlier ones are taken back.
+ * Marks, [[row, column], ...], are those of a choice to exclude patches.
+ */
+export function choose(images, action, marks = []) {
+  session.saving = session.saving.then(() => save(images, action, marks));
 }
 
-async function save(sha256, action, marks) {
-  const path = `choices/${sha256}`;
-  const choice = action === "exclude patches" ? { action, grid: [grid.rows, grid.columns], patches: marks } : { action };
+async function save(images, action, marks) {
+  const patches = action === "exclude patches" ? { grid: [grid.rows, grid.columns], patches: marks } : {};
   try {
-    const card = action ? await request("PUT", path, choice) : await request("DELETE", path);
+    const saved = await request("PUT", "choices", { images, choice: action ? { action, ...patches } : null });
     session.saves++;
-    if (cards.has(sha256)) fillCard(cards.get(sha256), card); // the current entry: the list may have been replaced meanwhile
+    for (const card of saved) if (cards.has(card.sha256)) fillCard(cards.get(card.sha256), card); // the current entry: the list may have been replaced meanwhile
     await refresh();
   } catch (error) {
-    const message = cards.get(sha256)?.element.querySelector(".told");
-    if (message) {
+    const entries = images.map((sha256) => cards.get(sha256)).filter(Boolean);
+    for (const { element } of entries) {
+      const message = element.querySelector(".told");
       message.textContent = `Not saved: ${error.message}.`;
       message.className = "told bad";
-    } else showError(error);
+    }
+    if (!entries.length) showError(error);
     if (error instanceof Unreachable) await refresh();
   }
 }

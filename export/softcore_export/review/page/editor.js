@@ -1,6 +1,6 @@
 // Editor: an image enlarged, on which a person marks the patches to exclude.
+import { chooseTogether } from "./alike.js";
 import { request } from "./api.js";
-import { choose } from "./choices.js";
 import { $, count, times } from "./elements.js";
 import { grid, heatPath } from "./session.js";
 import { showError } from "./summary.js";
@@ -60,7 +60,7 @@ export function leaveEditor() {
 
 function saveMarks() {
   const marks = [...edited.marks].sort((a, b) => a - b).map((index) => [Math.floor(index / columns), index % columns]);
-  choose(edited.entry.card, "exclude patches", marks);
+  chooseTogether(edited.entry, "exclude patches", marks);
 }
 
 function showView() {

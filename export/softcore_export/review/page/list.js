@@ -1,19 +1,26 @@
-// List: which cards are on the page: the filters, and the button for more.
+// List: which cards are on the page, and in which order: the filters, the button for more, and the end of the queue.
+import { openAlike, chooseTogether } from "./alike.js";
 import { Unreachable } from "./api.js";
 import { appendCard, cards, fetchPage } from "./cards.js";
-import { choose } from "./choices.js";
 import { openEditor } from "./editor.js";
 import { $, count } from "./elements.js";
 import { refresh } from "./refresh.js";
+import { tellSelected } from "./selection.js";
+import { session } from "./session.js";
 import { showError } from "./summary.js";
 
 const BATCH = 48; // cards
 const TYPING = 200; // milliseconds without a key before a name is searched
+const ORDERS = { worth: "the one most worth a look first", suspicion: "most suspect first", name: "by name" };
 const filters = document.querySelector(".filters");
+const handlers = { open: openEditor, choose: chooseTogether, openAlike };
 let generation = 0; // of the list: an answer to an older request is dropped
+let listed = 0; // cards of the list; those alike that were opened come in addition
 
 /** List the first cards, in place of those on the page. */
 export const startList = () => listCards(BATCH, true);
+
+const findFilter = () => filters.querySelector("[name=show]:checked").value;
 
 async function listCards(limit, fresh) {
   const mine = ++generation;
@@ -29,37 +36,70 @@ async function listCards(limit, fresh) {
   if (fresh) {
     cards.clear();
     $("cards").replaceChildren();
+    $("renew").hidden = true;
+    tellSelected();
   }
-  const fewer = $("cards").childElementCount;
-  for (const card of page.cards) appendCard(card, { open: openEditor, choose }); // existing cards stay unchanged
-  const first = $("cards").children[fewer];
-  const left = page.total - page.cards.length;
+  const queue = findFilter() === "worth";
+  const last = $("cards").lastElementChild;
+  for (const card of page.cards) appendCard(card, handlers, queue ? card.alike : []); // existing cards stay unchanged
+  listed = page.cards.length;
+  const left = page.total - listed;
   $("more").hidden = left <= 0;
   $("more").textContent = `Show ${Math.min(BATCH, left)} more, of ${left.toLocaleString("en")}`;
-  $("found").textContent = page.total
-    ? `${page.cards.length.toLocaleString("en")} of ${count(page.total, "image")}, most suspect first.`
-    : describeNone();
-  return first;
+  $("rest").hidden = !queue || left > 0;
+  const order = ORDERS[filters.querySelector("[name=order]").value];
+  $("found").textContent = page.total ? `${listed.toLocaleString("en")} of ${count(page.total, "image")}, ${order}.` : describeNone();
+  return last ? last.nextElementSibling : $("cards").firstElementChild;
 }
 
 function describeNone() {
   const name = filters.querySelector("[name=name]").value.trim();
-  const filter = filters.querySelector("[name=show]:checked").value;
-  if (name) return `No ${filter === "all" ? "image" : filter === "suspects" ? "suspect" : "image with a choice"} has “${name}” in its name.`;
+  const none = { worth: "image that is worth a look", suspects: "suspect", all: "image", chosen: "image with a choice" };
+  const filter = findFilter();
+  if (name) return `No ${none[filter]} has “${name}” in its name.`;
+  if (filter === "worth") return "No image is worth a look.";
   return filter === "suspects"
     ? "No image is above the threshold. Look at all images to see the most unusual ones."
     : "You have made no choice yet.";
 }
 
+/** Choose a filter as a person would. */
+function showOnly(filter) {
+  filters.querySelector(`[name=show][value=${filter}]`).checked = true;
+  return startList();
+}
+
+async function renew() {
+  await startList();
+  ($("cards").querySelector(".pair") ?? $("rest-export")).focus();
+}
+
+// An export queues the images anew. Where a person is in the midst of the old queue, it stays until it is wanted.
+document.addEventListener("exported", async () => {
+  if (findFilter() !== "worth") return;
+  const undecided = [...cards.values()].some(({ card }) => !card.choice);
+  if (undecided || $("editor").open) {
+    $("renew").hidden = false;
+    $("renew").textContent = `The export has queued the images anew: show ${session.state.cards.worth.toLocaleString("en")} (N)`;
+  } else if ($("rest").contains(document.activeElement)) await renew();
+  else await startList();
+});
+$("renew").addEventListener("click", renew);
+$("rest-export").addEventListener("click", () => $("export").click());
+$("rest-all").addEventListener("click", async () => {
+  await showOnly("all");
+  $("cards").querySelector(".pair")?.focus();
+});
+
 $("more").addEventListener("click", async () => {
-  const first = await listCards(cards.size + BATCH, false);
+  const first = await listCards(listed + BATCH, false);
   first?.querySelector(".pair").focus(); // the first new card
 });
 
 let typing;
 filters.addEventListener("submit", (event) => event.preventDefault());
 filters.addEventListener("change", (event) => {
-  if (event.target.name !== "show") return;
+  if (!["show", "order"].includes(event.target.name)) return;
   clearTimeout(typing); // else the text typed just before would list again
   startList();
 });

@@ -23,7 +23,9 @@ export async function showState(next) {
   showSummary(next);
   // The images were looked at within another region: grid, estimate and cards are others.
   if (next.looks !== session.looks && !document.querySelector("dialog[open]")) return location.reload();
-  if (exported) await refreshCards();
+  if (!exported) return;
+  await refreshCards();
+  document.dispatchEvent(new Event("exported"));
 }
 
 let clock;

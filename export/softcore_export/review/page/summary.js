@@ -2,7 +2,7 @@
 import { $, count, setText } from "./elements.js";
 import { session } from "./session.js";
 
-const FILTERS = ["suspects", "all", "chosen"];
+const FILTERS = ["worth", "suspects", "all", "chosen"];
 
 /** Show a state of the server. */
 export function showSummary(state) {
@@ -17,8 +17,10 @@ export function showSummary(state) {
 
   const running = state.running !== null;
   $("progress").hidden = !running;
-  for (const button of [$("export"), $("finish")]) button.setAttribute("aria-disabled", running);
-  $("export").textContent = running ? "Exporting…" : "Export again";
+  for (const button of [$("export"), $("finish"), $("rest-export")]) button.setAttribute("aria-disabled", running);
+  for (const button of [$("export"), $("rest-export")]) button.textContent = running ? "Exporting…" : "Export again";
+  setText($("rest-title"), state.undecided ? `${count(state.undecided, "image")} above ${state.undecided === 1 ? "is" : "are"} still undecided` : "No more images are worth a look");
+  setText($("rest-told"), state.rest);
   // Only texts that have changed are set, so that a screen reader does not repeat them.
   setText($("outcome"), describeOutcome(state));
   $("outcome").classList.toggle("bad", !running && state.failed);
