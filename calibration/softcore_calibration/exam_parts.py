@@ -48,6 +48,9 @@ def add_exam_parts(bundle: Path, manifest: Manifest, scoring: Scoring) -> list[s
         ['the exam has 2 parts, 2 of them new']
     """
     images = [image for image in (*scoring.good, *scoring.bad) if image.name == str(image.path)]
+    videos = len(scoring.good) + len(scoring.bad) - len(images)
+    if not images and not videos:
+        return []
     try:
         with lock_folder(bundle):
             before = read_exam(bundle)
@@ -60,13 +63,14 @@ def add_exam_parts(bundle: Path, manifest: Manifest, scoring: Scoring) -> list[s
         return [f"warning: the exam isn't kept up: {error.filename}: {error.strerror}"]
     known = {part.sha256 for part in before.parts}
     new = sum(part.sha256 not in known for part in after.parts)
-    lines = [f"the exam has {len(after.parts):,} parts, {new:,} of them new"]
+    s = "" if len(after.parts) == 1 else "s"
+    lines = [f"the exam has {len(after.parts):,} part{s}, {new:,} of them new"]
     if relabelled:
         lines.append(
-            f"warning: {len(relabelled):,} parts of the exam were marked otherwise before, and the latest "
-            f"mark counts: {_name(relabelled)}"
+            f"warning: {len(relabelled):,} part{'' if len(relabelled) == 1 else 's'} of the exam had another "
+            f"label before, and the latest counts: {_name(relabelled)}"
         )
-    if videos := len(scoring.good) + len(scoring.bad) - len(images):
+    if videos:
         lines.append(f"{videos:,} frames of videos aren't part of the exam")
     if len(before.parts) + new > MOST_PARTS:
         lines.append(f"warning: an exam has at most {MOST_PARTS:,} parts: the bad and the latest ones stay")

@@ -84,8 +84,8 @@ def convert(
         UsageError: the folder can't be written.
 
     Example:
-        >>> print(convert(target))
-        .../bundles/disc: is of format 5, the present one, already; nothing was changed
+        >>> convert(target).done  # it has the present format already
+        False
     """
     _demand_enough(path)
     old = read_bundle(path)

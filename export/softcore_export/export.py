@@ -257,6 +257,8 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                 exam = sit_exam(target, marked, inspector, alone, settings.preprocessing)
                 if settings.no_worse:
                     refuse_losses(target, exam)
+                    if not exam.compared:
+                        print_message("warning: no marked part was judged by both bundles: none can be lost")
                 write_exam(folder, exam.exam)
 
         with time_stage(seconds, "report"):

@@ -51,7 +51,7 @@ def measure_area(good: Sequence[float], bad: Sequence[float], confidence: float 
 
     Example:
         >>> print(measure_area([1.0, 2.0, 3.0], [4.0, 5.0]))
-        1.0000 (0.473 to 1.000)
+        1.0000 (0.439 to 1.000)
     """
     if not good or not bad:
         return None

@@ -124,6 +124,7 @@ class ExamOutcome:
         relabelled: names of the parts of which a person said otherwise before.
         threshold: the new bundle's.
         old_threshold: the old one's; None without an old bundle that has judged anything.
+        learned: names of the bad parts that are among the new bundle's training images.
         note: why the old bundle could not be asked; "" where it could.
     """
 
@@ -134,6 +135,7 @@ class ExamOutcome:
     relabelled: tuple[str, ...]
     threshold: Threshold
     old_threshold: Threshold | None
+    learned: tuple[str, ...] = ()
     note: str = ""
 
     @property

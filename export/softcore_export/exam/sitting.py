@@ -112,6 +112,7 @@ def sit_exam(
         relabelled=tuple(part.name for part in marked.parts if part.relabelled),
         threshold=manifest.threshold,
         old_threshold=old.inspector.manifest.threshold if old.inspector and compared else None,
+        learned=tuple(part.name for part in marked.parts if part.label == "bad" and part.sha256 in alone),
         note=old.note,
     )
 

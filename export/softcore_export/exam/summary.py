@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from softcore_runtime.bundle.threshold import Rate
+from softcore_runtime.bundle.threshold import Rate, Threshold
 from softcore_runtime.errors import ExportError
 
 from softcore_export.exam.outcome import ExamOutcome, JudgedPart
@@ -38,13 +38,7 @@ def describe_figures(outcome: ExamOutcome) -> list[tuple[str, str, str]]:
     old, new = outcome.old, outcome.new
     rows = [
         ("AUROC", _area(old.area) if old else "", _area(new.area)),
-        (
-            "threshold",
-            ""
-            if outcome.old_threshold is None
-            else _threshold(outcome.old_threshold.value, outcome.old_threshold.provisional),
-            _threshold(outcome.threshold.value, outcome.threshold.provisional),
-        ),
+        ("threshold", _threshold(outcome.old_threshold) if old else "", _threshold(outcome.threshold)),
         ("overkill", _rate(old.overkill) if old else "", _rate(new.overkill)),
         ("escape", _rate(old.escape) if old else "", _rate(new.escape)),
     ]
@@ -67,16 +61,21 @@ def list_remarks(outcome: ExamOutcome) -> list[str]:
     if outcome.missing:
         count = len(outcome.missing)
         remarks.append(
-            f"{count:,} of {len(outcome.missing) + len(outcome.judged) + len(outcome.unread):,} marked parts "
+            f"{count:,} of {_parts(count + len(outcome.judged) + len(outcome.unread))} "
             f"{'was' if count == 1 else 'were'}n't found and {'is' if count == 1 else 'are'}n't judged again "
             f"(name their folder with --good or --bad): {_name(outcome.missing)}"
         )
     if outcome.unread:
-        remarks.append(f"{len(outcome.unread):,} marked parts can't be read: {_name(outcome.unread)}")
+        remarks.append(f"{_parts(len(outcome.unread))} can't be read: {_name(outcome.unread)}")
     if outcome.relabelled:
         remarks.append(
-            f"{len(outcome.relabelled):,} marked parts were marked otherwise before, and the latest mark "
-            f"counts: {_name(outcome.relabelled)}"
+            f"{_parts(len(outcome.relabelled))} had another label before, and the latest counts: "
+            f"{_name(outcome.relabelled)}"
+        )
+    if outcome.learned:
+        remarks.append(
+            f"{_parts(len(outcome.learned))} called bad {'is' if len(outcome.learned) == 1 else 'are'} among "
+            f"the training images (--bad leaves out what it is given): {_name(outcome.learned)}"
         )
     area = outcome.new.area
     if area and area.high < 0.5:
@@ -91,8 +90,8 @@ def list_remarks(outcome: ExamOutcome) -> list[str]:
     unknown = len(outcome.judged) - len(outcome.compared)
     if outcome.compared and unknown and not outcome.note:
         remarks.append(
-            f"{unknown:,} marked part{' is' if unknown == 1 else 's are'} not compared: the earlier bundle "
-            "had learned them, and how it would judge them otherwise isn't known"
+            f"{_parts(unknown)} not compared: the earlier bundle had learned such images, and how it would "
+            "judge them without isn't known"
         )
     return remarks
 
@@ -114,7 +113,7 @@ def refuse_losses(target: Path, outcome: ExamOutcome) -> None:
     if not lost:
         return
     raise ExportError(
-        f"{target}: the new bundle loses {len(lost):,} of {len(outcome.compared):,} marked parts, and the "
+        f"{target}: the new bundle loses {len(lost):,} of {_parts(len(outcome.compared))}, and the "
         f"earlier one stays: {_name([describe_part(part) for part in lost])}; add --accept to take the "
         "new one all the same"
     )
@@ -136,7 +135,7 @@ def _count(outcome: ExamOutcome) -> str:
     parts = outcome.compared or outcome.judged
     bad = sum(part.defective for part in parts)
     asked = ", judged by this bundle and by the one before" if outcome.compared else ", judged by this bundle"
-    return f"{len(parts):,} marked parts ({len(parts) - bad:,} good, {bad:,} bad){asked}"
+    return f"{_parts(len(parts))} ({len(parts) - bad:,} good, {bad:,} bad){asked}"
 
 
 def _join(row: tuple[str, str, str]) -> str:
@@ -156,8 +155,14 @@ def _area(area: object) -> str:
     return "unknown" if area is None else str(area)
 
 
-def _threshold(value: float, provisional: bool) -> str:
-    return f"{value:.4g}{', provisional' if provisional else ''}"
+def _parts(count: int) -> str:
+    return f"{count:,} marked part{'' if count == 1 else 's'}"
+
+
+def _threshold(threshold: Threshold | None) -> str:
+    if threshold is None:
+        return "unknown"
+    return f"{threshold.value:.4g}{', provisional' if threshold.provisional else ''}"
 
 
 def _rate(rate: Rate | None) -> str:

@@ -50,9 +50,9 @@ MOST_PARTS: Final = 10_000
 SIDE: Final = 48  # of a thumbnail, in pixels
 _FILE = "exam.json"
 _NAME = 300  # longest name, in characters
-_PART_BYTES = 8 * _NAME  # more than a part takes, escaped
+_MOST_BYTES = 2**24  # more than so many parts with the longest names take
 _GREY = 128
-_ATTEMPTS = 3
+_ATTEMPTS = 10
 
 
 class ExamPart(Record):
@@ -204,7 +204,7 @@ def read_exam(path: Path) -> Exam:
     file = path / EXAM_FOLDER / _FILE
     for attempt in range(_ATTEMPTS):
         try:
-            data = read_regular(file, HEADER + MOST_PARTS * _PART_BYTES)[0]
+            data = read_regular(file, _MOST_BYTES)[0]
         except (FileNotFoundError, NotADirectoryError):
             return Exam()
         except (OSError, ValueError) as error:
@@ -251,8 +251,9 @@ def write_exam(path: Path, exam: Exam) -> None:
     pixels = stream.getvalue()
     content = _File(thumbnails=hashlib.sha256(pixels).hexdigest(), parts=exam.parts)
     images = _thumbnails_file(folder, content.thumbnails)
-    write_atomically(images, pixels, mode=0o644)
-    write_atomically(folder / _FILE, content.model_dump_json(indent=1) + "\n", mode=0o644)
+    draft = folder / ".exam.partial"  # one for both: the next exam takes over what a killed process left
+    write_atomically(images, pixels, mode=0o644, draft=draft)
+    write_atomically(folder / _FILE, content.model_dump_json(indent=1) + "\n", mode=0o644, draft=draft)
     _delete_others(folder.glob("thumbnails-*.npy"), images)
 
 
