@@ -45,7 +45,7 @@ def add_exam_parts(bundle: Path, manifest: Manifest, scoring: Scoring) -> list[s
 
     Example:
         >>> add_exam_parts(path, inspector.manifest, scoring)
-        ['the exam has 2 parts, 2 of them new']
+        ['2 parts, 2 of them new']
     """
     images = [image for image in (*scoring.good, *scoring.bad) if image.name == str(image.path)]
     videos = len(scoring.good) + len(scoring.bad) - len(images)
@@ -64,14 +64,14 @@ def add_exam_parts(bundle: Path, manifest: Manifest, scoring: Scoring) -> list[s
     known = {part.sha256 for part in before.parts}
     new = sum(part.sha256 not in known for part in after.parts)
     s = "" if len(after.parts) == 1 else "s"
-    lines = [f"the exam has {len(after.parts):,} part{s}, {new:,} of them new"]
+    lines = [f"{len(after.parts):,} part{s}, {new:,} of them new"]
     if relabelled:
         lines.append(
             f"warning: {len(relabelled):,} part{'' if len(relabelled) == 1 else 's'} of the exam had another "
             f"label before, and the latest counts: {_name(relabelled)}"
         )
     if videos:
-        lines.append(f"{videos:,} frames of videos aren't part of the exam")
+        lines.append(f"{videos:,} frames of videos aren't taken into it")
     if len(before.parts) + new > MOST_PARTS:
         lines.append(f"warning: an exam has at most {MOST_PARTS:,} parts: the bad and the latest ones stay")
     return lines

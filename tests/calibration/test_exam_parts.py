@@ -40,7 +40,7 @@ def test_a_calibration_adds_what_it_has_scored(tiny_bundle: Path, own: Path, cap
     assert main([*command, "--dry-run"]) == 0
     assert read_exam(tiny_bundle).parts == ()
     assert main(command) == 0
-    assert "the exam has 64 parts, 64 of them new" in capsys.readouterr().err
+    assert "  exam       64 parts, 64 of them new\n" in capsys.readouterr().out
     exam, inspector = read_exam(tiny_bundle), Inspector.load(tiny_bundle)
     files = {hash_file(file): file for file in own.rglob("*.png")}
     assert {part.sha256 for part in exam.parts} == {*files}
@@ -56,7 +56,7 @@ def test_a_calibration_adds_what_it_has_scored(tiny_bundle: Path, own: Path, cap
     assert {*read_places(tiny_bundle)} == {own / "good", own / "spot"}
     read_bundle(tiny_bundle)
     assert main(command) == 0
-    assert "the exam has 64 parts, 0 of them new" in capsys.readouterr().err
+    assert "  exam       64 parts, 0 of them new\n" in capsys.readouterr().out
     assert main([str(tiny_bundle), "--revert"]) == 0
     assert len(read_exam(tiny_bundle).parts) == 64
 
@@ -65,7 +65,7 @@ def test_the_latest_label_counts_and_the_change_is_told(tiny_bundle: Path, own: 
     manifest = read_manifest(tiny_bundle)
     add_exam_parts(tiny_bundle, manifest, score(tiny_bundle, own / "good", None))
     said = add_exam_parts(tiny_bundle, manifest, score(tiny_bundle, None, own / "good"))
-    assert said[0] == "the exam has 40 parts, 0 of them new"
+    assert said[0] == "40 parts, 0 of them new"
     assert said[1].startswith(
         "warning: 40 parts of the exam had another label before, and the latest counts: "
     )
@@ -83,8 +83,8 @@ def test_frames_of_a_video_are_no_parts(tiny_bundle: Path, recordings: Path) -> 
     scoring = score(tiny_bundle, recordings / "pill.avi", None)
     said = add_exam_parts(tiny_bundle, read_manifest(tiny_bundle), scoring)
     assert said == [
-        "the exam has 0 parts, 0 of them new",
-        f"{len(scoring.good)} frames of videos aren't part of the exam",
+        "0 parts, 0 of them new",
+        f"{len(scoring.good)} frames of videos aren't taken into it",
     ]
 
 

@@ -108,7 +108,10 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         before = exported
         exported = set_threshold(request.bundle, findings.threshold, before, mask)
         for line in add_exam_parts(request.bundle, exported, scoring):
-            print_message(line)
+            if line.startswith("warning: "):
+                print_message(line)
+            else:
+                print(f"  exam       {line}")
         return replace(findings, manifest=before)
 
     findings = find(wanted)

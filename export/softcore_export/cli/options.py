@@ -27,8 +27,7 @@ then: softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05
 exit codes:
   0    the bundle is written
   2    a mistake in the command
-  3    images that can't carry an export, or an export that failed one of its own checks (with --no-worse also
-       one that loses a marked part)
+  3    images that can't carry an export, or one that failed its own checks, or that --no-worse refuses
   70   a fault of SoftCore itself
   130  interrupted (Ctrl-C, SIGTERM); an earlier bundle is as it was"""
 
