@@ -75,7 +75,7 @@ class BundleContents:
     choices: Choices
 
 
-def write_contents(folder: Path, category: str, contents: BundleContents) -> Manifest:
+def write_contents(folder: Path, category: str, contents: BundleContents) -> tuple[Manifest, Inspector]:
     """Write all files of a bundle but its report and its manifest.
 
     Args:
@@ -84,7 +84,7 @@ def write_contents(folder: Path, category: str, contents: BundleContents) -> Man
         contents: what to write.
 
     Returns:
-        the manifest, which doesn't list the files yet.
+        the manifest, which doesn't list the files yet, and an inspector that decides as the bundle will.
     """
     prepared, learned, images = contents.prepared, contents.learned, contents.prepared.images
     shutil.copyfile(prepared.network.file, folder / bundle.BACKBONE)
@@ -173,7 +173,9 @@ def _describe(category: str, contents: BundleContents) -> Manifest:
     )
 
 
-def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleContents) -> Manifest:
+def _write_golden_frames(
+    folder: Path, manifest: Manifest, contents: BundleContents
+) -> tuple[Manifest, Inspector]:
     """Score frames by the inspector that will ship, and write them with their scores."""
     prepared, learned = contents.prepared, contents.learned
     draft = Bundle(
@@ -199,7 +201,7 @@ def _write_golden_frames(folder: Path, manifest: Manifest, contents: BundleConte
         max(LONGEST, _find_seen_length(preprocessing)),
     )
     bundle.write_golden(folder, golden.frames, golden.scores)
-    return manifest.model_copy(update={"golden_note": golden.note})
+    return manifest.model_copy(update={"golden_note": golden.note}), inspector
 
 
 def _score(inspector: Inspector, frame: NDArray[np.uint8]) -> float | None:

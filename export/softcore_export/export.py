@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.cli.progress import print_message
+from softcore_runtime.exam.exam import write_exam
+from softcore_runtime.exam.places import add_places
 
 from softcore_export.acceptance.agreement import AgreementError
 from softcore_export.acceptance.precision import compare_precisions
@@ -20,6 +22,10 @@ from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.contamination.summary import summarize_contamination
 from softcore_export.data.dataset import TrainingImages
+from softcore_export.exam.marked_parts import MarkedParts, gather_parts
+from softcore_export.exam.outcome import ExamOutcome
+from softcore_export.exam.sitting import sit_exam
+from softcore_export.exam.summary import refuse_losses
 from softcore_export.memory_bank.counterexamples import Confirmed
 from softcore_export.memory_bank.hints import learn_hints
 from softcore_export.memory_bank.index import build_index, choose_queries
@@ -51,6 +57,7 @@ class Export:
         seconds: wall time of each stage.
         confirmed: bool `[N]`, the images that a person has confirmed as good, or chosen to keep.
         taught: the parts that a person has confirmed as defective, and how they are judged.
+        exam: what the parts that a person has marked say of it; None where there are none.
 
     Example:
         >>> exported
@@ -73,6 +80,7 @@ class Export:
     seconds: dict[str, float]
     confirmed: NDArray[np.bool_]
     taught: tuple[TaughtPart, ...] = ()
+    exam: ExamOutcome | None = None
 
     def describe_taught(self) -> str:
         """Describe in a line how the parts are judged that a person has confirmed as defective.
@@ -129,7 +137,8 @@ def export(
     Raises:
         UsageError: the settings can't be met here, or `target` can't be written.
         DataError: too few images can be read, or are left.
-        ExportError: a gate failed (ONNX checker, parity, recall, agreement with FP32).
+        ExportError: a gate failed (ONNX checker, parity, recall, agreement with FP32), or the bundle loses
+            a marked part and `settings.no_worse` holds.
 
     Example:
         >>> settings = ExportSettings(
@@ -247,7 +256,18 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                 prepared, learned, index, hints, hints_record, scores, trusted, threshold, agreement,
                 contamination, choices,
             )  # fmt: skip
-            manifest = write_contents(folder, target.name, contents)
+            manifest, inspector = write_contents(folder, target.name, contents)
+
+        marked, exam = gather_parts(target, images), None
+        if marked:
+            with time_stage(seconds, "exam"):
+                alone = dict(zip(images.digests, scores.tolist(), strict=True))
+                exam = sit_exam(target, marked, inspector, alone, settings.preprocessing)
+                if settings.no_worse:
+                    refuse_losses(target, exam)
+                    if not exam.compared:
+                        print_message("warning: no marked part was judged by both bundles: none can be lost")
+                write_exam(folder, exam.exam)
 
         with time_stage(seconds, "report"):
             write_report(
@@ -265,12 +285,15 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     seconds=seconds,
                     alignment=prepared.alignment,
                     resolution=prepared.resolution,
+                    exam=exam,
                     unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
                     taught=taught,
                 ),
             )
             manifest = finish_bundle(folder, manifest, prepared.network.backbone)
 
+    if marked:
+        _note_places(target, marked)
     return Export(
         path=target,
         manifest=manifest,
@@ -284,4 +307,13 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         seconds=seconds,
         confirmed=confirmed.good,
         taught=taught,
+        exam=exam,
     )
+
+
+def _note_places(target: Path, marked: MarkedParts) -> None:
+    """Note where the images of the exam lie, for the next export; it does without where that can't be."""
+    try:
+        add_places(target, marked.places)
+    except OSError as error:
+        print_message(f"warning: {error.filename}: can't be written ({error.strerror})")

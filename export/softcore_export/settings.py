@@ -54,6 +54,8 @@ class ExportSettings(BaseModel):
         dimensions: of a random projection of the features inside the network; None keeps all.
         labelled: a folder of labelled images, `good` and others, on which the AUROC is measured.
         max_loss: image AUROC that a precision or fewer dimensions may lose on labelled images.
+        no_worse: refuse a bundle that loses a marked part which the one before it decided rightly (see
+            `softcore_export.exam.outcome`).
         seed: of every random choice.
         device: of the discriminator and the coreset.
     """
@@ -82,6 +84,7 @@ class ExportSettings(BaseModel):
     dimensions: int | None = Field(default=None, ge=8)
     labelled: Path | None = None
     max_loss: float = Field(default=0.005, ge=0, le=1)
+    no_worse: bool = False
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

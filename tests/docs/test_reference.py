@@ -34,6 +34,7 @@ from softcore_edge_app.outputs.mqtt_health import OFFLINE
 from softcore_runtime import Decision
 from softcore_runtime.bundle.manifest import FORMAT_VERSION, Manifest, parse_manifest
 from softcore_runtime.cli.command_line import Parser
+from softcore_runtime.exam.exam import ExamPart
 
 from .pages import read_blocks
 
@@ -172,7 +173,7 @@ def test_bundle_tells_of_every_field_and_links_its_parts(hooks: Mapping[str, Mod
     text = render(hooks, "bundle.md")
     sections = split_sections(text)
     schema = Manifest.model_json_schema()
-    models = {"`manifest.json`": schema, **schema["$defs"]}
+    models = {"`manifest.json`": schema, **schema["$defs"], "ExamPart": ExamPart.model_json_schema()}
     for heading, model in models.items():
         if model.get("type") != "object":
             continue

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ import pytest
 import softcore_runtime
 from softcore_runtime import Inspector, errors
 from softcore_runtime.bundle import bundle, manifest, threshold_change
+from softcore_runtime.exam.exam import ExamPart
 
 from ..examples import find_documented, has_example, type_example
 
 PUBLIC = {"softcore_runtime": softcore_runtime, **find_documented(softcore_runtime)}
+PART = ExamPart(
+    sha256="1" * 64, bytes=9, name="bad/03.png", label="bad", marked="export", training=False, score=20,
+    threshold=12, decision="FAIL", exported=datetime(2026, 1, 1, tzinfo=timezone.utc),
+)  # fmt: skip
 LIBRARIES = ("openvino", "ort")  # modules that import a library which may not be here
 
 
@@ -52,7 +58,7 @@ def namespace(
         for module in (bundle, errors, threshold_change, manifest, softcore_runtime):
             known.update({name: getattr(module, name) for name in module.__all__})
         known.update(path=tiny_bundle, folder=folder, frame=good_frame, bad_frame=bad_frame)
-        known.update(Path=Path, np=np, cv2=cv2)
+        known.update(Path=Path, np=np, cv2=cv2, part=PART)
         text = inspect.getdoc(thing) or ""
         if "inspector" in text:
             known["inspector"] = Inspector.load(tiny_bundle, threads=1, self_test=False)

@@ -66,6 +66,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     from softcore_calibration.confirmation import confirm, describe_jump
     from softcore_calibration.data.score_cache import open_cache
     from softcore_calibration.data.scoring import score_samples
+    from softcore_calibration.exam_parts import add_exam_parts
 
     if options.report:
         from softcore_calibration.report.report import write_report
@@ -106,6 +107,11 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
         nonlocal exported
         before = exported
         exported = set_threshold(request.bundle, findings.threshold, before, mask)
+        for line in add_exam_parts(request.bundle, exported, scoring):
+            if line.startswith("warning: "):
+                print_message(line)
+            else:
+                print(f"  exam       {line}")
         return replace(findings, manifest=before)
 
     findings = find(wanted)

@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if options.convert:
+        from softcore_export.cli.convert_command import convert_bundles
+
+        return convert_bundles(options)
     request = check_request(options)
     images = request.images or _draw(request)
     _announce(images, request)
@@ -181,11 +185,24 @@ def _report(done: Export) -> None:
     if done.taught:
         print(f"  taught     {done.describe_taught()}")
     print(f"  defective  {done.contamination.estimate.describe()}")
+    _report_exam(done)
     suspects = [image for image in done.contamination.images if image.suspicion > 1]
     names = ", ".join(image.path for image in suspects[:_SHOWN])
     more = f" and {len(suspects) - _SHOWN} more" if len(suspects) > _SHOWN else ""
     print(f"  suspects   {names}{more}" if suspects else "  suspects   none")
     print(f"  report     {done.path / 'report.html'}")
+
+
+def _report_exam(done: Export) -> None:
+    """Print what the marked parts say of the bundle."""
+    if not done.exam:
+        return
+    from softcore_export.exam.summary import describe_exam, list_remarks
+
+    for row, line in enumerate(describe_exam(done.exam)):
+        print(f"  {'' if row else 'exam':<10} {line}")
+    for line in list_remarks(done.exam):
+        print_message(f"warning: {line}")
 
 
 def _report_copies(done: Export) -> None:

@@ -19,13 +19,15 @@ examples:
   softcore-export --category pill --data DATASETS    MVTec AD's layout, or DATASETS/pill with images in it
   softcore-export --category pill --data DATASETS --weights wrn50.pth    where weights can't be downloaded
   softcore-export --category pill --data DATASETS --review               then look at the suspects
+  softcore-export --category pill --data DATASETS --bad checked/bad --no-worse    refuse what loses a part
+  softcore-export --convert bundles/pill             rewrite a bundle of an earlier format
 
 then: softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05
 
 exit codes:
   0    the bundle is written
   2    a mistake in the command
-  3    images that can't carry an export, or an export that failed one of its own checks
+  3    images that can't carry an export, or one that failed its own checks, or that --no-worse refuses
   70   a fault of SoftCore itself
   130  interrupted (Ctrl-C, SIGTERM); an earlier bundle is as it was"""
 
@@ -75,6 +77,13 @@ def build_parser() -> Parser:
         metavar="FILE|DIR",
         help="both, in a table (CSV) with path and label, or a folder of softcore-edge ledger labels",
     )
+    confirmed.add_argument(
+        "--no-worse",
+        action="store_true",
+        help="refuse a bundle that loses a part: one that is marked, and that the bundle before decided "
+        "rightly; that one stays then",
+    )
+    confirmed.add_argument("--accept", action="store_true", help="take it all the same")
     windows = parser.add_argument_group("windows: where images are inspected, and how closely")
     windows.add_argument(
         "--resize",
@@ -242,6 +251,13 @@ def build_parser() -> Parser:
         action="store_true",
         help="then open a page on this machine where you confirm or veto each suspect, draw the inspected "
         "region, and export again",
+    )
+    parser.add_argument(
+        "--convert",
+        nargs="+",
+        metavar="BUNDLE",
+        help="rewrite bundles of earlier formats in the present one, without images: their golden frames "
+        "must be decided as before, and the threshold is kept",
     )
     parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
     return parser

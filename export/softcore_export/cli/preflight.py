@@ -10,6 +10,8 @@ from pathlib import Path
 from softcore_runtime.backends.backbones import check_choice
 from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
+from softcore_runtime.exam.exam import read_exam
+from softcore_runtime.exam.places import read_places
 from softcore_runtime.images.file_names import to_text
 
 from softcore_export.backbone.capability import check_device, check_precision
@@ -91,6 +93,9 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
+                with inner():
+                    read_exam(target)
+                    read_places(target)
         if images and confirmed:
             with attempt():
                 images = images.confirm(confirmed)

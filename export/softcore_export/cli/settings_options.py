@@ -55,6 +55,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "dimensions": options.dimensions,
                 "labelled": options.labelled,
                 "max_loss": options.max_loss,
+                "no_worse": options.no_worse and not options.accept,
                 "seed": options.seed,
                 "device": options.device,
             }

@@ -18,6 +18,7 @@ from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.contamination.choices import choices_path
 from softcore_export.contamination.contamination import ImageRecord
+from softcore_export.report.exam_section import describe_section
 from softcore_export.report.heat_map import draw_heat, encode, lay_heat, resize
 from softcore_export.report.histogram import make_histogram
 from softcore_export.report.report_data import ReportData
@@ -120,6 +121,7 @@ def _render(data: ReportData, size: int) -> str:
         skipped=[line.replace(f"{data.images.folder}/", "") for line in data.images.skipped],
         repeated=[copy for copy in data.contamination.copies if copy.alike != "near"],
         near=data.contamination.near,
+        exam=describe_section(data.exam) if data.exam else None,
         total=max(sum(data.seconds.values()), 1e-9),
     )
     return to_text(page)  # the name of a folder may be any bytes

@@ -13,6 +13,7 @@ from softcore_export.alignment.alignment_choice import AlignmentChoice
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.data.training_set import TrainingSet
+from softcore_export.exam.outcome import ExamOutcome
 from softcore_export.resolution.resolution_choice import ResolutionChoice
 
 __all__ = ["ReportData"]
@@ -37,6 +38,7 @@ class ReportData:
         unvouched: number of entries that no image can corroborate, and whose floor is 0 therefore.
         alignment: how images are aligned, and why.
         taught: parts that a person has confirmed as defective, and how they are judged.
+        exam: what the marked parts say of the bundle; None where there are none.
 
     Raises:
         ValueError: the arrays' shapes or the images don't agree.
@@ -56,6 +58,7 @@ class ReportData:
     alignment: AlignmentChoice = field(default_factory=AlignmentChoice)
     resolution: ResolutionChoice | None = None
     taught: tuple[TaughtPart, ...] = ()
+    exam: ExamOutcome | None = None
 
     def __post_init__(self) -> None:
         n, patches = len(self.images.paths), self.manifest.grid.height * self.manifest.grid.width

@@ -15,6 +15,7 @@
     reference.png     what frames are aligned with, where they are; see `softcore_runtime.alignment`
     mask-*.png        the part of a frame that isn't inspected, if a calibration left one out
     engines/          not in the manifest: built for a device, see `softcore_runtime.backends.devices`
+    exam/             not in the manifest: see `softcore_runtime.exam.exam`
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from softcore_runtime.regular_file import FileVersion, hash_file, read_regular
 __all__ = [
     "BACKBONE",
     "BANK",
+    "EXAM_FOLDER",
     "FLOORS",
     "INDEX",
     "Bundle",
@@ -69,6 +71,7 @@ BACKBONE = "backbone.onnx"
 BANK = "bank.npy"
 FLOORS = "floors.npy"
 INDEX = "index.hnsw"
+EXAM_FOLDER = "exam"
 _MANIFEST = "manifest.json"
 _ARRAYS = ("bank", "weights", "floors", "origins", "hints")
 _GOLDEN = "golden"
@@ -359,11 +362,10 @@ def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Ma
 
 
 def record_files(path: Path) -> dict[str, FileRecord]:
-    """Return the record of every file under `path` by its relative name, without manifest and `engines/`."""
+    """Return the record of every file that a manifest lists, by its name relative to `path`."""
+    others = {_MANIFEST, ENGINE_FOLDER, EXAM_FOLDER}
     files = sorted(
-        file
-        for file in path.rglob("*")
-        if file.is_file() and file.name != _MANIFEST and file.relative_to(path).parts[0] != ENGINE_FOLDER
+        file for file in path.rglob("*") if file.is_file() and file.relative_to(path).parts[0] not in others
     )
     return {
         file.relative_to(path).as_posix(): FileRecord(sha256=hash_file(file), bytes=file.stat().st_size)

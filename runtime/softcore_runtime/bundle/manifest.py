@@ -21,6 +21,7 @@ from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
 
 __all__ = [
+    "EARLIEST_VERSION",
     "FORMAT_VERSION",
     "Agreement",
     "BackboneRecord",
@@ -38,8 +39,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION: Final = 5
-
-_EARLIEST = 3
+EARLIEST_VERSION: Final = 3
 # Fields that a format added, by the part of the manifest. An earlier manifest is written as it was read.
 _ADDED: dict[int, dict[str, set[str]]] = {
     4: {"bank": {"floor", "evidence"}},
@@ -327,9 +327,9 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
             f"{where}: written in bundle format {version}, this SoftCore reads up to {FORMAT_VERSION}; "
             "upgrade softcore on this machine, or export again with its version"
         )
-    if isinstance(version, int) and version < _EARLIEST:
+    if isinstance(version, int) and version < EARLIEST_VERSION:
         raise BundleCorruptError(
-            f"{where}: written in bundle format {version}, this SoftCore reads {_EARLIEST} to "
+            f"{where}: written in bundle format {version}, this SoftCore reads {EARLIEST_VERSION} to "
             f"{FORMAT_VERSION}; export the bundle again"
         )
     if not isinstance(seal, str) or len(seal) != len(_UNSEALED) or not seal.isascii():

@@ -385,9 +385,10 @@ def test_what_is_left_out_is_said_first(
     out, err = capsys.readouterr()
     assert f"left out: {own}/br\\udcfcck.png: not an image, or a damaged one" in out
     assert "gr\\udcfcn" in report.read_text(encoding="utf-8")
-    first, second = err.splitlines()
+    first, second, third = err.splitlines()
     assert first == f"warning: {own}: 1 symbolic link leads nowhere and is left out: gone.png"
     assert second.startswith("scores                41 in ")
+    assert third.startswith("exam                  40 in ")
 
 
 def test_without_any_images(tiny_bundle: Path, capsys: Capture) -> None:

@@ -1,0 +1,1 @@
+"""The exam of a bundle: the labelled parts that it and its successors are judged by."""
