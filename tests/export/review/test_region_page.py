@@ -191,7 +191,7 @@ def test_polygons_by_mouse_are_saved_and_followed(
         assert_within_a_pixel(region, [drawn[0]], drawn[1])
 
         # The export that is under way follows it, and the page is that of the new grid.
-        page.get_by_role("button", name="Export again").click()
+        page.locator("#export").click()
         expect(page.locator("#pending")).to_have_text("The bundle follows all your choices.", timeout=60_000)
         expect(page.locator("#outcome")).to_contain_text("Exported in")
         done = served.exports[-1].manifest
