@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -47,6 +47,11 @@ class Category:
         if len({_kind(folder, path) == GOOD for path in test}) < 2:
             raise DataError(f"{folder / 'test'}: needs images both in {GOOD}/ and in a defect's folder")
         return cls(folder.name, folder, tuple(train), tuple(test))
+
+    def thin(self, most: int) -> Category:
+        """Keep at most so many training images, spread over all."""
+        rows = np.linspace(0, len(self.train) - 1, min(most, len(self.train))).round().astype(int)
+        return replace(self, train=tuple(self.train[row] for row in rows))
 
     @property
     def kinds(self) -> NDArray[np.str_]:

@@ -245,7 +245,7 @@ def _work(options: argparse.Namespace) -> None:
     kept = Kept(work / "resolution" / f"results-{options.max_images}.jsonl")
     setups = list_setups(list_precisions())
     benches = [
-        Bench(_thin(Category.find(folder), options.max_images), options.weights, work / "resolution", device)
+        Bench(Category.find(folder).thin(options.max_images), options.weights, work / "resolution", device)
         for folder in find_categories(options.data, options.categories)
     ]
     if not (options.times or options.report):
@@ -283,12 +283,6 @@ def _list_work(benches: Sequence[Bench], setups: Sequence[Setup]) -> list[tuple[
         *noisy,
         *measure(setups[first + _EXTRAS :]),
     ]
-
-
-def _thin(category: Category, most: int) -> Category:
-    """Keep at most so many training images, spread over all."""
-    rows = np.linspace(0, len(category.train) - 1, min(most, len(category.train))).round().astype(int)
-    return replace(category, train=tuple(category.train[row] for row in rows))
 
 
 def _time(bench: Bench, setups: Sequence[Setup]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Learning: what looks at suspects and taught defects gain."""
