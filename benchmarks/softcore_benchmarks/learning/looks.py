@@ -70,7 +70,7 @@ def _answer(draw: Draw, rows: NDArray[np.int64], known: NDArray[np.int8]) -> NDA
 
 def _overrule(kept: NDArray[np.bool_], known: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Keep all of the good images and nothing of the defective ones."""
-    chosen = kept.copy()
+    chosen: NDArray[np.bool_] = kept.copy()
     chosen[known > 0], chosen[known < 0] = True, False
     return chosen
 

@@ -13,7 +13,6 @@ __all__ = ["LookEstimate", "estimate_after_looks"]
 _BOUNDING = 20  # looks, at the least suspect images, that bound how many of the rest are defective
 _TELLING = 10  # looks, the last of these, that tell about how many are
 _CONFIDENCE = 0.95
-_CALM = 15  # good images in a row, after which further looks are hardly worth it
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,6 @@ class LookEstimate:
         high: at most, with 95 % confidence.
         left: number of images that nobody has looked at.
         passed_over: number of these that are more suspect than the looks that tell about the rest.
-        calm: whether the least suspect of those that were looked at were all good, a good many of them.
     """
 
     looks: int
@@ -38,14 +36,13 @@ class LookEstimate:
     high: float
     left: int
     passed_over: int
-    calm: bool
 
     def describe(self) -> str:
         """Describe it in a sentence or two; nothing before the first look.
 
         Example:
             >>> estimate_after_looks([True] * 3 + [False] * 17 + [None] * 80).describe()
-            'After 20 looks: about 3.0 % of the images are defective (3.0 to 31.0), and 3 were found. The ...'
+            'After 20 looks: about 3.0 % of the images are defective (3.0 to 31.0), and 3 were found.'
         """
         if not self.looks:
             return ""
@@ -60,8 +57,6 @@ class LookEstimate:
         if self.passed_over:
             more = f"{self.passed_over:,} more suspect image{'' if self.passed_over == 1 else 's'}"
             told += f" The upper bound counts {more} that nobody looked at."
-        if self.calm:
-            told += f" The last {_CALM} or more were good: further looks are hardly worth it."
         return told
 
 
@@ -108,5 +103,4 @@ def estimate_after_looks(looked: Sequence[bool | None], suspects: int = 0) -> Lo
         high=high,
         left=left,
         passed_over=passed_over,
-        calm=looks >= _CALM and not any(defective[-_CALM:]),
     )

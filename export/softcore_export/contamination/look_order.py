@@ -9,6 +9,9 @@ where c(i) is the chance that image i is defective, learned(i) the entries of th
 would lose, and left_out(i) those that a good one would win. Both are counted in the entries that an average
 image has. Images that look alike, with the same defect at the same place, are asked about once: their worths
 add up.
+
+The chance follows from the suspicion and from the answers so far: where images of about the same rank turned
+out to be defective, it rises, and where they were good, it falls. So the looks end where the answers say so.
 """
 
 from __future__ import annotations
@@ -24,9 +27,11 @@ if TYPE_CHECKING:  # for their types alone: this module runs without torch
     from softcore_export.contamination.comparison import Comparison
     from softcore_export.contamination.estimate import ContaminationEstimate
 
-__all__ = ["LookOrder", "estimate_chances", "find_alike", "measure_worth", "order_looks"]
+__all__ = ["LookOrder", "LookValues", "find_alike", "update_chances", "value_looks"]
 
-_STEEPNESS = 4.0  # power of the suspicion in the odds that an image, or a patch, is defective
+_IMAGE_POWER = 2.0  # of the suspicion in the odds that an image is defective
+_PATCH_POWER = 4.0  # in the odds that a patch of a defective image lies on the defect
+_REACH = 5.0  # ranks of suspicion, over which an answer tells of other images, falling by e
 _LEAST_WORTH = 0.01  # of an average image's entries; less is not worth a look
 _TOP_SHARE = 0.01  # of an image's patches, the most suspect ones, that must be alike
 _LEAST_TOP = 3  # of them, on a coarse grid
@@ -39,18 +44,19 @@ class LookOrder:
 
     Attributes:
         rows: int64 `[N]`, the images, the one most worth a look first; those alike stand together.
-        worth: float64 `[N]`, of a look at each image alone, in the entries of an average image.
+        worth: float64 `[N]`, of a look at each image alone, in the entries of an average image; 0 where a
+            person has answered.
         leaders: int64 `[N]`, the image that is shown for each: itself, or one that it is like.
         worthwhile: int64 `[k]`, the leaders that are worth a look, in order.
         rest: share of the memory bank that looks at all others are expected to change.
 
     Example:
         >>> order = LookOrder(
-        ...     rows=np.array([2, 0, 1]), worth=np.array([0.5, 0, 0.5]), leaders=np.array([0, 1, 0]),
-        ...     worthwhile=np.array([0]), rest=0.0,
+        ...     rows=np.array([2, 0, 1]), worth=np.array([0.5, 0, 0.5]), leaders=np.array([2, 1, 2]),
+        ...     worthwhile=np.array([2]), rest=0.0,
         ... )
-        >>> order.find_followers(0)
-        [2]
+        >>> order.find_followers(2)
+        [0]
     """
 
     rows: NDArray[np.int64]
@@ -64,14 +70,61 @@ class LookOrder:
         return [int(row) for row in self.rows if self.leaders[row] == leader and row != leader]
 
 
-def order_looks(
+@dataclass(frozen=True, eq=False)
+class LookValues:
+    """What looks at N training images could change in a memory bank.
+
+    Attributes:
+        suspicion: float64 `[N]`, of the images.
+        learned: float64 `[N]`, the entries that each would lose if it were defective, in those of an average
+            image.
+        left_out: float64 `[N]`, those that it would win if it were good.
+        alike: bool `[N, N]`, sparse and symmetric: which images show the same.
+    """
+
+    suspicion: NDArray[np.float64]
+    learned: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+    alike: csr_array
+
+    def order(self, answers: NDArray[np.float64] | None = None) -> LookOrder:
+        """Order the images by what a look at them is worth.
+
+        Args:
+            answers: float64 `[N]`, a person's: 1 for defective, 0 for good, NaN where there is none yet.
+
+        Example:
+            >>> values = LookValues(
+            ...     suspicion=np.array([2.0, 0.9, 0.5]), learned=np.array([0.01, 0.5, 0.5]),
+            ...     left_out=np.zeros(3), alike=csr_array((3, 3), dtype=bool),
+            ... )
+            >>> values.order().rows
+            array([1, 2, 0])
+        """
+        n = len(self.suspicion)
+        answers = np.full(n, np.nan) if answers is None else answers
+        chances = update_chances(self.suspicion, answers)
+        asking = np.isnan(answers)
+        worth = np.where(asking, chances * self.learned + (1 - chances) * self.left_out, 0)
+
+        leaders = _choose_leaders(worth, self.alike, asking)
+        together = np.bincount(leaders, worth, n)  # of a look at a leader
+        follows = leaders != np.arange(n)
+        keys = (-worth, follows, leaders, -self.suspicion[leaders], -together[leaders])
+        rows = np.lexsort(keys).astype(np.int64)
+        leads = rows[~follows[rows]]
+        worthwhile = leads[together[leads] >= _LEAST_WORTH]
+        rest = float(together[leads].sum() - together[worthwhile].sum()) / max(1, n)
+        return LookOrder(rows, worth, leaders, worthwhile, rest)
+
+
+def value_looks(
     estimate: ContaminationEstimate,
     kept: NDArray[np.bool_],
     origins: NDArray[np.int32],
     grid: tuple[int, int],
-    settled: NDArray[np.bool_] | None = None,
-) -> LookOrder:
-    """Order the images by what a look at them is worth.
+) -> LookValues:
+    """Value looks at the training images.
 
     Args:
         estimate: how suspect the N images and their P patches are.
@@ -79,65 +132,45 @@ def order_looks(
         origins: int32 `[n, 3]`, training image, row and column of each entry of the bank that can let a
             defect pass; an entry whose floor is above the threshold can't.
         grid: rows and columns, P = H * W.
-        settled: bool `[N]`, images about which a person has decided: another look is worth nothing.
     """
-    n = len(kept)
-    counts = np.zeros(kept.shape)
+    counts = np.zeros(kept.shape)  # entries from each patch
     np.add.at(counts, (origins[:, 0], origins[:, 1] * grid[1] + origins[:, 2]), 1)
-    worth = measure_worth(estimate.images, estimate.patches, kept, counts)
-    open_ = np.ones(n, np.bool_) if settled is None else ~settled
-    worth = np.where(open_, worth, 0)
-
-    leaders = _choose_leaders(worth, find_alike(estimate.patches, estimate.comparison), open_)
-    together = np.bincount(leaders, worth, n)  # of a look at a leader
-    # The less suspect of two equals comes last.
-    rows = np.lexsort(
-        (-worth, leaders != np.arange(n), leaders, -estimate.images[leaders], -together[leaders])
-    )
-    leads = rows[leaders[rows] == rows]
-    worthwhile = leads[together[leads] >= _LEAST_WORTH]
-    rest = float(together[leads].sum() - together[worthwhile].sum()) / max(1, n)
-    return LookOrder(rows.astype(np.int64), worth, leaders, worthwhile.astype(np.int64), rest)
-
-
-def measure_worth(
-    images: NDArray[np.float64],
-    patches: NDArray[np.float32],
-    kept: NDArray[np.bool_],
-    counts: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Measure what a look at each image is expected to change, in the entries of an average image, `[N]`.
-
-    Args:
-        images: suspicion of the images, `[N]`; above 1 is suspect.
-        patches: suspicion of their patches, `[N, P]`.
-        kept: bool `[N, P]`, which patches could enter the memory bank.
-        counts: number of the bank's entries from each patch, `[N, P]`.
-
-    Example:
-        >>> suspicion = np.array([2.0, 0.9, 0.1])
-        >>> patches = np.array([[3, 0.2], [1.5, 0.2], [0.2, 0.2]], np.float32)
-        >>> kept = np.array([[False, True], [True, True], [True, True]])
-        >>> measure_worth(suspicion, patches, kept, kept.astype(float)).round(2)
-        array([0.04, 0.2 , 0.  ])
-    """
-    chance, on_defect = estimate_chances(images), estimate_chances(patches)
-    average = max(float(counts.sum()) / max(1, len(images)), 1e-12)
-    learned = (counts * on_defect).sum(axis=1)
+    average = max(float(counts.sum()) / max(1, len(kept)), 1e-12)
+    learned = (counts * _find_chances(estimate.patches, _PATCH_POWER)).sum(axis=1)
     # An excluded patch would have given about as many entries as a kept one does.
     rate = float(counts.sum()) / max(1, int(kept.sum()))
     left_out = rate * (~kept).sum(axis=1)
-    return np.asarray((chance * learned + (1 - chance) * left_out) / average)
+    alike = find_alike(estimate.patches, estimate.comparison)
+    return LookValues(estimate.images, learned / average, left_out / average, alike)
 
 
-def estimate_chances(suspicion: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Estimate the chance of a defect: even at the threshold of suspicion, 1.
+def update_chances(suspicion: NDArray[np.float64], answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Estimate the chance that each image is defective, float64 `[N]`.
+
+    At first even at the threshold of suspicion, 1, with odds that grow with the suspicion's square. Each
+    answer counts as much as that, for images of the same rank, and less the farther their ranks are apart.
+
+    Args:
+        suspicion: of the images, `[N]`.
+        answers: of a person: 1 for defective, 0 for good, NaN where there is none yet, `[N]`.
 
     Example:
-        >>> estimate_chances(np.array([0.5, 1, 2])).round(2)
-        array([0.06, 0.5 , 0.94])
+        >>> suspicion, nothing = np.array([2, 1, 0.5]), np.full(3, np.nan)
+        >>> update_chances(suspicion, nothing)
+        array([0.8, 0.5, 0.2])
+        >>> update_chances(suspicion, np.array([np.nan, 1, np.nan])).round(2)
+        array([0.89, 0.75, 0.56])
     """
-    odds = np.asarray(suspicion, np.float64).clip(0, 1e6) ** _STEEPNESS
+    ranks = np.empty(len(suspicion))
+    ranks[np.argsort(-suspicion, kind="stable")] = np.arange(len(suspicion))
+    seen = ~np.isnan(answers)
+    near = np.exp(-np.abs(ranks[:, None] - ranks[seen]) / _REACH)  # [N, answers]
+    first = _find_chances(suspicion, _IMAGE_POWER)
+    return np.asarray((first + near @ answers[seen]) / (1 + near.sum(axis=1)))
+
+
+def _find_chances(suspicion: NDArray[np.floating], power: float) -> NDArray[np.float64]:
+    odds = np.asarray(suspicion, np.float64).clip(0, 1e6) ** power
     return np.asarray(odds / (1 + odds))
 
 
@@ -169,7 +202,7 @@ def find_alike(patches: NDArray[np.float32], comparison: Comparison) -> csr_arra
 
 
 def _choose_leaders(
-    worth: NDArray[np.float64], alike: csr_array, open_: NDArray[np.bool_]
+    worth: NDArray[np.float64], alike: csr_array, asking: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Choose who is shown for whom, int64 `[N]`: of those alike the one that is most worth a look.
 
@@ -181,6 +214,6 @@ def _choose_leaders(
             continue
         leaders[row] = row
         own = alike.indices[alike.indptr[row] : alike.indptr[row + 1]]
-        if open_[row]:
-            leaders[own[(leaders[own] < 0) & open_[own]]] = row
+        if asking[row]:
+            leaders[own[(leaders[own] < 0) & asking[own]]] = row
     return leaders

@@ -17,27 +17,43 @@ ImageOrder = Literal["worth", "suspicion", "name"]
 class LookQueue:
     """The images in the order in which a look at them is worth it, and in others.
 
+    A queue is made for an export. After each answer it is made again, as the answer tells of other images,
+    too; what was asked since the export then stays in its place.
+
     Args:
         contents: of the images, by their SHA-256, the most suspect first.
         digests: SHA-256 of each training image, `[N]`.
         order: of these training images.
+        asked: what was asked since the export: the images that were shown, and those for which each stood.
     """
 
     def __init__(
-        self, contents: Mapping[str, ImageContent], digests: Sequence[str], order: LookOrder
+        self,
+        contents: Mapping[str, ImageContent],
+        digests: Sequence[str],
+        order: LookOrder,
+        asked: Mapping[str, list[str]],
     ) -> None:
         self._contents = contents
-        self._by_worth = list(dict.fromkeys(digests[row] for row in order.rows))
-        followers: dict[str, list[str]] = {}
-        led: set[str] = set()  # an image with the same content as another one may have another leader
-        for digest in dict.fromkeys(digests[row] for row in order.worthwhile):
-            if digest in led:
+        self._followers = {digest: list(own) for digest, own in asked.items()}
+        known = {digest for lead, own in asked.items() for digest in (lead, *own)}
+        for row in order.worthwhile:
+            digest = digests[row]
+            if digest in known:  # an image with the same content may have another leader
                 continue
-            own = [digests[row] for lead in contents[digest].rows for row in order.find_followers(lead)]
-            followers[digest] = [other for other in dict.fromkeys(own) if other not in {digest, *led}]
-            led |= {digest, *followers[digest]}
-        self._followers = followers
+            own = [digests[other] for lead in contents[digest].rows for other in order.find_followers(lead)]
+            self._followers[digest] = [other for other in dict.fromkeys(own) if other not in {digest, *known}]
+            known |= {digest, *self._followers[digest]}
+        self._by_worth = list(dict.fromkeys([*self._followers, *(digests[row] for row in order.rows)]))
         self._rest = order.rest
+
+    def list_asked(self, answered: Container[str]) -> dict[str, list[str]]:
+        """List the images that were shown and answered, and those for which each stood, if they were, too."""
+        return {
+            digest: [other for other in own if other in answered]
+            for digest, own in self._followers.items()
+            if digest in answered
+        }
 
     def find(self, show: ImageFilter, order: ImageOrder, name: str, chosen: Container[str]) -> list[str]:
         """Return the digests of the images that pass a filter.
@@ -67,8 +83,8 @@ class LookQueue:
 
     def describe_rest(self, chosen: Container[str]) -> str:
         """Describe, in a sentence or two, the images that are not worth a look."""
-        asked = {digest for lead, own in self._followers.items() for digest in (lead, *own)}
-        rest = sum(digest not in asked and digest not in chosen for digest in self._contents)
+        queued = {digest for lead, own in self._followers.items() for digest in (lead, *own)}
+        rest = sum(digest not in queued and digest not in chosen for digest in self._contents)
         if not rest:
             return "These are all images that nobody has decided about."
         others = "other image isn't" if rest == 1 else f"other {rest:,} images aren't"

@@ -20,7 +20,7 @@ from softcore_runtime.images.file_names import to_text
 from softcore_export.contamination.choices import Choice, Choices, choices_path, write_choices
 from softcore_export.contamination.estimate import reconsider
 from softcore_export.contamination.look_estimate import LookEstimate, estimate_after_looks
-from softcore_export.contamination.look_order import order_looks
+from softcore_export.contamination.look_order import LookValues, value_looks
 from softcore_export.export import Export, PreparedExport, settle
 from softcore_export.review.image_card import AlikeImage, ImageCard, ImageContent, list_contents
 from softcore_export.review.look_queue import ImageFilter, ImageOrder, LookQueue
@@ -65,7 +65,8 @@ class ReviewSession:
         self._lock = threading.Lock()
         self._requests: queue.SimpleQueue[Literal["export", "finish"]] = queue.SimpleQueue()
         self.by_digest: dict[str, ImageContent] = list_contents(prepared)
-        self.queue = self._queue_looks()
+        self._values = self._value_looks()
+        self.queue = self._queue_looks({})
 
     def export(self) -> None:
         """Build the bundle with the choices as they are now.
@@ -87,14 +88,16 @@ class ReviewSession:
                 self.outcome, self.failed = to_text(" ".join(told.split())), True
                 self.running_since = None  # stays set after Ctrl-C, which ends the review
             raise
-        if prepared is not self.prepared:  # its contamination estimate differs
-            self.done, self.prepared, self.by_digest = None, prepared, list_contents(prepared)
+        with self._lock:  # a person goes on choosing
+            if prepared is not self.prepared:  # its contamination estimate differs
+                self.done, self.prepared, self.by_digest = None, prepared, list_contents(prepared)
+            self.done, self._exported = done, choices
+            self._values = self._value_looks()
+            self.queue = self._queue_looks({})
         if self.looking:
             self.looking, self.looks = False, self.looks + 1
             self._features.close()
             self._features = features
-        self.done, self._exported = done, choices
-        self.queue = self._queue_looks()
         self.usual = time.monotonic() - start
         self.outcome, self.failed = describe_changes(before, done, self.usual), False
         self.exports += 1
@@ -141,6 +144,8 @@ class ReviewSession:
             changed = set(digests)
             images = {key: old for key, old in self.choices.images.items() if key not in changed}
             self._save({"images": images | (dict.fromkeys(sorted(changed), choice) if choice else {})})
+            pending = {key for key in self.choices.images if key in self.by_digest and self.pending(key)}
+            self.queue = self._queue_looks(self.queue.list_asked(pending))
 
     def draw(self, region: DrawnRegion) -> None:
         """Save the region that a person drew.
@@ -235,20 +240,21 @@ class ReviewSession:
         answers = [None if look is None else look.action != "keep" for look in looked]
         return estimate_after_looks(answers, suspects)
 
-    def _queue_looks(self) -> LookQueue:
-        """Queue the images by what a look is worth, given what the last export did."""
+    def _value_looks(self) -> LookValues:
+        """Value looks at the images, given what the last export did."""
         prepared, done = self.prepared, self.done
-        digests = prepared.images.digests
-        known = self._exported.find_known(digests)
+        known = self._exported.find_known(prepared.images.digests)
         estimate = reconsider(prepared.estimate, known, prepared.inspected)
-        order = order_looks(
-            estimate,
-            estimate.kept if done is None else done.kept,
-            np.empty((0, 3), np.int32) if done is None else done.find_passing(),
-            prepared.grid,
-            np.array([digest in self._exported.images for digest in digests]),
-        )
-        return LookQueue(self.by_digest, digests, order)
+        kept = estimate.kept if done is None else done.kept
+        origins = np.empty((0, 3), np.int32) if done is None else done.find_passing()
+        return value_looks(estimate, kept, origins, prepared.grid)
+
+    def _queue_looks(self, asked: Mapping[str, list[str]]) -> LookQueue:
+        """Queue the images by what a look is worth, given the choices; `asked` stay in their places."""
+        digests = self.prepared.images.digests
+        looked = [self.choices.images.get(digest) for digest in digests]
+        answers = [np.nan if look is None else float(look.action != "keep") for look in looked]
+        return LookQueue(self.by_digest, digests, self._values.order(np.array(answers)), asked)
 
     def _describe_region(self) -> str:
         given = self.prepared.settings.windows.name_region()

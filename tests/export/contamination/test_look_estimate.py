@@ -57,12 +57,8 @@ def test_the_true_share_is_within_the_bounds_about_as_often_as_they_say() -> Non
     assert inside >= 0.95 * 400
 
 
-def test_after_many_good_ones_looks_are_not_worth_it() -> None:
-    rest = [None] * 80
-    assert not estimate_after_looks([True, *[False] * 14, *rest]).calm
-    assert estimate_after_looks([True, *[False] * 15, *rest]).calm
-    assert "hardly worth it" in estimate_after_looks([*[False] * 15, *rest]).describe()
-    assert estimate_after_looks(rest).describe() == ""
+def test_it_is_told_in_a_sentence() -> None:
+    assert estimate_after_looks([None] * 80).describe() == ""
     assert estimate_after_looks([True, *[None] * 99]).describe() == (
         "After 1 look: 1.0 to 100.0 % of the images are defective, and 1 was found."
     )

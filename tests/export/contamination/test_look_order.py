@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from softcore_export.contamination import look_order
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
-from softcore_export.contamination.look_order import LookOrder, find_alike, measure_worth, order_looks
+from softcore_export.contamination.look_order import LookOrder, find_alike, update_chances, value_looks
 from softcore_export.settings import ExportSettings
 from softcore_export.train import fit
 
@@ -53,31 +54,60 @@ def estimate(features: np.ndarray) -> ContaminationEstimate:
 
 
 def order_after_fit(
-    features: np.ndarray, estimate: ContaminationEstimate, kept: np.ndarray, settled: np.ndarray | None = None
+    features: np.ndarray, estimate: ContaminationEstimate, kept: np.ndarray, answers: np.ndarray | None = None
 ) -> LookOrder:
     settings = ExportSettings(discriminator="auto", floor=0)
     learned = fit(features, GRID, settings, torch.device("cpu"), estimate, lambda _: kept)
-    return order_looks(estimate, learned.kept, learned.origins, GRID, settled)
+    return value_looks(estimate, learned.kept, learned.origins, GRID).order(answers)
+
+
+def find_chance(suspicion: float, power: int) -> float:
+    return float(1 / (1 + suspicion**-power)) if suspicion else 0
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_the_worth_is_the_sum_over_patches(seed: int) -> None:
+def test_the_worth_is_the_sum_over_patches(estimate: ContaminationEstimate, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    images, patches = rng.gamma(1, 0.5, 5), rng.gamma(1, 0.5, (5, 6)).astype(np.float32)
-    kept = rng.random((5, 6)) < 0.8
-    counts = np.where(kept, rng.integers(0, 3, (5, 6)), 0).astype(float)
+    images, patches = rng.gamma(1, 0.5, 60), rng.gamma(1, 0.5, (60, 64)).astype(np.float32)
+    kept = rng.random((60, 64)) < 0.8
+    origins = rng.permutation(np.argwhere(kept.reshape(60, *GRID)))[: rng.integers(1, 400)].astype(np.int32)
+    drawn = replace(estimate, images=images, patches=patches)
+    order = value_looks(drawn, kept, origins, GRID).order()
+    entries, expected = len(origins), np.zeros(60)
+    for image, row, column in origins.tolist():
+        expected[image] += find_chance(images[image], 2) * find_chance(patches[image, 8 * row + column], 4)
+    for image in range(60):
+        excluded = 64 - kept[image].sum()
+        expected[image] += (1 - find_chance(images[image], 2)) * excluded * entries / kept.sum()
+    np.testing.assert_allclose(order.worth, expected / (entries / 60), rtol=1e-6)
 
-    def odds(suspicion: float) -> float:
-        return 1 / (1 + suspicion**-4) if suspicion else 0
 
-    entries = counts.sum()
-    expected = []
-    for image in range(5):
-        bad = sum(counts[image, p] * odds(float(patches[image, p])) for p in range(6))
-        good = sum(entries / max(1, kept.sum()) for p in range(6) if not kept[image, p])
-        chance = odds(images[image])
-        expected.append((chance * bad + (1 - chance) * good) / max(entries / 5, 1e-12))
-    np.testing.assert_allclose(measure_worth(images, patches, kept, counts), expected, rtol=1e-6)
+def test_answers_tell_of_images_of_about_the_same_rank() -> None:
+    suspicion = np.linspace(0.6, 0.1, 60)
+    answers = np.full(60, np.nan)
+    first = update_chances(suspicion, answers)
+    np.testing.assert_allclose(first, [find_chance(one, 2) for one in suspicion])
+    answers[:15] = 0
+    good = update_chances(suspicion, answers)
+    answers[12] = 1
+    mixed = update_chances(suspicion, answers)
+    assert (good < first).all()
+    assert (mixed[15:] > good[15:]).all()
+    assert good[15] < first[15] / 4
+    assert good[59] > 0.99 * first[59]
+    # As an average by weights: the suspicion's own is one.
+    weights = np.exp(-(20 - np.arange(15)) / 5)
+    assert mixed[20] == pytest.approx(np.average([*answers[:15], first[20]], weights=[*weights, 1]))
+
+
+def test_looks_end_where_answers_say_so(features: np.ndarray, estimate: ContaminationEstimate) -> None:
+    """Of a truthful person: all defects are found, and a part of the images is never asked about."""
+    kept = np.ones(features.shape[:2], np.bool_)
+    answers = np.full(60, np.nan)
+    while (worthwhile := order_after_fit(features, estimate, kept, answers).worthwhile).size:
+        answers[worthwhile[0]] = worthwhile[0] in DEFECTIVE
+    assert not np.isnan(answers[list(DEFECTIVE)]).any()
+    assert np.isnan(answers).sum() > 10
 
 
 def test_images_with_the_same_defect_at_the_same_place_are_alike(estimate: ContaminationEstimate) -> None:
@@ -132,15 +162,17 @@ def test_of_good_and_bad_that_are_left_out_the_less_suspect_comes_first(
     kept[[good, LONE]] = False
     order = order_after_fit(features, estimate, kept)
     assert order.worth[good] > order.worth[LONE]
-    assert order.worth[good] == pytest.approx(1, abs=0.1)  # all that an image has
+    assert order.worth[good] == pytest.approx(1, abs=0.2)  # nearly all that an image has
 
 
 def test_what_is_settled_comes_last(features: np.ndarray, estimate: ContaminationEstimate) -> None:
     kept = np.ones(features.shape[:2], np.bool_)
-    settled = np.isin(np.arange(60), [SAME[0], LONE])
-    order = order_after_fit(features, estimate, kept, settled)
+    settled = [SAME[0], LONE]
+    answers = np.full(60, np.nan)
+    answers[settled] = 1
+    order = order_after_fit(features, estimate, kept, answers)
     assert not order.worth[settled].any()
-    assert not np.isin([SAME[0], LONE], order.worthwhile).any()
+    assert not np.isin(settled, order.worthwhile).any()
     (leader,) = {int(order.leaders[image]) for image in SAME[1:]}
     assert leader in SAME[1:]
     assert order.leaders[SAME[0]] == SAME[0]  # it isn't asked about again
@@ -153,7 +185,7 @@ def test_each_image_has_one_leader_that_it_is_like(estimate: ContaminationEstima
     alike |= alike.T
     origins = np.argwhere(rng.random((60, *GRID)) < 0.1).astype(np.int32)
     with patch.object(look_order, "find_alike", lambda *_: csr_array(alike)):
-        order = order_looks(estimate, rng.random((60, 64)) < 0.7, origins, GRID)
+        order = value_looks(estimate, rng.random((60, 64)) < 0.7, origins, GRID).order()
     assert sorted(order.rows.tolist()) == list(range(60))
     np.testing.assert_array_equal(order.leaders[order.leaders], order.leaders)
     for image, leader in enumerate(order.leaders.tolist()):

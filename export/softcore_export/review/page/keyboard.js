@@ -4,6 +4,7 @@ import { findEntry, findMembers } from "./cards.js";
 import { choose } from "./choices.js";
 import { edited, leaveEditor, openEditor } from "./editor.js";
 import { $ } from "./elements.js";
+import { extendList } from "./list.js";
 import { refresh } from "./refresh.js";
 import { clearSelection, listSelected, select } from "./selection.js";
 import { turnView } from "./view.js";
@@ -28,10 +29,8 @@ async function findNeighbour(element, step) {
   if (element === $("rest")) return step < 0 ? $("cards").lastElementChild : null;
   const next = step > 0 ? element.nextElementSibling : element.previousElementSibling;
   if (next || step < 0) return next;
-  if ($("more").hidden) return $("rest").hidden ? null : $("rest");
-  $("more").click();
-  for (let tries = 0; tries < 100 && !element.nextElementSibling; tries++) await new Promise((done) => setTimeout(done, 30));
-  return element.nextElementSibling;
+  await extendList();
+  return element.nextElementSibling ?? ($("rest").hidden ? null : $("rest"));
 }
 
 /** Return the card below or above one, or the last that there is on the way. */

@@ -20,6 +20,13 @@ let listed = 0; // cards of the list; those alike that were opened come in addit
 /** List the first cards, in place of those on the page. */
 export const startList = () => listCards(BATCH, true);
 
+/** List the next cards: those there were before, and those that the answers have made worth a look. */
+export async function extendList() {
+  if ($("more").hidden && $("rest").hidden) return;
+  await session.saving; // the last answer counts
+  await listCards(listed + BATCH, false);
+}
+
 const findFilter = () => filters.querySelector("[name=show]:checked").value;
 
 async function listCards(limit, fresh) {

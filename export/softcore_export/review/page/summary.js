@@ -12,14 +12,15 @@ export function showSummary(state) {
   $("threshold").textContent = state.threshold;
   $("excluded").textContent = state.excluded;
   $("inspected").textContent = state.region;
-  setText($("looked"), state.estimate);
+  const over = !state.undecided && state.cards.worth ? " No more images are worth a look." : "";
+  setText($("looked"), state.estimate && state.estimate + over);
   $("looked").hidden = !state.estimate;
 
   const running = state.running !== null;
   $("progress").hidden = !running;
   for (const button of [$("export"), $("finish"), $("rest-export")]) button.setAttribute("aria-disabled", running);
   for (const button of [$("export"), $("rest-export")]) button.textContent = running ? "Exporting…" : "Export again";
-  setText($("rest-title"), state.undecided ? `${count(state.undecided, "image")} above ${state.undecided === 1 ? "is" : "are"} still undecided` : "No more images are worth a look");
+  setText($("rest-title"), state.undecided ? `${count(state.undecided, "image")} that ${state.undecided === 1 ? "is" : "are"} worth a look ${state.undecided === 1 ? "is" : "are"} undecided` : "No more images are worth a look");
   setText($("rest-told"), state.rest);
   // Only texts that have changed are set, so that a screen reader does not repeat them.
   setText($("outcome"), describeOutcome(state));
