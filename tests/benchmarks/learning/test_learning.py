@@ -20,7 +20,7 @@ GRID, D = 6, 5
 
 @pytest.fixture
 def bench() -> Bench:
-    """A category of 50 good training images; of the test images 20 are good and 60 defective, of 3 classes."""
+    """A category of 50 good training images; of 80 test images 60 are defective, of 3 classes."""
     rng = np.random.default_rng(0)
     means = rng.normal(size=(1, GRID * GRID, D)) * 3
 
@@ -74,9 +74,7 @@ def test_taught_defects_are_measured_on_others(
 ) -> None:
     monkeypatch.setattr(teaching, "_choose_side", lambda *_: 224)
     rows = list(measure_teaching({224: bench}, 0, tmp_path, tmp_path))
-    assert [row["taught"] for row in rows] == [
-        count for count in (0, 4, 8, 16) if count <= rows[-1]["taught"]
-    ]
+    assert [row["taught"] for row in rows] == [0, 4, 8, 16]
     assert rows[0]["dropped"] == 0
     assert all(row["chosen"] and 0 <= row["escape_taught"] <= 1 for row in rows)  # type: ignore[operator]
     page = write_report(pd.DataFrame(), pd.DataFrame(rows), 50, tmp_path).read_text()
