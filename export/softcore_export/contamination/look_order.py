@@ -35,7 +35,8 @@ _REACH = 5.0  # ranks of suspicion, over which an answer tells of other images, 
 _LEAST_WORTH = 0.01  # of an average image's entries; less is not worth a look
 _TOP_SHARE = 0.01  # of an image's patches, the most suspect ones, that must be alike
 _LEAST_TOP = 3  # of them, on a coarse grid
-_ALIKE = 0.6  # of the distance to a fifth of all images: patches nearer than this are alike
+_ALIKE = 0.6  # of the distance to a fifth of all images: suspects' patches nearer than this are alike
+_COPIED = 0.1  # the same for others, which are alike only if they were taken or saved twice
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ def value_looks(
     # An excluded patch would have given about as many entries as a kept one does.
     rate = float(counts.sum()) / max(1, int(kept.sum()))
     left_out = rate * (~kept).sum(axis=1)
-    alike = find_alike(estimate.patches, estimate.comparison)
+    alike = find_alike(estimate.images, estimate.patches, estimate.comparison)
     return LookValues(estimate.images, learned / average, left_out / average, alike)
 
 
@@ -174,13 +175,17 @@ def _find_chances(suspicion: NDArray[np.floating], power: float) -> NDArray[np.f
     return np.asarray(odds / (1 + odds))
 
 
-def find_alike(patches: NDArray[np.float32], comparison: Comparison) -> csr_array:
+def find_alike(
+    images: NDArray[np.float64], patches: NDArray[np.float32], comparison: Comparison
+) -> csr_array:
     """Find the images that look alike: most of the suspect patches of each are near a patch of the other.
 
     Patches are near where their distance is short beside that to a fifth of all images. The comparison looks
-    around each patch's position alone, so that a defect elsewhere isn't alike.
+    around each patch's position alone, so that a defect elsewhere isn't alike. Suspects are alike to suspects
+    alone: where good parts vary, as by rotation, a hidden defect's image may be near to good ones.
 
     Args:
+        images: suspicion of the images, float64 `[N]`; above 1 is suspect.
         patches: suspicion of the patches, float32 `[N, P]`.
         comparison: the distances from them to the nearest images.
 
@@ -193,8 +198,10 @@ def find_alike(patches: NDArray[np.float32], comparison: Comparison) -> csr_arra
     rows = np.arange(n)[:, None]
     far = comparison.quantile_distances  # where many show the same, it is near to a fifth of the images
     far = np.maximum(far[rows, places], np.median(far, axis=0)[places])
-    near = comparison.nearest_distances[rows, places] <= _ALIKE * far[:, :, None]  # [N, top, m]
-    others = comparison.nearest_images[rows, places]
+    others = comparison.nearest_images[rows, places]  # [N, top, m]
+    suspect = images > 1
+    allowed = np.where(suspect[:, None, None] & suspect[others], _ALIKE, _COPIED)
+    near = comparison.nearest_distances[rows, places] <= allowed * far[:, :, None]
     ones = np.broadcast_to(rows[:, :, None], others.shape)[near]
     votes = coo_array((np.ones(len(ones)), (ones, others[near])), (n, n)).tocsr()
     alike = votes > top / 2

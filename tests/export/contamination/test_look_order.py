@@ -111,7 +111,7 @@ def test_looks_end_where_answers_say_so(features: np.ndarray, estimate: Contamin
 
 
 def test_images_with_the_same_defect_at_the_same_place_are_alike(estimate: ContaminationEstimate) -> None:
-    alike = find_alike(estimate.patches, estimate.comparison).toarray()
+    alike = find_alike(estimate.images, estimate.patches, estimate.comparison).toarray()
     np.testing.assert_array_equal(alike, alike.T)
     for image in SAME:
         assert np.flatnonzero(alike[image]).tolist() == [other for other in SAME if other != image]
@@ -119,16 +119,21 @@ def test_images_with_the_same_defect_at_the_same_place_are_alike(estimate: Conta
     assert alike.sum() == len(SAME) * (len(SAME) - 1)  # no good image is like another
 
 
+def test_a_suspect_is_like_suspects_alone(estimate: ContaminationEstimate) -> None:
+    """One key decides on all that are alike: a good image among them would be left out with them."""
+    suspicion = estimate.images.copy()
+    suspicion[SAME[0]] = 0.9
+    alike = find_alike(suspicion, estimate.patches, estimate.comparison).toarray()
+    assert not alike[SAME[0]].any()
+    assert alike[SAME[1], SAME[2]]
+
+
 def test_near_copies_are_alike(features: np.ndarray) -> None:
     twice = np.concatenate([features, features[:1] + np.float32(1e-3)])
-    alike = find_alike(*_judge(twice)).toarray()
+    estimate = estimate_contamination(twice, GRID, torch.device("cpu"))
+    alike = find_alike(estimate.images, estimate.patches, estimate.comparison).toarray()
     assert alike[0, 60]
     assert alike[60, 0]
-
-
-def _judge(features: np.ndarray) -> tuple[np.ndarray, object]:
-    estimate = estimate_contamination(features, GRID, torch.device("cpu"))
-    return estimate.patches, estimate.comparison
 
 
 def test_one_is_asked_for_all_that_look_alike(features: np.ndarray, estimate: ContaminationEstimate) -> None:

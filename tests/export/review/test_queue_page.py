@@ -104,6 +104,7 @@ def served(
     yield Served(page, prepared, target)
     told = list(complaints)  # what is still being loaded when the server ends complains, too
     page.get_by_role("button", name="Finish").press("Enter")
+    expect(page.locator("#unfinished[open], #end[open]")).to_be_visible()
     if page.get_by_role("button", name="Finish anyway").is_visible():
         page.get_by_role("button", name="Finish anyway").press("Enter")
     thread.join(60)

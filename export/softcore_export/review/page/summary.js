@@ -19,7 +19,8 @@ export function showSummary(state) {
   const running = state.running !== null;
   $("progress").hidden = !running;
   for (const button of [$("export"), $("finish"), $("rest-export")]) button.setAttribute("aria-disabled", running);
-  for (const button of [$("export"), $("rest-export")]) button.textContent = running ? "Exporting…" : "Export again";
+  $("export").textContent = running ? "Exporting…" : "Export again";
+  $("rest-export").textContent = running ? "Exporting…" : "Export now"; // not the same words: they are told apart by name
   setText($("rest-title"), state.undecided ? `${count(state.undecided, "image")} that ${state.undecided === 1 ? "is" : "are"} worth a look ${state.undecided === 1 ? "is" : "are"} undecided` : "No more images are worth a look");
   setText($("rest-told"), state.rest);
   // Only texts that have changed are set, so that a screen reader does not repeat them.
