@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from softcore_runtime.cli.commands import Command
 
-__all__ = ["BACKBONES", "COMMAND", "main"]
+__all__ = ["BACKBONES", "COMMAND", "FEATURES", "main"]
 
 BACKBONES = Command(
     "softcore backbones",
@@ -19,6 +19,12 @@ COMMAND = Command(
     "softcore-export",
     "learn a bundle from a folder of mostly good images",
     "softcore_export.cli.command",
+    "export",
+)
+FEATURES = Command(
+    "softcore features",
+    "show and delete what exports keep of images that they have looked at",
+    "softcore_export.cli.features_command",
     "export",
 )
 

@@ -22,6 +22,7 @@ from softcore_runtime.inspection.features import compute_features
 from softcore_export.backbone.network import Network
 from softcore_export.contamination.comparison import NEAREST
 from softcore_export.contamination.estimate import EstimateParameters
+from softcore_export.data.image_facts import SeenImage
 from softcore_export.memory_bank.coreset import PROJECTION
 from softcore_export.memory_bank.floors import SCORED
 from softcore_export.settings import ExportSettings
@@ -112,31 +113,31 @@ def measure_products(dim: int, device: torch.device) -> float:
 
 
 def announce_duration(
-    crops: Iterable[NDArray[np.uint8]],
-    images: int,
+    images: Iterable[SeenImage],
+    count: int,
     network: Network,
     settings: ExportSettings,
     device: torch.device,
-) -> Iterator[NDArray[np.uint8]]:
-    """Pass crops on, and after the first ones print how long the export will take, if that is long.
+) -> Iterator[SeenImage]:
+    """Pass images on, and after the first ones print how long the export will take, if that is long.
 
     Args:
-        crops: uint8 BGR `[h, w, 3]`, as `Preprocessing.apply` gives them.
-        images: number of crops.
+        images: the training images; where the features of the first ones are known, that is how fast it goes.
+        count: number of images.
         network: what computes their features.
         settings: how to train.
         device: of the discriminator and the coreset.
     """
     start, announced = time.perf_counter(), False
-    for number, crop in enumerate(crops):
+    for number, image in enumerate(images):
         if number == 1:  # the first one takes longer than the others
             start = time.perf_counter()
         spent = time.perf_counter() - start
         if not announced and number >= _FEWEST and spent >= _MEASURED:
             announced = True
             per_image = spent / (number - 1)
-            _print_estimate(crop, images, per_image, network, settings, device)
-        yield crop
+            _print_estimate(image.read(), count, per_image, network, settings, device)
+        yield image
 
 
 def _print_estimate(

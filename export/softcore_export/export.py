@@ -26,6 +26,7 @@ from softcore_export.exam.marked_parts import MarkedParts, gather_parts
 from softcore_export.exam.outcome import ExamOutcome
 from softcore_export.exam.sitting import sit_exam
 from softcore_export.exam.summary import refuse_losses
+from softcore_export.feature_store.feature_store import FeatureStore
 from softcore_export.memory_bank.counterexamples import Confirmed
 from softcore_export.memory_bank.hints import learn_hints
 from softcore_export.memory_bank.index import build_index, choose_queries
@@ -119,7 +120,11 @@ class Export:
 
 
 def export(
-    images: TrainingImages, target: Path, settings: ExportSettings, choices: Choices | None = None
+    images: TrainingImages,
+    target: Path,
+    settings: ExportSettings,
+    choices: Choices | None = None,
+    store: FeatureStore | None = None,
 ) -> Export:
     """Train on images and write the bundle, whole or not at all.
 
@@ -130,6 +135,7 @@ def export(
         target: the bundle's folder, whose name is the category; an earlier bundle there is replaced.
         settings: how to train.
         choices: a person's, which overrule what the method would leave out.
+        store: as for `prepare`; the bundle is the same with and without.
 
     Returns:
         the bundle's manifest, and what was found out about the images.
@@ -151,7 +157,7 @@ def export(
         >>> inspector.inspect(inspector.manifest.preprocessing.read(discs / "disc" / "00.png")).decision
         <Decision.PASS: 'PASS'>
     """
-    with prepare(images, target, settings) as prepared:
+    with prepare(images, target, settings, store) as prepared:
         return settle(prepared, target, choices or Choices())[1]
 
 

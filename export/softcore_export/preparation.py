@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from softcore_runtime.backends.engine import Backbone
 from softcore_runtime.cli.progress import print_message, track
 from softcore_runtime.errors import FrameError, ImageError, UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
@@ -22,11 +21,14 @@ from softcore_export.backbone.backbone import LoadedBackbone, load_backbone
 from softcore_export.backbone.network import Network
 from softcore_export.contamination.estimate import ContaminationEstimate, estimate_contamination
 from softcore_export.data.bit_depth import find_bit_depth
-from softcore_export.data.dataset import TrainingImages
-from softcore_export.data.features import extract
+from softcore_export.data.dataset import TrainingImages, hash_if_readable
+from softcore_export.data.features import KnownFeatures
+from softcore_export.data.image_facts import SeenImage
 from softcore_export.data.labelled_images import find_labelled
 from softcore_export.data.training_set import TrainingScan, TrainingSet
 from softcore_export.duration import announce_duration
+from softcore_export.feature_store.feature_store import FeatureStore, StoreSection
+from softcore_export.feature_store.identity import identify_images
 from softcore_export.resolution.opened_network import open_chosen
 from softcore_export.resolution.resolution_choice import ResolutionChoice
 from softcore_export.settings import ExportSettings
@@ -158,7 +160,9 @@ class PreparedExport:
 
 
 @contextmanager
-def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> Iterator[PreparedExport]:
+def prepare(
+    images: TrainingImages, target: Path, settings: ExportSettings, store: FeatureStore | None = None
+) -> Iterator[PreparedExport]:
     """Write the network as ONNX, compute the features with it, and estimate the contamination.
 
     A context manager: the files, and with them the features, are deleted at the end of the block.
@@ -167,6 +171,7 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
         images: the images to train on.
         target: where the bundle will be; scratch files lie beside it.
         settings: how to train.
+        store: has the features of images that were looked at before, and gets the others'; None computes all.
 
     Yields:
         what `build` draws a memory bank from, as often as wanted.
@@ -199,18 +204,19 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
                 _check_labelled(settings.labelled, settings)
 
         with time_stage(seconds, "features"):
-            scan = TrainingScan(images, preprocessing)
-            crops = track(announce_duration(scan, count, network, settings, device), "features", count)
-            features = extract(network.backbone, preprocessing, crops, place / "features")  # [N, P, d]
+            scan = TrainingScan(images, preprocessing, StoreSection(store, identify_images(preprocessing)))
+            seen = track(announce_duration(scan.walk(), count, network, settings, device), "features", count)
+            shipped = KnownFeatures(network.backbone, network.file, preprocessing, store)
+            features = shipped.map(seen, place / "features")  # [N, P, d]
             training_set = scan.finish()
-            plain_features = None
+            plain = plain_features = None
             if network.plain:
-                paths = training_set.paths
-                again = (preprocessing.apply(preprocessing.read(path)) for path in paths)
-                crops = track(again, "features in fp32", len(paths))
-                file = place / "plain features"
-                plain_features = extract(network.plain, preprocessing, crops, file)  # [N, P, d']
-            defects = _extract_defects(network, preprocessing, training_set.defects, place)
+                again = track(
+                    training_set.see_again(preprocessing), "features in fp32", len(training_set.paths)
+                )
+                plain = KnownFeatures(network.plain, network.plain_file, preprocessing, store)
+                plain_features = plain.map(again, place / "plain features")  # [N, P, d']
+            defects = _extract_defects(shipped, plain, training_set.defects, place)
 
         with time_stage(seconds, "suspicion"):
             grid = _find_grid(features, preprocessing)
@@ -224,28 +230,24 @@ def prepare(images: TrainingImages, target: Path, settings: ExportSettings) -> I
 
 
 def _extract_defects(
-    network: Network, preprocessing: Preprocessing, paths: Sequence[Path], place: Path
+    shipped: KnownFeatures, plain: KnownFeatures | None, paths: Sequence[Path], place: Path
 ) -> DefectFeatures:
     """Compute the features of confirmed defects; those that can't be read are left out, with a warning."""
-    readable: list[Path] = []
+    readable: list[SeenImage] = []
     for path in paths:
+        image = SeenImage(path, hash_if_readable(path), shipped.preprocessing)
         try:
-            preprocessing.apply(preprocessing.read(path))
+            image.read()
         except (FrameError, ImageError) as error:
             print_message(f"warning: a confirmed defect can't be read and is left out: {path}: {error}")
             continue
-        readable.append(path)
-
-    def compute(backbone: Backbone, name: str) -> NDArray[np.float32]:
-        seen = (preprocessing.apply(preprocessing.read(path)) for path in readable)
-        return extract(backbone, preprocessing, track(seen, name, len(readable)), place / name)
-
+        readable.append(image)
     if not readable:
         empty = np.zeros((0, 0, 0), np.float32)
         return DefectFeatures((), empty, empty)
-    features = compute(network.backbone, "defects")
-    plain = compute(network.plain, "defects in fp32") if network.plain else None
-    return DefectFeatures(tuple(readable), features, plain)
+    features = shipped.map(track(readable, "defects"), place / "defects")
+    in_fp32 = plain.map(track(readable, "defects in fp32"), place / "defects in fp32") if plain else None
+    return DefectFeatures(tuple(image.path for image in readable), features, in_fp32)
 
 
 def find_inspected(preprocessing: Preprocessing, grid: tuple[int, int]) -> NDArray[np.bool_] | None:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from softcore_runtime.backends.engine import describe_backbone
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import print_message
+from softcore_runtime.errors import UsageError
 from softcore_runtime.folders.copies import list_pairs
 
 from softcore_export.cli.options import build_parser
 from softcore_export.cli.preflight import ExportRequest, check_request
+from softcore_export.cli.update import check_update, describe_source
 from softcore_export.data.dataset import TrainingImages
+from softcore_export.feature_store.feature_store import open_store
 from softcore_export.settings import ExportSettings
+from softcore_export.source import write_source
 from softcore_export.windows.drawn_region import DrawnRegion
 
 if TYPE_CHECKING:
@@ -37,7 +41,11 @@ def _export(options: argparse.Namespace) -> int:
         from softcore_export.cli.convert_command import convert_bundles
 
         return convert_bundles(options)
-    request = check_request(options)
+    store = open_store()
+    if options.update:
+        request = check_update(options, build_parser().parse_args([]))
+    else:
+        request = check_request(options)
     images = request.images or _draw(request)
     _announce(images, request)
     # Imported late, since they take seconds: --help and mistakes are answered at once.
@@ -68,18 +76,30 @@ def _export(options: argparse.Namespace) -> int:
             exports[:] = [done]
             threshold, bank = done.manifest.threshold, done.manifest.bank
             print_message(f"  exported   {done.path}: threshold {threshold.value:.4g}, {bank.n:,} entries")
+            _write_source(request, done)
 
         def look_again(region: DrawnRegion) -> AbstractContextManager[PreparedExport]:
             print_message("the inspected region has changed: the images are looked at again")
-            return prepare(images, target, _follow_region(request.settings, region))
+            return prepare(images, target, _follow_region(request.settings, region), store)
 
-        with prepare(images, target, settings) as prepared:
+        with prepare(images, target, settings, store) as prepared:
             review(prepared, target, note, print_message, None if given else look_again)
         for done in exports:  # the last one, if there was any
             _report(done)
     else:
-        _report(export(images, target, settings, choices))
+        done = export(images, target, settings, choices, store)
+        _write_source(request, done)
+        _report(done)
     return 0
+
+
+def _write_source(request: ExportRequest, done: Export) -> None:
+    """Write beside the bundle what it was exported from, for `--update`; the bundle is good without it."""
+    try:
+        source = describe_source(request, done.manifest.dataset.fingerprint, done.contamination)
+        write_source(request.target, source)
+    except UsageError as error:
+        print_message(f"warning: {error}; --update won't know what this bundle was exported from")
 
 
 def _follow_region(settings: ExportSettings, region: DrawnRegion) -> ExportSettings:

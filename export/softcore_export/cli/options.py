@@ -19,6 +19,7 @@ examples:
   softcore-export --category pill --data DATASETS    MVTec AD's layout, or DATASETS/pill with images in it
   softcore-export --category pill --data DATASETS --weights wrn50.pth    where weights can't be downloaded
   softcore-export --category pill --data DATASETS --review               then look at the suspects
+  softcore-export --update bundles/pill --good new/  with more images of good parts: only theirs are computed
   softcore-export --category pill --data DATASETS --bad checked/bad --no-worse    refuse what loses a part
   softcore-export --convert bundles/pill             rewrite a bundle of an earlier format
 
@@ -47,6 +48,13 @@ def build_parser() -> Parser:
         metavar="ROOT",
         help="folder with ROOT/CATEGORY in it: MVTec AD's layout or plain images; "
         "default $SOFTCORE_DATA, then ./datasets",
+    )
+    data.add_argument(
+        "--update",
+        type=Path,
+        metavar="BUNDLE",
+        help="export this bundle anew, by the settings and from the images that it was exported with, and "
+        "from what is added with --good, --bad and --labels; takes no other settings",
     )
     data.add_argument("--demo", action="store_true", help="draw ROOT/CATEGORY first (ROOT then ./demo)")
     data.add_argument("--max-images", metavar="N", help="use the first N images by name")

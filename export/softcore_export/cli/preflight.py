@@ -25,7 +25,7 @@ from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
 from softcore_export.staging_directory import check_target
 
-__all__ = ["ExportRequest", "check_request"]
+__all__ = ["ExportRequest", "check_request", "check_weights"]
 
 _STATE_DICTS = (b"PK", b"\x80")  # first bytes of torch's files: a zip archive, or a pickle in older ones
 
@@ -42,6 +42,9 @@ class ExportRequest:
         labelled: the labelled images; None if none are given.
         confirmed: the parts that a person has confirmed; they are part of `images`.
         target: the bundle's folder.
+        good: places of parts that were confirmed as good.
+        bad: places of parts that were confirmed as defective.
+        labels: tables and folders with both.
     """
 
     settings: ExportSettings
@@ -51,6 +54,9 @@ class ExportRequest:
     labelled: LabelledImages | None
     confirmed: ConfirmedImages
     target: Path
+    good: tuple[Path, ...] = ()
+    bad: tuple[Path, ...] = ()
+    labels: tuple[Path, ...] = ()
 
 
 def check_request(options: argparse.Namespace) -> ExportRequest:
@@ -72,7 +78,7 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
         with attempt():
             check_backbone(name_backbone(options))
         with attempt():
-            _check_weights(name_backbone(options), options)
+            check_weights(name_backbone(options), options.weights, tuple(options.layers))
         with attempt():
             check_choice(options.engine, options.provider)
             if options.provider in ("auto", "cpu"):
@@ -89,7 +95,8 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
             with gather_mistakes() as inner:
                 with inner():
                     if not options.demo or folder.exists():
-                        images = TrainingImages.find(find_category(root, options.category), max_images)
+                        folder = find_category(root, options.category)
+                        images = TrainingImages.find(folder, max_images)
                 with inner():
                     check_target(target)
                     read_choices(choices_path(target))
@@ -99,7 +106,8 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
         if images and confirmed:
             with attempt():
                 images = images.confirm(confirmed)
-    return ExportRequest(settings, folder, images, max_images, labelled, confirmed, target)
+    places = (tuple(options.good), tuple(options.bad), tuple(options.labels))
+    return ExportRequest(settings, folder, images, max_images, labelled, confirmed, target, *places)
 
 
 def _check_category(name: str, target: Path) -> None:
@@ -111,15 +119,20 @@ def _check_category(name: str, target: Path) -> None:
         )
 
 
-def _check_weights(backbone: str, options: argparse.Namespace) -> None:
-    if backbone == FILTERBANK and (options.weights or options.layers):
+def check_weights(backbone: str, weights: Path | None, layers: tuple[str, ...]) -> None:
+    """Check that a backbone takes weights and layers, and that the weights' file can be read.
+
+    Raises:
+        UsageError: it doesn't, or it can't.
+    """
+    if backbone == FILTERBANK and (weights or layers):
         raise UsageError("--backbone filterbank has fixed filters: it takes no --weights and no --layers")
-    if options.weights is None:
+    if weights is None:
         return
     try:
-        with options.weights.open("rb") as stream:
+        with weights.open("rb") as stream:
             beginning = stream.read(2)
     except OSError as error:
-        raise UsageError(f"--weights {options.weights}: {error.strerror or error}") from error
+        raise UsageError(f"--weights {weights}: {error.strerror or error}") from error
     if not beginning.startswith(_STATE_DICTS):
-        raise UsageError(f"--weights {options.weights}: not a PyTorch state dict")
+        raise UsageError(f"--weights {weights}: not a PyTorch state dict")

@@ -15,7 +15,7 @@ from softcore_runtime.regular_file import hash_file
 
 from softcore_export.data.confirmed_images import ConfirmedImages
 
-__all__ = ["FEWEST", "TrainingImages", "count_images", "find_category"]
+__all__ = ["FEWEST", "TrainingImages", "count_images", "find_category", "hash_if_readable"]
 
 _NAMED = 3  # images in one remark
 FEWEST = 8  # training images; with fewer, the six neighbours of an image are nearly all the others
@@ -89,7 +89,7 @@ class TrainingImages:
             >>> len(fewer.paths), fewer.omitted
             (11, ('1 training image is confirmed as defective and is left out: 05.png',))
         """
-        digests = {path: _hash(path) for path in self.paths}
+        digests = {path: hash_if_readable(path) for path in self.paths}
         bad = {confirmed.digests[path] for path in confirmed.bad}
         out = [path for path in self.paths if digests[path] in bad]
         known = {*digests.values()}
@@ -131,7 +131,7 @@ def find_category(root: Path, category: str) -> Path:
     return folder
 
 
-def _hash(path: Path) -> str:
+def hash_if_readable(path: Path) -> str:
     """Return the SHA-256 of a file; nothing of one that can't be read, which is said where it is decoded."""
     try:
         return hash_file(path)

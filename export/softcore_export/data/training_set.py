@@ -10,20 +10,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.bundle.training import draw_thumbnail, measure_image_statistics
 from softcore_runtime.errors import DataError, FrameError, ImageError
-from softcore_runtime.folders.copies import hash_pixels
-from softcore_runtime.images.compression import measure_compression, summarize_compression
+from softcore_runtime.images.compression import summarize_compression
 from softcore_runtime.images.compression_statistics import CompressionStatistics
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.regular_file import hash_file
 
 from softcore_export.contamination.contamination import ImageCopy
-from softcore_export.data.dataset import FEWEST, TrainingImages, count_images
-from softcore_export.data.near_copies import extract_grain, find_near_copies
+from softcore_export.data.dataset import FEWEST, TrainingImages, count_images, hash_if_readable
+from softcore_export.data.image_facts import ImageFacts, SeenImage, measure_facts
+from softcore_export.data.near_copies import find_near_copies
+from softcore_export.feature_store.feature_store import StoreSection
 
 __all__ = ["TrainingScan", "TrainingSet", "sample_crops"]
+
+_TRIES = 3  # readings of a file that is written to meanwhile
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,11 @@ class TrainingSet:
         """The images' names relative to the training folder, with slashes, `[N]`."""
         return [_name(path, self.folder) for path in self.paths]
 
+    def see_again(self, preprocessing: Preprocessing) -> Iterator[SeenImage]:
+        """Yield the images once more, as they are seen by the preprocessing."""
+        for path, digest in zip(self.paths, self.digests, strict=True):
+            yield SeenImage(path, digest, preprocessing)
+
     @property
     def groups(self) -> NDArray[np.int32]:
         """The group of each image, int32 `[N]`: near copies of each other share one."""
@@ -92,8 +99,13 @@ class TrainingSet:
 class TrainingScan:
     """One pass over the training images: iterate for what the network sees, then `finish`.
 
-    Each image is decoded once. Those that can't be read, and those that show the very pixels of an earlier
-    one, give nothing.
+    Each image is decoded once, or not at all where its facts are known from an earlier export. Those that
+    can't be read, and those that show the very pixels of an earlier one, give nothing.
+
+    Args:
+        images: the images.
+        preprocessing: brings them to what the network sees.
+        known: the facts of images that were looked at before; None knows none.
 
     Example:
         >>> scan = TrainingScan(TrainingImages.find(discs / "disc"), small.preprocessing)
@@ -102,20 +114,24 @@ class TrainingScan:
         (12, (64, 64, 3), 12)
     """
 
-    def __init__(self, images: TrainingImages, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, images: TrainingImages, preprocessing: Preprocessing, known: StoreSection | None = None
+    ) -> None:
         self._images, self._preprocessing = images, preprocessing
+        self._known = known or StoreSection(None, {})
         self._paths: list[Path] = []
         self._digests: list[str] = []
         self._skipped: list[str] = []
         self._same_pixels: list[tuple[Path, Path]] = []
-        self._thumbnails: list[NDArray[np.uint8]] = []
-        self._image_statistics: list[NDArray[np.float64]] = []
-        self._traces: list[NDArray[np.float64] | None] = []
-        self._grains: list[NDArray[np.int8]] = []
+        self._facts: list[ImageFacts] = []
         self._begun = self._complete = False
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        """Read each image, and bring it to what the network sees, uint8 BGR `[h, w, 3]`.
+        """Bring each image to what the network sees, uint8 BGR `[h, w, 3]`; errors are those of `walk`."""
+        return (image.read() for image in self.walk())
+
+    def walk(self) -> Iterator[SeenImage]:
+        """Look at each image once; those whose facts are known aren't decoded.
 
         Raises:
             DataError: at the end, if fewer than `FEWEST` could be read.
@@ -127,27 +143,43 @@ class TrainingScan:
         first_with: dict[str, Path] = {}  # by the hash of its pixels
         for path in self._images.paths:
             try:
-                image = self._preprocessing.read(path)
-                crop = self._preprocessing.apply(image)
+                image, facts = self._look(path)
             except ImageError as error:
                 self._skipped.append(str(error))
                 continue
             except FrameError as error:
                 self._skipped.append(f"{path}: {error}")
                 continue
-            original = first_with.setdefault(hash_pixels(image), path)
+            original = first_with.setdefault(facts.pixels, path)
             if original != path:
                 self._same_pixels.append((path, original))
                 continue
             self._paths.append(path)
-            self._digests.append(hash_file(path))
-            self._thumbnails.append(draw_thumbnail(crop))
-            self._image_statistics.append(measure_image_statistics(image))
-            self._traces.append(measure_compression(image))
-            self._grains.append(extract_grain(image))
-            yield crop
+            self._digests.append(image.digest)
+            self._facts.append(facts)
+            yield image
         self._demand_enough()
         self._complete = True
+
+    def _look(self, path: Path) -> tuple[SeenImage, ImageFacts]:
+        """Return an image and its facts, decoded only if these aren't known.
+
+        Raises:
+            ImageError, FrameError: it can't be read.
+        """
+        digest = hash_if_readable(path)
+        if digest and (arrays := self._known.get(digest)):
+            return SeenImage(path, digest, self._preprocessing), ImageFacts.from_arrays(arrays)
+        for _ in range(_TRIES):
+            before = digest
+            image = self._preprocessing.read(path)
+            crop = self._preprocessing.apply(image)
+            digest = hash_file(path)
+            if digest == before:  # else it isn't known which content was decoded
+                facts = measure_facts(image, crop)
+                self._known.put(digest, facts.to_arrays())
+                return SeenImage(path, digest, self._preprocessing, crop), facts
+        raise ImageError(f"{to_text(path)}: is being written to")
 
     def finish(self) -> TrainingSet:
         """Return the training set, after the last image.
@@ -164,9 +196,9 @@ class TrainingScan:
             digests=tuple(self._digests),
             skipped=tuple(self._skipped),
             copies=self._list_copies(),
-            thumbnails=np.stack(self._thumbnails),
-            image_statistics=np.stack(self._image_statistics),
-            traces=summarize_compression(self._traces),
+            thumbnails=np.stack([facts.thumbnail for facts in self._facts]),
+            image_statistics=np.stack([facts.image_statistics for facts in self._facts]),
+            traces=summarize_compression([facts.traces for facts in self._facts]),
             confirmed=frozenset(confirmed.digests[path] for path in confirmed.good),
             defects=confirmed.bad,
         )
@@ -182,7 +214,10 @@ class TrainingScan:
         )
 
     def _list_copies(self) -> tuple[ImageCopy, ...]:
-        folder, near = self._images.folder, find_near_copies(self._thumbnails, self._grains)
+        folder = self._images.folder
+        near = find_near_copies(
+            [facts.thumbnail for facts in self._facts], [facts.grain for facts in self._facts]
+        )
         return tuple(
             ImageCopy(path=_name(copy, folder), original=_name(original, folder), alike=alike)
             for alike, pairs in (

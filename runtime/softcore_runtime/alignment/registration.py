@@ -79,6 +79,11 @@ class Aligner:
         ]
 
     @property
+    def reference(self) -> NDArray[np.uint8]:
+        """What frames are aligned with, uint8 BGR `[h, w, 3]`."""
+        return self._reference
+
+    @property
     def alignment(self) -> Alignment:
         """How frames are aligned."""
         return self._alignment

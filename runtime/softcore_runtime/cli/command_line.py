@@ -32,6 +32,7 @@ _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 _SILENT = 0  # OpenCV's LOG_LEVEL_SILENT
 _EXTRAS = {
     "softcore backbones": "export",
+    "softcore features": "export",
     "softcore-calibrate": "calibrate",
     "softcore-edge": "edge",
     "softcore-export": "export",
