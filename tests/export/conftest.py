@@ -32,6 +32,11 @@ def _networks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="session")
 def draw_disc() -> Callable[..., np.ndarray]:
     """A function that draws a noisy disc on stripes, uint8 BGR [80, 80, 3], with a dark spot if wanted."""
