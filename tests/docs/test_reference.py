@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = (
     "softcore", "softcore-export", "softcore-calibrate", "softcore-edge",
-    "softcore backbones", "softcore compare", "softcore completion",
+    "softcore backbones", "softcore compare", "softcore completion", "softcore features",
 )  # fmt: skip
 # What PLCs call them, beside the names in the code.
 COILS = {"passed": "PASS", "failed": "FAIL"}

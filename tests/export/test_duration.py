@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from softcore_export import duration
+from softcore_export.data.image_facts import SeenImage
 from softcore_export.duration import Workload, announce_duration, estimate_seconds, measure_products
 from softcore_export.export import PreparedExport
 from softcore_runtime.cli.progress import track
+from softcore_runtime.images.preprocessing import Preprocessing
 
 Capture = pytest.CaptureFixture[str]
 CPU = torch.device("cpu")
@@ -52,10 +55,10 @@ def test_products_are_measured() -> None:
     assert 1e7 < measure_products(64, CPU) < 1e16
 
 
-def read_slowly(crops: np.ndarray, clock: SimpleNamespace, seconds: float) -> Iterator[np.ndarray]:
+def read_slowly(crops: np.ndarray, clock: SimpleNamespace, seconds: float) -> Iterator[SeenImage]:
     for crop in crops:
         clock.now += seconds
-        yield crop
+        yield SeenImage(Path("image.png"), "", Preprocessing(), crop)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from PIL import Image
 from softcore_export.contamination.contamination import ImageCopy
 from softcore_export.data.dataset import FEWEST, TrainingImages
 from softcore_export.data.training_set import TrainingScan, TrainingSet, sample_crops
+from softcore_export.feature_store.feature_store import FeatureStore, StoreSection
 from softcore_runtime import DataError, Preprocessing
 
 from .image_files import fill, numbered
@@ -224,3 +225,43 @@ def test_a_scan_reads_each_image_once(tmp_path: Path) -> None:
     assert len(scan.finish().paths) == 9
     with pytest.raises(RuntimeError, match="once"):
         next(iter(scan))
+
+
+def test_known_facts_give_the_same_set_without_decoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fill(tmp_path / "images", numbered(9))
+    section = StoreSection(FeatureStore(tmp_path / "store", 10**9), {})
+    images = TrainingImages.find(folder)
+    first = TrainingScan(images, SMALL, section)
+    assert all(image.crop is not None for image in first.walk())
+    second = TrainingScan(images, SMALL, section)
+    with monkeypatch.context() as patch:
+        patch.setattr(Preprocessing, "read", None)
+        assert all(image.crop is None for image in second.walk())
+    one, other = first.finish(), second.finish()
+    for name in ("paths", "digests", "skipped", "copies", "traces"):
+        assert getattr(one, name) == getattr(other, name)
+    np.testing.assert_array_equal(one.thumbnails, other.thumbnails)
+    np.testing.assert_array_equal(one.image_statistics, other.image_statistics)
+
+
+def test_an_image_that_is_being_written_to_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fill(tmp_path / "images", numbered(10))
+    images = TrainingImages.find(folder)
+    growing, read = images.paths[4], Preprocessing.read
+
+    def grow(self: Preprocessing, path: Path) -> np.ndarray:
+        image = read(self, path)
+        if path == growing:
+            path.write_bytes(path.read_bytes() + b"x")
+        return image
+
+    monkeypatch.setattr(Preprocessing, "read", grow)
+    store = FeatureStore(tmp_path / "store", 10**9)
+    scan = TrainingScan(images, SMALL, StoreSection(store, {}))
+    assert len(list(scan)) == 9
+    assert scan.finish().skipped == (f"{growing}: is being written to",)
+    assert store.measure().entries == 9

@@ -27,10 +27,13 @@ def test_the_commands_are_found_with_what_they_need() -> None:
         "completion": ("softcore completion", ""),
         "edge": ("softcore-edge", "edge"),
         "export": ("softcore-export", "export"),
+        "features": ("softcore features", "export"),
     }
 
 
-@pytest.mark.parametrize("name", ["backbones", "calibrate", "compare", "completion", "edge", "export"])
+@pytest.mark.parametrize(
+    "name", ["backbones", "calibrate", "compare", "completion", "edge", "export", "features"]
+)
 def test_each_has_a_parser_of_its_name(name: str) -> None:
     command = find_commands()[name]
     assert command.build_parser().prog == command.prog
