@@ -124,9 +124,8 @@ def read_source(target: Path) -> BundleSource:
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"{part}: " for part in first["loc"])
-        raise DataError(
-            f"{path}: {place}{first['msg'].removeprefix('Value error, ')}; correct it, or {advice}"
-        ) from error
+        told = first["msg"].removeprefix("Value error, ")
+        raise DataError(f"{path}: {place}{told}; correct it, or {advice}") from error
     if source.fingerprint != fingerprint:
         raise DataError(f"{path}: belongs to another bundle than the one in {target}; {advice}")
     return source

@@ -85,8 +85,8 @@ def test_help_names_what_is_installed_and_how_to_install_the_rest(
     assert left(["--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "edge inspect the frames of cameras" in told
-    assert told.count("(needs: pip install 'softcore[export]')") == 2
-    assert told.count("(needs:") == 2
+    assert told.count("(needs: pip install 'softcore[export]')") == 3
+    assert told.count("(needs:") == 3
     assert left(["--version"]) == 0
     assert capsys.readouterr().out == f"softcore {version('softcore')}\n"
 

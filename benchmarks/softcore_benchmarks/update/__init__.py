@@ -1,0 +1,1 @@
+"""Update: the cost of adding images to a bundle."""
