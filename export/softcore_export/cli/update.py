@@ -25,7 +25,7 @@ from softcore_export.staging_directory import check_target
 __all__ = ["check_update", "describe_source"]
 
 # What may be given beside it, by `dest`.
-_TAKEN = {"update", "good", "bad", "labels", "review", "debug"}
+_TAKEN = {"update", "good", "bad", "labels", "no_worse", "accept", "review", "debug"}
 
 
 def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> ExportRequest:
@@ -52,7 +52,8 @@ def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> E
     check_target(target)
     source = read_source(target)
     source.demand_places(target)
-    settings, labelled = source.settings, None
+    no_worse = (source.settings.no_worse or options.no_worse) and not options.accept
+    settings, labelled = source.settings.model_copy(update={"no_worse": no_worse}), None
     good = _join(source.good, options.good)
     bad, labels = _join(source.bad, options.bad), _join(source.labels, options.labels)
     with gather_mistakes() as attempt:
