@@ -573,8 +573,8 @@ def test_a_failed_gate_leaves_the_old_bundle(
 
 STAGES = [
     "resolution.opened_network.load_backbone", "backbone.network.write_onnx", "backbone.network.check_parity",
-    "preparation.extract", "preparation.estimate_contamination", "export.fit", "export.build_index",
-    "export.leave_one_out",
+    "data.features.compute_features", "preparation.estimate_contamination", "export.fit",
+    "export.build_index", "export.leave_one_out",
     "export.provisional_threshold", "export.learn_hints", "bundle_writer.Manifest",
     "bundle_writer.choose_golden", "export.write_report",
 ]  # fmt: skip

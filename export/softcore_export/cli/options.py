@@ -19,7 +19,7 @@ examples:
   softcore-export --category pill --data DATASETS    MVTec AD's layout, or DATASETS/pill with images in it
   softcore-export --category pill --data DATASETS --weights wrn50.pth    where weights can't be downloaded
   softcore-export --category pill --data DATASETS --review               then look at the suspects
-  softcore-export --update bundles/pill --good new/  with more images of good parts: only theirs are computed
+  softcore-export --update bundles/pill --good new/                  with more images of good parts
   softcore-export --category pill --data DATASETS --bad checked/bad --no-worse    refuse what loses a part
   softcore-export --convert bundles/pill             rewrite a bundle of an earlier format
 

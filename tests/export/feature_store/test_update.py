@@ -165,7 +165,7 @@ def test_old_images_cost_neither_network_nor_decoding(
 
 
 def test_without_a_store_the_images_are_read_again(updated: Path, tmp_path: Path) -> None:
-    shutil.rmtree(tmp_path / "cache")
+    shutil.rmtree(find_store().place)
     assert call("--update", updated, "--good", tmp_path / "new") == 0
     assert len(read_source(updated).images) == 12
     assert find_store().measure().entries == 2 * 12

@@ -538,7 +538,9 @@ export.build_index = build_index
     )
     assert said.endswith(f"the next export follows {choices_path(target)}")
     assert snapshot(target) == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["disc", "disc.choices.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "disc", "disc.choices.json", "disc.source.json",
+    ]  # fmt: skip
     assert set(read_choices(choices_path(target)).images) == {digest}
     Inspector.load(target)
 
@@ -580,7 +582,9 @@ def test_the_command_reviews_until_ctrl_c(discs: Path, tmp_path: Path) -> None:
         "review ended by Ctrl-C; 1 change of choices not in the bundle yet, "
         f"the next export follows {tmp_path / 'disc.choices.json'}"
     )
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["disc", "disc.choices.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "disc", "disc.choices.json", "disc.source.json",
+    ]  # fmt: skip
     assert json.loads((tmp_path / "disc.choices.json").read_text())["pictures"] == {
         digest: {"action": "exclude"},
         other: {"action": "keep"},

@@ -118,7 +118,7 @@ def test_features_are_computed_once(
     discs: Path, small: ExportSettings, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    for name in ("open_chosen", "extract", "estimate_contamination"):
+    for name in ("open_chosen", "KnownFeatures", "estimate_contamination"):
         real = getattr(preparation, name)
 
         def spy(*given: Any, _real: Any = real, _name: str = name, **named: Any) -> Any:
@@ -133,7 +133,7 @@ def test_features_are_computed_once(
         review.choose(BAD, Choice(action="keep"))
         review.session.export()
     assert len(review.exports) == 3
-    assert calls == ["open_chosen", "extract", "estimate_contamination"]
+    assert calls == ["open_chosen", "KnownFeatures", "estimate_contamination"]
 
 
 def test_a_precision_that_decides_otherwise_is_given_up_once_and_for_all(
