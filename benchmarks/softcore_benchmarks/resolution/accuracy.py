@@ -7,7 +7,8 @@ change scores on clean images) is drawn at 160, 224, 320 and 448 pixels with the
 PatchCore's authors do (224 of 256 pixels): in BF16, where the CPU computes it, in FP32 and in INT8. Coarser
 grids and other sizes of the memory bank are measured in the first of these. Then the choice is made, on clean
 images and on images 10 % of which are defective, and its constants are chosen once for each category, without
-it. Last, the default method is trained with these defects at 224 and at 448 pixels (*overlap*: they stay in
+it. anomalib's PatchCore (`make anomalib`; left out if it is missing) is trained on the same images. The
+default method is trained with these defects at 224 and at 448 pixels (*overlap*: they stay in
 the test).
 
 What was measured is kept in --work, and isn't measured again: an interrupted run goes on, and --report writes
@@ -47,12 +48,14 @@ from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.separation import auroc
 
+from softcore_benchmarks.baselines.anomalib_process import PYTHON
 from softcore_benchmarks.data.category import Category, find_categories
 from softcore_benchmarks.measuring.commands import check_weights, make_data_parser
 from softcore_benchmarks.measuring.interleaving import calm_threads, interleave
 from softcore_benchmarks.measuring.machine import describe_machine
 from softcore_benchmarks.protocol.noise import draw_noise
 from softcore_benchmarks.resolution.report import SIZES, Setup, write_report
+from softcore_benchmarks.resolution.rival import RIVAL_SIZES, measure_anomalib
 
 __all__ = ["main"]
 
@@ -276,11 +279,21 @@ def _list_work(benches: Sequence[Bench], setups: Sequence[Setup]) -> list[tuple[
         for setup in setups[: len(SIZES)]
         if setup.crop in _NOISY
     ]
+    rivals = [
+        (
+            f"{bench.category.name} anomalib {side}",
+            partial(measure_anomalib, bench.category, side, bench.weights, _RATIO),
+        )
+        for side in RIVAL_SIZES
+        for bench in benches
+        if PYTHON.is_file()
+    ]
     return [
         *measure(setups[:first]),
         *choices,
         *measure(setups[first : first + _EXTRAS]),
         *noisy,
+        *rivals,
         *measure(setups[first + _EXTRAS :]),
     ]
 

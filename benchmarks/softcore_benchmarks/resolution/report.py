@@ -16,6 +16,7 @@ from softcore_export.resolution.resolution_choice import ChoiceRule, Trial, choo
 from softcore_runtime.backends.engine import Precision
 
 from softcore_benchmarks.measuring.results import make_results_folder, write_page
+from softcore_benchmarks.resolution.rival import RIVAL_SIZES
 
 __all__ = ["SIZES", "Setup", "choose_rule", "write_report"]
 
@@ -170,6 +171,7 @@ def _describe(
             "defective, and stay in the test."
         )
         yield _pivot(noisy, names, "noise")
+    yield from _describe_rival(names, results)
     yield "## The whole frame in view"
     yield (
         "Beside the whole frame in 224 and in 256 pixels what PatchCore's authors do: it is resized to "
@@ -181,10 +183,40 @@ def _describe(
     yield (
         f"Image AUROC and, in brackets, entries; in {first}. Without *grid* the network's own grid, 28 x 28 "
         "at 224 pixels and 56 x 56 at 448. *bank* is the number of entries as a multiple of those at 224; "
-        "without it as by default, which is 2 x at 448."
+        "without it as by default, which is as many."
     )
     yield _tabulate_banks(table[table["precision"] == first], names)
     yield from _describe_choices(names, table[table["precision"] == first], results, times)
+
+
+def _describe_rival(names: Sequence[str], results: Mapping[str, Any]) -> Iterator[str]:
+    found = {
+        side: {name: results[key] for name in names if (key := f"{name} anomalib {side}") in results}
+        for side in RIVAL_SIZES
+    }
+    if not any(found.values()):
+        return
+    yield "## Beside anomalib"
+    yield (
+        "anomalib's PatchCore, on the same images, weights and layers, coreset ratio 0.02 at every size, by "
+        "its OpenVINO form. Image AUROC; *ms* is the median from a frame to its score, *x network* the ratio "
+        "to its network alone, in turn in one process. One seed."
+    )
+    rows = []
+    for side, each in found.items():
+        if each:
+            figures = pd.DataFrame(each).T.astype(float)
+            rows.append(
+                {
+                    "crop": side,
+                    "ms": figures["ms"].median(),
+                    "x network": (figures["ms"] / figures["bare"]).median(),
+                }
+                | {name: figures["auroc"].get(name, math.nan) for name in names}
+                | {"mean": figures["auroc"].mean(), "entries": figures["entries"].median()}
+            )
+    formats = ("g", ".1f", ".2f", *(".4f",) * (len(names) + 1), ",.0f")
+    yield str(pd.DataFrame(rows).to_markdown(index=False, floatfmt=formats))
 
 
 def _count_images(names: Sequence[str], results: Mapping[str, Any]) -> str:

@@ -47,12 +47,14 @@ def test_the_report_shows_what_there_is(tmp_path: Path) -> None:
             {"side": side, "separation": share, "note": ""}
             for side, share in zip(SIZES[1:], (0.8, 0.85, 0.9), strict=True)
         ]
+    results["screw anomalib 448"] = {"auroc": 0.75, "entries": 6000, "ms": 50.0, "bare": 20.0}
     times = {setup.key: {"median": 5.0 + setup.crop / 10, "p95": 0.0, "ratio": 1.0} for setup in setups}
     page = write_report(tmp_path, ["screw", "pill"], setups, results, {"machine": "a machine", **times})
     text = page.read_text()
     assert "on: a machine." in text
     assert "| screw  |" in text
     assert "0.8700" in text
+    assert "|    448 | 50.0 |        2.50 |  0.7500 |" in text
     assert (tmp_path / "results" / "resolution.png").stat().st_size > 1000
     table = pd.read_csv(tmp_path / "results" / "resolution.csv")
     assert len(table) == len(setups) + 1
