@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.alignment.alignment import Alignment, Registration
 from softcore_runtime.alignment.registration import Aligner
+from softcore_runtime.cli.progress import track
 
 __all__ = ["COMMON", "Mode", "Reference", "find_reference"]
 
@@ -71,7 +72,7 @@ def find_reference(images: Sequence[NDArray[np.uint8]], mode: Mode) -> Reference
     """
     base = images[_find_medoid(images, mode)]
     base = _centre(base, [_register(Aligner(_any(mode), base), image) for image in images])
-    for _ in range(_ROUNDS):
+    for _ in track(range(_ROUNDS), f"reference, {mode}"):
         aligner = Aligner(_any(mode), base)
         found = [_register(aligner, image) for image in images]
         best = np.argsort([-one.quality for one in found], kind="stable")[: (len(images) + 1) // 2]
@@ -92,7 +93,7 @@ def _register(aligner: Aligner, image: NDArray[np.uint8]) -> Registration:
 def _find_medoid(images: Sequence[NDArray[np.uint8]], mode: Mode) -> int:
     candidates, judges = (_spread(len(images), count) for count in (_CANDIDATES, _JUDGES))
     worths = []
-    for candidate in candidates:
+    for candidate in track(candidates, f"alignment, {mode}"):
         aligner = Aligner(_any(mode), images[candidate])
         others = [_register(aligner, images[judge]).quality for judge in judges if judge != candidate]
         worths.append(np.median(others))

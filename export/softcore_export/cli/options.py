@@ -107,9 +107,9 @@ def build_parser() -> Parser:
     windows.add_argument(
         "--align",
         choices=("none", "translation", "rigid", "auto"),
-        default="none",
         help="bring every part to its place first: its position, or position and angle; a part that can't be "
-        "aligned is INVALID; auto: what makes the training images more alike (none)",
+        "aligned is INVALID; auto: only where it makes the training images clearly more alike (auto; none "
+        "with --roi X,Y,W,H or --roi-image, which lie on the frame then)",
     )
     windows.add_argument(
         "--resolution",

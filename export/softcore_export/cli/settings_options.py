@@ -45,7 +45,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "floor": options.floor,
                 "preprocessing": _choose_square(options),
                 "windows": _request_windows(options),
-                "align": options.align,
+                "align": _choose_alignment(options),
                 "resolution": "auto" if options.resolution == "auto" else None,
                 "budget": options.budget,
                 "grid": options.grid,
@@ -111,6 +111,14 @@ def _choose_square(options: argparse.Namespace) -> dict[str, object]:
         return {"resize": options.resolution, "crop": options.resolution}
     crop = _CROP if options.crop is None else options.crop
     return {"resize": crop if options.resize is None else options.resize, "crop": crop}
+
+
+def _choose_alignment(options: argparse.Namespace) -> str:
+    """Return how parts are aligned; who names a place in the frame means the frame as the camera gives it."""
+    if options.align is not None:
+        return str(options.align)
+    is_placed = options.roi not in (None, "auto") or options.roi_image is not None
+    return "none" if is_placed else "auto"
 
 
 def _request_windows(options: argparse.Namespace) -> dict[str, object]:
