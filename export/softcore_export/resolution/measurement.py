@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.cli.progress import track
+from softcore_runtime.cli.progress import print_message, track
 from softcore_runtime.errors import DataError, FrameError, ImageError, UsageError
 
 from softcore_export.resolution.resolution_choice import SIDES, USUAL, ResolutionChoice, Trial, choose_side
@@ -27,8 +28,8 @@ from softcore_export.resolution.separation import (
 
 __all__ = ["Opened", "measure_resolutions", "time_subjects"]
 
-_ROUNDS = 9  # of timing
-_QUANTILE = 0.25  # of the times of a frame that counts: other work on the machine only adds to them
+_ROUNDS = 15  # of timing
+_BUSY = 1.25  # processes for each core that want to run, from which times are too long
 _MOST, _LEAST = 60, 12  # images in a small bank, and as many that are scored
 _SECONDS = 60.0  # that measuring may take, about; with a slow network fewer images are taken
 _SEEN = 5  # times that a pair of images goes through a network: one for the bank, one good and with 3 defects
@@ -112,6 +113,9 @@ def measure_resolutions(
 def time_subjects(subjects: dict[int, Subject], frame: NDArray[np.uint8]) -> dict[int, float]:
     """Time resolutions in turn, from a frame to its features: milliseconds, by size.
 
+    The shortest time counts: other work on the machine only adds to it. Where there is much of that, a line
+    on standard error says so.
+
     Args:
         subjects: by size.
         frame: uint8 BGR `[H, W, 3]`.
@@ -123,7 +127,14 @@ def time_subjects(subjects: dict[int, Subject], frame: NDArray[np.uint8]) -> dic
             subject.see(frame)
             if number:  # the first round warms up
                 spent[side].append(1000 * (time.perf_counter() - start))
-    return {side: float(np.quantile(times, _QUANTILE)) for side, times in spent.items()}
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > _BUSY * cores:
+        print_message(
+            f"warning: other work runs on this machine (load {load:.1f}, {cores} cores): the networks were "
+            "timed too slow, and a smaller resolution may be chosen; export again when it is idle, or give "
+            "--budget"
+        )
+    return {side: min(times) for side, times in spent.items()}
 
 
 def _open(

@@ -135,3 +135,13 @@ def test_times_are_of_the_network_in_turn() -> None:
     costs = time_subjects(subjects, frame)
     assert costs[64] >= 8
     assert costs[128] >= 16
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.5, False), (64.0, True)])
+def test_other_work_on_the_machine_is_said(
+    load: float, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    time_subjects({64: Networks({})(64).subject}, np.zeros((64, 64, 3), np.uint8))
+    assert ("other work runs on this machine (load 64.0, 2 cores)" in capsys.readouterr().err) == said
