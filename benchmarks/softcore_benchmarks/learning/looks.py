@@ -18,6 +18,7 @@ from softcore_benchmarks.learning.bench import Bench, Draw
 __all__ = ["LOOKS", "Order", "measure_looks"]
 
 LOOKS = (10, 20, 40, 80)
+_ROUND = 10  # looks, after which `--review` values the rest anew
 Order = Literal["suspicion", "worth"]
 Row = dict[str, object]
 
@@ -49,9 +50,10 @@ def _look(
     if order == "suspicion":
         ranked = np.argsort(-draw.estimate.images, kind="stable")
         return _answer(draw, ranked[known[ranked] == 0][:count], known)
-    estimate = reconsider(draw.estimate, known)
-    values = value_looks(estimate, learned.kept, learned.origins, bench.grid)
-    for _ in range(count):
+    for look in range(count):
+        if look % _ROUND == 0:
+            estimate = reconsider(draw.estimate, known)
+            values = value_looks(estimate, learned.kept, learned.origins, bench.grid)
         found = values.order(np.where(known == 0, np.nan, known < 0))
         leads = [int(row) for row in found.rows if found.leaders[row] == row and known[row] == 0]
         if not leads:

@@ -30,6 +30,8 @@ from softcore_export.windows.drawn_region import DrawnRegion
 
 __all__ = ["LookAgain", "ReviewSession"]
 
+_ROUND = 10  # answers, after which they count in how suspect the other images are
+
 LookAgain = Callable[[DrawnRegion], AbstractContextManager[PreparedExport]]
 
 
@@ -65,6 +67,7 @@ class ReviewSession:
         self._lock = threading.Lock()
         self._requests: queue.SimpleQueue[Literal["export", "finish"]] = queue.SimpleQueue()
         self.by_digest: dict[str, ImageContent] = list_contents(prepared)
+        self._valued = 0  # answers that count in these values
         self._values = self._value_looks()
         self.queue = self._queue_looks({})
 
@@ -145,6 +148,8 @@ class ReviewSession:
             images = {key: old for key, old in self.choices.images.items() if key not in changed}
             self._save({"images": images | (dict.fromkeys(sorted(changed), choice) if choice else {})})
             pending = {key for key in self.choices.images if key in self.by_digest and self.pending(key)}
+            if abs(len(self.choices.images) - self._valued) >= _ROUND:
+                self._values = self._value_looks()
             self.queue = self._queue_looks(self.queue.list_asked(pending))
 
     def draw(self, region: DrawnRegion) -> None:
@@ -241,9 +246,10 @@ class ReviewSession:
         return estimate_after_looks(answers, suspects)
 
     def _value_looks(self) -> LookValues:
-        """Value looks at the images, given what the last export did."""
+        """Value looks at the images, given what the last export did and what is known by now."""
+        self._valued = len(self.choices.images)
         prepared, done = self.prepared, self.done
-        known = self._exported.find_known(prepared.images.digests)
+        known = self.choices.find_known(prepared.images.digests)
         estimate = reconsider(prepared.estimate, known, prepared.inspected)
         kept = estimate.kept if done is None else done.kept
         origins = np.empty((0, 3), np.int32) if done is None else done.find_passing()
