@@ -52,8 +52,8 @@ def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> E
     check_target(target)
     source = read_source(target)
     source.demand_places(target)
-    no_worse = (source.settings.no_worse or options.no_worse) and not options.accept
-    settings, labelled = source.settings.model_copy(update={"no_worse": no_worse}), None
+    settings = source.settings.model_copy(update={"no_worse": not options.accept})
+    labelled = None
     good = _join(source.good, options.good)
     bad, labels = _join(source.bad, options.bad), _join(source.labels, options.labels)
     with gather_mistakes() as attempt:

@@ -69,11 +69,6 @@ class JudgedPart:
         return self.old is not None and self.old.is_right(self.defective)
 
     @property
-    def gained(self) -> bool:
-        """Whether the old bundle was wrong about it, and the new one is right by its own threshold."""
-        return self.old is not None and not self.was_right and self.new.is_right(self.defective)
-
-    @property
     def fails(self) -> bool:
         """Whether it is a part that the new bundle decides wrongly by its own threshold."""
         return not self.new.is_right(self.defective)
@@ -111,10 +106,11 @@ class MatchedThreshold:
 class ExamOutcome:
     """The outcome of an exam.
 
-    A part that the old bundle decided rightly is *lost* where the new one decides it wrongly by its own
-    threshold. A bad part is also lost where it passes at the *matched* threshold: the lowest at which no more
-    good parts of the exam fail by the new bundle than failed by the old one. So a low threshold of the new
-    bundle, which fails more good parts, hides no escape.
+    A part that the old bundle decided rightly is *lost* where the new one decides it wrongly. While its
+    threshold is provisional, what counts is the *matched* threshold: the lowest at which no more good parts
+    of the exam fail by the new bundle than failed by the old one. So nothing is lost, and no escape is
+    hidden, for a threshold that calibration will replace. Without good parts to match, or with a calibrated
+    threshold, the new bundle's own counts; a bad part is then also lost where it passes at the matched one.
 
     Attributes:
         exam: the new bundle's, with all parts.
@@ -143,6 +139,11 @@ class ExamOutcome:
         """The parts that both bundles have judged."""
         return tuple(part for part in self.judged if part.old is not None)
 
+    @property
+    def judges_matched(self) -> bool:
+        """Whether parts are lost or gained by the matched threshold."""
+        return self.threshold.provisional and self.matched is not None
+
     @cached_property
     def matched(self) -> MatchedThreshold | None:
         """The new bundle's matched threshold; None where no good part was judged by both bundles."""
@@ -161,7 +162,7 @@ class ExamOutcome:
     @property
     def gained(self) -> tuple[JudgedPart, ...]:
         """The parts that the new bundle gains."""
-        return tuple(part for part in self.judged if part.gained and not self._is_wrong(part))
+        return tuple(part for part in self.compared if not part.was_right and not self._is_wrong(part))
 
     @property
     def old(self) -> ExamFigures | None:
@@ -176,8 +177,12 @@ class ExamOutcome:
         return _measure(self.compared or self.judged, lambda part: part.new)
 
     def _is_wrong(self, part: JudgedPart) -> bool:
-        matched = self.matched
-        return part.fails or (part.defective and matched is not None and part.new.score <= matched.threshold)
+        if self.matched is None:
+            return part.fails
+        is_above = part.new.score > self.matched.threshold
+        if self.judges_matched:
+            return is_above is not part.defective
+        return part.fails or (part.defective and not is_above)
 
 
 def match_threshold(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from softcore_runtime import Decision
 from softcore_runtime.bundle.threshold import Rate, Threshold
 from softcore_runtime.errors import ExportError
 
@@ -114,21 +115,36 @@ def refuse_losses(target: Path, outcome: ExamOutcome) -> None:
         return
     raise ExportError(
         f"{target}: the new bundle loses {len(lost):,} of {_parts(len(outcome.compared))}, and the "
-        f"earlier one stays: {_name([describe_part(part) for part in lost])}; add --accept to take the "
+        f"earlier one stays: {_name(_describe_parts(outcome, lost))}; add --accept to take the "
         "new one all the same"
     )
 
 
-def describe_part(part: JudgedPart) -> str:
+def describe_part(part: JudgedPart, matched: float | None = None) -> str:
     """Describe a part, and what both bundles decide.
+
+    Args:
+        part: the part.
+        matched: the threshold at which the new bundle is judged; None takes its own.
 
     Example:
         >>> describe_part(outcome.judged[0])
         'good/... (good: PASS ..., now PASS ...)'
     """
-    before = "" if part.old is None else f"{part.old.decision} at {part.old.score:.4g}, now "
     kind = "bad" if part.defective else "good"
-    return f"{part.name} ({kind}: {before}{part.new.decision} at {part.new.score:.4g})"
+    if part.old is None:
+        return f"{part.name} ({kind}: {part.new.decision} at {part.new.score:.4g})"
+    said = f"{part.new.decision} at"
+    if matched is not None and part.new.decision is not Decision.INVALID:
+        verb = "fails" if part.new.score > matched else "passes"
+        said = f"{verb} at equal overkill with"
+    before = f"{part.old.decision} at {part.old.score:.4g}"
+    return f"{part.name} ({kind}: {before}, now {said} {part.new.score:.4g})"
+
+
+def _describe_parts(outcome: ExamOutcome, parts: Sequence[JudgedPart]) -> list[str]:
+    matched = outcome.matched.threshold if outcome.matched and outcome.judges_matched else None
+    return [describe_part(part, matched) for part in parts]
 
 
 def _count(outcome: ExamOutcome) -> str:
@@ -146,7 +162,7 @@ def _join(row: tuple[str, str, str]) -> str:
 def _list_changes(outcome: ExamOutcome) -> Iterator[str]:
     for kind, parts in (("lost", outcome.lost), ("gained", outcome.gained)):
         if parts:
-            yield f"{kind}: {_name([describe_part(part) for part in parts])}"
+            yield f"{kind}: {_name(_describe_parts(outcome, parts))}"
     if outcome.compared and not outcome.lost and not outcome.gained:
         yield "no marked part has changed sides"
 

@@ -75,11 +75,12 @@ def describe_section(outcome: ExamOutcome) -> ExamSection:
     wrong = [part for part in outcome.judged if part.fails and part.old is None]
     parts = compared or outcome.judged
     bad = sum(part.defective for part in parts)
+    equal = ", at equal overkill" if outcome.judges_matched else ""
     changes = [
         _describe_change(title, some)
         for title, some in (
-            ("Lost: the bundle before was right about these", lost),
-            ("Gained: the bundle before was wrong about these", gained),
+            (f"Lost{equal}: the bundle before was right about these", lost),
+            (f"Gained{equal}: the bundle before was wrong about these", gained),
             ("Decided wrongly by this bundle, and not compared", wrong),
         )
         if some

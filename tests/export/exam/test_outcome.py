@@ -27,8 +27,8 @@ def make_part(name: str, label: str, old: float | None, new: float) -> JudgedPar
     return JudgedPart(name, label == "bad", before, decide(new, NEW), GREY)
 
 
-def make_outcome(*parts: JudgedPart) -> ExamOutcome:
-    old, new = (Threshold(value=value, provisional=True, method="by hand") for value in (OLD, NEW))
+def make_outcome(*parts: JudgedPart, provisional: bool = True) -> ExamOutcome:
+    old, new = (Threshold(value=value, provisional=provisional, method="by hand") for value in (OLD, NEW))
     return ExamOutcome(Exam(), parts, (), (), (), new, old)
 
 
@@ -45,6 +45,7 @@ def test_which_parts_change_sides() -> None:
         make_part("escapes now", "bad", 12, 4),
         make_part("found now", "bad", 3, 9),
         make_part("new", "bad", None, 1),
+        provisional=False,
     )
     assert name(outcome.lost) == ["fails now", "escapes now"]
     assert name(outcome.gained) == ["passes now", "found now"]
@@ -60,9 +61,12 @@ def test_which_parts_change_sides() -> None:
 
 def test_a_low_threshold_hides_no_escape() -> None:
     # The defect scores above the new threshold, and below a good part that passed before.
-    outcome = make_outcome(
-        make_part("good", "good", 1, 8), make_part("plain", "bad", 12, 9), make_part("faint", "bad", 12, 7)
+    parts = (
+        make_part("good", "good", 1, 8),
+        make_part("plain", "bad", 12, 9),
+        make_part("faint", "bad", 12, 7),
     )
+    outcome = make_outcome(*parts, provisional=False)
     assert outcome.matched
     assert outcome.matched.threshold == 8
     assert outcome.matched.escape
@@ -72,6 +76,19 @@ def test_a_low_threshold_hides_no_escape() -> None:
     assert outcome.old_matched.threshold == 1
     assert outcome.old_matched.escape
     assert outcome.old_matched.escape.count == 0
+
+
+def test_a_provisional_threshold_loses_nothing_by_itself() -> None:
+    # By its own threshold of 5 the new bundle fails the good part, and passes the bad one.
+    low = make_outcome(make_part("good", "good", 1, 8), make_part("plain", "bad", 12, 9))
+    high = make_outcome(make_part("good", "good", 1, 1), make_part("faint", "bad", 12, 4))
+    assert low.lost == high.lost == ()
+    faint = make_outcome(make_part("good", "good", 1, 8), make_part("faint", "bad", 12, 7))
+    assert name(faint.lost) == ["faint"]
+    found = make_outcome(make_part("good", "good", 1, 2), make_part("found now", "bad", 3, 4))
+    assert name(found.gained) == ["found now"]
+    without = make_outcome(make_part("faint", "bad", 12, 4))  # no good part to match
+    assert name(without.lost) == ["faint"]
 
 
 def test_a_grey_zone_loses_neither_kind() -> None:
@@ -119,15 +136,18 @@ def test_the_matched_threshold_is_the_lowest_that_fails_no_more_good_parts(
     assert found.threshold == min(fitting)
 
 
-@given(PARTS)
-def test_lost_is_right_before_and_wrong_now(rows: list[tuple[str, float, float]]) -> None:
-    outcome = make_outcome(*(make_part(str(number), *row) for number, row in enumerate(rows)))
-    matched = outcome.matched.threshold if outcome.matched else -1
+@given(PARTS, st.booleans())
+def test_lost_is_right_before_and_wrong_now(rows: list[tuple[str, float, float]], provisional: bool) -> None:
+    parts = (make_part(str(number), *row) for number, row in enumerate(rows))
+    outcome = make_outcome(*parts, provisional=provisional)
+    good, bad = NEW, NEW  # thresholds
+    if outcome.matched:
+        matched = outcome.matched.threshold
+        good, bad = (matched, matched) if provisional else (NEW, max(NEW, matched))
     lost = [
         str(number)
         for number, (label, old, new) in enumerate(rows)
-        if (label == "good" and old <= OLD and new > NEW)
-        or (label == "bad" and old > OLD and new <= max(NEW, matched))
+        if (label == "good" and old <= OLD and new > good) or (label == "bad" and old > OLD and new <= bad)
     ]
     assert name(outcome.lost) == lost
     assert not set(name(outcome.lost)) & set(name(outcome.gained))

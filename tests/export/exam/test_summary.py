@@ -27,11 +27,13 @@ def test_every_figure_has_its_interval_and_its_threshold() -> None:
 
 def test_the_terminal_names_what_changes() -> None:
     lines = describe_exam(
-        make_outcome(*ALIKE, make_part("a.png", "bad", 12, 2), make_part("z", "good", 11, 3))
+        make_outcome(*ALIKE, make_part("a.png", "bad", 12, 0.5), make_part("z", "good", 11, 0.5))
     )
     assert lines[0] == "4 marked parts (2 good, 2 bad), judged by this bundle and by the one before"
-    assert "lost: a.png (bad: FAIL at 12, now PASS at 2)" in lines
-    assert "gained: z (good: FAIL at 11, now PASS at 3)" in lines
+    assert "lost: a.png (bad: FAIL at 12, now passes at equal overkill with 0.5)" in lines
+    assert "gained: z (good: FAIL at 11, now passes at equal overkill with 0.5)" in lines
+    calibrated = make_outcome(*ALIKE, make_part("a.png", "bad", 12, 2), provisional=False)
+    assert "lost: a.png (bad: FAIL at 12, now PASS at 2)" in describe_exam(calibrated)
     assert describe_exam(make_outcome(*ALIKE))[-1] == "no marked part has changed sides"
 
 
@@ -99,10 +101,10 @@ def test_parts_that_are_not_compared_are_counted() -> None:
 def test_a_bundle_that_loses_a_part_is_refused() -> None:
     refuse_losses(Path("bundles/pill"), make_outcome(*ALIKE))
     with pytest.raises(ExportError) as caught:
-        refuse_losses(Path("bundles/pill"), make_outcome(*ALIKE, make_part("bad/a.png", "bad", 12, 2)))
+        refuse_losses(Path("bundles/pill"), make_outcome(*ALIKE, make_part("bad/a.png", "bad", 12, 0.5)))
     assert str(caught.value) == (
         "bundles/pill: the new bundle loses 1 of 3 marked parts, and the earlier one stays: bad/a.png (bad: "
-        "FAIL at 12, now PASS at 2); add --accept to take the new one all the same"
+        "FAIL at 12, now passes at equal overkill with 0.5); add --accept to take the new one all the same"
     )
     many = make_outcome(*(make_part(str(number), "bad", 12, 2) for number in range(500)))
     with pytest.raises(ExportError, match=r"loses 500 of 500 marked parts.* and 495 more; add --accept"):

@@ -14,15 +14,15 @@ def test_parts_that_change_sides_are_shown() -> None:
     section = describe_section(
         make_outcome(
             make_part("same", "good", 1, 1),
-            make_part("bad/a.png", "bad", 12, 2),
-            make_part("z", "good", 11, 3),
+            make_part("bad/a.png", "bad", 12, 0.5),
+            make_part("z", "good", 11, 0.5),
         )
     )
     assert section.verdict == "Of 3 marked parts 1 are lost and 1 gained"
     assert (section.good, section.bad, section.lost, section.compared) == (2, 1, 1, True)
     lost, gained = section.changes
     assert [(card.name, card.kind, card.old, card.new) for card in lost.cards] == [
-        ("bad/a.png", "bad", "FAIL, score 12", "PASS, score 2")
+        ("bad/a.png", "bad", "FAIL, score 12", "PASS, score 0.5")
     ]
     assert [card.name for card in gained.cards] == ["z"]
     _, _, data = lost.cards[0].image.partition("base64,")
