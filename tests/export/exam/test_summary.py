@@ -27,11 +27,11 @@ def test_every_figure_has_its_interval_and_its_threshold() -> None:
 
 def test_the_terminal_names_what_changes() -> None:
     lines = describe_exam(
-        make_outcome(*ALIKE, make_part("a.png", "bad", 12, 0.5), make_part("z", "good", 11, 0.5))
+        make_outcome(*ALIKE, make_part("a.png", "bad", 12, 0.5), make_part("z", "good", 11, 1))
     )
     assert lines[0] == "4 marked parts (2 good, 2 bad), judged by this bundle and by the one before"
     assert "lost: a.png (bad: FAIL at 12, now passes at equal overkill with 0.5)" in lines
-    assert "gained: z (good: FAIL at 11, now passes at equal overkill with 0.5)" in lines
+    assert "gained: z (good: FAIL at 11, now passes at equal overkill with 1)" in lines
     calibrated = make_outcome(*ALIKE, make_part("a.png", "bad", 12, 2), provisional=False)
     assert "lost: a.png (bad: FAIL at 12, now PASS at 2)" in describe_exam(calibrated)
     assert describe_exam(make_outcome(*ALIKE))[-1] == "no marked part has changed sides"

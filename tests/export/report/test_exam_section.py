@@ -15,7 +15,7 @@ def test_parts_that_change_sides_are_shown() -> None:
         make_outcome(
             make_part("same", "good", 1, 1),
             make_part("bad/a.png", "bad", 12, 0.5),
-            make_part("z", "good", 11, 0.5),
+            make_part("z", "good", 11, 1),
         )
     )
     assert section.verdict == "Of 3 marked parts 1 are lost and 1 gained"
