@@ -119,4 +119,5 @@ def _make_absolute(settings: ExportSettings) -> ExportSettings:
         windows = windows.model_copy(update={"roi_image": windows.roi_image.absolute()})
     paths = {name: getattr(settings, name) for name in ("weights", "labelled")}
     absolute = {name: path and path.absolute() for name, path in paths.items()}
-    return settings.model_copy(update={"windows": windows, **absolute})
+    # An update refuses what loses a part in any case.
+    return settings.model_copy(update={"windows": windows, "no_worse": False, **absolute})
