@@ -5,8 +5,9 @@ it than the images that vouch for it::
 
     ||m - c|| < v(m)    for a defective patch c
 
-where v(m) is the distance to the third nearest other training image (`softcore_export.memory_bank.floors`):
-several images may show the same defect unnoticed, three that do are taken for good ones.
+where v(m) is the distance to the nearest other training image, and to the third where there is evidence that
+several show the same defect, as for floors (`softcore_export.memory_bank.floors`). Where a good part is
+nearer to the entry than the defect is, the entry stays.
 
 Of a defective image a person has said that it shows a defect, not where. Its *defective patches* are the
 hundredth of it that is most unlike the memory bank, with s(c) = min over m of max(||c - m||, v(m)), so that
