@@ -137,7 +137,7 @@ def fit(
             estimate = estimate or _estimate(features, grid, device, settings, inspected)
             groups = np.arange(n_images, dtype=np.int32) if groups is None else groups
             corroboration = corroborate_bank(features, grid, origins, kept, groups, estimate, device)
-        vouched = corroboration.measure(evidence=estimate.evidence if estimate else 0)  # [n]
+        vouched = corroboration.measure()  # [n]
         found = confront(track(confirmed.defects, "confirmed defects"), bank, vouched, device, inspected)
         excused = found.find_excused(vouched) & ~confirmed.good[image]  # [n]
         if excused.any():

@@ -74,7 +74,7 @@ def _teach(bench: Bench, learned: MemoryBank, rows: NDArray[np.int64]) -> tuple[
     """Drop what excuses the taught defects, as an export does."""
     if not len(rows) or learned.rule is None:
         return learned, 0
-    vouched = learned.rule.corroboration.measure(evidence=learned.rule.evidence)
+    vouched = learned.rule.corroboration.measure()
     found = confront(bench.test[rows], learned.bank, vouched, torch.device("cpu"))
     excused = found.find_excused(vouched)
     return (learned.drop(excused, found.images) if excused.any() else learned), int(excused.sum())
