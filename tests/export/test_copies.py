@@ -20,7 +20,7 @@ from softcore_runtime.images.image_file import find_images, read_image
 GOOD, DEFECTIVE = 22, 2
 ARGUMENTS = [
     *("--backbone", "filterbank", "--engine", "onnxruntime", "--precision", "fp32", "--device", "cpu"),
-    *("--coreset-ratio", "0.01"),
+    *("--coreset-ratio", "0.01", "--align", "none"),
 ]
 
 

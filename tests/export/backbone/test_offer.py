@@ -11,7 +11,7 @@ from softcore_export.backbone.offer import BackboneOffer, find_cache, list_offer
 from torch import nn
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def offers() -> dict[str, BackboneOffer]:
     return {offer.name: offer for offer in list_offers()}
 
