@@ -68,7 +68,7 @@ def read_contents(bundle: Path) -> dict[str, Any]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     phases=[Phase.generate],  # each example takes seconds: a failing one is not made smaller
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
