@@ -109,7 +109,7 @@ def build_parser() -> Parser:
         choices=("none", "translation", "rigid", "auto"),
         help="bring every part to its place first: its position, or position and angle; a part that can't be "
         "aligned is INVALID; auto: only where it makes the training images clearly more alike (auto; none "
-        "with --roi X,Y,W,H or --roi-image, which lie on the frame then)",
+        "with --roi X,Y,W,H or --roi-image, which lie on the frame then, and with filterbank)",
     )
     windows.add_argument(
         "--resolution",

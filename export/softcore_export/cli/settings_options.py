@@ -11,6 +11,7 @@ from softcore_runtime.cli.numbers import describe_range, is_whole
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
 
+from softcore_export.backbone.catalogue import FILTERBANK
 from softcore_export.cli.options import name_backbone
 from softcore_export.settings import MOST_FLOOR, ExportSettings
 from softcore_export.windows.window_request import WindowRequest
@@ -114,11 +115,15 @@ def _choose_square(options: argparse.Namespace) -> dict[str, object]:
 
 
 def _choose_alignment(options: argparse.Namespace) -> str:
-    """Return how parts are aligned; who names a place in the frame means the frame as the camera gives it."""
+    """Return how parts are aligned.
+
+    Who names a place in the frame means the frame as the camera gives it. The filter bank is for trying out:
+    aligning drawn pills by it makes more good images suspect.
+    """
     if options.align is not None:
         return str(options.align)
     is_placed = options.roi not in (None, "auto") or options.roi_image is not None
-    return "none" if is_placed else "auto"
+    return "none" if is_placed or name_backbone(options) == FILTERBANK else "auto"
 
 
 def _request_windows(options: argparse.Namespace) -> dict[str, object]:
