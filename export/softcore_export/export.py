@@ -16,7 +16,7 @@ from softcore_runtime.exam.places import add_places
 from softcore_export.acceptance.agreement import AgreementError
 from softcore_export.acceptance.precision import compare_precisions
 from softcore_export.acceptance.provisional_threshold import find_trusted, provisional_threshold
-from softcore_export.acceptance.taught_parts import TaughtPart, describe_taught, judge_taught, seem_swapped
+from softcore_export.acceptance.taught_parts import TaughtPart, describe_taught, judge_taught
 from softcore_export.bundle_writer import BundleContents, finish_bundle, write_contents
 from softcore_export.contamination.choices import Choices
 from softcore_export.contamination.contamination import Contamination
@@ -56,7 +56,6 @@ class Export:
         floors: float32 `[n]`, the least score that each entry gives a patch; 0 without floors.
         scores: float64 `[N]`, leave-one-image-out: each image against the bank without its own entries.
         seconds: wall time of each stage.
-        confirmed: bool `[N]`, the images that a person has confirmed as good, or chosen to keep.
         taught: the parts that a person has confirmed as defective, and how they are judged.
         exam: what the parts that a person has marked say of it; None where there are none.
 
@@ -79,7 +78,6 @@ class Export:
     floors: NDArray[np.float32]
     scores: NDArray[np.float64]
     seconds: dict[str, float]
-    confirmed: NDArray[np.bool_]
     taught: tuple[TaughtPart, ...] = ()
     exam: ExamOutcome | None = None
 
@@ -91,16 +89,6 @@ class Export:
             '0 of 0 confirmed defects above the threshold; no entry resembled one'
         """
         return describe_taught(self.taught, self.manifest.threshold.value)
-
-    @property
-    def seems_swapped(self) -> bool:
-        """Whether the images confirmed as good look more unusual than those confirmed as defective.
-
-        Example:
-            >>> exported.seems_swapped
-            False
-        """
-        return seem_swapped(self.taught, self.scores[self.confirmed])
 
     def find_passing(self) -> NDArray[np.int32]:
         """Return the origins of the entries that can let a patch pass: their floors allow it.
@@ -219,7 +207,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
     choices = choices.confirm(images.confirmed.intersection(images.digests))
     features, grid, device = prepared.features, prepared.grid, prepared.device  # [N, P, d]
     seconds = dict(prepared.seconds)
-    confirmed = Confirmed(choices.find_kept(images.digests), prepared.defects.features)
+    confirmed = Confirmed(choices.find_known(images.digests) > 0, prepared.defects.features)
 
     with staging_directory(target) as folder:
         with time_stage(seconds, "memory bank"):
@@ -311,7 +299,6 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
         floors=learned.floors,
         scores=scores,
         seconds=seconds,
-        confirmed=confirmed.good,
         taught=taught,
         exam=exam,
     )

@@ -17,7 +17,14 @@ from softcore_export.contamination.choices import Choices
 from softcore_export.data import confirmed_images, dataset, training_set
 from softcore_export.data.dataset import TrainingImages
 from softcore_export.export import Export, PreparedExport
-from softcore_export.memory_bank import coreset, counterexamples, discriminator, floors, memory_bank
+from softcore_export.memory_bank import (
+    coreset,
+    counterexamples,
+    discriminator,
+    floors,
+    leave_one_out,
+    memory_bank,
+)
 from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.resolution import separation
 from softcore_export.review import outcome
@@ -38,6 +45,7 @@ EXAMPLES = PUBLIC | {
         counterexamples,
         dataset,
         floors,
+        leave_one_out,
         look_estimate,
         look_order,
         outcome,

@@ -12,7 +12,7 @@ from softcore_export.memory_bank.leave_one_out import score_others
 from softcore_export.memory_bank.memory_bank import MemoryBank
 from softcore_export.preparation import PreparedExport
 
-__all__ = ["TaughtPart", "describe_taught", "judge_taught", "seem_swapped"]
+__all__ = ["TaughtPart", "describe_taught", "judge_taught"]
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,6 @@ def describe_taught(parts: tuple[TaughtPart, ...], threshold: float) -> str:
     if dropped:
         return f"{line}; {dropped:,} entries that resembled one were dropped, which raised {raised:,}"
     return f"{line}; no entry resembled one"
-
-
-def seem_swapped(parts: tuple[TaughtPart, ...], good: NDArray[np.float64]) -> bool:
-    """Return whether the confirmed good images look more unusual than the confirmed defective ones.
-
-    Args:
-        parts: the defective ones.
-        good: leave-one-image-out scores of the good ones.
-    """
-    if not parts or not len(good):
-        return False
-    return bool(np.median(good) > np.median([part.after for part in parts]))
 
 
 def _score(

@@ -164,11 +164,6 @@ def _report(done: Export) -> None:
         print_message(
             f"warning: {manifest.golden_note}; the self-test can't tell then whether a machine finds defects"
         )
-    if done.seems_swapped:
-        print_message(
-            "warning: the images confirmed as good look more unusual than those confirmed as defective; are "
-            "the two swapped?"
-        )
     size = sum(record.bytes for record in manifest.files.values()) / 1e6
     print(
         f"{done.path}: {size:.1f} MB, {bank.n:,} entries of {bank.dim} numbers, "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from softcore_runtime.backends.backbones import check_choice
+from softcore_runtime.backends.engine import Engine, Provider
 from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
 from softcore_runtime.exam.exam import read_exam
@@ -25,7 +28,7 @@ from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
 from softcore_export.staging_directory import check_target
 
-__all__ = ["ExportRequest", "check_request", "check_weights"]
+__all__ = ["ExportRequest", "check_network", "check_request"]
 
 _STATE_DICTS = (b"PK", b"\x80")  # first bytes of torch's files: a zip archive, or a pickle in older ones
 
@@ -76,15 +79,10 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
         with attempt():
             settings = read_settings(options)
         with attempt():
-            check_backbone(name_backbone(options))
-        with attempt():
-            check_weights(name_backbone(options), options.weights, tuple(options.layers))
-        with attempt():
-            check_choice(options.engine, options.provider)
-            if options.provider in ("auto", "cpu"):
-                check_precision(options.engine, options.precision)
-        with attempt():
-            check_device(options.device)
+            check_network(
+                name_backbone(options), options.weights, options.layers, options.engine, options.provider,
+                options.precision, options.device,
+            )  # fmt: skip
         with attempt():
             if options.labelled:
                 labelled = find_labelled(options.labelled)
@@ -119,12 +117,35 @@ def _check_category(name: str, target: Path) -> None:
         )
 
 
-def check_weights(backbone: str, weights: Path | None, layers: tuple[str, ...]) -> None:
-    """Check that a backbone takes weights and layers, and that the weights' file can be read.
+def check_network(
+    backbone: str,
+    weights: Path | None,
+    layers: Sequence[str],
+    engine: Engine | Literal["auto"],
+    provider: Provider | Literal["auto"],
+    precision: str,
+    device: str,
+) -> None:
+    """Check that a network can be had and computed here, without opening it.
 
     Raises:
-        UsageError: it doesn't, or it can't.
+        UsageError: mistakes of the user, all that were found.
     """
+    with gather_mistakes() as attempt:
+        with attempt():
+            check_backbone(backbone)
+        with attempt():
+            _check_weights(backbone, weights, layers)
+        with attempt():
+            check_choice(engine, provider)
+            if provider in ("auto", "cpu"):
+                check_precision(engine, precision)
+        with attempt():
+            check_device(device)
+
+
+def _check_weights(backbone: str, weights: Path | None, layers: Sequence[str]) -> None:
+    """Check that a backbone takes weights and layers, and that the weights' file can be read."""
     if backbone == FILTERBANK and (weights or layers):
         raise UsageError("--backbone filterbank has fixed filters: it takes no --weights and no --layers")
     if weights is None:

@@ -6,13 +6,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from softcore_runtime.backends.backbones import check_choice
 from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
 
-from softcore_export.backbone.capability import check_device, check_precision
-from softcore_export.backbone.catalogue import check_backbone
-from softcore_export.cli.preflight import ExportRequest, check_weights
+from softcore_export.cli.preflight import ExportRequest, check_network
 from softcore_export.contamination.choices import choices_path, read_choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.data.confirmed_images import find_confirmed
@@ -58,15 +55,10 @@ def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> E
     bad, labels = _join(source.bad, options.bad), _join(source.labels, options.labels)
     with gather_mistakes() as attempt:
         with attempt():
-            check_backbone(settings.backbone)
-        with attempt():
-            check_weights(settings.backbone, settings.weights, settings.layers)
-        with attempt():
-            check_choice(settings.engine, settings.provider)
-            if settings.provider in ("auto", "cpu"):
-                check_precision(settings.engine, settings.precision)
-        with attempt():
-            check_device(settings.device)
+            check_network(
+                settings.backbone, settings.weights, settings.layers, settings.engine, settings.provider,
+                settings.precision, settings.device,
+            )  # fmt: skip
         with attempt():
             if settings.labelled:
                 labelled = find_labelled(settings.labelled)

@@ -122,19 +122,6 @@ class Choices(BaseModel):
         known = [signs[self.images[digest].action] if digest in self.images else 0 for digest in digests]
         return np.array(known, np.int8)
 
-    def find_kept(self, digests: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which images a person has chosen to keep, bool `[N]`.
-
-        Args:
-            digests: SHA-256 of the images' files, `[N]`.
-
-        Example:
-            >>> Choices().confirm(["0" * 64]).find_kept(["0" * 64, "1" * 64])
-            array([ True, False])
-        """
-        actions = [self.images[digest].action if digest in self.images else "" for digest in digests]
-        return np.array([action == "keep" for action in actions], np.bool_)
-
     def apply(
         self,
         kept: NDArray[np.bool_],

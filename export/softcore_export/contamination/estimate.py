@@ -174,6 +174,8 @@ def reconsider(
         >>> bool(before.images[3] > 1), bool(reconsider(before, known).images[3] > 1)
         (False, True)
     """
+    if not known.any():
+        return estimate
     return _estimate_inspected(estimate.comparison, parameters or EstimateParameters(), inspected, known)
 
 

@@ -89,6 +89,8 @@ class TrainingImages:
             >>> len(fewer.paths), fewer.omitted
             (11, ('1 training image is confirmed as defective and is left out: 05.png',))
         """
+        if not confirmed:
+            return self
         digests = {path: hash_if_readable(path) for path in self.paths}
         bad = {confirmed.digests[path] for path in confirmed.bad}
         out = [path for path in self.paths if digests[path] in bad]

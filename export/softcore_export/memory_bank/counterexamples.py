@@ -7,8 +7,7 @@ it than the images that vouch for it::
 
 where v(m) is the distance to the nearest other training image: where a good part is nearer to the entry than
 the defect is, the entry stays. (Where several images show the same defect, they vouch for each other; floors
-deal with them, see `softcore_export.memory_bank.floors`. The third nearest image instead of the nearest
-dropped good entries as well, and cost up to 0.03 of AUROC.)
+deal with them, see `softcore_export.memory_bank.floors`.)
 
 Of a defective image a person has said that it shows a defect, not where. Its *defective patches* are the
 hundredth of it that is most unlike the memory bank, with s(c) = min over m of max(||c - m||, v(m)), so that
@@ -23,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from softcore_export.memory_bank.leave_one_out import find_least
 
 __all__ = ["Confirmed", "Confrontation", "confront"]
 
@@ -93,14 +94,15 @@ def confront(
         (array([0., 1.], dtype=float32), array([ True,  True]))
     """
     entries, floors = torch.from_numpy(bank).to(device), torch.from_numpy(vouched).to(device)
+    halves = entries.square().sum(dim=1) / 2
     nearest = torch.full((len(bank),), torch.inf, device=device)
     images = torch.full((len(bank),), -1, dtype=torch.int32, device=device)
     for number, patches in enumerate(defects):
         seen = np.ascontiguousarray(patches if inspected is None else patches[inspected], np.float32)
-        apart = torch.cdist(torch.from_numpy(seen).to(device), entries)  # [P, n]
-        scores = torch.maximum(apart, floors).amin(dim=1)  # [P]
+        scores = find_least(seen, entries, halves, floors)[1]  # [P]
         count = min(len(scores), max(_LEAST, round(_TOP * len(scores))))
-        found = apart[scores.topk(count).indices].amin(dim=0)  # [n]
+        defective = torch.from_numpy(seen[np.argpartition(scores, -count)[-count:]]).to(device)
+        found = torch.cdist(defective, entries).amin(dim=0)  # [n]
         closer = found < nearest
         nearest, images = torch.where(closer, found, nearest), torch.where(closer, number, images)
     return Confrontation(nearest.cpu().numpy(), images.cpu().numpy())

@@ -14,7 +14,7 @@ from torch import Tensor
 from softcore_export.mapped_pages import release_pages
 from softcore_export.memory_bank.floors import FloorRule
 
-__all__ = ["NearestEntries", "leave_one_out", "score_left_out", "score_others"]
+__all__ = ["NearestEntries", "find_least", "leave_one_out", "score_left_out", "score_others"]
 
 _BLOCK = 1 << 24  # numbers in one block of distances: 64 MB
 _NEAREST = 16  # entries of a patch that are tried before all of them
@@ -76,7 +76,7 @@ def leave_one_out(
         left = halves.where(torch.from_numpy(~own).to(device), torch.inf)
         if rule:
             floors = torch.from_numpy(rule.compute(int(rule.groups[images[i]]))).to(device)
-            nearest[i], distances[i] = _find_least(features[i], entries, left, floors)
+            nearest[i], distances[i] = find_least(features[i], entries, left, floors)
         else:
             nearest[i], distances[i] = _nearest(features[i], entries, left)
         release_pages(features)
@@ -136,10 +136,37 @@ def score_others(
     halves = entries.square().sum(dim=1) / 2
     if floors is not None:
         least = torch.from_numpy(floors).to(device)
-        found = (_find_least(patches, entries, halves, least) for patches in features)
+        found = (find_least(patches, entries, halves, least) for patches in features)
     else:
         found = (_nearest(patches, entries, halves) for patches in features)
     return np.array([(weights[e].astype(np.float64) * d).max() for e, d in found])
+
+
+def find_least(patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Tensor) -> _Found:
+    """Find the entry of the least max(||p - m||, F(m)) for each patch, and that value: `[P]` each.
+
+    Some patches are compared at a time, so that memory stays bounded.
+
+    Args:
+        patches: float32 `[P, d]`.
+        entries: `[n, d]`.
+        halves: `[n]`, ||m||^2 / 2; infinite for an entry that is left out.
+        floors: `[n]`, F(m).
+
+    Example:
+        >>> entries, floors = torch.tensor([[0.0, 0.0], [4.0, 3.0]]), torch.tensor([2.0, 0.0])
+        >>> patches = np.array([[0, 1], [4, 4]], np.float32)
+        >>> find_least(patches, entries, entries.square().sum(dim=1) / 2, floors)
+        (array([0, 1]), array([2., 1.], dtype=float32))
+    """
+    squares = floors.square() / 2
+    parts = []
+    for x, apart in _measure_blocks(patches, entries, halves):
+        where = torch.maximum(apart, squares).argmin(dim=1)
+        distances = (x - entries[where]).square().sum(dim=1).sqrt()
+        parts.append((where, torch.maximum(distances, floors[where])))
+    nearest, least = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
+    return nearest, least
 
 
 def _find_own(image: int, owners: NDArray[np.int32], rule: FloorRule | None) -> NDArray[np.bool_]:
@@ -175,25 +202,10 @@ def _measure_blocks(
         yield x, apart
 
 
-def _find_least(patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Tensor) -> _Found:
-    """Find the entry of the least max(||p - m||, F(m)) for each patch, and that value.
-
-    With floors `[n]`; see `_measure_blocks` for the rest.
-    """
-    squares = floors.square() / 2
-    parts = []
-    for x, apart in _measure_blocks(patches, entries, halves):
-        where = torch.maximum(apart, squares).argmin(dim=1)
-        distances = (x - entries[where]).square().sum(dim=1).sqrt()
-        parts.append((where, torch.maximum(distances, floors[where])))
-    nearest, least = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
-    return nearest, least
-
-
 def _find_highest(
     patches: NDArray[np.float32], entries: Tensor, halves: Tensor, floors: Sequence[Tensor]
 ) -> list[float]:
-    """Find the highest value of all patches that `_find_least` gives, for each of several `floors` `[n]`.
+    """Find the highest value of all patches that `find_least` gives, for each of several `floors` `[n]`.
 
     For most patches a few near entries tell enough: their least value is the patch's own, as no other entry
     is nearer, or it is below the highest. The rest is compared with all entries.

@@ -250,7 +250,8 @@ def test_a_known_image_is_what_a_person_says(seed: int) -> None:
     after = reconsider(estimate, known)
     assert (after.images[known < 0] > 1).all()
     assert (after.images[known > 0] <= 1).all()
-    nothing = reconsider(estimate, np.zeros(30, np.int8))
+    assert reconsider(estimate, np.zeros(30, np.int8)) is estimate
+    nothing = module.estimate_from(estimate.comparison, EstimateParameters(), np.zeros(30, np.int8))
     np.testing.assert_array_equal(nothing.images, estimate.images)
     np.testing.assert_array_equal(nothing.patches, estimate.patches)
 
