@@ -47,6 +47,9 @@ def test_a_bundle_that_learned_a_marked_defect_is_refused_and_the_old_one_stays(
     first = learn(sound, target, plain, bad=[labelled_discs / "spot"])
     assert first.exam
     assert first.exam.compared == ()
+    assert [part.name for part in first.taught] == [f"spot/{number}.png" for number in range(8)]
+    for file in ("report.html", "manifest.json", "contamination.json", "exam/exam.json"):
+        assert str(labelled_discs) not in (target / file).read_text()  # a bundle holds no paths
     found = [part.name for part in first.exam.judged if not part.fails]
     assert "spot/7.png" in found  # the plainest
     assert [part.name for part in read_exam(target).parts] == [f"spot/{number}.png" for number in range(8)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from softcore_runtime.exam.exam import name_part
 
 from softcore_export.memory_bank.leave_one_out import score_others
 from softcore_export.memory_bank.memory_bank import MemoryBank
@@ -20,13 +20,13 @@ class TaughtPart:
     """A part that a person has confirmed as defective.
 
     Attributes:
-        path: its image.
+        name: its folder's name and its file's; a bundle holds no paths.
         before: its score, as if nobody had confirmed anything.
         after: its score by the memory bank that ships.
         dropped: number of entries that the memory bank lost since they resembled its defect.
     """
 
-    path: Path
+    name: str
     before: float
     after: float
     dropped: int
@@ -51,7 +51,7 @@ def judge_taught(prepared: PreparedExport, learned: MemoryBank) -> tuple[TaughtP
         before = _score(prepared, bank, weights, floors, learned)
         counts = np.bincount(lost.by, minlength=len(after))
     return tuple(
-        TaughtPart(path, float(was), float(now), int(count))
+        TaughtPart(name_part(path), float(was), float(now), int(count))
         for path, was, now, count in zip(defects.paths, before, after, counts, strict=True)
     )
 
@@ -60,7 +60,7 @@ def describe_taught(parts: tuple[TaughtPart, ...], threshold: float) -> str:
     r"""Describe in a line what teaching these parts has changed.
 
     Example:
-        >>> parts = (TaughtPart(Path("a.png"), 1.0, 3.0, 5), TaughtPart(Path("b.png"), 1.0, 1.0, 0))
+        >>> parts = (TaughtPart("a.png", 1.0, 3.0, 5), TaughtPart("b.png", 1.0, 1.0, 0))
         >>> print(describe_taught(parts, 2.0).replace("; ", "\n"))
         1 of 2 confirmed defects above the threshold
         5 entries that resembled one were dropped, which raised 1

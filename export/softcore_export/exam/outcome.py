@@ -140,9 +140,9 @@ class ExamOutcome:
         return tuple(part for part in self.judged if part.old is not None)
 
     @property
-    def judges_matched(self) -> bool:
-        """Whether parts are lost or gained by the matched threshold."""
-        return self.threshold.provisional and self.matched is not None
+    def deciding(self) -> float | None:
+        """The matched threshold, where parts are lost or gained by it; None where the own one counts."""
+        return self.matched.threshold if self.matched and self.threshold.provisional else None
 
     @cached_property
     def matched(self) -> MatchedThreshold | None:
@@ -177,12 +177,11 @@ class ExamOutcome:
         return _measure(self.compared or self.judged, lambda part: part.new)
 
     def _is_wrong(self, part: JudgedPart) -> bool:
-        if self.matched is None:
-            return part.fails
-        is_above = part.new.score > self.matched.threshold
-        if self.judges_matched:
-            return is_above is not part.defective
-        return part.fails or (part.defective and not is_above)
+        if self.deciding is not None:
+            return (part.new.score > self.deciding) is not part.defective
+        return part.fails or (
+            part.defective and self.matched is not None and part.new.score <= self.matched.threshold
+        )
 
 
 def match_threshold(

@@ -11,7 +11,14 @@ from softcore_runtime.errors import ExportError
 
 from softcore_export.exam.outcome import ExamOutcome, JudgedPart
 
-__all__ = ["describe_exam", "describe_figures", "describe_part", "list_remarks", "refuse_losses"]
+__all__ = [
+    "describe_exam",
+    "describe_figures",
+    "describe_new",
+    "describe_part",
+    "list_remarks",
+    "refuse_losses",
+]
 
 _SHOWN = 5
 
@@ -120,31 +127,39 @@ def refuse_losses(target: Path, outcome: ExamOutcome) -> None:
     )
 
 
-def describe_part(part: JudgedPart, matched: float | None = None) -> str:
+def describe_part(part: JudgedPart, deciding: float | None = None) -> str:
     """Describe a part, and what both bundles decide.
 
     Args:
         part: the part.
-        matched: the threshold at which the new bundle is judged; None takes its own.
+        deciding: as `ExamOutcome.deciding`.
 
     Example:
         >>> describe_part(outcome.judged[0])
         'good/... (good: PASS ..., now PASS ...)'
     """
     kind = "bad" if part.defective else "good"
+    new = describe_new(part, deciding)
     if part.old is None:
-        return f"{part.name} ({kind}: {part.new.decision} at {part.new.score:.4g})"
-    said = f"{part.new.decision} at"
-    if matched is not None and part.new.decision is not Decision.INVALID:
-        verb = "fails" if part.new.score > matched else "passes"
-        said = f"{verb} at equal overkill with"
-    before = f"{part.old.decision} at {part.old.score:.4g}"
-    return f"{part.name} ({kind}: {before}, now {said} {part.new.score:.4g})"
+        return f"{part.name} ({kind}: {new})"
+    return f"{part.name} ({kind}: {part.old.decision} at {part.old.score:.4g}, now {new})"
+
+
+def describe_new(part: JudgedPart, deciding: float | None = None) -> str:
+    """Describe what the new bundle says of a part; arguments as for `describe_part`.
+
+    Example:
+        >>> describe_new(outcome.judged[0]), describe_new(outcome.judged[0], 0.0)
+        ('PASS at ...', 'fails at equal overkill with ...')
+    """
+    if deciding is None or part.old is None or part.new.decision is Decision.INVALID:
+        return f"{part.new.decision} at {part.new.score:.4g}"
+    verb = "fails" if part.new.score > deciding else "passes"
+    return f"{verb} at equal overkill with {part.new.score:.4g}"
 
 
 def _describe_parts(outcome: ExamOutcome, parts: Sequence[JudgedPart]) -> list[str]:
-    matched = outcome.matched.threshold if outcome.matched and outcome.judges_matched else None
-    return [describe_part(part, matched) for part in parts]
+    return [describe_part(part, outcome.deciding) for part in parts]
 
 
 def _count(outcome: ExamOutcome) -> str:

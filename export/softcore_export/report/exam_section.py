@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from softcore_export.exam.outcome import ExamOutcome, JudgedPart, Verdict
-from softcore_export.exam.summary import describe_figures, list_remarks
+from softcore_export.exam.outcome import ExamOutcome, JudgedPart
+from softcore_export.exam.summary import describe_figures, describe_new, list_remarks
 from softcore_export.report.heat_map import encode
 
 __all__ = ["ExamSection", "describe_section"]
@@ -50,6 +50,7 @@ class ExamSection:
         changes: the parts that changed sides, or that this bundle has wrong where there was none before.
         remarks: lines.
         lost: the number of lost parts.
+        is_matched: whether parts are lost or gained at equal overkill, and not at this bundle's threshold.
     """
 
     verdict: str
@@ -60,6 +61,7 @@ class ExamSection:
     changes: list[ExamChange]
     remarks: list[str]
     lost: int
+    is_matched: bool
 
 
 def describe_section(outcome: ExamOutcome) -> ExamSection:
@@ -75,12 +77,11 @@ def describe_section(outcome: ExamOutcome) -> ExamSection:
     wrong = [part for part in outcome.judged if part.fails and part.old is None]
     parts = compared or outcome.judged
     bad = sum(part.defective for part in parts)
-    equal = ", at equal overkill" if outcome.judges_matched else ""
     changes = [
-        _describe_change(title, some)
+        _describe_change(title, some, outcome.deciding)
         for title, some in (
-            (f"Lost{equal}: the bundle before was right about these", lost),
-            (f"Gained{equal}: the bundle before was wrong about these", gained),
+            ("Lost: the bundle before was right about these", lost),
+            ("Gained: the bundle before was wrong about these", gained),
             ("Decided wrongly by this bundle, and not compared", wrong),
         )
         if some
@@ -94,6 +95,7 @@ def describe_section(outcome: ExamOutcome) -> ExamSection:
         changes=changes,
         remarks=list_remarks(outcome),
         lost=len(lost),
+        is_matched=outcome.deciding is not None,
     )
 
 
@@ -107,23 +109,20 @@ def _give_verdict(outcome: ExamOutcome) -> str:
     return f"Of {_count(len(outcome.compared))} {lost:,} are lost and {gained:,} gained"
 
 
-def _describe_change(title: str, parts: Sequence[JudgedPart]) -> ExamChange:
-    return ExamChange(title, [_draw(part) for part in parts[:_SHOWN]], max(0, len(parts) - _SHOWN))
+def _describe_change(title: str, parts: Sequence[JudgedPart], deciding: float | None) -> ExamChange:
+    cards = [_draw(part, deciding) for part in parts[:_SHOWN]]
+    return ExamChange(title, cards, max(0, len(parts) - _SHOWN))
 
 
-def _draw(part: JudgedPart) -> ExamCard:
+def _draw(part: JudgedPart, deciding: float | None) -> ExamCard:
     image = cv2.resize(part.thumbnail, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     return ExamCard(
         name=part.name,
         kind="bad" if part.defective else "good",
-        old="" if part.old is None else _say(part.old),
-        new=_say(part.new),
+        old="" if part.old is None else f"{part.old.decision} at {part.old.score:.4g}",
+        new=describe_new(part, deciding),
         image=encode(np.asarray(image, np.uint8)),
     )
-
-
-def _say(verdict: Verdict) -> str:
-    return str(verdict.decision) + (f", score {verdict.score:.4g}" if np.isfinite(verdict.score) else "")
 
 
 def _count(parts: int) -> str:

@@ -22,7 +22,7 @@ def test_parts_that_change_sides_are_shown() -> None:
     assert (section.good, section.bad, section.lost, section.compared) == (2, 1, 1, True)
     lost, gained = section.changes
     assert [(card.name, card.kind, card.old, card.new) for card in lost.cards] == [
-        ("bad/a.png", "bad", "FAIL, score 12", "PASS, score 0.5")
+        ("bad/a.png", "bad", "FAIL at 12", "passes at equal overkill with 0.5")
     ]
     assert [card.name for card in gained.cards] == ["z"]
     _, _, data = lost.cards[0].image.partition("base64,")

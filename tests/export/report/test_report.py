@@ -270,8 +270,8 @@ def test_confirmed_defects_are_listed_with_what_teaching_changed(make_report_dat
     plain = make_report_data([0.2] * 8)
     limit = plain.manifest.threshold.value
     parts = (
-        TaughtPart(Path("bad/a.png"), 0.9 * limit, 1.5 * limit, 3),
-        TaughtPart(Path("bad/b.png"), 0.5 * limit, 0.5 * limit, 0),
+        TaughtPart("bad/a.png", 0.9 * limit, 1.5 * limit, 3),
+        TaughtPart("bad/b.png", 0.5 * limit, 0.5 * limit, 0),
     )
     page = Page(render_report(make_report_data([0.2] * 8, taught=parts)))
     (section,) = [text for text in page.all("section") if text.startswith("Confirmed defects")]
