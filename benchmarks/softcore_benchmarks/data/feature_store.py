@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_export.backbone.backbone import load_backbone
 from softcore_export.backbone.onnx_file import write_onnx
-from softcore_export.data.features import extract
+from softcore_export.data.features import map_features
 from softcore_runtime.backends.ort import OnnxBackbone
 from softcore_runtime.cli.progress import track
 from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.inspection.features import compute_features
 
 from softcore_benchmarks.data.category import Category
 
@@ -85,7 +86,8 @@ def load_features(category: Category, network: Network, folder: Path) -> ImageFe
             crops[row] = network.preprocessing.apply(read_image(path))
         start = time.perf_counter()
         tracked = track(crops, f"{category.name}: features")
-        features = extract(network.backbone, network.preprocessing, tracked, place / "features")
+        patches = (compute_features(network.backbone, network.preprocessing, crop) for crop in tracked)
+        features = map_features(patches, place / "features")
         seconds = (time.perf_counter() - start) / len(paths)
         record.write_text(json.dumps({"shape": features.shape, "seconds": seconds}))
     known = json.loads(record.read_text())

@@ -16,23 +16,9 @@ from softcore_export.data.image_facts import SeenImage
 from softcore_export.feature_store.feature_store import FeatureStore, StoreSection
 from softcore_export.feature_store.identity import identify_network
 
-__all__ = ["KnownFeatures", "extract", "map_features"]
+__all__ = ["KnownFeatures", "map_features"]
 
 _FEATURES = "features"  # name of the only array of an entry
-
-
-def extract(
-    backbone: Backbone, preprocessing: Preprocessing, seen: Iterable[NDArray[np.uint8]], file: Path
-) -> NDArray[np.float32]:
-    """Run `backbone.onnx` over images as `preprocessing.apply` gives them, one at a time as the line does.
-
-    Returns:
-        as `map_features`.
-
-    Raises:
-        OSError: the disk is full.
-    """
-    return map_features((compute_features(backbone, preprocessing, image) for image in seen), file)
 
 
 class KnownFeatures:

@@ -30,7 +30,7 @@ def test_they_are_computed_once_and_anew_when_a_image_changes(
     category = Category.find(tmp_path / "waves")
     load_features(category, network, tmp_path / "features")
     with monkeypatch.context() as patch:
-        patch.setattr("softcore_benchmarks.data.feature_store.extract", None)
+        patch.setattr("softcore_benchmarks.data.feature_store.map_features", None)
         load_features(category, network, tmp_path / "features")
     shutil.copy(category.test[-1], category.train[0])
     found = load_features(category, network, tmp_path / "features")
@@ -46,7 +46,7 @@ def test_an_interrupted_extraction_is_done_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("softcore_benchmarks.data.feature_store.extract", interrupt)
+        patch.setattr("softcore_benchmarks.data.feature_store.map_features", interrupt)
         with pytest.raises(KeyboardInterrupt):
             load_features(category, network, tmp_path)
     assert load_features(category, network, tmp_path).train.shape == (TRAIN, 64, 384)

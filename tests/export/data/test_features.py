@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
 import pytest
-from softcore_export.data.features import KnownFeatures, extract
+from softcore_export.data.features import KnownFeatures
 from softcore_export.data.image_facts import SeenImage
 from softcore_export.feature_store.feature_store import FeatureStore
 from softcore_runtime.backends.ort import OnnxBackbone
@@ -19,9 +19,17 @@ SMALL = Preprocessing(resize=36, crop=32)
 CROPS = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
 
 
+def map_crops(
+    network: Path, crops: Iterable[np.ndarray], file: Path, backbone: OnnxBackbone | None = None
+) -> np.ndarray:
+    """Map the features of crops as an export without a store does."""
+    seen = (SeenImage(Path("unread.png"), "", SMALL, crop) for crop in crops)
+    return KnownFeatures(backbone or OnnxBackbone(network), network, SMALL, None).map(seen, file)
+
+
 def test_mapped_values_are_the_networks(tiny_bundle: Path, tmp_path: Path) -> None:
     network = tiny_bundle / bundle.BACKBONE
-    features = extract(OnnxBackbone(network), SMALL, iter(CROPS), tmp_path / "features")
+    features = map_crops(network, iter(CROPS), tmp_path / "features")
     assert isinstance(features, np.memmap)
     assert (features.shape, features.dtype) == ((5, 64, 3), np.float32)
     session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
@@ -32,7 +40,7 @@ def test_mapped_values_are_the_networks(tiny_bundle: Path, tmp_path: Path) -> No
 
 def test_they_are_read_only_and_outlive_their_file(tiny_bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "features"
-    features = extract(OnnxBackbone(tiny_bundle / bundle.BACKBONE), SMALL, CROPS, file)
+    features = map_crops(tiny_bundle / bundle.BACKBONE, CROPS, file)
     before = np.array(features)
     file.unlink()
     np.testing.assert_array_equal(features, before)
@@ -56,7 +64,7 @@ def test_images_are_taken_one_at_a_time(tiny_bundle: Path, tmp_path: Path) -> No
             assert len(backbone.batches) == number  # the one before is done, so none piles up
             yield crop
 
-    extract(backbone, SMALL, ask(), tmp_path / "features")
+    map_crops(tiny_bundle / bundle.BACKBONE, ask(), tmp_path / "features", backbone)
     assert backbone.batches == [1] * 5
 
 
@@ -65,7 +73,7 @@ def test_a_full_disk_is_an_error_not_a_crash(tiny_bundle: Path, small_disk: Call
     disk = small_disk(64 * 1024)
     many = np.repeat(CROPS, 40, axis=0)  # 154 kB of features
     with pytest.raises(OSError, match="No space left"):
-        extract(OnnxBackbone(tiny_bundle / bundle.BACKBONE), SMALL, many, disk / "features")
+        map_crops(tiny_bundle / bundle.BACKBONE, many, disk / "features")
 
 
 class Counting(OnnxBackbone):
