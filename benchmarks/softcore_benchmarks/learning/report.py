@@ -40,7 +40,7 @@ def _describe_looks(looks: pd.DataFrame) -> Iterator[str]:
     yield "## Looks"
     yield (
         "Image AUROC after so many looks of a truthful reviewer, who excludes defective images wholly "
-        f"and confirms good ones; mean of {looks['draw'].nunique()} draws. In the order of *worth* "
+        "and confirms good ones; mean of the draws. In the order of *worth* "
         "(`--review`'s) or of *suspicion*; *oracle* has looked at all. *Overlap*: the defects that "
         "were learned are in the test, too. *found*: of the defective images, whose number is in "
         "brackets. The coreset's seed alone moves an AUROC by about 0.01."
@@ -58,7 +58,8 @@ def _describe_looks(looks: pd.DataFrame) -> Iterator[str]:
                 }
                 defective = some["defective"].mean()
                 rows.append(
-                    {"data": f"{data} {side}", "order": order, "0": f"{none:.4f}"}
+                    {"data": f"{data} {side}", "draws": some["draw"].nunique(), "order": order}
+                    | {"0": f"{none:.4f}"}
                     | cells
                     | {"oracle": f"{oracle:.4f} ({defective:.0f})"}
                 )
@@ -71,7 +72,7 @@ def _describe_taught(taught: pd.DataFrame) -> Iterator[str]:
     yield (
         f"Defects of half of the classes are confirmed (`--bad`). AUROC and escapes at {OVERKILL:.0%} "
         "overkill on test images that were never shown, of the taught classes and of the *other* "
-        f"ones; mean of {taught['draw'].nunique()} draws. *chosen* is the resolution that "
+        "ones; mean of the draws. *chosen* is the resolution that "
         "`--resolution auto` takes with these defects and a large budget, in each draw. *dropped*: "
         "entries of the memory bank."
     )
@@ -85,7 +86,7 @@ def _describe_taught(taught: pd.DataFrame) -> Iterator[str]:
             for name, part in [*parts, (f"chosen ({sides})", picked)]:
                 mean = part[figures].astype(float).mean()
                 rows.append(
-                    {"data": data, "taught": count, "pixels": name}
+                    {"data": data, "draws": these["draw"].nunique(), "taught": count, "pixels": name}
                     | {figure: "" if pd.isna(mean[figure]) else f"{mean[figure]:.3f}" for figure in figures}
                     | {"dropped": f"{part['dropped'].mean():.1f}"}
                 )

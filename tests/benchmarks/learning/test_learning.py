@@ -56,7 +56,7 @@ def test_looks_find_the_defects_and_end_at_the_oracle(bench: Bench, tmp_path: Pa
     last = table[table["looks"] == 80].set_index("order")["overlap"]
     assert last["worth"] == last["suspicion"] == table[table["order"] == "oracle"]["overlap"].item()
     page = write_report(table, pd.DataFrame(), 50, tmp_path).read_text()
-    assert "| drawn 224 | worth" in page
+    assert "| drawn 224 |       1 | worth" in page
     assert (tmp_path / "results" / "learning.png").stat().st_size > 1000
 
 
