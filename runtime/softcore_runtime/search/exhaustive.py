@@ -179,11 +179,12 @@ class ExhaustiveSearch:
         for number, start in enumerate(parts):
             entries = self._bank[start : start + size]
             here = apart[:, : len(entries)]
-            if len(block) <= _FEW:
-                for query, products in zip(block, here, strict=True):
-                    np.matmul(entries, query, out=products)
-            else:
-                np.matmul(block, entries.T, out=here)
+            with np.errstate(invalid="ignore"):  # BLAS may set the flag by numbers that it reads and drops
+                if len(block) <= _FEW:
+                    for query, products in zip(block, here, strict=True):
+                        np.matmul(entries, query, out=products)
+                else:
+                    np.matmul(block, entries.T, out=here)
             np.subtract(self._halves[start : start + size], here, out=here)
             if raised is not None:
                 floors = raised[:, : len(entries)]

@@ -95,7 +95,7 @@ class Projection:
         for start in range(0, len(queries), step):
             part = slice(start, start + step)
             lows = self._compute_lows(rounded[part])
-            found = np.flatnonzero(lows <= bounds[part, None])
+            found = np.flatnonzero(~(lows > bounds[part, None]))  # what can't be told is paired, too
             if len(found) > most * len(lows):
                 return None
             row, entry = np.divmod(found, len(self._halves))
@@ -135,9 +135,10 @@ class Projection:
     def _compute_lows(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute L of all pairs of a query's q `[q, k + 1]` and an entry: `[q, n]`."""
         lows = np.empty((len(points), len(self._halves)), np.float32)
-        if len(points) <= _FEW:
-            for point, products in zip(points, lows, strict=True):
-                np.matmul(self._points, point, out=products)
-        else:
-            np.matmul(points, self._points.T, out=lows)
+        with np.errstate(invalid="ignore"):  # BLAS may set the flag by numbers that it reads and drops
+            if len(points) <= _FEW:
+                for point, products in zip(points, lows, strict=True):
+                    np.matmul(self._points, point, out=products)
+            else:
+                np.matmul(points, self._points.T, out=lows)
         return np.subtract(self._halves, lows, out=lows)

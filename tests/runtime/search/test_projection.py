@@ -56,6 +56,13 @@ def test_few_entries_are_left_where_variance_lies_in_few_directions() -> None:
     assert project(bank).select(queries, np.full(20, 1e6)) is None  # all of them: not worth it
 
 
+def test_what_cannot_be_told_is_not_ruled_out() -> None:
+    bank = make_bank(np.random.default_rng(0), 50, 8)
+    found = project(bank).select(np.full((1, 8), np.nan, np.float32), np.ones(1))
+    assert found is not None
+    assert found[1].tolist() == list(range(50))
+
+
 @pytest.mark.parametrize("dim", [1, 3, 40, 384])
 def test_a_sketchs_distance_is_no_longer_and_nearly_as_long(dim: int) -> None:
     rng = np.random.default_rng(0)
