@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from softcore_runtime.images.compression_statistics import CompressionStatistics
 
+from softcore_edge_app.alarms.alarm_monitor import AlarmMonitor
+from softcore_edge_app.alarms.alarm_notes import AlarmHistory, read_history
+from softcore_edge_app.configuration.alarm_options import AlarmOptions
 from softcore_edge_app.configuration.options import Configuration
 from softcore_edge_app.health.compression_monitor import CompressionMonitor
 from softcore_edge_app.health.drift_monitor import DriftMonitor, Reference, find_references
@@ -20,6 +25,11 @@ from softcore_edge_app.pipeline.operator_service import OperatorService
 __all__ = ["Connections"]
 
 _ARCHIVING = 0.2  # seconds for the images that wait at the end
+_REMEMBERED = (
+    4  # times the parts of the longest rule, of which some may not count, that are read at the start
+)
+
+_log = logging.getLogger(__name__)
 
 
 class Connections:
@@ -42,9 +52,12 @@ class Connections:
         if self.archive:
             self._keep(station, self.archive)
         drift = DriftMonitor(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
-        if configuration.http or configuration.mqtt or is_live(station):  # a folder is no line
+        connected = configuration.http or configuration.mqtt or configuration.modbus
+        if connected or is_live(station):  # a folder is no line
             station.add_listener(drift.add)
             station.add_alarms(drift.list_alarms)
+            station.monitor = _make_monitor(station, configuration.alarms)
+            station.add_listener(station.monitor.add)
         compression = CompressionMonitor(lambda camera, bundle: _find_traces(station, camera, bundle))
         station.add_listener(compression.add)
         station.add_alarms(compression.list_alarms)
@@ -63,7 +76,7 @@ class Connections:
             from softcore_edge_app.health.metrics import Metrics
             from softcore_edge_app.web.port.server import WebServer
 
-            metrics = Metrics(station, drift, self.archive)
+            metrics = Metrics(station, drift, self.archive, station.monitor)
             station.add_listener(metrics.count)
             web = WebServer(
                 configuration.http,
@@ -117,6 +130,20 @@ class Connections:
         station.add_listener(archive.keep)
         station.add_alarms(lambda: [archive.fault] if archive.fault else [])
         self._closes.append(lambda: archive.close(_ARCHIVING))
+
+
+def _make_monitor(station: InspectionStation, rules: Mapping[str, AlarmOptions]) -> AlarmMonitor:
+    """Make the monitor of a line's alarms, with what is open in its ledger."""
+    cameras, ledger = tuple(station.pipelines), station.writer.ledger
+    if ledger is None:
+        return AlarmMonitor(rules, cameras)
+    longest = max((rule.parts for rule in rules.values() if rule.decisions), default=0)
+    try:
+        history = read_history(ledger.path, cameras, _REMEMBERED * longest)
+    except (sqlite3.Error, ValueError) as error:
+        _log.warning("%s: the alarms of before can't be read (%s); all begin as cleared", ledger.path, error)
+        history = AlarmHistory()
+    return AlarmMonitor(rules, cameras, station.note, history)
 
 
 def _find_traces(station: InspectionStation, camera: str, bundle: str) -> CompressionStatistics | None:

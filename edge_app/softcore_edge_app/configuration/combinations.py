@@ -94,6 +94,9 @@ def _check_line(found: Configuration, wrong: Collection[Place]) -> Iterator[Clas
         if _is_given(found, (output,), wrong) and not _is_given(found, ("ledger",), wrong):
             yield (output,), "needs a ledger (--ledger FILE), which keeps what it misses"
     yield from _check_plc(found, wrong)
+    for name, rule in found.alarms.items():
+        if not _is_wrong(("alarms", name), wrong) and (clash := rule.find_clash()):
+            yield ("alarms", name), clash
 
 
 def _check_plc(found: Configuration, wrong: Collection[Place]) -> Iterator[Clash]:

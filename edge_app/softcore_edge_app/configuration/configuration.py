@@ -11,6 +11,7 @@ from typing import Any
 from softcore_runtime.errors import UsageError
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.configuration.alarm_options import DEFAULT_ALARMS
 from softcore_edge_app.configuration.mistakes import ConfigurationError, Mistake, Reading, find_mistakes
 from softcore_edge_app.configuration.options import Configuration
 
@@ -91,6 +92,8 @@ def review_configuration(file: Path) -> Reading:
 def describe_configuration(configuration: Configuration) -> list[str]:
     """Return what is set, a line for each key."""
     fields = configuration.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    changed = {name for name, rule in configuration.alarms.items() if rule != DEFAULT_ALARMS.get(name)}
+    fields["alarms"] = {name: rule for name, rule in fields.get("alarms", {}).items() if name in changed}
     return [f"{key} = {value}" for key, value in _flatten(fields)]
 
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from softcore_runtime.backends.engine import Engine, Provider
 from softcore_runtime.bundle.baseline import ENOUGH
 
+from softcore_edge_app.configuration.alarm_options import DEFAULT_ALARMS, AlarmOptions, add_defaults
+
 __all__ = [
     "ArchiveOptions",
     "CameraOptions",
@@ -200,6 +202,11 @@ class ModbusOptions(_Options):
         le=65_000,
         description="address, counted from 0, of the first holding register of the map",
     )
+    alarm_coils: bool = Field(
+        default=False,
+        description="write two coils more, which say whether an alarm or a warning is open; the PLC must "
+        "have them",
+    )
     poll: float = Field(
         default=0.005, gt=0, le=10, description="seconds from one exchange with the PLC to the next"
     )
@@ -342,3 +349,13 @@ class Configuration(CameraOptions):
     drift: DriftOptions = Field(
         default=DriftOptions(), description="when good parts change; see the table `[drift]`"
     )
+    alarms: dict[str, AlarmOptions] = Field(
+        default=dict(DEFAULT_ALARMS),
+        description="a table `[alarms.NAME]` for each rule that raises an alarm, beside those that a line "
+        "has without being told",
+    )
+
+    @field_validator("alarms", mode="before")
+    @classmethod
+    def _add_default_alarms(cls, alarms: Any) -> Any:
+        return add_defaults(alarms)

@@ -9,6 +9,7 @@
     softcore_score_share{camera,category}            softcore_output_up{output}, _backlog{output}
     softcore_ledger_up, softcore_stuck, _alarms      softcore_output_delivered_total, _failures_total{output}
     softcore_drift_change, _drift_alarm{camera,category,quantity,pace}
+    softcore_alarm_open, _alarm_unacknowledged, _alarm_raises_total{camera,rule,level}
     softcore_shadow_up, _seen, _differing, _skipped{camera}
     softcore_archive_kept_total, _dropped_total, _up
     softcore_temperature_celsius{sensor}             softcore_build_info{version,python}
@@ -26,6 +27,7 @@ from typing import Protocol
 from softcore_runtime import Bound, Decision
 from softcore_runtime.missing_library import explain_import
 
+from softcore_edge_app.alarms.alarm_monitor import AlarmMonitor
 from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.health.drift_monitor import DriftMonitor
@@ -72,13 +74,18 @@ class Metrics:
         controls: the line.
         drift: the drift monitor, if there is one.
         archive: the archive, if there is one.
+        monitor: raises alarms, if there is one.
 
     Raises:
         MissingLibraryError: on import; the extra `edge` installs what it needs.
     """
 
     def __init__(
-        self, controls: Controls, drift: DriftMonitor | None = None, archive: ArchiveStatus | None = None
+        self,
+        controls: Controls,
+        drift: DriftMonitor | None = None,
+        archive: ArchiveStatus | None = None,
+        monitor: AlarmMonitor | None = None,
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # second series of counters, not needed here
         self._registry = registry = CollectorRegistry()
@@ -100,7 +107,7 @@ class Metrics:
         self._decisions, self._invalid = cache(decisions.labels), cache(invalid.labels)
         self._seconds, self._shares = cache(seconds.labels), cache(shares.labels)
         ProcessCollector(registry=registry)
-        registry.register(_LineCollector(controls, drift, archive))
+        registry.register(_LineCollector(controls, drift, archive, monitor))
 
     def count(self, published: PublishedDecision) -> None:
         """Count a decision; at once, and never raises."""
@@ -121,8 +128,15 @@ class Metrics:
 class _LineCollector(Collector):
     """Reads the state of the line at each request."""
 
-    def __init__(self, controls: Controls, drift: DriftMonitor | None, archive: ArchiveStatus | None) -> None:
+    def __init__(
+        self,
+        controls: Controls,
+        drift: DriftMonitor | None,
+        archive: ArchiveStatus | None,
+        monitor: AlarmMonitor | None,
+    ) -> None:
         self._controls = controls
+        self._monitor = monitor
         self._drift = drift
         self._archive = archive
 
@@ -141,6 +155,8 @@ class _LineCollector(Collector):
         yield _gauge("alarms", "What a person should see to.", len(status.alarms))
         if self._drift is not None:
             yield from _collect_drift(self._drift)
+        if self._monitor is not None:
+            yield from _collect_alarms(self._monitor)
         if self._archive is not None:
             yield from _collect_archive(self._archive)
         yield _collect_temperatures()
@@ -209,6 +225,21 @@ def _collect_drift(drift: DriftMonitor) -> Iterator[Metric]:
         change.add_metric(values, found.change)
         alarm.add_metric(values, found.raised)
     yield from (change, alarm)
+
+
+def _collect_alarms(monitor: AlarmMonitor) -> Iterator[Metric]:
+    labels = ("camera", "rule", "level")
+    still = GaugeMetricFamily("softcore_alarm_open", "Whether it isn't cleared.", labels=labels)
+    waiting = GaugeMetricFamily(
+        "softcore_alarm_unacknowledged", "Whether it waits to be acknowledged.", labels=labels
+    )
+    raises = CounterMetricFamily("softcore_alarm_raises", "How often it was raised.", labels=labels)
+    for alarm in monitor.describe():
+        values = (alarm.camera, alarm.rule, alarm.level)
+        still.add_metric(values, alarm.state != "cleared")
+        waiting.add_metric(values, alarm.state == "raised")
+        raises.add_metric(values, alarm.raises)
+    yield from (still, waiting, raises)
 
 
 def _collect_archive(archive: ArchiveStatus) -> Iterator[Metric]:

@@ -9,7 +9,7 @@ from softcore_edge_app.ledger.layout import hash_content
 
 __all__ = ["KINDS", "NOTE_COLUMNS", "Change", "Kind", "Note"]
 
-Kind = Literal["mark", "limit", "recipe", "running", "trigger", "bundle", "shadow"]
+Kind = Literal["mark", "limit", "recipe", "running", "trigger", "bundle", "shadow", "alarm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -19,13 +19,15 @@ class Change:
 
     Attributes:
         kind: a `mark` on a decision, a `limit`, a `recipe`, `running` (start and stop), a `trigger` by
-            hand, a `bundle` that took another one's place, or what a `shadow` says of some decisions.
+            hand, a `bundle` that took another one's place, what a `shadow` says of some decisions, or an
+            `alarm` that was raised, acknowledged or cleared.
         camera: name of the camera.
         subject: of a mark and of a trigger by hand the trigger's id, of a threshold and a bundle the
-            recipe; else None.
+            recipe, of an alarm the rule; else None.
         before, after: the old and the new value, as texts; None where there is none. Of a shadow `after` is
             what `OpinionBatch.dump` returns.
-        by: who made it: `page`, `http`, `mqtt`, `modbus` or `command`; of a shadow `line`.
+        by: who made it: `page`, `http`, `mqtt`, `modbus` or `command`; of a shadow, and of an alarm that is
+            raised or cleared, `line`.
 
     Raises:
         ValueError: another kind.

@@ -240,12 +240,19 @@ class PlcLink:
         switching, refused = self._switching, self._refused  # read before the line's status
         status = self._controls.describe()
         camera = next(each for each in status.cameras if self._options.camera in (None, each.name))
+        open_levels = {
+            alarm.level
+            for alarm in status.open_alarms
+            if alarm.camera == camera.name and self._options.alarm_coils
+        }
         faulty = camera.fault or status.ledger_fault or status.stuck
         self._coils = replace(
             self._coils,
             ready=not faulty and not switching and camera.waiting < camera.capacity,
             busy=camera.waiting > 0,
             recipe_refused=refused,
+            alarm="alarm" in open_levels,
+            warning="warning" in open_levels,
         )
         self._registers = replace(
             self._registers,

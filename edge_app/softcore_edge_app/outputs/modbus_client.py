@@ -10,6 +10,7 @@ from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.outputs.modbus_map import (
+    ALARM_COILS,
     COUNT,
     OURS,
     InputCoils,
@@ -41,6 +42,7 @@ class ModbusClient:
 
     def __init__(self, options: ModbusOptions) -> None:
         self._options = options
+        self._coils = COUNT + ALARM_COILS * options.alarm_coils  # in all
         self.label = f"the PLC at {options.host}:{options.port}"
         # No repetition: a late answer would be taken for that to the next request, with some PLCs.
         self._client = ModbusTcpClient(
@@ -49,12 +51,12 @@ class ModbusClient:
 
     def read_coils(self) -> tuple[InputCoils, OutputCoils]:
         """Read the PLC's coils, and our own as they are in the PLC."""
-        first = self._options.coils
-        what = f"reading coils {first} to {first + COUNT - 1}"
+        first, count = self._options.coils, self._coils
+        what = f"reading coils {first} to {first + count - 1}"
         coils = self._request(
-            what, lambda: self._client.read_coils(first, count=COUNT, device_id=self._options.unit)
-        ).bits[:COUNT]
-        self._check(what, len(coils))
+            what, lambda: self._client.read_coils(first, count=count, device_id=self._options.unit)
+        ).bits[:count]
+        self._check(what, len(coils), count)
         return InputCoils.unpack(coils), OutputCoils.unpack(coils)
 
     def read_registers(self) -> tuple[InputRegisters, OutputRegisters]:
@@ -65,7 +67,7 @@ class ModbusClient:
             what,
             lambda: self._client.read_holding_registers(first, count=COUNT, device_id=self._options.unit),
         ).registers
-        self._check(what, len(registers))
+        self._check(what, len(registers), COUNT)
         return InputRegisters.unpack(registers), OutputRegisters.unpack(registers)
 
     def write_coils(self, coils: OutputCoils) -> None:
@@ -73,7 +75,7 @@ class ModbusClient:
         first = self._options.coils + OURS
         self._request(
             f"writing coils from {first} on",
-            lambda: self._client.write_coils(first, coils.pack(), device_id=self._options.unit),
+            lambda: self._client.write_coils(first, coils.pack(self._coils), device_id=self._options.unit),
         )
 
     def write_registers(self, registers: OutputRegisters) -> None:
@@ -100,6 +102,6 @@ class ModbusClient:
             raise OutputError(f"{self.label} refuses {what} (exception code {answer.exception_code})")
         return answer
 
-    def _check(self, what: str, count: int) -> None:
-        if count != COUNT:
+    def _check(self, what: str, count: int, wanted: int) -> None:
+        if count != wanted:
             raise OutputError(f"{self.label} answers {what} with {count} values")

@@ -13,6 +13,7 @@ from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.origin import find_origin
 
 __all__ = [
+    "ALARM_COILS",
     "CODES",
     "COUNT",
     "OURS",
@@ -24,7 +25,8 @@ __all__ = [
 ]
 
 OURS = 8  # the first coil and the first register that SoftCore writes; those before are the PLC's
-COUNT = 20  # coils in all, and registers in all
+COUNT = 20  # coils in all, without those of alarms, and registers in all
+ALARM_COILS = 2  # that follow, if the PLC is to have them
 CODES = {Decision.PASS: 1, Decision.FAIL: 2, Decision.REVIEW: 3, Decision.INVALID: 4}
 
 _UINT16, _UINT32 = 2**16, 2**32
@@ -63,6 +65,7 @@ class OutputCoils:
         heartbeat: changes every half second.
         recipe_refused: the requested recipe can't be used; stays up until another one is requested.
         trigger_refused: the trigger can't be accepted; stays up until it drops.
+        alarm, warning: such an alarm of the camera is open; only with `modbus.alarm_coils`.
     """
 
     ready: bool = False
@@ -77,15 +80,17 @@ class OutputCoils:
     heartbeat: bool = False
     recipe_refused: bool = False
     trigger_refused: bool = False
+    alarm: bool = False
+    warning: bool = False
 
     @classmethod
     def unpack(cls, coils: Sequence[bool]) -> OutputCoils:
-        """Return them from all coils."""
-        return cls(*coils[OURS:COUNT])
+        """Return them from all coils; those of alarms are down where they aren't among them."""
+        return cls(*coils[OURS : COUNT + ALARM_COILS])
 
-    def pack(self) -> list[bool]:
-        """Return the coils from `OURS` on."""
-        return list(astuple(self))
+    def pack(self, count: int = COUNT) -> list[bool]:
+        """Return the coils from `OURS` on, of `count` in all."""
+        return list(astuple(self))[: count - OURS]
 
     def belong_to(self, registers: OutputRegisters) -> bool:
         """Return whether they are as they were when the result in the registers was raised."""

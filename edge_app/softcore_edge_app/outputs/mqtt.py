@@ -15,8 +15,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -26,9 +27,9 @@ from softcore_runtime.missing_library import explain_import
 from softcore_edge_app.configuration.options import MqttOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
-from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_health
+from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_alarms, describe_health
 from softcore_edge_app.outputs.mqtt_login import find_risks, read_password, trust
-from softcore_edge_app.pipeline.controls import Controls
+from softcore_edge_app.pipeline.controls import Controls, Status
 
 try:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
@@ -51,6 +52,21 @@ _HEALTH = 1.0  # seconds between two checks of the line
 _JOINING = 0.3  # seconds
 _UNANSWERED = 2000  # milliseconds for which TCP retries: after a pulled cable it would pause for long
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Retained:
+    """What a topic retains.
+
+    Attributes:
+        describe: returns its content.
+        published: the connection's number, and the content that was published last.
+        message: the message that is on its way; None without one.
+    """
+
+    describe: Callable[[Status], dict[str, Any]]
+    published: tuple[int, dict[str, Any]] | None = None
+    message: MQTTMessageInfo | None = None
 
 
 class MqttOutput:
@@ -186,24 +202,29 @@ class MqttOutput:
         self._client.publish(f"{self._topic}/{topic}", json.dumps(content), qos=0)
 
     def _publish_health(self) -> None:
-        published = None
-        message: MQTTMessageInfo | None = None
+        retained = {"health": _Retained(describe_health), "alarms": _Retained(describe_alarms)}  # by topic
         while True:
             self._health_due.wait(_HEALTH)
             self._health_due.clear()
             if self._closing.is_set():
                 return
             self._revive()
-            # One at a time: paho would send an old one again after the newer one.
-            if not self._connected.is_set() or (message and not self._wait(message)):
-                continue
-            if message and (refusal := self._refused.pop(message.mid, None)):
-                _log.warning("%s: refuses health (%s)", self._where, refusal)
-            message = None
-            health = self._connections, describe_health(self._controls.describe())
-            if health != published:
-                message = self._publish("health", health[1], retain=True)
-                published = health
+            for topic, one in retained.items():
+                self._publish_change(topic, one)
+
+    def _publish_change(self, topic: str, retained: _Retained) -> None:
+        """Publish what a topic retains, if it has changed or the connection is another."""
+        message = retained.message
+        # One at a time: paho would send an old one again after the newer one.
+        if not self._connected.is_set() or (message and not self._wait(message)):
+            return
+        if message and (refusal := self._refused.pop(message.mid, None)):
+            _log.warning("%s: refuses %s (%s)", self._where, topic, refusal)
+        retained.message = None
+        content = self._connections, retained.describe(self._controls.describe())
+        if content != retained.published:
+            retained.message = self._publish(topic, content[1], retain=True)
+            retained.published = content
 
     def _revive(self) -> None:
         if self._client.loop_start() == MQTTErrorCode.MQTT_ERR_SUCCESS:

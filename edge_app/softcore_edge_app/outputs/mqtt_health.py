@@ -1,12 +1,13 @@
-"""MQTT health: the content of TOPIC/health."""
+"""MQTT health: the content of TOPIC/health and TOPIC/alarms."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from softcore_edge_app.pipeline.controls import Status
 
-__all__ = ["OFFLINE", "describe_health"]
+__all__ = ["OFFLINE", "describe_alarms", "describe_health"]
 
 OFFLINE = {"state": "offline"}
 _ON_THEIR_WAY = 10  # decisions that may wait for an output that isn't behind
@@ -37,4 +38,14 @@ def describe_health(status: Status) -> dict[str, Any]:
             {"name": output.name, "fault": output.fault, "behind": output.backlog > _ON_THEIR_WAY}
             for output in status.outputs
         ],
+    }
+
+
+def describe_alarms(status: Status) -> dict[str, Any]:
+    """Return the alarms of a line that aren't cleared, without what changes while they stay as they are."""
+    return {
+        "alarms": [
+            {key: value for key, value in asdict(alarm).items() if key != "raises"}
+            for alarm in status.open_alarms
+        ]
     }

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from softcore_runtime.bundle.threshold import Threshold
 
+from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.decisions.shadow_opinion import ShadowBundle, ShadowOpinion
@@ -157,6 +158,8 @@ class Status:
         ledger_fault: why the ledger can't be written, in plain words; None if it can, or there is none.
         stuck: what hangs, in plain words (an inspection, the disk), or None: systemd restarts what hangs.
         alarms: what else a person should check (drift, a full archive), in plain words.
+        open_alarms: the alarms that the line's rules have raised and that aren't cleared, the most urgent
+            first.
     """
 
     cameras: tuple[CameraStatus, ...]
@@ -164,6 +167,7 @@ class Status:
     ledger_fault: str | None
     stuck: str | None
     alarms: tuple[str, ...]
+    open_alarms: tuple[AlarmStatus, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -252,6 +256,14 @@ class OperatorControls(Controls, Protocol):
         Raises:
             UsageError: the bundle can't be written, or another process is setting its threshold.
             BundleError: the bundle is gone, or another one is in its place.
+        """
+        ...
+
+    def acknowledge_alarm(self, rule: str, camera: str | None, by: str) -> AlarmStatus:
+        """Acknowledge the alarm of a rule, and return its status; without a ledger, too.
+
+        Raises:
+            UsageError: there is no such rule, or its alarm isn't raised.
         """
         ...
 

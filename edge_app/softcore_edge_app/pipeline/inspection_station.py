@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from softcore_runtime import UsageError
 from softcore_runtime.cli.suggestion import find_nearest
 
+from softcore_edge_app.alarms.alarm_monitor import AlarmMonitor
 from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
@@ -37,6 +38,7 @@ class InspectionStation:
     Attributes:
         pipelines: the cameras by name.
         shadow: the bundles on trial, set before the start and ended here; None without any.
+        monitor: raises alarms, likewise; None where nobody would see them.
         ended: whether it was stopped.
     """
 
@@ -54,6 +56,7 @@ class InspectionStation:
         self._done = threading.Event()
         self._publisher: DecisionPublisher | None = None
         self.shadow: Shadow | None = None
+        self.monitor: AlarmMonitor | None = None
         self.ended = False
 
     def add_pipeline(self, pipeline: CameraPipeline) -> None:
@@ -96,6 +99,8 @@ class InspectionStation:
         self._publisher = DecisionPublisher(
             [*self.pipelines.values()], self.writer, self._decision_log, self._listeners, self.fail
         )
+        if self.monitor:
+            self.monitor.start()
         self._publisher.start()
         for worker in self._workers:
             worker.start()
@@ -151,6 +156,8 @@ class InspectionStation:
             worker.join(max(began + _ENDING - time.monotonic(), 0.05))
         for pipeline in self.pipelines.values():
             pipeline.join(max(began + _ENDING - time.monotonic(), 0.05))
+        if self.monitor:
+            self.monitor.stop()
         if self._offsets:
             self._offsets.close()
         if self.shadow:
@@ -198,6 +205,7 @@ class InspectionStation:
             ledger_fault=self.writer.fault,
             stuck=next((what for what in stuck if what), None),
             alarms=tuple(alarm for alarms in self._alarms for alarm in alarms()),
+            open_alarms=self.monitor.list_open() if self.monitor else (),
         )
 
     def find(self, camera: str | None) -> CameraPipeline:

@@ -11,6 +11,7 @@ from softcore_runtime import LedgerError, SoftCoreError, UsageError
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.threshold_change import set_threshold
 
+from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.pipeline.controls import Difference, View
@@ -71,6 +72,12 @@ class OperatorService:
             set_threshold(path, new, manifest, mask)
         pipeline.reload_threshold()
         return old, recipe.inspector.manifest.threshold
+
+    def acknowledge_alarm(self, rule: str, camera: str | None, by: str) -> AlarmStatus:
+        """Acknowledge the alarm of a rule: see `OperatorControls.acknowledge_alarm`."""
+        if self._station.monitor is None:
+            raise UsageError("this line raises no alarms")
+        return self._station.monitor.acknowledge(rule, camera, by)
 
     def set_running(self, running: bool, camera: str | None, by: str) -> None:
         """Stop a camera for a while, or let it go on: see `OperatorControls.set_running`."""

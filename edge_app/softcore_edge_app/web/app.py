@@ -13,6 +13,7 @@ from softcore_runtime.web.local_page import Answer, make_app
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from softcore_edge_app.web.alarms.alarm_api import make_alarm_api
 from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.guard import TOKEN_HEADER, RequestGuard, refuse_body
 from softcore_edge_app.web.history_api import make_history_api, make_mark_api
@@ -80,6 +81,7 @@ def make_web_app(
         Security(HTTPBearer(auto_error=False)),
     ]
     app.include_router(make_operator_api(controls, run_in_thread), dependencies=shown)
+    app.include_router(make_alarm_api(controls, run_in_thread), dependencies=shown)
     app.include_router(make_promotion_api(controls, run_in_thread), dependencies=shown)
     app.include_router(make_mark_api(queries, controls, run_in_thread), dependencies=shown)
     add_page(app)

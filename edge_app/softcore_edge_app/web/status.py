@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 from softcore_runtime.web.local_page import Answer
 
+from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls, Status
@@ -26,10 +27,14 @@ _SCARCE = 0.5  # gigabytes
 
 
 class HealthReport(BaseModel):
-    """Whether all is well, and if not, why, in plain words."""
+    """Whether all is well, and if not, why, in plain words.
+
+    `alarms` are those that the line's rules have raised and that aren't cleared: the line goes on with them.
+    """
 
     ok: bool
     reasons: list[str]
+    alarms: list[str]
 
 
 class Disk(BaseModel):
@@ -53,6 +58,7 @@ class StatusReport(BaseModel):
     ledger_fault: str | None
     stuck: str | None
     alarms: list[str]
+    open_alarms: list[AlarmStatus]
     ledger: bool
     token: bool
     shift: ShiftReport
@@ -124,6 +130,7 @@ def pick_health(report: dict[str, Any]) -> Any:
         ],
         [output["fault"] for output in report["outputs"]],
         report["alarms"],
+        report["open_alarms"],
         [one["raised"] for one in report["drift"]],
         disk and disk["fault"],
     )
@@ -137,13 +144,14 @@ def make_status_api(line: LineStatus) -> APIRouter:
     @views.get("/healthz", responses={503: _describe_health("Something hangs.")}, response_model=HealthReport)
     async def check_health() -> Response:
         """Whether the process runs and nothing in it hangs; if not, it should be restarted."""
-        stuck = line.controls.describe().stuck
-        return _respond([stuck] if stuck else [])
+        status = line.controls.describe()
+        return _respond([status.stuck] if status.stuck else [], status)
 
     @views.get("/readyz", responses={503: _describe_health("It would not be.")}, response_model=HealthReport)
     async def check_readiness() -> Response:
         """Whether a part that comes now would be inspected, and its decision entered and delivered."""
-        return _respond(_find_faults(line.controls.describe()))
+        status = line.controls.describe()
+        return _respond(_find_faults(status), status)
 
     @views.get("/api/status", response_model=StatusReport)
     async def report_status() -> Response:
@@ -169,8 +177,9 @@ def _find_faults(status: Status) -> list[str]:
     return faults
 
 
-def _respond(reasons: list[str]) -> Response:
-    return Answer({"ok": not reasons, "reasons": reasons}, 503 if reasons else 200)
+def _respond(reasons: list[str], status: Status) -> Response:
+    alarms = [alarm.text for alarm in status.open_alarms]
+    return Answer({"ok": not reasons, "reasons": reasons, "alarms": alarms}, 503 if reasons else 200)
 
 
 def _describe_health(description: str) -> dict[str, Any]:

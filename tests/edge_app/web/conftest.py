@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.cameras.frame_source import Frame
 from softcore_edge_app.configuration.options import ArchiveOptions, HttpOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
@@ -46,6 +47,13 @@ WELL = Status(
     ledger_fault=None,
     stuck=None,
     alarms=("scores drift",),
+)  # fmt: skip
+
+
+ALARM = AlarmStatus(
+    camera="left", rule="fail-run", level="alarm", state="raised", holds=True, since=1, watched="FAIL",
+    matches=10, parts=10, change=None, text="left: 10 of the last 10 parts are FAIL (rule fail-run)",
+    acknowledged_by=None, acknowledged_at=None, raises=1,
 )  # fmt: skip
 
 
@@ -121,6 +129,12 @@ class FakeLine:
         self.asked.append(("limit", value, fail_above, camera, by))
         old = Threshold(value=12.0, fail_above=13.0, provisional=False, method="before")
         return old, Threshold(value=value, fail_above=fail_above, provisional=False, method="now")
+
+    def acknowledge_alarm(self, rule: str, camera: str | None, by: str) -> AlarmStatus:
+        if camera not in (None, "left") or rule != ALARM.rule:
+            raise UsageError(f"there is no alarm {rule}; there are: {ALARM.rule}")
+        self.asked.append(("alarm", rule, camera, by))
+        return replace(ALARM, state="acknowledged", acknowledged_by=by, acknowledged_at=1)
 
     def set_running(self, running: bool, camera: str | None, by: str) -> None:
         if camera not in (None, "left"):

@@ -126,7 +126,7 @@ class StubLine:
         self.port = 0
         self.silent = self.mute = False
         self.status: dict[str, Any] = {
-            "stuck": None, "alarms": [], "ledger_fault": None, "drift": [],
+            "stuck": None, "alarms": [], "open_alarms": [], "ledger_fault": None, "drift": [],
             "disk": {"free_gigabytes": 118.4, "fault": None},
             "outputs": [self.output("modbus"), self.output("mqtt")],
         }  # fmt: skip
@@ -151,6 +151,16 @@ class StubLine:
         self.fetched: list[str] = []  # images, by trigger
         self.sent = 0  # events so far
         self._stopping = threading.Event()
+
+    @staticmethod
+    def alarm(rule: str = "fail-share", **fields: Any) -> dict[str, Any]:
+        """One that is raised; of the images where it has a `change`."""
+        return {
+            "camera": "left", "rule": rule, "level": "alarm", "state": "raised", "holds": True,
+            "since": time.time_ns(), "watched": "FAIL", "matches": 20, "parts": 50, "change": None,
+            "text": f"left: 20 of the last 50 parts are FAIL (rule {rule})", "acknowledged_by": None,
+            "acknowledged_at": None, "raises": 1, **fields,
+        }  # fmt: skip
 
     @staticmethod
     def output(name: str, fault: str | None = None, backlog: int = 0) -> dict[str, Any]:
@@ -471,6 +481,18 @@ def _add_changes(app: Any, stub: StubLine) -> None:
         row = _find(stub, body["trigger"])
         before, row["mark"] = row["mark"], body["mark"]
         return {"note": stub.note("mark", row["camera"], row["trigger"], before, body["mark"])}
+
+    @app.post("/api/alarms/acknowledge")
+    def acknowledge(body: dict[str, Any]) -> dict[str, Any]:
+        do("alarm", body)
+        alarms = stub.status["open_alarms"]
+        found = next(one for one in alarms if (one["camera"], one["rule"]) == (body["camera"], body["rule"]))
+        found.update(state="acknowledged", acknowledged_by="page", acknowledged_at=time.time_ns())
+        if not found["holds"]:
+            alarms.remove(found)
+        stub.note("alarm", body["camera"], body["rule"], "raised", "acknowledged")
+        stub.change()
+        return dict(found)
 
     @app.post("/api/limit")
     def threshold(body: dict[str, Any]) -> dict[str, Any]:

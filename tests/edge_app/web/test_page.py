@@ -73,7 +73,7 @@ class OpenedPage:
 
     def load(self) -> None:
         self.page.goto(self.stub.url)
-        expect(self.page.locator("#status-bar .indicator[data-state]")).to_have_count(6)
+        expect(self.page.locator("#status-bar .indicator[data-state]")).to_have_count(7)
 
     def _note(self, text: str) -> None:
         if not (self.refusals and OF_THE_BROWSER.match(text)):
@@ -413,7 +413,7 @@ def test_it_comes_back_by_itself_after_the_line_was_restarted(
     stub.stop()
     expect(page.locator("#stale")).to_contain_text(re.compile(r"No news for \d+ s"))
     expect(page.locator("body")).to_have_class("old")
-    expect(page.locator("#status-bar .indicator[data-state=none]")).to_have_count(6)
+    expect(page.locator("#status-bar .indicator[data-state=none]")).to_have_count(7)
     stub.start()
     stub.decide("REVIEW")
     expect(page.locator("#stale")).to_be_hidden()

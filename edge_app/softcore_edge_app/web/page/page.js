@@ -1,5 +1,6 @@
 // The operator's page: its views, keys and colours. Everything about the line comes from event_stream.js.
 import { $, element, setAttribute, setText } from "./elements.js";
+import "./alarms.js";
 import "./focus.js";
 import "./shadow.js";
 import "./status_bar.js";

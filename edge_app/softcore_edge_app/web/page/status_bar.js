@@ -1,10 +1,11 @@
-// Status bar: the state of camera, PLC, broker, disk, drift and ledger, each with a reason in plain words.
+// Status bar: the state of camera, PLC, broker, disk, drift, ledger and alarms, each with a reason in plain words.
 import { $, element, setAttribute, setSymbol, setText, symbol } from "./elements.js";
+import { findAlarmState, isAnyRaised } from "./alarms.js";
 import { eventStream, isStale, line } from "./event_stream.js";
 import { translate } from "./catalogue.js";
 import { formatFixed, formatPercent } from "./format.js";
 
-const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger"];
+const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger", "alarm"];
 const RANK = { bad: 0, warn: 1, none: 2, well: 3 };
 
 // Each returns [state, reason] of a status.
@@ -34,6 +35,7 @@ const FINDERS = {
     if (!status.ledger) return ["none", translate("indicator.ledger.none")];
     return status.ledger_fault ? ["bad", status.ledger_fault] : ["well", translate("indicator.ledger.well")];
   },
+  alarm: findAlarmState,
 };
 
 function findOutput(status, name) {
@@ -80,11 +82,12 @@ export function showIndicators() {
     }
     setText(indicator.row.children[2], translate(`indicator.state.${state}`));
     setText(indicator.row.children[3], reason);
-    return { word, state, reason };
+    return { name: indicator.name, word, state, reason };
   });
   setAttribute($("status-bar"), "aria-label", translate("status-bar.label", { indicators: found.map(({ word, state }) => `${word} ${translate(`indicator.state.${state}`)}`).join(", ") }));
 
-  const wrong = found.filter(({ state }) => RANK[state] < RANK.none).sort((a, b) => RANK[a.state] - RANK[b.state]);
+  const bannered = ({ name }) => name === "alarm" && isAnyRaised();
+  const wrong = found.filter((one) => RANK[one.state] < RANK.none && !bannered(one)).sort((a, b) => RANK[a.state] - RANK[b.state]);
   $("reasons").hidden = !wrong.length;
   setAttribute($("reasons"), "data-state", wrong[0]?.state ?? "well");
   setSymbol($("reasons").firstElementChild, `indicator-${wrong[0]?.state ?? "well"}`);

@@ -1,6 +1,7 @@
 // Reports view: the shift's figures, its report as a file, and the changes of the line.
 import { $, element, showMessage } from "../elements.js";
 import { download, getJson } from "../api.js";
+import { describeNotedState } from "../alarms.js";
 import { countShift, DECISIONS } from "./live.js";
 import { findPeriod } from "./history.js";
 import { eventStream, line } from "../event_stream.js";
@@ -74,6 +75,7 @@ async function showNotes(before = null) {
 function makeNote({ at, kind, camera, subject, before, after, by }) {
   const text = (value) => {
     if (value === null || value === undefined || value === "") return "–";
+    if (kind === "alarm") return describeNotedState(value);
     if (kind === "mark") return translate(`marked.${value}`);
     if (kind === "running") return translate(value === true || value === "true" ? "run.start" : "run.stop");
     const number = kind === "limit" ? Number(value) : NaN;

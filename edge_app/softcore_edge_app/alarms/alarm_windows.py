@@ -1,0 +1,144 @@
+"""Alarm windows: the last parts of a camera, as one rule looks at them."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final, Protocol
+
+import numpy as np
+from softcore_runtime import Decision
+from softcore_runtime.bundle.baseline import take_logarithm
+
+from softcore_edge_app.alarms.alarm_reading import AlarmPart, AlarmReading
+from softcore_edge_app.configuration.alarm_options import AlarmOptions
+
+__all__ = ["AlarmWindow", "DecisionWindow", "JumpWindow", "make_window"]
+
+_SIGMAS: Final = 6.0
+_CALM: Final = 1 / 2  # share of what raises an alarm below which it ends, so that it doesn't come and go
+_OF_MEDIAN: Final = math.sqrt(math.pi / 2)  # standard error of a median, in those of a mean
+_OF_DEVIATION: Final = 1.4826  # standard deviation, in median absolute deviations, of normal values
+
+
+class AlarmWindow(Protocol):
+    """The last parts, and what a rule says of them."""
+
+    def add(self, part: AlarmPart) -> bool:
+        """Add a part, and return whether the rule counts it."""
+        ...
+
+    @property
+    def verdict(self) -> bool | None:
+        """True where the rule holds, False where that has clearly ended, None between the two or unknown."""
+        ...
+
+    @property
+    def reading(self) -> AlarmReading:
+        """What it sees now."""
+        ...
+
+
+class DecisionWindow:
+    """How many of the last `parts` have one of some decisions.
+
+    The rule holds for `count` of them or more, and has ended for fewer than half as many. Parts count if
+    they were inspected; if INVALID is among the decisions, all do, but for those of a line that was stopped.
+
+    Example:
+        >>> window = DecisionWindow(AlarmOptions(decisions="FAIL", parts=3, count=2))
+        >>> [window.add(AlarmPart("left", "pill", Decision(one))) for one in ("FAIL", "INVALID", "FAIL")]
+        [True, False, True]
+        >>> window.verdict, str(window.reading)
+        (True, '2 of the last 2 parts are FAIL')
+    """
+
+    def __init__(self, options: AlarmOptions) -> None:
+        self._decisions = frozenset(Decision(one) for one in options.decisions)
+        self._watched = "+".join(options.decisions)
+        self._count = options.count or options.parts
+        self._last: deque[bool] = deque(maxlen=options.parts)
+        self._matches = 0
+
+    def add(self, part: AlarmPart) -> bool:
+        """Add a part: see `AlarmWindow.add`."""
+        all_count = Decision.INVALID in self._decisions
+        if part.stopped or (part.decision is Decision.INVALID and not all_count):
+            return False
+        if len(self._last) == self._last.maxlen:
+            self._matches -= self._last[0]
+        self._last.append(part.decision in self._decisions)
+        self._matches += self._last[-1]
+        return True
+
+    @property
+    def verdict(self) -> bool | None:
+        """Whether it holds: see `AlarmWindow.verdict`."""
+        if self._matches >= self._count:
+            return True
+        return False if self._matches < _CALM * self._count else None
+
+    @property
+    def reading(self) -> AlarmReading:
+        """What it sees now."""
+        return AlarmReading(self._watched, self._matches, len(self._last))
+
+
+class JumpWindow:
+    """Whether the images of the last `parts` differ from those of the `reference` parts before them.
+
+    With x the logarithms of a quantity, d is the median of the last n less the median of the m before, and s
+    the standard deviation of those, by their median absolute deviation. The rule holds where ::
+
+        |d| >= h = max(6 s sqrt(pi / 2) sqrt(1 / n + 1 / m), ln(1 + change))
+
+    and has ended where |d| < h / 2; by and by the new values become the reference. Images of another
+    category begin anew. Medians, so that single odd parts raise nothing.
+    """
+
+    def __init__(self, options: AlarmOptions) -> None:
+        self._quantity = options.image
+        self._parts = options.parts
+        self._least = math.log1p(options.change or 0.0)
+        self._error = _SIGMAS * _OF_MEDIAN * math.sqrt(1 / options.parts + 1 / options.reference)
+        self._values: deque[float] = deque(maxlen=options.parts + options.reference)
+        self._category: str | None = None
+        self._difference = 0.0
+        self.verdict: bool | None = None
+
+    def add(self, part: AlarmPart) -> bool:
+        """Add a part: see `AlarmWindow.add`."""
+        value = part.brightness if self._quantity == "brightness" else part.sharpness
+        if value is None:
+            return False
+        other = self._category not in (None, part.category)
+        if other:
+            self._values.clear()
+        self._category = part.category
+        self._values.append(take_logarithm(value))
+        # Of another product nothing is known yet: what was raised is over.
+        self.verdict = (
+            self._compare() if len(self._values) == self._values.maxlen else False if other else None
+        )
+        return True
+
+    def _compare(self) -> bool | None:
+        values = np.array(self._values)
+        before, last = values[: -self._parts], values[-self._parts :]
+        centre = float(np.median(before))
+        self._difference = float(np.median(last)) - centre
+        spread = _OF_DEVIATION * float(np.median(np.abs(before - centre)))
+        threshold = max(self._error * spread, self._least)
+        if abs(self._difference) >= threshold:
+            return True
+        return False if abs(self._difference) < _CALM * threshold else None
+
+    @property
+    def reading(self) -> AlarmReading:
+        """What it sees now."""
+        return AlarmReading(str(self._quantity), change=math.expm1(self._difference))
+
+
+def make_window(options: AlarmOptions) -> AlarmWindow:
+    """Make the window of a rule."""
+    return DecisionWindow(options) if options.decisions else JumpWindow(options)
