@@ -55,6 +55,11 @@ class AlarmReading:
         way = "higher" if self.change > 0 else "lower"
         return f"{self.watched} of the images is {100 * abs(self.change):.1f} % {way} than just before"
 
+    @property
+    def severity(self) -> float:
+        """Grows with the number of matches, or with the change in either direction."""
+        return abs(self.change) if self.change is not None else float(self.matches or 0)
+
     def dump(self) -> str:
         """Return it as a note keeps it.
 

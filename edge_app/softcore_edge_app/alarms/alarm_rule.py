@@ -26,7 +26,7 @@ class AlarmRule:
         camera, rule, options: as given.
         state: the state of its alarm.
         before: the state before the last change.
-        reading: what raised it; None where it is cleared.
+        reading: what raised it, or worse that was seen since; None where it is cleared.
     """
 
     def __init__(self, camera: str, rule: str, options: AlarmOptions) -> None:
@@ -88,10 +88,10 @@ class AlarmRule:
             state=self.state.name,
             holds=self.state.holds,
             since=self._since,
-            watched=seen and seen.watched,
-            matches=seen and seen.matches,
-            parts=seen and seen.parts,
-            change=seen and seen.change,
+            watched=seen.watched if seen else None,
+            matches=seen.matches if seen else None,
+            parts=seen.parts if seen else None,
+            change=seen.change if seen else None,
             text=self.text,
             acknowledged_by=self._by,
             acknowledged_at=self._at,
@@ -102,6 +102,8 @@ class AlarmRule:
         before = self.state.name
         after = self.state.follow(self._window.verdict, now, counted=counted)
         if after is None:
+            if self.reading and self._window.reading.severity > self.reading.severity:
+                self.reading = self._window.reading
             return None
         self.before = before
         self._by = self._at = None

@@ -1,0 +1,176 @@
+"""A rule does what a few plain lines do that look at all parts anew; jumps are found, and noise isn't."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from softcore_edge_app.alarms.alarm_reading import AlarmPart
+from softcore_edge_app.alarms.alarm_rule import AlarmRule
+from softcore_edge_app.configuration.alarm_options import DEFAULT_ALARMS, AlarmOptions
+from softcore_runtime import Decision
+
+Verdict = bool | None
+ACKNOWLEDGE = "acknowledge"
+
+
+@st.composite
+def draw_rules(draw: st.DrawFn) -> AlarmOptions:
+    parts = draw(st.integers(1, 8))
+    return AlarmOptions(
+        decisions=tuple(draw(st.sets(st.sampled_from(["FAIL", "REVIEW", "INVALID"]), min_size=1))),
+        parts=parts,
+        count=draw(st.integers(1, parts)),
+        level=draw(st.sampled_from(["warning", "alarm"])),
+        delay_parts=draw(st.integers(0, 3)),
+        delay_seconds=draw(st.sampled_from([0.0, 2.0, 5.0])),
+    )
+
+
+PARTS = st.builds(AlarmPart, st.just("left"), st.just("pill"), st.sampled_from(Decision), st.booleans())
+EVENTS = st.lists(PARTS | st.sampled_from([ACKNOWLEDGE, "tick"]), max_size=60)
+
+
+def make_part(decision: str, **fields: Any) -> AlarmPart:
+    return AlarmPart("left", "pill", Decision(decision), **fields)
+
+
+@dataclass
+class Oracle:
+    """The same, from the list of all verdicts, without anything that is kept up to date."""
+
+    options: AlarmOptions
+    parts: list[AlarmPart] = field(default_factory=list)
+    state: str = "cleared"
+    cleared_at: int = 0  # how many verdicts there were then
+    verdicts: list[tuple[float, bool, Verdict]] = field(default_factory=list)  # time, whether a part counts
+
+    def judge(self) -> Verdict:
+        wanted = set(self.options.decisions)
+        last = self.parts[-self.options.parts :]
+        matches = sum(str(part.decision) in wanted for part in last)
+        assert self.options.count
+        if matches >= self.options.count:
+            return True
+        return False if 2 * matches < self.options.count else None
+
+    def counts(self, part: AlarmPart) -> bool:
+        if part.decision is not Decision.INVALID:
+            return True
+        # A stopped line tells nothing; other INVALID count where they are watched.
+        return not part.stopped and "INVALID" in self.options.decisions
+
+    def look(self, now: float, part: AlarmPart | None) -> None:
+        counted = part is not None and self.counts(part)
+        if counted and part is not None:
+            self.parts.append(part)
+        self.verdicts.append((now, counted, self.judge()))
+        if self.state == "cleared":
+            holding = []
+            for verdict in reversed(self.verdicts[self.cleared_at :]):
+                if verdict[2] is not True:
+                    break
+                holding.insert(0, verdict)
+            lasted = holding and now - holding[0][0] >= self.options.delay_seconds
+            if lasted and sum(one[1] for one in holding[1:]) >= self.options.delay_parts:
+                self.state = "raised"
+            return
+        clear = next((one[2] for one in reversed(self.verdicts) if one[2] is not None), None) is False
+        if clear and (self.state == "acknowledged" or self.options.level == "warning"):
+            self.state = "cleared"
+            self.cleared_at = len(self.verdicts)
+
+    def acknowledge(self) -> None:
+        self.state = "acknowledged" if self.state == "raised" else self.state
+
+
+@settings(max_examples=200, deadline=None)
+@given(draw_rules(), EVENTS)
+def test_any_sequence_of_decisions_gives_the_states_of_the_oracle(
+    options: AlarmOptions, events: list[AlarmPart | str]
+) -> None:
+    rule, oracle = AlarmRule("left", "any", options), Oracle(options)
+    for second, event in enumerate(events):
+        now = float(second)
+        if event == ACKNOWLEDGE:
+            rule.acknowledge("somebody")
+            oracle.acknowledge()
+        elif isinstance(event, AlarmPart):
+            # Only an INVALID part can be one of a stopped line.
+            part = make_part(event.decision, stopped=event.stopped and event.decision is Decision.INVALID)
+            rule.add(part, now)
+            oracle.look(now, part)
+        else:
+            rule.check(now)
+            oracle.look(now, None)
+        assert rule.state.name == oracle.state
+        status = rule.describe()
+        assert (status.since is None) == (status.text == "") == (oracle.state == "cleared")
+        assert (status.acknowledged_by is not None) == (oracle.state == "acknowledged")
+
+
+def test_so_many_in_a_row_are_broken_by_one_that_passes() -> None:
+    rule = AlarmRule("left", "fail-run", DEFAULT_ALARMS["fail-run"])
+    for decision in ["FAIL"] * 9 + ["PASS"] + ["FAIL"] * 9:
+        assert rule.add(make_part(decision), 0.0) is None
+    assert rule.add(make_part("FAIL"), 0.0) == "raised"
+    assert rule.text == "left: 10 of the last 10 parts are FAIL (rule fail-run)"
+
+
+def follow(rule: AlarmRule, values: list[float], **fields: Any) -> list[str]:
+    """The changes of state that images of such brightness make."""
+    parts = [make_part("FAIL", brightness=value, sharpness=value / 10, **fields) for value in values]
+    return [state for part in parts if (state := rule.add(part, 0.0))]
+
+
+def draw_values(count: int, spread: float, centre: float = 100.0, seed: int = 7) -> list[float]:
+    return [float(value) for value in centre * np.exp(np.random.default_rng(seed).normal(0, spread, count))]
+
+
+@pytest.mark.parametrize("name", ["brightness-jump", "sharpness-jump"])
+@pytest.mark.parametrize("factor", [0.85, 1.15])
+def test_a_jump_is_found_whatever_is_decided_and_ends_where_it_is_usual(name: str, factor: float) -> None:
+    rule = AlarmRule("left", name, DEFAULT_ALARMS[name])
+    assert follow(rule, draw_values(300, 0.01)) == []
+    assert follow(rule, draw_values(10, 0.01, 100 * factor)) == ["raised"]
+    assert rule.describe().change == pytest.approx(factor - 1, abs=0.02)
+    assert follow(rule, draw_values(150, 0.01, 100 * factor)) == ["cleared"]
+
+
+def test_three_percent_darker_is_found_where_light_is_steady() -> None:
+    rule = AlarmRule("left", "brightness-jump", DEFAULT_ALARMS["brightness-jump"])
+    assert follow(rule, draw_values(110, 0.005)) == []
+    assert follow(rule, draw_values(90, 0.005, 97.0)) == ["raised", "cleared"]
+
+
+def test_a_jump_is_that_of_medians_by_the_formula() -> None:
+    options = AlarmOptions(image="brightness", change=0.05, parts=3, reference=30)
+    before, last = draw_values(30, 0.02), [106.0, 107.0, 60.0]
+    centre = median(map(math.log, before))
+    spread = 1.4826 * median(abs(math.log(value) - centre) for value in before)
+    needed = max(6 * spread * math.sqrt(math.pi / 2) * math.sqrt(1 / 3 + 1 / 30), math.log(1.05))
+    jumps = abs(math.log(106.0) - centre) >= needed
+    rule = AlarmRule("left", "jump", options)
+    assert follow(rule, before) == []
+    assert (follow(rule, last) == ["raised"]) is jumps
+
+
+def test_single_odd_images_and_another_product_raise_nothing() -> None:
+    rule = AlarmRule("left", "brightness-jump", DEFAULT_ALARMS["brightness-jump"])
+    assert follow(rule, [*draw_values(150, 0.01), 10.0, 250.0, 10.0, *draw_values(150, 0.01)]) == []
+    other = [
+        AlarmPart("left", "cap", Decision.PASS, brightness=value) for value in draw_values(200, 0.01, 60)
+    ]
+    assert [state for part in other if (state := rule.add(part, 0.0))] == []
+
+
+def test_another_product_ends_what_was_raised() -> None:
+    rule = AlarmRule("left", "brightness-jump", DEFAULT_ALARMS["brightness-jump"])
+    assert follow(rule, draw_values(110, 0.01) + draw_values(10, 0.01, 80)) == ["raised"]
+    assert rule.add(AlarmPart("left", "cap", Decision.PASS, brightness=60.0), 0.0) == "cleared"
