@@ -147,9 +147,9 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
     )
     assert "SOFTCORE_BUNDLE" not in variables
     tables = {heading[2:].split("]")[0]: section for heading, section in sections.items() if "`[" in heading}
-    assert tables.keys() == {"mqtt", "modbus", "http", "archive", "drift"}
+    assert tables.keys() == {"mqtt", "modbus", "http", "archive", "drift", "alarms.NAME"}
     for key, section in tables.items():
-        model = find_model(Configuration, key)
+        model = find_model(Configuration, key.partition(".")[0])
         assert list_names(section) == list(model.model_fields)
     assert "| `queue` | integer, 1 to 10,000 | `16` |" in sections["A camera"]
     assert "| `poll` | number, above 0, up to 10 | `0.005` |" in tables["modbus"]
@@ -157,7 +157,10 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
 
 
 def test_every_key_has_a_description() -> None:
-    models = [CameraOptions, *(find_model(Configuration, key) for key in ("mqtt", "modbus", "http", "drift"))]
+    models = [
+        CameraOptions,
+        *(find_model(Configuration, key) for key in ("mqtt", "modbus", "http", "drift", "alarms")),
+    ]
     for model in (*models, Configuration, find_model(Configuration, "archive")):
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name}"

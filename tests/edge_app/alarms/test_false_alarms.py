@@ -26,17 +26,23 @@ def bound_chance(rule: AlarmOptions, share: float) -> float:
 
 
 def compute_run(length: int, share: float) -> float:
-    """The chance of so many in a row among `PARTS` parts, exactly: a chain of the length of the run so far."""
+    """The chance of so many in a row among `PARTS` parts, exactly: a chain of the run's length so far."""
     ending = [1.0] + [0.0] * length
     for _ in range(PARTS):
         broken = (1 - share) * sum(ending[:length])
-        ending = [broken, *(share * chance for chance in ending[: length - 1]), ending[length] + share * ending[length - 1]]
+        ending = [
+            broken,
+            *(share * chance for chance in ending[: length - 1]),
+            ending[length] + share * ending[length - 1],
+        ]
     return ending[length]
 
 
 def read_table() -> dict[float, dict[str, str]]:
     text = PAGE.read_text(encoding="utf-8")
-    names = re.findall(r"`([a-z-]+)`", next(line for line in text.splitlines() if line.startswith("| share of")))
+    names = re.findall(
+        r"`([a-z-]+)`", next(line for line in text.splitlines() if line.startswith("| share of"))
+    )
     return {
         int(row["percent"]) / 100: dict(zip(names, row["chances"].split(" | "), strict=True))
         for row in ROW.finditer(text)

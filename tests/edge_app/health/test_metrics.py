@@ -8,10 +8,14 @@ from typing import Any
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from softcore_edge_app.alarms.alarm_monitor import AlarmMonitor
+from softcore_edge_app.alarms.alarm_reading import AlarmPart
+from softcore_edge_app.configuration.alarm_options import AlarmOptions
 from softcore_edge_app.configuration.options import DriftOptions
 from softcore_edge_app.health.drift_monitor import DriftMonitor, Reference
 from softcore_edge_app.health.metrics import Metrics
 from softcore_edge_app.pipeline.controls import ShadowStatus
+from softcore_runtime import Decision
 from softcore_runtime.bundle.baseline import Baseline
 
 HOSTILE = 'a"b\\c\nd{e="f"} 1 ü\u2028\x00'
@@ -93,6 +97,26 @@ def test_drift_and_archive(line: Any, make_decided: Any) -> None:
     assert found[key("drift_alarm", **where)] == 1
     assert (found[key("archive_kept_total")], found[key("archive_dropped_total")]) == (7, 2)
     assert found[key("archive_up")] == 0
+
+
+def test_alarms_are_there_before_they_are_raised(line: Any) -> None:
+    monitor = AlarmMonitor({"run": AlarmOptions(decisions="FAIL", parts=2, count=2)}, ["front"])
+    metrics = Metrics(line, monitor=monitor)
+
+    def look() -> list[float]:
+        found, where = read(metrics), {"camera": "front", "rule": "run", "level": "alarm"}
+        names = ("alarm_open", "alarm_unacknowledged", "alarm_raises_total")
+        return [found[key(name, **where)] for name in names]
+
+    assert look() == [0, 0, 0]
+    for _ in range(2):
+        monitor.follow(AlarmPart("front", "pill", Decision.FAIL), 0.0)
+    assert look() == [1, 1, 1]
+    monitor.acknowledge("run", "front", "page")
+    assert look() == [1, 0, 1]
+    for _ in range(2):
+        monitor.follow(AlarmPart("front", "pill", Decision.PASS), 0.0)
+    assert look() == [0, 0, 1]
 
 
 def test_whatever_cameras_and_categories_are_called(line: Any, make_decided: Any) -> None:

@@ -12,6 +12,8 @@ from dataclasses import replace
 import pytest
 from pymodbus.client.mixin import ModbusClientMixin
 from softcore_benchmarks.line.rig.plc import Plc
+from softcore_edge_app.alarms.alarm_status import AlarmStatus
+from softcore_edge_app.configuration.alarm_options import AlarmLevel
 from softcore_edge_app.configuration.options import ModbusOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.origin import Origin, find_origin, make_trigger_id
@@ -49,6 +51,7 @@ class Line:
         self.may_switch = threading.Event()
         self.may_switch.set()
         self.broken: set[str] = set()
+        self.open_alarms: tuple[AlarmStatus, ...] = ()
         self.camera = CameraStatus(
             "top", None, 0, "white", ("white", "blue", "red"), "pill", "0" * 64, 2.0, 2.0, 0, 16, 0, 0
         )
@@ -75,7 +78,8 @@ class Line:
 
     def describe(self) -> Status:
         count = len(self.entries)
-        return Status((replace(self.camera, triggers=count, decisions=count),), (), None, None, ())
+        camera = replace(self.camera, triggers=count, decisions=count)
+        return Status((camera,), (), None, None, (), self.open_alarms)
 
     def connect(self) -> PlcLink:
         parts = [entry.part for entry in self.entries if find_origin(entry.trigger) == "modbus"]
@@ -191,6 +195,40 @@ def test_three_hundred_parts(plc: Plc, line: Line) -> None:
     assert plc.repeats == 0
     assert plc.connections == 1
     plc.wait(lambda: plc.heartbeats > 3)
+
+
+def open_alarm(camera: str, level: AlarmLevel) -> AlarmStatus:
+    return AlarmStatus(
+        camera=camera, rule="run", level=level, state="raised", holds=True, since=1, watched="FAIL",
+        matches=10, parts=10, change=None, text="10 of 10", acknowledged_by=None, acknowledged_at=None,
+        raises=1,
+    )  # fmt: skip
+
+
+def test_two_coils_tell_of_alarms_where_the_plc_has_them(plc: Plc, line: Line) -> None:
+    line.options = line.options.model_copy(update={"alarm_coils": True})
+    plc.parts = 5
+    plc.start()
+    line.connect()
+    plc.wait(lambda: len(plc.results) == 5)
+    assert plc.bits[20:22] == [False, False]
+    line.open_alarms = (open_alarm("top", "alarm"), open_alarm("other", "warning"))
+    plc.wait(lambda: plc.bits[20:22] == [True, False])
+    line.open_alarms = (open_alarm("top", "warning"),)
+    plc.wait(lambda: plc.bits[20:22] == [False, True])
+    plc.bits[20:22] = [True, False]  # the PLC forgets
+    plc.wait(lambda: plc.bits[20:22] == [False, True])
+    line.open_alarms = ()
+    plc.wait(lambda: plc.bits[20:22] == [False, False])
+
+
+def test_a_plc_without_those_coils_is_left_alone(plc: Plc, line: Line) -> None:
+    line.open_alarms = (open_alarm("top", "alarm"),)
+    plc.parts = 20
+    plc.start()
+    line.connect()
+    plc.wait(lambda: len(plc.results) == 20)
+    assert not any(plc.bits[20:])
 
 
 def test_parts_without_numbers(plc: Plc, line: Line) -> None:

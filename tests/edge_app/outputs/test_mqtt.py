@@ -25,6 +25,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from pydantic import ValidationError
 from softcore_benchmarks.line.rig.broker import Broker, find_mosquitto
+from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.configuration.options import MqttOptions
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.delivery.output import OutputStatus
@@ -42,6 +43,11 @@ pytestmark = pytest.mark.skipif(
 WAIT = 30  # seconds until something that should happen has not
 SECRET = "sesame-äöü"  # noqa: S105
 
+ALARM = AlarmStatus(
+    camera="left", rule="fail-run", level="alarm", state="raised", holds=True, since=1, watched="FAIL",
+    matches=10, parts=10, change=None, text="left: 10 of the last 10 parts are FAIL (rule fail-run)",
+    acknowledged_by=None, acknowledged_at=None, raises=1,
+)  # fmt: skip
 CAMERA = CameraStatus(
     name="left",
     fault=None,
@@ -367,6 +373,25 @@ def test_a_server_that_is_no_broker_is_a_fault_and_no_end(line: Line) -> None:
             assert output.fault
             with pytest.raises(OutputError):
                 output.deliver(make_entry())
+
+
+def test_alarms_are_retained_and_follow_the_line(output: MqttOutput, broker: Broker, line: Line) -> None:
+    site = Site(broker, "softcore/alarms")
+    assert wait_for(lambda: site.on("softcore/alarms")) == [{"alarms": []}]
+    line.status = replace(line.status, open_alarms=(ALARM,))
+    output._health_due.set()
+    (told,) = wait_for(lambda: site.on("softcore/alarms")[1:])
+    assert told["alarms"] == [{key: value for key, value in vars(ALARM).items() if key != "raises"}]
+    line.status = replace(line.status, open_alarms=(replace(ALARM, raises=2),))  # no news
+    output._health_due.set()
+    later = Site(broker, "softcore/alarms")
+    assert wait_for(lambda: later.on("softcore/alarms")) == [told]
+    line.status = replace(line.status, open_alarms=(replace(ALARM, state="acknowledged"),))
+    output._health_due.set()
+    wait_for(lambda: site.on("softcore/alarms")[-1]["alarms"][0]["state"] == "acknowledged")
+    assert len(site.on("softcore/alarms")) == 3
+    for one in (site, later):
+        one.close()
 
 
 def test_health_is_retained_and_follows_the_line(output: MqttOutput, broker: Broker, line: Line) -> None:

@@ -49,6 +49,30 @@ def test_a_threshold_that_is_none(client: httpx.Client, line: Any, body: dict[st
         assert client.get("/api/limit/preview", params={"value": str(body["value"])}).status_code == 422
 
 
+def test_an_alarm_is_acknowledged_by_name(client: httpx.Client, stranger: httpx.Client, line: Any) -> None:
+    answer = client.post("/api/alarms/acknowledge", json={"rule": "fail-run"}, headers=own(client))
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert (found["state"], found["acknowledged_by"], found["matches"]) == ("acknowledged", "page", 10)
+    named = {"rule": "fail-run", "camera": "left", "by": "shift leader"}
+    assert client.post("/api/alarms/acknowledge", json=named).json()["acknowledged_by"] == (
+        "shift leader (http)"
+    )
+    assert line.asked == [
+        ("alarm", "fail-run", None, "page"), ("alarm", "fail-run", "left", "shift leader (http)"),
+    ]  # fmt: skip
+    assert client.post("/api/alarms/acknowledge", json={"rule": "other"}).status_code == 409
+    for body in (
+        {},
+        {"rule": ""},
+        {"rule": 1},
+        {"rule": "fail-run", "by": "a\nb"},
+        {"rule": "x", "all": True},
+    ):
+        assert client.post("/api/alarms/acknowledge", json=body).status_code == 422
+    assert stranger.post("/api/alarms/acknowledge", json={"rule": "fail-run"}).status_code == 403
+
+
 def test_start_and_stop(client: httpx.Client, line: Any) -> None:
     assert client.post("/api/running", json={"running": False}, headers=own(client)).json() == {
         "running": False

@@ -338,6 +338,90 @@ def test_indicators_say_why(stub: StubLine, show: Callable[..., OpenedPage]) -> 
     )
 
 
+def test_an_alarm_has_a_banner_until_somebody_acknowledges_it(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    shown = show(stub)
+    page = shown.page
+    banner, lamp = page.locator("#alarm"), page.locator("#status-bar .indicator").last
+    expect(banner).to_be_hidden()
+    expect(lamp).to_have_attribute("data-state", "well")
+    expect(page.locator("#status-bar")).to_contain_text("Alarms")
+    light = stub.alarm("brightness-jump", level="warning", watched="brightness", matches=None, parts=None,
+                       change=-0.031)  # fmt: skip
+    stub.change(open_alarms=[stub.alarm(), stub.alarm("fail-run", matches=10, parts=10, holds=False), light])
+    expect(banner).to_contain_text(
+        re.compile(r"Alarm: 20 of the last 50 parts are FAIL since \d\d:\d\d:\d\d")
+    )
+    expect(banner).to_have_attribute("data-level", "alarm")
+    expect(lamp).to_have_attribute("data-state", "bad")
+    expect(page.locator("#reasons")).to_be_hidden()  # the banner says it
+    assert find_scrolling(page) == []
+    assert find_small(page) == []
+    examine(page, "an alarm")
+    banner.get_by_role("button", name="Acknowledge").click()
+    shown.unlock()
+    expect(banner).to_contain_text("10 of the last 10 parts are FAIL")
+    expect(banner).to_contain_text("over, but not acknowledged")
+    assert stub.changes == [("alarm", {"camera": "left", "rule": "fail-share"})]
+    banner.get_by_role("button", name="1 more").click()
+    rows = page.locator("#state-alarms li")
+    expect(rows).to_have_count(3)
+    expect(rows.first).to_contain_text("acknowledged by page")
+    assert find_small(page) == []
+    examine(page, "open alarms")
+    rows.nth(1).get_by_role("button", name="Acknowledge").click()
+    expect(rows).to_have_count(2)  # one that is over is cleared
+    page.keyboard.press("Escape")
+    expect(banner).to_have_text(re.compile(r"Warning: Images: brightness fell by 3\.1%"))
+    expect(banner).to_have_attribute("data-level", "warning")
+    examine(page, "a warning")
+    banner.get_by_role("button", name="Acknowledge").click()
+    expect(banner).to_be_hidden()
+    expect(lamp).to_have_attribute("data-state", "bad")  # it goes on
+    expect(page.locator("#reasons")).to_contain_text("Alarms: 20 of the last 50 parts are FAIL")
+    stub.change(open_alarms=[])
+    expect(lamp).to_have_attribute("data-state", "well")
+    expect(page.locator("#reasons")).to_be_hidden()
+
+
+def test_an_alarm_that_can_not_be_acknowledged_says_why(
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage]
+) -> None:
+    stub = serve(refusal="left: alarm fail-share is not raised, but cleared")
+    shown = show(stub)
+    stub.change(open_alarms=[stub.alarm()])
+    shown.refusals = True
+    shown.page.locator("#alarm-acknowledge").click()
+    shown.unlock()
+    expect(shown.page.locator("#alarm-state")).to_have_text(
+        "left: alarm fail-share is not raised, but cleared"
+    )
+    without = serve(token=False)
+    page = show(without).page
+    without.change(open_alarms=[stub.alarm()])
+    expect(page.locator("#alarm-acknowledge")).to_be_disabled()
+
+
+def test_alarms_are_told_in_german_with_their_camera_and_fit_a_phone(
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage]
+) -> None:
+    stub = serve(cameras=("left", "right"))
+    for after in ("raised: FAIL+INVALID 12/50", "raised: sharpness +4.0%", "acknowledged", "cleared"):
+        stub.note("alarm", "left", "rejected", "cleared" if after[0] == "r" else "raised", after)
+    shown = show(stub, locale="de-DE", viewport=PHONE, is_mobile=True)
+    page = shown.page
+    stub.change(open_alarms=[stub.alarm(camera="right", matches=45)])
+    expect(page.locator("#alarm")).to_contain_text("Alarm: right: 45 der letzten 50 Teile sind")
+    expect(page.locator("#alarm-acknowledge")).to_have_text("Quittieren")
+    assert page.locator("main").evaluate("main => main.scrollWidth <= main.clientWidth")
+    page.locator("[data-view=reports]").click()
+    notes = page.locator("#notes li")
+    expect(notes.nth(0)).to_contain_text("Alarmausgelöst → beendet")
+    expect(notes.nth(2)).to_contain_text("beendet → ausgelöst: Bilder: Schärfe um 4,0 % gestiegen")
+    expect(notes.nth(3)).to_contain_text("ausgelöst: 12 der letzten 50 Teile sind")
+
+
 def test_the_history_bar_opens_a_part_and_one_touch_marks_it(
     stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:

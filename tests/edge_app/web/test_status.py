@@ -21,7 +21,7 @@ from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_edge_app.web.status import pick_health
 from softcore_runtime import Decision
 
-from .conftest import METRICS
+from .conftest import ALARM, METRICS
 from .test_events import Listener
 
 NONE = {"PASS": 0, "REVIEW": 0, "FAIL": 0, "INVALID": 0}
@@ -46,6 +46,7 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
         "ledger_fault": None,
         "stuck": None,
         "alarms": ["scores drift"],
+        "open_alarms": [],
         "ledger": True,
         "token": True,
         "drift": [],
@@ -64,6 +65,17 @@ def test_a_camera_that_was_stopped_is_not_ready(stranger: httpx.Client, line: An
     line.change(running=False)
     answer = stranger.get("/readyz")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["camera left: stopped on the page"])
+
+
+def test_an_open_alarm_is_named_and_makes_nothing_unready(stranger: httpx.Client, line: Any) -> None:
+    before = pick_health(stranger.get("/api/status").json())
+    line.status = replace(line.status, open_alarms=(ALARM,))
+    status = stranger.get("/api/status").json()
+    assert status["open_alarms"] == [vars(ALARM)]
+    assert pick_health(status) != before
+    for path in ("/healthz", "/readyz"):
+        answer = stranger.get(path)
+        assert (answer.status_code, answer.json()["ok"], answer.json()["alarms"]) == (200, True, [ALARM.text])
 
 
 def test_drift_and_disk(line: Any, tmp_path: Path) -> None:

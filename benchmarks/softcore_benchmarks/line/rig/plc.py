@@ -14,6 +14,7 @@ from pymodbus.constants import ExcCodes
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from softcore_edge_app.outputs.modbus_map import (
+    ALARM_COILS,
     COUNT,
     InputCoils,
     InputRegisters,
@@ -113,7 +114,7 @@ class Plc:
     @property
     def output_coils(self) -> OutputCoils:
         """Coils that SoftCore writes."""
-        return OutputCoils.unpack(self.bits[self.coils : self.coils + COUNT])
+        return OutputCoils.unpack(self.bits[self.coils : self.coils + COUNT + ALARM_COILS])
 
     @property
     def output_registers(self) -> OutputRegisters:

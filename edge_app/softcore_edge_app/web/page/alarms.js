@@ -76,7 +76,7 @@ function showBanner() {
   setAttribute($("alarm"), "data-level", first.level);
   setSymbol($("alarm").firstElementChild, first.level === "alarm" ? "indicator-bad" : "indicator-warn");
   const [what, when] = $("alarm").querySelector("[role=alert]").children;
-  setText(what, describeAlarm(first));
+  setText(what, translate(`alarm.level.${first.level}`, { what: describeAlarm(first) }));
   setText(when, describeTimes(first));
   $("alarm-more").hidden = raised.length < 2;
   setText($("alarm-more"), translate("alarm.more", { n: raised.length - 1 }));
