@@ -22,6 +22,7 @@ from softcore_edge_app.decisions.decision_record import CONTENT, DecisionRecord
 from softcore_edge_app.ledger.layout import FORMAT, TABLES
 from softcore_edge_app.ledger.ledger import Change, Ledger
 from softcore_edge_app.outputs.modbus_map import (
+    ALARM_COILS,
     CODES,
     COUNT,
     OURS,
@@ -283,11 +284,12 @@ def test_ledger_page_describes_the_seal(ledger: Path) -> None:
 
 def test_plc_tells_of_every_coil_and_register() -> None:
     coils, registers = (read_map(kind) for kind in ("coil", "register"))
-    assert coils.keys() == registers.keys() == set(range(COUNT))
+    assert coils.keys() == set(range(COUNT + ALARM_COILS))
+    assert registers.keys() == set(range(COUNT))
     requests = [name.upper() for name in InputCoils.__annotations__]
     signals = [COILS.get(name, name.upper()) for name in OutputCoils.__annotations__]
     assert [coils[number] for number in range(len(requests))] == requests
-    assert [coils[number] for number in range(OURS, COUNT)] == signals
+    assert [coils[number] for number in range(OURS, COUNT + ALARM_COILS)] == signals
     orders = dict.fromkeys(registers[number] for number in range(3))
     assert list(orders) == ["TRIGGER_PART", "RECIPE_WANTED"]
     assert len(orders) == len(InputRegisters.__annotations__)

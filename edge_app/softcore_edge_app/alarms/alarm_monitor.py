@@ -146,21 +146,26 @@ class AlarmMonitor:
             self._thread.join(_ENDING)
 
     def _run(self) -> None:
-        due = time.monotonic() + _TICK
-        while True:
+        due, ending = 0.0, False
+        while not ending:
             try:
                 arrived = self._arrived.get(timeout=max(due - time.monotonic(), 0.001))
-                if arrived is None:
-                    self.check(time.monotonic())
-                    return
-                self.follow(_measure(*arrived), time.monotonic())
+                ending = arrived is None
+                if arrived is not None:
+                    self.follow(_measure(*arrived), time.monotonic())
             except queue.Empty:
                 pass
             except Exception:  # the next part still needs this thread
                 _log.exception("internal error on following alarms")
-            if time.monotonic() >= due:
+            if ending or time.monotonic() >= due:
                 due = time.monotonic() + _TICK
-                self.check(time.monotonic())
+                self._check_safely()
+
+    def _check_safely(self) -> None:
+        try:
+            self.check(time.monotonic())
+        except Exception:
+            _log.exception("internal error on checking alarms")
 
     def _step(self, alarm: AlarmRule, after: StateName | None) -> None:
         """Note and log that an alarm was raised or cleared; None is that nothing has changed."""

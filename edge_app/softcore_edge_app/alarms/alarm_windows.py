@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from statistics import median
+from statistics import fmean, median, pstdev
 from typing import Final, Protocol
 
 from softcore_runtime import Decision
@@ -17,7 +17,7 @@ __all__ = ["AlarmWindow", "DecisionWindow", "JumpWindow", "make_window"]
 
 _SIGMAS: Final = 6.0
 _CALM: Final = 1 / 2  # share of what raises an alarm below which it ends, so that it doesn't come and go
-_OF_MEDIAN: Final = math.sqrt(math.pi / 2)  # standard error of a median, in those of a mean
+_CLIP: Final = 3.0  # standard deviations from the median at which values are clipped
 _OF_DEVIATION: Final = 1.4826  # standard deviation, in median absolute deviations, of normal values
 
 
@@ -87,23 +87,25 @@ class DecisionWindow:
 class JumpWindow:
     """Whether the images of the last `parts` differ from those of the `reference` parts before them.
 
-    With x the logarithms of a quantity, d is the median of the last n less the median of the m before, and s
-    the standard deviation of those, by their median absolute deviation. The rule holds where ::
+    With x the logarithms of a quantity, of the last n parts and of the m before, whose median is c ::
 
-        |d| >= h = max(6 s sqrt(pi / 2) sqrt(1 / n + 1 / m), ln(1 + change))
+        y = clip(x - c, -b, b),   b = max(3 * 1.4826 median |x - c|, 2 ln(1 + change))
+        d = mean of the last y - mean of those before,   s = standard deviation of those before
 
-    and has ended where |d| < h / 2; by and by the new values become the reference. Images of another
-    category begin anew. Medians, so that single odd parts raise nothing.
+    The rule holds where |d| >= h = max(6 s sqrt(1 / n + 1 / m), ln(1 + change)), and has ended where
+    |d| < h / 2; by and by the new values become the reference. Images of another category begin anew.
+    Clipping bounds the influence of a single odd part. A median of the last would be steadier for that, but
+    comes and goes by itself where parts are of two kinds.
     """
 
     def __init__(self, options: AlarmOptions) -> None:
         self._quantity = options.image
         self._parts = options.parts
         self._least = math.log1p(options.change or 0.0)
-        self._error = _SIGMAS * _OF_MEDIAN * math.sqrt(1 / options.parts + 1 / options.reference)
+        self._error = _SIGMAS * math.sqrt(1 / options.parts + 1 / options.reference)
         self._values: deque[float] = deque(maxlen=options.parts + options.reference)
         self._category: str | None = None
-        self._difference = 0.0
+        self._change = 0.0
         self.verdict: bool | None = None
 
     def add(self, part: AlarmPart) -> bool:
@@ -123,20 +125,23 @@ class JumpWindow:
         return True
 
     def _compare(self) -> bool | None:
-        values = list(self._values)  # sorted by Python: NumPy takes longer for a hundred
-        before = values[: -self._parts]
+        values = list(self._values)  # no arrays: NumPy takes longer for a hundred
+        before, last = values[: -self._parts], values[-self._parts :]
         centre = median(before)
-        self._difference = median(values[-self._parts :]) - centre
-        spread = _OF_DEVIATION * median(abs(value - centre) for value in before)
-        threshold = max(self._error * spread, self._least)
-        if abs(self._difference) >= threshold:
+        bound = max(_CLIP * _OF_DEVIATION * median(abs(x - centre) for x in before), 2 * self._least)
+        usual = [min(max(x - centre, -bound), bound) for x in before]
+        mean = fmean(usual)
+        difference = fmean(min(max(x - centre, -bound), bound) for x in last) - mean
+        threshold = max(self._error * pstdev(usual, mean), self._least)
+        self._change = median(last) - centre  # not clipped
+        if abs(difference) >= threshold:
             return True
-        return False if abs(self._difference) < _CALM * threshold else None
+        return False if abs(difference) < _CALM * threshold else None
 
     @property
     def reading(self) -> AlarmReading:
         """What it sees now."""
-        return AlarmReading(str(self._quantity), change=math.expm1(self._difference))
+        return AlarmReading(str(self._quantity), change=math.expm1(self._change))
 
 
 def make_window(options: AlarmOptions) -> AlarmWindow:

@@ -197,10 +197,14 @@ def test_a_full_disk_holds_up_no_alarm_but_its_acknowledgement(notes: list[Chang
         monitor.acknowledge("fail-run", "left", "page")
     assert (list_open(monitor), notes) == ([("fail-run", "raised")], [])
     full = False
-    monitor.check(0.0)
-    assert [note.after for note in notes] == ["raised: FAIL 10/10"]
-    monitor.acknowledge("fail-run", "left", "page")
+    monitor.acknowledge("fail-run", "left", "page")  # what was raised is noted before it
     assert [note.after for note in notes] == ["raised: FAIL 10/10", "acknowledged"]
+    full = True
+    feed(monitor, ["PASS"] * 10)
+    assert (list_open(monitor), len(notes)) == ([], 2)
+    full = False
+    monitor.check(0.0)
+    assert [note.after for note in notes[2:]] == ["cleared"]
 
 
 # --- The ledger ------------------------------------------------------------------------------------------
@@ -237,7 +241,17 @@ def test_alarms_survive_a_restart_with_their_time_and_who_acknowledged_them(ledg
     old = {status.rule: status for status in before.list_open()}
     new = {status.rule: status for status in restart(ledger).list_open()}
     assert new.keys() == old.keys() == {"fail-run", "fail-share"}
+    raised, acknowledged = (
+        {
+            note.change.subject: note.at
+            for note in ledger.read_notes()
+            if (note.change.after or "").startswith(one)
+        }
+        for one in ("raised", "acknowledged")
+    )
     for rule, status in new.items():
+        assert status.since == raised[rule]
+        assert status.acknowledged_at == acknowledged.get(rule)
         noted = replace(old[rule], raises=0, since=status.since, acknowledged_at=status.acknowledged_at)
         assert status == noted
         assert abs((status.since or 0) - (old[rule].since or 0)) < 10**9

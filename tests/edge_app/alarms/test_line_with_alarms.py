@@ -89,8 +89,8 @@ def test_parts_that_all_fail_raise_an_alarm_that_outlives_the_line(configuration
             ("alarm", "acknowledged", "shift leader (http)"),
             ("alarm", "raised: FAIL 10/10", "line"),
         ]
-        report = client.get("/api/report").text
-        assert "raised: FAIL 10/10" in report
+        report = client.get("/api/report", params={"since": "2020-01-01T00:00", "language": "de"}).text
+        assert "<td>beendet</td><td>ausgelöst: FAIL 10/10</td><td>line</td>" in report
     with running(configuration, parts=False) as client:
         (last,) = list_open(client)
         assert (last["state"], last["acknowledged_by"]) == ("acknowledged", "shift leader (http)")

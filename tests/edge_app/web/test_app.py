@@ -30,6 +30,7 @@ schema = schemathesis.openapi.from_dict(
     make_web_app(STATUS, NOBODY, EventStream(), ImageCache(None), hosts=[], token=None).openapi()
 )
 COMMANDS = (
+    "/api/alarms/acknowledge",
     "/api/limit", "/api/marks", "/api/promote", "/api/recipe", "/api/running", "/api/token", "/api/trigger",
 )  # fmt: skip
 few = settings(

@@ -241,6 +241,9 @@ def _describe_reason(language: Language, why: str) -> str:
 
 def _describe_value(language: Language, kind: str, value: str | None) -> str:
     """Return the old or new value of a change; translated if it has a text of its own."""
+    if kind == "alarm" and value:
+        state, colon, reading = value.partition(": ")
+        return f"{translate(language, f'alarm.state.{state}')}{colon}{reading}"
     word = _WORDS.get((kind, value))
     return translate(language, word) if word else value or ""
 
