@@ -30,7 +30,7 @@ class AlarmOptions(BaseModel):
         default=50,
         ge=1,
         le=10_000,
-        description="number of the last parts that are looked at; for `image` those whose median is compared",
+        description="number of the last parts that are looked at; for `image` those whose mean is compared",
     )
     count: int | None = Field(
         default=None,
@@ -42,7 +42,7 @@ class AlarmOptions(BaseModel):
         default=None,
         gt=0,
         le=10,
-        description="for `image`: by which share the median must differ, such as 0.02, and by 6 of its "
+        description="for `image`: by which share the mean must differ, such as 0.02, and by 6 of its "
         "standard deviations",
     )
     reference: int = Field(
@@ -93,8 +93,8 @@ _DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "fail-share": {"decisions": ("FAIL",), "parts": 50, "count": 20},
     "invalid-run": {"decisions": ("INVALID",), "parts": 10, "count": 10},
     "invalid-share": {"decisions": ("INVALID",), "parts": 50, "count": 10, "level": "warning"},
-    "brightness-jump": {"image": "brightness", "parts": 10, "change": 0.02, "level": "warning"},
-    "sharpness-jump": {"image": "sharpness", "parts": 10, "change": 0.1, "level": "warning"},
+    "brightness-jump": {"image": "brightness", "parts": 25, "change": 0.02, "level": "warning"},
+    "sharpness-jump": {"image": "sharpness", "parts": 25, "change": 0.1, "level": "warning"},
 }
 DEFAULT_ALARMS: Final[Mapping[str, AlarmOptions]] = MappingProxyType(
     {name: AlarmOptions(**rule) for name, rule in _DEFAULTS.items()}

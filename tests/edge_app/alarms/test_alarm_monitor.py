@@ -71,7 +71,7 @@ def test_90_good_parts_that_are_3_percent_darker_and_all_fail_raise_an_alarm(mon
             time.sleep(0.0005)
 
     monitor.start()
-    for _ in range(120):
+    for _ in range(130):
         publish("PASS", 1.0)
     assert list_open(monitor) == []
     for _ in range(90):

@@ -143,14 +143,14 @@ def draw_values(count: int, spread: float, centre: float = 100.0, seed: int = 7)
 def test_a_jump_is_found_whatever_is_decided_and_ends_where_it_is_usual(name: str, factor: float) -> None:
     rule = AlarmRule("left", name, DEFAULT_ALARMS[name])
     assert follow(rule, draw_values(300, 0.01)) == []
-    assert follow(rule, draw_values(10, 0.01, 100 * factor)) == ["raised"]
+    assert follow(rule, draw_values(25, 0.01, 100 * factor)) == ["raised"]
     assert rule.describe().change == pytest.approx(factor - 1, abs=0.02)
     assert follow(rule, draw_values(150, 0.01, 100 * factor)) == ["cleared"]
 
 
 def test_three_percent_darker_is_found_where_light_is_steady() -> None:
     rule = AlarmRule("left", "brightness-jump", DEFAULT_ALARMS["brightness-jump"])
-    assert follow(rule, draw_values(110, 0.005)) == []
+    assert follow(rule, draw_values(125, 0.005)) == []
     assert follow(rule, draw_values(90, 0.005, 97.0)) == ["raised", "cleared"]
 
 
@@ -182,5 +182,5 @@ def test_single_odd_images_and_another_product_raise_nothing() -> None:
 
 def test_another_product_ends_what_was_raised() -> None:
     rule = AlarmRule("left", "brightness-jump", DEFAULT_ALARMS["brightness-jump"])
-    assert follow(rule, draw_values(110, 0.01) + draw_values(10, 0.01, 80)) == ["raised"]
+    assert follow(rule, draw_values(125, 0.01) + draw_values(25, 0.01, 80)) == ["raised"]
     assert rule.add(AlarmPart("left", "cap", Decision.PASS, brightness=60.0), 0.0) == "cleared"
