@@ -23,6 +23,8 @@ class Frame:
         image: uint8 BGR `[H, W, 3]`, or None.
         reason: why there is no image, or None.
         taken: when a live source gave it, in seconds of the monotonic clock; None for recordings.
+        refused: the image that came, where it can't show a part (it is black); likewise, or None. Nothing
+            inspects or keeps it: a person is shown it.
 
     Raises:
         ValueError: it has both an image and a reason, or neither.
@@ -33,10 +35,16 @@ class Frame:
     image: NDArray[np.uint8] | None = None
     reason: str | None = None
     taken: float | None = None
+    refused: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if (self.image is None) == (self.reason is None):
             raise ValueError(f"frame {self.number}: needs either an image or the reason why there is none")
+
+    @property
+    def shown(self) -> NDArray[np.uint8] | None:
+        """The image for a person: what was inspected, or what was refused; None if nothing came."""
+        return self.refused if self.image is None else self.image
 
 
 @runtime_checkable

@@ -167,7 +167,7 @@ class LiveSource:
         self._count(captured, used=True)
         name = f"{self.camera.label}#{number}"
         if fault := self._find_fault(captured):
-            return Frame(number, name, reason=fault, taken=captured.taken)
+            return Frame(number, name, reason=fault, taken=captured.taken, refused=captured.image)
         return Frame(number, name, image=captured.image, taken=captured.taken)
 
     def _make_missing_frame(self, number: int, now: float) -> Frame:

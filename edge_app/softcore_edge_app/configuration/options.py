@@ -233,6 +233,12 @@ class HttpOptions(_Options):
         description="further host names and addresses, without a port, by which the port may be asked for; "
         "an IPv6 address in brackets",
     )
+    title: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=60,
+        description="the line's name for people, which heads the page; this machine's name if left out",
+    )
 
 
 class ArchiveOptions(_Options):

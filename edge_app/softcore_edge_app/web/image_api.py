@@ -44,7 +44,9 @@ def make_image_api(cache: ImageCache, queries: LedgerQueries, controls: Operator
         response_class=Response,
     )
     async def give_image(trigger: Annotated[ShortText, Path()], kind: ImageKind) -> Response:
-        """A part's `frame` as PNG, its `overlay` (outlined), `map` or `thumbnail` as JPEG.
+        """A part's `frame` as PNG, its `overlay` (outlined), `map`, `thumbnail` or `peak` as JPEG.
+
+        `peak` shows the surroundings of the highest score, at the part's `x` and `y`, enlarged.
 
         The images of the last 50 parts are in memory, others in the archive, as far as it keeps them.
         """

@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from softcore_runtime.inspection.overlays import colour, outline, split_overlay
+from softcore_runtime.inspection.overlays import bring_to_size, colour, outline, split_overlay
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.decisions.published_decision import PublishedDecision
@@ -20,11 +20,19 @@ from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 
 __all__ = ["KEPT", "ImageCache", "ImageKind", "NoImageError", "shrink"]
 
-ImageKind = Literal["frame", "overlay", "map", "thumbnail"]
+ImageKind = Literal["frame", "overlay", "map", "thumbnail", "peak"]
 
 KEPT = 50  # parts
 _MOST_BYTES = 128 * 10**6  # of the parts together; the last part is kept, however large
 _LONGEST, _THUMBNAIL = 800, 160  # pixels of the longer side
+_PIXELS, _WIDEST = (
+    480_000,
+    2400,
+)  # of a wide or tall image: as many pixels as 800 x 600, and of its longer side
+_PEAK, _SMALLEST_PEAK = (
+    1 / 4,
+    48,
+)  # the side of a peak's image as a share of the frame's shorter one, and in pixels
 _QUICK, _GOOD = [cv2.IMWRITE_PNG_COMPRESSION, 1], [cv2.IMWRITE_JPEG_QUALITY, 85]
 
 _Image = NDArray[np.uint8]
@@ -48,7 +56,8 @@ class ImageCache:
     """Keeps the last parts, and draws their images: `frame` as PNG, the rest as JPEG.
 
     `overlay` is the frame with an outline of what lies above the threshold, `map` the frame in the colours of
-    its scores, `thumbnail` a small overlay. The overlay of a part that wasn't inspected is its frame.
+    its scores, `thumbnail` a small overlay, `peak` the frame's surroundings of the highest score, enlarged.
+    The overlay of a part that wasn't inspected is its frame.
 
     Args:
         archive: the archive's folder; None if there is none.
@@ -62,7 +71,7 @@ class ImageCache:
 
     def add(self, published: PublishedDecision) -> None:
         """Add a part; at once, and never raises."""
-        image = published.frame.image if published.frame else None
+        image = published.frame.shown if published.frame else None
         size = 0 if image is None else image.nbytes
         if published.result:
             maps = published.result.anomaly_map, published.result.patch_scores
@@ -118,14 +127,10 @@ class ImageCache:
         try:
             if kind == "frame":
                 return file.read_bytes()
-            longest = _THUMBNAIL if kind == "thumbnail" else _LONGEST
-            if overlay.is_file():
-                panels = split_overlay(_decode(overlay))
-                return _encode(".jpg", shrink(panels[kind == "map"], longest))
-            image = _decode(file)
-            if kind == "map":
-                raise NoImageError("it has no map: it was not inspected, or only decided on")
-            return _encode(".jpg", shrink(image, longest))
+            if kind != "peak" and overlay.is_file():
+                panel = split_overlay(_decode(overlay))[kind == "map"]
+                return _encode(".jpg", shrink(panel, _choose_longest(panel, kind)))
+            return _draw_alone(_decode(file), record, kind)
         except OSError:
             raise NoImageError("the archive has no image of it (any more)") from None
 
@@ -140,13 +145,38 @@ def _draw(cached: _CachedImage, kind: ImageKind) -> bytes:
         raise NoImageError("no image was taken of it")
     if kind == "frame":
         return _encode(".png", image)
-    longest = _THUMBNAIL if kind == "thumbnail" else _LONGEST
-    if inspection is None:
-        if kind == "map":
-            raise NoImageError("it has no map: it was not inspected, or only decided on")
-        return _encode(".jpg", shrink(image, longest))
+    if inspection is None or kind == "peak":
+        return _draw_alone(image, cached.published.record, kind)
     draw: Callable[..., _Image] = colour if kind == "map" else outline
-    return _encode(".jpg", draw(image, inspection, longest))
+    return _encode(".jpg", draw(image, inspection, _choose_longest(image, kind)))
+
+
+def _draw_alone(image: _Image, record: DecisionRecord, kind: ImageKind) -> bytes:
+    """Draw what needs no map of the part."""
+    if kind == "map":
+        raise NoImageError("it has no map: it was not inspected, or only decided on")
+    if kind != "peak":
+        return _encode(".jpg", shrink(image, _choose_longest(image, kind)))
+    if record.x is None or record.y is None:
+        raise NoImageError("it has no peak: it was not inspected, or only decided on")
+    return _encode(".jpg", bring_to_size(_cut_out(image, record.x, record.y), _LONGEST))
+
+
+def _cut_out(image: _Image, x: float, y: float) -> _Image:
+    """Return the square around a place, given as shares of width and height; inside the image throughout."""
+    height, width = image.shape[:2]
+    side = min(height, width, max(_SMALLEST_PEAK, round(min(height, width) * _PEAK)))
+    left = min(width - side, max(0, round(x * width - side / 2)))
+    top = min(height - side, max(0, round(y * height - side / 2)))
+    return image[top : top + side, left : left + side]
+
+
+def _choose_longest(image: _Image, kind: ImageKind) -> int:
+    """Return the most pixels of an image's longer side; a wide or a tall one must fill a screen, too."""
+    if kind == "thumbnail":
+        return _THUMBNAIL
+    short, long = sorted(image.shape[:2])
+    return min(_WIDEST, max(_LONGEST, round((_PIXELS * long / short) ** 0.5)))
 
 
 def shrink(image: _Image, longest: int) -> _Image:

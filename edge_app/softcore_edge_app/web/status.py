@@ -47,10 +47,11 @@ class Disk(BaseModel):
 class StatusReport(BaseModel):
     """The state of the line: whether a part that comes now would be inspected and delivered, and why not.
 
-    `ledger` and `token` are whether there is one. `disk` is null if nothing is written, `drift` empty until
-    it is measured.
+    `title` is the line's name for people. `ledger` and `token` are whether there is one. `disk` is null if
+    nothing is written, `drift` empty until it is measured.
     """
 
+    title: str
     ready: bool
     reasons: list[str]
     cameras: list[CameraStatus]
@@ -78,6 +79,7 @@ class LineStatus:
         folders: other folders that are written to.
         list_drift: returns the drift of the line.
         find_fault: returns what is wrong with the archive, or None.
+        title: the line's name for people.
     """
 
     controls: OperatorControls
@@ -87,11 +89,13 @@ class LineStatus:
     folders: tuple[Path, ...] = ()
     list_drift: Callable[[], Sequence[DriftReading]] = field(default=tuple)
     find_fault: Callable[[], str | None] = field(default=lambda: None)
+    title: str = ""
 
     def describe(self) -> dict[str, Any]:
         """Return the fields of a `StatusReport`; quick, and never blocks."""
         status = self.controls.describe()
         return {
+            "title": self.title,
             "ready": status.ready,
             "reasons": _find_faults(status),
             **asdict(status),

@@ -311,7 +311,9 @@ def test_a_frozen_image_is_reported_until_it_changes(sender: Sender) -> None:
 def test_a_black_image_is_reported(sender: Sender) -> None:
     sender.mode = "black"
     with closing(follow(sender.address).read_frames()) as frames:
-        assert {frame.reason for frame in islice(frames, 3)} == {"the image is black"}
+        taken = list(islice(frames, 3))
+        assert {frame.reason for frame in taken} == {"the image is black"}
+        assert all(frame.image is None and frame.shown is not None for frame in taken)
         sender.mode = "live"
         skip_to(frames, is_image)
 

@@ -15,6 +15,7 @@ from softcore_edge_app.outputs.archive_record import IMAGE, OVERLAY, Kept
 from softcore_edge_app.web import image_cache as cache_module
 from softcore_edge_app.web.image_cache import KEPT, ImageCache, NoImageError
 from softcore_edge_app.web.port.server import WebServer
+from softcore_runtime import Decision
 
 FAILED, PASSED, INVALID = (6, 55), (0, 50), (9, 59)  # of the archive, and of the memory
 
@@ -60,7 +61,7 @@ def test_a_part_is_seen_in_each_way(
 
 @pytest.mark.parametrize("number", INVALID)
 def test_of_a_part_without_a_image_none_is_seen(stranger: httpx.Client, number: int) -> None:
-    for kind in ("frame", "overlay", "map", "thumbnail"):
+    for kind in ("frame", "overlay", "map", "thumbnail", "peak"):
         answer = stranger.get(f"/api/pictures/t{number}/{kind}")
         assert answer.status_code == 404
         assert "image" in answer.json()["detail"]
@@ -192,3 +193,48 @@ def test_the_archive_is_only_read(server: WebServer, stranger: httpx.Client) -> 
     for number in range(20, 30):
         stranger.get(f"/api/pictures/t{number}/thumbnail")
     assert list_files() == before
+
+
+@pytest.mark.parametrize(
+    ("shape", "x", "y"), [((400, 4000), 0.99, 0.5), ((4000, 400), 0.5, 0.0), ((90, 120), 0.7, 0.2)]
+)
+def test_the_peak_is_cut_out_of_the_frame_and_enlarged(
+    decide: Callable[..., PublishedDecision], shape: tuple[int, int], x: float, y: float
+) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+    cv2.circle(image, (round(x * shape[1]), round(y * shape[0])), 6, (255, 255, 255), -1)
+    part = replace(decide(1, x=x, y=y, decision=Decision.FAIL), frame=Frame(1, "frame", image))
+    cache = ImageCache(None)
+    cache.add(part)
+    drawn = cache.draw("t1", "peak")
+    assert drawn
+    peak = cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)
+    assert peak.shape == (320, 320, 3)
+    assert (peak > 200).mean() > 20 * (image > 200).mean()
+
+
+def test_without_a_place_there_is_no_peak(decide: Callable[..., PublishedDecision]) -> None:
+    cache = ImageCache(None)
+    cache.add(replace(decide(1), frame=Frame(1, "frame", np.zeros((90, 120, 3), np.uint8))))
+    with pytest.raises(NoImageError, match="it has no peak"):
+        cache.draw("t1", "peak")
+
+
+def test_a_wide_part_has_pixels_enough_for_a_wide_screen(decide: Callable[..., PublishedDecision]) -> None:
+    cache = ImageCache(None)
+    cache.add(replace(decide(1), frame=Frame(1, "frame", np.zeros((400, 4000, 3), np.uint8))))
+    drawn = cache.draw("t1", "overlay")
+    assert drawn
+    assert cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR).shape == (219, 2191, 3)
+
+
+def test_an_image_that_was_refused_is_shown(decide: Callable[..., PublishedDecision]) -> None:
+    black = np.zeros((90, 120, 3), np.uint8)
+    frame = Frame(1, "frame", reason="the image is black", refused=black)
+    part = replace(decide(1, decision="INVALID", reason=frame.reason), frame=frame)
+    cache = ImageCache(None)
+    cache.add(part)
+    assert cache.has(part.record)
+    drawn = cache.draw("t1", "overlay")
+    assert drawn
+    assert cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR).shape == black.shape

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import tempfile
 import threading
 import time
@@ -233,3 +234,8 @@ def test_another_part_on_which_the_shadow_differs_is_an_event(stranger: httpx.Cl
         reports.append(pick_health(stranger.get("/api/status").json()))
     assert reports[0] == reports[1]
     assert reports[1] != reports[2] != reports[3]
+
+
+def test_the_line_has_a_name_for_people(serve: Callable[..., WebServer]) -> None:
+    assert httpx.get(f"{serve(title='Line 3').url}api/status").json()["title"] == "Line 3"
+    assert httpx.get(f"{serve().url}api/status").json()["title"] == socket.gethostname()

@@ -85,6 +85,7 @@ class WebServer:
             (archive,) if archive else (),
             list_drift,
             find_fault,
+            options.title or socket.gethostname(),
         )
         app = make_web_app(
             self._status, metrics_render, self._events, self._cache, hosts=list_hosts(options), token=token
@@ -138,7 +139,7 @@ class WebServer:
     def publish(self, published: PublishedDecision) -> None:
         """Store a decision, for the listeners and its image; from any thread, at once, and never raises."""
         self._cache.add(published)
-        image = published.frame is not None and published.frame.image is not None
+        image = published.frame is not None and published.frame.shown is not None
         self._events.publish(published, self._shift.count(published), image=image)
 
     def publish_note(self, note: Note) -> None:
