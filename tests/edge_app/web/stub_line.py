@@ -51,6 +51,10 @@ FAULTS = {  # where each was drawn: its middle and radii, in pixels of 320
 }  # fmt: skip
 
 
+SHAPES = {"wide": (2190, 219), "tall": (219, 2190), "black": (320, 240)}  # width and height, as they are sent
+KINDS = ("frame", "overlay", "map", "thumbnail", "peak")
+
+
 class Images:
     """The drawn parts, each with its outline and map."""
 
@@ -63,6 +67,12 @@ class Images:
             for name, frame in frames.items()
             for kind, image in _draw(frame, FAULTS.get(name)).items()
         }
+        for name, (width, height) in SHAPES.items():
+            frame = np.full((height, width, 3), 0 if name == "black" else 150, np.uint8)
+            if name != "black":
+                cv2.circle(frame, (round(0.8 * width), round(0.4 * height)), 9, (20, 20, 60), -1)
+            content = cv2.imencode(".jpg", frame)[1].tobytes()
+            self._files |= {(name, kind): content for kind in KINDS}
 
     def read(self, name: str, kind: str) -> bytes:
         return self._files[name, kind]
@@ -81,8 +91,14 @@ def _draw(frame: np.ndarray, fault: tuple[int, int, int, int] | None) -> dict[st
     alpha = (0.2 + 0.6 * strength.clip(0, 1))[:, :, None]
     return {
         "frame": large, "overlay": outlined, "thumbnail": cv2.resize(large, (160, 160)),
+        "peak": _cut_out(large, fault),
         "map": ((1 - alpha) * large + alpha * colours).astype(np.uint8),
     }  # fmt: skip
+
+
+def _cut_out(image: np.ndarray, fault: tuple[int, int, int, int] | None) -> np.ndarray:
+    x, y = (2 * value for value in (fault or (160, 160))[:2])
+    return cv2.resize(image[y - 80 : y + 80, x - 80 : x + 80], (320, 320), interpolation=cv2.INTER_CUBIC)
 
 
 @cache
@@ -98,6 +114,7 @@ class StubLine:
     Attributes:
         rate: parts a second that come by themselves.
         cameras, recipes: their names.
+        title: what it is called.
         ledger, token: whether it has one.
         threshold, fail_above: in use.
         changes: what was changed, and how, in order.
@@ -109,6 +126,7 @@ class StubLine:
     cameras: tuple[str, ...] = ("left",)
     recipes: tuple[str, ...] = ("pill", "pill blue", "capsule")
     trigger: str = "external"
+    title: str = "Line 3"
     ledger: bool = True
     token: bool = True
     threshold: float = 12.0
@@ -125,6 +143,8 @@ class StubLine:
         self.images = draw_parts()
         self.port = 0
         self.silent = self.mute = False
+        self.gives_images = threading.Event()  # while it isn't set, images are held back
+        self.gives_images.set()
         self.status: dict[str, Any] = {
             "stuck": None, "alarms": [], "open_alarms": [], "ledger_fault": None, "drift": [],
             "disk": {"free_gigabytes": 118.4, "fault": None},
@@ -179,8 +199,9 @@ class StubLine:
         at: int | None = None,
         send: bool = True,
         image: bool | None = None,
+        drawn: str | None = None,
     ) -> dict[str, Any]:
-        """Decide on one more part; `send` False sends no event."""
+        """Decide on one more part; `send` False sends no event, `drawn` names its image."""
         camera = camera or self.cameras[0]
         with self._lock:
             self.seq += 1
@@ -189,12 +210,13 @@ class StubLine:
                     DECISIONS, (94, 0 if self.fail_above == self.threshold else 2, 5, 1)
                 )[0]
             name = self._random.choice(self.images.good if decision == "PASS" else self.images.bad)
+            name = drawn or name
             if share is None and decision != "INVALID":
                 spread = {"PASS": (0.62, 0.86), "REVIEW": (1.0, 1.1), "FAIL": (1.2, 2.7)}[decision]
                 share = round(self._random.uniform(*spread), 4)
             now = at or time.time_ns()
             number = len(self.rows) + 1
-            x, y, *_ = FAULTS.get(name, (160, 160))
+            x, y, *_ = FAULTS.get(name, (256, 128) if name in SHAPES else (160, 160))
             x, y = (None, None) if decision == "INVALID" else (x / 320, y / 320)
             row = {
                 "number": number, "trigger": f"t{number:06}", "part": part or f"{100_000 + number}",
@@ -269,6 +291,7 @@ class StubLine:
             }  # fmt: skip
             faults = [f"camera {name}: {one['fault']}" for name, one in self.state.items() if one["fault"]]
             return {
+                "title": self.title,
                 "ready": not faults, "reasons": faults, "cameras": cameras, "shift": shift,
                 "ledger": self.ledger, "token": self.token, **self.status,
             }  # fmt: skip
@@ -301,6 +324,7 @@ class StubLine:
         if self._server is None:
             return
         self._stopping.set()
+        self.gives_images.set()
         self._server.should_exit = True
         for thread in self._threads:
             thread.join()
@@ -409,8 +433,9 @@ def _add_views(app: Any, stub: StubLine) -> None:
     @app.get("/api/pictures/{trigger}/{kind}")
     def image(trigger: str, kind: str) -> Response:
         row = _find(stub, trigger)
-        if not row["picture"] or kind not in ("frame", "overlay", "map", "thumbnail"):
+        if not row["picture"] or kind not in KINDS:
             raise HTTPException(404, "there is no image")
+        stub.gives_images.wait(30)
         content = stub.images.read(row["drawn"], kind)
         stub.fetched.append(trigger)
         return Response(

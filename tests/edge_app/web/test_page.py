@@ -467,9 +467,10 @@ def test_several_cameras_each_have_their_own(
     stub.decide("FAIL", camera="right")
     shown = show(stub)
     page = shown.page
+    page.locator("#cameras").get_by_role("button", name="left").click()
     shown.expect_counts(stub.total("left"))
     expect(page.locator("#word")).to_have_text("PASS")
-    page.get_by_role("button", name="right").click()
+    page.locator("#cameras").get_by_role("button", name="right").click()
     shown.expect_counts(stub.total("right"))
     expect(page.locator("#word")).to_have_text("FAIL")
     stub.decide("REVIEW", camera="left")
@@ -651,9 +652,9 @@ def test_a_line_without_a_token_says_so(
     shown = show(stub)
     shown.view("set-up")
     expect(shown.page.locator("#lock")).to_contain_text("has no token")
-    shown.page.get_by_role("button", name="Trigger once").click()
-    expect(shown.page.locator("#trigger-state")).to_contain_text("has no token")
-    assert stub.changes == []
+    for name, state in (("Trigger once", "trigger"), ("Stop", "run"), ("capsule", "recipe")):
+        expect(shown.page.get_by_role("button", name=name)).to_be_disabled()
+        expect(shown.page.locator(f"#{state}-state")).to_contain_text("has no token")
 
 
 def test_the_recipe_and_running_are_changed_when_it_is_meant(
@@ -780,9 +781,9 @@ def test_reports_are_taken_away_and_changes_are_listed(
         ["", "3", "75.0%", "0", "0.0%", "1", "25.0%", "0", "0.0%", "4"]
     )
     expect(page.locator("#notes li")).to_have_count(2)
-    expect(page.locator("#notes li").nth(1)).to_contain_text("Threshold12 → 11")
+    expect(page.locator("#notes li").nth(1)).to_contain_text("Threshold changed from 12 to 11")
     stub.note("recipe", "left", None, "pill", NASTY)
-    expect(page.locator("#notes li").first).to_contain_text(f"pill → {NASTY}")
+    expect(page.locator("#notes li").first).to_contain_text(f"Recipe changed from pill to {NASTY}")
     for button, form in (("Shift report", "html"), ("Table (CSV)", "csv")):
         with page.expect_download() as saved:
             page.get_by_role("button", name=button).click()
@@ -821,7 +822,7 @@ def test_it_speaks_german_and_remembers(stub: StubLine, show: Callable[..., Open
     page.get_by_role("radio", name="Deutsch").check()
     page.keyboard.press("Escape")
     expect(page.locator("#word")).to_have_text("FEHLER")
-    expect(page.locator("#aside")).to_contain_text("1,42")
+    expect(page.locator("#aside .score-bar")).to_have_attribute("aria-label", "1,42 \u00d7 Grenze")
     shown.load()
     expect(page.locator("#word")).to_have_text("FEHLER")
     expect(page.locator("html")).to_have_attribute("lang", "de")
@@ -864,6 +865,7 @@ def test_nothing_serious_is_wrong_for_those_who_see_or_move_less(
                 shown.view(view)
                 examine(page, f"{view}, {language}, {theme}")
     shown.view("live")
+    page.locator("#cameras").get_by_role("button", name="left").click()
     for decision in DECISIONS:
         stub.decide(decision, camera="left")
         expect(page.locator("#word")).to_have_text(decision)

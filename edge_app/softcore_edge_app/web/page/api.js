@@ -6,11 +6,12 @@ const STORAGE_KEY = "softcore.token";
 const TIMEOUT = 15_000; // milliseconds
 const LONG_TIMEOUT = 120_000; // a report, or a recipe that is loaded
 
-/** A request that was refused or not answered, and why, in plain words; `status` is 0 without an answer. */
+/** A request that failed, and why, in plain words; `status` is 0 without an answer, `timedOut` where one may still come. */
 export class RequestError extends Error {
-  constructor(message, status) {
+  constructor(message, status, timedOut = false) {
     super(message);
     this.status = status;
+    this.timedOut = timedOut;
   }
 }
 
@@ -18,8 +19,8 @@ async function request(path, options, timeout) {
   let answer;
   try {
     answer = await fetch(path, { ...options, signal: AbortSignal.timeout(timeout) });
-  } catch {
-    throw new RequestError(translate("problem.unreachable"), 0);
+  } catch (error) {
+    throw new RequestError(translate("problem.unreachable"), 0, error.name === "TimeoutError");
   }
   if (answer.ok) return answer;
   const { detail } = await answer.json().catch(() => ({}));

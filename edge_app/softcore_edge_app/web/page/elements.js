@@ -28,6 +28,22 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+const END = 10; // characters
+
+/** Make an element for a text that is cut in the middle where it is too long: the ends of names tell them apart. */
+export function makeCut(text = "") {
+  const made = element("span", { class: "cut" }, element("span"), element("span"));
+  setCut(made, text);
+  return made;
+}
+
+/** Set the text of such an element. */
+export function setCut(node, text) {
+  setText(node.firstElementChild, text.slice(0, -END));
+  setText(node.lastElementChild, text.slice(-END));
+  setAttribute(node, "title", text);
+}
+
 /** Set an attribute, only if it has changed. */
 export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);

@@ -6,9 +6,10 @@ export const KEPT = 200; // parts of each camera
 const POLL = 3000; // milliseconds between two requests for the status, which also proves that the line is there
 const TIMEOUT = 5000; // milliseconds
 const STALE = 6; // seconds
+const STORAGE_KEY = "softcore.camera";
 
-/** What is known of the line. `eventStream` dispatches what changes: decision, status, note, camera, age. */
-export const line = { status: null, camera: null, tally: new Tally(), parts: new Map() };
+/** What is known of the line; `all` is whether all its cameras are shown at once. `eventStream` dispatches what changes: decision, status, note, camera, age. */
+export const line = { status: null, camera: null, all: false, tally: new Tally(), parts: new Map() };
 export const eventStream = new EventTarget();
 
 const dispatch = (kind, detail = null) => eventStream.dispatchEvent(new CustomEvent(kind, { detail }));
@@ -16,6 +17,7 @@ const dispatch = (kind, detail = null) => eventStream.dispatchEvent(new CustomEv
 let source = null;
 let retry = null;
 let lastContact = null; // when something last came from the line
+let refused = false; // whether it isn't there, as far as the last request tells
 let requesting = false;
 let received = 0; // number of the last decision that came as an event, or needn't come as one
 let expected = 0; // number of the decision that must have come by the next status
@@ -23,7 +25,7 @@ let justOpened = true; // a stream that has just begun doesn't repeat what was d
 
 /** Return the seconds since the line was last heard of; null if it never was. */
 export const secondsSilent = () => (lastContact === null ? null : (performance.now() - lastContact) / 1000);
-export const isStale = () => lastContact === null || secondsSilent() > STALE;
+export const isStale = () => lastContact === null || refused || secondsSilent() > STALE;
 export const currentCamera = () => line.status?.cameras.find((one) => one.name === line.camera) ?? null;
 /** Return the last parts of the chosen camera, the oldest first. */
 export const currentParts = () => line.parts.get(line.camera) ?? [];
@@ -34,6 +36,7 @@ export const findPart = (list, part) => list.findIndex((one) => one.trigger === 
 function noteContact() {
   const was = isStale();
   lastContact = performance.now();
+  refused = false;
   if (was) dispatch("age");
 }
 
@@ -63,7 +66,7 @@ function applyStatus(status) {
   line.status = status;
   allowChanges(status.token);
   line.tally.settle(status.shift);
-  if (!status.cameras.some((one) => one.name === line.camera)) chooseCamera(status.cameras[0]?.name ?? null);
+  chooseFirst(status.cameras.map(({ name }) => name));
   dispatch("status");
   if (dead) openStream();
   else if (restarted) loadParts();
@@ -75,16 +78,31 @@ export async function requestStatus() {
   requesting = true;
   try {
     applyStatus(await getJson("api/status", {}, TIMEOUT));
-  } catch {
-    // `isStale` shows it.
+  } catch (error) {
+    if (!error.timedOut) {
+      refused = true;
+      dispatch("age");
+    }
   } finally {
     requesting = false;
   }
 }
 
-/** Show another camera. */
+/** Show another camera, or all of them at once where `name` is null. */
 export function chooseCamera(name) {
-  line.camera = name;
+  line.all = name === null;
+  line.camera = name ?? line.camera;
+  localStorage.setItem(STORAGE_KEY, JSON.stringify(name));
+  dispatch("camera");
+}
+
+/** Show what was chosen on this screen, or else all cameras, if the line has several. */
+function chooseFirst(names) {
+  const alone = names.length < 2;
+  if (names.includes(line.camera) && !(alone && line.all)) return;
+  const chosen = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "null");
+  line.all = !alone && !names.includes(chosen);
+  line.camera = names.includes(chosen) ? chosen : (names[0] ?? null);
   dispatch("camera");
 }
 
@@ -125,6 +143,7 @@ function connect() {
   on("status", applyStatus);
   on("note", (note) => dispatch("note", note));
   source.addEventListener("error", () => {
+    requestStatus(); // a line that has ended refuses it at once
     // The browser reconnects by itself, with the last event's id, unless the answer was an error.
     if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, POLL);
   });
@@ -141,7 +160,7 @@ setInterval(() => {
   if (document.hidden) return;
   requestStatus();
 }, POLL);
-setInterval(() => dispatch("age"), 1000);
+setInterval(() => dispatch("age"), 500);
 // A browser has six connections to one line for all its pages: a hidden page keeps none.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {

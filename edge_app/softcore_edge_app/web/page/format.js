@@ -1,5 +1,6 @@
 // Format: numbers, times and parts as texts, in the language in use.
 import { language, LOCALES, translate } from "./catalogue.js";
+import { line } from "./event_stream.js";
 
 const formats = new Map();
 
@@ -44,6 +45,12 @@ export const describeKind = (part) => (part.kind && part.kind !== "other" ? tran
 export function namePart(part) {
   if (part.part !== part.trigger || part.number === null) return part.part;
   return translate("part.row", { number: part.number });
+}
+
+/** Return a camera's name; null for the only one if nobody named it: then its path or number stands for a name. */
+export function nameCamera(name) {
+  const alone = (line.status?.cameras.length ?? 1) === 1;
+  return alone && /[/\\]|^\d+$/.test(name ?? "/") ? null : name;
 }
 
 /** Return a length of time, roughly. */

@@ -11,6 +11,7 @@ import { chooseCamera, currentCamera, eventStream, isStale, line, openStream, se
 import * as reportsView from "./views/reports.js";
 import * as operatorView from "./views/operator.js";
 import { loadLanguage, preferredLanguage, translate } from "./catalogue.js";
+import { formatClock, nameCamera } from "./format.js";
 
 const VIEWS = { live: liveView, "look-back": historyView, "set-up": operatorView, reports: reportsView }; // by their hash
 const STORAGE_KEY = "softcore.theme";
@@ -27,13 +28,14 @@ function showView() {
     else button.removeAttribute("aria-current");
   }
   showTitle();
+  if (line.status) showCameras();
   VIEWS[shown].enter();
   if (shown === "set-up") refresh();
 }
 
 function showTitle() {
   setText($("title"), translate(`nav.${current()}`));
-  document.title = ["SoftCore", line.camera, translate(`nav.${current()}`)].filter(Boolean).join(" · ");
+  document.title = ["SoftCore", nameCamera(line.camera), translate(`nav.${current()}`)].filter(Boolean).join(" · ");
 }
 
 for (const button of document.querySelectorAll("[data-view]")) {
@@ -43,12 +45,16 @@ addEventListener("hashchange", showView);
 
 // --- Cameras, and the age of what is shown ---------------------------------------------------------------
 
+const all = element("button", { type: "button", id: "all" });
+all.addEventListener("click", () => chooseCamera(null));
+
 function showCameras() {
   const { cameras } = line.status;
   $("cameras").hidden = cameras.length < 2;
-  const buttons = [...$("cameras").children];
+  const buttons = [...$("cameras").children].slice(1);
   if (buttons.map((button) => button.textContent).join("\n") !== cameras.map(({ name }) => name).join("\n")) {
     $("cameras").replaceChildren(
+      all,
       ...cameras.map(({ name }) => {
         const button = element("button", { type: "button" }, name);
         button.addEventListener("click", () => chooseCamera(name));
@@ -56,10 +62,24 @@ function showCameras() {
       }),
     );
   }
-  for (const [place, button] of [...$("cameras").children].entries()) {
-    setAttribute(button, "aria-pressed", String(cameras[place].name === line.camera));
+  const together = line.all && current() === "live"; // only there are all of them shown
+  all.hidden = current() !== "live";
+  setText(all, translate("camera.all"));
+  setAttribute(all, "aria-pressed", String(together));
+  for (const [place, button] of [...$("cameras").children].slice(1).entries()) {
+    setAttribute(button, "aria-pressed", String(!together && cameras[place].name === line.camera));
     button.classList.toggle("faulty", cameras[place].fault !== null);
   }
+  showHead();
+}
+
+/** Show which line this is, what it inspects, and the time. */
+function showHead() {
+  const [name, recipe, clock] = $("head").children;
+  const shown = line.all && current() === "live" ? (line.status?.cameras ?? []) : [currentCamera()].filter(Boolean);
+  setText(name, line.status?.title ?? "");
+  setText(recipe, [...new Set(shown.map((one) => one.recipe))].join(", "));
+  setText(clock, formatClock(Date.now() * 1e6));
 }
 
 function showAge() {
@@ -67,12 +87,15 @@ function showAge() {
   document.body.classList.toggle("old", old);
   $("stale").hidden = !old;
   const seconds = secondsSilent();
-  if (old) setText($("stale"), seconds === null ? translate("stale.never") : translate("stale", { seconds: Math.floor(seconds) }));
+  if (old) setText($("stale"), seconds === null ? translate("stale.never") : translate("stale", { seconds: Math.max(1, Math.floor(seconds)) }));
 }
 
 for (const kind of ["status", "camera"]) eventStream.addEventListener(kind, () => line.status && showCameras());
 eventStream.addEventListener("camera", showTitle);
-eventStream.addEventListener("age", showAge);
+eventStream.addEventListener("age", () => {
+  showAge();
+  showHead();
+});
 let first = true;
 eventStream.addEventListener("status", () => {
   if (first) showView(); // its views need a status
@@ -89,13 +112,17 @@ $("help-open").addEventListener("click", () => $("help").showModal());
 
 const nextCamera = () => {
   const names = line.status?.cameras.map(({ name }) => name) ?? [];
-  if (names.length > 1) chooseCamera(names[(names.indexOf(currentCamera().name) + 1) % names.length]);
+  if (names.length > 1) chooseCamera(line.all ? names[0] : names[(names.indexOf(currentCamera().name) + 1) % names.length]);
 };
 // No key changes anything on the line: a scanner types whatever is on a label.
 const KEYS = {
   m: () => liveView.toggle("shown"),
   f: () => liveView.toggle("which"),
   c: nextCamera,
+  a: () => line.status?.cameras.length > 1 && chooseCamera(null),
+  "+": liveView.pressZoom,
+  "-": liveView.pressZoom,
+  0: liveView.pressZoom,
   s: () => $("state").showModal(),
   o: () => $("options").showModal(),
   "?": () => $("help").showModal(),
@@ -105,12 +132,12 @@ for (const [place, name] of Object.keys(VIEWS).entries()) KEYS[place + 1] = () =
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.target.matches("input:not([type=radio]), select") || document.querySelector("dialog[open]")) return;
-  KEYS[event.key]?.();
+  KEYS[event.key]?.(event);
 });
 
 function listKeys() {
   const rows = [
-    ["1 2 3 4", "views"], ["M", "map"], ["F", "faults"], ["C", "camera"], ["S", "state"], ["O", "menu"],
+    ["1 2 3 4", "views"], ["M", "map"], ["F", "faults"], ["C", "camera"], ["A", "all"], ["+ − 0", "zoom"], ["S", "state"], ["O", "menu"],
     ["?", "help"], ["← ↑ → ↓", "arrows"], ["Esc", "escape"],
   ];
   $("shortcuts").replaceChildren(
@@ -123,11 +150,21 @@ function listKeys() {
 
 // --- Language and colours ----------------------------------------------------------------------------
 
-function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem(STORAGE_KEY, theme);
+const systemDark = matchMedia("(prefers-color-scheme: dark)");
+const chosenTheme = () => localStorage.getItem(STORAGE_KEY) ?? "system";
+
+function showTheme() {
+  const chosen = chosenTheme();
+  document.documentElement.dataset.theme = chosen === "system" ? (systemDark.matches ? "dark" : "light") : chosen;
   document.dispatchEvent(new Event("theme"));
 }
+
+function setTheme(theme) {
+  if (theme === "system") localStorage.removeItem(STORAGE_KEY);
+  else localStorage.setItem(STORAGE_KEY, theme);
+  showTheme();
+}
+systemDark.addEventListener("change", showTheme);
 
 for (const input of $("options").querySelectorAll("input")) {
   input.addEventListener("change", () => (input.name === "theme" ? setTheme(input.value) : loadLanguage(input.value, true)));
@@ -139,8 +176,7 @@ document.addEventListener("language", () => {
   showView();
 });
 
-const theme = localStorage.getItem(STORAGE_KEY) === "dark" ? "dark" : "light"; // halls are bright
-document.querySelector(`input[name=theme][value=${theme}]`).checked = true;
-setTheme(theme);
+document.querySelector(`input[name=theme][value=${chosenTheme()}]`).checked = true;
+showTheme();
 await loadLanguage(preferredLanguage());
 await openStream();

@@ -1,13 +1,19 @@
 // Part: one decision in a dialog, with its numbers, and the mark of a person who corrects it.
-import { $, element, setAttribute, setSymbol, setText, showMessage } from "./elements.js";
+import { $, element, makeCut, setAttribute, setSymbol, setText, showMessage } from "./elements.js";
 import { getJson, postChange } from "./api.js";
+import { Zoom } from "./zoom.js";
 import { eventStream, line } from "./event_stream.js";
 import { imageUrl, ImageView } from "./image.js";
+import { makeScoreBar, setScoreBar } from "./score_bar.js";
 import { translate } from "./catalogue.js";
-import { describeReason, formatFixed, formatMoment, formatPrecise, formatShare, namePart } from "./format.js";
+import { describeReason, formatFixed, formatMoment, formatPrecise, formatShare, nameCamera, namePart } from "./format.js";
 
 const dialog = $("part");
-const stage = new ImageView(dialog.querySelector("figure"));
+const figure = dialog.querySelector("figure");
+const stage = new ImageView(figure, (part, shape) => setAttribute(dialog, "data-shape", shape), { peak: {} });
+const zoom = new Zoom(figure, stage.paper, (scale) => ($("part-whole").hidden = scale === 1));
+const scoreBar = makeScoreBar();
+$("part-reason").after(scoreBar);
 const [newer, older] = dialog.querySelectorAll(".steps button");
 let list = []; // the newest first
 let place = 0;
@@ -17,6 +23,7 @@ let kind = "overlay";
 export function openPart(parts, index) {
   list = parts;
   place = index;
+  zoom.reset();
   if (!dialog.open) dialog.showModal();
   show();
 }
@@ -38,7 +45,7 @@ async function show() {
 
 const ROWS = {
   time: (part) => formatMoment(part.triggered_at),
-  camera: (part) => part.camera,
+  camera: (part) => nameCamera(part.camera),
   category: (part) => part.category,
   share: formatShare,
   score: (part) => (part.score === null ? "" : formatPrecise(part.score)),
@@ -55,14 +62,17 @@ function paint() {
   const decision = translate(`decision.${part.decision}`);
   setAttribute(dialog, "data-decision", part.decision);
   setSymbol(dialog.querySelector("header .shape"), `shape-${part.decision}`);
-  setText($("part-title"), translate("part.title", { part: namePart(part), decision }));
+  const [before, after] = translate("part.title", { part: "\n", decision }).split("\n"); // a long name is cut
+  $("part-title").replaceChildren(before, makeCut(namePart(part)), after);
   setText($("part-reason"), describeReason(part) ?? "");
   $("part-reason").hidden = !part.reason;
   for (const input of dialog.querySelectorAll("input[type=radio]")) {
     input.checked = input.value === kind;
     input.disabled = !part.picture || (input.value !== "frame" && part.x === null);
   }
-  stage.show(imageUrl(part, part.x === null ? "frame" : kind), `${decision} ${namePart(part)}`, translate("live.no-image"), part.trigger);
+  stage.show(imageUrl(part, part.x === null ? "frame" : kind), `${decision} ${namePart(part)}`, translate("live.no-image"), part);
+  setAttribute(figure, "aria-label", translate("image.zoom"));
+  setScoreBar(scoreBar, part);
   $("part-numbers").replaceChildren(
     ...Object.entries(ROWS).flatMap(([name, describe]) => {
       const text = describe(part);
@@ -85,10 +95,12 @@ function step(by) {
   place += by;
   show();
 }
+$("part-whole").addEventListener("click", () => zoom.reset());
 newer.addEventListener("click", () => step(-1));
 older.addEventListener("click", () => step(1));
 dialog.addEventListener("keydown", (event) => {
-  if (event.target.type === "radio") return; // the arrow keys move between the radio buttons
+  if (event.target.type === "radio" && event.key.startsWith("Arrow")) return; // they move between the radio buttons
+  if (zoom.press(event, ...stage.peak.locate())) return;
   if (event.key === "ArrowUp" || event.key === "ArrowLeft") step(event.key === "ArrowUp" ? -1 : 1);
   else if (event.key === "ArrowDown" || event.key === "ArrowRight") step(event.key === "ArrowDown" ? 1 : -1);
   else return;

@@ -3,7 +3,7 @@ import { $, element, setAttribute, setSymbol, setText, symbol } from "./elements
 import { findAlarmState, isAnyRaised } from "./alarms.js";
 import { eventStream, isStale, line } from "./event_stream.js";
 import { translate } from "./catalogue.js";
-import { formatFixed, formatPercent } from "./format.js";
+import { formatFixed, formatPercent, nameCamera } from "./format.js";
 
 const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger", "alarm"];
 const RANK = { bad: 0, warn: 1, none: 2, well: 3 };
@@ -12,13 +12,13 @@ const RANK = { bad: 0, warn: 1, none: 2, well: 3 };
 const FINDERS = {
   camera(status) {
     const faulty = status.cameras.find((one) => one.fault);
-    if (faulty) return ["bad", translate("indicator.fault", { name: faulty.name, fault: faulty.fault })];
+    if (faulty) return ["bad", translate("indicator.fault", { name: tellCamera(faulty.name), fault: faulty.fault })];
     if (status.stuck) return ["bad", translate("state.stuck", { what: status.stuck })];
     const stopped = status.cameras.find((one) => !one.running);
-    if (stopped) return ["warn", translate("indicator.camera.stopped", { camera: stopped.name })];
+    if (stopped) return ["warn", translate("indicator.camera.stopped", { camera: tellCamera(stopped.name) })];
     const behind = status.cameras.filter((one) => one.live && one.latency && one.trigger !== "auto");
     if (!behind.length) return ["well", translate("indicator.camera.well")];
-    return ["well", behind.map(({ name, latency }) => translate("indicator.camera.latency", { camera: name, seconds: formatFixed(latency, 2) })).join("; ")];
+    return ["well", behind.map(({ name, latency }) => translate("indicator.camera.latency", { camera: tellCamera(name), seconds: formatFixed(latency, 2) })).join("; ")];
   },
   modbus: (status) => findOutput(status, "modbus"),
   mqtt: (status) => findOutput(status, "mqtt"),
@@ -50,11 +50,17 @@ function findOutput(status, name) {
   return ["well", translate("indicator.output.well", output)];
 }
 
+/** Return what a camera is called; the only one of a line needs no name. */
+function tellCamera(name) {
+  return nameCamera(name) ?? translate("indicator.camera");
+}
+
 function isShare({ quantity }) {
   return quantity.endsWith("_share");
 }
 
-function describeDrift({ camera: name, quantity, change }) {
+function describeDrift({ camera, quantity, change }) {
+  const name = tellCamera(camera);
   if (isShare({ quantity })) return translate(`indicator.drift.${quantity}`, { camera: name, share: formatPercent(change, 0) });
   const way = change > 0 ? "up" : "down";
   return translate(`indicator.drift.${way}`, { camera: name, quantity: translate(`indicator.drift.${quantity}`), change: formatPercent(Math.abs(change), 0) });

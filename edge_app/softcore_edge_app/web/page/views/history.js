@@ -1,5 +1,5 @@
 // History view: the ledger's parts by time, decision, product, score and mark, a page at a time.
-import { $, element, setSymbol, showMessage, symbol } from "../elements.js";
+import { $, element, makeCut, setSymbol, showMessage, symbol } from "../elements.js";
 import { getJson } from "../api.js";
 import { eventStream, line } from "../event_stream.js";
 import { openPart } from "../part.js";
@@ -115,13 +115,13 @@ function makeTile(row, place, list) {
   setSymbol(shape, `shape-${row.decision}`);
   const url = imageUrl(row, "thumbnail");
   const image = url ? element("img", { src: url, alt: "", loading: "lazy" }) : element("span", { class: "blank" }, translate("live.no-image"));
-  const words = [formatShare(row) || describeKind(row), formatMoment(row.triggered_at), namePart(row)];
+  const words = [formatShare(row) || describeKind(row), formatMoment(row.triggered_at), makeCut(namePart(row))];
   if (row.shadow) words.unshift(translate("shadow.says", { decision: translate(`decision.${row.shadow.decision}`) }));
   const button = element(
     "button",
     { type: "button", "data-decision": row.decision, "aria-haspopup": "dialog" },
     image,
-    element("span", { class: "tile-text" }, element("b", {}, shape, translate(`decision.${row.decision}`)), ...words.map((word) => element("span", {}, word))),
+    element("span", { class: "tile-text" }, element("b", {}, shape, translate(`decision.${row.decision}`)), ...words.filter(Boolean).map((word) => (word.nodeType ? word : element("span", {}, word)))),
   );
   if (row.mark) button.append(element("span", { class: "marked" }, translate(`marked.${row.mark}`)));
   button.addEventListener("click", () => openPart(list, place));

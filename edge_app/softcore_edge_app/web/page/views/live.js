@@ -1,23 +1,26 @@
 // Live view: the decision, large enough to be read from five metres, the last part's image, the shift's counts.
-import { $, element, setAttribute, setSymbol, setText, symbol } from "../elements.js";
+import { $, element, makeCut, setAttribute, setCut, setSymbol, setText, symbol } from "../elements.js";
 import { currentCamera, currentParts, eventStream, findPart, line } from "../event_stream.js";
+import { chooseShown } from "../held_fault.js";
+import { makeScoreBar, setScoreBar } from "../score_bar.js";
+import { Zoom } from "../zoom.js";
+import * as overview from "./overview.js";
 import { openPart } from "../part.js";
 import { imageUrl, ImageView } from "../image.js";
 import * as historyBar from "../history_bar.js";
 import * as trend from "../trend.js";
 import { translate } from "../catalogue.js";
-import { describeKind, describeReason, formatAge, formatClock, formatCount, formatFixed, formatHour, formatPercent, formatShare, namePart } from "../format.js";
+import { describeKind, describeReason, formatAge, formatClock, formatCount, formatHour, formatPercent, namePart } from "../format.js";
 
 export const DECISIONS = ["PASS", "REVIEW", "FAIL", "INVALID"];
-const HOLD = 1500; // milliseconds for which a fault is shown, though ten parts a second follow
 const OLD = 10; // seconds after which the age of the last part is shown
 const STORAGE_KEY = "softcore.live";
 
 const view = $("live");
 const chosen = { shown: "overlay", which: "every", ...JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "{}") };
-const stage = new ImageView($("stage"), describeShown);
+const stage = new ImageView($("stage"), describeShown, { peak: {} });
+const zoom = new Zoom($("enlarge"), stage.paper, (scale) => ($("live-whole").hidden = scale === 1));
 let displayed = null; // the part whose image is shown
-let held = { part: null, until: 0 }; // the fault that stays in the band
 let timer = null;
 let scheduled = false;
 
@@ -37,33 +40,23 @@ export function toggle(name) {
 
 // --- The band ----------------------------------------------------------------------------------------
 
-/** Return the part that the band shows, and how many came since it. */
-function chooseShown() {
-  const list = currentParts();
-  const last = list.at(-1) ?? null;
-  const left = held.until - performance.now();
-  const place = left > 0 ? findPart(list, held.part) : -1;
-  if (place < 0) return { part: last, since: 0 };
-  clearTimeout(timer);
-  timer = setTimeout(show, left + 5);
-  return { part: held.part, since: list.length - 1 - place };
-}
-
-eventStream.addEventListener("decision", ({ detail }) => {
-  if (detail.camera === line.camera && detail.decision !== "PASS") held = { part: detail, until: performance.now() + HOLD };
-});
+const scoreBar = makeScoreBar();
+$("aside").prepend(scoreBar);
 
 function showBand() {
-  const { part, since } = chooseShown();
+  const { part, since, left } = chooseShown(line.camera);
+  clearTimeout(timer);
+  if (left) timer = setTimeout(show, left + 5);
   const decision = part?.decision ?? "none";
   setAttribute($("band"), "data-decision", decision);
   setSymbol($("band").firstElementChild, part ? `shape-${decision}` : "");
   setText($("word"), translate(`decision.${decision}`));
-  let aside = part && part.share !== null ? [formatFixed(part.share, 2), translate("live.threshold")] : ["", ""];
+  setScoreBar(scoreBar, part);
   const seconds = part ? Date.now() / 1000 - part.decided_at / 1e9 : 0;
-  if (seconds > OLD) aside[1] = translate("live.ago", { age: formatAge(seconds) });
-  if (since > 0) aside = [`+${since}`, translate("decision.PASS")]; // since this fault
-  $("aside").childNodes.forEach((node, place) => setText(node, aside[place]));
+  const age = seconds > OLD ? translate("live.ago", { age: formatAge(seconds) }) : "";
+  const [number, word] = since > 0 ? [`+${since}`, translate("decision.PASS")] : ["", age]; // since this fault
+  setText($("aside").querySelector("b"), number);
+  setText($("aside").querySelector("small"), word);
   const chip = document.querySelector("#part .live-chip");
   setAttribute(chip, "data-decision", decision);
   setSymbol(chip.querySelector("svg"), part ? `shape-${decision}` : "");
@@ -84,7 +77,8 @@ function fitWord() {
 
 function showImage() {
   const list = currentParts();
-  const part = chosen.which === "faults" ? list.findLast((one) => one.decision !== "PASS") : list.at(-1);
+  // The image is that of the band, so that nobody sees a FAIL above a good part.
+  const part = chosen.which === "faults" ? list.findLast((one) => one.decision !== "PASS") : chooseShown(line.camera).part;
   if (!part) {
     stage.show(null, "", translate(chosen.which === "faults" && list.length ? "live.no-fault" : "live.no-image"));
     return;
@@ -95,20 +89,35 @@ function showImage() {
 
 const caption = $("enlarge").querySelector(".caption");
 const sign = symbol("", "shape");
-const words = element("span");
-caption.append(sign, words);
+const words = element("span", { class: "what" });
+const name = makeCut();
+caption.append(sign, words, name);
 
-function describeShown(part) {
+function describeShown(part, shape = $("stage").dataset.shape ?? "even") {
   displayed = part;
+  setAttribute($("stage"), "data-shape", shape);
+  showLag();
   $("enlarge").disabled = part === null;
   caption.hidden = part === null;
   if (part === null) return;
   setAttribute(caption, "data-decision", part.decision);
   setSymbol(sign, `shape-${part.decision}`);
-  const why = formatShare(part) || (part.picture && describeKind(part)); // without an image its place has the reason
-  const parts = [translate(`decision.${part.decision}`), why, formatClock(part.triggered_at), namePart(part)];
+  const why = part.picture && describeKind(part); // without an image its place has the reason
+  const parts = [translate(`decision.${part.decision}`), why, formatClock(part.triggered_at)];
   setText(words, parts.filter(Boolean).join(" · "));
+  setCut(name, namePart(part));
 }
+
+/** Mark an image that is older than the decision above it. */
+function showLag() {
+  $("enlarge").classList.toggle("late", stage.isLate);
+  setAttribute($("enlarge"), "data-late", translate("live.late"));
+}
+
+$("live-whole").addEventListener("click", () => zoom.reset());
+$("enlarge").addEventListener("keydown", (event) => zoom.press(event, ...stage.peak.locate()));
+/** Zoom as a key says. */
+export const pressZoom = (event) => zoom.press(event, ...stage.peak.locate());
 
 $("enlarge").addEventListener("click", () => {
   const newest = [...currentParts()].reverse();
@@ -155,6 +164,12 @@ function show() {
     scheduled = false;
     showBand();
     if (view.hidden) return;
+    $("overview").hidden = !line.all;
+    view.toggleAttribute("data-all", line.all);
+    if (line.all) {
+      overview.show();
+      return;
+    }
     showImage();
     showCounts();
     historyBar.show(currentParts());
@@ -167,7 +182,9 @@ for (const change of ["decision", "status", "camera"]) eventStream.addEventListe
 eventStream.addEventListener("age", () => {
   const last = currentParts().at(-1);
   if (last && currentCamera()) showBand();
+  showLag();
 });
+eventStream.addEventListener("camera", () => zoom.reset());
 document.addEventListener("language", () => {
   fitWord();
   describeShown(displayed);

@@ -4,6 +4,7 @@ import { showThreshold } from "./threshold.js";
 import { isUnlocked, lock, postChange, unlock } from "../api.js";
 import { currentCamera, eventStream, line } from "../event_stream.js";
 import { confirmChange, showErrors } from "../confirmation.js";
+import { nameCamera } from "../format.js";
 import { translate } from "../catalogue.js";
 
 let changing = null; // the recipe that is being loaded
@@ -27,16 +28,26 @@ function show() {
   const one = currentCamera();
   if (!one) return;
   showLock();
-  showMessage($("run-state"), translate(one.running ? "run.running" : "run.stopped", { camera: one.name }), !one.running);
+  const possible = line.status.token;
+  const state = describeRun(one.running ? "run.running" : "run.stopped", one.name);
+  showMessage($("run-state"), possible ? state : `${state} ${translate("lock.impossible")}`, !one.running);
   setText($("run"), translate(one.running ? "run.stop" : "run.start"));
-  $("run").classList.toggle("primary", !one.running);
+  $("run").classList.toggle("primary", !one.running && possible);
+  $("run").disabled = !possible;
   const external = one.trigger === "external";
-  $("trigger").disabled = !external || !one.running;
+  $("trigger").disabled = !external || !one.running || !possible;
   if ($("trigger").disabled || !$("trigger-state").textContent) {
-    showMessage($("trigger-state"), translate(!external ? "trigger.itself" : one.running ? "trigger.external" : "trigger.stopped"));
+    const why = !external ? "trigger.itself" : !one.running ? "trigger.stopped" : possible ? "trigger.external" : "lock.impossible";
+    showMessage($("trigger-state"), translate(why));
   }
+  if (!possible) showMessage($("recipe-state"), translate("lock.impossible"));
   showRecipes(one);
   showThreshold(one);
+}
+
+/** Return a text of a camera; the only one of a line needs no name. */
+function describeRun(key, name) {
+  return translate(nameCamera(name) === null ? `${key}.alone` : key, { camera: name });
 }
 
 function showRecipes({ recipe, recipes }) {
@@ -47,14 +58,13 @@ function showRecipes({ recipe, recipes }) {
   }
   for (const button of buttons.children) {
     setAttribute(button, "aria-pressed", String(button.textContent === recipe));
-    button.disabled = changing !== null;
+    button.disabled = changing !== null || !line.status.token;
   }
 }
 
 $("run").addEventListener("click", async () => {
   const { name, running } = currentCamera();
-  const words = { camera: name };
-  if (running && !(await confirmChange(translate("run.confirm", words), translate("run.confirm.text", words), translate("run.stop")))) return;
+  if (running && !(await confirmChange(describeRun("run.confirm", name), translate("run.confirm.text"), translate("run.stop")))) return;
   showErrors($("run-state"), () => postChange("api/running", { camera: name, running: !running }));
 });
 

@@ -6,7 +6,7 @@ import { countShift, DECISIONS } from "./live.js";
 import { findPeriod } from "./history.js";
 import { eventStream, line } from "../event_stream.js";
 import { language, translate } from "../catalogue.js";
-import { formatCount, formatMoment, formatPercent, formatPrecise } from "../format.js";
+import { formatCount, formatMoment, formatPercent, formatPrecise, nameCamera } from "../format.js";
 
 const view = $("reports");
 const PERIODS = ["shift", "today", "yesterday", "custom"];
@@ -73,17 +73,22 @@ async function showNotes(before = null) {
 }
 
 function makeNote({ at, kind, camera, subject, before, after, by }) {
-  const text = (value) => {
-    if (value === null || value === undefined || value === "") return "–";
-    if (kind === "alarm") return describeNotedState(value);
-    if (kind === "mark") return translate(`marked.${value}`);
-    if (kind === "running") return translate(value === true || value === "true" ? "run.start" : "run.stop");
-    const number = kind === "limit" ? Number(value) : NaN;
-    return Number.isFinite(number) ? formatPrecise(number, 6) : String(value);
-  };
-  const change = kind === "trigger" ? "" : translate("note.change", { before: text(before), after: text(after) });
-  const where = [formatMoment(at), camera, kind === "limit" ? null : subject, by ? translate("note.by", { by }) : null].filter(Boolean).join(" · ");
-  return element("li", {}, element("b", {}, translate(`note.${kind}`)), element("span", {}, change), element("span", { class: "soft" }, where));
+  const what = tellNote({ kind, before, after });
+  const where = [formatMoment(at), nameCamera(camera), kind === "limit" ? null : subject, by ? translate("note.by", { by }) : null].filter(Boolean).join(" · ");
+  return element("li", {}, element("b", {}, what), element("span", { class: "soft" }, where));
+}
+
+const NOTES = ["mark", "limit", "recipe", "running", "trigger", "bundle"];
+
+/** Return what happened, as a sentence. */
+function tellNote({ kind, before, after }) {
+  const missing = (value) => value === null || value === undefined || value === "";
+  const number = (value) => (kind === "limit" && Number.isFinite(Number(value)) ? formatPrecise(Number(value), 6) : String(value));
+  const [old, now] = [before, after].map((value) => (missing(value) ? "–" : kind === "alarm" ? describeNotedState(value) : number(value)));
+  if (kind === "running") return translate(`told.running.${after === true || after === "true"}`);
+  if (kind === "mark") return translate(missing(after) ? "told.mark.none" : `told.mark.${after}`);
+  if (!NOTES.includes(kind)) return `${translate(`note.${kind}`)}: ${translate("note.change", { before: old, after: now })}`;
+  return translate(`told.${kind}`, { before: old, after: now });
 }
 
 $("notes-older").addEventListener("click", () => showNotes(next));

@@ -12,7 +12,7 @@ const STEPS = [-5, -1, 1, 5]; // percent
 const WAIT = 250; // milliseconds without a key or touch before the preview is requested
 const KINDS = ["PASS", "REVIEW", "FAIL"];
 
-let now = null; // the threshold in use: { camera, value, fail_above }
+let now = null; // the threshold in use: { camera, recipe, value, fail_above }
 let wanted = null; // the threshold in the fields
 let previewed = null; // the answer that the table shows, and its threshold
 let requested = 0;
@@ -49,11 +49,20 @@ function labelFields() {
   }
 }
 
+function clearPreview() {
+  previewed = null;
+  requested += 1; // an answer that is on its way is of the other recipe
+  for (const id of ["threshold-state", "threshold-known"]) showMessage($(id), "");
+  $("threshold-table").hidden = true;
+  $("threshold-changed").replaceChildren();
+}
+
 /** Show the threshold of a camera; reset the fields if it has changed. */
 export function showThreshold(camera) {
-  const found = { camera: camera.name, value: camera.threshold, fail_above: camera.fail_above };
-  if (now?.camera === found.camera && areEqual(now, found)) return;
-  if (now?.camera !== found.camera) showMessage($("threshold-state"), "");
+  const found = { camera: camera.name, recipe: camera.recipe, value: camera.threshold, fail_above: camera.fail_above };
+  const same = now?.camera === found.camera && now.recipe === found.recipe;
+  if (same && areEqual(now, found)) return;
+  if (!same) clearPreview(); // what was said of another recipe's threshold
   now = found;
   reset();
 }
