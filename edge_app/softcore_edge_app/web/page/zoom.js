@@ -23,7 +23,7 @@ export class Zoom {
     this.#onChange = onChange;
     surface.classList.add("zoomable");
     surface.addEventListener("wheel", (event) => this.#turn(event), { passive: false });
-    surface.addEventListener("pointerdown", (event) => this.#press(event));
+    surface.addEventListener("pointerdown", (event) => this.#touch(event));
     surface.addEventListener("pointermove", (event) => this.#move(event));
     for (const kind of ["pointerup", "pointercancel"]) surface.addEventListener(kind, (event) => this.#release(event));
     // A drag ends in a click, which means nothing.
@@ -90,7 +90,7 @@ export class Zoom {
     this.zoom(factor, ...this.#locate(event));
   }
 
-  #press(event) {
+  #touch(event) {
     if (event.button !== 0) return;
     this.#pointers.set(event.pointerId, event);
     if (this.#pointers.size === 1) this.#dragged = false;

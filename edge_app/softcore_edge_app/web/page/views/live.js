@@ -117,7 +117,7 @@ function showLag() {
 $("live-whole").addEventListener("click", () => zoom.reset());
 $("enlarge").addEventListener("keydown", (event) => zoom.press(event, ...stage.peak.locate()));
 /** Zoom as a key says. */
-export const pressZoom = (event) => zoom.press(event, ...stage.peak.locate());
+export const pressZoom = (event) => !view.hidden && !line.all && zoom.press(event, ...stage.peak.locate());
 
 $("enlarge").addEventListener("click", () => {
   const newest = [...currentParts()].reverse();
@@ -184,7 +184,11 @@ eventStream.addEventListener("age", () => {
   if (last && currentCamera()) showBand();
   showLag();
 });
-eventStream.addEventListener("camera", () => zoom.reset());
+let zoomed = null; // the camera whose image it is
+eventStream.addEventListener("camera", () => {
+  if (zoomed !== line.camera) zoom.reset();
+  zoomed = line.camera;
+});
 document.addEventListener("language", () => {
   fitWord();
   describeShown(displayed);
