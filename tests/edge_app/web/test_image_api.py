@@ -210,7 +210,7 @@ def test_the_peak_is_cut_out_of_the_frame_and_enlarged(
     assert drawn
     peak = cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)
     assert peak.shape == (320, 320, 3)
-    assert (peak > 200).mean() > 20 * (image > 200).mean()
+    assert (peak > 200).mean() > 3 * (image > 200).mean()  # it is larger there
 
 
 def test_without_a_place_there_is_no_peak(decide: Callable[..., PublishedDecision]) -> None:

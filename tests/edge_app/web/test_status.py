@@ -32,6 +32,7 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
     line.change(fault="/dev/no\udcfftext: gone")  # a path may be no text
     status = stranger.get("/api/status").json()
     shift, disk = status.pop("shift"), status.pop("disk")
+    assert status.pop("title") == socket.gethostname()
     assert status == {
         "ready": False,
         "reasons": ["camera left: /dev/no\\udcfftext: gone"],

@@ -2,6 +2,8 @@
 import { element } from "./elements.js";
 import { translate } from "./catalogue.js";
 
+const RING = 0.19; // of the longer side of the image: the ring's diameter
+const LEAST = 48; // pixels of it: it is seen from five metres
 const CORNER = 0.5; // of the shorter side of the place: the inset's side, where no more is free
 
 /** Return whether a part has a place that a person must see. */
@@ -80,13 +82,15 @@ export class PeakMark {
   #place() {
     if (!this.#part || !this.#paper.clientWidth || !this.#image.naturalWidth) return;
     const [x, y] = this.locate();
+    const { width, height } = fitImage(this.#image, this.#paper);
+    const ring = Math.max(LEAST, Math.min(RING * Math.max(width, height), 0.8 * Math.min(width, height)));
+    this.#ring.style.setProperty("--size", `${ring}px`);
     this.#ring.style.left = `${x}px`;
     this.#ring.style.top = `${y}px`;
     if (!this.#inset) return;
     const { clientWidth, clientHeight } = this.#paper;
-    const { width, height } = fitImage(this.#image, this.#paper);
     const whole = /^0|^50% 0/.test(getComputedStyle(this.#image).objectPosition) ? 1 : 0.5; // of what is free beside it
-    const free = whole * Math.max(clientWidth - width, clientHeight - height);
+    const free = whole * Math.max(clientWidth - width, clientHeight - height) - ring / 2;
     const shorter = Math.min(clientWidth, clientHeight);
     const side = Math.round(Math.min(shorter - 8, Math.max(CORNER * shorter, free - 8)));
     const { style } = this.#inset;

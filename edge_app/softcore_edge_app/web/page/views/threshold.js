@@ -116,7 +116,9 @@ function showPreview(preview, threshold) {
   $("threshold-table").tBodies[0].replaceChildren(row(translate("threshold.before"), before), row(translate("threshold.then"), then));
   $("threshold-table").hidden = !parts;
   $("threshold-changed").replaceChildren(...(changed.length ? makeTiles(changed) : [element("li", { class: "soft" }, translate("threshold.unchanged"))]));
-  $("threshold-apply").disabled = areEqual(threshold, now);
+  const possible = line.status.token;
+  if (!possible) showMessage($("threshold-state"), translate("lock.impossible"));
+  $("threshold-apply").disabled = !possible || areEqual(threshold, now);
 }
 
 $("threshold-apply").addEventListener("click", async () => {
