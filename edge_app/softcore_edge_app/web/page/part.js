@@ -1,5 +1,5 @@
 // Part: one decision in a dialog, with its numbers, and the mark of a person who corrects it.
-import { $, element, makeCut, setAttribute, setSymbol, setText, showMessage } from "./elements.js";
+import { $, element, makeCut, setAttribute, setCut, setSymbol, setText, showMessage } from "./elements.js";
 import { getJson, postChange } from "./api.js";
 import { Zoom } from "./zoom.js";
 import { eventStream, line } from "./event_stream.js";
@@ -14,6 +14,7 @@ const stage = new ImageView(figure, (part, shape) => setAttribute(dialog, "data-
 const zoom = new Zoom(figure, stage.paper, (scale) => ($("part-whole").hidden = scale === 1));
 const scoreBar = makeScoreBar();
 $("part-reason").after(scoreBar);
+$("part-title").append(element("span"), makeCut(), element("span"));
 const [newer, older] = dialog.querySelectorAll(".steps button");
 let list = []; // the newest first
 let place = 0;
@@ -62,8 +63,11 @@ function paint() {
   const decision = translate(`decision.${part.decision}`);
   setAttribute(dialog, "data-decision", part.decision);
   setSymbol(dialog.querySelector("header .shape"), `shape-${part.decision}`);
-  const [before, after] = translate("part.title", { part: "\n", decision }).split("\n"); // a long name is cut
-  $("part-title").replaceChildren(before, makeCut(namePart(part)), after);
+  const words = translate("part.title", { part: "\n", decision }).split("\n");
+  for (const [place, node] of [...$("part-title").children].entries()) {
+    if (place === 1) setCut(node, namePart(part)); // a long name keeps its end
+    else setText(node, words[place / 2]);
+  }
   setText($("part-reason"), describeReason(part) ?? "");
   $("part-reason").hidden = !part.reason;
   for (const input of dialog.querySelectorAll("input[type=radio]")) {

@@ -1,5 +1,5 @@
 // Peak: a ring around the highest score of a part, and the place inside it, enlarged, in a corner.
-import { element } from "./elements.js";
+import { element, setAttribute } from "./elements.js";
 import { translate } from "./catalogue.js";
 
 const RING = 0.19; // of the longer side of the image: the ring's diameter
@@ -32,7 +32,7 @@ export class PeakMark {
     this.#figure = paper.parentElement;
     paper.append(this.#ring);
     if (inset) {
-      this.#inset = element("img", { class: "inset", alt: "", hidden: "" });
+      this.#inset = element("span", { class: "inset", role: "img", hidden: "" });
       paper.after(this.#inset);
     }
     new ResizeObserver(() => this.#place()).observe(paper);
@@ -43,7 +43,6 @@ export class PeakMark {
     this.#part = hasPeak(part) ? part : null;
     this.#image = image;
     this.#ring.hidden = this.#part === null;
-    if (this.#part) this.#ring.dataset.decision = part.decision;
     if (this.#inset) this.#enlarge(this.#part && url);
     this.#place();
   }
@@ -73,9 +72,8 @@ export class PeakMark {
       return; // the archive has lost it
     }
     if (dataset.url !== url) return;
-    this.#inset.src = url;
-    this.#inset.alt = translate("image.peak");
-    this.#inset.dataset.decision = this.#part?.decision ?? "";
+    this.#inset.style.backgroundImage = `url("${url}")`;
+    setAttribute(this.#inset, "aria-label", translate("image.peak"));
     this.#inset.hidden = false;
   }
 

@@ -67,7 +67,7 @@ def test_a_fault_is_ringed_and_enlarged(stub: StubLine, show: Callable[..., Open
     expect(stage.locator(".ring")).to_be_visible()
     expect(stage.locator(".inset")).to_be_visible()
     assert stage.evaluate(RING) == pytest.approx(place, abs=0.01)
-    assert f"api/pictures/{fault['trigger']}/peak" in str(stage.locator(".inset").get_attribute("src"))
+    assert f"api/pictures/{fault['trigger']}/peak" in str(stage.locator(".inset").get_attribute("style"))
     ring, inset = (stage.locator(one).bounding_box() for one in (".ring", ".inset"))
     assert ring
     assert inset
@@ -273,7 +273,7 @@ def test_an_image_that_lags_behind_its_decision_is_marked(
     stub.gives_images.clear()
     stub.decide("FAIL")
     expect(page.locator("#word")).to_have_text("FAIL")
-    expect(stage).to_have_class("late zoomable")
+    expect(stage).to_have_class("zoomable late")
     assert "older than the decision" in str(stage.get_attribute("data-late"))
     stub.gives_images.set()
     expect(stage).to_have_class("zoomable")

@@ -106,6 +106,7 @@ def test_another_recipe_takes_the_old_threshold_from_the_page(
 def test_notes_tell_what_happened(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     shown = show(stub)
     shown.view("reports")
+    expect(shown.page.locator("#notes")).to_have_text("Nothing was changed yet.")
     notes = shown.page.locator("#notes li b")
     for kind, before, after, told in (
         ("running", True, False, "Camera stopped"),

@@ -7,6 +7,10 @@ import { confirmChange, showErrors } from "../confirmation.js";
 import { nameCamera } from "../format.js";
 import { translate } from "../catalogue.js";
 
+// What is said of a camera by its name, and of the only one.
+const RUNNING = ["run.running", "run.running.alone"];
+const STOPPED = ["run.stopped", "run.stopped.alone"];
+const CONFIRM = ["run.confirm", "run.confirm.alone"];
 let changing = null; // the recipe that is being loaded
 
 function showLock() {
@@ -29,7 +33,7 @@ function show() {
   if (!one) return;
   showLock();
   const possible = line.status.token;
-  const state = describeRun(one.running ? "run.running" : "run.stopped", one.name);
+  const state = describeRun(one.running ? RUNNING : STOPPED, one.name);
   showMessage($("run-state"), possible ? state : `${state} ${translate("lock.impossible")}`, !one.running);
   setText($("run"), translate(one.running ? "run.stop" : "run.start"));
   $("run").classList.toggle("primary", !one.running && possible);
@@ -46,8 +50,8 @@ function show() {
 }
 
 /** Return a text of a camera; the only one of a line needs no name. */
-function describeRun(key, name) {
-  return translate(nameCamera(name) === null ? `${key}.alone` : key, { camera: name });
+function describeRun([named, alone], name) {
+  return translate(nameCamera(name) === null ? alone : named, { camera: name });
 }
 
 function showRecipes({ recipe, recipes }) {
@@ -64,7 +68,7 @@ function showRecipes({ recipe, recipes }) {
 
 $("run").addEventListener("click", async () => {
   const { name, running } = currentCamera();
-  if (running && !(await confirmChange(describeRun("run.confirm", name), translate("run.confirm.text"), translate("run.stop")))) return;
+  if (running && !(await confirmChange(describeRun(CONFIRM, name), translate("run.confirm.text"), translate("run.stop")))) return;
   showErrors($("run-state"), () => postChange("api/running", { camera: name, running: !running }));
 });
 
