@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -176,7 +177,7 @@ def _choose_longest(image: _Image, kind: ImageKind) -> int:
     if kind == "thumbnail":
         return _THUMBNAIL
     short, long = sorted(image.shape[:2])
-    return min(_WIDEST, max(_LONGEST, round((_PIXELS * long / short) ** 0.5)))
+    return min(_WIDEST, max(_LONGEST, round(math.sqrt(_PIXELS * long / short))))
 
 
 def shrink(image: _Image, longest: int) -> _Image:
