@@ -90,7 +90,7 @@ def soak(url: str, seconds: float) -> tuple[PageState, PageState]:
             page.goto(url)
         except Exception as error:
             raise UsageError(f"{url}: can't be reached; is the line running, with its port there?") from error
-        page.locator("#band:not([data-decision=none])").wait_for()
+        page.locator(":is(#band, #overview button):not([data-decision=none]):visible").first.wait_for()
         page.evaluate(_BEGIN)
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable")
