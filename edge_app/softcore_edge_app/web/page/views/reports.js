@@ -73,22 +73,22 @@ async function showNotes(before = null) {
 }
 
 function makeNote({ at, kind, camera, subject, before, after, by }) {
-  const what = tellNote({ kind, before, after });
+  const [what, change] = tellNote({ kind, before, after });
   const where = [formatMoment(at), nameCamera(camera), kind === "limit" ? null : subject, by ? translate("note.by", { by }) : null].filter(Boolean).join(" · ");
-  return element("li", {}, element("b", {}, what), element("span", { class: "soft" }, where));
+  return element("li", {}, element("b", {}, what), element("span", {}, change), element("span", { class: "soft" }, where));
 }
 
 const NOTES = ["mark", "limit", "recipe", "running", "trigger", "bundle"];
 
-/** Return what happened, as a sentence. */
+/** Return what happened, as a sentence, and the change where the sentence doesn't tell it. */
 function tellNote({ kind, before, after }) {
   const missing = (value) => value === null || value === undefined || value === "";
   const number = (value) => (kind === "limit" && Number.isFinite(Number(value)) ? formatPrecise(Number(value), 6) : String(value));
   const [old, now] = [before, after].map((value) => (missing(value) ? "–" : kind === "alarm" ? describeNotedState(value) : number(value)));
-  if (kind === "running") return translate(`told.running.${after === true || after === "true"}`);
-  if (kind === "mark") return translate(missing(after) ? "told.mark.none" : `told.mark.${after}`);
-  if (!NOTES.includes(kind)) return `${translate(`note.${kind}`)}: ${translate("note.change", { before: old, after: now })}`;
-  return translate(`told.${kind}`, { before: old, after: now });
+  if (kind === "running") return [translate(`told.running.${after === true || after === "true"}`), ""];
+  if (kind === "mark") return [translate(missing(after) ? "told.mark.none" : `told.mark.${after}`), ""];
+  if (!NOTES.includes(kind)) return [translate(`note.${kind}`), translate("note.change", { before: old, after: now })];
+  return [translate(`told.${kind}`, { before: old, after: now }), ""];
 }
 
 $("notes-older").addEventListener("click", () => showNotes(next));
