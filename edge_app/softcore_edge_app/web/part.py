@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, Field
 from softcore_runtime import Decision
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.decisions.phrases import Phrase, read_phrases
 from softcore_edge_app.queries.parts import Part
 
 __all__ = ["PartReport", "describe_part", "describe_record"]
@@ -17,7 +19,8 @@ class PartReport(BaseModel):
     """A decision: its row's number and fields in the ledger, and more.
 
     `share` is the score in units of the threshold; `mark` is what a person marked it, `good` or `bad`;
-    `image` is whether there is one, `kind` the kind of the reason of an INVALID.
+    `image` is whether there is one, `kind` the kind of the reason of an INVALID, `phrases` what it says, as
+    keys and values: see `Phrase`.
     """
 
     number: int
@@ -41,6 +44,7 @@ class PartReport(BaseModel):
     milliseconds: float | None
     reason: str | None
     kind: str | None
+    phrases: list[Phrase]
     x: float | None
     y: float | None
     share: float | None
@@ -49,8 +53,9 @@ class PartReport(BaseModel):
 
 
 def describe_record(record: DecisionRecord) -> dict[str, Any]:
-    """Return a record's fields, `kind` and `share`, as JSON can hold them."""
-    return {**record.content(), "kind": record.kind, "share": record.share}
+    """Return a record's fields, `kind`, `phrases` and `share`, as JSON can hold them."""
+    phrases = [asdict(phrase) for phrase in read_phrases(record.reason or "")]
+    return {**record.content(), "kind": record.kind, "phrases": phrases, "share": record.share}
 
 
 def describe_part(part: Part, *, image: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.alarms.alarm_status import AlarmStatus
+from softcore_edge_app.decisions.phrases import Phrase, read_all
 from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.pipeline.controls import CameraStatus, OperatorControls, Status
@@ -48,7 +49,8 @@ class StatusReport(BaseModel):
     """The state of the line: whether a part that comes now would be inspected and delivered, and why not.
 
     `title` is the line's name for people. `ledger` and `token` are whether there is one. `disk` is null if
-    nothing is written, `drift` empty until it is measured.
+    nothing is written, `drift` empty until it is measured. `phrases` has what these texts say as keys and
+    values, by the text: see `Phrase`.
     """
 
     title: str
@@ -65,6 +67,7 @@ class StatusReport(BaseModel):
     shift: ShiftReport
     drift: list[DriftReading]
     disk: Disk | None
+    phrases: dict[str, list[Phrase]]
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,22 @@ class LineStatus:
 
     def describe(self) -> dict[str, Any]:
         """Return the fields of a `StatusReport`; quick, and never blocks."""
-        status = self.controls.describe()
+        status, disk = self.controls.describe(), self._describe_disk()
+        reasons = _find_faults(status)
         return {
             "title": self.title,
             "ready": status.ready,
-            "reasons": _find_faults(status),
+            "reasons": reasons,
             **asdict(status),
             "ledger": self.ledger is not None,
             "token": self.token,
             "shift": self.shift.describe(),
             "drift": [asdict(deviation) for deviation in self.list_drift()],
-            "disk": self._describe_disk(),
+            "disk": disk,
+            "phrases": {
+                text: [asdict(phrase) for phrase in phrases]
+                for text, phrases in read_all([*_list_texts(status), *reasons, disk and disk["fault"]]).items()
+            },
         }
 
     def _describe_disk(self) -> dict[str, Any] | None:
@@ -179,6 +187,14 @@ def _find_faults(status: Status) -> list[str]:
         faults.append(status.stuck)
     faults.extend(f"{output.name}: {output.fault}" for output in status.outputs if output.fault)
     return faults
+
+
+def _list_texts(status: Status) -> list[str | None]:
+    """Return what the parts of the line say of themselves."""
+    cameras = [one.fault for one in status.cameras]
+    shadows = [one.shadow.fault for one in status.cameras if one.shadow]
+    outputs = [one.fault for one in status.outputs]
+    return [*cameras, *shadows, *outputs, status.ledger_fault, status.stuck, *status.alarms]
 
 
 def _respond(reasons: list[str], status: Status) -> Response:

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,7 @@ import uvicorn
 from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from softcore_edge_app.decisions.invalid_kinds import find_kind
+from softcore_edge_app.decisions.phrases import read_all, read_phrases
 from softcore_edge_app.web.guard import RequestGuard
 from softcore_edge_app.web.page import add_page
 from softcore_runtime.web.local_page import make_app
@@ -226,7 +227,9 @@ class StubLine:
                 "provider": "CPU", "precision": "bf16", "triggered_at": now - 12_000_000,
                 "deadline_at": now + 88_000_000, "decided_at": now, "milliseconds": share and 4.6,
                 "reason": reason if decision == "INVALID" else None,
-                "kind": find_kind(reason) if decision == "INVALID" else None, "x": x, "y": y, "share": share,
+                "kind": find_kind(reason) if decision == "INVALID" else None,
+                "phrases": [asdict(one) for one in read_phrases(reason)] if decision == "INVALID" else [],
+                "x": x, "y": y, "share": share,
                 "mark": None, "picture": decision != "INVALID" if image is None else image, "drawn": name,
             }  # fmt: skip
             self.rows.append(row)
@@ -290,11 +293,18 @@ class StubLine:
                 "per_minute": sum(one["per_minute"] for one in by_camera.values()), "cameras": by_camera,
             }  # fmt: skip
             faults = [f"camera {name}: {one['fault']}" for name, one in self.state.items() if one["fault"]]
-            return {
+            report = {
                 "title": self.title,
                 "ready": not faults, "reasons": faults, "cameras": cameras, "shift": shift,
                 "ledger": self.ledger, "token": self.token, **self.status,
             }  # fmt: skip
+            return {**report, "phrases": self._read_phrases(report)}
+
+    def _read_phrases(self, report: dict[str, Any]) -> dict[str, Any]:
+        faulty = [*report["cameras"], *report["outputs"], report["disk"] or {}]
+        texts = [one.get("fault") for one in faulty]
+        read = read_all([*texts, report["ledger_fault"], report["stuck"], *report["alarms"]])
+        return {text: [asdict(phrase) for phrase in phrases] for text, phrases in read.items()}
 
     # --- Serving ------------------------------------------------------------------------------------
 

@@ -323,7 +323,7 @@ def test_indicators_say_why(stub: StubLine, show: Callable[..., OpenedPage]) -> 
     expect(indicator["ledger"]).to_have_attribute("data-state", "bad")
     expect(page.locator("#reasons")).to_contain_text(f"Camera: left: {NASTY}")
     page.locator("#reasons").click()
-    expect(page.locator("#state")).to_contain_text("no answer from 10.0.0.4; 31 results wait")
+    expect(page.locator("#state")).to_contain_text("no answer from 10.0.0.4; 31 results waiting")
     expect(page.locator("#state")).to_contain_text("left: score of good parts 12% above what it was")
     page.locator("#state").get_by_role("button", name="Close").click()
     stub.state["left"].update(fault=None, latency=0.35, trigger="external")
@@ -334,7 +334,7 @@ def test_indicators_say_why(stub: StubLine, show: Callable[..., OpenedPage]) -> 
     expect(page.locator("#reasons")).to_be_hidden()
     expect(indicator["drift"]).to_have_attribute("data-state", "well")
     expect(page.locator("#state-indicators .indicator").first).to_contain_text(
-        "0.35 s after the moment they show"
+        "0.35 s after they were taken"
     )
 
 
@@ -439,13 +439,13 @@ def test_the_history_bar_opens_a_part_and_one_touch_marks_it(
     expect(part.locator("figure img:visible")).to_have_attribute("src", "api/pictures/t000031/map")
     part.get_by_role("button", name="Was good").click()
     shown.unlock()
-    expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
+    expect(part.locator("#mark-state")).to_have_text("Mark saved in the ledger.")
     expect(part.get_by_role("button", name="Was good")).to_have_attribute("aria-pressed", "true")
     assert stub.rows[30]["mark"] == "good"
     part.get_by_role("button", name="Was bad").click()
     expect(part.get_by_role("button", name="Was good")).to_have_attribute("aria-pressed", "false")
     part.get_by_role("button", name="Was bad").click()  # the same again takes it back
-    expect(part.locator("#mark-state")).to_have_text("The mark was taken back.")
+    expect(part.locator("#mark-state")).to_have_text("Mark removed.")
     assert [body["mark"] for _, body in stub.changes] == ["good", "bad", None]
     part.get_by_role("button", name="Newer part").click()
     expect(part.get_by_role("heading")).to_contain_text("100032: PASS")
@@ -496,7 +496,7 @@ def test_it_comes_back_by_itself_after_the_line_was_restarted(
     shown.expect_counts(stub.total())
     shown.refusals = True
     stub.stop()
-    expect(page.locator("#stale")).to_contain_text(re.compile(r"No news for \d+ s"))
+    expect(page.locator("#stale")).to_contain_text(re.compile(r"No data for \d+ s: display out of date"))
     expect(page.locator("body")).to_have_class("old")
     expect(page.locator("#status-bar .indicator[data-state=none]")).to_have_count(7)
     stub.start()
@@ -667,19 +667,19 @@ def test_the_recipe_and_running_are_changed_when_it_is_meant(
     page.locator("#confirmation").get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="capsule").click()
     expect(page.locator("#confirmation")).to_contain_text(
-        "From the next trigger on capsule decides, in place of pill."
+        "From the next trigger on, capsule decides instead of pill."
     )
     page.locator("#confirmation").get_by_role("button", name="Change").click()
     shown.unlock()
     expect(page.get_by_role("button", name="capsule")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("#recipe-state")).to_have_text("capsule decides.")
+    expect(page.locator("#recipe-state")).to_have_text("capsule is in use.")
     page.get_by_role("button", name="Stop").click()
     page.locator("#confirmation").get_by_role("button", name="Stop").click()
     expect(page.locator("#run-state")).to_contain_text("left is stopped")
     expect(page.get_by_role("button", name="Trigger once")).to_be_disabled()
     expect(page.locator("#status-bar .indicator").first).to_have_attribute("data-state", "warn")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("#run-state")).to_have_text("Camera left inspects.")
+    expect(page.locator("#run-state")).to_have_text("Camera left is inspecting.")
     assert stub.changes == [
         ("recipe", {"camera": "left", "recipe": "capsule"}),
         ("running", {"camera": "left", "running": False}),
@@ -723,7 +723,7 @@ def test_a_threshold_is_tried_on_the_last_parts_before_it_is_set(
     page.locator("#confirmation").get_by_role("button", name="Apply").click()
     shown.unlock()
     expect(page.locator("#threshold-state")).to_have_text("The threshold is 11; it was 12.")
-    expect(page.locator("#threshold-now")).to_have_text("Now 11")
+    expect(page.locator("#threshold-now")).to_have_text("In use: 11")
     assert stub.changes == [("limit", {"camera": "left", "value": 11})]
 
 
@@ -733,7 +733,7 @@ def test_a_grey_zone_has_two_ends(serve: Callable[..., StubLine], show: Callable
     shown = show(stub)
     shown.view("set-up")
     page = shown.page
-    expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 14")
+    expect(page.locator("#threshold-now")).to_have_text("In use: 12; FAIL above 14")
     page.get_by_role("spinbutton", name="FAIL above").fill("11")
     expect(page.locator("#threshold-state")).to_contain_text("FAIL begins at the threshold or above it")
     page.get_by_role("spinbutton", name="FAIL above").fill("13")
@@ -741,7 +741,7 @@ def test_a_grey_zone_has_two_ends(serve: Callable[..., StubLine], show: Callable
     page.get_by_role("button", name="Apply").click()
     page.locator("#confirmation").get_by_role("button", name="Apply").click()
     shown.unlock()
-    expect(page.locator("#threshold-now")).to_have_text("Now 12; FAIL above 13")
+    expect(page.locator("#threshold-now")).to_have_text("In use: 12; FAIL above 13")
 
 
 def test_the_focus_help_follows_the_lens(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
@@ -759,7 +759,7 @@ def test_the_focus_help_follows_the_lens(stub: StubLine, show: Callable[..., Ope
     expect(page.locator("#focus-numbers dd")).to_have_text(["512", "640", "250"])
     expect(page.locator("#gauge .now.low")).to_be_visible()
     expect(page.locator("#focus img:visible")).to_have_count(1)
-    expect(page.locator("#sharpness")).to_have_text("The camera gives no image.")
+    expect(page.locator("#sharpness")).to_have_text("The camera delivers no image.")
     page.locator("#focus").get_by_role("button", name="Close").click()
     expect(page.locator("#focus")).to_be_hidden()
 
@@ -788,11 +788,11 @@ def test_reports_are_taken_away_and_changes_are_listed(
         with page.expect_download() as saved:
             page.get_by_role("button", name=button).click()
         assert saved.value.suggested_filename == f"shift.{form}"
-        expect(page.locator("#report-state")).to_have_text(f"Saved as shift.{form}.")
+        expect(page.locator("#report-state")).to_have_text(f"Report saved: shift.{form}")
     page.get_by_role("radio", name="from \u2013 to").check()
     page.get_by_role("textbox", name="From").fill("2026-11-25T06:00")
     page.get_by_role("button", name="Table (CSV)").click()
-    expect(page.locator("#report-state")).to_have_text("Saved as shift.csv.")
+    expect(page.locator("#report-state")).to_have_text("Report saved: shift.csv")
     forms = [body for _, body in stub.changes]
     assert [(body["form"], body["language"]) for body in forms] == [
         ("html", "en"),
@@ -821,13 +821,13 @@ def test_it_speaks_german_and_remembers(stub: StubLine, show: Callable[..., Open
     page.locator("#menu").click()
     page.get_by_role("radio", name="Deutsch").check()
     page.keyboard.press("Escape")
-    expect(page.locator("#word")).to_have_text("FEHLER")
+    expect(page.locator("#word")).to_have_text("NICHT GUT")
     expect(page.locator("#aside .score-bar")).to_have_attribute("aria-label", "1,42 \u00d7 Grenze")
     shown.load()
-    expect(page.locator("#word")).to_have_text("FEHLER")
+    expect(page.locator("#word")).to_have_text("NICHT GUT")
     expect(page.locator("html")).to_have_attribute("lang", "de")
-    stub.decide("INVALID", reason="no new frame for 2.0 s")
-    expect(page.locator("#stage")).to_contain_text("kein Bild der Kamera (no new frame for 2.0 s)")
+    stub.decide("INVALID", reason="no new frame for 2.0 s (the camera is being reopened)")
+    expect(page.locator("#stage")).to_contain_text("seit 2,0 s kein neues Bild (Kamera wird neu geöffnet)")
     stub.decide("INVALID", reason="blurred: its sharpness is 1.0", image=True)
     expect(page.locator("#enlarge .caption")).to_contain_text("UNGÜLTIG · unscharf · ")
     shown.view("look-back")
@@ -837,6 +837,33 @@ def test_it_speaks_german_and_remembers(stub: StubLine, show: Callable[..., Open
         assert not re.search(
             r"\b[a-z]+\.[a-z-]+\b(?!png)", page.locator("main").inner_text().replace(".png", "")
         )
+
+
+def test_what_the_line_says_of_itself_is_in_german_too(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    stub.state["left"]["fault"] = "no new frame for 2.5 s (the camera is being reopened)"
+    stub.change(
+        outputs=[stub.output("mqtt", "has not answered as an MQTT 5 broker yet", 1234)],
+        alarms=[
+            "left, pill: scores of good parts are 12% higher than at calibration (fast alarm)",
+            "left: the lens fell off",
+        ],
+    )
+    stub.note("running", "left", None, "true", "false")
+    shown = show(stub, locale="de-DE")
+    page = shown.page
+    page.locator("#status-bar").click()
+    for told in (
+        "left: seit 2,5 s kein neues Bild (Kamera wird neu geöffnet)",
+        "hat noch nicht als MQTT-5-Broker geantwortet; 1.234 Ergebnisse warten",
+        "left, pill: Wert guter Teile 12 % höher als bei der Kalibrierung (schneller Alarm)",
+        "left: the lens fell off",  # it is said in no known way
+    ):
+        expect(page.locator("#state")).to_contain_text(told)
+    page.keyboard.press("Escape")
+    shown.view("reports")
+    expect(page.locator("#notes")).to_contain_text("durch Bedienseite")
 
 
 def test_a_german_browser_begins_in_german(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
@@ -975,7 +1002,7 @@ def test_a_phone_shows_all_of_it(stub: StubLine, show: Callable[..., OpenedPage]
     assert part.evaluate("part => part.scrollWidth <= part.clientWidth")
     part.get_by_role("button", name="Was bad").click()
     shown.unlock()
-    expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
+    expect(part.locator("#mark-state")).to_have_text("Mark saved in the ledger.")
 
 
 # --- The shadow ------------------------------------------------------------------------------------------

@@ -23,6 +23,9 @@ export async function loadLanguage(wanted, remember = false) {
   document.dispatchEvent(new Event("language"));
 }
 
+/** Return whether there is a text of a key. */
+export const hasText = (key) => key in texts;
+
 /** Return the text of a key, with `values` in place of its `{names}`. */
 export function translate(key, values = {}) {
   return (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));

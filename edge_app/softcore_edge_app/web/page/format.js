@@ -1,5 +1,5 @@
 // Format: numbers, times and parts as texts, in the language in use.
-import { language, LOCALES, translate } from "./catalogue.js";
+import { hasText, language, LOCALES, translate } from "./catalogue.js";
 import { line } from "./event_stream.js";
 
 const formats = new Map();
@@ -32,9 +32,31 @@ export function formatShare(part) {
   return translate(key, { share: formatFixed(part.share, 2) });
 }
 
-/** Return why a part is INVALID; the line's own reason is in English. */
+/** Return a value of a phrase: a number as the language writes it, a word of the line in the language. */
+function formatValue(name, value) {
+  if (hasText(`value.${value}`) && ["quantity", "decision", "pace", "device"].includes(name)) return translate(`value.${value}`);
+  const [, number, digits, percent] = /^(\d+(?:\.(\d+))?)(%?)$/.exec(value) ?? [];
+  if (number === undefined) return value;
+  return percent ? formatPercent(number / 100, 0) : formatFixed(Number(number), digits?.length ?? 0);
+}
+
+/** Return what phrases of the line say: keys and values, which phrases.py reads from its words. */
+export function formatPhrases(phrases) {
+  const tell = ({ key, values }) =>
+    translate(`phrase.${key}`, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, name === "text" ? value : formatValue(name, value)])));
+  return phrases.map(tell).join("; ");
+}
+
+/** Return a text of the line's status in the language in use, or as it is where it isn't known. */
+export const formatFault = (status, text) => (status.phrases?.[text] ? formatPhrases(status.phrases[text]) : text);
+
+/** Return who changed something: an origin, or a person's name. */
+export const formatOrigin = (by) => (hasText(`origin.${by}`) ? translate(`origin.${by}`) : by);
+
+/** Return why a part is INVALID; what the line says in no known way follows its kind. */
 export function describeReason(part) {
   if (!part.kind) return part.reason;
+  if (part.phrases?.length && part.phrases[0].key !== "other") return formatPhrases(part.phrases);
   return translate("kind.told", { kind: translate(`kind.${part.kind}`), reason: part.reason });
 }
 

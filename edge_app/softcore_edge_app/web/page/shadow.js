@@ -4,7 +4,7 @@ import { getJson } from "./api.js";
 import { makeTiles } from "./views/history.js";
 import { currentCamera, eventStream, line } from "./event_stream.js";
 import { translate } from "./catalogue.js";
-import { formatCount } from "./format.js";
+import { formatCount, formatFault } from "./format.js";
 
 const dialog = $("shadow");
 let requested = 0;
@@ -12,7 +12,7 @@ let requested = 0;
 /** Return what is said of the shadow of a camera. */
 function describe({ path, fault, seen, differing, skipped }) {
   const name = path.split("/").filter(Boolean).at(-1) ?? path;
-  if (fault) return translate("shadow.fault", { name, fault });
+  if (fault) return translate("shadow.fault", { name, fault: formatFault(line.status, fault) });
   const counts = { seen: formatCount(seen), differing: formatCount(differing), skipped: formatCount(skipped) };
   return translate(skipped ? "shadow.skipped" : "shadow.counts", { name, ...counts });
 }

@@ -3,7 +3,7 @@ import { $, element, setAttribute, setSymbol, setText, symbol } from "./elements
 import { findAlarmState, isAnyRaised } from "./alarms.js";
 import { eventStream, isStale, line } from "./event_stream.js";
 import { translate } from "./catalogue.js";
-import { formatFixed, formatPercent, nameCamera } from "./format.js";
+import { formatCount, formatFault, formatFixed, formatPercent, nameCamera } from "./format.js";
 
 const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger", "alarm"];
 const RANK = { bad: 0, warn: 1, none: 2, well: 3 };
@@ -12,8 +12,8 @@ const RANK = { bad: 0, warn: 1, none: 2, well: 3 };
 const FINDERS = {
   camera(status) {
     const faulty = status.cameras.find((one) => one.fault);
-    if (faulty) return ["bad", translate("indicator.fault", { name: tellCamera(faulty.name), fault: faulty.fault })];
-    if (status.stuck) return ["bad", translate("state.stuck", { what: status.stuck })];
+    if (faulty) return ["bad", translate("indicator.fault", { name: tellCamera(faulty.name), fault: formatFault(status, faulty.fault) })];
+    if (status.stuck) return ["bad", translate("state.stuck", { what: formatFault(status, status.stuck) })];
     const stopped = status.cameras.find((one) => !one.running);
     if (stopped) return ["warn", translate("indicator.camera.stopped", { camera: tellCamera(stopped.name) })];
     const behind = status.cameras.filter((one) => one.live && one.latency && one.trigger !== "auto");
@@ -22,9 +22,10 @@ const FINDERS = {
   },
   modbus: (status) => findOutput(status, "modbus"),
   mqtt: (status) => findOutput(status, "mqtt"),
-  disk({ disk }) {
+  disk(status) {
+    const { disk } = status;
     if (!disk) return ["none", translate("indicator.disk.none")];
-    return disk.fault ? ["bad", disk.fault] : ["well", translate("indicator.disk.well", { free: formatFixed(disk.free_gigabytes, 1) })];
+    return disk.fault ? ["bad", formatFault(status, disk.fault)] : ["well", translate("indicator.disk.well", { free: formatFixed(disk.free_gigabytes, 1) })];
   },
   drift({ drift }) {
     const raised = drift.filter((one) => one.raised).map(describeDrift);
@@ -33,7 +34,7 @@ const FINDERS = {
   },
   ledger(status) {
     if (!status.ledger) return ["none", translate("indicator.ledger.none")];
-    return status.ledger_fault ? ["bad", status.ledger_fault] : ["well", translate("indicator.ledger.well")];
+    return status.ledger_fault ? ["bad", formatFault(status, status.ledger_fault)] : ["well", translate("indicator.ledger.well")];
   },
   alarm: findAlarmState,
 };
@@ -41,13 +42,14 @@ const FINDERS = {
 function findOutput(status, name) {
   const output = status.outputs.find((one) => one.name === name);
   if (!output) return ["none", translate("indicator.output.none")];
+  const counts = { delivered: formatCount(output.delivered), backlog: formatCount(output.backlog) };
   if (output.fault) {
-    const waits = output.backlog ? `; ${translate("indicator.output.waits", output)}` : "";
-    return ["bad", output.fault + waits];
+    const waits = output.backlog ? `; ${translate("indicator.output.waits", counts)}` : "";
+    return ["bad", formatFault(status, output.fault) + waits];
   }
   // A few are always being delivered.
-  if (output.backlog > 100) return ["warn", translate("indicator.output.waits", output)];
-  return ["well", translate("indicator.output.well", output)];
+  if (output.backlog > 100) return ["warn", translate("indicator.output.waits", counts)];
+  return ["well", translate("indicator.output.well", counts)];
 }
 
 /** Return what a camera is called; the only one of a line needs no name. */
@@ -99,7 +101,7 @@ export function showIndicators() {
   setSymbol($("reasons").firstElementChild, `indicator-${wrong[0]?.state ?? "well"}`);
   setText($("reasons").lastElementChild, wrong.map(({ word, reason }) => `${word}: ${reason}`).join(" · "));
 
-  const more = status.alarms.length ? status.alarms : [translate("state.nothing")];
+  const more = status.alarms.length ? status.alarms.map((alarm) => formatFault(status, alarm)) : [translate("state.nothing")];
   if ($("state-more").textContent !== more.join("")) $("state-more").replaceChildren(...more.map((alarm) => element("li", {}, alarm)));
 }
 

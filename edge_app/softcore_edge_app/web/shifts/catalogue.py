@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal, cast
 
+from softcore_edge_app.decisions.phrases import Phrase
 from softcore_edge_app.web.page import PAGE
 
-__all__ = ["Language", "read_catalogue", "translate"]
+__all__ = ["Language", "format_phrases", "format_point", "read_catalogue", "translate", "translate_known"]
 
 Language = Literal["en", "de"]
+_WORDS = ("quantity", "decision", "pace", "device")  # values that are words of the line
 
 
 @cache
@@ -23,3 +27,31 @@ def read_catalogue(language: Language) -> dict[str, str]:
 def translate(language: Language, key: str, **values: object) -> str:
     """Return the text of a key in a language, with `values` in place of its `{names}`."""
     return read_catalogue(language)[key].format_map(values)
+
+
+def translate_known(language: Language, key: str, otherwise: str) -> str:
+    """Return the text of a key in a language, or `otherwise` if there is none."""
+    return read_catalogue(language).get(key, otherwise)
+
+
+def format_point(language: Language, number: str) -> str:
+    """Return a number with the decimal point of a language."""
+    return number.replace(".", translate(language, "number.point"))
+
+
+def format_phrases(language: Language, phrases: Sequence[Phrase]) -> str:
+    """Return what phrases say in a language; format.js does the same on the page."""
+    return "; ".join(
+        translate(
+            language,
+            f"phrase.{phrase.key}",
+            **{name: _format_value(language, name, value) for name, value in phrase.values.items()},
+        )
+        for phrase in phrases
+    )
+
+
+def _format_value(language: Language, name: str, value: str) -> str:
+    if name in _WORDS:
+        return translate_known(language, f"value.{value}", value)
+    return format_point(language, value) if re.fullmatch(r"\d+\.\d+%?", value) and name != "text" else value

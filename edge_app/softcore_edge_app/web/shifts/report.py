@@ -26,6 +26,7 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise explain_import(error, "edge") from error
 
 from softcore_edge_app.decisions.invalid_kinds import find_kind
+from softcore_edge_app.decisions.phrases import read_phrases
 from softcore_edge_app.queries.formulas import defuse_formula
 from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
 from softcore_edge_app.queries.production_figures import GRID, IDLE, ProductionFigures, compute_figures
@@ -33,7 +34,13 @@ from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.schema import READ_RESPONSES, Responses, Time, describe_problem, to_nanoseconds
-from softcore_edge_app.web.shifts.catalogue import Language, translate
+from softcore_edge_app.web.shifts.catalogue import (
+    Language,
+    format_phrases,
+    format_point,
+    translate,
+    translate_known,
+)
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 
 __all__ = ["THIRDS", "make_report_api", "render_page", "render_table"]
@@ -127,7 +134,7 @@ def render_page(
         figures: what it reports.
         find_image: returns a part's image; None if there is none.
         passed: some good parts of each camera, on one of which the regions are drawn.
-        language: of its texts; names and reasons are not translated.
+        language: of its texts; names are not translated, nor are reasons that are said in no known way.
     """
     grounds = {
         camera: next((shown for part in parts if (shown := find_image(part, "overlay"))), None)
@@ -138,6 +145,7 @@ def render_page(
         translate=partial(translate, language),
         describe_reason=partial(_describe_reason, language),
         describe_value=partial(_describe_value, language),
+        describe_origin=lambda by: translate_known(language, f"origin.{by}", by),
         format_number=partial(_format_number, language),
         figures=figures,
         decisions=list(Decision),
@@ -147,7 +155,7 @@ def render_page(
         hours=_list_hours(figures),
         thresholds=_list_thresholds(figures),
         worst=[(part, find_image(part, "thumbnail")) for part in figures.worst],
-        time=partial(_format_time, form="%Y-%m-%d %H:%M:%S", zone=None),
+        time=partial(_format_time, form=translate(language, "sheet.time"), zone=None),
         made=time.time_ns(),
     )
 
@@ -230,12 +238,15 @@ def _embed_image(cache: ImageCache, part: Part, kind: ImageKind) -> EmbeddedImag
 
 
 def _format_number(language: Language, form: str, value: float) -> str:
-    return (form % value).replace(".", translate(language, "number.point"))
+    return format_point(language, form % value)
 
 
 def _describe_reason(language: Language, why: str) -> str:
     if why == IDLE:
         return translate(language, "sheet.idle")
+    phrases = read_phrases(why)
+    if phrases and phrases[0].key != "other":
+        return format_phrases(language, phrases)
     return translate(language, "kind.told", kind=translate(language, f"kind.{find_kind(why)}"), reason=why)
 
 

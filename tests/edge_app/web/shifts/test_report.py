@@ -91,11 +91,11 @@ def test_a_page_in_german(stranger: httpx.Client) -> None:
     told = " ".join(german.text[german.text.rindex("Schichtbericht") :].split())  # below the style
     for text in (
         "Schichtbericht",
-        "GUT Anteil PRÜFEN Anteil FEHLER Anteil UNGÜLTIG Anteil alle",
+        "i. O. Anteil PRÜFEN Anteil n. i. O. Anteil UNGÜLTIG Anteil alle",
         "left 46 76,67 % 0 0,00 % 8 13,33 % 6 10,00 % 60",
         "oben rechts 8 100,00 % 100,00 %",
-        "FEHLER 1,50 \N{MULTIPLICATION SIGN} Grenze",
-        "kein Bild der Kamera (no new frame for 2.0 s (the camera is being reopened))",
+        "n. i. O. 1,50 \N{MULTIPLICATION SIGN} Grenze",
+        "seit 2,0 s kein neues Bild (Kamera wird neu geöffnet)",
     ):
         assert text.replace(" ", "") in told.replace(" ", ""), text
     for text in ("Parts", "share", "PASS", "FAIL", "INVALID", "limit"):

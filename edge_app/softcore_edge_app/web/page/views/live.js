@@ -50,7 +50,7 @@ function showBand() {
   const decision = part?.decision ?? "none";
   setAttribute($("band"), "data-decision", decision);
   setSymbol($("band").firstElementChild, part ? `shape-${decision}` : "");
-  setText($("word"), translate(`decision.${decision}`));
+  setText($("word"), translate(`band.${decision}`));
   setScoreBar(scoreBar, part);
   const seconds = part ? Date.now() / 1000 - part.decided_at / 1e9 : 0;
   const age = seconds > OLD ? translate("live.ago", { age: formatAge(seconds) }) : "";
@@ -67,7 +67,7 @@ function showBand() {
 function fitWord() {
   const probe = document.createElement("canvas").getContext("2d");
   probe.font = getComputedStyle($("word")).font.replace(/[\d.]+px/, "100px");
-  const sizes = DECISIONS.map((one) => probe.measureText(translate(`decision.${one}`)));
+  const sizes = DECISIONS.map((one) => probe.measureText(translate(`band.${one}`)));
   const most = (of) => (Math.max(...sizes.map(of)) / 100).toFixed(3);
   $("band").style.setProperty("--widest", most((size) => size.width));
   $("band").style.setProperty("--tallest", most((size) => size.actualBoundingBoxAscent)); // an Ü is higher

@@ -6,7 +6,7 @@ import { countShift, DECISIONS } from "./live.js";
 import { findPeriod } from "./history.js";
 import { eventStream, line } from "../event_stream.js";
 import { language, translate } from "../catalogue.js";
-import { formatCount, formatMoment, formatPercent, formatPrecise, nameCamera } from "../format.js";
+import { formatCount, formatMoment, formatOrigin, formatPercent, formatPrecise, nameCamera } from "../format.js";
 
 const view = $("reports");
 const PERIODS = ["shift", "today", "yesterday", "custom"];
@@ -74,7 +74,7 @@ async function showNotes(before = null) {
 
 function makeNote({ at, kind, camera, subject, before, after, by }) {
   const [what, change] = tellNote({ kind, before, after });
-  const where = [formatMoment(at), nameCamera(camera), kind === "limit" ? null : subject, by ? translate("note.by", { by }) : null].filter(Boolean).join(" · ");
+  const where = [formatMoment(at), nameCamera(camera), kind === "limit" ? null : subject, by ? translate("note.by", { by: formatOrigin(by) }) : null].filter(Boolean).join(" · ");
   return element("li", {}, element("b", {}, what), element("span", {}, change), element("span", { class: "soft" }, where));
 }
 

@@ -1,0 +1,1 @@
+"""Language: texts of pages and reports in English and German."""
