@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
-from sklearn.metrics import roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from softcore_calibration.calibration import CalibrationResult
 from softcore_calibration.scores import Scores, count_wrong
 
-__all__ = ["Costs", "bound_share", "draw_roc", "expect_cost", "find_costs", "find_steps", "find_thresholds"]
+__all__ = ["Costs", "bound_share", "draw_precision", "draw_roc", "expect_cost", "find_costs", "find_steps", "find_thresholds"]
 
 _EXAMPLE = (10.0, 1.0)  # costs of an escape and an overkill if none were given
 _TINY = float(np.finfo(np.float32).tiny)
@@ -101,6 +101,22 @@ def draw_roc(scores: Scores) -> tuple[_Floats, _Floats] | None:
     labels = np.repeat([0, 1], [len(scores.good), len(scores.bad)])
     overkill, caught, _ = roc_curve(labels, np.concatenate([scores.good, scores.bad]))
     return overkill, caught
+
+
+def draw_precision(scores: Scores) -> tuple[_Floats, _Floats] | None:
+    """Return the precision-recall curve: recall (the share of bad parts that fail), and the share of bad ones
+    among those that fail; None without both kinds.
+
+    Example:
+        >>> scores = Scores(np.array([1.0, 2.0]), np.array([1.5, 4.0]))
+        >>> [axis.round(2).tolist() for axis in draw_precision(scores)]
+        [[0.0, 0.5, 0.5, 1.0, 1.0], [1.0, 1.0, 0.5, 0.67, 0.5]]
+    """
+    if not len(scores.good) or not len(scores.bad):
+        return None
+    labels = np.repeat([0, 1], [len(scores.good), len(scores.bad)])
+    precision, recall, _ = precision_recall_curve(labels, np.concatenate([scores.good, scores.bad]))
+    return np.asarray(recall[::-1]), np.asarray(precision[::-1])
 
 
 def find_costs(result: CalibrationResult) -> Costs:

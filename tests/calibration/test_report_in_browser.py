@@ -31,6 +31,8 @@ from softcore_runtime.bundle.threshold_change import set_threshold
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.errors import UsageError
 
+from tests.languages import find_alike
+
 NASTY = "002 <img src=x onerror=alert(1)>&.png"
 OVERKILL = Objective("overkill", {"share": 0.05})
 BAND = Objective("band", {"overkill": 0.05, "escape": 0.1})
@@ -356,3 +358,28 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     expect(page.get_by_role("dialog", name="Finished")).to_contain_text(
         f"In the bundle now: {findings.threshold.value:.5g}. You can close this page."
     )
+
+
+def test_the_report_in_german(
+    find: Find, inspector: Inspector, browser: Browser, tmp_path: Path, category: Path
+) -> None:
+    shutil.copytree(category / "ground_truth", tmp_path / "ground_truth", dirs_exist_ok=True)
+    for objective in (OVERKILL, BAND):
+        result = find(objective)
+        files = {one: tmp_path / f"{objective.kind}-{one}.html" for one in ("en", "de")}
+        for language, file in files.items():
+            write_report(file, result, inspector, language)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        shown = {}
+        for language, file in files.items():
+            page.goto(file.as_uri())
+            expect(page.locator("html")).to_have_attribute("lang", language)
+            shown[language] = page.content()
+            for width in (1280, 390):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (language, width)
+            page.set_viewport_size({"width": 1280, "height": 900})
+        page.close()
+        names = [str(result.path), str(tmp_path), "onnxruntime", "fp32", "tiny", NASTY, "softcore", "spot"]
+        names += [one.name for one in (*result.good, *result.bad)]
+        assert find_alike(shown["en"], shown["de"], names) == []

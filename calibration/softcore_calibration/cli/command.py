@@ -17,6 +17,7 @@ from softcore_runtime.bundle.training import read_training
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.language.catalogue import choose_language
 
 from softcore_calibration.cli.options import DEFECTS, build_parser, rewrite_command
 from softcore_calibration.cli.preflight import check_request
@@ -68,6 +69,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     from softcore_calibration.data.scoring import score_samples
     from softcore_calibration.exam_parts import add_exam_parts
 
+    language = choose_language(options.language)
     if options.report:
         from softcore_calibration.report.report import write_report
     if options.serve:
@@ -118,7 +120,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     for line in describe_findings(findings):
         print(line)
     if options.report:
-        write_report(options.report, findings, inspector)
+        write_report(options.report, findings, inspector, language)
         print(f"  report     {options.report}")
     if options.serve:
 
@@ -126,7 +128,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
             asked = value == findings.threshold.value
             return use(findings if asked else find(Objective("value", {"value": value})))
 
-        serve_page(findings, inspector, use_value, print_message)
+        serve_page(findings, inspector, use_value, print_message, language)
     elif options.dry_run:
         print("  bundle     not changed (--dry-run)")
     else:

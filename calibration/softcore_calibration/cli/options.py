@@ -9,7 +9,7 @@ from pathlib import Path
 
 from softcore_runtime.cli.command_line import Parser
 from softcore_runtime.cli.numbers import read_count, read_percent, read_positive, read_share
-from softcore_runtime.cli.option_groups import add_engine_options
+from softcore_runtime.cli.option_groups import add_engine_options, add_language_option
 from softcore_runtime.errors import UsageError
 
 from softcore_calibration.confirmation import FACTOR
@@ -129,6 +129,7 @@ def build_parser() -> Parser:
     )
     result = parser.add_argument_group("result")
     result.add_argument("--report", type=Path, metavar="FILE.html", help="write a report to look at")
+    add_language_option(result, "the report and the page")
     result.add_argument(
         "--serve", action="store_true", help="open the report as a page that can set the threshold"
     )

@@ -15,6 +15,7 @@ from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 
+from softcore_calibration.data.masks import draw_truth, find_mask
 from softcore_calibration.data.scoring import Located, ScoredImage, read_again
 
 __all__ = ["ImageCard", "draw_card", "encode", "find_common_folder", "shorten_name", "shrink"]
@@ -34,6 +35,7 @@ class ImageCard:
         decision: by the report's threshold.
         image: the image and its anomaly map, as a `data:` URI.
         missing: why there is no `image`; "" if there is one.
+        has_truth: whether the defect is outlined as its mask marks it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ImageCard:
     decision: str
     image: str = ""
     missing: str = ""
+    has_truth: bool = False
 
 
 def draw_card(scored: ScoredImage, name: str, threshold: Threshold, inspector: Inspector) -> ImageCard:
@@ -71,7 +74,9 @@ def draw_card(scored: ScoredImage, name: str, threshold: Threshold, inspector: I
         threshold=threshold.value,
         fail_above=threshold.upper,
     )
-    return replace(card, image=encode(shrink(overlay(frame, decided))))
+    mask = find_mask(scored.path) if scored.defective and scored.name == str(scored.path) else None
+    shown = frame if mask is None else draw_truth(frame, mask)
+    return replace(card, image=encode(shrink(overlay(shown, decided))), has_truth=mask is not None)
 
 
 def encode(image: NDArray[np.uint8]) -> str:

@@ -10,7 +10,7 @@ const onPaper = () => root.classList.contains("printing") || printed.matches;
 
 function buildCharts() {
   charts.forEach((chart) => chart.destroy());
-  charts = ["histogram", "rates", "roc", "cost"].filter((id) => $(id)).map((id) => drawChart(id, RECIPES[id]()));
+  charts = ["histogram", "rates", "roc", "precision", "cost"].filter((id) => $(id)).map((id) => drawChart(id, RECIPES[id]()));
 }
 
 function drawChart(id, recipe) {
@@ -30,7 +30,7 @@ function drawChart(id, recipe) {
     select: { show: false },
     scales: { x: { time: false, range: [0, data.top] }, y: { range: [0, 1] }, ...recipe.scales },
     axes: [
-      axis({ space: 50 * large, size: 26 * large, label: "score", ...recipe.across }),
+      axis({ space: 50 * large, size: 26 * large, label: translate("score"), ...recipe.across }),
       axis({ space: 30 * large, size: 56 * large, values: (_, shares) => shares.map(short), ...recipe.up }),
     ],
     series: [{}, ...recipe.series.map((one) => ({ points: { show: false }, width: 2 * large, ...one }))],
@@ -45,7 +45,7 @@ function drawChart(id, recipe) {
   }
 }
 
-const short = (share) => `${Number((100 * share).toPrecision(3))} %`;
+const short = (share) => `${format(100 * share, { maximumSignificantDigits: 3 })} %`;
 
 function palette() {
   const style = getComputedStyle(root);
@@ -87,6 +87,21 @@ function markThresholds(chart, colours, pixel) {
   });
 }
 
+/** Return what marks the thresholds in a curve as points; `find` returns the two shares of a threshold. */
+function markPoints(find) {
+  return (chart, shades, pixel) => {
+    const dot = (at, colour) => {
+      const [across, up] = find([at[0], at[0]]);
+      chart.ctx.beginPath();
+      chart.ctx.arc(chart.valToPos(across, "x", true), chart.valToPos(up, "y", true), 5 * pixel, 0, 2 * Math.PI);
+      chart.ctx.fillStyle = colour;
+      chart.ctx.fill();
+    };
+    dot(data.chosen, shades.ink);
+    if (!onPaper() && !same(threshold, data.chosen)) dot(threshold, shades.link);
+  };
+}
+
 const RECIPES = {
   histogram() {
     const colours = palette();
@@ -96,15 +111,17 @@ const RECIPES = {
     const columns = KINDS.map(heights);
     const tallest = 1.08 * Math.max(0.01, ...columns.flat());
     const strokes = few.some((kind) => data[kind].scores.length);
-    const strange = strokes ? `; of fewer than ${FEW} each is a stroke` : "";
-    $("scale").textContent = `Height: share of the images of its kind${strange}.`;
+    const scale = strokes
+      ? translate("Height: share of the images of its kind; of fewer than {few} each is a stroke.", { few: FEW })
+      : translate("Height: share of the images of its kind.");
+    $("scale").textContent = scale;
     const bars = (kind, align) => ({
       paths: uPlot.paths.bars({ size: [0.45, 100], align }), fill: colours[kind], stroke: colours[kind], width: 0,
     });
     return {
       columns: [data.bins, ...columns],
       scales: { y: { range: [0, tallest] } },
-      across: { label: data.beyond ? "score (the last column: all beyond)" : "score" },
+      across: { label: translate(data.beyond ? "score (the last column: all beyond)" : "score") },
       up: columns.flat().some((height) => height) ? {} : { values: (_, shares) => shares.map(() => "") },
       series: [bars("good", -1), bars("bad", 1)],
       mark(chart, shades, pixel) {
@@ -143,7 +160,7 @@ const RECIPES = {
     return {
       columns, series, bands,
       scales: { y: { distr: 100, fwd: Math.sqrt, bwd: (value) => value * value, range: [0, 1] } }, // so that 1 % is visible
-      across: { label: "threshold" },
+      across: { label: translate("threshold") },
       up: { splits: () => grid },
     };
   },
@@ -152,22 +169,24 @@ const RECIPES = {
     return {
       columns: data.roc,
       scales: { x: { time: false, range: [-0.01, 1] }, y: { range: [0, 1.03] } },
-      across: { label: "good parts that fail", values: (_, shares) => shares.map(short) },
+      across: { label: translate("good parts that fail"), values: (_, shares) => shares.map(short) },
       up: { splits: () => [0, 0.2, 0.4, 0.6, 0.8, 1] },
       series: [{ stroke: colours.good }],
-      mark(chart, shades, pixel) {
-        const dot = (at, colour) => {
-          const single = [at[0], at[0]];
-          const across = chart.valToPos(share("good", single), "x", true);
-          const up = chart.valToPos(1 - share("bad", single), "y", true);
-          chart.ctx.beginPath();
-          chart.ctx.arc(across, up, 5 * pixel, 0, 2 * Math.PI);
-          chart.ctx.fillStyle = colour;
-          chart.ctx.fill();
-        };
-        dot(data.chosen, shades.ink);
-        if (!onPaper() && !same(threshold, data.chosen)) dot(threshold, shades.link);
-      },
+      mark: markPoints((at) => [share("good", at), 1 - share("bad", at)]),
+    };
+  },
+  precision() {
+    const colours = palette();
+    return {
+      columns: data.precision,
+      scales: { x: { time: false, range: [0, 1.01] }, y: { range: [0, 1.03] } },
+      across: { label: translate("bad parts that fail"), values: (_, shares) => shares.map(short) },
+      up: { splits: () => [0, 0.2, 0.4, 0.6, 0.8, 1] },
+      series: [{ stroke: colours.bad }],
+      mark: markPoints((at) => {
+        const caught = data.bad.scores.length - wrong("bad", at);
+        return [1 - share("bad", at), caught / Math.max(1, caught + wrong("good", at))];
+      }),
     };
   },
   cost() {
@@ -175,8 +194,8 @@ const RECIPES = {
     return {
       columns: [data.edges, data.cost],
       scales: { y: { range: [0, 1.05 * Math.max(1e-9, ...data.cost)] } },
-      across: { label: "threshold" },
-      up: { values: (_, values) => values.map((value) => String(Number(value.toPrecision(3)))) },
+      across: { label: translate("threshold") },
+      up: { values: (_, values) => values.map((value) => format(value, { maximumSignificantDigits: 3 })) },
       series: [{ stroke: colours.ink, paths: uPlot.paths.stepped({ align: 1 }) }],
     };
   },

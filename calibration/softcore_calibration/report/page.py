@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 from softcore_runtime import Inspector
+from softcore_runtime.language.catalogue import Language
 from softcore_runtime.web.local_page import make_app, make_token, open_browser, require_token, serve
 
 from softcore_calibration.calibration import CalibrationResult
@@ -32,6 +33,7 @@ def serve_page(
     inspector: Inspector,
     use: Callable[[float], CalibrationResult],
     say: Callable[[str], None],
+    language: Language = "en",
 ) -> None:
     """Serve the report on this machine until Finish is pressed there, or Ctrl-C here.
 
@@ -42,8 +44,9 @@ def serve_page(
             result with it. The result's own value stands for its threshold with promise and grey zone. A
             `SoftCoreError` is shown on the page. Called by one thread at a time.
         say: called with each line for the terminal.
+        language: of the page.
     """
-    page = _Page(result, inspector, use, say)
+    page = _Page(result, inspector, use, say, language)
     end = "finished"
     try:
         with serve(_make_app(page), "calibration page") as url:
@@ -67,13 +70,15 @@ class _Page:
         inspector: Inspector,
         use: Callable[[float], CalibrationResult],
         say: Callable[[str], None],
+        language: Language,
     ) -> None:
         self.token = make_token()
         self.finished = threading.Event()
         self.written = False
         self._result, self._inspector, self._use, self._say = result, inspector, use, say
+        self._language = language
         self._lock = threading.Lock()
-        self._html = render_report(result, inspector, self.token)
+        self._html = render_report(result, inspector, self.token, language=language)
 
     @property
     def value(self) -> float:
@@ -90,7 +95,9 @@ class _Page:
             self._say(
                 f"  bundle     {self._result.path} has the threshold {self.value:.6g} now; --revert goes back"
             )
-            self._html = render_report(self._result, self._inspector, self.token, written=True)
+            self._html = render_report(
+                self._result, self._inspector, self.token, written=True, language=self._language
+            )
             return self.value
 
 

@@ -24,7 +24,7 @@ async function post(path, body) {
     if (answer.ok) return true;
     showMessage((await answer.json()).detail, true);
   } catch {
-    showMessage("SoftCore does not answer any more. Was it ended?", true);
+    showMessage(translate("SoftCore does not answer any more. Was it ended?"), true);
   }
   return false;
 }
@@ -37,18 +37,17 @@ function showMessage(words, bad = false) {
 function confirmUse() {
   const there = KINDS.filter((kind) => data[kind].scores.length);
   const told = (at) => there.map((kind) => describeOutcome(kind, at, false)).join("; ");
-  const rows = [["After", threshold]];
-  if (data.present) rows.unshift(["Now", data.present]);
+  const rows = [["After: threshold {threshold}", threshold]];
+  if (data.present) rows.unshift(["Now: threshold {threshold}", data.present]);
   $("terms").replaceChildren(
     ...rows.flatMap(([when, at]) => [
-      element("dt", `${when}: threshold ${span(at)}`),
+      element("dt", translate(when, { threshold: span(at) })),
       element("dd", sentence(`${told(at)}.`)),
     ]),
   );
   $("becomes").textContent = data.present
-    ? `The threshold in the bundle changes from ${span(data.present)} to ${span(threshold)}.`
-    : `The threshold in the bundle becomes ${span(threshold)}. The one before was for other scores (another area, or a ` +
-      "mask), so what it does to these images can't be told.";
+    ? translate("The threshold in the bundle changes from {old} to {new}.", { old: span(data.present), new: span(threshold) })
+    : translate("The threshold in the bundle becomes {new}. The one before was for other scores (another area, or a mask).", { new: span(threshold) });
   const chosen = same(threshold, data.chosen);
   $("promised").hidden = !chosen;
   $("by-hand").hidden = chosen;
@@ -58,14 +57,15 @@ function confirmUse() {
 
 async function use() {
   $("use").disabled = true;
-  showMessage("Writing …");
+  showMessage(translate("Writing …"));
   if (await post("limit", { value: threshold[0] })) location.reload(); // the whole page depends on the threshold
   else $("use").disabled = false;
 }
 
 async function finish() {
   if (!(await post("finish"))) return;
-  $("last").textContent = `${$("state").querySelector("strong").textContent}. You can close this page.`;
+  const now = $("state").querySelector("strong").textContent;
+  $("last").textContent = translate("{now}. You can close this page.", { now });
   $("end").showModal();
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,12 @@ from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.file_names import to_text
+from softcore_runtime.language.catalogue import Catalogue, Language
 
 from softcore_calibration.calibration import CalibrationResult
 from softcore_calibration.curves import (
     bound_share,
+    draw_precision,
     draw_roc,
     expect_cost,
     find_costs,
@@ -34,24 +35,29 @@ from softcore_calibration.curves import (
 )
 from softcore_calibration.data.scoring import ScoredImage
 from softcore_calibration.report.cards import draw_card, encode, find_common_folder, shorten_name
+from softcore_calibration.report.verdict import give_verdict, list_classes
 
 __all__ = ["content_policy", "render_report", "write_report"]
 
 _FOLDER = Path(__file__).parent
+_CATALOGUE = _FOLDER.parent  # the folder of the package's catalogue
 _SHOWN = 8  # images of each kind, with their maps
 _THUMBNAILS = 240  # of each kind, those nearest to the threshold: about 250 kB
 _NAMED = 20  # images that a warning names
 _BINS = 48
+_DECISIONS = ("PASS", "REVIEW", "FAIL")
 _FAR = 3.0  # multiples of the threshold: larger scores are drawn at the end of the charts
 
 
-def write_report(file: Path, result: CalibrationResult, inspector: Inspector) -> None:
+def write_report(
+    file: Path, result: CalibrationResult, inspector: Inspector, language: Language = "en"
+) -> None:
     """Write the report; an earlier file stays until the new one is complete.
 
     Raises:
         UsageError: it can't be written there.
     """
-    page = render_report(result, inspector)
+    page = render_report(result, inspector, language=language)
     try:
         write_atomically(file, page)
     except OSError as error:
@@ -59,7 +65,12 @@ def write_report(file: Path, result: CalibrationResult, inspector: Inspector) ->
 
 
 def render_report(
-    result: CalibrationResult, inspector: Inspector, token: str | None = None, *, written: bool = False
+    result: CalibrationResult,
+    inspector: Inspector,
+    token: str | None = None,
+    *,
+    written: bool = False,
+    language: Language = "en",
 ) -> str:
     """Render the report as one HTML page that loads nothing from elsewhere.
 
@@ -70,7 +81,9 @@ def render_report(
         inspector: the inspector that scored the images, with the same mask and area.
         token: makes it the served page, which can set the threshold.
         written: whether the result's threshold is in the bundle already; for the served page.
+        language: of its texts.
     """
+    catalogue = Catalogue(_CATALOGUE, language)
     threshold, before = result.threshold, result.manifest.threshold
     good, bad = (sorted(some, key=lambda one: one.score) for some in (result.good, result.bad))
     costs, confidence = find_costs(result), result.calibration.confidence
@@ -81,7 +94,15 @@ def render_report(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=_number, percent=_percent, plain=_plain, date=_date, text=to_text)
+    catalogue.install(environment)
+    environment.filters.update(
+        number=lambda value: catalogue.number(f"{value:.5g}"),
+        fixed=lambda value, digits: catalogue.number(f"{value:.{digits}f}"),
+        whole=lambda value: catalogue.number(f"{value:,.0f}"),
+        percent=lambda share: catalogue.number(_percent(share)),
+        plain=lambda share: catalogue.number(_plain(share)),
+        text=to_text,
+    )
     assets = _read_assets()
     return environment.from_string((_FOLDER / "report.html.j2").read_text(encoding="utf-8")).render(
         result=result,
@@ -89,7 +110,10 @@ def render_report(
         threshold=threshold,
         before=before,
         calibration=result.calibration,
-        confidence=_plain(confidence),
+        confidence=catalogue.number(_plain(confidence)),
+        verdict=give_verdict(result),
+        classes=list_classes(result),
+        matrix=_count_decisions(result),
         costs=costs,
         folder=folder,
         named=_NAMED,
@@ -108,7 +132,14 @@ def render_report(
         style=Markup(assets["style"]),  # noqa: S704 - our own
         plotter=Markup(assets["plotter"]),  # noqa: S704
         script=Markup(assets["script"]),  # noqa: S704
-        data=_embed({**_collect(result, good, bad, folder, present if token else None), "written": written}),
+        data=_embed(
+            {
+                **_collect(result, good, bad, folder, present if token else None),
+                "written": written,
+                "language": language,
+                "texts": dict(catalogue.texts),
+            }
+        ),
     )
 
 
@@ -155,7 +186,7 @@ def _collect(
     top = 1.05 * min(highest, usual)
     edges, overkill, escape = find_steps(scores, top)
     costs = find_costs(result)
-    cost, roc = expect_cost(overkill, escape, scores, costs), draw_roc(scores)
+    cost, roc, precision = expect_cost(overkill, escape, scores, costs), draw_roc(scores), draw_precision(scores)
     bins = np.linspace(0, top, _BINS + 1)
     return {
         "good": _describe(scores.good, good, folder, threshold, confidence, bins),
@@ -172,6 +203,7 @@ def _collect(
         "overkill": overkill.tolist() if len(scores.good) else None,
         "escape": escape.tolist() if len(scores.bad) else None,
         "roc": [_round(axis) for axis in roc] if roc else None,
+        "precision": [_round(axis) for axis in precision] if precision else None,
         "cost": None if cost is None else _round(cost),
         "costs": [costs.escape, costs.overkill, costs.defects],
     }
@@ -206,10 +238,6 @@ def _round(values: NDArray[np.float64]) -> list[float]:
     return [float(f"{value:.6g}") for value in values.tolist()]
 
 
-def _number(value: float) -> str:
-    return f"{value:.5g}"
-
-
 def _percent(share: float) -> str:
     """Format a measured share, as the page's script does."""
     percent = 100 * share
@@ -222,5 +250,10 @@ def _plain(share: float) -> str:
     return f"{100 * share:.6g}\N{NO-BREAK SPACE}%"
 
 
-def _date(moment: Any) -> str:
-    return f"{moment.astimezone(timezone.utc):%d %B %Y, %H:%M} UTC".lstrip("0")
+def _count_decisions(result: CalibrationResult) -> list[tuple[str, dict[str, int]]]:
+    """Count the decisions on each kind of parts, by the threshold: a confusion matrix."""
+    rows = []
+    for kind, scores in (("good", result.scores.good), ("bad", result.scores.bad)):
+        decided = [str(result.threshold.decide(float(score))) for score in scores]
+        rows.append((kind, {decision: decided.count(decision) for decision in _DECISIONS}))
+    return [(kind, counts) for kind, counts in rows if sum(counts.values())]

@@ -1,8 +1,9 @@
-"""Catalogue: the texts of a package in a language, by the English text, and how the language writes numbers.
+"""Catalogue: the texts of a package's pages in another language than English, and how it writes numbers.
 
-A page's template marks its texts by `{% trans %}`, a module makes `Message`s, and a script calls `translate`.
-Each keeps its English text where it is used, so that English needs no file; `catalogue.de.json` of a package
-has them all in German.
+A template marks its texts by `{% trans %}`, a page's script calls `translate`. Both keep the English text where
+it is used, so that English needs no file: `catalogue.de.json` has them all in German, by the English text.
+What a module says in plain words, for the terminal or a bundle too, stays English there. A page reads it, by
+the form in the catalogue that it fits: `{n} images were skipped`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from softcore_runtime.language.message import Message
-
 __all__ = ["LANGUAGES", "Catalogue", "Language", "choose_language", "negotiate_language"]
 
 Language = Literal["en", "de"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 _SWAPPED: Final = str.maketrans(",.", ".,")
-_NUMBER: Final = re.compile(r"[-+]?\d[\d,]*(\.\d+)?([eE][-+]?\d+)?(\s?%)?")
+_NUMBER: Final = re.compile(r"[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?([eE][-+]?\d+)?(\s?%)?")
+_LONGEST: Final = 4000  # characters of a text that is read; what is longer quotes something
 
 
 class Catalogue:
@@ -32,42 +32,45 @@ class Catalogue:
 
     Args:
         folder: of the package, with `catalogue.de.json`.
-        language: which; English needs no file.
+        language: which.
+
+    Attributes:
+        language: which.
+        texts: by the English ones; empty in English.
 
     Example:
-        >>> catalogue = Catalogue(Path(), "en")
-        >>> catalogue.say(Message("{n} images", n=3))
-        '3 images'
+        >>> _ = (folder / "catalogue.de.json").write_text('{"{n} images in all": "insgesamt {n} Bilder"}')
+        >>> Catalogue(folder, "de").say("1,200 images in all"), Catalogue(folder, "en").say("9 images in all")
+        ('insgesamt 1.200 Bilder', '9 images in all')
     """
 
     def __init__(self, folder: Path, language: Language) -> None:
         self.language = language
         self.texts: Mapping[str, str] = {} if language == "en" else _read(folder / f"catalogue.{language}.json")
-
-    def say(self, text: str) -> str:
-        """Return a message in the language; a text that is none, or isn't in the catalogue, as it is."""
-        if not isinstance(text, Message) or self.language == "en":
-            return str(text)
-        return self.gettext(text.form).format_map({name: self._fill(one) for name, one in text.values.items()})
+        self._forms = () if language == "en" else _compile(folder / f"catalogue.{language}.json")
 
     def gettext(self, text: str) -> str:
-        """Return a text without values in the language."""
+        """Return a text in the language; one that isn't in the catalogue as it is."""
         return self.texts.get(text, text)
 
     def ngettext(self, one: str, many: str, n: int) -> str:
         """Return the text for one, or for another number."""
         return self.gettext(one if n == 1 else many)
 
-    def number(self, text: str) -> str:
-        """Return a number, written as in English, as the language writes it.
+    def say(self, text: str) -> str:
+        """Return what a module says in English, in the language; what fits no form as it is."""
+        text = str(text)
+        if self.language == "en" or text in self.texts:
+            return self.gettext(text)
+        if len(text) <= _LONGEST:
+            for pattern, form in self._forms:
+                if found := pattern.fullmatch(text):
+                    return form.format_map({name: self._fill(one) for name, one in found.groupdict().items()})
+        return self.number(text) if _NUMBER.fullmatch(text) else text
 
-        Example:
-            >>> Catalogue(Path(), "en").number("1,234.5")
-            '1,234.5'
-        """
-        if self.language == "en":
-            return text
-        return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text.translate(_SWAPPED))
+    def number(self, text: str) -> str:
+        """Return a number, written as in English, as the language writes it: `1,234.5` is `1.234,5` in German."""
+        return text if self.language == "en" else text.translate(_SWAPPED)
 
     def moment(self, moment: datetime) -> str:
         """Return a time in UTC as the language writes it."""
@@ -75,17 +78,15 @@ class Catalogue:
         return moment.astimezone(timezone.utc).strftime(form).lstrip("0")
 
     def install(self, environment: Any) -> None:
-        """Let a Jinja environment's templates speak the language: `{% trans %}`, `_()`, `say`, `number`."""
+        """Give a Jinja environment the language: `{% trans %}`, `_()`, and the filters below."""
         environment.add_extension("jinja2.ext.i18n")
         environment.policies["ext.i18n.trimmed"] = True
         environment.install_gettext_callables(self.gettext, self.ngettext, newstyle=True)
-        environment.filters.update(say=self.say, number=self.number, moment=self.moment)
+        environment.filters.update(say=self.say, numeral=self.number, moment=self.moment)
         environment.globals["language"] = self.language
 
-    def _fill(self, value: object) -> object:
-        if isinstance(value, str):
-            return self.number(value) if _NUMBER.fullmatch(value) else self.say(value)
-        return self.number(f"{value:,}") if isinstance(value, int) else value
+    def _fill(self, value: str) -> str:
+        return self.number(value) if _NUMBER.fullmatch(value) else self.say(value)
 
 
 def choose_language(wanted: str | None, environment: Mapping[str, str] = os.environ) -> Language:
@@ -104,19 +105,39 @@ def negotiate_language(accepted: str) -> Language:
     """Return the language that a browser prefers, by its header Accept-Language.
 
     Example:
-        >>> negotiate_language("fr-FR,de;q=0.8,en;q=0.5")
-        'de'
+        >>> negotiate_language("fr-FR,de;q=0.8,en;q=0.5"), negotiate_language("")
+        ('de', 'en')
     """
     ranked = []
     for place, entry in enumerate(accepted.split(",")):
         name, _, quality = entry.strip().partition(";q=")
-        with_quality = float(quality) if re.fullmatch(r"[01](\.\d*)?", quality) else 1.0
-        ranked.append((-with_quality, place, name.lower()))
-    known = (one for _, _, name in sorted(ranked) for one in LANGUAGES if name.split("-")[0] == one)
-    return next(known, "en")
+        weight = float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 1.0
+        ranked.append((-weight, place, name.lower().split("-")[0]))
+    return next((one for _, _, name in sorted(ranked) for one in LANGUAGES if name == one), "en")
 
 
 @cache
 def _read(file: Path) -> dict[str, str]:
     texts: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return texts
+
+
+@cache
+def _compile(file: Path) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Compile what reads the forms with `{names}`, first those that say the most themselves."""
+    forms = [text for text in _read(file) if re.search(r"\{\w+\}", text)]
+    ranked = sorted(forms, key=lambda text: -len(re.sub(r"\{\w+\}", "", text)))
+    return tuple((_read_form(text), _read(file)[text]) for text in ranked)
+
+
+def _read_form(text: str) -> re.Pattern[str]:
+    pieces = re.split(r"\{(\w+)\}", text)
+    seen: set[str] = set()
+    found = ""
+    for place, piece in enumerate(pieces):
+        if place % 2 == 0:
+            found += re.escape(piece)
+        else:
+            found += f"(?P={piece})" if piece in seen else f"(?P<{piece}>.+?)"
+            seen.add(piece)
+    return re.compile(found, re.DOTALL)
