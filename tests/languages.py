@@ -19,19 +19,19 @@ from jinja2 import Environment
 __all__ = ["find_alike", "find_raw_strings", "find_raw_texts", "list_placeholders", "list_script_texts", "list_template_texts"]
 
 ATTRIBUTES = ("aria-label", "title", "alt", "placeholder")
-_UNSEEN = {"style", "script", "code", "kbd", "template"}
+_UNSEEN = {"style", "script", "code", "kbd", "noscript"}
 _VOID = {"meta", "link", "img", "input", "br", "path", "rect", "circle", "use", "line"}
 _WORD = re.compile(r"[A-Za-zÄÖÜäöüß]{2,}")
 _JINJA = re.compile(r"\{%-?\s*trans\b.*?\{%-?\s*endtrans\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 # Names that no language has another word for.
-SAME = {"SoftCore", "AUROC", "JavaScript", "English", "Deutsch", "ROC", "ms", "px"}
+SAME = {"SoftCore", "AUROC", "JavaScript", "Language", "Sprache", "English", "Deutsch", "ROC", "ms", "px"}
 # A literal of a script that a person reads: words with a space or a place between them, or one with a capital.
-_PROSE = re.compile(r"[A-Za-z]{2,}[,.:;]? [a-z]|\} [a-z]{2,}|[a-z]{2,} \{|^[A-Z][a-z]+( |[.…!?]?$)")
-_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`')
+_PROSE = re.compile(r"[A-Za-z]{2,}[,.:;]? [a-z]|\} (?!ms\b|px\b)[a-z]{2,}|[a-z]{2,} \{|^[A-Z][a-z]+( |[.…!?]?$)")
+_QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 # What is a literal in a script, and not for people: selectors, attributes, kinds, drawing, keys.
 _TECHNICAL = re.compile(
     r"^(use strict|Content-Type|X-[\w-]+|Accept-Language|Escape|Enter|Delete|Backspace|Arrow\w*|Page(Up|Down)|Home|End"
-    r"|Tab|Shift|Space|GET|PUT|POST|[\w -]*\b(sans-serif|px)\b.*)$"
+    r"|Tab|Shift|Space|Esc|GET|PUT|POST|exclude patches|leave out|.*\bsans-serif)$"
 )
 _TECHNICAL_CALL = re.compile(
     r"(querySelector(All)?|matches|closest|getPropertyValue|matchMedia|addEventListener|import|from|class:|className ="
@@ -71,7 +71,7 @@ class _Texts(HTMLParser):
                 break
 
     def handle_data(self, data: str) -> None:
-        if not (_UNSEEN - {"template"}) & set(self._open) and not any(self._lang):
+        if not _UNSEEN & set(self._open) and not any(self._lang):
             self._add(data)
 
     def _add(self, text: str) -> None:
@@ -89,7 +89,7 @@ def find_raw_texts(path: Path) -> Iterator[str]:
         if rest:
             yield f"{path}:{line}: {text!r} comes from no catalogue; {_explain(path)}"
     for expression in re.finditer(r"\{\{(.*?)\}\}", source, re.DOTALL):
-        bare = re.sub(r'\b_\(\s*"[^"]*"\s*\)', "", expression.group(1))
+        bare = re.sub(r'\b_\(\s*"[^"]*"', "", expression.group(1))
         for text in re.findall(r'"([^"]*)"', bare):
             if _PROSE.search(text):
                 line = source[: expression.start()].count("\n") + 1
@@ -119,6 +119,7 @@ def list_template_texts(path: Path) -> set[str]:
     environment = Environment(trim_blocks=True, lstrip_blocks=True, autoescape=True)
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
+    environment.newstyle_gettext = True  # type: ignore[attr-defined]
     extract = environment.extract_translations  # type: ignore[attr-defined]
     marked = [message for _, _, message in extract(path.read_text(encoding="utf-8"))]
     return {
@@ -157,12 +158,44 @@ def find_alike(page: str, other: str, names: Iterable[str] = ()) -> list[str]:
 def _list_literals(path: Path) -> Iterator[tuple[int, str, str]]:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         code = re.sub(r"^\s*(//|/?\*).*$|\s//\s[^\"`]*$", "", line)
-        for found in _LITERAL.finditer(code):
-            if _TECHNICAL_CALL.search(code[: found.start()]):
+        for before, text in _read_literals(code):
+            if not _TECHNICAL_CALL.search(before):
+                yield number, line, text
+
+
+def _read_literals(code: str) -> Iterator[tuple[str, str]]:
+    """Read the literals of a line of code: what is before each, and its text, with `{}` for what is put in."""
+    start = 0
+    while found := re.search(r'["`]', code[start:]):
+        begin = start + found.start()
+        if code[begin] == '"':
+            quoted = _QUOTED.match(code, begin)
+            if not quoted:
+                return
+            yield code[:begin], json.loads(quoted.group(0))
+            start = quoted.end()
+            continue
+        text, place = "", begin + 1
+        while place < len(code) and code[place] != "`":
+            if not code.startswith("${", place):
+                text, place = text + code[place], place + 1
                 continue
-            literal = found.group(0)
-            text = literal[1:-1] if literal[0] == "`" else json.loads(literal)
-            yield number, line, re.sub(r"\$\{[^}]*\}", "{}", text)
+            end = _find_end(code, place + 2)
+            yield from _read_literals(code[place + 2 : end])
+            text, place = f"{text}{{}}", end + 1
+        yield code[:begin], text
+        start = place + 1
+
+
+def _find_end(code: str, place: int) -> int:
+    """Find the brace that closes what is put into a template literal."""
+    depth = 1
+    while place < len(code):
+        depth += {"{": 1, "}": -1}.get(code[place], 0)
+        if not depth:
+            return place
+        place += 1
+    return place
 
 
 def _explain(path: Path) -> str:

@@ -283,6 +283,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                     unvouched=int((~learned.rule.corroboration.is_known).sum()) if learned.rule else 0,
                     taught=taught,
                 ),
+                settings.language,
             )
             manifest = finish_bundle(folder, manifest, prepared.network.backbone)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.language.catalogue import Language
 
 from softcore_export.alignment.alignment_request import AlignmentRequest
 from softcore_export.windows.window_request import WindowRequest
@@ -57,6 +58,7 @@ class ExportSettings(BaseModel):
         no_worse: refuse a bundle that loses a marked part which the one before it decided rightly (see
             `softcore_export.exam.outcome`).
         seed: of every random choice.
+        language: of the report; the source of a bundle doesn't keep it.
         device: of the discriminator and the coreset.
     """
 
@@ -87,6 +89,7 @@ class ExportSettings(BaseModel):
     no_worse: bool = False
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    language: Language = Field(default="en", exclude=True)
 
     def find_ratio(self, patches: int = _USUAL_PATCHES) -> float:
         """Return the coreset's size as a share of all patches, for so many patches of a window.

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from softcore_runtime.cli.command_line import Parser
-from softcore_runtime.cli.option_groups import add_engine_options
+from softcore_runtime.cli.option_groups import add_engine_options, add_language_option
 
 from softcore_export.backbone.catalogue import FILTERBANK
 from softcore_export.settings import ExportSettings
@@ -267,6 +267,7 @@ def build_parser() -> Parser:
         help="rewrite bundles of earlier formats in the present one, without images: their golden frames "
         "must be decided as before, and the threshold is kept",
     )
+    add_language_option(parser, "the report")
     parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
     return parser
 

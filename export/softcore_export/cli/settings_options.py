@@ -10,6 +10,7 @@ from softcore_runtime.cli.checks import MistakesError
 from softcore_runtime.cli.numbers import describe_range, is_whole
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.language.catalogue import choose_language
 
 from softcore_export.backbone.catalogue import FILTERBANK
 from softcore_export.cli.options import name_backbone
@@ -59,6 +60,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "no_worse": options.no_worse and not options.accept,
                 "seed": options.seed,
                 "device": options.device,
+                "language": choose_language(options.language),
             }
         )
     except ValidationError as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
+from softcore_runtime.language.catalogue import choose_language
 
 from softcore_export.cli.preflight import ExportRequest, check_network
 from softcore_export.contamination.choices import choices_path, read_choices
@@ -22,7 +23,7 @@ from softcore_export.staging_directory import check_target
 __all__ = ["check_update", "describe_source"]
 
 # What may be given beside it, by `dest`.
-_TAKEN = {"update", "good", "bad", "labels", "no_worse", "accept", "review", "debug"}
+_TAKEN = {"update", "good", "bad", "labels", "no_worse", "accept", "review", "language", "debug"}
 
 
 def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> ExportRequest:
@@ -49,7 +50,9 @@ def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> E
     check_target(target)
     source = read_source(target)
     source.demand_places(target)
-    settings = source.settings.model_copy(update={"no_worse": not options.accept})
+    settings = source.settings.model_copy(
+        update={"no_worse": not options.accept, "language": choose_language(options.language)}
+    )
     labelled = None
     good = _join(source.good, options.good)
     bad, labels = _join(source.bad, options.bad), _join(source.labels, options.labels)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import timezone
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from softcore_runtime.alignment.aligned_preprocessing import align_frame
 from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
+from softcore_runtime.language.catalogue import Catalogue, Language
 from softcore_runtime.images.preprocessing import Preprocessing
 
 from softcore_export.contamination.choices import choices_path
@@ -26,6 +26,9 @@ from softcore_export.report.report_data import ReportData
 __all__ = ["FILE", "ReportData", "render_report", "write_report"]
 
 FILE = "report.html"
+
+_PACKAGE = Path(__file__).parents[1]  # the folder of the package's catalogue
+_DECISIONS = {"kept": "kept", "patches excluded": "patches excluded", "picture excluded": "image excluded"}
 
 _Image = NDArray[np.uint8]  # BGR [h, w, 3]
 
@@ -48,22 +51,22 @@ class _Suspect:
     heat: str = ""
 
 
-def render_report(data: ReportData) -> str:
-    """Render the report as one HTML page that loads nothing from elsewhere.
+def render_report(data: ReportData, language: Language = "en") -> str:
+    """Render the report as one HTML page that loads nothing from elsewhere, in a language.
 
     A few images are read again, to show them. The page says so where one is missing by now.
     """
-    return _render(data, sum(record.bytes for record in data.manifest.files.values()))
+    return _render(data, sum(record.bytes for record in data.manifest.files.values()), language)
 
 
-def write_report(folder: Path, data: ReportData) -> None:
-    """Write the report into a bundle's folder after the other files, whose size it states."""
+def write_report(folder: Path, data: ReportData, language: Language = "en") -> None:
+    """Write the report in a language into a bundle's folder after the other files, whose size it states."""
     there = (path for path in folder.rglob("*") if path.is_file() and path != folder / FILE)
-    page = _render(data, sum(path.stat().st_size for path in there))
+    page = _render(data, sum(path.stat().st_size for path in there), language)
     (folder / FILE).write_text(page, encoding="utf-8")
 
 
-def _render(data: ReportData, size: int) -> str:
+def _render(data: ReportData, size: int, language: Language) -> str:
     manifest, images, names = data.manifest, data.contamination.images, data.images.names
     rows = {name: row for row, name in enumerate(names)}
     suspicion = np.array([record.suspicion for record in images])
@@ -90,12 +93,19 @@ def _render(data: ReportData, size: int) -> str:
         lstrip_blocks=True,
         loader=FileSystemLoader(Path(__file__).parent),
     )
+    catalogue = Catalogue(_PACKAGE, language)
+    catalogue.install(environment)
+    environment.filters.update(
+        whole=lambda value: catalogue.number(f"{value:,}"),
+        fixed=lambda value, digits: catalogue.number(f"{value:.{digits}f}"),
+        digits=lambda value, digits: catalogue.number(f"{value:.{digits}g}"),
+    )
     page = environment.get_template("report.html.j2").render(
         data=data,
         manifest=manifest,
-        created=f"{manifest.created.astimezone(timezone.utc):%d %B %Y, %H:%M} UTC".lstrip("0"),
         size=size,
         few=_FEW,
+        decisions=_DECISIONS,
         choices_file=choices_path(Path(manifest.category)).name,
         chosen=sum(digest in data.choices.images for digest in data.images.digests),
         suspects=[_describe_suspect(data, rows[record.path], record) for record in worth_showing[:_SHOWN]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
@@ -10,15 +11,17 @@ from typing import Annotated
 
 import cv2
 import numpy as np
-from fastapi import Depends, FastAPI, HTTPException, Query, Response
+from fastapi import Depends, FastAPI, Header, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from softcore_runtime.errors import DataError, FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.windows import Size
+from softcore_runtime.language.catalogue import Catalogue, Language, negotiate_language
 from softcore_runtime.web.local_page import make_app, open_browser, require_token, serve
 
 from softcore_export.contamination.choices import Choice, choices_path, read_choices
@@ -36,7 +39,16 @@ from softcore_export.windows.drawn_region import DrawnRegion
 __all__ = ["review", "review_app"]
 
 _QUALITY = 90  # of JPEG
+_PACKAGE = Path(__file__).parents[1]  # the folder of the package's catalogue
+_WORDS = ("threshold", "excluded", "rest", "outcome", "region", "estimate")  # of a state
 _NEXT = "the next export without --roi and --roi-image"
+
+
+def _find_catalogue(accept_language: Annotated[str, Header()] = "") -> Catalogue:
+    return Catalogue(_PACKAGE, negotiate_language(accept_language))
+
+
+Spoken = Annotated[Catalogue, Depends(_find_catalogue)]
 
 
 class RegionEditor(BaseModel):
@@ -125,8 +137,6 @@ def review_app(session: ReviewSession) -> FastAPI:
     """Make the app of the page; only requests with the page's token, from this machine, change anything."""
     app = make_app()
     folder = Path(__file__).parent
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    template = environment.from_string((folder / "review.html.j2").read_text(encoding="utf-8"))
 
     def demand_image(sha256: str) -> None:
         if sha256 not in session.by_digest:
@@ -136,8 +146,10 @@ def review_app(session: ReviewSession) -> FastAPI:
     image = Depends(demand_image)
 
     @app.get("/", response_class=HTMLResponse)
-    def page() -> str:
-        return template.render(
+    def page(spoken: Spoken, language: Language | None = None) -> str:
+        catalogue = Catalogue(_PACKAGE, language) if language else spoken
+        return _load_template(catalogue).render(
+            texts=_embed(dict(catalogue.texts)),
             token=session.token,
             category=to_text(session.target.name),
             bundle=to_text(str(session.target)),
@@ -151,22 +163,23 @@ def review_app(session: ReviewSession) -> FastAPI:
     app.mount("/static", StaticFiles(directory=folder / "page"))
 
     @app.get("/state")
-    def state() -> ReviewState:
-        return session.state()
+    def state(spoken: Spoken) -> ReviewState:
+        return _say_state(session.state(), spoken)
 
     @app.get("/images")
     def images(
+        spoken: Spoken,
         show: ImageFilter = "worth",
         order: ImageOrder = "worth",
         name: str = "",
         limit: Annotated[int, Query(ge=1)] = 48,
     ) -> ImagePage:
         found = session.find(show, order, name)
-        return ImagePage(total=len(found), cards=[session.card(own) for own in found[:limit]])
+        return ImagePage(total=len(found), cards=[_say_card(session.card(own), spoken) for own in found[:limit]])
 
     @app.get("/images/{sha256}", dependencies=[image])
-    def card(sha256: str) -> ImageCard:
-        return session.card(sha256)
+    def card(sha256: str, spoken: Spoken) -> ImageCard:
+        return _say_card(session.card(sha256), spoken)
 
     @app.get("/images/{sha256}/patches", dependencies=[image])
     def patches(sha256: str) -> list[list[float]]:
@@ -183,7 +196,7 @@ def review_app(session: ReviewSession) -> FastAPI:
         return _encode_jpeg(draw_heat(seen, session.patches(sha256), session.kept(sha256)))
 
     @app.put("/choices", dependencies=[write])
-    def choose(wanted: CommonChoice) -> list[ImageCard]:
+    def choose(wanted: CommonChoice, spoken: Spoken) -> list[ImageCard]:
         for sha256 in wanted.images:
             demand_image(sha256)
         choice = wanted.choice
@@ -191,7 +204,7 @@ def review_app(session: ReviewSession) -> FastAPI:
             rows, columns = session.prepared.grid
             raise HTTPException(422, f"patches must be marked on the grid of {rows} x {columns}")
         session.choose(wanted.images, choice)
-        return [session.card(sha256) for sha256 in wanted.images]
+        return [_say_card(session.card(sha256), spoken) for sha256 in wanted.images]
 
     @app.get("/images/{sha256}/frame.jpg", dependencies=[image])
     def frame(sha256: str) -> Response:
@@ -206,27 +219,56 @@ def review_app(session: ReviewSession) -> FastAPI:
         return find_median_once()
 
     @app.get("/region")
-    def region() -> RegionEditor:
-        return _open_editor(session)
+    def region(spoken: Spoken) -> RegionEditor:
+        editor = _open_editor(session)
+        return editor.model_copy(update={"note": spoken.say(editor.note)})
 
     @app.put("/region", dependencies=[write])
-    def draw(region: DrawnRegion) -> ReviewState:
+    def draw(region: DrawnRegion, spoken: Spoken) -> ReviewState:
         session.draw(region)
-        return session.state()
+        return _say_state(session.state(), spoken)
 
     @app.post("/export", dependencies=[write], status_code=202)
-    def export_again() -> ReviewState:
+    def export_again(spoken: Spoken) -> ReviewState:
         if not session.request("export"):
-            raise HTTPException(409, "an export is running")
-        return session.state()
+            raise HTTPException(409, spoken.say("an export is running"))
+        return _say_state(session.state(), spoken)
 
     @app.post("/finish", dependencies=[write], status_code=202)
-    def finish() -> ReviewState:
+    def finish(spoken: Spoken) -> ReviewState:
         if not session.request("finish"):
-            raise HTTPException(409, "an export is running; finish when it has ended, or press Ctrl-C")
-        return session.state()
+            raise HTTPException(
+                409, spoken.say("an export is running; finish when it has ended, or press Ctrl-C")
+            )
+        return _say_state(session.state(), spoken)
 
     return app
+
+
+def _load_template(catalogue: Catalogue) -> Template:
+    """Load the page's template in a language."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    catalogue.install(environment)
+    environment.filters.update(
+        whole=lambda value: catalogue.number(f"{value:,}"),
+        fixed=lambda value, digits: catalogue.number(f"{value:.{digits}f}"),
+    )
+    return environment.from_string((Path(__file__).parent / "review.html.j2").read_text(encoding="utf-8"))
+
+
+def _embed(texts: dict[str, str]) -> Markup:
+    """Encode texts as JSON that can't close its script element."""
+    return Markup(json.dumps(texts).replace("<", "\\u003c"))  # noqa: S704 - our own
+
+
+def _say_state(state: ReviewState, spoken: Catalogue) -> ReviewState:
+    """Return a state with its words in a language."""
+    return state.model_copy(update={name: spoken.say(getattr(state, name)) for name in _WORDS})
+
+
+def _say_card(card: ImageCard, spoken: Catalogue) -> ImageCard:
+    """Return a card with its words in a language."""
+    return card.model_copy(update={"did": spoken.say(card.did)})
 
 
 def _read_crop(session: ReviewSession, digest: str) -> NDArray[np.uint8]:

@@ -88,11 +88,11 @@ def test_an_event_has_all_that_the_ledger_has(server: WebServer, decide: Callabl
     server.publish(decide(2, decision=Decision.INVALID, reason="the image is black", **nothing))
     listener.join(30)
     (_, good, _), (_, invalid, _) = listener.events
-    beside = {"share": 0.5, "number": 7, "seq": 1, "picture": False, "kind": None}
+    beside = {"share": 0.5, "number": 7, "seq": 1, "picture": False, "kind": None, "phrases": []}
     assert good == {**passed.record.content(), **beside}
     assert (good["name"], good["score"], good["reason"]) == ("Prüfteil 7\n", 6.0, None)
-    told = [invalid[key] for key in ("decision", "share", "reason", "kind")]
-    assert told == ["INVALID", None, "the image is black", "black"]
+    told = [invalid[key] for key in ("decision", "share", "reason", "kind", "phrases")]
+    assert told == ["INVALID", None, "the image is black", "black", [{"key": "black", "values": {}}]]
     assert listener.headers["content-type"].startswith("text/event-stream")
     assert listener.headers["cache-control"] == "no-store"
     assert listener.headers["x-accel-buffering"] == "no"

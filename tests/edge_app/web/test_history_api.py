@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.decisions.phrases import read_phrases
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.web import ledger_queries
@@ -71,6 +72,7 @@ def test_what_a_row_says(stranger: httpx.Client, parts: list[PublishedDecision])
         expected["share"] = entry.score and entry.score / entry.threshold
         expected["picture"] = entry.decision != "INVALID"
         expected["kind"] = "camera" if entry.decision == "INVALID" else None
+        expected["phrases"] = [vars(phrase) for phrase in read_phrases(entry.reason or "")]
         assert row == expected
     for number in (0, 55):
         assert stranger.get(f"/api/decisions/t{number}").json() == rows[59 - number]

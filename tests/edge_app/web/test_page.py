@@ -142,7 +142,7 @@ def test_every_word_of_the_page_is_in_the_catalogue() -> None:
     catalogue = json.loads((PAGE / "catalogue.en.json").read_text())
     page = (PAGE / "index.html").read_text()
     shifts = PAGE.with_name("shifts")
-    texts = [*PAGE.rglob("*.js"), shifts / "report.html.j2", shifts / "report.py"]
+    texts = [*PAGE.rglob("*.js"), *(shifts / name for name in ("report.html.j2", "report.py", "catalogue.py"))]
     scripts = "\n".join(path.read_text() for path in texts)
     wanted = set(re.findall(r'data-(?:word|label)="([^"]+)"', page)) | set(
         re.findall(r'\btranslate\(\s*(?:language, )?"([^"]+)"(?! ~)', scripts)

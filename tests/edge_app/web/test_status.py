@@ -52,6 +52,7 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
         "ledger": True,
         "token": True,
         "drift": [],
+        "phrases": {},
     }  # fmt: skip
     assert (
         shift["counts"] == shift["cameras"]["left"]["counts"] == {**NONE, "PASS": 8, "FAIL": 1, "INVALID": 1}
@@ -67,6 +68,9 @@ def test_a_camera_that_was_stopped_is_not_ready(stranger: httpx.Client, line: An
     line.change(running=False)
     answer = stranger.get("/readyz")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["camera left: stopped on the page"])
+    phrases = stranger.get("/api/status").json()["phrases"]
+    stopped = [{"key": "camera.stopped", "values": {"camera": "left"}}]
+    assert phrases == {"camera left: stopped on the page": stopped}
 
 
 def test_an_open_alarm_is_named_and_makes_nothing_unready(stranger: httpx.Client, line: Any) -> None:

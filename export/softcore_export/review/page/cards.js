@@ -1,6 +1,6 @@
 // Cards: what the page shows of each image, and how it follows the server.
 import { request } from "./api.js";
-import { $, count, setText, times } from "./elements.js";
+import { $, count, setText, times, translate } from "./elements.js";
 import { heatPath, session } from "./session.js";
 import { showError } from "./summary.js";
 
@@ -33,19 +33,20 @@ export function appendCard(card, handlers, alike, after = null) {
   element.querySelector("h3").textContent = name;
   element.querySelector("h3").title = name;
   element.querySelector(".share").textContent = times(card.suspicion);
-  element.querySelector(".place").textContent = card.suspicion > 1 ? "suspect" : "below the threshold";
-  element.querySelector(".pick input").setAttribute("aria-label", `Select ${name}`);
+  element.querySelector(".place").textContent = translate(card.suspicion > 1 ? "suspect" : "below the threshold");
+  element.querySelector(".pick input").setAttribute("aria-label", translate("Select {name}", { name }));
   element.querySelector(".pick input").addEventListener("change", (event) => element.classList.toggle("selected", event.target.checked));
   const same = element.querySelector(".same");
   same.hidden = card.names.length === 1;
-  same.textContent = `Also in the folder, with the same content: ${card.names.slice(1, 4).join(", ")}${card.names.length > 4 ? ` and ${card.names.length - 4} more` : ""}.`;
+  const more = card.names.length > 4 ? ` ${translate("and {whole} more", { whole: card.names.length - 4 })}` : "";
+  same.textContent = translate("Also in the folder, with the same content: {names}.", { names: card.names.slice(1, 4).join(", ") + more });
   const pair = element.querySelector(".pair");
-  pair.setAttribute("aria-label", `Enlarge ${name} and mark patches`);
-  pair.title = "Enlarge, and mark patches";
+  pair.setAttribute("aria-label", translate("Enlarge {name} and mark patches", { name }));
+  pair.title = translate("Enlarge, and mark patches");
   pair.addEventListener("click", () => pair.classList.contains("gone") || open(entry));
   for (const image of pair.querySelectorAll("img")) image.addEventListener("error", () => showGone(pair));
   pair.querySelector("img").src = `images/${card.sha256}/crop.jpg`;
-  element.querySelector(".choices").setAttribute("aria-label", `What to do with ${name}`);
+  element.querySelector(".choices").setAttribute("aria-label", translate("What to do with {name}", { name }));
   element.querySelector(".choices").addEventListener("click", (event) => {
     const action = event.target.closest("button")?.dataset.action;
     if (action === undefined) return;
@@ -61,7 +62,7 @@ export function appendCard(card, handlers, alike, after = null) {
 
 function showGone(pair) {
   pair.classList.add("gone");
-  pair.querySelector("span > span").textContent = "This image can no longer be read.";
+  pair.querySelector("span > span").textContent = translate("This image can no longer be read.");
   pair.querySelectorAll("span > span")[1].textContent = "";
 }
 
@@ -69,7 +70,7 @@ function showGone(pair) {
 export function showAlike({ element, alike }) {
   const strip = element.querySelector(".alike");
   strip.hidden = !alike.length;
-  strip.querySelector("b").textContent = `And ${alike.length} like it.`;
+  strip.querySelector("b").textContent = translate("And {n} like it.", { n: alike.length });
   strip.querySelector("div").replaceChildren(
     ...alike.slice(0, SMALL_IMAGES).map(({ sha256, name }) => {
       const image = new Image(48, 48);
@@ -86,14 +87,14 @@ export function fillCard(entry, card) {
   const heat = heatPath(card.sha256);
   const image = element.querySelectorAll(".pair img")[1];
   if (image.getAttribute("src") !== heat) image.src = heat;
-  element.querySelector(".did").textContent = `Last export: ${card.did}.`;
+  element.querySelector(".did").textContent = translate("Last export: {did}.", { did: card.did });
   const action = card.choice?.action ?? "";
   element.dataset.choice = action;
-  element.querySelector(".answer").textContent = ANSWERS[action] ?? "";
+  element.querySelector(".answer").textContent = action in ANSWERS ? translate(ANSWERS[action]) : "";
   for (const button of element.querySelectorAll(".choices button")) button.setAttribute("aria-pressed", button.dataset.action === action);
   element.querySelector("[data-action='exclude patches']").textContent = card.marks.length
-    ? `Exclude ${count(card.marks.length, "marked patch", "marked patches")}`
-    : "Mark patches to exclude…";
+    ? count(card.marks.length, "Exclude {n} marked patch", "Exclude {n} marked patches")
+    : translate("Mark patches to exclude…");
   const message = element.querySelector(".told");
   setText(message, describeChoice(entry));
   message.className = `told${card.pending ? " pending" : card.choice ? "" : " none"}`;
@@ -102,11 +103,13 @@ export function fillCard(entry, card) {
 function describeChoice({ card, alike }) {
   if (!card.choice)
     return card.pending
-      ? "The export decides. Saved, but the bundle still follows your earlier choice."
-      : "The export decides.";
-  const marked = `exclude ${count(card.marks.length, "patch", "patches")}, keep the others`;
-  const others = alike.length ? `; the same for ${alike.length} like it` : "";
-  return `Your choice: ${CHOSEN[card.choice.action] ?? marked}${others}. ${card.pending ? "Saved, not in the bundle yet." : "Saved, and in the bundle."}`;
+      ? translate("The export decides. Saved, but the bundle still follows your earlier choice.")
+      : translate("The export decides.");
+  const marked = count(card.marks.length, "exclude {n} patch, keep the others", "exclude {n} patches, keep the others");
+  const others = alike.length ? translate("; the same for {n} like it", { n: alike.length }) : "";
+  const chosen = card.choice.action in CHOSEN ? translate(CHOSEN[card.choice.action]) : marked;
+  const saved = translate(card.pending ? "Saved, not in the bundle yet." : "Saved, and in the bundle.");
+  return `${translate("Your choice: {choice}.", { choice: chosen + others })} ${saved}`;
 }
 
 function listPath(limit) {

@@ -2,6 +2,7 @@
 import { request, Unreachable } from "./api.js";
 import { cards, fillCard } from "./cards.js";
 import { refresh } from "./refresh.js";
+import { translate } from "./elements.js";
 import { grid, session } from "./session.js";
 import { showError } from "./summary.js";
 
@@ -24,7 +25,7 @@ async function save(images, action, marks) {
     const entries = images.map((sha256) => cards.get(sha256)).filter(Boolean);
     for (const { element } of entries) {
       const message = element.querySelector(".told");
-      message.textContent = `Not saved: ${error.message}.`;
+      message.textContent = translate("Not saved: {fault}.", { fault: error.message });
       message.className = "told bad";
     }
     if (!entries.length) showError(error);

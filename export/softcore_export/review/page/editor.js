@@ -1,7 +1,7 @@
 // Editor: an image enlarged, on which a person marks the patches to exclude.
 import { chooseTogether } from "./alike.js";
 import { request } from "./api.js";
-import { $, count, times } from "./elements.js";
+import { $, count, times, translate } from "./elements.js";
 import { grid, heatPath } from "./session.js";
 import { showError } from "./summary.js";
 
@@ -42,7 +42,7 @@ export async function openEditor(entry) {
   const marks = entry.card.marks.map(([row, column]) => key(row, column));
   edited = { entry, patches, marks: new Set(marks), before: new Set(marks) };
   $("editor-title").textContent = entry.card.names[0];
-  $("grid").setAttribute("aria-label", `Patches of ${entry.card.names[0]}`);
+  $("grid").setAttribute("aria-label", translate("Patches of {name}", { name: entry.card.names[0] }));
   showView();
   cells.forEach((_, index) => setMark(index, edited.marks.has(index)));
   cells[current].tabIndex = -1;
@@ -72,13 +72,14 @@ function showView() {
 function setMark(index, marked) {
   if (marked) edited.marks.add(index);
   else edited.marks.delete(index);
-  const place = `Row ${Math.floor(index / columns) + 1}, column ${(index % columns) + 1}: ${times(edited.patches[index])}`;
+  const terms = { row: Math.floor(index / columns) + 1, column: (index % columns) + 1, share: times(edited.patches[index]) };
+  const place = translate(marked ? "Row {row}, column {column}: {share}, marked" : "Row {row}, column {column}: {share}", terms);
   cells[index].setAttribute("aria-selected", marked);
-  cells[index].setAttribute("aria-label", `${place}${marked ? ", marked" : ""}`);
+  cells[index].setAttribute("aria-label", place);
   if (index === current) describePatch(index);
   const n = edited.marks.size;
-  $("marked").textContent = n ? `${count(n, "patch", "patches")} marked.` : "Nothing is marked.";
-  $("apply").textContent = n ? `Exclude ${count(n, "patch", "patches")}` : "Exclude patches";
+  $("marked").textContent = n ? count(n, "{n} patch marked.", "{n} patches marked.") : translate("Nothing is marked.");
+  $("apply").textContent = n ? count(n, "Exclude {n} patch", "Exclude {n} patches") : translate("Exclude patches");
   $("apply").disabled = !n;
 }
 

@@ -1,4 +1,4 @@
-// Elements: find elements of the page, set their texts, and write numbers as texts.
+// Elements: find elements of the page, set their texts, and write texts and numbers in its language.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -7,8 +7,18 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Return a number with its noun: "1 image", "1,200 images". */
-export const count = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+const { lang } = document.documentElement;
+const texts = JSON.parse($("texts").textContent); // of the page's language, by the English ones
+
+/** Return a text in the page's language, with `values` in place of its `{names}`. */
+export const translate = (text, values = {}) => (texts[text] ?? text).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+
+/** Return the text for one or for another number, which is `{n}` in it. */
+export const count = (n, one, many) => translate(n === 1 ? one : many, { n: formatNumber(n) });
+
+/** Return a number as the page's language writes it. */
+export const formatNumber = (value, digits = 0) =>
+  new Intl.NumberFormat(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 
 /** Return a suspicion as a multiple of the threshold. */
-export const times = (share) => `${share >= 1.995 ? share.toFixed(1) : share.toFixed(2)} x threshold`;
+export const times = (share) => translate("{share} x threshold", { share: formatNumber(share, share >= 1.995 ? 1 : 2) });

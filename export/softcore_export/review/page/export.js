@@ -1,6 +1,6 @@
 // Export: the buttons that export again and finish.
 import { request } from "./api.js";
-import { $ } from "./elements.js";
+import { $, translate } from "./elements.js";
 import { poll, refresh, showState } from "./refresh.js";
 import { session } from "./session.js";
 import { countPending, endReview, showError } from "./summary.js";
@@ -23,14 +23,14 @@ async function finish(sure = false) {
   if (session.ended || state === null || state.running !== null) return;
   if (state.pending && !sure) {
     $("unfinished-text").textContent =
-      `${countPending(state)} not in the bundle yet. They are saved, and the next export follows them.`;
+      `${countPending(state)} ${translate("They are saved, and the next export follows them.")}`;
     $("unfinished").returnValue = "stay"; // the value if Escape is pressed
     $("unfinished").showModal();
     return;
   }
   try {
     await request("POST", "finish");
-    endReview("Review finished", session.state.pending ? "Your last choices are not in the bundle yet." : "The bundle follows all your choices.");
+    endReview(translate("Review finished"), translate(session.state.pending ? "Your last choices are not in the bundle yet." : "The bundle follows all your choices."));
   } catch (error) {
     showError(error);
   }

@@ -3,7 +3,7 @@ import { openAlike, chooseTogether } from "./alike.js";
 import { Unreachable } from "./api.js";
 import { appendCard, cards, fetchPage } from "./cards.js";
 import { openEditor } from "./editor.js";
-import { $, count } from "./elements.js";
+import { $, count, formatNumber, translate } from "./elements.js";
 import { refresh } from "./refresh.js";
 import { tellSelected } from "./selection.js";
 import { session } from "./session.js";
@@ -11,7 +11,17 @@ import { showError } from "./summary.js";
 
 const BATCH = 48; // cards
 const TYPING = 200; // milliseconds without a key before a name is searched
-const ORDERS = { worth: "the one most worth a look first", suspicion: "most suspect first", name: "by name" };
+const ORDERS = {
+  worth: "{listed} of {all}, the one most worth a look first.",
+  suspicion: "{listed} of {all}, most suspect first.",
+  name: "{listed} of {all}, by name.",
+};
+const NONE = {
+  worth: "No image that is worth a look has “{name}” in its name.",
+  suspects: "No suspect has “{name}” in its name.",
+  all: "No image has “{name}” in its name.",
+  chosen: "No image with a choice has “{name}” in its name.",
+};
 const filters = document.querySelector(".filters");
 const handlers = { open: openEditor, choose: chooseTogether, openAlike };
 let generation = 0; // of the list: an answer to an older request is dropped
@@ -52,22 +62,22 @@ async function listCards(limit, fresh) {
   listed = page.cards.length;
   const left = page.total - listed;
   $("more").hidden = left <= 0;
-  $("more").textContent = `Show ${Math.min(BATCH, left)} more, of ${left.toLocaleString("en")}`;
+  $("more").textContent = translate("Show {n} more, of {left}", { n: Math.min(BATCH, left), left: formatNumber(left) });
   $("rest").hidden = !queue || left > 0;
   const order = ORDERS[filters.querySelector("[name=order]").value];
-  $("found").textContent = page.total ? `${listed.toLocaleString("en")} of ${count(page.total, "image")}, ${order}.` : describeNone();
+  const terms = { listed: formatNumber(listed), all: count(page.total, "{n} image", "{n} images") };
+  $("found").textContent = page.total ? translate(order, terms) : describeNone();
   return last ? last.nextElementSibling : $("cards").firstElementChild;
 }
 
 function describeNone() {
   const name = filters.querySelector("[name=name]").value.trim();
-  const none = { worth: "image that is worth a look", suspects: "suspect", all: "image", chosen: "image with a choice" };
   const filter = findFilter();
-  if (name) return `No ${none[filter]} has “${name}” in its name.`;
-  if (filter === "worth") return "No image is worth a look.";
+  if (name) return translate(NONE[filter], { name });
+  if (filter === "worth") return translate("No image is worth a look.");
   return filter === "suspects"
-    ? "No image is above the threshold. Look at all images to see the most unusual ones."
-    : "You have made no choice yet.";
+    ? translate("No image is above the threshold. Look at all images to see the most unusual ones.")
+    : translate("You have made no choice yet.");
 }
 
 /** Choose a filter as a person would. */
@@ -87,7 +97,7 @@ document.addEventListener("exported", async () => {
   const undecided = [...cards.values()].some(({ card }) => !card.choice);
   if (undecided || $("editor").open) {
     $("renew").hidden = false;
-    $("renew").textContent = `The export has queued the images anew: show ${session.state.cards.worth.toLocaleString("en")} (N)`;
+    $("renew").textContent = translate("The export has queued the images anew: show {n} (N)", { n: formatNumber(session.state.cards.worth) });
   } else if ($("rest").contains(document.activeElement)) await renew();
   else await startList();
 });

@@ -1,6 +1,7 @@
 // Refresh: follows the server's state; after an export the cards, too.
 import { request, Unreachable } from "./api.js";
 import { refreshCards } from "./cards.js";
+import { translate } from "./elements.js";
 import { session } from "./session.js";
 import { endReview, showError, showSummary } from "./summary.js";
 
@@ -10,7 +11,7 @@ export async function refresh() {
   try {
     await showState(await request("GET", "state"));
   } catch (error) {
-    if (error instanceof Unreachable) endReview("The review has ended", "It was ended in the terminal, or its machine can't be reached. Reload the page to try again.");
+    if (error instanceof Unreachable) endReview(translate("The review has ended"), translate("It was ended in the terminal, or its machine can't be reached. Reload the page to try again."));
     else showError(error);
   }
 }

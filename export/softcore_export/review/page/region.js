@@ -1,6 +1,6 @@
 // Region: the editor of the inspected region: polygons, drawn over the training images.
 import { request } from "./api.js";
-import { $, count, setText } from "./elements.js";
+import { $, count, formatNumber, setText, translate } from "./elements.js";
 import { crossesItself, drawPolygons, measure } from "./polygons.js";
 import { refresh } from "./refresh.js";
 import { session } from "./session.js";
@@ -59,7 +59,7 @@ function showImage(number) {
   const many = images.length + 1;
   shown = (number + many) % many;
   surface.querySelector("img").src = shown ? `images/${images[shown - 1][0]}/frame.jpg` : "median.jpg";
-  setText($("shown"), shown ? `Image ${shown.toLocaleString("en")} of ${images.length.toLocaleString("en")}: ${images[shown - 1][1]}` : "Median of the images");
+  setText($("shown"), shown ? translate("Image {n} of {all}: {name}", { n: formatNumber(shown), all: formatNumber(images.length), name: images[shown - 1][1] }) : translate("Median of the images"));
 }
 
 function render() {
@@ -81,10 +81,10 @@ function render() {
 }
 
 function describe() {
-  if (drawn.length) return tell(`${count(drawn.length, "corner")} of a new polygon.`);
+  if (drawn.length) return tell(count(drawn.length, "{n} corner of a new polygon.", "{n} corners of a new polygon."));
   const crossing = polygons.findIndex(({ corners }) => crossesItself(corners));
-  if (crossing >= 0) return tell(`Polygon ${crossing + 1} crosses itself: what it encloses twice is outside of it.`);
-  tell(polygons.length ? `${count(polygons.length, "polygon")}. What is dark is left out.` : "Nothing is drawn: the whole frame is inspected.");
+  if (crossing >= 0) return tell(translate("Polygon {n} crosses itself: what it encloses twice is outside of it.", { n: crossing + 1 }));
+  tell(polygons.length ? count(polygons.length, "{n} polygon. What is dark is left out.", "{n} polygons. What is dark is left out.") : translate("Nothing is drawn: the whole frame is inspected."));
 }
 
 function makeCorner(corners, index, number) {
@@ -93,8 +93,9 @@ function makeCorner(corners, index, number) {
   button.dataset.corner = `${number} ${index}`;
   button.tabIndex = number === selected ? 0 : -1;
   if (number < 0 && index === 0 && corners.length >= FEWEST) button.className = "first";
-  const whose = number < 0 ? "the new polygon" : `polygon ${number + 1}`;
-  button.setAttribute("aria-label", `Corner ${index + 1} of ${whose}${button.className ? ": close the polygon" : ""}`);
+  const terms = { corner: index + 1, polygon: number + 1 };
+  const label = number >= 0 ? "Corner {corner} of polygon {polygon}" : "Corner {corner} of the new polygon";
+  button.setAttribute("aria-label", translate(button.className ? "Corner {corner} of the new polygon: close the polygon" : label, terms));
   place(button, corners[index]);
   return button;
 }
@@ -107,8 +108,9 @@ function makeEntry({ action, corners }, number) {
   button.type = "button";
   button.dataset.polygon = number;
   button.setAttribute("aria-pressed", number === selected);
-  const share = crossesItself(corners) ? "crosses itself" : `${(100 * measure(corners)).toFixed(1)} % of the frame`;
-  button.textContent = `${number + 1}. ${action === "inspect" ? "Inspect" : "Leave out"}: ${count(corners.length, "corner")}, ${share}`;
+  const share = crossesItself(corners) ? translate("crosses itself") : translate("{share} % of the frame", { share: formatNumber(100 * measure(corners), 1) });
+  const does = translate(action === "inspect" ? "Inspect" : "Leave out");
+  button.textContent = `${number + 1}. ${does}: ${count(corners.length, "{n} corner", "{n} corners")}, ${share}`;
   item.append(button);
   return item;
 }
@@ -134,7 +136,7 @@ function addCorner(corner) {
 }
 
 function closePolygon() {
-  if (drawn.length < FEWEST) return tell(`A polygon needs at least ${FEWEST} corners.`, true);
+  if (drawn.length < FEWEST) return tell(translate("A polygon needs at least {n} corners.", { n: FEWEST }), true);
   remember();
   polygons.push({ action: actions.find((radio) => radio.checked).value, corners: drawn });
   drawn = [];
@@ -164,18 +166,18 @@ function dropOrLeave() {
   } else if (!changed() || sure) dialog.close();
   else {
     sure = true;
-    tell("Not saved. Press Esc again to drop your changes.", true);
+    tell(translate("Not saved. Press Esc again to drop your changes."), true);
   }
 }
 
 async function saveRegion() {
-  if (drawn.length) return tell("Close the new polygon first (Enter), or drop it (Esc).", true);
+  if (drawn.length) return tell(translate("Close the new polygon first (Enter), or drop it (Esc)."), true);
   try {
     await request("PUT", "region", { polygons });
     dialog.close();
     await refresh();
   } catch (error) {
-    tell(`Not saved: ${error.message}.`, true);
+    tell(translate("Not saved: {fault}.", { fault: error.message }), true);
   }
 }
 
@@ -197,7 +199,7 @@ function moveByKey(event) {
     cross = moveBy(event, cross);
     $("cross").hidden = false;
     place($("cross"), cross);
-    tell(`Cross at ${(100 * cross[0]).toFixed(1)} % from the left, ${(100 * cross[1]).toFixed(1)} % from the top.`);
+    tell(translate("Cross at {x} % from the left, {y} % from the top.", { x: formatNumber(100 * cross[0], 1), y: formatNumber(100 * cross[1], 1) }));
     return;
   }
   const { corners, number, index } = findCorner(corner);

@@ -22,7 +22,7 @@ export const listSelected = () => findSelected().map(findEntry);
 export function tellSelected() {
   const n = findSelected().length;
   $("selected").hidden = !n;
-  $("selected").textContent = `${count(n, "image")} selected: G good, B bad or U undecided for all of them, Esc for none.`;
+  $("selected").textContent = count(n, "{n} image selected: G good, B bad or U undecided, Esc for none.", "{n} images selected: G good, B bad or U undecided for all of them, Esc for none.");
 }
 
 $("cards").addEventListener("change", (event) => event.target.matches(".pick input") && tellSelected());

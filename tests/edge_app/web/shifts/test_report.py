@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from markupsafe import escape
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Row
@@ -165,10 +166,13 @@ def test_names_are_only_names(decide: Callable[..., PublishedDecision]) -> None:
 
 @pytest.mark.parametrize(
     ("language", "words"),
-    [("en", ("Stop", "Start", "was bad")), ("de", ("Anhalten", "Starten", "war schlecht"))],
+    [
+        ("en", ("Stop", "Start", "was bad", "operator's page")),
+        ("de", ("Anhalten", "Starten", "war schlecht", "Bedienseite")),
+    ],
 )
 def test_changes_are_described_in_words(
-    decide: Callable[..., PublishedDecision], language: Language, words: tuple[str, str, str]
+    decide: Callable[..., PublishedDecision], language: Language, words: tuple[str, str, str, str]
 ) -> None:
     changes = [
         Change("running", "left", None, "true", "false", "page"),
@@ -180,8 +184,8 @@ def test_changes_are_described_in_words(
     page = render_page(
         replace(make_figures(decide, "left"), notes=notes), lambda _part, _kind: None, {}, language
     )
-    stop, start, bad = words
-    rows = re.findall(r"<td>([^<]*)</td><td>([^<]*)</td><td>page</td>", page)
+    stop, start, bad, page_itself = words
+    rows = re.findall(rf"<td>([^<]*)</td><td>([^<]*)</td><td>{escape(page_itself)}</td>", page)
     assert rows == [(start, stop), (stop, start), ("\u2013", bad), ("12.0", "13.0")]
 
 
