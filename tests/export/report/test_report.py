@@ -324,7 +324,7 @@ def test_suspects_come_in_order_beside_their_heat(make_report_data: MakeReportDa
 def test_no_more_than_24_suspects_are_shown(make_report_data: MakeReportData) -> None:
     page = Page(render_report(make_report_data([2.0] * 27 + [0.1] * 5)))
     assert len(page.images(": how unusual")) == 24
-    assert "3 more are not shown here" in page.section("suspects")
+    assert "Not shown here: 3 more" in page.section("suspects")
     assert "27 of 32 training images are suspect" in page.all("header")[0]
 
 
@@ -349,7 +349,7 @@ def test_a_choice_and_what_it_overrules_are_told(
     card = next(text for text in page.all("li") if text.startswith("01.png 1.50"))
     assert "decided by a person" in card
     assert card.endswith(words)
-    assert "A person has decided about 1 image." in page.all("header")[0]
+    assert "A person has decided about images: 1." in page.all("header")[0]
 
 
 @pytest.mark.parametrize(
@@ -437,7 +437,7 @@ def test_every_image_is_in_the_charts(make_report_data: MakeReportData) -> None:
         "0.35 to 0.40 x threshold: 1", "0.75 to 0.80 x threshold: 1", "0.95 to 1.00 x threshold: 1",
         "1.00 to 1.05 x threshold: 1", "1.55 to 1.60 x threshold: 1",
     ]  # fmt: skip
-    assert "Of 2 suspects, 1 would fail. Of the other images 1 would fail too: 02.png." in page.section(
+    assert "Of the suspects (2), 1 would fail. Of the other images 1 would fail too: 02.png." in page.section(
         "threshold"
     )
     many = Page(render_report(make_report_data([0.3] * 90)))
@@ -466,14 +466,14 @@ def test_the_map_shows_where_the_entries_come_from(make_report_data: MakeReportD
     assert sorted(np.argsort(-colour, axis=None)[:3].tolist()) == [5, 14, 25]
     learned = page.section("coreset")
     assert "33 of 36 places gave none" in learned
-    assert "01.png 14 70.0 % 03.png 5 25.0 % 07.png 1 5.0 % 5 images gave none" in learned
+    assert "01.png 14 70.0 % 03.png 5 25.0 % 07.png 1 5.0 % Images that gave none" in learned
     assert "gave none: 00.png, 02.png, 04.png, 05.png, 06.png." in learned
 
 
 @pytest.mark.parametrize(
     ("floor", "words"),
     [
-        (1.0, "a floor: its distance to the nearest other image."),
+        (1.0, "a floor: 1 x its distance to the nearest other image."),
         (0.81264, "a floor: 0.813 x its distance to the nearest other image."),
         (2.0, "a floor: 2 x its distance to the nearest other image."),
     ],
@@ -503,8 +503,8 @@ def test_entries_that_nobody_can_corroborate_are_counted(make_report_data: MakeR
     bank = manifest(8).bank.model_copy(update={"floor": 1.0})
     facts = make_report_data([0.1] * 8, manifest=manifest(8, bank=bank), unvouched=2)
     learned = Page(render_report(facts)).section("coreset")
-    assert "None of 20 entries have a floor above the threshold" in learned
-    assert "2 entries have no floor, for all other images are near copies" in learned
+    assert "0 of 20 entries have a floor above the threshold" in learned
+    assert "Entries without a floor: 2, for all other images are near copies" in learned
 
 
 def test_without_floors_none_are_drawn(make_report_data: MakeReportData) -> None:
