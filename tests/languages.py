@@ -1,9 +1,10 @@
 """Languages: finds texts of pages that bypass the catalogue.
 
 By the files: `find_raw_texts` for templates and pages, `find_raw_strings` for scripts. By what is shown:
-`find_alike` compares a page with the same page in another language. What each finds can be put right in one way:
-in a template `{% trans %}Text{% endtrans %}` (or `_("Text")` in an expression), in a script `translate("Text")`
-or the catalogue's key, in index.html `data-word` or `data-label`; and the text in each catalogue.
+`find_alike` compares a page with the same page in another language. What each finds can be put right in one
+way: in a template `{% trans %}Text{% endtrans %}` (or `_("Text")` in an expression), in a script
+`translate("Text")` or the catalogue's key, in index.html `data-word` or `data-label`; and the text in each
+catalogue.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-__all__ = ["find_alike", "find_raw_strings", "find_raw_texts", "list_placeholders", "list_script_texts", "list_template_texts"]
+__all__ = [
+    "find_alike",
+    "find_raw_strings",
+    "find_raw_texts",
+    "list_placeholders",
+    "list_script_texts",
+    "list_template_texts",
+]
 
 ATTRIBUTES = ("aria-label", "title", "alt", "placeholder")
 _UNSEEN = {"style", "script", "code", "kbd", "noscript"}
@@ -25,17 +33,19 @@ _WORD = re.compile(r"[A-Za-zÄÖÜäöüß]{2,}")
 _JINJA = re.compile(r"\{%-?\s*trans\b.*?\{%-?\s*endtrans\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 # Names that no language has another word for.
 SAME = {"SoftCore", "AUROC", "JavaScript", "Language", "Sprache", "English", "Deutsch", "ROC", "ms", "px"}
-# A literal of a script that a person reads: words with a space or a place between them, or one with a capital.
-_PROSE = re.compile(r"[A-Za-z]{2,}[,.:;]? [a-z]|\} (?!ms\b|px\b)[a-z]{2,}|[a-z]{2,} \{|^[A-Z][a-z]+( |[.…!?]?$)")
+# A literal of a script that a person reads: words with a space between them, or one with a capital.
+_PROSE = re.compile(
+    r"[A-Za-z]{2,}[,.:;]? [a-z]|\} (?!ms\b|px\b)[a-z]{2,}|[a-z]{2,} \{|^[A-Z][a-z]+( |[.…!?]?$)"
+)
 _QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 # What is a literal in a script, and not for people: selectors, attributes, kinds, drawing, keys.
 _TECHNICAL = re.compile(
-    r"^(use strict|Content-Type|X-[\w-]+|Accept-Language|Escape|Enter|Delete|Backspace|Arrow\w*|Page(Up|Down)|Home|End"
-    r"|Tab|Shift|Space|Esc|GET|PUT|POST|exclude patches|leave out|.*\bsans-serif)$"
+    r"^(use strict|Content-Type|X-[\w-]+|Accept-Language|Escape|Enter|Delete|Backspace|Arrow\w*|Page(Up|Down)"
+    r"|Home|End|Tab|Shift|Space|Esc|GET|PUT|POST|exclude patches|leave out|.*\bsans-serif)$"
 )
 _TECHNICAL_CALL = re.compile(
-    r"(querySelector(All)?|matches|closest|getPropertyValue|matchMedia|addEventListener|import|from|class:|className ="
-    r"|setAttribute|classList\.\w+|new RegExp|createElementNS?|localStorage\.\w+|querySelector\(`[^`]*)\(?\s*$"
+    r"(querySelector(All)?|matches|closest|getPropertyValue|matchMedia|addEventListener|import|from|class:"
+    r"|className =|setAttribute|classList\.\w+|new RegExp|createElementNS?|localStorage\.\w+)\(?\s*$"
 )
 
 
@@ -164,7 +174,7 @@ def _list_literals(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def _read_literals(code: str) -> Iterator[tuple[str, str]]:
-    """Read the literals of a line of code: what is before each, and its text, with `{}` for what is put in."""
+    """Read the literals of a line: what is before each, and its text, with `{}` for what is put in."""
     start = 0
     while found := re.search(r'["`]', code[start:]):
         begin = start + found.start()

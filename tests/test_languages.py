@@ -23,7 +23,9 @@ PACKAGES = {  # by the folder of a package: its pages, of which the English text
     "export/softcore_export": ["report/*.j2", "review/*.j2", "review/page/*.js"],
     "calibration/softcore_calibration": ["report/*.j2", "report/*.js"],
 }
-TEXTED = [path for folder, some in PACKAGES.items() for one in some for path in sorted((ROOT / folder).glob(one))]
+TEXTED = [
+    path for folder, some in PACKAGES.items() for one in some for path in sorted((ROOT / folder).glob(one))
+]
 
 
 def read(file: Path) -> dict[str, str]:
@@ -59,12 +61,16 @@ def test_each_text_of_a_catalogue_is_used(package: str) -> None:
     """By a template, by a script, or by a module, whose words are read by forms."""
     used = {text for path in TEXTED if (ROOT / package) in path.parents for text in find_texts(path)}
     modules = "\n".join(
-        path.read_text(encoding="utf-8") for top in (package, "runtime") for path in (ROOT / top).rglob("*.py")
+        path.read_text(encoding="utf-8")
+        for top in (package, "runtime")
+        for path in (ROOT / top).rglob("*.py")
     )
     words = set(re.findall(r"[\w'-]+", modules))
     for text in read(ROOT / package / "catalogue.de.json"):
         said = re.findall(r"[\w'-]+", re.sub(r"\{\w+\}|%\(\w+\)s|<[^>]*>", " ", text))
-        assert text in used or all(re.sub(r"s$", "", word) in words or word in words or word.isdigit() for word in said), text
+        assert text in used or all(
+            re.sub(r"s$", "", word) in words or word in words or word.isdigit() for word in said
+        ), text
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -94,7 +100,8 @@ def test_no_style_says_anything(path: Path) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        "<p>Some text</p>", "<p>{% if x %}Some{% endif %}</p>", '<img alt="The part">', '<a title="{{ n }} parts">x</a>',
+        "<p>Some text</p>", "<p>{% if x %}Some{% endif %}</p>", '<img alt="The part">',
+        '<a title="{{ n }} parts">x</a>',
         '<p>{{ "good parts" if x else y }}</p>', "<p>{{ n }} parts</p>",
     ],
 )  # fmt: skip
@@ -108,7 +115,8 @@ def test_a_raw_text_of_a_template_is_found(raw: str, tmp_path: Path) -> None:
 def test_a_text_from_the_catalogue_is_none(tmp_path: Path) -> None:
     path = tmp_path / "page.html.j2"
     path.write_text(
-        '<p title="{{ _("A part") }}">{% trans n=2 %}{{ n }} parts{% endtrans %} <code>--good</code> AUROC 5 ms</p>'
+        '<p title="{{ _("A part") }}">{% trans n=2 %}{{ n }} parts{% endtrans %} <code>--good</code></p>'
+        "<p>AUROC 5 ms</p>"
         '<p lang="de">Deutsch</p><style>a { color: red }</style><i class="some name"></i>{# A comment #}'
     )
     assert list(find_raw_texts(path)) == []
@@ -116,7 +124,12 @@ def test_a_text_from_the_catalogue_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ['node.textContent = "Saved";', "setText(node, `${n} parts found`);", 'tell("No such part");', 'x("{n} parts are left")'],
+    [
+        'node.textContent = "Saved";',
+        "setText(node, `${n} parts found`);",
+        'tell("No such part");',
+        'x("{n} parts are left")',
+    ],
 )
 def test_a_raw_string_of_a_script_is_found(raw: str, tmp_path: Path) -> None:
     path = tmp_path / "part.js"

@@ -16,7 +16,16 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from softcore_calibration.calibration import CalibrationResult
 from softcore_calibration.scores import Scores, count_wrong
 
-__all__ = ["Costs", "bound_share", "draw_precision", "draw_roc", "expect_cost", "find_costs", "find_steps", "find_thresholds"]
+__all__ = [
+    "Costs",
+    "bound_share",
+    "draw_precision",
+    "draw_roc",
+    "expect_cost",
+    "find_costs",
+    "find_steps",
+    "find_thresholds",
+]
 
 _EXAMPLE = (10.0, 1.0)  # costs of an escape and an overkill if none were given
 _TINY = float(np.finfo(np.float32).tiny)
@@ -104,8 +113,9 @@ def draw_roc(scores: Scores) -> tuple[_Floats, _Floats] | None:
 
 
 def draw_precision(scores: Scores) -> tuple[_Floats, _Floats] | None:
-    """Return the precision-recall curve: recall (the share of bad parts that fail), and the share of bad ones
-    among those that fail; None without both kinds.
+    """Return the precision-recall curve: recall, precision; None without both kinds.
+
+    Recall is the share of bad parts that fail, precision the share of bad ones among those that fail.
 
     Example:
         >>> scores = Scores(np.array([1.0, 2.0]), np.array([1.5, 4.0]))

@@ -117,8 +117,6 @@ def short(value: float) -> str:
 
 def words(kind: str, does: str, count: int, parts: int) -> str:
     bounds = binomtest(count, parts).proportion_ci(0.95, method="exact")
-    if count == 1:
-        does = {"fail": "fails", "pass": "passes"}[does]
     sure = f"with 95 % confidence {percent(bounds.low)} to {percent(bounds.high)} of all such parts"
     return f"{count} of {parts} {kind} images {does} ({percent(count / parts)}; {sure})"
 
@@ -250,7 +248,7 @@ def test_it_prints(find: Find, show: Callable[..., Shown]) -> None:
     shown.page.set_viewport_size({"width": 690, "height": 900})
     for gone in ("#slider", "#number", "#words", "#changes", "nav"):
         expect(shown.page.locator(gone)).to_be_hidden()
-    for chart in ("histogram", "rates", "roc", "cost"):
+    for chart in ("histogram", "rates", "roc", "precision", "cost"):
         expect(shown.page.locator(f"#{chart} canvas")).to_be_visible()
     expect(shown.page.get_by_role("heading", name="Scores and threshold")).to_be_visible()
     shown.page.wait_for_timeout(200)
@@ -340,7 +338,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     expect(page.locator("#state")).to_contain_text("written from this page. It was 12")
     assert read_manifest(path).threshold.value == threshold
     expect(page.get_by_role("button", name="This threshold is in the bundle")).to_be_disabled()
-    expect(page.locator(".verdict")).to_contain_text(f"The threshold is {short(threshold)}")
+    expect(page.locator(".verdict")).to_contain_text(f"Threshold: {short(threshold)}.")
     expect(page.locator("#history")).to_contain_text("set by hand: no promise")
 
     # Back to the calibrated one, which keeps its promise.
@@ -360,9 +358,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     )
 
 
-def test_the_report_in_german(
-    find: Find, inspector: Inspector, browser: Browser, tmp_path: Path
-) -> None:
+def test_the_report_in_german(find: Find, inspector: Inspector, browser: Browser, tmp_path: Path) -> None:
     truth = np.zeros((64, 64), np.uint8)
     truth[20:40, 20:40] = 255
     (tmp_path / "ground_truth" / "spot").mkdir(parents=True)
@@ -387,5 +383,5 @@ def test_the_report_in_german(
             page.set_viewport_size({"width": 1280, "height": 900})
         page.close()
         names = [str(result.path), str(tmp_path), "onnxruntime", "fp32", "tiny", NASTY, "softcore", "spot"]
-        names += [one.name for one in (*result.good, *result.bad)]
+        names += ["/images", "good/", *(one.path.name for one in (*result.good, *result.bad))]
         assert find_alike(shown["en"], shown["de"], names) == []

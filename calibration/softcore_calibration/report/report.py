@@ -186,7 +186,11 @@ def _collect(
     top = 1.05 * min(highest, usual)
     edges, overkill, escape = find_steps(scores, top)
     costs = find_costs(result)
-    cost, roc, precision = expect_cost(overkill, escape, scores, costs), draw_roc(scores), draw_precision(scores)
+    cost, roc, precision = (
+        expect_cost(overkill, escape, scores, costs),
+        draw_roc(scores),
+        draw_precision(scores),
+    )
     bins = np.linspace(0, top, _BINS + 1)
     return {
         "good": _describe(scores.good, good, folder, threshold, confidence, bins),

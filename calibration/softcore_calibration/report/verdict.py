@@ -63,12 +63,17 @@ def give_verdict(result: CalibrationResult) -> Verdict:
     overkill, escape = result.calibration.overkill, result.calibration.escape
     if escape is None:
         headline = "How many bad parts pass is not known: give some with --bad"
-        return Verdict(headline, None, ["Collect bad parts of each kind of defect, and calibrate again with --bad."])
-    passes = f"{escape.count:,} of {_count(escape.parts, 'bad part')} {'passes' if escape.count == 1 else 'pass'}"
+        return Verdict(
+            headline, None, ["Collect bad parts of each kind of defect, and calibrate again with --bad."]
+        )
+    passes = (
+        f"{escape.count:,} of {_count(escape.parts, 'bad part')} {'passes' if escape.count == 1 else 'pass'}"
+    )
     if overkill is None:
         headline = f"{passes}; how many good parts fail is not known"
         return Verdict(headline, None, ["Calibrate again with good parts (--good)."])
-    fails = f"{overkill.count:,} of {_count(overkill.parts, 'good part')} {'fails' if overkill.count == 1 else 'fail'}"
+    verb = "fails" if overkill.count == 1 else "fail"
+    fails = f"{overkill.count:,} of {_count(overkill.parts, 'good part')} {verb}"
     if escape.value > max(_MOST_ESCAPE, _find_wanted(result, "escape")):
         return Verdict(f"{passes}: not ready", False, list(_advise_on_escape(result)))
     if overkill.value > max(_MOST_OVERKILL, _find_wanted(result, "overkill")):
@@ -76,11 +81,14 @@ def give_verdict(result: CalibrationResult) -> Verdict:
         return Verdict(f"{fails}: not ready", False, [advice])
     advice = []
     if escape.count:
-        advice.append("Look at the bad parts that pass, below: whether the line may miss such defects is for you to say.")
+        advice.append(
+            "Look at the bad parts that pass, below: whether the line may miss such defects is for you to "
+            "say."
+        )
     if escape.parts < _FEW:
         advice.append(
-            f"{_count(escape.parts, 'bad part')} can't show how many of a thousand would pass: collect more, and "
-            "calibrate again."
+            f"{_count(escape.parts, 'bad part')} can't show how many of a thousand would pass: collect "
+            "more, and calibrate again."
         )
     if result.data_warnings:
         advice.append("Look at the warnings about the images first.")
@@ -126,14 +134,17 @@ def _advise_on_escape(result: CalibrationResult) -> Iterator[str]:
         )
         return
     hardest = list_classes(result)[0]
-    yield f"No threshold tells them apart: the class {hardest.name} is hardest, {hardest.passes:,} of {hardest.images:,} pass."
     yield (
-        "Look at the most innocent bad images below. If the defect is outside the inspected window or hardly visible, "
-        "change region, light or resolution (softcore-export --resolution)."
+        f"No threshold tells them apart: the class {hardest.name} is hardest, {hardest.passes:,} of "
+        f"{hardest.images:,} pass."
     )
     yield (
-        "If it is clearly visible, teach it: softcore-export --update with --good and --bad, then calibrate again with parts "
-        "that were not used for it."
+        "Look at the most innocent bad images below. If the defect is outside the inspected window or hardly "
+        "visible, change region, light or resolution (softcore-export --resolution)."
+    )
+    yield (
+        "If it is clearly visible, teach it: softcore-export --update with --good and --bad, then calibrate again "
+        "with parts that were not used for it."
     )
 
 

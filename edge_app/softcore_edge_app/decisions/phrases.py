@@ -30,9 +30,10 @@ PHRASES: Final = {
     "silent": "no new frame for {seconds} s (the {device} is being reopened)",
     "silent.why": "no new frame for {seconds} s (the {device} is being reopened): {fault}",
     "ended": "the recording has come to its end",
-    "misplaced.quality": "the part is not where it should be (alignment quality {quality}, at least {bound} is "
-    "needed)",
-    "misplaced.outside": "the part is not where it should be ({percent} % of its edges are outside the frame)",
+    "misplaced.quality": "the part is not where it should be (alignment quality {quality}, at least {bound} "
+    "is needed)",
+    "misplaced.outside": "the part is not where it should be ({percent} % of its edges are outside the "
+    "frame)",
     "unreadable.damaged": "not an image, or a damaged one",
     "unreadable.why": "can't be read ({fault})",
     "unreadable.empty": "the file is empty",
@@ -64,8 +65,8 @@ PHRASES: Final = {
     "stuck.ledger": "the ledger's disk has not answered for {seconds} s",
     "camera.stopped": "camera {camera}: stopped on the page",
     "alarm.ledger": "ledger {place}: another program has written to it; verify it",
-    "alarm.share": "{camera}, {category}: {share} of the latest parts are {decision}, usually {usual} at most "
-    "({pace} alarm)",
+    "alarm.share": "{camera}, {category}: {share} of the latest parts are {decision}, usually {usual} at "
+    "most ({pace} alarm)",
     **{
         f"alarm.{way}.{reference}": f"{{camera}}, {{category}}: {{quantity}} {{change}} {way} than {when} "
         "({pace} alarm)"

@@ -110,7 +110,9 @@ class LineStatus:
             "disk": disk,
             "phrases": {
                 text: [asdict(phrase) for phrase in phrases]
-                for text, phrases in read_all([*_list_texts(status), *reasons, disk and disk["fault"]]).items()
+                for text, phrases in read_all(
+                    [*_list_texts(status), *reasons, disk and disk["fault"]]
+                ).items()
             },
         }
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from softcore_runtime.alignment.aligned_preprocessing import align_frame
 from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
-from softcore_runtime.language.catalogue import Catalogue, Language
 from softcore_runtime.images.preprocessing import Preprocessing
+from softcore_runtime.language.catalogue import Catalogue, Language
 
 from softcore_export.contamination.choices import choices_path
 from softcore_export.contamination.contamination import ImageRecord

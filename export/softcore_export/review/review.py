@@ -175,7 +175,9 @@ def review_app(session: ReviewSession) -> FastAPI:
         limit: Annotated[int, Query(ge=1)] = 48,
     ) -> ImagePage:
         found = session.find(show, order, name)
-        return ImagePage(total=len(found), cards=[_say_card(session.card(own), spoken) for own in found[:limit]])
+        return ImagePage(
+            total=len(found), cards=[_say_card(session.card(own), spoken) for own in found[:limit]]
+        )
 
     @app.get("/images/{sha256}", dependencies=[image])
     def card(sha256: str, spoken: Spoken) -> ImageCard:

@@ -1,9 +1,9 @@
 """Catalogue: the texts of a package's pages in another language than English, and how it writes numbers.
 
-A template marks its texts by `{% trans %}`, a page's script calls `translate`. Both keep the English text where
-it is used, so that English needs no file: `catalogue.de.json` has them all in German, by the English text.
-What a module says in plain words, for the terminal or a bundle too, stays English there. A page reads it, by
-the form in the catalogue that it fits: `{n} images were skipped`.
+A template marks its texts by `{% trans %}`, a page's script calls `translate`. Both keep the English text
+where it is used, so that English needs no file: `catalogue.de.json` has them all in German, by the English
+text. What a module says in plain words, for the terminal or a bundle too, stays English there. A page reads
+it, by the form in the catalogue that it fits: `{n} images were skipped`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class Catalogue:
 
     def __init__(self, folder: Path, language: Language) -> None:
         self.language = language
-        self.texts: Mapping[str, str] = {} if language == "en" else _read(folder / f"catalogue.{language}.json")
+        self.texts: Mapping[str, str] = (
+            {} if language == "en" else _read(folder / f"catalogue.{language}.json")
+        )
         self._forms = () if language == "en" else _compile(folder / f"catalogue.{language}.json")
 
     def gettext(self, text: str) -> str:
@@ -69,13 +71,15 @@ class Catalogue:
         return self.number(text) if _NUMBER.fullmatch(text) else text
 
     def number(self, text: str) -> str:
-        """Return a number, written as in English, as the language writes it: `1,234.5` is `1.234,5` in German."""
+        """Return a number that is written as in English as the language writes it: `1.234,5` in German."""
         return text if self.language == "en" else text.translate(_SWAPPED)
 
     def moment(self, moment: datetime) -> str:
         """Return a time in UTC as the language writes it."""
-        form = {"en": "%d %B %Y, %H:%M UTC", "de": "%d.%m.%Y, %H:%M UTC"}[self.language]
-        return moment.astimezone(timezone.utc).strftime(form).lstrip("0")
+        when = moment.astimezone(timezone.utc)
+        if self.language == "en":
+            return f"{when:%d %B %Y, %H:%M} UTC".lstrip("0")
+        return f"{when:%d.%m.%Y, %H:%M} UTC"
 
     def install(self, environment: Any) -> None:
         """Give a Jinja environment the language: `{% trans %}`, `_()`, and the filters below."""

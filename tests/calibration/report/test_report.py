@@ -135,7 +135,7 @@ def test_the_numbers_are_those_of_the_scores(inspector: Inspector, find: Find) -
     assert data["escape"][place] == found.calibration.escape.count
 
     words = Elements(page).words
-    assert f"The threshold is {threshold:.5g}" in words
+    assert f"Threshold: {threshold:.5g}." in words
     assert "the next good part will fail with probability 0.05 at most" in words
     assert "1 of 40 good images would fail (2.5 %; with 95 % confidence 0.06 % to 13.2 % of all such" in words
     assert f"{found.auroc:.4f}" in words
@@ -227,7 +227,7 @@ def test_what_has_gone_or_changed_is_said(inspector: Inspector, find: Find) -> N
 def test_without_good_or_bad_images(inspector: Inspector, find: Find) -> None:
     page = render_report(find(Objective("overkill", {"share": 0.1}), good=0, bad=0), inspector)
     words, data = Elements(page).words, read_data(page)
-    assert "the scores of 12 training images, which stand in for good ones" in words
+    assert "Training images, which stand in for good ones: 12." in words
     assert "Escape: unknown" in words
     assert "Without bad images there is no escape to draw" in words
     assert "No good images were given, so there are none to show" in words
@@ -243,7 +243,7 @@ def test_without_good_or_bad_images(inspector: Inspector, find: Find) -> None:
     assert read_data(page)["overkill"] is None
 
     one = render_report(find(bad=1), inspector)
-    assert "1 bad image would" in Elements(one).words
+    assert "1 of 1 bad images would" in Elements(one).words
 
 
 def test_ten_thousand_images(inspector: Inspector) -> None:
@@ -265,7 +265,7 @@ def test_a_grey_zone(inspector: Inspector, find: Find) -> None:
     page = render_report(found, inspector)
     words = Elements(page).words
     value, upper = found.threshold.value, found.threshold.upper
-    assert f"Up to {value:.5g} a part passes, above {upper:.5g} it fails" in words
+    assert f"Thresholds: up to {value:.5g} a part passes, above {upper:.5g} it fails." in words
     assert read_data(page)["chosen"] == [value, upper]
 
 

@@ -142,7 +142,10 @@ def test_every_word_of_the_page_is_in_the_catalogue() -> None:
     catalogue = json.loads((PAGE / "catalogue.en.json").read_text())
     page = (PAGE / "index.html").read_text()
     shifts = PAGE.with_name("shifts")
-    texts = [*PAGE.rglob("*.js"), *(shifts / name for name in ("report.html.j2", "report.py", "catalogue.py"))]
+    texts = [
+        *PAGE.rglob("*.js"),
+        *(shifts / name for name in ("report.html.j2", "report.py", "catalogue.py")),
+    ]
     scripts = "\n".join(path.read_text() for path in texts)
     wanted = set(re.findall(r'data-(?:word|label)="([^"]+)"', page)) | set(
         re.findall(r'\btranslate\(\s*(?:language, )?"([^"]+)"(?! ~)', scripts)
@@ -333,9 +336,7 @@ def test_indicators_say_why(stub: StubLine, show: Callable[..., OpenedPage]) -> 
     stub.change(drift=[{**drift, "raised": False}, {**fails, "raised": False}])
     expect(page.locator("#reasons")).to_be_hidden()
     expect(indicator["drift"]).to_have_attribute("data-state", "well")
-    expect(page.locator("#state-indicators .indicator").first).to_contain_text(
-        "0.35 s after they were taken"
-    )
+    expect(page.locator("#state-indicators .indicator").first).to_contain_text("0.35 s after they were taken")
 
 
 def test_an_alarm_has_a_banner_until_somebody_acknowledges_it(

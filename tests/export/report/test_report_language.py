@@ -24,27 +24,58 @@ from ..exam.test_outcome import make_outcome, make_part
 from .test_report import make_report_data, manifest  # noqa: F401 - a fixture
 
 # What no language has another word for: names of images, methods and files.
-NAMES = ["pill", "resnet18", "layer2 + layer3", "openvino", "bf16", "softcore", "numpy", "auto", "greedy", "lof"]
+NAMES = [
+    "pill",
+    "resnet18",
+    "layer2 + layer3",
+    "openvino",
+    "bf16",
+    "softcore",
+    "numpy",
+    "auto",
+    "greedy",
+    "lof",
+]
 NAMES += ["contamination.json", "FP32", "SHA-256", "tau", "image", "part", ".png", "UTC", "March"]
+
+_NO_REFERENCE = "the training images have no reference in common"
 
 
 def make_variants(make: Callable[..., ReportData]) -> dict[str, ReportData]:
     plain = make([0.2, 2.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3], skipped=("08.png: the file is empty",))
     limit = plain.manifest.threshold.value
     bank = plain.manifest.bank
-    trials = (Trial(224, 7.0, 0.91), Trial(320, 14.0, 0.952), Trial(448, 60.0, 0.97), Trial(640, None, None, "would enlarge the images 1.3 times"))
+    trials = (
+        Trial(224, 7.0, 0.91),
+        Trial(320, 14.0, 0.952),
+        Trial(448, 60.0, 0.97),
+        Trial(640, None, None, "would enlarge the images 1.3 times"),
+    )
     digests = plain.images.digests
-    choices = Choices(images={digests[0]: Choice(action="exclude"), digests[1]: Choice(action="keep"), "0" * 64: Choice(action="keep")})
-    unknown = plain.contamination.model_copy(update={"estimate": ShareEstimate(value=None, low=0.0, high=0.074)})
-    fixed = manifest(8, bank=bank.model_copy(update={"discriminator": "lof", "floor": 1.2, "sampler": "random"}))
-    outcome = make_outcome(make_part("a", "good", 1, 1), make_part("b", "bad", 12, 0.5), make_part("c", "good", 11, 1))
+    choices = Choices(
+        images={
+            digests[0]: Choice(action="exclude"),
+            digests[1]: Choice(action="keep"),
+            "0" * 64: Choice(action="keep"),
+        }
+    )
+    unknown = plain.contamination.model_copy(
+        update={"estimate": ShareEstimate(value=None, low=0.0, high=0.074)}
+    )
+    fixed = manifest(
+        8, bank=bank.model_copy(update={"discriminator": "lof", "floor": 1.2, "sampler": "random"})
+    )
+    outcome = make_outcome(
+        make_part("a", "good", 1, 1), make_part("b", "bad", 12, 0.5), make_part("c", "good", 11, 1)
+    )
+    taught = (TaughtPart("a.png", 0.9 * limit, 1.5 * limit, 3), TaughtPart("b.png", limit / 2, limit / 2, 0))
     return {
         "plain": plain,
         "choices": replace(plain, choices=choices),
         "resolution": replace(plain, resolution=ResolutionChoice(320, trials, 40, False, 30, 90)),
         "labelled": replace(plain, resolution=ResolutionChoice(224, trials, 10, True, 30, 90)),
-        "taught": replace(plain, taught=(TaughtPart("a.png", 0.9 * limit, 1.5 * limit, 3), TaughtPart("b.png", limit / 2, limit / 2, 0))),
-        "unknown": replace(plain, contamination=unknown, alignment=AlignmentChoice(None, "the training images have no reference in common")),
+        "taught": replace(plain, taught=taught),
+        "unknown": replace(plain, contamination=unknown, alignment=AlignmentChoice(None, _NO_REFERENCE)),
         "fixed": replace(plain, manifest=fixed, floors=np.linspace(0, 2, 20).astype(np.float32)),
         "exam": replace(plain, exam=outcome),
     }  # fmt: skip
@@ -57,7 +88,9 @@ def variants(make_report_data: Callable[..., ReportData]) -> dict[str, ReportDat
 
 def test_no_english_is_left_in_german(variants: dict[str, ReportData]) -> None:
     for name, data in variants.items():
-        english, german = (render_report(data, language).replace(str(data.images.folder), "") for language in ("en", "de"))
+        english, german = (
+            render_report(data, language).replace(str(data.images.folder), "") for language in ("en", "de")
+        )
         assert '<html lang="de">' in german
         assert find_alike(english, german, NAMES) == [], name
 
@@ -89,7 +122,8 @@ def test_it_does_not_scroll_sideways(
 def find_wide(page: Any, width: int) -> Any:
     """The elements that reach beyond a width, for the message."""
     return page.evaluate(
-        "width => [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > width + 1)"
+        "width => [...document.querySelectorAll('body *')]"
+        ".filter((one) => one.getBoundingClientRect().right > width + 1)"
         ".map((one) => one.outerHTML.slice(0, 90))",
         width,
     )
