@@ -141,9 +141,9 @@ def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Show
         threshold = shown.slide(place)
         assert place == 0 or threshold > good.min() or threshold > bad.min()
         expect(page.locator("#words")).to_have_text(
-            f"At the threshold {short(threshold)}, "
-            f"{words('good', 'fail', int((good > threshold).sum()), 40)}, "
-            f"and {words('bad', 'pass', int((bad <= threshold).sum()), 24)}."
+            f"At the threshold {short(threshold)}: "
+            f"{words('good', 'fail', int((good > threshold).sum()), 40)}; "
+            f"{words('bad', 'pass', int((bad <= threshold).sum()), 24)}."
         )
         assert page.locator("#number").input_value() == f"{float(f'{threshold:.6g}'):g}"
         fail = 9900 * (good > threshold).mean()

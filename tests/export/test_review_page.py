@@ -95,7 +95,7 @@ def test_a_person_reviews(
     # Finish warns; the export shows what it did.
     page.get_by_role("button", name="Finish").click()
     warning = page.get_by_role("dialog", name="Finish without exporting?")
-    expect(warning).to_contain_text("2 changes of your choices are not in the bundle yet")
+    expect(warning).to_contain_text("2 changes of your choices are saved, but not in the bundle yet")
     warning.get_by_role("button", name="Stay here").click()
     page.get_by_role("button", name="Export again").click()
     outcome = page.locator("#outcome")

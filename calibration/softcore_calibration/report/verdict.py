@@ -143,8 +143,8 @@ def _advise_on_escape(result: CalibrationResult) -> Iterator[str]:
         "visible, change region, light or resolution (softcore-export --resolution)."
     )
     yield (
-        "If it is clearly visible, teach it: softcore-export --update with --good and --bad, then calibrate again "
-        "with parts that were not used for it."
+        "If it is clearly visible, teach it: softcore-export --update with --good and --bad, then calibrate "
+        "again with parts that were not used for it."
     )
 
 

@@ -21,6 +21,8 @@ from softcore_export.export import PreparedExport, prepare
 from softcore_export.review.review import review
 from softcore_export.settings import ExportSettings
 
+from tests.languages import find_alike
+
 SPOTS = (3, 9, 15, 21, 30)  # images with the same defect at the same place
 SHOTS = os.environ.get("SOFTCORE_SCREENSHOTS")  # a folder to write what is seen into
 
@@ -273,3 +275,44 @@ def test_it_fits_a_telephone(served: Served) -> None:
     page.locator(".filters").scroll_into_view_if_needed()
     served.press("ArrowRight", "b")
     served.keep_seen("telephone-cards")
+
+
+def test_it_speaks_the_browsers_language_or_the_one_that_is_chosen(served: Served, browser: Browser) -> None:
+    english = served.page.content()
+    page = browser.new_page(locale="de-DE", viewport={"width": 1280, "height": 900})
+    page.goto(served.page.url)
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    expect(page.get_by_role("button", name="Neu exportieren")).to_be_visible()
+    card = page.locator(".card").first
+    expect(card).to_contain_text("Letzter Export: ")
+    expect(card.get_by_role("button", name="Bild ausschließen")).to_be_visible()
+    expect(page.locator("#inspected")).to_have_text("das ganze Bild")
+    expect(page.locator("#looked")).to_be_hidden()
+    card.get_by_role("button", name="Behalten").click()
+    expect(card).to_contain_text(
+        "Ihre Entscheidung: das ganze Bild behalten. Gespeichert, noch nicht im Bündel."
+    )
+    expect(page.locator("#looked")).to_contain_text(
+        re.compile(r"^Nach 1 Blick: [\d,]+ bis [\d,]+ % der Bilder")
+    )
+    card.locator(".pair").click()
+    expect(page.locator("#place")).to_contain_text(re.compile(r"^Reihe \d, Spalte \d: \d,\d\d? x Grenze"))
+    page.keyboard.press("Escape")
+    names = [
+        *served.prepared.images.names,
+        str(served.target),
+        served.target.name,
+        "choices.json",
+        "x Grenze",
+    ]
+    assert find_alike(english, page.content(), names) == []
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / "review-de-1280.png"))
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    if SHOTS:
+        page.screenshot(path=str(Path(SHOTS) / "review-de-390.png"))
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator(".card").first).to_contain_text("Your choice: keep all of it.")
+    page.close()
