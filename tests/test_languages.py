@@ -21,7 +21,7 @@ OPERATOR = ROOT / "edge_app/softcore_edge_app/web"
 KEYED = [OPERATOR / "page/index.html", *sorted(OPERATOR.rglob("*.js")), *sorted(OPERATOR.rglob("*.j2"))]
 PACKAGES = {  # by the folder of a package: its pages, of which the English texts are the catalogue's keys
     "export/softcore_export": ["report/*.j2", "review/*.j2", "review/page/*.js"],
-    "calibration/softcore_calibration": ["report/*.j2", "report/*.js"],
+    "calibration/softcore_calibration": ["report/*.j2", "report/*.js", "comparison/*.j2"],
 }
 TEXTED = [
     path for folder, some in PACKAGES.items() for one in some for path in sorted((ROOT / folder).glob(one))

@@ -17,9 +17,10 @@ from softcore_runtime.cli.bundle_choice import choose_bundle
 from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.cli.command_line import Parser, run
 from softcore_runtime.cli.numbers import read_count
-from softcore_runtime.cli.option_groups import add_engine_options
+from softcore_runtime.cli.option_groups import add_engine_options, add_language_option
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import DataError, UsageError
+from softcore_runtime.language.catalogue import choose_language
 
 from softcore_calibration.cli.options import list_places
 from softcore_calibration.cli.preflight import check_output_file
@@ -78,6 +79,7 @@ def build_parser() -> Parser:
         )
     result = parser.add_argument_group("result")
     result.add_argument("--report", type=Path, metavar="FILE.html", help="write a page to look at")
+    add_language_option(result, "the page")
     result.add_argument(
         "--csv", type=Path, metavar="FILE.csv", help="write a table with a row for each image"
     )
@@ -158,7 +160,7 @@ def _work(options: argparse.Namespace) -> int:
         _write_table(options.csv, found.images)
         print(f"  {'table':<16} {options.csv}")
     if options.report:
-        write_page(options.report, found, old, new)
+        write_page(options.report, found, old, new, choose_language(options.language))
         print(f"  {'report':<16} {options.report}")
     return 1 if options.no_worse and lost else 0
 

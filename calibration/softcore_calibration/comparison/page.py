@@ -19,6 +19,7 @@ from softcore_runtime.bundle.threshold import Rate
 from softcore_runtime.cli.progress import track
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.file_names import to_text
+from softcore_runtime.language.catalogue import Catalogue, Language
 
 from softcore_calibration.comparison.comparison import BundleOutcome, ComparedImage, Comparison
 from softcore_calibration.data.scoring import read_again
@@ -65,7 +66,9 @@ class _Dot:
     title: str
 
 
-def write_page(file: Path, comparison: Comparison, old: Inspector, new: Inspector) -> None:
+def write_page(
+    file: Path, comparison: Comparison, old: Inspector, new: Inspector, language: Language = "en"
+) -> None:
     """Write the page; an earlier file stays until the new one is complete.
 
     Args:
@@ -73,12 +76,13 @@ def write_page(file: Path, comparison: Comparison, old: Inspector, new: Inspecto
         comparison: what `compare` found.
         old: as it was given to `compare`; some images are inspected again, to draw their maps.
         new: likewise.
+        language: of its texts.
 
     Raises:
         UsageError: it can't be written there.
     """
     try:
-        write_atomically(file, _render(comparison, old, new))
+        write_atomically(file, _render(comparison, old, new, language))
     except OSError as error:
         raise UsageError(f"{file}: can't be written ({error.strerror})") from error
 
@@ -146,11 +150,13 @@ def _describe_preprocessing(manifest: Manifest) -> str:
     return told + (", aligned" if manifest.alignment else "")
 
 
-def _render(comparison: Comparison, old: Inspector, new: Inspector) -> str:
+def _render(comparison: Comparison, old: Inspector, new: Inspector, language: Language) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(text=to_text)
+    catalogue = Catalogue(_FOLDER.parent, language)
+    catalogue.install(environment)
+    environment.filters.update(text=to_text, whole=lambda value: catalogue.number(f"{value:,}"))
     style = "\n".join(
         (_FOLDER / name).read_text(encoding="utf-8") for name in ("../report/report.css", "compare.css")
     )

@@ -50,7 +50,7 @@ def draw_truth(frame: NDArray[np.uint8], mask: Path) -> NDArray[np.uint8]:
     Returns:
         uint8 BGR `[H, W, 3]`; without an outline if the mask can't be read, or has another aspect.
     """
-    drawn = frame.copy()
+    drawn: NDArray[np.uint8] = frame.copy()
     try:
         marked = read_image(mask).max(axis=2) > 0
     except ImageError:

@@ -77,8 +77,8 @@ def give_verdict(result: CalibrationResult) -> Verdict:
     if escape.value > max(_MOST_ESCAPE, _find_wanted(result, "escape")):
         return Verdict(f"{passes}: not ready", False, list(_advise_on_escape(result)))
     if overkill.value > max(_MOST_OVERKILL, _find_wanted(result, "overkill")):
-        advice = "Ask for less overkill (--max-overkill), or export again with more and newer good images."
-        return Verdict(f"{fails}: not ready", False, [advice])
+        remedy = "Ask for less overkill (--max-overkill), or export again with more and newer good images."
+        return Verdict(f"{fails}: not ready", False, [remedy])
     advice = []
     if escape.count:
         advice.append(

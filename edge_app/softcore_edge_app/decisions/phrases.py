@@ -102,7 +102,7 @@ def read_phrases(said: str) -> list[Phrase]:
         >>> [phrase.key for phrase in read_phrases("late: still being inspected after 1.00 s; lens fell off")]
         ['late.inspection', 'other']
     """
-    found = []
+    found: list[Phrase] = []
     while said:
         if len(said) > _LONGEST:
             return [*found, Phrase("other", {"text": said})]

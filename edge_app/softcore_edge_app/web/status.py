@@ -111,7 +111,7 @@ class LineStatus:
             "phrases": {
                 text: [asdict(phrase) for phrase in phrases]
                 for text, phrases in read_all(
-                    [*_list_texts(status), *reasons, disk and disk["fault"]]
+                    [*_list_texts(status), *reasons, disk["fault"] if disk else None]
                 ).items()
             },
         }

@@ -11,10 +11,14 @@ from scipy.stats import bootstrap
 from sklearn.metrics import roc_auc_score
 from softcore_calibration.comparison import comparison, page
 from softcore_calibration.comparison.comparison import Comparison, bound_gain, compare
-from softcore_calibration.comparison.page import describe_verdict
+from softcore_calibration.comparison.page import describe_verdict, write_page
 from softcore_calibration.data.samples import find_samples
 from softcore_runtime import Decision, FrameError, Inspector
+from softcore_runtime.backends.engine import describe_backbone
 from softcore_runtime.bundle.threshold import Threshold
+from softcore_runtime.language.catalogue import LANGUAGES
+
+from tests.languages import find_alike
 
 from ...examples import find_documented, has_example, type_example
 
@@ -169,3 +173,19 @@ def test_an_example_prints_what_it_says(name: str, old: Inspector, category: Pat
     known = {**vars(page), **vars(comparison), "inspector": old, "samples": samples}
     known["comparison"] = compare(old, old, samples)
     assert not type_example(name, DOCUMENTED[name], known)
+
+
+def test_the_page_says_all_of_it_in_german(
+    old: Inspector, new: Inspector, category: Path, tmp_path: Path
+) -> None:
+    found = compare_on([(category, None)], old, new)
+    pages = []
+    for language in LANGUAGES:
+        file = tmp_path / f"{language}.html"
+        write_page(file, found, old, new, language)
+        pages.append(file.read_text(encoding="utf-8"))
+    names = [str(old.bundle.path), old.manifest.category, describe_backbone(old.manifest.backbone)]
+    names += [image.name for image in found.images]
+    names += [image.name.removeprefix(f"{category}/") for image in found.images]
+    names += ["/".join(image.path.parts[-2:]) for image in found.images]
+    assert find_alike(*pages, names) == []
