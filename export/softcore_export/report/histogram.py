@@ -50,7 +50,7 @@ def make_histogram(values: NDArray[np.float64], suspect: NDArray[np.bool_]) -> H
         to = f"{(i + 1) / _BINS:.2f}" if i + 1 < bins or values.max() <= top else "more"
         columns.append((i, others, marked, f"{i / _BINS:.2f} to {to} x threshold: {others + marked}"))
     step = 0.5 if top <= 2.5 else 1.0
-    ticks = [(100 * step * i / top, f"{step * i:g}") for i in range(round(top / step) + 1)]
+    ticks = [(100 * step * i / top, f"{step * i:g}") for i in range(int(top / step) + 1)]
     if values.max() > top:
         ticks[-1] = (100.0, f"{top:g} and more")
     tallest = max(_LOWEST, *(others + marked for _, others, marked, _ in columns))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from softcore_export.report.histogram import make_histogram
 
 
@@ -17,3 +18,13 @@ def test_each_image_is_in_one_bin() -> None:
 def test_it_ends_above_the_threshold_even_if_all_values_are_low() -> None:
     histogram = make_histogram(np.full(3, 0.2), np.zeros(3, np.bool_))
     assert (histogram.bins, histogram.threshold, histogram.tallest) == (30, 20, 8)
+
+
+@pytest.mark.parametrize("highest", [0.2, 1.3, 1.6, 2.2, 2.6, 3.2, 3.4, 3.9, 5.0])
+def test_no_tick_lies_beyond_its_end(highest: float) -> None:
+    """It would make the page scroll sideways."""
+    histogram = make_histogram(np.array([0.1, highest]), np.array([0, 1], np.bool_))
+    places = [place for place, _ in histogram.ticks]
+    assert places == sorted(places)
+    assert places[0] == 0
+    assert 75 < places[-1] <= 100

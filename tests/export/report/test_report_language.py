@@ -42,7 +42,7 @@ _NO_REFERENCE = "the training images have no reference in common"
 
 
 def make_variants(make: Callable[..., ReportData]) -> dict[str, ReportData]:
-    plain = make([0.2, 2.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3], skipped=("08.png: the file is empty",))
+    plain = make([0.2, 3.3, 0.4, 1.1, 0.3, 0.3, 0.3, 0.3], skipped=("08.png: the file is empty",))
     limit = plain.manifest.threshold.value
     bank = plain.manifest.bank
     trials = (
@@ -100,7 +100,7 @@ def test_numbers_and_days_are_written_as_in_german(variants: dict[str, ReportDat
     assert "04.03.2026, 05:06 UTC" in page
     text = re.sub(r"<[^>]+>", " ", page)
     assert "3,2&nbsp;%" in text or "3,2\N{NO-BREAK SPACE}%" in text
-    assert "2,3 x Grenze" in text
+    assert "3,3 x Grenze" in text
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
