@@ -30,7 +30,7 @@ function drawChart(id, recipe) {
     select: { show: false },
     scales: { x: { time: false, range: [0, data.top] }, y: { range: [0, 1] }, ...recipe.scales },
     axes: [
-      axis({ space: 50 * large, size: 26 * large, label: translate("score"), ...recipe.across }),
+      axis({ space: 50 * large, size: 26 * large, label: translate("score"), values: (_, values) => values.map(number), ...recipe.across }),
       axis({ space: 30 * large, size: 56 * large, values: (_, shares) => shares.map(short), ...recipe.up }),
     ],
     series: [{}, ...recipe.series.map((one) => ({ points: { show: false }, width: 2 * large, ...one }))],

@@ -289,11 +289,10 @@ def test_it_speaks_the_browsers_language_or_the_one_that_is_chosen(served: Serve
     expect(page.locator("#inspected")).to_have_text("das ganze Bild")
     expect(page.locator("#looked")).to_be_hidden()
     card.get_by_role("button", name="Behalten").click()
-    expect(card).to_contain_text(
-        "Ihre Entscheidung: das ganze Bild behalten. Gespeichert, noch nicht im Bündel."
-    )
+    expect(card).to_contain_text("Ihre Entscheidung: das ganze Bild behalten; ebenso für 4 ähnliche.")
+    expect(card).to_contain_text("Gespeichert, noch nicht im Bündel.")
     expect(page.locator("#looked")).to_contain_text(
-        re.compile(r"^Nach 1 Blick: [\d,]+ bis [\d,]+ % der Bilder")
+        re.compile(r"^Nach 5 Blicken: [\d,]+ bis [\d,]+ % der Bilder")
     )
     card.locator(".pair").click()
     expect(page.locator("#place")).to_contain_text(re.compile(r"^Reihe \d, Spalte \d: \d,\d\d? x Grenze"))
@@ -314,5 +313,7 @@ def test_it_speaks_the_browsers_language_or_the_one_that_is_chosen(served: Serve
         page.screenshot(path=str(Path(SHOTS) / "review-de-390.png"))
     page.get_by_role("link", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    expect(page.locator(".card").first).to_contain_text("Your choice: keep all of it.")
+    expect(page.locator(".card").first).to_contain_text(
+        "Your choice: keep all of it; the same for 4 like it."
+    )
     page.close()
