@@ -5,7 +5,7 @@ import { imageUrl, ImageView } from "../image.js";
 import { chooseShown } from "../held_fault.js";
 import { makeScoreBar, setScoreBar } from "../score_bar.js";
 import { translate } from "../catalogue.js";
-import { describeReason, formatCount, formatPercent, namePart } from "../format.js";
+import { describeReason, formatCount, formatFault, formatPercent, namePart } from "../format.js";
 
 const PAUSE = 250; // milliseconds between two images of all cameras together: the line needs its time
 const COLUMNS = [1, 1, 2, 3, 2, 3, 3, 4, 4]; // by the number of cameras; of more, four
@@ -40,7 +40,7 @@ function build() {
 }
 
 function findState({ fault, running }) {
-  if (fault) return ["bad", fault];
+  if (fault) return ["bad", formatFault(line.status, fault)];
   return running ? ["well", translate("indicator.state.well")] : ["warn", translate("camera.stopped")];
 }
 
