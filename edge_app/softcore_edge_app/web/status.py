@@ -47,8 +47,8 @@ class Disk(BaseModel):
 class StatusReport(BaseModel):
     """The state of the line: whether a part that comes now would be inspected and delivered, and why not.
 
-    `title` is the line's name for people. `ledger` and `token` are whether there is one. `disk` is null if
-    nothing is written, `drift` empty until it is measured.
+    `title` is the line's name for people. `ledger` and `token` are whether there is one, `people` whether
+    anybody could log in. `disk` is null if nothing is written, `drift` empty until it is measured.
     """
 
     title: str
@@ -62,6 +62,7 @@ class StatusReport(BaseModel):
     open_alarms: list[AlarmStatus]
     ledger: bool
     token: bool
+    people: bool
     shift: ShiftReport
     drift: list[DriftReading]
     disk: Disk | None
@@ -80,6 +81,7 @@ class LineStatus:
         list_drift: returns the drift of the line.
         find_fault: returns what is wrong with the archive, or None.
         title: the line's name for people.
+        people_exist: returns whether anybody could log in.
     """
 
     controls: OperatorControls
@@ -90,6 +92,7 @@ class LineStatus:
     list_drift: Callable[[], Sequence[DriftReading]] = field(default=tuple)
     find_fault: Callable[[], str | None] = field(default=lambda: None)
     title: str = ""
+    people_exist: Callable[[], bool] = field(default=lambda: False)
 
     def describe(self) -> dict[str, Any]:
         """Return the fields of a `StatusReport`; quick, and never blocks."""
@@ -101,6 +104,7 @@ class LineStatus:
             **asdict(status),
             "ledger": self.ledger is not None,
             "token": self.token,
+            "people": self.people_exist(),
             "shift": self.shift.describe(),
             "drift": [asdict(deviation) for deviation in self.list_drift()],
             "disk": self._describe_disk(),
