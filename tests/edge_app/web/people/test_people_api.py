@@ -150,7 +150,8 @@ def test_the_token_stays_for_machines(peopled: WebServer, line: Any) -> None:
     for path, body in {**OPERATORS, **SETTERS}.items():
         assert httpx.post(f"{peopled.url}{path[1:]}", json=body, headers=headers).status_code == 200
     assert line.asked == [
-        ("trigger", None, None), ("alarm", "fail-run", None, "Anna (http)"), ("recipe", None, "cap", "http"), ("running", False, None, "http"),
+        ("trigger", None, None), ("alarm", "fail-run", None, "Anna (http)"),
+        ("recipe", None, "cap", "http"), ("running", False, None, "http"),
         ("promote", None, None, None, False, "http"),
     ]  # fmt: skip
     wrong = {"X-SoftCore-Token": f"{TOKEN}0"}
