@@ -34,7 +34,10 @@ RETIRED = {
 }
 # "limit" is the old word for a threshold. In these modules it bounds a number of rows, threads, sockets or
 # bytes, a time or a rate.
-LIMITS = {"acceptor", "exhaustive", "history_api", "live_reader", "log_limit", "logs", "parts", "review"}
+LIMITS = {
+    *("acceptor", "exhaustive", "history_api", "live_reader", "log_limit", "logs", "parts", "review"),
+    "worklist_api",
+}
 _DECLARED = re.compile(r"\b(?:class|const|function|let)\s+(\w+)")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

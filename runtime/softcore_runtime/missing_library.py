@@ -30,6 +30,7 @@ __all__ = [
 # Distributions of modules with another name.
 DISTRIBUTIONS = {
     "PIL": "pillow",
+    "argon2": "argon2-cffi",
     "cv2": "opencv-python-headless",
     "google": "protobuf",
     "paho": "paho-mqtt",

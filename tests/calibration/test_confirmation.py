@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from softcore_calibration.confirmation import FACTOR, confirm, describe_jump
+from softcore_calibration.confirmation import (
+    DRASTIC,
+    FACTOR,
+    compare_rates,
+    confirm,
+    describe_jump,
+    measure_jump,
+)
 from softcore_runtime import UsageError
 from softcore_runtime.bundle.threshold import Threshold
 
@@ -55,24 +62,62 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_rates_are_compared_by_what_both_thresholds_decide() -> None:
+    good, bad = [0.5, 1.5, 2.5, 3.5], [2.0, 5.0]
+    assert compare_rates(make(4), make(1), good, bad) == (
+        "of 4 good images 3 would fail (0 do now), of 2 bad images 0 would pass (1 does now)"
+    )
+    assert compare_rates(make(1), make(1, 3), good, []) == "of 4 good images 1 would fail (3 do now)"
+    assert compare_rates(make(1), make(2), [], bad) == "of 2 bad images 1 would pass (0 do now)"
+    assert compare_rates(make(1), make(2), [], []) == ""
+
+
+@given(VALUES, VALUES)
+def test_half_and_twice_are_drastic(old: float, new: float) -> None:
+    assert (measure_jump(make(old), make(new)) >= DRASTIC) == (new / old >= 2 or old / new >= 2)
+    assert measure_jump(make(old), make(new, min_area=5)) == 1
+
+
+JUMP = "the threshold would fall"
+
+
 @pytest.mark.parametrize(
-    ("answer", "agrees"), [("y\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("", False)]
-)
-def test_a_person_at_the_terminal_is_asked(
-    monkeypatch: pytest.MonkeyPatch, answer: str, agrees: bool
+    ("answers", "drastic", "agrees"),
+    [
+        ("y\n", False, True), (" YES \n", False, True), ("n\n", False, False), ("\n", False, False),
+        ("", False, False), ("y\ny\n", True, True), ("y\n", True, False), ("y\nn\n", True, False),
+        ("n\ny\n", True, False),
+    ],
+)  # fmt: skip
+def test_a_person_at_the_terminal_is_asked_and_twice_where_it_is_drastic(
+    monkeypatch: pytest.MonkeyPatch, answers: str, drastic: bool, agrees: bool
 ) -> None:
     said = Terminal()
-    monkeypatch.setattr(sys, "stdin", Terminal(answer))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys, "stdin", Terminal(answers))
     monkeypatch.setattr(sys, "stderr", said)
     if agrees:
-        confirm(Path("pill"), "the threshold would fall")
+        confirm(Path("pill"), JUMP, "of 3 good images all", drastic=drastic)
     else:
         with pytest.raises(UsageError) as caught:
-            confirm(Path("pill"), "the threshold would fall")
+            confirm(Path("pill"), JUMP, "of 3 good images all", drastic=drastic)
         assert str(caught.value) == (
             "pill: the threshold would fall; nothing was changed, for the answer was not yes"
         )
-    assert said.getvalue() == "pill: the threshold would fall. Set it? [y/N] "
+    first, second = "pill: the threshold would fall; of 3 good images all. Set it? [y/N] ", "Really? [y/N] "
+    again = drastic and answers.startswith("y")
+    assert said.getvalue() == (first + second if again else first)
+
+
+def test_what_is_drastic_is_asked_in_red(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = Terminal()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys, "stdin", Terminal("y\ny\n"))
+    monkeypatch.setattr(sys, "stderr", said)
+    confirm(Path("pill"), JUMP, "", drastic=True)
+    assert said.getvalue() == (
+        "\x1b[1;31mpill: the threshold would fall. Set it?\x1b[0m [y/N] \x1b[1;31mReally?\x1b[0m [y/N] "
+    )
 
 
 @pytest.mark.parametrize(("stdin", "stderr"), [(None, Terminal()), (Terminal("y"), io.StringIO())])
@@ -81,6 +126,6 @@ def test_nobody_is_asked_where_nobody_can_answer(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", stdin)
     monkeypatch.setattr(sys, "stderr", stderr)
-    with pytest.raises(UsageError, match="repeat the command with --yes; nothing was changed"):
-        confirm(Path("pill"), "the threshold would fall")
+    with pytest.raises(UsageError, match="repeat the command with --accept; nothing was changed"):
+        confirm(Path("pill"), JUMP, "", drastic=False)
     assert stderr.getvalue() == ""

@@ -35,7 +35,7 @@ def score(bundle: Path, good: Path | None, bad: Path | None) -> Scoring:
 
 
 def test_a_calibration_adds_what_it_has_scored(tiny_bundle: Path, own: Path, capsys: Capture) -> None:
-    command = [str(tiny_bundle), "--good", str(own / "good"), "--bad", str(own / "spot"), "--yes"]
+    command = [str(tiny_bundle), "--good", str(own / "good"), "--bad", str(own / "spot"), "--accept"]
     command += ["--max-overkill", "0.05"]
     assert main([*command, "--dry-run"]) == 0
     assert read_exam(tiny_bundle).parts == ()

@@ -76,8 +76,12 @@ class Shown:
         self.page.goto(url)
 
     def slide(self, place: int) -> float:
-        """Move the slider, as a person's hand would, and give the threshold it is at."""
-        self.page.locator("#slider").fill(str(place))
+        """Move the slider to a place among the thresholds, and give the threshold it is at."""
+        script = """(slider, place) => {
+          slider.value = data.thresholds[place];
+          slider.dispatchEvent(new Event("input"));
+        }"""
+        self.page.locator("#slider").evaluate(script, place)
         return float(self.page.evaluate("threshold[0]"))
 
     def drawn(self, chart: str) -> np.ndarray:
@@ -143,7 +147,7 @@ def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Show
     expect(page.get_by_role("button", name="Back to")).to_be_disabled()
     before = {chart: shown.paint(chart) for chart in ("histogram", "rates", "roc", "cost")}
 
-    last = int(page.locator("#slider").get_attribute("max") or 0)
+    last = int(page.evaluate("data.thresholds.length")) - 1
     for place in (0, 7, last // 2, last - 3, last):
         threshold = shown.slide(place)
         assert place == 0 or threshold > good.min() or threshold > bad.min()
@@ -204,6 +208,61 @@ def test_a_threshold_can_be_typed(find: Find, show: Callable[..., Shown]) -> Non
     expect(page.locator("#words")).not_to_have_text(told)
 
 
+THUMB = """() => {
+  const slider = document.getElementById("slider");
+  const { left, width } = slider.getBoundingClientRect();
+  return left + 10 + (slider.value / slider.max) * (width - 20);
+}"""
+LINE = """() => {
+  const chart = charts[0];
+  return chart.over.getBoundingClientRect().left + chart.valToPos(Math.min(threshold[0], data.top), "x");
+}"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_thumb_of_the_slider_is_above_the_line_which_can_be_dragged(
+    find: Find, show: Callable[..., Shown], width: int
+) -> None:
+    findings = find()
+    shown = show(findings, viewport={"width": width, "height": 900})
+    page = shown.page
+    page.wait_for_function("document.getElementById('slider').style.width !== ''")
+    for place in (0, 3, 20, 50):
+        shown.slide(place)
+        assert page.evaluate(THUMB) == pytest.approx(page.evaluate(LINE), abs=1.5)
+    for chart in ("#histogram", "#rates"):
+        plot = page.locator(f"{chart} .u-over")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        assert box
+        middle = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + 0.5 * box["width"], middle)
+        page.mouse.down()
+        seen = []
+        for share in (0.3, 0.2, 0.8):
+            page.mouse.move(box["x"] + share * box["width"], middle)
+            seen.append(float(page.evaluate("threshold[0] / data.top")))
+        page.mouse.up()
+        page.mouse.move(box["x"] + 0.1 * box["width"], middle)  # let go
+        assert float(page.evaluate("threshold[0] / data.top")) == seen[-1]
+        gap = float(
+            page.evaluate(
+                "Math.max(...data.thresholds.slice(1).map((one, i) => one - data.thresholds[i])) / data.top"
+            )
+        )
+        assert seen == pytest.approx([0.3, 0.2, 0.8], abs=gap / 2 + 0.01)
+        assert page.evaluate(THUMB) == pytest.approx(page.evaluate(LINE), abs=1.5)
+    # By the keyboard from one threshold that makes a difference to the next.
+    slider = page.locator("#slider")
+    slider.press("Home")
+    steps = [page.evaluate("data.thresholds.indexOf(threshold[0])")]
+    for key in ("ArrowRight", "ArrowRight", "PageUp", "ArrowLeft", "PageDown", "End", "ArrowUp"):
+        slider.press(key)
+        steps.append(page.evaluate("data.thresholds.indexOf(threshold[0])"))
+    last = page.evaluate("data.thresholds.length") - 1
+    assert steps == [0, 1, 2, 12, 11, 1, last, last]
+
+
 def test_a_grey_zone_is_told(find: Find, show: Callable[..., Shown]) -> None:
     findings = find(BAND)
     shown = show(findings)
@@ -231,7 +290,7 @@ def test_with_few_images_the_rest_is_shown(
     expect(page.locator("#words")).to_contain_text(f"of {good or 12} {'good' if good else 'training'} images")
     if bad == 0:
         expect(page.locator("#words")).to_contain_text("How many bad parts pass is not known.")
-    page.locator("#slider").fill("0")
+    page.locator("#slider").press("Home")
     expect(page.locator("#unchanged")).to_contain_text("would now fail")
 
 
@@ -315,7 +374,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     expect(page.locator("#state")).to_contain_text("In the bundle now: 12, provisional")
 
     # Who thinks better of it changes nothing.
-    threshold = shown.slide(int(page.locator("#slider").get_attribute("max") or 0) // 3)
+    threshold = shown.slide(int(page.evaluate("data.thresholds.length")) // 3)
     page.get_by_role("button", name="Use this threshold").click()
     asked = page.get_by_role("dialog", name="Use this threshold?")
     expect(asked).to_contain_text(f"The threshold in the bundle changes from 12 to {short(threshold)}.")

@@ -64,7 +64,7 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     demand(samples.count_kind(False), samples.count_kind(True))
     from softcore_calibration.calibration import calibrate
     from softcore_calibration.cli.table import describe_findings
-    from softcore_calibration.confirmation import confirm, describe_jump
+    from softcore_calibration.confirmation import DRASTIC, compare_rates, confirm, describe_jump, measure_jump
     from softcore_calibration.data.score_cache import open_cache
     from softcore_calibration.data.scoring import score_samples
     from softcore_calibration.exam_parts import add_exam_parts
@@ -132,9 +132,12 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     elif options.dry_run:
         print("  bundle     not changed (--dry-run)")
     else:
-        jump = describe_jump(exported.threshold, findings.threshold)
-        if jump and not options.yes and wanted.kind != "value":  # a named threshold needs no confirmation
-            confirm(request.bundle, jump)
+        before, after = exported.threshold, findings.threshold
+        jump, drastic = describe_jump(before, after), measure_jump(before, after) >= DRASTIC
+        # A threshold that a person named needs no other word unless it is so far off that it may be a typo.
+        if jump and not options.accept and (drastic or wanted.kind != "value"):
+            scores = [[image.score for image in images] for images in (findings.good, findings.bad)]
+            confirm(request.bundle, jump, compare_rates(before, after, *scores), drastic=drastic)
         use(findings)
         print(f"  bundle     {manifest_path(request.bundle)} has the threshold; --revert goes back")
     return 0

@@ -12,7 +12,7 @@ from softcore_runtime.cli.numbers import read_count, read_percent, read_positive
 from softcore_runtime.cli.option_groups import add_engine_options, add_language_option
 from softcore_runtime.errors import UsageError
 
-from softcore_calibration.confirmation import FACTOR
+from softcore_calibration.confirmation import DRASTIC, FACTOR
 from softcore_calibration.objective import Objective
 
 __all__ = [
@@ -134,10 +134,11 @@ def build_parser() -> Parser:
         "--serve", action="store_true", help="open the report as a page that can set the threshold"
     )
     result.add_argument(
-        "--yes",
+        "--accept",
         action="store_true",
         help=f"set the threshold also where it is more than {FACTOR} times the one before, or less than a "
-        f"{FACTOR}th of it; without this a person is asked at the terminal, or the threshold refused",
+        f"{FACTOR}th of it ({DRASTIC:g} times or half, where --value names it); without this a person is "
+        "asked at the terminal, or the threshold refused",
     )
     result.add_argument("--dry-run", action="store_true", help="change nothing")
     result.add_argument("--revert", action="store_true", help="go back to the threshold before this one")

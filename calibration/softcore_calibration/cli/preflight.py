@@ -71,7 +71,7 @@ def check_request(options: argparse.Namespace) -> CalibrationRequest:
 
 
 def _check_combinations(options: argparse.Namespace) -> None:
-    others = [name for name in list_given(options) if name not in ("--revert", "--yes", "--debug")]
+    others = [name for name in list_given(options) if name not in ("--revert", "--accept", "--debug")]
     if options.revert and others:
         raise UsageError(
             "--revert goes back to the threshold before, and takes nothing else: leave out "

@@ -5,14 +5,57 @@ let drawn = 0;
 function moveThreshold(to, typed = false) {
   // The calibrated threshold keeps its grey zone; any other is a single threshold.
   threshold = to === data.chosen[0] ? data.chosen : to === data.present?.[0] ? data.present : [to, to];
-  const after = Math.min(rank(data.thresholds, to), data.thresholds.length - 1);
-  const nearest = after > 0 && to - data.thresholds[after - 1] <= data.thresholds[after] - to ? after - 1 : after;
-  $("slider").value = nearest;
+  $("slider").value = to; // at most data.top, where the line is drawn too
   $("slider").setAttribute("aria-valuetext", number(to));
   if (!typed) $("number").value = Number(to.toPrecision(6));
   showOutcome();
   cancelAnimationFrame(drawn);
   drawn = requestAnimationFrame(() => charts.forEach((chart) => chart.redraw(false, false)));
+}
+
+// --- The slider, and the line in the charts -----------------------------------------------------------
+
+const THUMB = 20; // CSS pixels, as in report.css
+
+// Return the place of the nearest threshold that makes a difference; at the right end the last.
+function findNearest(to) {
+  if (to >= data.top) return data.thresholds.length - 1;
+  const after = Math.min(rank(data.thresholds, to), data.thresholds.length - 1);
+  return after > 0 && to - data.thresholds[after - 1] <= data.thresholds[after] - to ? after - 1 : after;
+}
+
+// Lay the slider along the histogram's axis, so that its thumb is above the line.
+function placeSlider() {
+  const plot = $("histogram").querySelector(".u-over").getBoundingClientRect();
+  const { left } = $("slider").parentElement.getBoundingClientRect();
+  $("slider").style.marginLeft = `${plot.left - left - THUMB / 2}px`;
+  $("slider").style.width = `${plot.width + THUMB}px`;
+}
+
+function stepSlider(event) {
+  const last = data.thresholds.length - 1;
+  const at = Math.min(Math.max(0, rank(data.thresholds, threshold[0]) - 1), last);
+  const between = data.thresholds[at] !== threshold[0];
+  const steps = { ArrowLeft: between ? 0 : -1, ArrowDown: between ? 0 : -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -last, End: last };
+  if (!(event.key in steps)) return;
+  event.preventDefault();
+  moveThreshold(data.thresholds[Math.min(Math.max(0, at + steps[event.key]), last)]);
+}
+
+function dragLine(id) {
+  const place = $(id);
+  const move = (event) => {
+    const chart = charts.find((one) => one.root.parentElement === place);
+    const across = event.clientX - chart.over.getBoundingClientRect().left;
+    moveThreshold(data.thresholds[findNearest(chart.posToVal(across, "x"))]);
+  };
+  place.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0 || !event.target.closest(".u-over")) return;
+    event.preventDefault();
+    place.setPointerCapture(event.pointerId);
+    move(event);
+  });
+  place.addEventListener("pointermove", (event) => place.hasPointerCapture(event.pointerId) && move(event));
 }
 
 // --- Setting it -------------------------------------------------------------------------------------
@@ -71,8 +114,10 @@ async function finish() {
 
 // --- Beginning --------------------------------------------------------------------------------------
 
-$("slider").max = data.thresholds.length - 1;
-$("slider").addEventListener("input", () => moveThreshold(data.thresholds[Number($("slider").value)]));
+$("slider").max = data.top;
+$("slider").addEventListener("input", () => moveThreshold(data.thresholds[findNearest(Number($("slider").value))]));
+$("slider").addEventListener("keydown", stepSlider);
+for (const id of ["histogram", "rates"]) if ($(id)) dragLine(id);
 $("number").addEventListener("input", () => {
   const typed = $("number").valueAsNumber;
   if (typed > 0 && Number.isFinite(typed)) moveThreshold(typed, true);
@@ -85,14 +130,18 @@ if (token) {
   $("finish").addEventListener("click", finish);
   $("end").addEventListener("cancel", (event) => event.preventDefault());
 }
-buildCharts();
+function build() {
+  buildCharts();
+  if (!onPaper()) requestAnimationFrame(placeSlider); // a chart is laid out after it is made
+}
+build();
 moveThreshold(data.chosen[0]);
-addEventListener("beforeprint", () => (root.classList.add("printing"), buildCharts()));
-addEventListener("afterprint", () => (root.classList.remove("printing"), buildCharts()));
-printed.addEventListener("change", buildCharts);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", buildCharts);
+addEventListener("beforeprint", () => (root.classList.add("printing"), build()));
+addEventListener("afterprint", () => (root.classList.remove("printing"), build()));
+printed.addEventListener("change", build);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
 let width = innerWidth;
 addEventListener("resize", () => {
-  if (width !== innerWidth && !root.classList.contains("printing")) buildCharts();
+  if (width !== innerWidth && !root.classList.contains("printing")) build();
   width = innerWidth;
 });

@@ -41,6 +41,7 @@ from softcore_edge_app.pipeline.controls import ShadowStatus
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.replay import replay_command
 from softcore_edge_app.shadow.shadow_line import add_shadow
+from softcore_edge_app.web.people import people_command
 
 __all__ = ["build_parser", "main"]
 
@@ -54,6 +55,7 @@ _COMMANDS = (  # in the order of the help
     replay_command,
     ask_command,
     promote_command,
+    people_command,
     service_command,
 )
 

@@ -41,6 +41,7 @@ further commands, each with a --help of its own:
   softcore-edge replay archive/                make recorded decisions again, and compare
   softcore-edge ask status                     ask a running line, trigger it, switch its recipe
   softcore-edge promote line1.toml             let a bundle on trial decide
+  softcore-edge people add Anna --role setter  say who may change a line
   softcore-edge install-service line1.toml     make a line a service of this machine
 
 exit codes:

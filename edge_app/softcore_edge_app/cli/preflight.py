@@ -29,6 +29,7 @@ from softcore_edge_app.configuration.combinations import Place
 from softcore_edge_app.configuration.mistakes import ConfigurationError
 from softcore_edge_app.configuration.options import CameraOptions, Configuration, MqttOptions
 from softcore_edge_app.configuration.overlaps import Absence, find_overlaps, list_cameras
+from softcore_edge_app.web.people.people_file import read_people
 from softcore_edge_app.web.port.listener import listen
 from softcore_edge_app.web.port.token_file import find_place, read_token
 
@@ -190,6 +191,9 @@ def _check_port(configuration: Configuration) -> Iterator[Absence]:
     file = http.token_file
     if file and (fault := _try(lambda: (read_token if file.exists() else find_place)(file))):
         yield ("http", "token_file"), fault
+    people = http.people_file
+    if people and (fault := _try(lambda: read_people(people))):
+        yield ("http", "people_file"), fault
 
 
 def _check_secrets(mqtt: MqttOptions) -> Iterator[Absence]:

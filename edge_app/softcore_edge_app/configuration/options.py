@@ -225,8 +225,22 @@ class HttpOptions(_Options):
     port: int = Field(default=8765, ge=0, le=65535, description="the port; 0 takes a free one")
     token_file: Path | None = Field(
         default=None,
-        description="file that holds the token which every change needs; if it isn't there yet, the line "
-        "makes it with a random token. Without this key nothing can be changed over HTTP",
+        description="file that holds the token by which programs change something; the line makes one with "
+        "a random token if there is none. Without it only people can change anything over HTTP",
+    )
+    people_file: Path | None = Field(
+        default=None,
+        description="file of the people who may change something, each by a role, with hashes of their "
+        "secrets; `softcore-edge people` writes it, and a running line notices",
+    )
+    idle_minutes: float = Field(
+        default=15.0,
+        gt=0,
+        le=1440,
+        description="minutes without anything that a person does, after which the session ends",
+    )
+    session_hours: float = Field(
+        default=10.0, gt=0, le=168, description="hours after which a session ends in any case"
     )
     names: tuple[Annotated[str, Field(pattern=r"^([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])$")], ...] = Field(
         default=(),

@@ -26,8 +26,8 @@ class Change:
             recipe, of an alarm the rule; else None.
         before, after: the old and the new value, as texts; None where there is none. Of a shadow `after` is
             what `OpinionBatch.dump` returns.
-        by: who made it: `page`, `http`, `mqtt`, `modbus` or `command`; of a shadow, and of an alarm that is
-            raised or cleared, `line`.
+        by: who made it: a person's name, or `page`, `http`, `mqtt`, `modbus` or `command` of who shows the
+            token or needs none; of a shadow, and of an alarm that is raised or cleared, `line`.
 
     Raises:
         ValueError: another kind.

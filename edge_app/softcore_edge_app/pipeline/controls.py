@@ -237,8 +237,8 @@ class OperatorControls(Controls, Protocol):
     ledger, and LedgerError if it can't be noted; then nothing is done.
     """
 
-    def trigger_by_hand(self, camera: str | None, part: str | None, by: Origin) -> str:
-        """Trigger the decision on a part, see `trigger`, and note who did, if there is a ledger."""
+    def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
+        """Trigger the decision on a part on the page, see `trigger`; note who did, if there is a ledger."""
         ...
 
     def note_mark(self, trigger: str, camera: str, before: str | None, after: str | None, by: str) -> Note:

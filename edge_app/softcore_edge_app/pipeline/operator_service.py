@@ -12,7 +12,6 @@ from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.threshold_change import set_threshold
 
 from softcore_edge_app.alarms.alarm_status import AlarmStatus
-from softcore_edge_app.decisions.origin import Origin
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.pipeline.controls import Difference, View
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
@@ -31,13 +30,13 @@ class OperatorService:
             station.trigger, station.switch_recipe, station.describe,
         )  # fmt: skip
 
-    def trigger_by_hand(self, camera: str | None, part: str | None, by: Origin) -> str:
+    def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
         """Trigger the decision on a part: see `OperatorControls.trigger_by_hand`."""
         writer = self._station.writer
         if writer.fault:
             raise LedgerError(f"{writer.fault}; nothing was triggered")
         pipeline = self._station.find(camera)
-        trigger = pipeline.trigger(part, by)
+        trigger = pipeline.trigger(part, "page")
         if writer.ledger:  # only now the id is known; the part has a row of its own anyway
             self._station.note(Change("trigger", pipeline.name, trigger, None, part, by))
         return trigger

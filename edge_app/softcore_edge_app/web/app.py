@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Request, Response, Security
@@ -20,12 +21,17 @@ from softcore_edge_app.web.history_api import make_history_api, make_mark_api
 from softcore_edge_app.web.image_api import make_image_api
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
-from softcore_edge_app.web.operator_api import make_operator_api, make_preview_api, make_thread_runner
+from softcore_edge_app.web.operator_api import make_operator_api, make_thread_runner
 from softcore_edge_app.web.page import add_page
+from softcore_edge_app.web.people.people import People
+from softcore_edge_app.web.people.people_api import make_people_api
+from softcore_edge_app.web.people.requirement import OPEN, find_person, list_unguarded
 from softcore_edge_app.web.schema import MAX_BODY_BYTES, READ_RESPONSES, describe_problem
 from softcore_edge_app.web.shadow.shadow_api import make_promotion_api, make_shadow_api
 from softcore_edge_app.web.shifts.report import make_report_api
 from softcore_edge_app.web.status import LineStatus, make_status_api
+from softcore_edge_app.web.threshold.threshold_api import make_preview_api, make_threshold_api
+from softcore_edge_app.web.worklist.worklist_api import make_settling_api, make_worklist_api
 
 __all__ = ["make_web_app"]
 
@@ -40,6 +46,7 @@ def make_web_app(
     *,
     hosts: list[str],
     token: str | None,
+    people: People,
 ) -> FastAPI:
     """Make the app.
 
@@ -49,10 +56,17 @@ def make_web_app(
         events: the decisions and notes.
         cache: the parts' images.
         hosts: the names that the app answers to.
-        token: what a change needs; None allows no change.
+        token: what a change by a machine needs; None where there is none.
+        people: who may change something without it.
     """
     guards = [
-        Middleware(RequestGuard, token=token),
+        Middleware(
+            RequestGuard,
+            token=token,
+            find_person=partial(find_person, people),
+            people_exist=lambda: people.exist,
+            open_paths=OPEN,
+        ),
         Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
     ]
     app = make_app(hosts=hosts, guards=guards)
@@ -75,15 +89,21 @@ def make_web_app(
     app.include_router(make_preview_api(controls, queries, cache))
     app.include_router(make_report_api(queries, cache, status.shift))
     app.include_router(make_shadow_api(controls, cache))
-    # `RequestGuard` checks the token; this describes it in the schema.
+    # `RequestGuard` checks token and session; this describes the token in the schema.
     shown = [
         Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
         Security(HTTPBearer(auto_error=False)),
     ]
     app.include_router(make_operator_api(controls, run_in_thread), dependencies=shown)
     app.include_router(make_alarm_api(controls, run_in_thread), dependencies=shown)
+    app.include_router(make_threshold_api(controls, queries, run_in_thread), dependencies=shown)
     app.include_router(make_promotion_api(controls, run_in_thread), dependencies=shown)
     app.include_router(make_mark_api(queries, controls, run_in_thread), dependencies=shown)
+    app.include_router(make_worklist_api(queries, cache))
+    app.include_router(make_settling_api(queries, controls, run_in_thread), dependencies=shown)
+    app.include_router(make_people_api(people), dependencies=shown)
+    if unguarded := list_unguarded(app):
+        raise ValueError(f"routes without a role: {', '.join(unguarded)}")
     add_page(app)
     return app
 

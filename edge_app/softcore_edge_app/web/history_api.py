@@ -18,10 +18,10 @@ from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.part import PartReport, describe_part
+from softcore_edge_app.web.people.requirement import ByOperator
 from softcore_edge_app.web.schema import (
     READ_RESPONSES,
     WRITE_RESPONSES,
-    Requester,
     RequestModel,
     Responses,
     ShortText,
@@ -147,7 +147,7 @@ def make_mark_api(
     commands = APIRouter(prefix="/api", responses=WRITE_RESPONSES)
 
     @commands.post("/marks", responses={404: describe_problem("There is no such part.")})
-    async def mark_part(mark: MarkRequest, by: Requester) -> MarkResponse:
+    async def mark_part(mark: MarkRequest, by: ByOperator) -> MarkResponse:
         """Mark a part as good or bad, whatever its decision; kept in the ledger as a note."""
         part = await require_part(queries, mark.trigger)
         record = part.row.record

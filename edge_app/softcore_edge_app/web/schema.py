@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import Depends, Query, Request
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-
-from softcore_edge_app.decisions.origin import Origin
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -17,7 +15,6 @@ __all__ = [
     "Camera",
     "Problem",
     "RequestModel",
-    "Requester",
     "Responses",
     "ShortText",
     "Time",
@@ -58,7 +55,7 @@ READ_RESPONSES: Responses = {
 }
 WRITE_RESPONSES: Responses = {
     400: describe_problem("The body can't be read."),
-    403: describe_problem("The token is missing or wrong, or a page of another site asked."),
+    403: describe_problem("Neither the token nor who may is there, or a page of another site asked."),
     409: describe_problem("It can't be done as the line is."),
     413: describe_problem(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB."),
     422: describe_problem("The body is not what is described here."),
@@ -89,11 +86,3 @@ def to_nanoseconds(time: datetime | None) -> int | None:
         return None
     since = (time - _EPOCH) // timedelta(microseconds=1) * 1000
     return max(-_LATEST, min(since, _LATEST))
-
-
-def _find_requester(request: Request) -> Origin:
-    # A browser sends the origin of a page that changes something, which `RequestGuard` has checked.
-    return "page" if "origin" in request.headers else "http"
-
-
-Requester = Annotated[Origin, Depends(_find_requester)]

@@ -48,9 +48,9 @@ class Disk(BaseModel):
 class StatusReport(BaseModel):
     """The state of the line: whether a part that comes now would be inspected and delivered, and why not.
 
-    `title` is the line's name for people. `ledger` and `token` are whether there is one. `disk` is null if
-    nothing is written, `drift` empty until it is measured. `phrases` has what these texts say as keys and
-    values, by the text: see `Phrase`.
+    `title` is the line's name for people. `ledger` and `token` are whether there is one, `people` whether
+    anybody could log in. `disk` is null if nothing is written, `drift` empty until it is measured. `phrases`
+    has what these texts say as keys and values, by the text: see `Phrase`.
     """
 
     title: str
@@ -64,6 +64,7 @@ class StatusReport(BaseModel):
     open_alarms: list[AlarmStatus]
     ledger: bool
     token: bool
+    people: bool
     shift: ShiftReport
     drift: list[DriftReading]
     disk: Disk | None
@@ -83,6 +84,7 @@ class LineStatus:
         list_drift: returns the drift of the line.
         find_fault: returns what is wrong with the archive, or None.
         title: the line's name for people.
+        people_exist: returns whether anybody could log in.
     """
 
     controls: OperatorControls
@@ -93,6 +95,7 @@ class LineStatus:
     list_drift: Callable[[], Sequence[DriftReading]] = field(default=tuple)
     find_fault: Callable[[], str | None] = field(default=lambda: None)
     title: str = ""
+    people_exist: Callable[[], bool] = field(default=lambda: False)
 
     def describe(self) -> dict[str, Any]:
         """Return the fields of a `StatusReport`; quick, and never blocks."""
@@ -105,6 +108,7 @@ class LineStatus:
             **asdict(status),
             "ledger": self.ledger is not None,
             "token": self.token,
+            "people": self.people_exist(),
             "shift": self.shift.describe(),
             "drift": [asdict(deviation) for deviation in self.list_drift()],
             "disk": disk,

@@ -24,7 +24,7 @@ from softcore_runtime.bundle.bundle import write_manifest
 
 Capture = pytest.CaptureFixture[str]
 # What 40 good images can carry; the threshold falls from 12 to 3.
-LOOSE = ["--max-overkill", "0.05", "--yes"]
+LOOSE = ["--max-overkill", "0.05", "--accept"]
 
 
 def only_line(capsys: Capture) -> str:
@@ -59,7 +59,7 @@ def test_a_threshold_is_written_with_what_it_rests_on(
 def test_a_threshold_by_which_nothing_fails_is_not_set_but_replaced(
     tiny_bundle: Path, category: Path, capsys: Capture
 ) -> None:
-    command = [str(tiny_bundle), "--good", str(category / "test/good"), "--yes", "--value"]
+    command = [str(tiny_bundle), "--good", str(category / "test/good"), "--accept", "--value"]
     before = (tiny_bundle / "manifest.json").read_bytes()
     assert main([*command, "1e9"]) == 2
     assert "at a threshold of 1e+09 no golden frame fails" in capsys.readouterr().err
@@ -115,7 +115,7 @@ def test_the_line_decides_as_was_calibrated(
     tiny_bundle: Path, category: Path, options: list[str], decisions: set[str]
 ) -> None:
     """The counts that calibration tells are those that the written bundle gives."""
-    assert main([str(tiny_bundle), "--data", str(category), *options, "--yes"]) == 0
+    assert main([str(tiny_bundle), "--data", str(category), *options, "--accept"]) == 0
     inspector = Inspector.load(tiny_bundle)
     calibration = inspector.manifest.threshold.calibration
     assert calibration is not None
@@ -171,19 +171,26 @@ def test_a_threshold_far_from_the_one_before_takes_a_yes(
     assert factor > 1.5
     assert err.splitlines()[-1] == (
         f"softcore-calibrate: {tiny_bundle}: the threshold would fall from 12 to {new[1]}, by a factor of "
-        f"{factor:.3g}, and more than 1.5 needs a person's word: look at --report FILE.html, then repeat the "
-        "command with --yes; nothing was changed"
+        f"{factor:.3g}; of 40 good images 1 would fail (0 do now); more than 1.5 needs a person's word: look "
+        "at --report FILE.html, then repeat the command with --accept; nothing was changed"
     )
     assert report.exists()
     assert (tiny_bundle / "manifest.json").read_bytes() == before
-    assert main([*options, "--yes"]) == 0
+    assert main([*options, "--accept"]) == 0
     assert read_bundle(tiny_bundle).manifest.threshold.value == pytest.approx(float(new[1]), rel=1e-5)
     assert main([*options]) == 0  # it is the same now
 
 
-def test_a_threshold_that_is_named_is_set_without_a_question(tiny_bundle: Path, category: Path) -> None:
-    assert main([str(tiny_bundle), "--good", str(category / "test/good"), "--value", "4"]) == 0
-    assert read_bundle(tiny_bundle).manifest.threshold.value == 4
+def test_a_threshold_that_is_named_needs_a_word_more_only_where_it_is_half_or_twice(
+    tiny_bundle: Path, category: Path, capsys: Capture
+) -> None:
+    command = [str(tiny_bundle), "--good", str(category / "test/good"), "--value"]
+    assert main([*command, "7"]) == 0  # by a factor of 1.7
+    assert main([*command, "0.7"]) == 2  # a typing error, perhaps
+    assert "by a factor of 10; of 40 good images 40 would fail (0 do now)" in capsys.readouterr().err
+    assert read_bundle(tiny_bundle).manifest.threshold.value == 7
+    assert main([*command, "0.7", "--accept"]) == 0
+    assert read_bundle(tiny_bundle).manifest.threshold.value == 0.7
 
 
 def test_dry_run_changes_nothing(tiny_bundle: Path, category: Path, capsys: Capture) -> None:
@@ -199,7 +206,7 @@ def test_another_objective_is_instant(
     assert main([str(tiny_bundle), "--data", str(category), *LOOSE]) == 0
     capsys.readouterr()
     monkeypatch.setattr(Inspector, "inspect", None)
-    assert main([str(tiny_bundle), "--data", str(category), "--f1", "--yes"]) == 0
+    assert main([str(tiny_bundle), "--data", str(category), "--f1", "--accept"]) == 0
     assert "64 of 64 scores were known from before" in capsys.readouterr().err
 
 
@@ -302,7 +309,7 @@ def test_the_command_that_is_advised_is_refused_before_scoring_and_then_works(
         assert main(given) == 3
     advised = only_line(capsys).partition(", or run: softcore-calibrate ")[2]
     assert advised.endswith(changed)
-    assert main([*shlex.split(advised), "--yes"]) == 0
+    assert main([*shlex.split(advised), "--accept"]) == 0
     assert "promise " in capsys.readouterr().out
 
 
@@ -316,7 +323,7 @@ def test_what_is_lacking_may_be_known_only_when_all_are_read(
     assert main([str(tiny_bundle), "--good", str(own), "--max-overkill", "0.03"]) == 3
     said = only_line(capsys)
     assert "19 good images can't carry --max-overkill 0.03 (33 can); add 14 more, or run: " in said
-    assert main([*shlex.split(said.partition("run: softcore-calibrate ")[2]), "--yes"]) == 0
+    assert main([*shlex.split(said.partition("run: softcore-calibrate ")[2]), "--accept"]) == 0
 
 
 def test_all_mistakes_are_told_at_once(tiny_bundle: Path, capsys: Capture) -> None:

@@ -74,7 +74,7 @@ def test_what_was_marked_is_what_calibrate_reads(line: Path, tiny_bundle: Path, 
         (there,) = line.with_name("archive").rglob(file.name)
         assert there.read_bytes() == file.read_bytes()
         assert read_image(file).shape == (48, 48, 3)
-    told = ["--good", str(out / "good"), "--bad", str(out / "bad"), "--max-overkill", "0.05", "--yes"]
+    told = ["--good", str(out / "good"), "--bad", str(out / "bad"), "--max-overkill", "0.05", "--accept"]
     assert calibrate([str(tiny_bundle), *told]) == 0, capsys.readouterr().err
     threshold = read_manifest(tiny_bundle).threshold
     assert threshold.calibration

@@ -110,7 +110,7 @@ class FakeLine:
         return f"t{len(self.asked)}"
 
     def trigger_by_hand(self, camera: str | None, part: str | None, by: str) -> str:
-        trigger = self.trigger(camera, part, by)
+        trigger = self.trigger(camera, part, "page")
         self.asked.append(("by hand", by))
         return trigger
 

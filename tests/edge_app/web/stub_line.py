@@ -21,7 +21,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.decisions.phrases import read_all, read_phrases
 from softcore_edge_app.web.guard import RequestGuard
 from softcore_edge_app.web.page import add_page
+from softcore_edge_app.web.people.people import People
+from softcore_edge_app.web.people.people_api import make_people_api
+from softcore_edge_app.web.people.requirement import OPEN, ByOperator, BySetter, find_person
+from softcore_edge_app.web.threshold.drastic_change import is_drastic
+from softcore_edge_app.web.threshold.preview import Preview
+from softcore_runtime import Decision
 from softcore_runtime.web.local_page import make_app
 from starlette.middleware import Middleware
 
@@ -121,6 +127,8 @@ class StubLine:
         changes: what was changed, and how, in order.
         focus: answers to the focus help, in order.
         refusal: the error of every change; None if changes are made.
+        people: the file of who may change something, each by a role.
+        idle: seconds after which a session ends.
     """
 
     rate: float = 0.0
@@ -139,8 +147,11 @@ class StubLine:
         )
     )
     refusal: str | None = None
+    people: Path | None = None
+    idle: float = 900
 
     def __post_init__(self) -> None:
+        self.known = People(self.people, self.idle, 36_000)
         self.images = draw_parts()
         self.port = 0
         self.silent = self.mute = False
@@ -250,11 +261,13 @@ class StubLine:
         self.status.update(status)
         self._send("status", self.describe())
 
-    def note(self, kind: str, camera: str | None, subject: str | None, before: Any, after: Any) -> int:
+    def note(
+        self, kind: str, camera: str | None, subject: str | None, before: Any, after: Any, by: str = "page"
+    ) -> int:
         number = len(self.notes) + 1
         note = {
             "number": number, "at": time.time_ns(), "kind": kind, "camera": camera, "subject": subject,
-            "before": before, "after": after, "by": "page",
+            "before": before, "after": after, "by": by,
         }  # fmt: skip
         self.notes.append(note)
         self._send("note", note)
@@ -296,7 +309,7 @@ class StubLine:
             report = {
                 "title": self.title,
                 "ready": not faults, "reasons": faults, "cameras": cameras, "shift": shift,
-                "ledger": self.ledger, "token": self.token, **self.status,
+                "ledger": self.ledger, "token": self.token, "people": self.known.exist, **self.status,
             }  # fmt: skip
             return {**report, "phrases": self._read_phrases(report)}
 
@@ -381,8 +394,15 @@ class StubLine:
             await asyncio.sleep(0.02)
 
     def _make_app(self) -> Any:
-        guards = [Middleware(RequestGuard, token=TOKEN if self.token else None)]
-        app = make_app(guards=guards)
+        guard = Middleware(
+            RequestGuard,
+            token=TOKEN if self.token else None,
+            find_person=partial(find_person, self.known),
+            people_exist=lambda: self.known.exist,
+            open_paths=OPEN,
+        )
+        app = make_app(guards=[guard])
+        app.include_router(make_people_api(self.known))
         _add_views(app, self)
         _add_changes(app, self)
         add_page(app)
@@ -469,12 +489,22 @@ def _add_views(app: Any, stub: StubLine) -> None:
         rows = [row for row in stub.rows if row["score"] and camera in (None, row["camera"])][-parts:]
         then = [(row, _judge(row["score"], value, fail_above or value)) for row in rows]
         changed = [{**_show(row), "then": new} for row, new in then if new != row["decision"]]
-        empty = dict.fromkeys(("PASS", "REVIEW", "FAIL"), 0)
-        return {
-            "parts": len(rows), "known": len(rows), "changed": changed[:20],
-            "now": {**empty, **Counter(row["decision"] for row in rows)},
-            "then": {**empty, **Counter(new for _, new in then)},
-        }  # fmt: skip
+        empty = dict.fromkeys((Decision.PASS, Decision.REVIEW, Decision.FAIL), 0)
+        now, new = Counter(row["decision"] for row in rows), Counter(new for _, new in then)
+        found = Preview(
+            len(rows), len(rows), [row["score"] for row in rows], {**empty, **now}, {**empty, **new}, []
+        )
+        return {**vars(found), "changed": changed[:20], "drastic": is_drastic(found)}
+
+    @app.get("/api/worklist")
+    def worklist(limit: int = 20, camera: str | None = None) -> dict[str, Any]:
+        _need_ledger(stub)
+        rows = [
+            row
+            for row in stub.rows
+            if row["decision"] == "REVIEW" and not row["mark"] and camera in (None, row["camera"])
+        ]
+        return {"rows": [_show(row) for row in rows[:limit]], "open": len(rows), "since": stub.since}
 
     @app.get("/api/shadow")
     def shadow(camera: str | None = None) -> dict[str, Any]:
@@ -511,55 +541,61 @@ def _add_changes(app: Any, stub: StubLine) -> None:
         return {"ok": True}
 
     @app.post("/api/marks")
-    def mark(body: dict[str, Any]) -> dict[str, Any]:
+    def mark(body: dict[str, Any], by: ByOperator) -> dict[str, Any]:
         do("mark", body)
         row = _find(stub, body["trigger"])
         before, row["mark"] = row["mark"], body["mark"]
-        return {"note": stub.note("mark", row["camera"], row["trigger"], before, body["mark"])}
+        return {"note": stub.note("mark", row["camera"], row["trigger"], before, body["mark"], by)}
+
+    @app.post("/api/worklist")
+    def settle(body: dict[str, Any], by: ByOperator) -> dict[str, Any]:
+        if _find(stub, body["trigger"])["mark"]:
+            raise HTTPException(409, "this part is settled already")
+        return mark(body, by)
 
     @app.post("/api/alarms/acknowledge")
-    def acknowledge(body: dict[str, Any]) -> dict[str, Any]:
+    def acknowledge(body: dict[str, Any], by: ByOperator) -> dict[str, Any]:
         do("alarm", body)
         alarms = stub.status["open_alarms"]
         found = next(one for one in alarms if (one["camera"], one["rule"]) == (body["camera"], body["rule"]))
-        found.update(state="acknowledged", acknowledged_by="page", acknowledged_at=time.time_ns())
+        found.update(state="acknowledged", acknowledged_by=by, acknowledged_at=time.time_ns())
         if not found["holds"]:
             alarms.remove(found)
-        stub.note("alarm", body["camera"], body["rule"], "raised", "acknowledged")
+        stub.note("alarm", body["camera"], body["rule"], "raised", "acknowledged", by)
         stub.change()
         return dict(found)
 
     @app.post("/api/limit")
-    def threshold(body: dict[str, Any]) -> dict[str, Any]:
+    def threshold(body: dict[str, Any], by: BySetter) -> dict[str, Any]:
         do("limit", body)
         old, stub.threshold = stub.threshold, body["value"]
         stub.fail_above = body.get("fail_above", body["value"])
-        stub.note("limit", body["camera"], None, old, stub.threshold)
+        stub.note("limit", body["camera"], None, old, stub.threshold, by)
         stub.change()
         return {"old": old, "new": stub.threshold}
 
     @app.post("/api/recipe")
-    def recipe(body: dict[str, Any]) -> dict[str, Any]:
+    def recipe(body: dict[str, Any], by: BySetter) -> dict[str, Any]:
         do("recipe", body)
         state = stub.state[body["camera"]]
         old, state["recipe"] = state["recipe"], body["recipe"]
-        stub.note("recipe", body["camera"], None, old, body["recipe"])
+        stub.note("recipe", body["camera"], None, old, body["recipe"], by)
         stub.change()
         return {"recipe": body["recipe"]}
 
     @app.post("/api/trigger")
-    def trigger(body: dict[str, Any]) -> dict[str, Any]:
+    def trigger(body: dict[str, Any], by: ByOperator) -> dict[str, Any]:
         do("trigger", body)
         row = stub.decide("PASS", camera=body["camera"])
-        stub.note("trigger", body["camera"], row["trigger"], None, None)
+        stub.note("trigger", body["camera"], row["trigger"], None, None, by)
         return {"trigger": row["trigger"]}
 
     @app.post("/api/running")
-    def running(body: dict[str, Any]) -> dict[str, Any]:
+    def running(body: dict[str, Any], by: BySetter) -> dict[str, Any]:
         do("running", body)
         state = stub.state[body["camera"]]
         old, state["running"] = state["running"], body["running"]
-        stub.note("running", body["camera"], None, old, body["running"])
+        stub.note("running", body["camera"], None, old, body["running"], by)
         stub.change()
         return {"running": body["running"]}
 

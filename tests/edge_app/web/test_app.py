@@ -16,6 +16,7 @@ from softcore_edge_app.delivery.output import OutputStatus
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.image_cache import ImageCache
+from softcore_edge_app.web.people.people import People
 from softcore_edge_app.web.port.server import WebServer
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_edge_app.web.status import LineStatus
@@ -27,11 +28,13 @@ TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 NOBODY: Any = None  # describing the app asks for nothing
 STATUS = LineStatus(NOBODY, ShiftCounter(), token=True)
 schema = schemathesis.openapi.from_dict(
-    make_web_app(STATUS, NOBODY, EventStream(), ImageCache(None), hosts=[], token=None).openapi()
+    make_web_app(
+        STATUS, NOBODY, EventStream(), ImageCache(None), hosts=[], token=None, people=People(None, 1, 1)
+    ).openapi()
 )
 COMMANDS = (
-    "/api/alarms/acknowledge",
-    "/api/limit", "/api/marks", "/api/promote", "/api/recipe", "/api/running", "/api/token", "/api/trigger",
+    "/api/alarms/acknowledge", "/api/limit", "/api/login", "/api/logout", "/api/marks", "/api/promote",
+    "/api/recipe", "/api/running", "/api/token", "/api/trigger",
 )  # fmt: skip
 few = settings(
     max_examples=60, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -91,6 +94,8 @@ def test_what_is_described(stranger: httpx.Client) -> None:
         "/api/pictures/{trigger}/{kind}": {"get"},
         "/api/report": {"get"},
         "/api/shadow": {"get"},
+        "/api/session": {"get", "post"},
+        "/api/worklist": {"get", "post"},
         **{path: {"post"} for path in COMMANDS},
     }
     for path in COMMANDS:

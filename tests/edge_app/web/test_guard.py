@@ -15,7 +15,7 @@ TOKEN = "a-token-for-the-tests-0123456789"  # noqa: S105 - opens nothing else
 CHANGES = (
     ("/api/trigger", {}),
     ("/api/recipe", {"recipe": "cap"}),
-    ("/api/limit", {"value": 3.5}),
+    ("/api/limit", {"value": 10.5}),
     ("/api/running", {"running": False}),
 )
 
@@ -55,7 +55,7 @@ def test_with_the_token_it_is(stranger: httpx.Client, line: Any, headers: dict[s
     assert line.asked == [
         ("trigger", None, None),
         ("recipe", None, "cap", "http"),
-        ("limit", 3.5, None, None, "http"),
+        ("limit", 10.5, None, None, "http"),
         ("running", False, None, "http"),
     ]
 

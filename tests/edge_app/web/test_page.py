@@ -1054,3 +1054,66 @@ def test_the_shadow_is_told_in_german(stub: StubLine, show: Callable[..., Opened
     expect(shown.page.locator("#shadow-open")).to_have_text("Schatten pill-new: 1 von 1.200 Teilen anders")
     shown.page.locator("#shadow-open").click()
     expect(shown.page.locator("#shadow-found")).to_have_text("Bisher keine.")
+
+
+# --- A dangerous change ----------------------------------------------------------------------------------
+
+
+def test_a_threshold_that_would_have_failed_nearly_all_is_asked_in_red_twice(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    for place in range(328):
+        stub.decide("FAIL" if place < 10 else "PASS", share=1.5 if place < 10 else 0.6 if place < 41 else 0.8)
+    shown = show(stub)
+    shown.view("set-up")
+    page, dialog = shown.page, shown.page.locator("#confirmation")
+    page.get_by_role("spinbutton", name="New threshold").fill("8.4")  # 0.7 of what it is
+    page.get_by_role("button", name="Apply").click()
+    expect(dialog.locator("dd")).to_have_text(["3.0% FAIL (10)", "90.5% FAIL (297)"])
+    red = dialog.evaluate("one => getComputedStyle(one).borderColor")
+    assert red == "rgb(179, 18, 29)"
+    examine(page, "the question in red")
+    first = dialog.get_by_role("button", name="Apply").bounding_box()
+    dialog.get_by_role("button", name="Apply").click()
+    expect(dialog.get_by_role("heading")).to_have_text("Is 8.4 really meant, in place of 12?")
+    cancel = dialog.get_by_role("button", name="Cancel").bounding_box()
+    assert first
+    assert cancel
+    # A second touch at the same place answers no.
+    assert cancel["x"] <= first["x"] + first["width"] / 2 <= cancel["x"] + cancel["width"]
+    page.mouse.click(first["x"] + first["width"] / 2, first["y"] + first["height"] / 2)
+    expect(dialog).to_be_hidden()
+    assert stub.changes == []
+    page.get_by_role("button", name="Apply").click()
+    dialog.get_by_role("button", name="Apply").click()
+    dialog.get_by_role("button", name="I mean it").click()
+    shown.unlock()
+    expect(page.locator("#threshold-state")).to_have_text("The threshold is 8.4; it was 12.")
+    ((_, body),) = stub.changes
+    assert body == {
+        "camera": "left", "value": 8.4,
+        "accept": {
+            "parts": 328,
+            "now": {"PASS": 318, "REVIEW": 0, "FAIL": 10},
+            "then": {"PASS": 31, "REVIEW": 0, "FAIL": 297},
+        },
+    }  # fmt: skip
+
+
+def test_a_threshold_that_turns_out_to_change_more_is_not_set(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    for share in (0.5, 0.97, 1.02):
+        stub.decide("PASS" if share < 1 else "FAIL", share=share)
+    shown = show(stub)
+    shown.refusals = True
+    shown.view("set-up")
+    page = shown.page
+    page.get_by_role("spinbutton", name="New threshold").fill("11")
+    page.get_by_role("button", name="Apply").click()
+    answer = {"detail": "of the last 500 parts 400 would fail, 1 did", "rates": {"parts": 500}}
+    page.route("**/api/limit", lambda route: route.fulfill(status=409, json=answer))
+    page.locator("#confirmation").get_by_role("button", name="Apply").click()
+    shown.unlock()
+    expect(page.locator("#threshold-state")).to_contain_text("Nothing was changed: more parts would change")
+    assert stub.threshold == 12

@@ -51,6 +51,7 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
         "open_alarms": [],
         "ledger": True,
         "token": True,
+        "people": False,
         "drift": [],
         "phrases": {},
     }  # fmt: skip

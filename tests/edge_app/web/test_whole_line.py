@@ -16,13 +16,18 @@ from softcore_edge_app.cameras.frame_source import Frame, Recording
 from softcore_edge_app.configuration.options import ArchiveOptions, CameraOptions, HttpOptions
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
 from softcore_edge_app.outputs.archive import Archive
+from softcore_edge_app.outputs.archive_record import IMAGE, SIDECAR
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.ledger_writer import LedgerWriter
 from softcore_edge_app.pipeline.operator_service import OperatorService
 from softcore_edge_app.pipeline.recipes import Recipes
 from softcore_edge_app.pipeline.shared_inspectors import SharedInspectors
+from softcore_edge_app.queries.labels import export_labels
 from softcore_edge_app.web.ledger_queries import LedgerQueries
+from softcore_edge_app.web.people.people_file import write_people
+from softcore_edge_app.web.people.person import Person, Role
+from softcore_edge_app.web.people.secret import hash_secret
 from softcore_edge_app.web.port.server import WebServer
 from softcore_runtime import Inspector, LedgerError
 
@@ -55,8 +60,13 @@ def port(
         )
     )
     archive = Archive(ArchiveOptions(folder=tmp_path / "archive", pass_share=1.0))
+    people = tmp_path / "people.json"
+    setter = Person("Anna Åström", Role.SETTER, hash_secret("471100"))
+    write_people(people, (setter, Person("Bert", Role.OPERATOR, hash_secret("0815"))))
     server = WebServer(
-        HttpOptions(port=0, token_file=token_file), OperatorService(station), lambda: METRICS,
+        HttpOptions(port=0, token_file=token_file, people_file=people),
+        OperatorService(station),
+        lambda: METRICS,
         ledger=ledger.path,
         archive=tmp_path / "archive", find_fault=lambda: archive.fault,
     )  # fmt: skip
@@ -145,6 +155,38 @@ def test_what_is_set_on_the_page_holds_and_is_noted(page: httpx.Client, port: We
     listener.join(60)
     told = [(kind, data.get("number")) for kind, data, _ in listener.events if kind == "decision"]
     assert told[:2] == [("decision", good["number"]), ("decision", bad["number"])]
+
+
+def test_what_people_do_stands_in_the_ledger_under_their_names(port: WebServer, tmp_path: Path) -> None:
+    """From the log-in over HTTP to `softcore-edge ledger labels`."""
+    origin = {"Origin": port.url.rstrip("/")}
+    with (
+        httpx.Client(base_url=port.url, timeout=60, headers=origin) as anna,
+        httpx.Client(base_url=port.url, timeout=60, headers=origin) as bert,
+    ):
+        post(anna, "/api/login", name="anna åström", secret="471100")  # noqa: S106
+        post(bert, "/api/login", name="Bert", secret="0815")  # noqa: S106
+        # A grey zone in which every part is.
+        post(anna, "/api/limit", value=0.001, fail_above=236)
+        triggers = [post(bert, "/api/trigger", part=part)["trigger"] for part in ("7", "8")]
+        work = wait_for(lambda: (found := bert.get("/api/worklist").json())["open"] == 2 and found)
+        assert [row["trigger"] for row in work["rows"]] == triggers
+        wait_for(lambda: all(row["picture"] for row in bert.get("/api/worklist").json()["rows"]))
+        for trigger, mark in zip(triggers, ("good", "bad"), strict=True):
+            post(bert, "/api/worklist", trigger=trigger, mark=mark)
+        assert bert.get("/api/worklist").json()["rows"] == []
+        assert bert.post("/api/running", json={"running": False}).status_code == 403
+        post(anna, "/api/running", running=False)
+        notes = list(reversed(anna.get("/api/notes").json()["notes"]))
+    assert [(note["kind"], note["by"]) for note in notes] == [
+        ("limit", "Anna Åström"), ("trigger", "Bert"), ("trigger", "Bert"), ("mark", "Bert"),
+        ("mark", "Bert"), ("running", "Anna Åström"),
+    ]  # fmt: skip
+    out = tmp_path / "labelled"
+    for ending in (IMAGE, SIDECAR):
+        wait_for(lambda e=ending: sum(one.name.endswith(e) for one in (tmp_path / "archive").rglob("*")) >= 2)
+    labels = export_labels(tmp_path / "line.ledger", tmp_path / "archive", out)
+    assert (labels.counts, labels.missing) == ({"good": 1, "bad": 1}, [])
 
 
 def test_a_ledger_that_can_not_be_written_refuses_what_would_be_noted(

@@ -9,9 +9,10 @@ from starlette.responses import Response
 from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.pipeline.controls import OperatorControls
 from softcore_edge_app.web.operator_api import ThreadRunner
+from softcore_edge_app.web.people.person import RESERVED
+from softcore_edge_app.web.people.requirement import ByOperator
 from softcore_edge_app.web.schema import (
     WRITE_RESPONSES,
-    Requester,
     RequestModel,
     Responses,
     ShortText,
@@ -24,7 +25,8 @@ __all__ = ["make_alarm_api"]
 class AcknowledgeRequest(RequestModel):
     """The rule whose alarm is acknowledged, of which camera (if there are several), and by whom.
 
-    Without `by` the ledger notes `page` or `http`; with it the name, and one of these behind it.
+    Of who shows the token the ledger notes `page` or `http`, with the name of `by` before it. Of a person who
+    is logged in it notes that name, whatever `by` says.
     """
 
     rule: ShortText
@@ -38,12 +40,13 @@ def make_alarm_api(controls: OperatorControls, run_in_thread: ThreadRunner) -> A
     commands = APIRouter(prefix="/api", responses={**WRITE_RESPONSES, **ends})
 
     @commands.post("/alarms/acknowledge", response_model=AlarmStatus)
-    async def acknowledge_alarm(request: AcknowledgeRequest, by: Requester) -> Response:
+    async def acknowledge_alarm(request: AcknowledgeRequest, by: ByOperator) -> Response:
         """Acknowledge an alarm that is raised; it is noted in the ledger, if there is one.
 
         What raised it may go on: then it stays open, as acknowledged, until that has ended.
         """
-        name = f"{request.by} ({by})" if request.by else by
+        # Who is logged in can't acknowledge in another's name.
+        name = f"{request.by} ({by})" if request.by and by in RESERVED else by
         status = await run_in_thread(controls.acknowledge_alarm, request.rule, request.camera, name)
         return Answer(vars(status))
 

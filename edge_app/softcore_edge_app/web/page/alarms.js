@@ -2,6 +2,7 @@
 import { $, element, setAttribute, setSymbol, setText, showMessage, symbol } from "./elements.js";
 import { postChange } from "./api.js";
 import { showErrors } from "./confirmation.js";
+import { canChange, mayDo } from "./people.js";
 import { eventStream, line, requestStatus } from "./event_stream.js";
 import { translate } from "./catalogue.js";
 import { formatClock, formatMoment, formatPercent } from "./format.js";
@@ -10,6 +11,7 @@ const COUNT = /^(\w+): ([A-Z+]+) (\d+)\/(\d+)$/;
 const CHANGE = /^(\w+): ([a-z]+) ([+-][\d.]+)%$/;
 
 const openAlarms = () => line.status?.open_alarms ?? [];
+const mayAcknowledge = () => canChange(line.status) && mayDo("operator");
 const isRaised = ({ state }) => state === "raised";
 
 /** Return whether an alarm waits to be acknowledged: the banner shows it then. */
@@ -80,12 +82,12 @@ function showBanner() {
   setText(when, describeTimes(first));
   $("alarm-more").hidden = raised.length < 2;
   setText($("alarm-more"), translate("alarm.more", { n: raised.length - 1 }));
-  $("alarm-acknowledge").disabled = !line.status.token;
+  $("alarm-acknowledge").disabled = !mayAcknowledge();
 }
 
 function showList() {
   const alarms = openAlarms();
-  const key = JSON.stringify([alarms, line.status?.token, document.documentElement.lang]);
+  const key = JSON.stringify([alarms, mayAcknowledge(), document.documentElement.lang]);
   if ($("state-alarms").dataset.key === key) return; // a button that is being pressed stays
   $("state-alarms").dataset.key = key;
   $("state-alarms").replaceChildren(...alarms.map(makeRow));
@@ -98,7 +100,7 @@ function makeRow(alarm) {
   row.append(element("span", {}, element("b", {}, describeAlarm(alarm)), element("span", { class: "soft" }, describeTimes(alarm)), problem));
   if (isRaised(alarm)) {
     const button = element("button", { type: "button" }, translate("alarm.acknowledge"));
-    button.disabled = !line.status.token;
+    button.disabled = !mayAcknowledge();
     button.addEventListener("click", () => acknowledge(alarm, problem));
     row.append(button);
   }
@@ -114,4 +116,4 @@ function show() {
 $("alarm-acknowledge").addEventListener("click", () => acknowledge(openAlarms().find(isRaised), $("alarm-state")));
 $("alarm-more").addEventListener("click", () => $("state").showModal());
 eventStream.addEventListener("status", show);
-document.addEventListener("language", show);
+for (const kind of ["language", "lock"]) document.addEventListener(kind, show);

@@ -64,7 +64,7 @@ function applyStatus(status) {
   expected = seq;
   justOpened = false;
   line.status = status;
-  allowChanges(status.token);
+  allowChanges(status.token, status.people);
   line.tally.settle(status.shift);
   chooseFirst(status.cameras.map(({ name }) => name));
   dispatch("status");

@@ -4,6 +4,7 @@ import "./alarms.js";
 import "./focus.js";
 import "./shadow.js";
 import "./status_bar.js";
+import "./worklist.js";
 import { refresh } from "./views/threshold.js";
 import * as liveView from "./views/live.js";
 import * as historyView from "./views/history.js";

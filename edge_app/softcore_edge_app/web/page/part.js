@@ -1,6 +1,7 @@
 // Part: one decision in a dialog, with its numbers, and the mark of a person who corrects it.
 import { $, element, makeCut, setAttribute, setCut, setSymbol, setText, showMessage } from "./elements.js";
 import { getJson, postChange } from "./api.js";
+import { mayDo } from "./people.js";
 import { Zoom } from "./zoom.js";
 import { eventStream, line } from "./event_stream.js";
 import { imageUrl, ImageView } from "./image.js";
@@ -85,7 +86,7 @@ function paint() {
   );
   for (const button of dialog.querySelectorAll("[data-mark]")) {
     setAttribute(button, "aria-pressed", String(part.mark === button.dataset.mark));
-    button.disabled = !line.status?.ledger;
+    button.disabled = !line.status?.ledger || !mayDo("operator");
   }
   showMessage($("mark-state"), line.status?.ledger ? "" : translate("mark.no-ledger"));
   setText(newer, `▲ ${translate("part.newer")}`);
@@ -137,6 +138,7 @@ for (const button of dialog.querySelectorAll("[data-mark]")) {
     }
   });
 }
+document.addEventListener("lock", () => dialog.open && paint());
 eventStream.addEventListener("note", ({ detail }) => {
   if (detail.kind !== "mark" || list[place]?.mark === detail.after) return;
   setMark(detail.subject, detail.after);

@@ -30,6 +30,7 @@ from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.guard import list_hosts
 from softcore_edge_app.web.history_api import describe_note
 from softcore_edge_app.web.image_cache import ImageCache
+from softcore_edge_app.web.people.people import People
 from softcore_edge_app.web.port.acceptor import Acceptor
 from softcore_edge_app.web.port.connection import Connection
 from softcore_edge_app.web.port.listener import listen
@@ -46,7 +47,7 @@ _POLL = 1.0  # seconds between two checks whether the status has changed
 
 
 class WebServer:
-    """The port: everybody who reaches it can read everything; a change needs the token.
+    """The port: everybody who reaches it can read everything; a change needs a person's role, or the token.
 
     Nothing here blocks the inspection: `publish` stores decisions, and the server's own thread sends them.
 
@@ -60,7 +61,7 @@ class WebServer:
         find_fault: returns what is wrong with the archive, or None.
 
     Raises:
-        UsageError: the token can't be used: see `take_token`.
+        UsageError: the token or the people can't be used: see `take_token` and `read_people`.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class WebServer:
         find_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
         token = None if options.token_file is None else take_token(options.token_file)
+        people = People(options.people_file, 60 * options.idle_minutes, 3600 * options.session_hours)
         self._options = options
         self._events, self._cache, self._shift = EventStream(), ImageCache(archive), ShiftCounter()
         self._status = LineStatus(
@@ -86,9 +88,16 @@ class WebServer:
             list_drift,
             find_fault,
             options.title or socket.gethostname(),
+            lambda: people.exist,
         )
         app = make_web_app(
-            self._status, metrics_render, self._events, self._cache, hosts=list_hosts(options), token=token
+            self._status,
+            metrics_render,
+            self._events,
+            self._cache,
+            hosts=list_hosts(options),
+            token=token,
+            people=people,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -14,11 +14,11 @@ from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.operator_api import ThreadRunner
 from softcore_edge_app.web.part import PartReport, describe_record
+from softcore_edge_app.web.people.requirement import BySetter
 from softcore_edge_app.web.schema import (
     READ_RESPONSES,
     WRITE_RESPONSES,
     Camera,
-    Requester,
     RequestModel,
     Responses,
     ShortText,
@@ -98,7 +98,7 @@ def make_promotion_api(controls: OperatorControls, run_in_thread: ThreadRunner) 
     commands = APIRouter(prefix="/api", responses={**WRITE_RESPONSES, **ends})
 
     @commands.post("/promote")
-    async def promote_shadow(request: PromotionRequest, by: Requester) -> PromotionResponse:
+    async def promote_shadow(request: PromotionRequest, by: BySetter) -> PromotionResponse:
         """Let shadow and bundle change places, from the next trigger on; takes seconds.
 
         The line's configuration file stays as it is: `softcore-edge promote` changes both.

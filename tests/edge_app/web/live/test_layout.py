@@ -95,7 +95,7 @@ def test_another_recipe_takes_the_old_threshold_from_the_page(
     stub.state["left"]["recipe"] = "capsule"
     stub.threshold = stub.fail_above = 40.0
     stub.change()
-    expect(page.locator("#threshold-now")).to_have_text("Now 40")
+    expect(page.locator("#threshold-now")).to_have_text("In use: 40")
     expect(page.locator("#threshold-state")).to_be_empty()
     expect(page.get_by_role("spinbutton", name="New threshold")).to_have_value("40")
     expect(page.locator("#threshold-apply")).to_be_disabled()
@@ -105,7 +105,7 @@ def test_another_recipe_takes_the_old_threshold_from_the_page(
 def test_notes_tell_what_happened(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
     shown = show(stub)
     shown.view("reports")
-    expect(shown.page.locator("#notes")).to_have_text("Nothing was changed yet.")
+    expect(shown.page.locator("#notes")).to_have_text("Nothing has been changed yet.")
     notes = shown.page.locator("#notes li b")
     for kind, before, after, told in (
         ("running", True, False, "Camera stopped"),

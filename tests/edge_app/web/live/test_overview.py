@@ -132,7 +132,7 @@ def test_a_camera_alone_has_no_overview_and_is_not_called_by_its_path(
     stub.change()
     expect(page.locator("#reasons")).to_contain_text("Camera: no new frame for 3.0 s")
     shown.view("set-up")
-    expect(page.locator("#run-state")).to_have_text("The camera inspects.")
+    expect(page.locator("#run-state")).to_have_text("The camera is inspecting.")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#confirmation-title")).to_have_text("Stop the camera?")
     page.locator("#confirmation").get_by_role("button", name="Cancel").click()

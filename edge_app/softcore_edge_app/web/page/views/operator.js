@@ -1,7 +1,8 @@
-// Operator view: start and stop, a trigger, the recipe; all with the token, and noted in the ledger.
+// Operator view: start and stop, a trigger, the recipe; by who may, and noted in the ledger.
 import { $, element, setAttribute, setText, showMessage } from "../elements.js";
 import { showThreshold } from "./threshold.js";
 import { isUnlocked, lock, postChange, unlock } from "../api.js";
+import { canChange, mayDo, session } from "../people.js";
 import { currentCamera, eventStream, line } from "../event_stream.js";
 import { confirmChange, showErrors } from "../confirmation.js";
 import { nameCamera } from "../format.js";
@@ -15,14 +16,21 @@ let changing = null; // the recipe that is being loaded
 
 function showLock() {
   if (!line.status) return;
-  const possible = line.status.token;
+  const possible = canChange(line.status);
   const state = !possible ? "impossible" : isUnlocked() ? "unlocked" : "locked";
   setAttribute($("lock"), "data-state", state);
-  setText($("lock").querySelector("span"), translate(`lock.${state}`));
+  setText($("lock").querySelector("span"), describeLock(state));
+  const words = session.people ? ["login.out", "login.do"] : ["lock.lock", "lock.unlock"];
   for (const button of [$("lock").querySelector("button"), $("unlock")]) {
     button.hidden = !possible;
-    setText(button, translate(isUnlocked() ? "lock.lock" : "lock.unlock"));
+    setText(button, translate(words[isUnlocked() ? 0 : 1]));
   }
+}
+
+function describeLock(state) {
+  if (!session.people) return translate(`lock.${state}`);
+  if (session.name === null) return translate("login.nobody");
+  return translate("login.who", { name: session.name, role: translate(`role.${session.role}`), may: translate(`may.${session.role}`) });
 }
 for (const button of [$("lock").querySelector("button"), $("unlock")]) {
   button.addEventListener("click", () => (isUnlocked() ? lock() : unlock()));
@@ -32,14 +40,14 @@ function show() {
   const one = currentCamera();
   if (!one) return;
   showLock();
-  const possible = line.status.token;
+  const possible = canChange(line.status);
   const state = describeRun(one.running ? RUNNING : STOPPED, one.name);
   showMessage($("run-state"), possible ? state : `${state} ${translate("lock.impossible")}`, !one.running);
   setText($("run"), translate(one.running ? "run.stop" : "run.start"));
   $("run").classList.toggle("primary", !one.running && possible);
-  $("run").disabled = !possible;
+  $("run").disabled = !possible || !mayDo("setter");
   const external = one.trigger === "external";
-  $("trigger").disabled = !external || !one.running || !possible;
+  $("trigger").disabled = !external || !one.running || !possible || !mayDo("operator");
   if ($("trigger").disabled || !$("trigger-state").textContent) {
     const why = !external ? "trigger.itself" : !one.running ? "trigger.stopped" : possible ? "trigger.external" : "lock.impossible";
     showMessage($("trigger-state"), translate(why));
@@ -62,7 +70,7 @@ function showRecipes({ recipe, recipes }) {
   }
   for (const button of buttons.children) {
     setAttribute(button, "aria-pressed", String(button.textContent === recipe));
-    button.disabled = changing !== null || !line.status.token;
+    button.disabled = changing !== null || !canChange(line.status) || !mayDo("setter");
   }
 }
 
@@ -101,7 +109,7 @@ for (const kind of ["status", "camera"]) {
     show();
   });
 }
-document.addEventListener("lock", showLock);
+document.addEventListener("lock", show);
 document.addEventListener("language", () => {
   for (const id of ["trigger-state", "recipe-state"]) showMessage($(id), "");
   show();

@@ -2,10 +2,12 @@
 import { $, element, setAttribute, setText, showMessage } from "../elements.js";
 import { getJson, postChange } from "../api.js";
 import { makeTiles } from "./history.js";
+import { canChange, mayDo } from "../people.js";
 import { eventStream, line } from "../event_stream.js";
+import { makeLines, moveLines, showScores } from "../threshold_chart.js";
 import { confirmChange, showErrors } from "../confirmation.js";
 import { translate } from "../catalogue.js";
-import { formatCount, formatPrecise } from "../format.js";
+import { formatCount, formatPercent, formatPrecise } from "../format.js";
 
 const PARTS = 500;
 const STEPS = [-5, -1, 1, 5]; // percent
@@ -38,6 +40,8 @@ const fields = Object.fromEntries(
     return [name, { place, field, buttons, word }];
   }),
 );
+
+makeLines((key, value) => change(key, value));
 
 function labelFields() {
   for (const [key, { buttons, word }] of Object.entries(fields)) {
@@ -74,6 +78,7 @@ function reset() {
   wanted = { value: now.value, fail_above: now.fail_above };
   for (const [key, { field }] of Object.entries(fields)) field.value = Number(wanted[key].toPrecision(6));
   $("threshold-apply").disabled = true;
+  moveLines(wanted, hasGreyZone(now));
   requestPreview();
 }
 
@@ -85,7 +90,9 @@ function change(key, value, typed = false) {
   previewed = null;
   showMessage($("threshold-state"), isValid(wanted) ? "" : translate("threshold.wrong"), true);
   clearTimeout(timer);
-  if (isValid(wanted)) timer = setTimeout(requestPreview, WAIT);
+  if (!isValid(wanted)) return;
+  moveLines(wanted, hasGreyZone(now));
+  timer = setTimeout(requestPreview, WAIT);
 }
 
 async function requestPreview() {
@@ -105,6 +112,7 @@ async function requestPreview() {
 
 function showPreview(preview, threshold) {
   previewed = { ...preview, threshold };
+  showScores(preview.scores);
   const { parts, known, now: before, then, changed } = preview;
   showMessage($("threshold-known"), parts ? translate("threshold.of", { parts: formatCount(parts), known: formatCount(known) }) : translate("threshold.none"));
   const kinds = KINDS.filter((kind) => kind !== "REVIEW" || hasGreyZone(now) || before.REVIEW || then.REVIEW);
@@ -116,22 +124,50 @@ function showPreview(preview, threshold) {
   $("threshold-table").tBodies[0].replaceChildren(row(translate("threshold.before"), before), row(translate("threshold.then"), then));
   $("threshold-table").hidden = !parts;
   $("threshold-changed").replaceChildren(...(changed.length ? makeTiles(changed) : [element("li", { class: "soft" }, translate("threshold.unchanged"))]));
-  const possible = line.status.token;
-  if (!possible) showMessage($("threshold-state"), translate("lock.impossible"));
-  $("threshold-apply").disabled = !possible || areEqual(threshold, now);
+  if (!canChange(line.status)) showMessage($("threshold-state"), translate("lock.impossible"));
+  allowApply();
+}
+
+function allowApply() {
+  const possible = canChange(line.status) && mayDo("setter");
+  $("threshold-apply").disabled = !previewed || areEqual(previewed.threshold, now) || !possible;
 }
 
 $("threshold-apply").addEventListener("click", async () => {
-  const { threshold, parts, now: before, then } = previewed;
+  const { threshold, parts, now: before, then, drastic } = previewed;
   const failed = { before: formatCount(before.FAIL), then: formatCount(then.FAIL) };
   const terms = { value: formatPrecise(threshold.value, 6), old: formatPrecise(now.value, 6), parts: formatCount(parts), ...failed };
-  if (!(await confirmChange(translate("threshold.confirm", terms), translate("threshold.confirm.text", terms), translate("threshold.apply")))) return;
+  const title = translate("threshold.confirm", terms);
+  const meant = drastic ? confirmTwice(title, terms, previewed) : confirmChange(title, translate("threshold.confirm.text", terms), translate("threshold.apply"));
+  if (!(await meant)) return;
+  const body = { camera: now.camera, value: threshold.value };
+  if (hasGreyZone(now)) body.fail_above = threshold.fail_above;
+  if (drastic) body.accept = { parts, now: before, then };
   await showErrors($("threshold-state"), async () => {
-    const body = { camera: now.camera, value: threshold.value, ...(hasGreyZone(now) ? { fail_above: threshold.fail_above } : {}) };
-    const old = formatPrecise(now.value, 6);
-    if (await postChange("api/limit", body)) showMessage($("threshold-state"), translate("threshold.done", { new: terms.value, old }));
+    try {
+      if (await postChange("api/limit", body)) showMessage($("threshold-state"), translate("threshold.done", { new: terms.value, old: terms.old }));
+    } catch (error) {
+      if (!error.answer?.rates) throw error;
+      requestPreview(); // it would change more than the person was told
+      throw new Error(translate("threshold.else"));
+    }
   });
 });
+
+/** Ask in red, twice, with the rates compared. */
+async function confirmTwice(title, terms, { parts, now: before, then }) {
+  const kinds = ["FAIL", "REVIEW"].filter((kind) => before[kind] || then[kind]);
+  const rate = (counts) =>
+    kinds.map((kind) => `${formatPercent(counts[kind] / parts)} ${translate(`decision.${kind}`)} (${formatCount(counts[kind])})`).join("\n");
+  const figures = [[translate("threshold.before"), rate(before)], [translate("threshold.then"), rate(then)]];
+  const yes = translate("threshold.apply");
+  const text = translate("threshold.drastic", terms);
+  return (
+    (await confirmChange(title, text, yes, { dangerous: true, figures })) &&
+    confirmChange(translate("threshold.sure", terms), translate("threshold.sure.text", terms), translate("threshold.sure.yes"), { dangerous: true, turned: true, figures })
+  );
+}
+
 $("threshold-reset").addEventListener("click", () => {
   showMessage($("threshold-state"), "");
   reset();
@@ -140,6 +176,7 @@ $("threshold-reset").addEventListener("click", () => {
 /** Request the preview for the newest parts. */
 export const refresh = () => now && requestPreview();
 eventStream.addEventListener("camera", () => (now = null));
+document.addEventListener("lock", allowApply);
 document.addEventListener("language", () => {
   labelFields();
   if (now) reset();

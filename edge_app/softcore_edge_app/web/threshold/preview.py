@@ -24,12 +24,14 @@ class Preview:
     Attributes:
         parts: number of parts.
         known: number of those with an exact score.
+        scores: these scores, in the parts' order.
         now, then: number of parts with each decision, as it was made and as it would be.
         changed: the parts whose decision would be another, in their order.
     """
 
     parts: int
     known: int
+    scores: list[float]
     now: dict[Decision, int]
     then: dict[Decision, int]
     changed: list[Part]
@@ -43,8 +45,9 @@ def preview_threshold(parts: Sequence[Part], threshold: Threshold) -> Preview:
     then = [_decide(part.row.record, threshold) for part in parts]
     now = [part.row.record.decision for part in parts]
     changed = [part for part, was, is_now in zip(parts, now, then, strict=True) if was is not is_now]
-    known = sum(part.row.record.bound == Bound.EXACT for part in parts)
-    return Preview(len(parts), known, _count(now), _count(then), changed)
+    records = [part.row.record for part in parts]
+    scores = [one.score for one in records if one.bound == Bound.EXACT and one.score is not None]
+    return Preview(len(parts), len(scores), scores, _count(now), _count(then), changed)
 
 
 def _decide(record: DecisionRecord, threshold: Threshold) -> Decision:

@@ -1,0 +1,1 @@
+"""Threshold: what another one would have meant, and its change."""

@@ -1,0 +1,1 @@
+"""Worklist: the REVIEW parts that a person settles."""
