@@ -26,6 +26,7 @@ __all__ = [
     "InvalidReason",
     "ProductionFigures",
     "compute_figures",
+    "count_decisions",
 ]
 
 GRID = 12  # fields across the frame, and as many down
@@ -179,6 +180,21 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
         marked=Counter({(Decision(decision), mark): count for decision, mark, count in marked}),
         notes=[Note.read(values) for values in notes.fetchall()],
     )
+
+
+def count_decisions(connection: sqlite3.Connection, since: int, until: int) -> dict[str, Counter[Decision]]:
+    """Count the decisions of each camera of the parts decided from `since` on and before `until`.
+
+    Raises:
+        sqlite3.Error: they can't be read.
+    """
+    first, end = find_range(connection, since, until)
+    counts: dict[str, Counter[Decision]] = {}
+    for camera, decision, parts in _RangeQuery(connection, first, end, since, until)(
+        "SELECT camera, decision, count(*) FROM rows WHERE {where} GROUP BY 1, 2"
+    ):
+        counts.setdefault(camera, Counter())[Decision(decision)] = parts
+    return counts
 
 
 @dataclass(frozen=True)
