@@ -348,9 +348,9 @@ class Configuration(CameraOptions):
     )
     shifts: tuple[Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")], ...] = Field(
         default=(),
-        description='when shifts begin by the clock, `["06:00", "14:00", "22:00"]`: the page counts the running '
-        "one, from the ledger, and reports are made of each. Without this key a shift begins with the line, and "
-        "at midnight",
+        description='when shifts begin by the clock, `["06:00", "14:00", "22:00"]`: the page counts the '
+        "running one, from the ledger, and reports are made of each. Without this key a shift begins with "
+        "the line, and at midnight",
     )
     time_zone: str | None = Field(
         default=None,

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from softcore_edge_app.queries.part_index import build_index, count_behind
+from softcore_edge_app.queries.part_index import build_index, count_behind, remove_index
 from softcore_edge_app.queries.part_search import PartSearch
 
 __all__ = ["IndexKeeper", "main"]
@@ -62,9 +62,14 @@ class IndexKeeper:
 
     def _extend(self) -> str | None:
         """Bring the index up to date if it is behind; return why that can't be done, or None."""
+        damaged = self._search.damaged
         try:
-            if not self._search.damaged and not count_behind(self._ledger):
+            if damaged:
+                remove_index(self._ledger)
+            elif not count_behind(self._ledger):
                 return None
+        except OSError as error:
+            return str(error)
         except (sqlite3.Error, TypeError):  # no ledger can be read, which the page says by itself
             return None
         command = [sys.executable, "-m", __name__, str(self._ledger)]
@@ -78,7 +83,8 @@ class IndexKeeper:
                     process.kill()
             said = process.stderr.read().strip() if process.stderr else ""
         if process.returncode == 0:
-            self._search.damaged = False
+            if damaged:
+                self._search.damaged = False
         elif not self._ended.is_set():
             return said or f"exit code {process.returncode}"
         return None

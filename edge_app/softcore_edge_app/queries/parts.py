@@ -12,6 +12,7 @@ from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import COLUMNS, Row
 
 __all__ = [
+    "MARKS",
     "PARTS",
     "ROWS_PER_QUERY",
     "ROWS_SEARCHED",
@@ -30,11 +31,11 @@ ROWS_PER_QUERY = 50_000  # rows that one query reads: some hundredths of a secon
 ROWS_SEARCHED = 1_000_000  # rows, counted back from the last, that are searched for a trigger
 _UNSTEADY = 1_000  # rows that may be out of order in time, after a clock was set back
 
-_MARKS = """WITH marks AS (
+MARKS = """WITH marks AS (
     SELECT subject, "after" AS mark, max(number) FROM notes WHERE kind = 'mark' GROUP BY subject
 )"""
 PARTS = (
-    f"{_MARKS} SELECT {', '.join(f'rows.{chr(34)}{name}{chr(34)}' for name in COLUMNS)}, marks.mark "  # noqa: S608
+    f"{MARKS} SELECT {', '.join(f'rows.{chr(34)}{name}{chr(34)}' for name in COLUMNS)}, marks.mark "  # noqa: S608
     f'FROM (SELECT * FROM rows WHERE {HOLDS}) AS rows LEFT JOIN marks ON marks.subject = rows."trigger"'
 )
 

@@ -289,7 +289,8 @@ class StubLine:
                 for name in self.cameras
             }
             shift = {
-                "since": self.since, "until": self.since + 8 * 3600 * 10**9, "starts": SHIFTS, "run": self.run, "seq": self.seq, "counts": self.total(),
+                "since": self.since, "until": self.since + 8 * 3600 * 10**9, "starts": SHIFTS,
+                "run": self.run, "seq": self.seq, "counts": self.total(),
                 "per_minute": sum(one["per_minute"] for one in by_camera.values()), "cameras": by_camera,
             }  # fmt: skip
             faults = [f"camera {name}: {one['fault']}" for name, one in self.state.items() if one["fault"]]
@@ -494,8 +495,17 @@ def _add_views(app: Any, stub: StubLine) -> None:
         return Response(stub.images.read("01_good", "frame"), media_type="image/jpeg")
 
     @app.get("/api/report")
-    def report(form: str, language: str, since: str | None = None, until: str | None = None) -> Response:
+    def report(
+        form: str,
+        language: str,
+        since: str | None = None,
+        until: str | None = None,
+        day: str | None = None,
+        start: str | None = None,
+    ) -> Response:
         request = {"form": form, "since": since, "until": until, "language": language}
+        if day is not None:
+            request |= {"day": day, "start": start}
         stub.changes.append(("report", request))
         content = "<!DOCTYPE html><title>shift</title>" if form == "html" else "decision,parts\nPASS,3\n"
         headers = {"Content-Disposition": f'attachment; filename="shift.{form}"'}

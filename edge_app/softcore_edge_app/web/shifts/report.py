@@ -38,7 +38,7 @@ from softcore_edge_app.web.shifts.calendar import ShiftCalendar, ShiftTime
 from softcore_edge_app.web.shifts.catalogue import Language, translate
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 
-__all__ = ["THIRDS", "make_report_api", "render_page", "render_table"]
+__all__ = ["THIRDS", "format_clock", "make_report_api", "render_page", "render_table"]
 
 _PATIENCE = 60.0  # seconds that its figures may take
 _HOUR = 3600 * 10**9
@@ -165,8 +165,9 @@ def _find_shift(calendar: ShiftCalendar, day: date, start: str | None) -> ShiftT
         return next(iter(shifts.values()))
     if start not in shifts:
         known = ", ".join(shifts) or "none that day"
-        asked = "the start is missing" if start is None else f"no shift begins at {start}"
-        raise UsageError(f"{day}: {asked}; there are: {known}")
+        if start is None:
+            raise UsageError(f"{day}: the start is missing; there are: {known}")
+        raise UsageError(f"{day}: no shift begins at {start}; there are: {known}")
     return shifts[start]
 
 
@@ -204,7 +205,7 @@ def render_page(
         hours=_list_hours(figures),
         thresholds=_list_thresholds(figures),
         worst=[(part, find_image(part, "thumbnail")) for part in figures.worst],
-        time=partial(_format_clock, zone),
+        time=partial(format_clock, zone),
         made=time.time_ns(),
     )
 
@@ -305,7 +306,7 @@ def _describe_value(language: Language, kind: str, value: str | None) -> str:
     return translate(language, word) if word else value or ""
 
 
-def _format_clock(zone: tzinfo | None, nanoseconds: int) -> str:
+def format_clock(zone: tzinfo | None, nanoseconds: int) -> str:
     """Return a time as the clock shows it; with the zone where the clock shows it twice."""
     shown = _format_time(nanoseconds, "%Y-%m-%d %H:%M:%S", zone)
     twice = (_format_time(nanoseconds + hours * _HOUR, "%Y-%m-%d %H:%M:%S", zone) for hours in (-1, 1))
