@@ -171,6 +171,17 @@ class PartIndex:
         ((joined,),) = self._ask(f"SELECT group_concat(number) {within}", start, past)
         return np.sort(np.fromstring(joined or "", np.int64, sep=","))
 
+    def find_marked(self, mark: str | None) -> list[int]:
+        """Return the rows of parts with a mark (None: with any), without those after `rows`."""
+        found = self._ask(
+            "SELECT marks.id, number FROM marks JOIN parts USING (id) WHERE ?1 IN (mark, '') "
+            "UNION SELECT marks.id, number FROM marks JOIN triggers USING (id) WHERE ?1 IN (mark, '')",
+            mark or "",
+        )
+        rows = [row for trigger, row in found if trigger not in self._later_marks]
+        later = [one for one, has in self._later_marks.items() if has is not None and mark in (None, has)]
+        return [*rows, *(row for trigger in later for row in self.find_trigger(trigger))]
+
     def read_marks(self, triggers: Iterable[str] | None = None) -> dict[str, str]:
         """Return the marks of triggers (of all, without any given), up to the ledger's last note."""
         if triggers is None:

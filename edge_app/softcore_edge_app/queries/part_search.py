@@ -170,9 +170,9 @@ class _IndexedSearch:
 
     def _find_marked(self) -> _Rows:
         """Return the rows of parts with a mark that is wanted."""
-        wanted = self._wanted.marked
-        triggers = {one for one, mark in self._index.read_marks().items() if wanted in ("any", mark)}
-        found = [number for trigger in triggers for number in self._index.find_trigger(trigger)]
+        wanted = None if self._wanted.marked == "any" else self._wanted.marked
+        found = self._index.find_marked(wanted)
+        triggers = {one for one, mark in self._index.read_marks().items() if wanted in (None, mark)}
         later = self._connection.execute(
             'SELECT number, "trigger" FROM rows WHERE number > ?', [self._index.rows]
         )
