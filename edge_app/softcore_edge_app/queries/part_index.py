@@ -59,8 +59,8 @@ _TABLES = [
     *(f"CREATE TABLE {name} (block INTEGER PRIMARY KEY, data BLOB, crc INTEGER)" for name in COLUMNS),
     "CREATE TABLE settings (setting INTEGER PRIMARY KEY, camera TEXT, category TEXT, threshold REAL, "
     "fail_above REAL)",
-    "CREATE TABLE parts (id TEXT, number INTEGER, PRIMARY KEY (id, number)) WITHOUT ROWID",
-    # Of those parts that have a name of their own.
+    # `unnamed`: the id is the trigger's. `triggers` has those of the other parts.
+    "CREATE TABLE parts (id TEXT, number INTEGER, unnamed INTEGER, PRIMARY KEY (id, number)) WITHOUT ROWID",
     "CREATE TABLE triggers (id TEXT, number INTEGER, PRIMARY KEY (id, number)) WITHOUT ROWID",
     "CREATE TABLE marks (id TEXT PRIMARY KEY, mark TEXT) WITHOUT ROWID",
 ]
@@ -156,8 +156,8 @@ class PartIndex:
     def find_trigger(self, trigger: str) -> list[int]:
         """Return the rows of a trigger, likewise; several where a row was corrected."""
         both = (
-            "SELECT number FROM triggers WHERE id = ?1 UNION SELECT number FROM parts WHERE id = ?1 "
-            "ORDER BY number"
+            "SELECT number FROM triggers WHERE id = ?1 UNION "
+            "SELECT number FROM parts WHERE id = ?1 AND unnamed ORDER BY number"
         )
         return self._list(both, trigger)
 
@@ -174,7 +174,7 @@ class PartIndex:
     def find_marked(self, mark: str | None) -> list[int]:
         """Return the rows of parts with a mark (None: with any), without those after `rows`."""
         found = self._ask(
-            "SELECT marks.id, number FROM marks JOIN parts USING (id) WHERE ?1 IN (mark, '') "
+            "SELECT marks.id, number FROM marks JOIN parts USING (id) WHERE unnamed AND ?1 IN (mark, '') "
             "UNION SELECT marks.id, number FROM marks JOIN triggers USING (id) WHERE ?1 IN (mark, '')",
             mark or "",
         )
@@ -295,23 +295,20 @@ def _add_block(index: sqlite3.Connection, source: sqlite3.Connection) -> bool:
         if len(found) != BLOCK:
             raise ValueError(f"rows are missing among {first + 1} to {last}")
         parts, triggers, decided, shares, decisions, *settings = zip(*found, strict=True)
-        ids = _number_settings(index, list(zip(*settings, strict=True)))
+        settings_of_rows = _number_settings(index, list(zip(*settings, strict=True)))
         columns: dict[str, Sequence[Any]] = {
             "decided": decided,
             "share": [math.nan if share is None else share for share in shares],
             "decision": [CODES.get(decision, 255) for decision in decisions],
-            "setting": ids,
+            "setting": settings_of_rows,
         }
         for name, values in columns.items():
             data = np.array(values, COLUMNS[name]).tobytes()
             index.execute(f"INSERT INTO {name} VALUES (?, ?, ?)", [block, data, zlib.crc32(data)])
         numbers = range(first + 1, last + 1)
-        index.executemany("INSERT INTO parts VALUES (?, ?)", sorted(zip(parts, numbers, strict=True)))
-        named = [
-            (trigger, number)
-            for trigger, part, number in zip(triggers, parts, numbers, strict=True)
-            if trigger != part
-        ]
+        called = sorted(zip(parts, numbers, triggers, strict=True))
+        index.executemany("INSERT INTO parts VALUES (?1, ?2, ?1 = ?3)", called)
+        named = [(trigger, number) for part, number, trigger in called if trigger != part]
         index.executemany("INSERT INTO triggers VALUES (?, ?)", sorted(named))
         index.execute(
             "INSERT INTO blocks VALUES (?, ?, ?, ?)",

@@ -28,7 +28,15 @@ BLOCK = 8
 INDEXED = 120  # rows before the index is built; the rest comes later, and most of it is added to it
 MARKS = {3: "good", 10: "bad", 11: None, 60: "bad", 150: "good", 151: "bad", 202: "good"}
 CORRECTED = {5: 9, 90: 130, 140: 141, 201: 203}  # row: the one that corrects it
+NAMED_AS = {20: 3, 125: 150, 17: 60}  # parts that are called as another's trigger
 NAMES = ["LOT-7", "LOT-70", "LOT-71", "lot", "%", "Ü1", "LOT"]
+
+
+def name(row: int) -> str:
+    """The name of a part: a third have none of their own, and some have the id of another's trigger."""
+    if row in NAMED_AS:
+        return f"run-{NAMED_AS[row]}"
+    return f"run-{row}" if row % 3 == 0 else f"{NAMES[row % 7]}{row // 20 if row % 2 else ''}"
 
 
 def entry(row: int) -> DecisionRecord:
@@ -40,7 +48,7 @@ def entry(row: int) -> DecisionRecord:
     late = 40 if 50 <= row < 80 else 0  # seconds by which the clock was set back for a while
     return make_record(
         row,
-        part=f"run-{row}" if row % 3 == 0 else f"{NAMES[row % 7]}{row // 20 if row % 2 else ''}",
+        part=name(row),
         camera=f"camera {row % 3}",
         category="pill" if row < 130 else "cap",
         decision=decision,
