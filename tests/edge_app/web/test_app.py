@@ -91,6 +91,7 @@ def test_what_is_described(stranger: httpx.Client) -> None:
         "/api/pictures/{trigger}/{kind}": {"get"},
         "/api/report": {"get"},
         "/api/shadow": {"get"},
+        "/api/shifts": {"get"},
         **{path: {"post"} for path in COMMANDS},
     }
     for path in COMMANDS:

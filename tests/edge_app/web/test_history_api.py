@@ -111,7 +111,7 @@ def test_what_a_row_says(stranger: httpx.Client, parts: list[PublishedDecision])
     for number in (0, 55):
         assert stranger.get(f"/api/decisions/t{number}").json() == rows[59 - number]
     answer = stranger.get("/api/decisions/t60")
-    assert (answer.status_code, answer.json()["detail"][:27]) == (404, "no part of that trigger is ")
+    assert (answer.status_code, answer.json()["detail"][:27]) == (404, "no part of that trigger was")
 
 
 @pytest.mark.parametrize(
