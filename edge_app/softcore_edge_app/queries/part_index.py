@@ -42,7 +42,7 @@ __all__ = [
 
 BLOCK = 16_384  # rows of a block: they are looked through in the ledger within some hundredths of a second
 CODES: Final = {str(decision): code for code, decision in enumerate(Decision)}
-COLUMNS: Final = {  # by name the type of its numbers
+COLUMNS: Final[dict[str, np.dtype[Any]]] = {  # by name the type of its numbers
     "decided": np.dtype("<i8"),  # nanoseconds of UTC since 1970
     "share": np.dtype("<f8"),  # score / threshold; NaN where there is none
     "decision": np.dtype("u1"),  # see `CODES`
@@ -147,7 +147,8 @@ class PartIndex:
             if zlib.crc32(found[0]) != found[1]:
                 raise DamagedIndexError(f"{column} of block {block} was changed")
             self._verified.add((column, block))
-        return np.frombuffer(found[0], COLUMNS[column])
+        numbers: NDArray[Any] = np.frombuffer(found[0], COLUMNS[column])
+        return numbers
 
     def find_part(self, part: str) -> list[int]:
         """Return the rows of a part's name, without those after `rows`."""

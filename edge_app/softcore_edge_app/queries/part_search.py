@@ -81,10 +81,10 @@ class PartSearch:
             if index is not None:
                 try:
                     found = _IndexedSearch(connection, index, wanted).find_page(count, before, after)
+                    if found is not None:
+                        return found
                 except DamagedIndexError:
-                    found = self._forget()
-                if found is not None:
-                    return found
+                    self._forget()
             return read_parts(connection, wanted, count, before, after)
 
     def find_part(self, connection: sqlite3.Connection, trigger: str, row: int | None = None) -> Part | None:

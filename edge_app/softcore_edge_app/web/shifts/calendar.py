@@ -72,10 +72,10 @@ class ShiftCalendar:
         """Return the shifts that begin on a day, in their order; none if the zone skips the day."""
         starts = self.starts or (time(),)
         times = [(day + number * _DAY, start) for number in range(_AROUND) for start in starts]
-        begins = [(*when, self._find_moment(datetime.combine(*when)) * _SECOND) for when in times]
+        begins = [self._find_moment(datetime.combine(*when)) * _SECOND for when in times]
         shifts = [
-            ShiftTime(*when, since, until)
-            for (*when, since), (*_, until) in pairwise(begins)
+            ShiftTime(one, start, since, until)
+            for (one, start), (since, until) in zip(times, pairwise(begins), strict=False)
             if since < until
         ]
         return [shift for shift in shifts if shift.day == day]
