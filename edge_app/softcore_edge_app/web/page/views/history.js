@@ -152,21 +152,25 @@ function makeTile(row, place, list) {
 /** Make tiles of rows, each of which opens its part. */
 export const makeTiles = (list) => list.map(makeTile);
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault(); // a scanner ends with Enter; what it reads next takes the place of this
-  form.elements.part.select();
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("keydown", (event) => {
+  if (event.target.name !== "part") return;
+  if (event.key === "Escape") event.target.blur(); // keys choose views again
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  event.target.select(); // what a scanner reads next takes the place of this
   search();
 });
+$("part").addEventListener("close", () => {
+  if (!$("look-back").hidden && form.elements.part?.value) form.elements.part.select(); // and is read after a look at the part
+});
 form.addEventListener("change", (event) => {
-  if (event.target.name === "part" && event.target.value) return; // Enter searches
+  if (event.target.name === "part") return; // Enter searches
   showDates();
   search();
 });
 form.addEventListener("input", (event) => {
   if (event.target.name === "part" && !event.target.value) search(); // cleared
-});
-form.addEventListener("keydown", (event) => {
-  if (event.target.name === "part" && event.key === "Escape") event.target.blur(); // keys choose views again
 });
 $("older").addEventListener("click", () => search({ before: next }));
 $("newer").addEventListener("click", () => (rows.length ? search({ after: rows[0].number }) : search()));
