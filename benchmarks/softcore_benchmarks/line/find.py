@@ -28,8 +28,9 @@ from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.decisions.decision_record import CONTENT
 from softcore_edge_app.ledger.check import read_header
 from softcore_edge_app.ledger.head import HeadFile
-from softcore_edge_app.ledger.layout import hash_content
-from softcore_edge_app.ledger.ledger import Change, Ledger
+from softcore_edge_app.ledger.layout import Counts, hash_content
+from softcore_edge_app.ledger.ledger import Ledger
+from softcore_edge_app.ledger.note import NOTE_COLUMNS, Change, Note
 from softcore_edge_app.ledger.opening import begin_ledger, connect_to_write
 from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.pipeline.controls import OperatorControls, Status
@@ -70,18 +71,31 @@ def fill_ledger(path: Path, rows: int, end: int) -> None:
         insert = f"INSERT INTO rows VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
         made, head = _make_rows(rows, end, counts.head), counts.head
         for first in track(range(0, rows, _AT_ONCE), "rows", -(-rows // _AT_ONCE)):
-            batch = list(islice(made, _AT_ONCE))
+            batch = list(islice(made, min(_AT_ONCE, rows - first)))
             head = batch[-1][-1]
             connection.execute("BEGIN")
             connection.executemany(insert, batch)
             connection.execute("UPDATE ledger SET rows = ?, head = ?", [first + len(batch), head])
             connection.execute("COMMIT")
-        HeadFile(path, replace(counts, rows=rows, head=head)).close()
-    with Ledger.open(path) as ledger:  # which checks the end of the chain
-        draw = np.random.default_rng(1)
-        for number in draw.integers(1, rows + 1, min(_MARKS, rows)).tolist():
-            mark = "good" if number % 2 else "bad"
-            ledger.note(Change("mark", _name_camera(number), f"run-{number}", None, mark, "page"))
+        notes = _make_marks(rows, end, replace(counts, rows=rows, head=head))
+        places = ", ".join("?" * len(NOTE_COLUMNS))
+        connection.executemany(f"INSERT INTO notes VALUES ({places})", [note.values() for note in notes])  # noqa: S608
+        connection.execute("UPDATE ledger SET notes = ?, notes_head = ?", [len(notes), notes[-1].hash])
+        HeadFile(path, read_header(connection)).close()
+    Ledger.open(path).close()  # which checks the ends of its chains
+
+
+def _make_marks(rows: int, end: int, counts: Counts) -> list[Note]:
+    notes: list[Note] = []
+    for number in np.random.default_rng(1).integers(1, rows + 1, _MARKS).tolist():
+        change = Change(
+            "mark", _name_camera(number), f"run-{number}", None, "good" if number % 2 else "bad", "page"
+        )
+        previous = notes[-1].hash if notes else counts.notes_head
+        notes.append(
+            Note.chain(change, len(notes) + 1, end, row=counts.rows, row_hash=counts.head, previous=previous)
+        )
+    return notes
 
 
 def _make_rows(rows: int, end: int, previous: str) -> Iterator[tuple[Any, ...]]:

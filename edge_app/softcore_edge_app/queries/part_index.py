@@ -175,8 +175,10 @@ class PartIndex:
     def find_marked(self, mark: str | None) -> list[int]:
         """Return the rows of parts with a mark (None: with any), without those after `rows`."""
         found = self._ask(
-            "SELECT marks.id, number FROM marks JOIN parts USING (id) WHERE unnamed AND ?1 IN (mark, '') "
-            "UNION SELECT marks.id, number FROM marks JOIN triggers USING (id) WHERE ?1 IN (mark, '')",
+            "SELECT marks.id, number FROM marks JOIN parts USING (id) "
+            "WHERE unnamed AND mark IS NOT NULL AND ?1 IN (mark, '') "
+            "UNION SELECT marks.id, number FROM marks JOIN triggers USING (id) "
+            "WHERE mark IS NOT NULL AND ?1 IN (mark, '')",
             mark or "",
         )
         rows = [row for trigger, row in found if trigger not in self._later_marks]

@@ -154,7 +154,7 @@ class _IndexedSearch:
     def find_part(self, trigger: str) -> Part | None:
         """Find a trigger's part."""
         later = self._list_later('"trigger" = ?', trigger)
-        numbers = {*self._index.find_trigger(trigger), *later} - self._corrected
+        numbers = {*self._index.find_trigger(trigger), *later}
         parts = self._fetch(sorted(numbers, reverse=True))
         return next((part for part in parts if part.row.record.trigger == trigger), None)
 

@@ -885,8 +885,8 @@ def test_reports_are_taken_away_and_changes_are_listed(
     page.get_by_role("button", name="Table (CSV)").click()
     expect(page.locator("#report-state")).to_have_text("Saved as shift.csv.")
     page.get_by_role("radio", name="a past shift").check()
-    page.get_by_label("Day").fill("2026-11-24")
-    page.get_by_label("Begins at").select_option("14:00")
+    page.get_by_role("textbox", name="Day").fill("2026-11-24")
+    page.get_by_role("combobox", name="Begins at").select_option("14:00")
     page.get_by_role("button", name="Table (CSV)").click()
     expect(page.locator("#report-state")).to_have_text("Saved as shift.csv.")
     forms = [body for _, body in stub.changes]
@@ -1000,6 +1000,9 @@ def test_the_keyboard_is_enough(stub: StubLine, show: Callable[..., OpenedPage])
     for key, view in zip("4321", reversed(VIEWS), strict=True):
         page.keyboard.press(key)
         expect(page.locator(f"#{view}")).to_be_visible()
+        if view == "look-back":  # where a scanner may type
+            expect(page.get_by_role("searchbox", name="Part id")).to_be_focused()
+            page.keyboard.press("Escape")
     # All that can be pressed is reached by Tab, and seen where one is.
     reached = set()
     for _ in range(40):
