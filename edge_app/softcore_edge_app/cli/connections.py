@@ -75,6 +75,7 @@ class Connections:
         if configuration.http:
             from softcore_edge_app.health.metrics import Metrics
             from softcore_edge_app.web.port.server import WebServer
+            from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 
             metrics = Metrics(station, drift, self.archive, station.monitor)
             station.add_listener(metrics.count)
@@ -86,6 +87,7 @@ class Connections:
                 archive=configuration.archive.folder if configuration.archive else None,
                 list_drift=drift.describe,
                 find_fault=lambda: self.archive.fault if self.archive else None,
+                calendar=ShiftCalendar.read(configuration.shifts, configuration.time_zone),
             )
             self._add(web)
             self._web = web

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from softcore_runtime.backends.engine import Engine, Provider
@@ -359,6 +360,17 @@ class Configuration(CameraOptions):
         description="threads of network and index; if left out, as many as the CPUs that affinity and the "
         "quota of a container or service leave to this process",
     )
+    shifts: tuple[Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")], ...] = Field(
+        default=(),
+        description='when shifts begin by the clock, `["06:00", "14:00", "22:00"]`: the page counts the '
+        "running one, from the ledger, and reports are made of each. Without this key a shift begins with "
+        "the line, and at midnight",
+    )
+    time_zone: str | None = Field(
+        default=None,
+        description="time zone of `shifts` and of the reports' times, such as `Europe/Berlin`; if left out "
+        "this machine's",
+    )
     log: Literal["text", "json"] = Field(default="text", description="the form of messages on standard error")
     mqtt: MqttOptions | None = Field(default=None, description="a broker; see the table `[mqtt]`")
     modbus: ModbusOptions | None = Field(default=None, description="a PLC; see the table `[modbus]`")
@@ -379,3 +391,23 @@ class Configuration(CameraOptions):
     @classmethod
     def _add_default_alarms(cls, alarms: Any) -> Any:
         return add_defaults(alarms)
+
+    @field_validator("shifts")
+    @classmethod
+    def _check_shifts(cls, shifts: tuple[str, ...]) -> tuple[str, ...]:
+        for start in shifts:
+            if shifts.count(start) > 1:
+                raise ValueError(f"{start} is there twice")
+        return tuple(sorted(shifts))
+
+    @field_validator("time_zone")
+    @classmethod
+    def _check_zone(cls, zone: str | None) -> str | None:
+        if zone is not None:
+            try:
+                ZoneInfo(zone)
+            except (OSError, ValueError, ZoneInfoNotFoundError) as error:
+                raise ValueError(
+                    f"no time zone {zone!r} is known here; take one such as Europe/Berlin"
+                ) from error
+        return zone

@@ -12,14 +12,17 @@ from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import COLUMNS, Row
 
 __all__ = [
+    "MARKS",
     "PARTS",
     "ROWS_PER_QUERY",
     "ROWS_SEARCHED",
     "Part",
     "PartFilter",
     "PartPage",
+    "find_last",
     "find_part",
     "find_range",
+    "find_time",
     "read_notes",
     "read_parts",
 ]
@@ -28,11 +31,11 @@ ROWS_PER_QUERY = 50_000  # rows that one query reads: some hundredths of a secon
 ROWS_SEARCHED = 1_000_000  # rows, counted back from the last, that are searched for a trigger
 _UNSTEADY = 1_000  # rows that may be out of order in time, after a clock was set back
 
-_MARKS = """WITH marks AS (
+MARKS = """WITH marks AS (
     SELECT subject, "after" AS mark, max(number) FROM notes WHERE kind = 'mark' GROUP BY subject
 )"""
 PARTS = (
-    f"{_MARKS} SELECT {', '.join(f'rows.{chr(34)}{name}{chr(34)}' for name in COLUMNS)}, marks.mark "  # noqa: S608
+    f"{MARKS} SELECT {', '.join(f'rows.{chr(34)}{name}{chr(34)}' for name in COLUMNS)}, marks.mark "  # noqa: S608
     f'FROM (SELECT * FROM rows WHERE {HOLDS}) AS rows LEFT JOIN marks ON marks.subject = rows."trigger"'
 )
 
@@ -54,6 +57,7 @@ class PartFilter:
         decision, camera, category: of the part.
         min_share, max_share: bounds of the score in units of the threshold, both included.
         marked: the mark of a person: `good`, `bad`, or `any` of the two.
+        part: what the part's name is, or begins with.
     """
 
     since: int | None = None
@@ -64,9 +68,19 @@ class PartFilter:
     min_share: float | None = None
     max_share: float | None = None
     marked: Literal["good", "bad", "any"] | None = None
+    part: str | None = None
 
     def tests(self) -> dict[str, Any]:
         """Return the filter as SQL tests, each with its value."""
+        tests = {
+            "instr(part, ?) = 1": self.part,
+            "coalesce(mark = ?, 0)": None if self.marked == "any" else self.marked,
+            "mark IS NOT NULL AND ?": 1 if self.marked == "any" else None,
+        }
+        return {**self.row_tests(), **{test: value for test, value in tests.items() if value is not None}}
+
+    def row_tests(self) -> dict[str, Any]:
+        """Return the tests that need no more than a row; `part` and `marked` are not among them."""
         tests = {
             "decided_at >= ?": self.since,
             "decided_at < ?": self.until,
@@ -75,22 +89,51 @@ class PartFilter:
             "category = ?": self.category,
             "score / threshold >= ?": self.min_share,
             "score / threshold <= ?": self.max_share,
-            "coalesce(mark = ?, 0)": None if self.marked == "any" else self.marked,
-            "mark IS NOT NULL AND ?": 1 if self.marked == "any" else None,
         }
         return {test: value for test, value in tests.items() if value is not None}
+
+    def fits(self, part: Part) -> bool:
+        """Return whether it lets a part through."""
+        record = part.row.record
+        share = record.score / record.threshold if record.score is not None and record.threshold else None
+        return (
+            (self.since is None or record.decided_at >= self.since)
+            and (self.until is None or record.decided_at < self.until)
+            and self.decision in (None, str(record.decision))
+            and self.camera in (None, record.camera)
+            and self.category in (None, record.category)
+            and (self.min_share is None or (share is not None and share >= self.min_share))
+            and (self.max_share is None or (share is not None and share <= self.max_share))
+            and (
+                self.marked is None or part.mark == self.marked or (self.marked == "any" and bool(part.mark))
+            )
+            and (self.part is None or record.part.startswith(self.part))
+        )
 
 
 @dataclass(frozen=True)
 class PartPage:
-    """Parts, the newest first; `following` is the row before which the next page begins, or None."""
+    """Parts, the newest first.
+
+    Attributes:
+        parts: the parts.
+        following: the row before which the next page begins, or None.
+        total: number of all parts that are wanted; None where they weren't counted.
+        newer: how many of them are newer than these, likewise.
+    """
 
     parts: list[Part]
     following: int | None
+    total: int | None = None
+    newer: int | None = None
 
 
 def read_parts(
-    connection: sqlite3.Connection, wanted: PartFilter, count: int, before: int | None = None
+    connection: sqlite3.Connection,
+    wanted: PartFilter,
+    count: int,
+    before: int | None = None,
+    after: int | None = None,
 ) -> PartPage:
     """Read parts, the newest first.
 
@@ -102,22 +145,29 @@ def read_parts(
         wanted: filters them.
         count: number of parts at most.
         before: only rows before this one.
+        after: instead, the rows next after this one.
 
     Raises:
         sqlite3.Error: they can't be read.
         ValueError: a row was changed.
     """
     first, end = find_range(connection, wanted.since, wanted.until)
-    end = end if before is None else min(end, before)
-    low = max(first, end - ROWS_PER_QUERY)
+    if after is None:
+        end = end if before is None else min(end, before)
+        low = max(first, end - ROWS_PER_QUERY)
+    else:
+        low = max(first, after + 1)
+        end = min(end, low + ROWS_PER_QUERY)
     tests = wanted.tests()
     where = " AND ".join(["rows.number >= ?", "rows.number < ?", *tests])
     found = connection.execute(
-        f"{PARTS} WHERE {where} ORDER BY rows.number DESC LIMIT ?",
+        f"{PARTS} WHERE {where} ORDER BY rows.number {'DESC' if after is None else 'ASC'} LIMIT ?",
         [low, end, *tests.values(), count],
     ).fetchall()
     parts = [Part(Row.read(values[:-1]), values[-1]) for values in found]
-    reached = parts[-1].row.number if len(parts) == count else low
+    if after is not None:
+        parts.reverse()
+    reached = parts[-1].row.number if parts and (len(parts) == count or after is not None) else low
     return PartPage(parts, reached if reached > first else None)
 
 
@@ -135,7 +185,7 @@ def find_part(connection: sqlite3.Connection, trigger: str, row: int | None = No
     """
     for where, values in (
         ("rows.number = ?", [row]),
-        ("rows.number > ?", [_find_last(connection) - ROWS_SEARCHED]),
+        ("rows.number > ?", [find_last(connection) - ROWS_SEARCHED]),
     ):
         found = connection.execute(
             f'{PARTS} WHERE {where} AND "trigger" = ? ORDER BY rows.number DESC LIMIT 1', [*values, trigger]
@@ -170,20 +220,21 @@ def find_range(connection: sqlite3.Connection, since: int | None, until: int | N
 
     Rows are taken to be in order of time, except for `_UNSTEADY` of them.
     """
-    last = _find_last(connection)
-    first = 1 if since is None else max(_bisect(connection, since, last) - _UNSTEADY, 1)
-    end = last + 1 if until is None else min(_bisect(connection, until, last) + _UNSTEADY, last + 1)
+    last = find_last(connection)
+    first = 1 if since is None else max(find_time(connection, since) - _UNSTEADY, 1)
+    end = last + 1 if until is None else min(find_time(connection, until) + _UNSTEADY, last + 1)
     return first, max(first, end)
 
 
-def _find_last(connection: sqlite3.Connection) -> int:
+def find_last(connection: sqlite3.Connection) -> int:
+    """Return the number of the last row; 0 if there is none."""
     (last,) = connection.execute("SELECT coalesce(max(number), 0) FROM rows").fetchone()
     return int(last)
 
 
-def _bisect(connection: sqlite3.Connection, time: int, last: int) -> int:
+def find_time(connection: sqlite3.Connection, time: int) -> int:
     """Return the first row decided at a time or later; the one after the last if there is none."""
-    low, high = 1, last + 1
+    low, high = 1, find_last(connection) + 1
     while low < high:
         middle = (low + high) // 2
         found = connection.execute("SELECT decided_at FROM rows WHERE number = ?", [middle]).fetchone()

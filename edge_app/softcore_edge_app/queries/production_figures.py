@@ -6,7 +6,6 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from softcore_runtime import Decision, UsageError
 
@@ -15,7 +14,7 @@ from softcore_edge_app.ledger.chain import SELECT_NOTES
 from softcore_edge_app.ledger.layout import HOLDS
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.queries.parts import PARTS, Part, find_range
+from softcore_edge_app.queries.parts import MARKS, PARTS, Part, find_range
 
 __all__ = [
     "GRID",
@@ -26,6 +25,7 @@ __all__ = [
     "InvalidReason",
     "ProductionFigures",
     "compute_figures",
+    "count_decisions",
 ]
 
 GRID = 12  # fields across the frame, and as many down
@@ -38,6 +38,27 @@ _TOGETHER = 10 * _SECOND  # time between two faults of a camera that count as on
 _CAMERA_KINDS = ("camera", "frozen", "black")
 _LISTED = 200  # downtimes, notes
 _WORST = 12
+_WITHIN = f"rows.number >= ? AND rows.number < ? AND decided_at >= ? AND decided_at < ? AND {HOLDS}"
+# What is counted of the rows of a time: each figure goes through all of it, and through less than the rows.
+_COUNTED = """CREATE TEMP TABLE counted (
+    number INTEGER PRIMARY KEY, "trigger", camera, category, threshold, fail_above, decision, decided_at,
+    share, triggered_at, reason, x, y
+)"""
+_COUNT = f"""INSERT INTO counted
+    SELECT number, "trigger", camera, category, threshold, fail_above, decision, decided_at,
+        score / threshold, CASE decision WHEN 'INVALID' THEN triggered_at END,
+        CASE decision WHEN 'INVALID' THEN reason END,
+        CASE WHEN decision IN ('FAIL', 'REVIEW') THEN x END,
+        CASE WHEN decision IN ('FAIL', 'REVIEW') THEN y END
+    FROM rows WHERE {_WITHIN}"""
+# A few groups of many rows: to count each row in its group is quicker than to sort the rows by their groups.
+_GROUPS = """CREATE TEMP TABLE groups (
+    camera, category, threshold, fail_above, hour, decision, parts,
+    PRIMARY KEY (camera, category, threshold, fail_above, hour, decision)
+) WITHOUT ROWID"""
+_GROUP = f"""INSERT INTO groups
+    SELECT camera, category, threshold, fail_above, decided_at / {_HOUR}, decision, 1 FROM counted WHERE true
+    ON CONFLICT DO UPDATE SET parts = parts + 1"""
 
 
 @dataclass(frozen=True)
@@ -132,33 +153,40 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
     if end - first > MOST:
         raise UsageError(f"that time has {end - first} parts; a report takes {MOST} at most")
     connection.create_function("kind", 1, find_kind, deterministic=True)
-    query = _RangeQuery(connection, first, end, since, until)
+    for table, create in (("counted", _COUNTED), ("groups", _GROUPS)):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        connection.execute(create)
+    connection.execute(_COUNT, [first, end, since, until])
+    connection.execute(_GROUP)
     groups = [
         DecisionCount(camera, category, threshold, fail_above, hour, Decision(decision), parts)
-        for camera, category, threshold, fail_above, hour, decision, parts in query(
-            f"SELECT camera, category, threshold, fail_above, decided_at / {_HOUR}, decision, count(*) "
-            "FROM rows WHERE {where} GROUP BY 1, 2, 3, 4, 5, 6"
+        for camera, category, threshold, fail_above, hour, decision, parts in connection.execute(
+            "SELECT * FROM groups"
         )
     ]
     cameras = sorted({group.camera for group in groups})
     regions: dict[str, Counter[tuple[int, int]]] = {}
-    for camera, row, column, count in query(
+    for camera, row, column, count in connection.execute(
         f"SELECT camera, CAST(min(y * {GRID}, {GRID - 1}) AS INTEGER), "
-        f"CAST(min(x * {GRID}, {GRID - 1}) AS INTEGER), count(*) FROM rows "
-        "WHERE {where} AND decision IN ('FAIL', 'REVIEW') AND x IS NOT NULL AND y IS NOT NULL "
-        "GROUP BY 1, 2, 3"
+        f"CAST(min(x * {GRID}, {GRID - 1}) AS INTEGER), count(*) FROM counted "
+        "WHERE x IS NOT NULL AND y IS NOT NULL GROUP BY 1, 2, 3"
     ):
         regions.setdefault(camera, Counter())[row, column] = count
-    reasons = query(
-        "SELECT camera, kind(reason), count(*), min(coalesce(reason, '')) FROM rows "
-        "WHERE {where} AND decision = 'INVALID' GROUP BY 1, 2 ORDER BY 3 DESC"
-    )
-    worst = query(
-        f"{PARTS} WHERE {{where}} AND decision IN ('FAIL', 'REVIEW') "
-        f"ORDER BY score / threshold DESC, rows.number LIMIT {_WORST}"
-    )
-    marked = query(
-        f"SELECT decision, mark, count(*) FROM ({PARTS} WHERE {{where}} AND mark IS NOT NULL) GROUP BY 1, 2"
+    reasons = connection.execute(
+        "SELECT camera, kind(reason), count(*), min(coalesce(reason, '')) FROM counted "
+        "WHERE decision = 'INVALID' GROUP BY 1, 2 ORDER BY 3 DESC"
+    ).fetchall()
+    worst = connection.execute(
+        f"{PARTS} WHERE rows.number IN (SELECT number FROM counted WHERE decision IN ('FAIL', 'REVIEW') "
+        f"ORDER BY share DESC, number LIMIT {_WORST}) ORDER BY score / threshold DESC, rows.number"
+    ).fetchall()
+    marks = dict(connection.execute(f"{MARKS} SELECT subject, mark FROM marks WHERE mark IS NOT NULL"))
+    subjects = connection.execute(
+        'SELECT "trigger", decision FROM counted '
+        "WHERE \"trigger\" IN (SELECT subject FROM notes WHERE kind = 'mark')"
+    ).fetchall()
+    marked = Counter(
+        (Decision(decision), marks[trigger]) for trigger, decision in subjects if trigger in marks
     )
     notes = connection.execute(
         f"{SELECT_NOTES} WHERE at >= ? AND at < ? AND kind NOT IN ('mark', 'shadow') "
@@ -166,7 +194,9 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
         [since, until],
     )
     stops = [
-        stop for camera in cameras for stop in (*_find_gaps(query, camera), *_find_faults(query, camera))
+        stop
+        for camera in cameras
+        for stop in (*_find_gaps(connection, camera, since, until), *_find_faults(connection, camera))
     ]
     return ProductionFigures(
         since=since,
@@ -176,52 +206,52 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
         reasons=[InvalidReason(*values) for values in reasons],
         stops=sorted(stops, key=lambda stop: stop.begin)[:_LISTED],
         worst=[Part(Row.read(values[:-1]), values[-1]) for values in worst],
-        marked=Counter({(Decision(decision), mark): count for decision, mark, count in marked}),
+        marked=marked,
         notes=[Note.read(values) for values in notes.fetchall()],
     )
 
 
-@dataclass(frozen=True)
-class _RangeQuery:
-    """Queries the rows of a time, which replaces `{where}` in the SQL."""
+def count_decisions(connection: sqlite3.Connection, since: int, until: int) -> dict[str, Counter[Decision]]:
+    """Count the decisions of each camera of the parts decided from `since` on and before `until`.
 
-    connection: sqlite3.Connection
-    first: int
-    end: int
-    since: int
-    until: int
+    Raises:
+        sqlite3.Error: they can't be read.
+    """
+    first, end = find_range(connection, since, until)
+    counts: dict[str, Counter[Decision]] = {}
+    for camera, decision, parts in connection.execute(
+        f"SELECT camera, decision, count(*) FROM rows WHERE {_WITHIN} GROUP BY 1, 2",
+        [first, end, since, until],
+    ):
+        counts.setdefault(camera, Counter())[Decision(decision)] = parts
+    return counts
 
-    def __call__(self, sql: str, *more: Any) -> list[tuple[Any, ...]]:
-        where = f"rows.number >= ? AND rows.number < ? AND decided_at >= ? AND decided_at < ? AND {HOLDS}"
-        values = [self.first, self.end, self.since, self.until, *more]
-        return self.connection.execute(sql.replace("{where}", where), values).fetchall()
 
-
-def _find_gaps(query: _RangeQuery, camera: str) -> list[Downtime]:
+def _find_gaps(connection: sqlite3.Connection, camera: str, since: int, until: int) -> list[Downtime]:
     """Find times of a minute or more without a decision of a camera, also at the begin and end."""
-    found = query(
+    found = connection.execute(
         "SELECT before, decided_at FROM (SELECT decided_at, lag(decided_at) OVER (ORDER BY number) AS before "
-        f"FROM rows WHERE {{where}} AND camera = ?) WHERE decided_at - before > {_GAP}",
-        camera,
-    )
-    ((first, last),) = query(
-        "SELECT min(decided_at), max(decided_at) FROM rows WHERE {where} AND camera = ?", camera
-    )
-    ends = [(begin, end) for begin, end in ((query.since, first), (last, query.until)) if end - begin > _GAP]
+        f"FROM counted WHERE camera = ?) WHERE decided_at - before > {_GAP}",
+        [camera],
+    ).fetchall()
+    first, last = connection.execute(
+        "SELECT min(decided_at), max(decided_at) FROM counted WHERE camera = ?", [camera]
+    ).fetchone()
+    ends = [(begin, end) for begin, end in ((since, first), (last, until)) if end - begin > _GAP]
     return [Downtime(camera, begin, end, IDLE, 0) for begin, end in (*found, *ends)]
 
 
-def _find_faults(query: _RangeQuery, camera: str) -> list[Downtime]:
+def _find_faults(connection: sqlite3.Connection, camera: str) -> list[Downtime]:
     """Find times without images of parts of a camera."""
     kinds = ", ".join(f"'{kind}'" for kind in _CAMERA_KINDS)
-    found = query(
+    found = connection.execute(
         "WITH faults AS (SELECT number, triggered_at, decided_at, reason, "
-        "lag(decided_at) OVER (ORDER BY number) AS before FROM rows WHERE {where} AND camera = ? "
+        "lag(decided_at) OVER (ORDER BY number) AS before FROM counted WHERE camera = ? "
         f"AND CASE decision WHEN 'INVALID' THEN kind(reason) END IN ({kinds})), "
         f"stops AS (SELECT *, sum(before IS NULL OR triggered_at - before > {_TOGETHER}) "
         "OVER (ORDER BY number) AS stop FROM faults) "
         "SELECT min(triggered_at), max(decided_at), min(reason), count(*) FROM stops GROUP BY stop "
         f"ORDER BY 1 LIMIT {_LISTED}",
-        camera,
+        [camera],
     )
     return [Downtime(camera, *values) for values in found]

@@ -14,6 +14,7 @@ from softcore_runtime.web.local_page import Answer, make_app
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from softcore_edge_app.queries.part_search import PartSearch
 from softcore_edge_app.web.alarms.alarm_api import make_alarm_api
 from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.guard import TOKEN_HEADER, RequestGuard, refuse_body
@@ -47,6 +48,7 @@ def make_web_app(
     hosts: list[str],
     token: str | None,
     people: People,
+    search: PartSearch | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -58,6 +60,7 @@ def make_web_app(
         hosts: the names that the app answers to.
         token: what a change by a machine needs; None where there is none.
         people: who may change something without it.
+        search: finds parts in the ledger; None makes one.
     """
     guards = [
         Middleware(
@@ -80,7 +83,7 @@ def make_web_app(
     async def describe_api() -> dict[str, Any]:
         return app.openapi()
 
-    controls, queries = status.controls, LedgerQueries(status.ledger, events.ended)
+    controls, queries = status.controls, LedgerQueries(status.ledger, events.ended, search)
     run_in_thread = make_thread_runner(events.ended)
     app.include_router(make_status_api(status))
     app.include_router(_make_streams(metrics_render, events))

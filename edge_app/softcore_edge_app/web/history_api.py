@@ -13,7 +13,7 @@ from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.ledger.note import Kind, Note
 from softcore_edge_app.pipeline.controls import OperatorControls
-from softcore_edge_app.queries.parts import Part, PartFilter, read_notes, read_parts
+from softcore_edge_app.queries.parts import Part, PartFilter, read_notes
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
@@ -37,18 +37,24 @@ _NO_LEDGER: Responses = {
 }
 _Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 _Before = Annotated[int | None, Query(ge=1, le=2**53, description="Only those before this number.")]
+_After = Annotated[int | None, Query(ge=0, le=2**53, description="Instead, the next ones after this number.")]
 _Share = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class PartList(BaseModel):
     """Parts, the newest first.
 
-    One response searches 50,000 rows at most: it may have fewer parts than were asked for, even none. While
-    `next` isn't null there are more, before that number.
+    `total` is the number of all parts that are asked for, `newer` how many of them are newer than these.
+    While `next` isn't null there are more, before that number.
+
+    The counts need the ledger's index, which is made in the background. Where they are null, one response
+    searches 50,000 rows at most: it may have fewer parts than were asked for, even none.
     """
 
     rows: list[PartReport]
     next: int | None
+    total: int | None
+    newer: int | None
 
 
 class NoteReport(BaseModel):
@@ -98,6 +104,9 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
         *,
         limit: _Limit = 50,
         before: _Before = None,
+        after: _After = None,
+        at: Time = None,
+        part: ShortText | None = None,
         since: Time = None,
         until: Time = None,
         decision: Decision | None = None,
@@ -107,7 +116,12 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
         max_share: _Share = None,
         marked: Literal["good", "bad", "any"] | None = None,
     ) -> Response:
-        """The ledger's parts, the newest first, filtered by time, decision, score or mark."""
+        """The ledger's parts, the newest first, filtered by name, time, decision, score or mark.
+
+        `part` is a part's whole name or, where no part has it, how names begin. The page begins with the
+        newest part, or with the newest `before` a row or `at` a time; or it ends with the next one `after` a
+        row.
+        """
         wanted = PartFilter(
             since=to_nanoseconds(since),
             until=to_nanoseconds(until),
@@ -117,10 +131,11 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
             min_share=min_share,
             max_share=max_share,
             marked=marked,
+            part=part,
         )
-        found = await queries.run(partial(read_parts, wanted=wanted, count=limit, before=before))
-        queries.remember(found.parts)
-        return Answer({"rows": [describe(part) for part in found.parts], "next": found.following})
+        found = await queries.find_page(wanted, limit, before=before, after=after, at=to_nanoseconds(at))
+        rows = [describe(one) for one in found.parts]
+        return Answer({"rows": rows, "next": found.following, "total": found.total, "newer": found.newer})
 
     @views.get(
         "/decisions/{trigger}",
@@ -128,7 +143,7 @@ def make_history_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
         responses={404: describe_problem("There is no such part.")},
     )
     async def give_decision(trigger: Annotated[ShortText, Path()]) -> Response:
-        """One part of the last million."""
+        """One part; without the ledger's index one of the last million."""
         return Answer(describe(await require_part(queries, trigger)))
 
     @views.get("/notes", response_model=NoteList)
@@ -163,7 +178,7 @@ async def require_part(queries: LedgerQueries, trigger: str) -> Part:
     """Return the part of a trigger; without one the response is 404."""
     part = await queries.find_part(trigger)
     if part is None:
-        raise HTTPException(404, "no part of that trigger is among the ledger's last million rows")
+        raise HTTPException(404, "no part of that trigger was found in the ledger")
     return part
 
 

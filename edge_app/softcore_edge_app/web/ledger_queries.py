@@ -17,7 +17,8 @@ from fastapi import HTTPException
 from softcore_runtime import LedgerError
 
 from softcore_edge_app.ledger.connection import connect_to_read
-from softcore_edge_app.queries.parts import Part, find_part
+from softcore_edge_app.queries.part_search import PartSearch
+from softcore_edge_app.queries.parts import Part, PartFilter, PartPage
 
 __all__ = ["NO_LEDGER", "LedgerQueries"]
 
@@ -36,10 +37,12 @@ class LedgerQueries:
     Args:
         ledger: its file; None if there is none.
         ended: set when the server ends, which ends the queries.
+        search: finds parts in it; None makes one.
     """
 
-    def __init__(self, ledger: Path | None, ended: asyncio.Event) -> None:
+    def __init__(self, ledger: Path | None, ended: asyncio.Event, search: PartSearch | None = None) -> None:
         self.ledger = ledger
+        self.search = PartSearch(ledger) if ledger and not search else search
         self._ended = ended
         self._limiter = CapacityLimiter(_AT_ONCE)
         self._rows: OrderedDict[str, int] = OrderedDict()
@@ -65,13 +68,24 @@ class LedgerQueries:
         )
 
     async def find_part(self, trigger: str) -> Part | None:
-        """Find a trigger's part: at once if it was shown recently, else among the last million rows."""
+        """Find a trigger's part; without an index only among the last million rows, or those shown lately."""
         with self._lock:
             row = self._rows.get(trigger)
-        part = await self.run(lambda connection: find_part(connection, trigger, row))
+        part = await self.run(lambda connection: self._search().find_part(connection, trigger, row))
         if part:
             self.remember([part])
         return part
+
+    async def find_page(self, wanted: PartFilter, count: int, **place: int | None) -> PartPage:
+        """Find a page of parts: see `PartSearch.find_page`."""
+        page = await self.run(lambda connection: self._search().find_page(connection, wanted, count, **place))
+        self.remember(page.parts)
+        return page
+
+    def _search(self) -> PartSearch:
+        if self.search is None:  # as `run` has found out before
+            raise HTTPException(409, NO_LEDGER)
+        return self.search
 
     def remember(self, parts: Iterable[Part]) -> None:
         """Remember the rows of parts that are shown, which are likely to be requested next."""

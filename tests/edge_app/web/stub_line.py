@@ -48,6 +48,7 @@ __all__ = ["TOKEN", "StubLine"]
 TOKEN = "a-token-for-the-page-0123"  # noqa: S105 - opens nothing else
 PILLS = Path(__file__).parents[2] / "recordings" / "pill"
 LOOKED_THROUGH = 100  # rows by one answer, so that a search takes several
+SHIFTS = ["06:00", "14:00", "22:00"]
 DECISIONS = ("PASS", "REVIEW", "FAIL", "INVALID")
 
 
@@ -123,6 +124,7 @@ class StubLine:
         cameras, recipes: their names.
         title: what it is called.
         ledger, token: whether it has one.
+        indexed: whether the ledger has its index.
         threshold, fail_above: in use.
         changes: what was changed, and how, in order.
         focus: answers to the focus help, in order.
@@ -137,6 +139,7 @@ class StubLine:
     trigger: str = "external"
     title: str = "Line 3"
     ledger: bool = True
+    indexed: bool = True
     token: bool = True
     threshold: float = 12.0
     fail_above: float = 12.0
@@ -302,7 +305,8 @@ class StubLine:
                 for name in self.cameras
             }
             shift = {
-                "since": self.since, "run": self.run, "seq": self.seq, "counts": self.total(),
+                "since": self.since, "until": self.since + 8 * 3600 * 10**9, "starts": SHIFTS,
+                "run": self.run, "seq": self.seq, "counts": self.total(),
                 "per_minute": sum(one["per_minute"] for one in by_camera.values()), "cameras": by_camera,
             }  # fmt: skip
             faults = [f"camera {name}: {one['fault']}" for name, one in self.state.items() if one["fault"]]
@@ -440,12 +444,17 @@ def _add_views(app: Any, stub: StubLine) -> None:
         min_share: float | None = None,
         max_share: float | None = None,
         marked: str | None = None,
+        after: int | None = None,
+        at: str | None = None,
+        part: str | None = None,
     ) -> dict[str, Any]:
         _need_ledger(stub)
         filters = {
             "since": since, "until": until, "decision": decision, "camera": camera, "category": category,
             "min_share": min_share, "max_share": max_share, "marked": marked,
         }  # fmt: skip
+        if stub.indexed:
+            return _search(stub, filters, part, limit, before, after, at)
         last = len(stub.rows) if before is None else min(before - 1, len(stub.rows))
         found, number = [], last
         while number > max(0, last - LOOKED_THROUGH) and len(found) < limit:
@@ -453,7 +462,11 @@ def _add_views(app: Any, stub: StubLine) -> None:
             number -= 1
             if _fits(row, filters):
                 found.append(_show(row))
-        return {"rows": found, "next": number + 1 if number > 0 else None}
+        return {"rows": found, "next": number + 1 if number > 0 else None, "total": None, "newer": None}
+
+    @app.get("/api/shifts")
+    def shifts(day: str) -> dict[str, Any]:
+        return {"shifts": [{"day": day, "start": one, "since": 0, "until": 1} for one in SHIFTS]}
 
     @app.get("/api/decisions/{trigger}")
     def decision(trigger: str) -> dict[str, Any]:
@@ -522,8 +535,17 @@ def _add_views(app: Any, stub: StubLine) -> None:
         return Response(stub.images.read("01_good", "frame"), media_type="image/jpeg")
 
     @app.get("/api/report")
-    def report(form: str, language: str, since: str | None = None, until: str | None = None) -> Response:
+    def report(
+        form: str,
+        language: str,
+        since: str | None = None,
+        until: str | None = None,
+        day: str | None = None,
+        start: str | None = None,
+    ) -> Response:
         request = {"form": form, "since": since, "until": until, "language": language}
+        if day is not None:
+            request |= {"day": day, "start": start}
         stub.changes.append(("report", request))
         content = "<!DOCTYPE html><title>shift</title>" if form == "html" else "decision,parts\nPASS,3\n"
         headers = {"Content-Disposition": f'attachment; filename="shift.{form}"'}
@@ -610,6 +632,32 @@ def _find(stub: StubLine, trigger: str) -> dict[str, Any]:
         if row["trigger"] == trigger:
             return row
     raise HTTPException(404, f"there is no trigger {trigger}")
+
+
+def _search(
+    stub: StubLine, filters: dict[str, Any], part: str | None, limit: int, before: int | None,
+    after: int | None, at: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Search as a line does whose ledger has an index."""
+    found = [row for row in stub.rows if _fits(row, filters)]
+    if part is not None:
+        exact = any(row["part"] == part for row in stub.rows)
+        found = [row for row in found if row["part"] == part or (not exact and row["part"].startswith(part))]
+    until = _read_time(at) if at else None
+    shown = [
+        row
+        for row in found
+        if (before is None or row["number"] < before)
+        and (after is None or row["number"] > after)
+        and (until is None or row["triggered_at"] / 1e9 <= until)
+    ]
+    page = shown[:limit] if after is not None else shown[-limit:]
+    newer = len(found) - found.index(page[-1]) - 1 if page else 0 if after is not None else len(found)
+    older = page and found[0] is not page[0]
+    return {
+        "rows": [_show(row) for row in reversed(page)], "next": page[0]["number"] if older else None,
+        "total": len(found), "newer": newer,
+    }  # fmt: skip
 
 
 def _show(row: dict[str, Any]) -> dict[str, Any]:

@@ -96,6 +96,7 @@ def test_what_is_described(stranger: httpx.Client) -> None:
         "/api/shadow": {"get"},
         "/api/session": {"get", "post"},
         "/api/worklist": {"get", "post"},
+        "/api/shifts": {"get"},
         **{path: {"post"} for path in COMMANDS},
     }
     for path in COMMANDS:

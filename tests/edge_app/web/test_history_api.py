@@ -13,6 +13,7 @@ from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.decisions.phrases import read_phrases
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger, verify_ledger
+from softcore_edge_app.queries import part_index, part_search
 from softcore_edge_app.web import ledger_queries
 from softcore_edge_app.web.port.server import WebServer
 
@@ -45,7 +46,42 @@ def test_the_newest_come_first(stranger: httpx.Client) -> None:
     assert ask(stranger) == ask(stranger, limit=7) == [*PARTS][::-1]
     first = stranger.get("/api/decisions", params={"limit": 2}).json()
     assert [row["number"] for row in first["rows"]] == [60, 59]
-    assert first["next"] == 59
+    assert (first["next"], first["total"], first["newer"]) == (59, None, None)
+
+
+def test_a_page_after_a_row_and_up_to_a_time(stranger: httpx.Client) -> None:
+    def give(**query: Any) -> list[int]:
+        rows = stranger.get("/api/decisions", params={"limit": 3, **query}).json()["rows"]
+        return [row["number"] for row in rows]
+
+    assert give(after=10) == [13, 12, 11]
+    assert give(after=58) == [60, 59]
+    assert give(after=60) == []
+    assert give(at=iso(9.5)) == [10, 9, 8]
+    assert give(at=iso(-5)) == []
+
+
+def test_an_index_counts_what_is_found(
+    line: Any, parts: list[PublishedDecision], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (part_index, part_search):
+        monkeypatch.setattr(module, "BLOCK", 8)
+    part_index.build_index(line.ledger.path)
+    server = WebServer(HttpOptions(port=0), line, lambda: (b"", "x"), ledger=line.ledger.path)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url) as client:
+            page = client.get("/api/decisions", params={"limit": 2, "decision": "FAIL"}).json()
+            fails = [one for one in parts if one.record.decision == "FAIL"]
+            assert (page["total"], page["newer"], len(page["rows"])) == (len(fails), 0, 2)
+            page = client.get("/api/decisions", params={"part": "part 5", "limit": 3}).json()
+            assert ([row["part"] for row in page["rows"]], page["total"]) == (["part 5"], 1)  # not part 50
+            page = client.get("/api/decisions", params={"part": "part", "before": 40, "limit": 3}).json()
+            assert (page["total"], page["newer"], page["next"]) == (60, 21, 37)
+            assert client.get("/api/decisions/t3").json()["number"] == 4
+    finally:
+        server.close()
+        part_index.remove_index(line.ledger.path)
 
 
 def test_each_filter(stranger: httpx.Client, parts: list[PublishedDecision]) -> None:
@@ -77,7 +113,7 @@ def test_what_a_row_says(stranger: httpx.Client, parts: list[PublishedDecision])
     for number in (0, 55):
         assert stranger.get(f"/api/decisions/t{number}").json() == rows[59 - number]
     answer = stranger.get("/api/decisions/t60")
-    assert (answer.status_code, answer.json()["detail"][:27]) == (404, "no part of that trigger is ")
+    assert (answer.status_code, answer.json()["detail"][:27]) == (404, "no part of that trigger was")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +122,8 @@ def test_what_a_row_says(stranger: httpx.Client, parts: list[PublishedDecision])
         {"limit": 0}, {"limit": 501}, {"limit": "x"}, {"before": 0}, {"before": 2**63}, {"before": "'"},
         {"since": "yesterday"}, {"since": "1700000000"}, {"until": ""}, {"decision": "fail"},
         {"camera": ""}, {"camera": "x" * 201}, {"camera": "a\0b"}, {"min_share": "nan"},
-        {"max_share": "inf"}, {"min_share": -1}, {"marked": "yes"},
+        {"max_share": "inf"}, {"part": ""}, {"part": "a\nb"}, {"after": -1}, {"at": "12"},
+        {"min_share": -1}, {"marked": "yes"},
     ],
 )  # fmt: skip
 def test_a_question_that_is_none(stranger: httpx.Client, query: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -559,7 +560,7 @@ def test_parts_are_found_by_what_they_are(stub: StubLine, show: Callable[..., Op
     expect(rows.first).to_contain_text("100400")
     page.get_by_role("button", name="Older").click()
     expect(rows.first).to_contain_text("100388")
-    expect(page.locator("#found")).to_have_text("Parts 13 to 24 of those found, newest first")
+    expect(page.locator("#found")).to_have_text("Parts 13 to 24 of 400, newest first")
     page.get_by_role("button", name="Newer").click()
     expect(rows.first).to_contain_text("100400")
 
@@ -582,6 +583,96 @@ def test_parts_are_found_by_what_they_are(stub: StubLine, show: Callable[..., Op
     expect(rows).to_have_count(2)
     rows.nth(1).click()
     expect(page.locator("#part-title")).to_have_text("Part 100006: FAIL")
+
+
+def test_a_scanner_finds_a_part(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    for _ in range(40):
+        stub.decide("PASS")
+    stub.decide("FAIL", part="1000")
+    shown = show(stub)
+    shown.view("look-back")
+    page, rows = shown.page, shown.page.locator("#rows button")
+    expect(page.get_by_role("searchbox", name="Part id")).to_be_focused()
+    page.keyboard.type("100007")
+    page.keyboard.press("Enter")
+    expect(page.locator("#found")).to_have_text("Parts 1 to 1 of 1, newest first")
+    expect(rows).to_contain_text(["100007"])
+    page.keyboard.type("10001")  # what is read next takes its place
+    page.keyboard.press("Enter")
+    expect(page.locator("#found")).to_have_text("Parts 1 to 10 of 10, newest first")
+    page.keyboard.type("1000")  # the whole id, though others begin with it
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    rows.first.click()
+    expect(page.locator("#part-title")).to_have_text("Part 1000: FAIL")
+    page.keyboard.press("Escape")
+    page.keyboard.type(NASTY)
+    page.keyboard.press("Enter")
+    expect(page.locator("#found")).to_have_text("No part was found.")
+    page.get_by_role("searchbox", name="Part id").fill("")
+    expect(page.locator("#found")).to_have_text("Parts 1 to 12 of 41, newest first")
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    expect(page.locator("#live")).to_be_visible()
+
+
+def test_a_time_is_jumped_to_and_left_both_ways(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    begin = 1_790_000_000
+    for place in range(60):
+        stub.decide("PASS", at=(begin + 60 * place) * 10**9)
+    shown = show(stub, timezone_id="UTC")
+    shown.view("look-back")
+    page, rows = shown.page, shown.page.locator("#rows button")
+    expect(page.get_by_role("button", name="Newer")).to_be_disabled()
+    jump = datetime.fromtimestamp(begin + 60 * 29, timezone.utc)
+    page.get_by_label("Jump to").fill(jump.strftime("%Y-%m-%dT%H:%M:%S"))
+    expect(page.locator("#found")).to_have_text("Parts 31 to 42 of 60, newest first")
+    expect(rows.first).to_contain_text("100030")
+    page.get_by_role("button", name="Newer").click()
+    expect(page.locator("#found")).to_have_text("Parts 19 to 30 of 60, newest first")
+    page.get_by_role("button", name="Newer").click()
+    page.get_by_role("button", name="Newer").click()  # six are newer, and the page is full all the same
+    expect(page.locator("#found")).to_have_text("Parts 1 to 12 of 60, newest first")
+    expect(page.get_by_role("button", name="Newer")).to_be_disabled()
+    for _ in range(4):
+        page.get_by_role("button", name="Older").click()
+    expect(page.locator("#found")).to_have_text("Parts 49 to 60 of 60, newest first")
+    expect(page.get_by_role("button", name="Older")).to_be_disabled()
+
+
+def test_without_an_index_parts_are_found_and_not_counted(
+    serve: Callable[..., StubLine], show: Callable[..., OpenedPage]
+) -> None:
+    stub = serve(indexed=False)
+    for place in range(400):
+        stub.decide("FAIL" if place in (5, 300) else "PASS")
+    shown = show(stub)
+    shown.view("look-back")
+    page, rows = shown.page, shown.page.locator("#rows button")
+    expect(page.locator("#found")).to_contain_text("12 parts, newest first. They are counted once")
+    expect(page.get_by_role("button", name="Newer")).to_be_disabled()
+    page.get_by_role("button", name="Older").click()
+    expect(rows.first).to_contain_text("100388")
+    page.get_by_role("button", name="Newer").click()
+    expect(rows.first).to_contain_text("100400")
+    page.get_by_role("combobox", name="Decision").select_option("FAIL")
+    expect(rows).to_have_count(2)  # the second lies several answers back
+
+
+def test_a_wide_screen_is_used(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
+    for _ in range(80):
+        stub.decide("PASS")
+    shown = show(stub, viewport={"width": 1920, "height": 1080})
+    shown.view("look-back")
+    expect(shown.page.locator("#rows button").nth(24)).to_be_visible()
+    left = shown.page.evaluate(
+        "() => { const all = document.querySelector('#rows'); const last = [...all.children].at(-1);"
+        " return [all.scrollHeight - all.clientHeight,"
+        "  all.getBoundingClientRect().bottom - last.getBoundingClientRect().bottom,"
+        "  last.getBoundingClientRect().height]; }"
+    )
+    assert left[0] <= 1
+    assert left[1] < left[2] + 20
 
 
 def test_a_mark_made_elsewhere_is_seen(stub: StubLine, show: Callable[..., OpenedPage]) -> None:
@@ -794,12 +885,17 @@ def test_reports_are_taken_away_and_changes_are_listed(
     page.get_by_role("textbox", name="From").fill("2026-11-25T06:00")
     page.get_by_role("button", name="Table (CSV)").click()
     expect(page.locator("#report-state")).to_have_text("Report saved: shift.csv")
+    page.get_by_role("radio", name="a past shift").check()
+    page.get_by_role("textbox", name="Day").fill("2026-11-24")
+    page.get_by_role("combobox", name="Begins at").select_option("14:00")
+    page.get_by_role("button", name="Table (CSV)").click()
+    expect(page.locator("#report-state")).to_have_text("Report saved: shift.csv")
     forms = [body for _, body in stub.changes]
     assert [(body["form"], body["language"]) for body in forms] == [
         ("html", "en"),
-        ("csv", "en"),
-        ("csv", "en"),
+        *3 * [("csv", "en")],
     ]
+    assert (forms[3]["day"], forms[3]["start"], forms[3]["since"]) == ("2026-11-24", "14:00", None)
     assert forms[0]["since"]
     assert forms[2]["since"].startswith("2026-11-2")
     shown.refusals = True
@@ -932,6 +1028,9 @@ def test_the_keyboard_is_enough(stub: StubLine, show: Callable[..., OpenedPage])
     for key, view in zip("4321", reversed(VIEWS), strict=True):
         page.keyboard.press(key)
         expect(page.locator(f"#{view}")).to_be_visible()
+        if view == "look-back":  # where a scanner may type
+            expect(page.get_by_role("searchbox", name="Part id")).to_be_focused()
+            page.keyboard.press("Escape")
     # All that can be pressed is reached by Tab, and seen where one is.
     reached = set()
     for _ in range(40):

@@ -18,6 +18,8 @@ from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.health.drift_monitor import DriftReading
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.pipeline.controls import OperatorControls
+from softcore_edge_app.queries.index_keeper import IndexKeeper
+from softcore_edge_app.queries.part_search import PartSearch
 
 try:
     import fastapi.sse  # noqa: F401 - an older one has none
@@ -35,6 +37,7 @@ from softcore_edge_app.web.port.acceptor import Acceptor
 from softcore_edge_app.web.port.connection import Connection
 from softcore_edge_app.web.port.listener import listen
 from softcore_edge_app.web.port.token_file import take_token
+from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_edge_app.web.status import LineStatus, pick_health
 
@@ -59,9 +62,11 @@ class WebServer:
         archive: the archive's folder, likewise.
         list_drift: returns the drift of the line.
         find_fault: returns what is wrong with the archive, or None.
+        calendar: when shifts begin.
 
     Raises:
         UsageError: the token or the people can't be used: see `take_token` and `read_people`.
+        LedgerError: the running shift can't be counted.
     """
 
     def __init__(
@@ -74,11 +79,15 @@ class WebServer:
         archive: Path | None = None,
         list_drift: Callable[[], Sequence[DriftReading]] = tuple,
         find_fault: Callable[[], str | None] = lambda: None,
+        calendar: ShiftCalendar | None = None,
     ) -> None:
         token = None if options.token_file is None else take_token(options.token_file)
         people = People(options.people_file, 60 * options.idle_minutes, 3600 * options.session_hours)
         self._options = options
-        self._events, self._cache, self._shift = EventStream(), ImageCache(archive), ShiftCounter()
+        self._events, self._cache = EventStream(), ImageCache(archive)
+        self._shift = ShiftCounter(calendar, ledger)
+        search = PartSearch(ledger) if ledger else None
+        self._keeper = IndexKeeper(ledger, search) if ledger and search else None
         self._status = LineStatus(
             controls,
             self._shift,
@@ -98,6 +107,7 @@ class WebServer:
             hosts=list_hosts(options),
             token=token,
             people=people,
+            search=search,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -144,6 +154,8 @@ class WebServer:
         )
         self._thread.start()
         self._started.wait()
+        if self._keeper:
+            self._keeper.start()
 
     def publish(self, published: PublishedDecision) -> None:
         """Store a decision, for the listeners and its image; from any thread, at once, and never raises."""
@@ -157,6 +169,8 @@ class WebServer:
 
     def close(self) -> None:
         """End within half a second, whatever the clients do; may be called at any time, and again."""
+        if self._keeper:
+            self._keeper.close()
         if self._thread is None or self._loop is None:
             return
         if self._thread.is_alive():

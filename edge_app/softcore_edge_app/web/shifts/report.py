@@ -8,16 +8,17 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone, tzinfo
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Response
-from softcore_runtime import Decision
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+from softcore_runtime import Decision, UsageError
 from softcore_runtime.missing_library import explain_import
 
 try:
@@ -34,6 +35,7 @@ from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.schema import READ_RESPONSES, Responses, Time, describe_problem, to_nanoseconds
+from softcore_edge_app.web.shifts.calendar import ShiftCalendar, ShiftTime
 from softcore_edge_app.web.shifts.catalogue import (
     Language,
     format_phrases,
@@ -43,9 +45,10 @@ from softcore_edge_app.web.shifts.catalogue import (
 )
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 
-__all__ = ["THIRDS", "make_report_api", "render_page", "render_table"]
+__all__ = ["THIRDS", "format_clock", "make_report_api", "render_page", "render_table"]
 
 _PATIENCE = 60.0  # seconds that its figures may take
+_HOUR = 3600 * 10**9
 _PASSES = 50  # parts that are searched for one with an image, on which the regions are drawn
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
 _WORDS: dict[tuple[str, str | None], str] = {  # keys of the texts for what was changed
@@ -56,6 +59,24 @@ _WORDS: dict[tuple[str, str | None], str] = {  # keys of the texts for what was 
 }
 THIRDS = ("upper left", "upper middle", "upper right", "left", "middle", "right",
            "lower left", "lower middle", "lower right")  # fmt: skip
+
+
+Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class ShiftSpan(BaseModel):
+    """A shift: the day and time by which it is called, its begin and end in nanoseconds of UTC since 1970."""
+
+    day: date
+    start: Clock
+    since: int
+    until: int
+
+
+class ShiftList(BaseModel):
+    """The shifts that began on a day, in their order."""
+
+    shifts: list[ShiftSpan]
 
 
 @dataclass(frozen=True)
@@ -85,15 +106,22 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
     async def give_report(
         since: Time = None,
         until: Time = None,
+        day: Annotated[
+            date | None, Query(description="The report of the shift that began on this day,")
+        ] = None,
+        start: Annotated[Clock | None, Query(description="at this time of the clock.")] = None,
         form: Literal["html", "csv"] = "html",
         language: Language = "en",
     ) -> Response:
-        """The report of a time, by default of this shift, of two million parts at most.
+        """The report of a time or of a shift, by default of this shift, of two million parts at most.
 
         As a page it is complete in itself, in the given language. As a table it has a row for each figure;
         the parts themselves are written by `softcore-edge ledger export`.
         """
         begin, end = to_nanoseconds(since), to_nanoseconds(until)
+        if day is not None:
+            found = _find_shift(shift.calendar, day, start)
+            begin, end = found.since, found.until
         begin = shift.since if begin is None else begin
         end = time.time_ns() if end is None else min(end, time.time_ns())
         figures = await queries.run(partial(compute_figures, since=begin, until=end), _PATIENCE)
@@ -110,16 +138,44 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
             )
             parts = {camera: page.parts for camera, page in passed.items()}
             content = await to_thread.run_sync(
-                render_page, figures, partial(_embed_image, cache), parts, language, limiter=limiter
+                partial(render_page, zone=shift.calendar.zone),
+                figures,
+                partial(_embed_image, cache),
+                parts,
+                language,
+                limiter=limiter,
             )
-        name = f"softcore-{_format_time(begin, '%Y-%m-%d-%H%M', None)}.{form}"
+        name = f"softcore-{_format_time(begin, '%Y-%m-%d-%H%M', shift.calendar.zone)}.{form}"
         return Response(
             content.encode("utf-8", "replace"),
             media_type=f"text/{form}; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
+    @views.get("/shifts")
+    async def list_shifts(day: date) -> ShiftList:
+        """The shifts that began on a day."""
+        shifts = shift.calendar.list_day(day)
+        return ShiftList(
+            shifts=[
+                ShiftSpan(day=one.day, start=one.start.isoformat("minutes"), since=one.since, until=one.until)
+                for one in shifts
+            ]
+        )
+
     return views
+
+
+def _find_shift(calendar: ShiftCalendar, day: date, start: str | None) -> ShiftTime:
+    shifts = {one.start.isoformat("minutes"): one for one in calendar.list_day(day)}
+    if start is None and len(shifts) == 1:
+        return next(iter(shifts.values()))
+    if start not in shifts:
+        known = ", ".join(shifts) or "none that day"
+        if start is None:
+            raise UsageError(f"{day}: the start is missing; there are: {known}")
+        raise UsageError(f"{day}: no shift begins at {start}; there are: {known}")
+    return shifts[start]
 
 
 def render_page(
@@ -127,14 +183,16 @@ def render_page(
     find_image: ImageFinder,
     passed: dict[str, list[Part]],
     language: Language = "en",
+    zone: tzinfo | None = None,
 ) -> str:
-    """Render the report as one HTML page, complete in itself, with times of this machine's time zone.
+    """Render the report as one HTML page, complete in itself.
 
     Args:
         figures: what it reports.
         find_image: returns a part's image; None if there is none.
         passed: some good parts of each camera, on one of which the regions are drawn.
         language: of its texts; names are not translated, nor are reasons that are said in no known way.
+        zone: time zone of its times; None for this machine's.
     """
     grounds = {
         camera: next((shown for part in parts if (shown := find_image(part, "overlay"))), None)
@@ -155,7 +213,7 @@ def render_page(
         hours=_list_hours(figures),
         thresholds=_list_thresholds(figures),
         worst=[(part, find_image(part, "thumbnail")) for part in figures.worst],
-        time=partial(_format_time, form=translate(language, "sheet.time"), zone=None),
+        time=partial(format_clock, zone, form=translate(language, "sheet.time")),
         made=time.time_ns(),
     )
 
@@ -259,11 +317,18 @@ def _describe_value(language: Language, kind: str, value: str | None) -> str:
     return translate(language, word) if word else value or ""
 
 
+def format_clock(zone: tzinfo | None, nanoseconds: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Return a time as the clock shows it; with the zone where the clock shows it twice."""
+    shown = _format_time(nanoseconds, form, zone)
+    twice = (_format_time(nanoseconds + hours * _HOUR, form, zone) for hours in (-1, 1))
+    return f"{shown} {_format_time(nanoseconds, '%Z', zone)}" if shown in twice else shown
+
+
 def _format_time(
-    nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ", zone: timezone | None = timezone.utc
+    nanoseconds: int, form: str = "%Y-%m-%dT%H:%M:%SZ", zone: tzinfo | None = timezone.utc
 ) -> str:
     try:
-        return datetime.fromtimestamp(nanoseconds / 10**9, zone).strftime(form)
+        return datetime.fromtimestamp(nanoseconds / 10**9, zone).astimezone(zone).strftime(form)
     except (ValueError, OverflowError, OSError):
         return f"{nanoseconds}ns"
 

@@ -1,4 +1,4 @@
-"""Shift: the number of parts with each decision since midnight, or since a later start."""
+"""Shift: the number of parts with each decision in the running shift."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from softcore_runtime import Decision
 
 from softcore_edge_app.decisions.published_decision import PublishedDecision
+from softcore_edge_app.ledger.check import open_ledger
+from softcore_edge_app.queries.production_figures import count_decisions
+from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 
 __all__ = ["CameraShift", "ShiftCounter", "ShiftReport"]
 
 _MINUTE = 60
-_DAY = 24 * 3600 * 10**9  # nanoseconds
 _SHORTEST = 5  # seconds over which a rate is computed at least
 
 
@@ -31,11 +33,15 @@ class CameraShift(BaseModel):
 class ShiftReport(BaseModel):
     """The counts of a shift.
 
-    `since` is in nanoseconds of UTC since 1970. `seq` is the number of the last decision that was counted,
-    from 1 at the start: an event with a larger one is not in the counts yet. `run` differs after each start.
+    `since` and `until` are its begin and end in nanoseconds of UTC since 1970. `seq` is the number of the
+    last decision, from 1 at the start: an event with a larger one is not in the counts yet. `run` differs
+    after each start. `starts` are the times of the clock at which shifts begin; empty where none are
+    configured.
     """
 
     since: int
+    until: int
+    starts: list[str]
     run: str
     seq: int
     counts: dict[Decision, int]
@@ -44,17 +50,32 @@ class ShiftReport(BaseModel):
 
 
 class ShiftCounter:
-    """Counts the decisions of a shift, which begins at midnight in this machine's time zone."""
+    """Counts the decisions of the running shift.
 
-    def __init__(self) -> None:
+    Args:
+        calendar: when shifts begin. The running one is counted by what the ledger says and what is decided
+            from now on. Without starts it begins now, or at midnight.
+        ledger: the ledger's file, to which nothing was added yet; None if there is none.
+
+    Raises:
+        LedgerError: it can't be read.
+    """
+
+    def __init__(self, calendar: ShiftCalendar | None = None, ledger: Path | None = None) -> None:
+        self.calendar = calendar or ShiftCalendar()
+        self._by_clock = bool(self.calendar.starts)
         self._run = secrets.token_hex(4)
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._seq = 0
-        self._since = time.time_ns()
-        self._ends = _find_midnight(self._since)
         self._counts: dict[str, Counter[Decision]] = {}
         self._recent: dict[str, deque[list[int]]] = {}  # [second, parts] for the last minute
+        now = time.time_ns()
+        shift = self.calendar.find(now)
+        self._since, self._ends = shift.since if self._by_clock else now, shift.until
+        if self._by_clock and ledger is not None:
+            with open_ledger(ledger) as connection:
+                self._counts = count_decisions(connection, shift.since, shift.until)
 
     @property
     def since(self) -> int:
@@ -69,7 +90,9 @@ class ShiftCounter:
         with self._lock:
             self._begin_when_due()
             self._seq += 1
-            self._counts.setdefault(record.camera, Counter())[record.decision] += 1
+            # As a report counts it; a part may be decided just before a shift ends, and published after.
+            if not self._by_clock or record.decided_at >= self._since:
+                self._counts.setdefault(record.camera, Counter())[record.decision] += 1
             recent = self._recent.setdefault(record.camera, deque(maxlen=_MINUTE + 1))
             if recent and recent[-1][0] == second:
                 recent[-1][1] += 1
@@ -88,10 +111,13 @@ class ShiftCounter:
                     "counts": _fill(self._counts.get(name, Counter())),
                     "per_minute": sum(n for second, n in recent if second > now - _MINUTE) / minutes,
                 }
-                for name, recent in self._recent.items()
+                for name in sorted({*self._counts, *self._recent})
+                for recent in [self._recent.get(name, ())]
             }
             return {
                 "since": self._since,
+                "until": self._ends,
+                "starts": [start.isoformat("minutes") for start in self.calendar.starts],
                 "run": self._run,
                 "seq": self._seq,
                 "counts": _fill(sum(self._counts.values(), Counter())),
@@ -100,24 +126,19 @@ class ShiftCounter:
             }
 
     def _begin_when_due(self) -> None:
-        """Begin a new shift after midnight; follow a clock that was set."""
+        """Begin the next shift when the last one has ended; follow a clock that was set."""
         now = time.time_ns()
         if now >= self._ends:
-            # The last midnight: the clock may have been set by several days.
-            self._since = max(self._ends, min(_find_midnight(now - _DAY), now))
+            shift = self.calendar.find(now)
+            self._since = shift.since  # the clock may have been set by several days
             self._counts.clear()
         elif now < self._since:  # it was set back: the counts stay
-            self._since = now
+            shift = self.calendar.find(now)
+            self._since = shift.since if self._by_clock else now
         else:
             return
-        self._ends = _find_midnight(now)
+        self._ends = shift.until
 
 
 def _fill(counts: Counter[Decision]) -> dict[str, int]:
     return {str(decision): counts[decision] for decision in Decision}
-
-
-def _find_midnight(now: int) -> int:
-    """Return this machine's next midnight, in nanoseconds of UTC since 1970."""
-    tomorrow = datetime.fromtimestamp(now / 10**9).astimezone().date() + timedelta(days=1)
-    return int(datetime(tomorrow.year, tomorrow.month, tomorrow.day).timestamp()) * 10**9

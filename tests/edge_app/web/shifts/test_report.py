@@ -6,12 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from markupsafe import escape
+from softcore_edge_app.configuration.options import HttpOptions
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Row
@@ -23,10 +26,13 @@ from softcore_edge_app.queries.production_figures import (
     InvalidReason,
     ProductionFigures,
 )
+from softcore_edge_app.web.port.server import WebServer
+from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 from softcore_edge_app.web.shifts.catalogue import Language
-from softcore_edge_app.web.shifts.report import render_page, render_table
+from softcore_edge_app.web.shifts.report import format_clock, render_page, render_table
 from softcore_runtime import Decision
 
+from ..conftest import START
 from ..test_history_api import iso
 
 EVIL = "<script>alert(1)</script>\"'&"
@@ -124,6 +130,47 @@ def test_without_a_time_it_is_this_shift(stranger: httpx.Client) -> None:
         "/api/report", params={"form": "csv", "since": iso(0), "until": "9999-01-01T00:00Z"}
     )
     assert "left,PASS,46" in answer.text
+
+
+def test_a_past_shift_by_its_day_and_start(line: Any) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    begin = datetime.fromtimestamp(START / 1e9, zone)
+    calendar = ShiftCalendar((begin.time().replace(second=0, microsecond=0),), zone)
+    (shift,) = calendar.list_day(begin.date())
+    server = WebServer(
+        HttpOptions(port=0), line, lambda: (b"", "x"), ledger=line.ledger.path, calendar=calendar
+    )
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url) as client:
+            day, start = begin.date().isoformat(), begin.strftime("%H:%M")
+            assert client.get("/api/shifts", params={"day": day}).json() == {
+                "shifts": [{"day": day, "start": start, "since": shift.since, "until": shift.until}]
+            }
+            answer = client.get("/api/report", params={"day": day, "start": start, "form": "csv"})
+            assert "left,PASS,46" in answer.text
+            assert f'"softcore-{day}-{begin:%H%M}.csv"' in answer.headers["content-disposition"]
+            page = read(client.get("/api/report", params={"day": day}).text)  # the only one of that day
+            assert f"{begin:%Y-%m-%d %H:%M}:00" in page.text
+            answer = client.get("/api/report", params={"day": day, "start": "03:33"})
+            assert (answer.status_code, answer.json()["detail"]) == (
+                409,
+                f"{day}: no shift begins at 03:33; there are: {start}",
+            )
+            assert client.get("/api/report", params={"day": day, "start": "3:33"}).status_code == 422
+    finally:
+        server.close()
+
+
+def test_an_hour_that_the_clock_shows_twice_is_told_apart() -> None:
+    zone, hour = ZoneInfo("Europe/Berlin"), 3600 * 10**9
+    first = int(datetime(2026, 10, 25, 0, tzinfo=timezone.utc).timestamp()) * 10**9
+    assert [format_clock(zone, first + number * hour) for number in range(-1, 3)] == [
+        "2026-10-25 01:00:00",
+        "2026-10-25 02:00:00 CEST",
+        "2026-10-25 02:00:00 CET",
+        "2026-10-25 03:00:00",
+    ]
 
 
 @pytest.mark.parametrize("query", [{"form": "pdf"}, {"since": "x"}, {"until": "12"}, {"form": ""}])

@@ -1,14 +1,15 @@
-// History view: the ledger's parts by time, decision, product, score and mark, a page at a time.
+// History view: the ledger's parts by name, time, decision, product, score and mark, a page at a time.
 import { $, element, makeCut, setSymbol, showMessage, symbol } from "../elements.js";
 import { getJson } from "../api.js";
 import { eventStream, line } from "../event_stream.js";
 import { openPart } from "../part.js";
 import { imageUrl } from "../image.js";
 import { translate } from "../catalogue.js";
-import { describeKind, formatMoment, formatShare, namePart } from "../format.js";
+import { describeKind, formatCount, formatMoment, formatShare, namePart } from "../format.js";
 
-const PAGE = 12;
-const TRIES = 5; // requests for a page: one answer searches a limited number of rows, and may find nothing
+const LEAST = 12; // parts on a page; more where they have room
+const MOST = 200;
+const TRIES = 5; // requests for a page: without the ledger's index one answer searches a limited number of rows
 const DAY = 86_400_000;
 const PERIODS = ["any", "hour", "shift", "today", "yesterday", "week", "custom"];
 const SHARES = { any: [], "just-passed": [0.8, 1], "just-failed": [1, 1.2], above: [1, null], far: [2, null] };
@@ -33,11 +34,18 @@ export function findPeriod(period, since, until) {
 }
 
 const form = $("filters");
-let cursors = [null]; // the row before which each page so far began
 let rows = [];
 let next = null;
 let requested = 0; // an answer to an older request is dropped
 let searched = false;
+
+/** Return how many parts have room. */
+function countRoom() {
+  const { gridTemplateColumns, gridAutoRows, rowGap, overflowY } = getComputedStyle($("rows"));
+  const columns = gridTemplateColumns.split(" ").length;
+  const lines = overflowY === "visible" ? 0 : Math.floor($("rows").clientHeight / (parseFloat(gridAutoRows) + parseFloat(rowGap)));
+  return Math.min(MOST, columns * Math.max(lines, Math.ceil(LEAST / columns)));
+}
 
 function makeSelect(name, options, chosen) {
   const select = element("select", { name });
@@ -51,7 +59,10 @@ function buildFilters() {
   const all = [["", translate("history.any")]];
   const { cameras } = line.status;
   const products = [...new Set(cameras.map((one) => one.category))];
+  const id = element("input", { type: "search", name: "part", maxlength: 200, enterkeyhint: "search", autocapitalize: "none", spellcheck: "false" });
+  id.value = was.part ?? "";
   form.replaceChildren(
+    element("label", {}, element("span", {}, translate("history.part")), id),
     makeSelect("period", PERIODS.map((one) => [one, translate(`period.${one}`)]), was.period),
     makeSelect("decision", [...all, ...["FAIL", "REVIEW", "INVALID", "PASS"].map((one) => [one, translate(`decision.${one}`)])], was.decision),
     makeSelect("share", Object.keys(SHARES).map((one) => [one, translate(one === "any" ? "history.any" : `score.${one}`)]), was.share),
@@ -71,43 +82,53 @@ function showDates() {
   for (const label of form.querySelectorAll(".date")) label.hidden = form.elements.period.value !== "custom";
 }
 
-async function search(cursor) {
+/** Search, and show the page at a place: `before` or `after` a row, or `at` a time; without one the newest. */
+async function search(place = {}) {
   const mine = (requested += 1);
   const wanted = Object.fromEntries(new FormData(form));
   const [least, most] = SHARES[wanted.share];
   const query = {
     ...findPeriod(wanted.period, wanted.since, wanted.until),
-    decision: wanted.decision, camera: wanted.camera, category: wanted.category,
+    part: wanted.part.trim(), decision: wanted.decision, camera: wanted.camera, category: wanted.category,
     marked: wanted.mark, min_share: least, max_share: most,
   };
   showMessage($("found"), translate("history.searching"));
+  const room = countRoom();
   let found = [];
-  let before = cursor;
+  let answer;
+  let from = place;
   try {
-    for (let tries = 0; tries < TRIES && found.length < PAGE; tries += 1) {
-      const answer = await getJson("api/decisions", { ...query, limit: PAGE - found.length, before });
+    for (let tries = 0; tries < TRIES && found.length < room; tries += 1) {
+      const part = await getJson("api/decisions", { ...query, limit: room - found.length, ...from });
       if (mine !== requested) return;
-      found = [...found, ...answer.rows];
-      before = answer.next;
-      if (before === null) break;
+      answer = { ...part, newer: answer ? answer.newer : part.newer };
+      found = [...found, ...part.rows];
+      if (part.next === null || place.after !== undefined) break;
+      from = { before: part.next };
     }
   } catch (error) {
     if (mine === requested) showMessage($("found"), error.message, true);
     return;
   }
+  if (place.after !== undefined && found.length < room) return search(); // the newest page is full
   rows = found;
-  next = before;
+  next = answer.next;
   searched = true;
+  $("newer").disabled = answer.newer === null ? Object.keys(place).length === 0 : answer.newer === 0;
   showRows();
+  showFound(answer);
 }
 
 function showRows() {
   $("rows").replaceChildren(...makeTiles(rows));
-  const first = (cursors.length - 1) * PAGE + 1;
-  const none = translate(next === null ? "history.none" : "history.further");
-  showMessage($("found"), rows.length ? translate("history.parts", { first, last: first + rows.length - 1 }) : none);
-  $("newer").disabled = cursors.length < 2;
   $("older").disabled = next === null;
+}
+
+function showFound({ total, newer }) {
+  const none = translate(next === null ? "history.none" : "history.further");
+  const n = { first: newer + 1, last: newer + rows.length, total, n: rows.length };
+  const counts = Object.fromEntries(Object.entries(n).map(([name, count]) => [name, formatCount(count)]));
+  showMessage($("found"), rows.length ? translate(total === null ? "history.uncounted" : "history.counted", counts) : none);
 }
 
 function makeTile(row, place, list) {
@@ -131,24 +152,29 @@ function makeTile(row, place, list) {
 /** Make tiles of rows, each of which opens its part. */
 export const makeTiles = (list) => list.map(makeTile);
 
-function searchAnew() {
-  cursors = [null];
-  search(null);
-}
-
 form.addEventListener("submit", (event) => event.preventDefault());
-form.addEventListener("change", () => {
+form.addEventListener("keydown", (event) => {
+  if (event.target.name !== "part") return;
+  if (event.key === "Escape") event.target.blur(); // keys choose views again
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  event.target.select(); // what a scanner reads next takes the place of this
+  search();
+});
+$("part").addEventListener("close", () => {
+  if (!$("look-back").hidden && form.elements.part?.value) form.elements.part.select(); // and is read after a look at the part
+});
+form.addEventListener("change", (event) => {
+  if (event.target.name === "part") return; // Enter searches
   showDates();
-  searchAnew();
+  search();
 });
-$("older").addEventListener("click", () => {
-  cursors.push(next);
-  search(next);
+form.addEventListener("input", (event) => {
+  if (event.target.name === "part" && !event.target.value) search(); // cleared
 });
-$("newer").addEventListener("click", () => {
-  cursors.pop();
-  search(cursors.at(-1));
-});
+$("older").addEventListener("click", () => search({ before: next }));
+$("newer").addEventListener("click", () => (rows.length ? search({ after: rows[0].number }) : search()));
+$("jump").addEventListener("change", ({ target }) => search(target.value ? { at: new Date(target.value).toISOString() } : {}));
 eventStream.addEventListener("note", ({ detail }) => {
   if (detail.kind !== "mark" || !searched) return;
   rows = rows.map((row) => (row.trigger === detail.subject ? { ...row, mark: detail.after } : row));
@@ -158,8 +184,10 @@ eventStream.addEventListener("note", ({ detail }) => {
 export function enter() {
   if (!line.status) return;
   buildFilters();
-  if (line.status.ledger) searchAnew();
-  else {
+  if (line.status.ledger) {
+    search();
+    if (!matchMedia("(max-width: 700px)").matches) form.elements.part.focus(); // a scanner types at once
+  } else {
     $("found").textContent = translate("history.no-ledger");
     $("newer").disabled = $("older").disabled = true;
   }

@@ -9,7 +9,7 @@ import { language, translate } from "../catalogue.js";
 import { formatCount, formatMoment, formatOrigin, formatPercent, formatPrecise, nameCamera } from "../format.js";
 
 const view = $("reports");
-const PERIODS = ["shift", "today", "yesterday", "custom"];
+const PERIODS = ["shift", "past", "today", "yesterday", "custom"];
 const PAGE = 20;
 let period = "shift";
 let next = null;
@@ -23,18 +23,39 @@ function buildPeriods() {
       input.addEventListener("change", () => {
         period = one;
         $("report-dates").hidden = one !== "custom";
+        $("report-shift").hidden = one !== "past";
+        if (one === "past" && !day.value) chooseDay();
       });
       return element("label", {}, input, element("span", {}, translate(`period.${one}`)));
     }),
   );
 }
 
+const day = $("report-shift").querySelector("input");
+const start = $("report-shift").querySelector("select");
+
+/** Let a shift of a day be chosen; at first of the day on which the last one began. */
+async function chooseDay() {
+  try {
+    if (!day.value) {
+      const before = new Date(line.status.shift.since / 1e6 - 1);
+      day.value = [before.getFullYear(), before.getMonth() + 1, before.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
+    }
+    const { shifts } = await getJson("api/shifts", { day: day.value });
+    start.replaceChildren(...shifts.map((one) => element("option", { value: one.start }, one.start)));
+    start.value = shifts.at(-1)?.start ?? "";
+  } catch (error) {
+    showMessage($("report-state"), error.message, true);
+  }
+}
+day.addEventListener("change", () => day.value && chooseDay());
+
 for (const button of view.querySelectorAll("[data-form]")) {
   button.addEventListener("click", async () => {
     const [since, until] = [...$("report-dates").querySelectorAll("input")].map((input) => input.value);
     showMessage($("report-state"), translate("report.making"));
     try {
-      const { content, name } = await download("api/report", { ...findPeriod(period, since, until), form: button.dataset.form, language });
+      const { content, name } = await download("api/report", { ...(period === "past" ? { day: day.value, start: start.value } : findPeriod(period, since, until)), form: button.dataset.form, language });
       const address = URL.createObjectURL(content);
       element("a", { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10_000); // a browser reads it after the click
