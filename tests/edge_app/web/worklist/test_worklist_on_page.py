@@ -135,5 +135,6 @@ def test_the_large_buttons_are_on_every_screen(
         box = button.bounding_box()
         assert box
         assert box["height"] >= 80
+        assert button.evaluate("one => one.scrollWidth <= one.clientWidth")
         assert box["x"] + box["width"] <= viewport["width"]
     assert page.locator("#worklist").evaluate("one => one.scrollWidth <= one.clientWidth")
