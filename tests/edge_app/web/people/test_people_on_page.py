@@ -45,7 +45,7 @@ def test_a_change_asks_who_it_is_and_stands_under_the_name(stub: StubLine, show:
     expect(page.locator("#login-state")).to_have_text("Name, PIN or badge is wrong.")
     expect(page.locator("#login").get_by_label("and PIN")).to_be_focused()
     log_in(shown, "Bert")
-    expect(part.locator("#mark-state")).to_have_text("Marked, and kept in the ledger.")
+    expect(part.locator("#mark-state")).to_have_text("Mark saved in the ledger.")
     expect(page.locator("#who")).to_have_text("Bert")
     assert [(note["kind"], note["by"]) for note in stub.notes] == [("mark", "Bert")]
     # Nothing of it can be read by a script, and it holds after the page is loaded anew.
@@ -210,7 +210,7 @@ def test_who_is_added_first_makes_the_page_ask_for_names(
     stub = serve(people=tmp_path / "later.json")
     shown = show(stub)
     shown.view("set-up")
-    expect(shown.page.locator("#lock")).to_contain_text("a change asks for the token")
+    expect(shown.page.locator("#lock")).to_contain_text("changes need the token")
     write_people(tmp_path / "later.json", make_people())
     expect(shown.page.locator("#lock")).to_contain_text("Nobody is logged in.")
     headers = {"X-SoftCore-Token": TOKEN}  # of a machine

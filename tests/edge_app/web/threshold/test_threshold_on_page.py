@@ -113,5 +113,5 @@ def test_a_grey_zone_has_two_lines(serve: Serve, show: Show) -> None:
 def test_without_parts_there_is_no_chart(serve: Serve, show: Show) -> None:
     shown = show(serve())
     shown.view("set-up")
-    expect(shown.page.locator("#threshold-known")).to_contain_text("There are no parts yet")
+    expect(shown.page.locator("#threshold-known")).to_contain_text("No parts yet")
     expect(shown.page.locator("#threshold-chart")).to_be_hidden()

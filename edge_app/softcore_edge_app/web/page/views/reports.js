@@ -34,16 +34,21 @@ function buildPeriods() {
 const day = $("report-shift").querySelector("input");
 const start = $("report-shift").querySelector("select");
 
+let asked = 0;
+
 /** Let a shift of a day be chosen; at first of the day on which the last one began. */
 async function chooseDay() {
+  const number = ++asked;
   try {
     if (!day.value) {
       const before = new Date(line.status.shift.since / 1e6 - 1);
       day.value = [before.getFullYear(), before.getMonth() + 1, before.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
     }
     const { shifts } = await getJson("api/shifts", { day: day.value });
+    if (number !== asked) return; // another day was chosen meanwhile
+    const chosen = shifts.find((one) => one.start === start.value) ?? shifts.at(-1);
     start.replaceChildren(...shifts.map((one) => element("option", { value: one.start }, one.start)));
-    start.value = shifts.at(-1)?.start ?? "";
+    start.value = chosen?.start ?? "";
   } catch (error) {
     showMessage($("report-state"), error.message, true);
   }
