@@ -175,9 +175,9 @@ class PartIndex:
     def find_marked(self, mark: str | None) -> list[int]:
         """Return the rows of parts with a mark (None: with any), without those after `rows`."""
         found = self._ask(
-            "SELECT marks.id, number FROM marks JOIN parts USING (id) "
+            "SELECT marks.id, number FROM marks CROSS JOIN parts USING (id) "
             "WHERE unnamed AND mark IS NOT NULL AND ?1 IN (mark, '') "
-            "UNION SELECT marks.id, number FROM marks JOIN triggers USING (id) "
+            "UNION SELECT marks.id, number FROM marks CROSS JOIN triggers USING (id) "
             "WHERE mark IS NOT NULL AND ?1 IN (mark, '')",
             mark or "",
         )
