@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import FileResponse
+from softcore_runtime.web.charting import UPLOT
 from starlette.staticfiles import StaticFiles
 
 from softcore_edge_app.web.guard import refuse_body
@@ -16,7 +17,7 @@ PAGE = Path(__file__).with_name("page")
 
 
 def add_page(app: FastAPI) -> None:
-    """Serve the page at `/`, and its style, scripts and catalogues under `/static/`.
+    """Serve the page at `/`, and its style, scripts and catalogues under `/static/`; the charting library under `/static/uplot/`.
 
     They load nothing from elsewhere, and have no inline script or style, as `make_app`'s
     Content-Security-Policy demands.
@@ -26,4 +27,5 @@ def add_page(app: FastAPI) -> None:
     async def show_page() -> FileResponse:
         return FileResponse(PAGE / "index.html")
 
+    app.mount("/static/uplot", StaticFiles(directory=UPLOT))
     app.mount("/static", StaticFiles(directory=PAGE))
