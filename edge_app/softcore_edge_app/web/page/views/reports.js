@@ -3,6 +3,7 @@ import { $, element, showMessage } from "../elements.js";
 import { download, getJson } from "../api.js";
 import { describeNotedState } from "../alarms.js";
 import { countShift, DECISIONS } from "./live.js";
+import { enter as enterCharts } from "./charts.js";
 import { findPeriod } from "./history.js";
 import { eventStream, line } from "../event_stream.js";
 import { language, translate } from "../catalogue.js";
@@ -121,4 +122,5 @@ export function enter() {
   buildPeriods();
   showShift();
   showNotes();
+  enterCharts();
 }
