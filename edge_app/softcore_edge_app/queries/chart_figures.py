@@ -112,7 +112,8 @@ def compute_charts(
 
     Args:
         connection: to the ledger.
-        since, until: the time, in nanoseconds of UTC since 1970.
+        since: begin of the time, in nanoseconds of UTC since 1970.
+        until: its end.
         camera: whose parts; None for all.
         most: number of rows at most.
 
@@ -124,14 +125,13 @@ def compute_charts(
     whole = begin == since
     if end - first > most:
         first, whole = end - most, False
-        (begin,) = connection.execute("SELECT decided_at FROM rows WHERE number = ?", [first]).fetchone()
+        (reached,) = connection.execute("SELECT decided_at FROM rows WHERE number = ?", [first]).fetchone()
+        begin = max(begin, reached)
     connection.execute("DROP TABLE IF EXISTS temp.charted")
-    connection.execute(
-        _CHARTED.format(hour=_HOUR, holds=HOLDS), [first, end, max(begin, since), until, camera, camera]
-    )
+    connection.execute(_CHARTED.format(hour=_HOUR, holds=HOLDS), [first, end, begin, until, camera, camera])
     scores = connection.execute(
-        f"SELECT CAST(min(max(share, 0) * {round(1 / BIN_WIDTH)}, {BINS - 1}) AS INTEGER), decision, count(*) "
-        "FROM charted WHERE share IS NOT NULL GROUP BY 1, 2"
+        f"SELECT CAST(min(max(share, 0) * {round(1 / BIN_WIDTH)}, {BINS - 1}) AS INTEGER), decision, "
+        "count(*) FROM charted WHERE share IS NOT NULL GROUP BY 1, 2"
     )
     fields = connection.execute(
         f"SELECT CAST(min(y * {GRID}, {GRID - 1}) AS INTEGER), CAST(min(x * {GRID}, {GRID - 1}) AS INTEGER), "
@@ -139,7 +139,7 @@ def compute_charts(
         "GROUP BY 1, 2"
     )
     return ChartFigures(
-        since=max(begin, since) if whole else begin,
+        since=begin,
         until=until,
         whole=whole,
         hours=_read_hours(connection),

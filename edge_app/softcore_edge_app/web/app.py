@@ -24,7 +24,7 @@ from softcore_edge_app.web.image_api import make_image_api
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.operator_api import make_operator_api, make_thread_runner
-from softcore_edge_app.web.page import add_page
+from softcore_edge_app.web.page import PAGE_SOURCES, add_page
 from softcore_edge_app.web.people.people import People
 from softcore_edge_app.web.people.people_api import make_people_api
 from softcore_edge_app.web.people.requirement import OPEN, find_person, list_unguarded
@@ -73,7 +73,7 @@ def make_web_app(
         ),
         Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
     ]
-    app = make_app(hosts=hosts, guards=guards)
+    app = make_app(PAGE_SOURCES, hosts=hosts, guards=guards)
     app.title = "SoftCore line"
 
     @app.exception_handler(UsageError)

@@ -16,7 +16,7 @@ from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.schema import READ_RESPONSES, Camera, Time, describe_problem, to_nanoseconds
 
-__all__ = ["ChartReport", "make_chart_api"]
+__all__ = ["ChartReport", "describe_charts", "make_chart_api"]
 
 
 class SpreadReport(BaseModel):
@@ -81,12 +81,13 @@ def make_chart_api(queries: LedgerQueries, find_begin: Callable[[], int]) -> API
         begin = find_begin() if begin is None else begin
         end = time.time_ns() if end is None else min(end, time.time_ns())
         figures = await queries.run(partial(compute_charts, since=begin, until=end, camera=camera))
-        return _describe(figures)
+        return describe_charts(figures)
 
     return views
 
 
-def _describe(figures: ChartFigures) -> ChartReport:
+def describe_charts(figures: ChartFigures) -> ChartReport:
+    """Return the figures as the port gives them."""
     return ChartReport(
         since=figures.since,
         until=figures.until,
