@@ -217,7 +217,7 @@ def render_page(
         translate=partial(translate, language),
         number=partial(_format_number, language),
         hour=partial(_format_time, form="%H:%M", zone=zone),
-        moment=partial(_format_time, form="%Y-%m-%d %H:%M", zone=zone),
+        moment=partial(format_clock, zone, form="%Y-%m-%d %H:%M"),
     )
     grounds = {
         camera: next((shown for part in parts if (shown := find_image(part, "overlay"))), None)
