@@ -83,10 +83,11 @@ def test_charts_say_their_numbers(show: Callable[..., OpenedPage]) -> None:
     expect(hours.locator("tbody tr").first).to_contain_text("105151515" + "10.0%")
     fields = page.locator("[data-chart=fields]")
     assert sum(int(n) for n in fields.locator(".grid span:not(:empty)").all_inner_texts()) == 60
-    expect(page.locator("[data-chart=reasons] tbody tr")).to_have_text(["late30100.0%"])
+    expect(page.locator("[data-chart=reasons] tbody tr")).to_contain_text(["30100.0%"])
     expect(page.locator("[data-chart=taken]").get_by_role("img")).to_have_attribute(
         "aria-label",
-        "Time from trigger to decision in 2 hours; in the last one half within 12.0 ms, 95 of 100 within 12.0 ms",
+        "Time from trigger to decision in 2 hours; in the last one half within 12.0 ms, "
+        "95 of 100 within 12.0 ms",
     )
     drawn = (
         "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"

@@ -113,7 +113,7 @@ def test_each_chart_has_its_numbers_as_a_table() -> None:
     for told in (
         "<td>0.50 \N{EN DASH} 0.55</td>",
         '<td class="n">150</td>',
-        "<td>late</td>",
+        f"<td>{translate('en', 'kind.late')}</td>",
         "80.0 %",
         "100.0 %",
     ):

@@ -65,7 +65,7 @@ function show() {
   for (const name of ["hours", "between", "taken"]) if (!charts[name].card.hidden) charts[name].show(hours);
   const fields = figures?.fields ?? [[0]];
   charts.fields.show(fields, currentParts());
-  charts.regions.show(figures ? sumRegions(fields) : []);
+  charts.regions.show(figures ? sumRegions(fields).map(([region, n]) => [translate(`region.${region}`), n]) : []);
   charts.reasons.show((figures?.reasons ?? []).map(({ kind, parts }) => [translate(`kind.${kind}`), parts]));
   showScores();
 }
