@@ -22,6 +22,7 @@ from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import UsageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.language.catalogue import Catalogue, Language
+from softcore_runtime.web.charting import UPLOT
 
 from softcore_calibration.calibration import CalibrationResult
 from softcore_calibration.curves import (
@@ -159,13 +160,12 @@ def content_policy(*, served: bool) -> str:
 def _read_assets() -> dict[str, str]:
     """Read the style and the scripts that are embedded in the page."""
     files = {
-        "style": ("vendor/uPlot.min.css", "report.css"),
-        "plotter": ("vendor/uPlot.iife.min.js",),
-        "script": ("outcome.js", "charts.js", "report.js"),
+        "style": (UPLOT / "uPlot.min.css", _FOLDER / "report.css"),
+        "plotter": (UPLOT / "uPlot.iife.min.js",),
+        "script": tuple(_FOLDER / name for name in ("outcome.js", "charts.js", "report.js")),
     }
     return {
-        place: "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
-        for place, names in files.items()
+        place: "\n".join(path.read_text(encoding="utf-8") for path in paths) for place, paths in files.items()
     }
 
 

@@ -16,6 +16,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from softcore_edge_app.queries.part_search import PartSearch
 from softcore_edge_app.web.alarms.alarm_api import make_alarm_api
+from softcore_edge_app.web.charts.chart_api import make_chart_api
 from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.guard import TOKEN_HEADER, RequestGuard, refuse_body
 from softcore_edge_app.web.history_api import make_history_api, make_mark_api
@@ -23,7 +24,7 @@ from softcore_edge_app.web.image_api import make_image_api
 from softcore_edge_app.web.image_cache import ImageCache
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.operator_api import make_operator_api, make_thread_runner
-from softcore_edge_app.web.page import add_page
+from softcore_edge_app.web.page import PAGE_SOURCES, add_page
 from softcore_edge_app.web.people.people import People
 from softcore_edge_app.web.people.people_api import make_people_api
 from softcore_edge_app.web.people.requirement import OPEN, find_person, list_unguarded
@@ -72,7 +73,7 @@ def make_web_app(
         ),
         Middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES),
     ]
-    app = make_app(hosts=hosts, guards=guards)
+    app = make_app(PAGE_SOURCES, hosts=hosts, guards=guards)
     app.title = "SoftCore line"
 
     @app.exception_handler(UsageError)
@@ -91,6 +92,7 @@ def make_web_app(
     app.include_router(make_image_api(cache, queries, controls))
     app.include_router(make_preview_api(controls, queries, cache))
     app.include_router(make_report_api(queries, cache, status.shift))
+    app.include_router(make_chart_api(queries, lambda: status.shift.since))
     app.include_router(make_shadow_api(controls, cache))
     # `RequestGuard` checks token and session; this describes the token in the schema.
     shown = [

@@ -14,6 +14,7 @@ import itertools
 import json
 import random
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -32,8 +33,12 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.decisions.phrases import read_all, read_phrases
+from softcore_edge_app.ledger.layout import TABLES
+from softcore_edge_app.ledger.row import COLUMNS
+from softcore_edge_app.queries.chart_figures import compute_charts
+from softcore_edge_app.web.charts.chart_api import ChartReport, describe_charts
 from softcore_edge_app.web.guard import RequestGuard
-from softcore_edge_app.web.page import add_page
+from softcore_edge_app.web.page import PAGE_SOURCES, add_page
 from softcore_edge_app.web.people.people import People
 from softcore_edge_app.web.people.people_api import make_people_api
 from softcore_edge_app.web.people.requirement import OPEN, ByOperator, BySetter, find_person
@@ -160,6 +165,7 @@ class StubLine:
         self.silent = self.mute = False
         self.gives_images = threading.Event()  # while it isn't set, images are held back
         self.gives_images.set()
+        self.charted = 0  # requests for charts
         self.status: dict[str, Any] = {
             "stuck": None, "alarms": [], "open_alarms": [], "ledger_fault": None, "drift": [],
             "disk": {"free_gigabytes": 118.4, "fault": None},
@@ -405,7 +411,7 @@ class StubLine:
             people_exist=lambda: self.known.exist,
             open_paths=OPEN,
         )
-        app = make_app(guards=[guard])
+        app = make_app(PAGE_SOURCES, guards=[guard])
         app.include_router(make_people_api(self.known))
         _add_views(app, self)
         _add_changes(app, self)
@@ -519,6 +525,21 @@ def _add_views(app: Any, stub: StubLine) -> None:
         ]
         return {"rows": [_show(row) for row in rows[:limit]], "open": len(rows), "since": stub.since}
 
+    @app.get("/api/charts")
+    def charts(since: str | None = None, until: str | None = None, camera: str | None = None) -> ChartReport:
+        _need_ledger(stub)
+        stub.charted += 1
+        begin, end = (one and int(_read_time(one) * 1e9) for one in (since, until))
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+            connection.execute(TABLES["rows"])
+            marks = ", ".join("?" * len(COLUMNS))
+            rows = [[row.get(name, "") for name in COLUMNS[:-4]] for row in stub.rows]
+            connection.executemany(
+                f"INSERT INTO rows VALUES ({marks})",  # noqa: S608
+                [[*row, None, None, "", ""] for row in rows],
+            )
+            return describe_charts(compute_charts(connection, begin or 0, end or time.time_ns(), camera))
+
     @app.get("/api/shadow")
     def shadow(camera: str | None = None) -> dict[str, Any]:
         rows = [
@@ -542,6 +563,7 @@ def _add_views(app: Any, stub: StubLine) -> None:
         until: str | None = None,
         day: str | None = None,
         start: str | None = None,
+        shown: bool = False,
     ) -> Response:
         request = {"form": form, "since": since, "until": until, "language": language}
         if day is not None:
@@ -549,6 +571,8 @@ def _add_views(app: Any, stub: StubLine) -> None:
         stub.changes.append(("report", request))
         content = "<!DOCTYPE html><title>shift</title>" if form == "html" else "decision,parts\nPASS,3\n"
         headers = {"Content-Disposition": f'attachment; filename="shift.{form}"'}
+        if shown:
+            headers = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'"}
         return Response(content, media_type=f"text/{form}", headers=headers)
 
 

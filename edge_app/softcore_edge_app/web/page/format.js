@@ -22,6 +22,8 @@ const DAY = { day: "numeric", month: "short" };
 const MINUTES = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }; // a shift has no a.m.
 const SECONDS = { ...MINUTES, second: "2-digit" };
 export const formatHour = (nanoseconds) => format(Intl.DateTimeFormat, MINUTES).format(toDate(nanoseconds));
+export const formatDay = (nanoseconds) => format(Intl.DateTimeFormat, DAY).format(toDate(nanoseconds));
+export const formatMinute = (nanoseconds) => format(Intl.DateTimeFormat, { ...DAY, ...MINUTES }).format(toDate(nanoseconds));
 export const formatClock = (nanoseconds) => format(Intl.DateTimeFormat, SECONDS).format(toDate(nanoseconds));
 export const formatMoment = (nanoseconds) => format(Intl.DateTimeFormat, { ...DAY, ...SECONDS }).format(toDate(nanoseconds));
 

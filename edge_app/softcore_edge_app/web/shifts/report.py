@@ -28,9 +28,12 @@ except ImportError as error:  # pragma: no cover - seen in a subprocess
 
 from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.decisions.phrases import read_phrases
+from softcore_edge_app.queries.chart_figures import ChartFigures, compute_charts
 from softcore_edge_app.queries.formulas import defuse_formula
 from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
-from softcore_edge_app.queries.production_figures import GRID, IDLE, ProductionFigures, compute_figures
+from softcore_edge_app.queries.production_figures import GRID, IDLE, MOST, ProductionFigures, compute_figures
+from softcore_edge_app.web.charts.drawing import ChartTexts
+from softcore_edge_app.web.charts.report_charts import render_charts
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
@@ -50,6 +53,12 @@ __all__ = ["THIRDS", "format_clock", "make_report_api", "render_page", "render_t
 _PATIENCE = 60.0  # seconds that its figures may take
 _HOUR = 3600 * 10**9
 _PASSES = 50  # parts that are searched for one with an image, on which the regions are drawn
+# What a report in the page may show: nothing but itself.
+_SHOWN_HEADERS = {
+    "Content-Disposition": "inline",
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+}
 _FILES: Responses = {200: {"content": {"text/html": {}, "text/csv": {}}}}
 _WORDS: dict[tuple[str, str | None], str] = {  # keys of the texts for what was changed
     ("running", "true"): "run.start",
@@ -112,6 +121,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
         start: Annotated[Clock | None, Query(description="at this time of the clock.")] = None,
         form: Literal["html", "csv"] = "html",
         language: Language = "en",
+        shown: Annotated[bool, Query(description="To look at in the page, not to keep.")] = False,
     ) -> Response:
         """The report of a time or of a shift, by default of this shift, of two million parts at most.
 
@@ -137,8 +147,15 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
                 }
             )
             parts = {camera: page.parts for camera, page in passed.items()}
+            charted = await queries.run(
+                lambda connection: {
+                    camera: compute_charts(connection, begin, end, camera, most=MOST)
+                    for camera in figures.cameras
+                },
+                _PATIENCE,
+            )
             content = await to_thread.run_sync(
-                partial(render_page, zone=shift.calendar.zone),
+                partial(render_page, zone=shift.calendar.zone, charted=charted),
                 figures,
                 partial(_embed_image, cache),
                 parts,
@@ -149,7 +166,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
         return Response(
             content.encode("utf-8", "replace"),
             media_type=f"text/{form}; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+            headers=_SHOWN_HEADERS if shown else {"Content-Disposition": f'attachment; filename="{name}"'},
         )
 
     @views.get("/shifts")
@@ -184,6 +201,7 @@ def render_page(
     passed: dict[str, list[Part]],
     language: Language = "en",
     zone: tzinfo | None = None,
+    charted: dict[str, ChartFigures] | None = None,
 ) -> str:
     """Render the report as one HTML page, complete in itself.
 
@@ -193,7 +211,14 @@ def render_page(
         passed: some good parts of each camera, on one of which the regions are drawn.
         language: of its texts; names are not translated, nor are reasons that are said in no known way.
         zone: time zone of its times; None for this machine's.
+        charted: the figures of the charts, by camera; None for no charts.
     """
+    texts = ChartTexts(
+        translate=partial(translate, language),
+        number=partial(_format_number, language),
+        hour=partial(_format_time, form="%H:%M", zone=zone),
+        moment=partial(format_clock, zone, form="%Y-%m-%d %H:%M"),
+    )
     grounds = {
         camera: next((shown for part in parts if (shown := find_image(part, "overlay"))), None)
         for camera, parts in passed.items()
@@ -205,6 +230,7 @@ def render_page(
         describe_value=partial(_describe_value, language),
         describe_origin=lambda by: translate_known(language, f"origin.{by}", by),
         format_number=partial(_format_number, language),
+        charts=render_charts(charted or {}, texts),
         figures=figures,
         decisions=list(Decision),
         grid=GRID,

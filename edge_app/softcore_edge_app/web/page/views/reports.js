@@ -1,8 +1,9 @@
 // Reports view: the shift's figures, its report as a file, and the changes of the line.
 import { $, element, showMessage } from "../elements.js";
-import { download, getJson } from "../api.js";
+import { buildUrl, download, getJson } from "../api.js";
 import { describeNotedState } from "../alarms.js";
 import { countShift, DECISIONS } from "./live.js";
+import { enter as enterCharts } from "./charts.js";
 import { findPeriod } from "./history.js";
 import { eventStream, line } from "../event_stream.js";
 import { language, translate } from "../catalogue.js";
@@ -54,13 +55,26 @@ async function chooseDay() {
   }
 }
 day.addEventListener("change", () => day.value && chooseDay());
+/** Return the chosen time, as parameters of a request. */
+function findTime() {
+  if (period === "past") return { day: day.value, start: start.value };
+  const [since, until] = [...$("report-dates").querySelectorAll("input")].map((input) => input.value);
+  return findPeriod(period, since, until);
+}
+
+const shown = $("report").querySelector("iframe");
+$("report-open").addEventListener("click", () => {
+  shown.src = buildUrl("api/report", { ...findTime(), form: "html", language, shown: true });
+  $("report").showModal();
+});
+$("report").addEventListener("close", () => shown.removeAttribute("src"));
+$("report-print").addEventListener("click", () => shown.contentWindow.print());
 
 for (const button of view.querySelectorAll("[data-form]")) {
   button.addEventListener("click", async () => {
-    const [since, until] = [...$("report-dates").querySelectorAll("input")].map((input) => input.value);
     showMessage($("report-state"), translate("report.making"));
     try {
-      const { content, name } = await download("api/report", { ...(period === "past" ? { day: day.value, start: start.value } : findPeriod(period, since, until)), form: button.dataset.form, language });
+      const { content, name } = await download("api/report", { ...findTime(), form: button.dataset.form, language });
       const address = URL.createObjectURL(content);
       element("a", { href: address, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10_000); // a browser reads it after the click
@@ -126,4 +140,5 @@ export function enter() {
   buildPeriods();
   showShift();
   showNotes();
+  enterCharts();
 }
