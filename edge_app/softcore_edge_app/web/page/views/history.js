@@ -93,6 +93,8 @@ async function search(place = {}) {
     marked: wanted.mark, min_share: least, max_share: most,
   };
   showMessage($("found"), translate("history.searching"));
+  const were = ["older", "newer"].map((name) => [$(name), $(name).disabled]);
+  for (const [button] of were) button.disabled = true; // so that each press turns a page
   const room = countRoom();
   let found = [];
   let answer;
@@ -107,7 +109,9 @@ async function search(place = {}) {
       from = { before: part.next };
     }
   } catch (error) {
-    if (mine === requested) showMessage($("found"), error.message, true);
+    if (mine !== requested) return;
+    showMessage($("found"), error.message, true);
+    for (const [button, was] of were) button.disabled = was;
     return;
   }
   if (place.after !== undefined && found.length < room) return search(); // the newest page is full
