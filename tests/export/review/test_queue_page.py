@@ -303,6 +303,7 @@ def test_it_speaks_the_browsers_language_or_the_one_that_is_chosen(served: Serve
         served.target.name,
         "choices.json",
         "x Grenze",
+        "Export",
     ]
     assert find_alike(english, page.content(), names) == []
     if SHOTS:
