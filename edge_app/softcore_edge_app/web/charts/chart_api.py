@@ -113,4 +113,4 @@ def describe_charts(figures: ChartFigures) -> ChartReport:
 
 
 def _describe_spread(spread: Spread | None) -> SpreadReport | None:
-    return spread and SpreadReport(median=spread.median, p95=spread.p95)
+    return None if spread is None else SpreadReport(median=spread.median, p95=spread.p95)
