@@ -37,12 +37,13 @@ class ChartTexts:
     Attributes:
         translate: returns the text of a key of the catalogue, with values.
         number: formats a number by a printf form.
-        hour, moment: format nanoseconds of UTC since 1970 as a time of day, and with the day.
+        hour, day, moment: format nanoseconds of UTC since 1970 as a time of day, a day, and both.
     """
 
     translate: Callable[..., str]
     number: Callable[[str, float], str]
     hour: Callable[[int], str]
+    day: Callable[[int], str]
     moment: Callable[[int], str]
 
 
@@ -155,7 +156,7 @@ def _make_time_axis(
     every = math.ceil(count / _LABELS)
     for number in range(0, count, every):
         begin = first + number * _HOUR
-        text = texts.hour(begin) if count <= 24 else texts.moment(begin)[5:10]
+        text = texts.hour(begin) if count <= 24 else texts.day(begin)
         _write(chart, _LEFT + number * step, HEIGHT - 6, text, "start" if number == 0 else "middle")
     return lambda moment: _LEFT + (moment - first) / _HOUR * step, step
 

@@ -217,7 +217,8 @@ def render_page(
         translate=partial(translate, language),
         number=partial(_format_number, language),
         hour=partial(_format_time, form="%H:%M", zone=zone),
-        moment=partial(format_clock, zone, form="%Y-%m-%d %H:%M"),
+        day=partial(_format_time, form=translate(language, "chart.day"), zone=zone),
+        moment=partial(format_clock, zone, form=translate(language, "sheet.time").removesuffix(":%S")),
     )
     grounds = {
         camera: next((shown for part in parts if (shown := find_image(part, "overlay"))), None)

@@ -26,6 +26,7 @@ TEXTS = ChartTexts(
     translate=partial(translate, "en"),
     number=lambda form, value: form % value,
     hour=lambda moment: f"{moment // HOUR % 24:02}:00",
+    day=lambda moment: f"day {moment // HOUR // 24 + 1}",
     moment=lambda moment: f"2026-11-{moment // HOUR // 24 + 1:02} {moment // HOUR % 24:02}:00",
 )
 COUNTS = [
@@ -92,6 +93,11 @@ def test_times_are_told_in_their_unit() -> None:
     assert "in the last one half within 1.00 s, 95 of 100 within 2.00 s" in draw_times(
         HOURS, "between", TEXTS
     )
+
+
+def test_a_time_of_days_is_marked_by_them() -> None:
+    days = [replace(HOURS[0], begin=HOUR * 24 * day) for day in range(3)]
+    assert "day 2" in draw_hours(days, TEXTS)
 
 
 def test_a_part_alone_is_drawn() -> None:
