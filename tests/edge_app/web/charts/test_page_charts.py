@@ -101,23 +101,25 @@ def test_scores_follow_the_parts_as_they_come(show: Callable[..., OpenedPage], s
     page = show().page
     chart = page.locator("[data-chart=scores]")
     expect(chart.get_by_role("img")).to_have_attribute(
-        "aria-label", "Histogram of the last 180 scores in units of the threshold; 40 above it"
+        "aria-label", "Histogram of the last 90 scores in units of the threshold; 20 above it"
     )
     asked = stub.charted
     for _ in range(20):
-        stub.decide("FAIL", share=1.72)
+        stub.decide("FAIL", share=1.12)  # between those of the others
     expect(chart.get_by_role("img")).to_have_attribute(
-        "aria-label", "Histogram of the last 182 scores in units of the threshold; 56 above it"
+        "aria-label", "Histogram of the last 110 scores in units of the threshold; 40 above it"
     )
     assert stub.charted == asked
     chart.get_by_text("As a table").click()
-    expect(chart.locator("tbody tr", has_text="1.70")).to_contain_text("20")
+    expect(chart.locator("tbody tr", has_text="1.10 \N{EN DASH} 1.15")).to_contain_text("20")
 
 
 def test_another_time_and_camera_are_charted(browser: Browser) -> None:
     with StubLine(cameras=("left", "right")) as stub:
+        now = time.time_ns()
+        stub.since = now // HOUR * HOUR
         for number in range(20):
-            stub.decide("PASS", camera=("left", "right")[number % 5 == 0], send=False)
+            stub.decide("PASS", camera=("left", "right")[number % 5 == 0], at=now - number, send=False)
         stub.rows[0]["decided_at"] -= 30 * HOUR
         shown = OpenedPage(browser, stub)
         shown.view("reports")
@@ -128,7 +130,7 @@ def test_another_time_and_camera_are_charted(browser: Browser) -> None:
         shown.page.get_by_role("radio", name="last 7 days").check()
         expect(label).to_have_attribute("aria-label", tell_hours(4, hours=2))
         stub.rows.clear()
-        shown.page.get_by_role("radio", name="today").nth(0).check()
+        shown.page.locator("#chart-period").get_by_role("radio", name="today").check()
         expect(shown.page.locator("#chart-state")).to_have_text("No part was decided on in this time.")
         shown.close()
 
