@@ -13,6 +13,7 @@ from softcore_runtime.errors import UsageError
 from softcore_runtime.web.local_page import Answer, make_app
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.routing import Route
 
 from softcore_edge_app.queries.part_search import PartSearch
 from softcore_edge_app.web.alarms.alarm_api import make_alarm_api
@@ -26,7 +27,7 @@ from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.operator_api import make_operator_api, make_thread_runner
 from softcore_edge_app.web.page import PAGE_SOURCES, add_page
 from softcore_edge_app.web.people.people import People
-from softcore_edge_app.web.people.people_api import make_people_api
+from softcore_edge_app.web.people.people_api import make_people_api, make_session_api
 from softcore_edge_app.web.people.requirement import OPEN, find_person, list_unguarded
 from softcore_edge_app.web.schema import MAX_BODY_BYTES, READ_RESPONSES, describe_problem
 from softcore_edge_app.web.shadow.shadow_api import make_promotion_api, make_shadow_api
@@ -86,29 +87,46 @@ def make_web_app(
 
     controls, queries = status.controls, LedgerQueries(status.ledger, events.ended, search)
     run_in_thread = make_thread_runner(events.ended)
-    app.include_router(make_status_api(status))
-    app.include_router(_make_streams(metrics_render, events))
-    app.include_router(make_history_api(queries, cache))
-    app.include_router(make_image_api(cache, queries, controls))
-    app.include_router(make_preview_api(controls, queries, cache))
-    app.include_router(make_report_api(queries, cache, status.shift))
-    app.include_router(make_chart_api(queries, lambda: status.shift.since))
-    app.include_router(make_shadow_api(controls, cache))
+    views = [
+        make_status_api(status),
+        _make_streams(metrics_render, events),
+        make_history_api(queries, cache),
+        make_image_api(cache, queries, controls),
+        make_preview_api(controls, queries, cache),
+        make_chart_api(queries, lambda: status.shift.since),
+        make_report_api(queries, cache, status.shift),
+        make_shadow_api(controls, cache),
+        make_worklist_api(queries, cache),
+        make_session_api(people),
+    ]
+    commands = [
+        make_operator_api(controls, run_in_thread),
+        make_alarm_api(controls, run_in_thread),
+        make_threshold_api(controls, queries, run_in_thread),
+        make_promotion_api(controls, run_in_thread),
+        make_mark_api(queries, controls, run_in_thread),
+        make_settling_api(queries, controls, run_in_thread),
+        make_people_api(people),
+    ]
+    for router in views:
+        app.include_router(router)
     # `RequestGuard` checks token and session; this describes the token in the schema.
     shown = [
         Security(APIKeyHeader(name=TOKEN_HEADER, auto_error=False)),
         Security(HTTPBearer(auto_error=False)),
     ]
-    app.include_router(make_operator_api(controls, run_in_thread), dependencies=shown)
-    app.include_router(make_alarm_api(controls, run_in_thread), dependencies=shown)
-    app.include_router(make_threshold_api(controls, queries, run_in_thread), dependencies=shown)
-    app.include_router(make_promotion_api(controls, run_in_thread), dependencies=shown)
-    app.include_router(make_mark_api(queries, controls, run_in_thread), dependencies=shown)
-    app.include_router(make_worklist_api(queries, cache))
-    app.include_router(make_settling_api(queries, controls, run_in_thread), dependencies=shown)
-    app.include_router(make_people_api(people), dependencies=shown)
-    if unguarded := list_unguarded(app):
+    for router in commands:
+        app.include_router(router, dependencies=shown)
+    routes = [route for router in (*views, *commands) for route in router.routes]
+    if unguarded := list_unguarded(routes):
         raise ValueError(f"routes without a role: {', '.join(unguarded)}")
+
+    @app.exception_handler(405)
+    def refuse_method(request: Request, _error: HTTPException) -> Response:
+        here = [one for one in routes if isinstance(one, Route) and one.path_regex.match(request.url.path)]
+        allowed = sorted({method for route in here for method in route.methods or ()})
+        return Answer({"detail": "Method Not Allowed"}, 405, headers={"Allow": ", ".join(allowed)})
+
     add_page(app)
     return app
 

@@ -18,6 +18,7 @@ __all__ = [
     "Responses",
     "ShortText",
     "Time",
+    "WholeNumber",
     "describe_problem",
     "to_nanoseconds",
 ]
@@ -77,6 +78,13 @@ Time = Annotated[
     BeforeValidator(_refuse_number),
     AfterValidator(lambda time: time and _add_zone(time)),
     Query(description="ISO 8601; UTC where it doesn't say."),
+]
+
+
+# JSON has one kind of number: 3.0 is a whole one.
+WholeNumber = Annotated[
+    int,
+    BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value),
 ]
 
 

@@ -93,6 +93,7 @@ def test_what_is_described(stranger: httpx.Client) -> None:
         "/api/notes": {"get"},
         "/api/pictures/{trigger}/{kind}": {"get"},
         "/api/report": {"get"},
+        "/api/charts": {"get"},
         "/api/shadow": {"get"},
         "/api/session": {"get", "post"},
         "/api/worklist": {"get", "post"},
@@ -276,3 +277,19 @@ def test_every_answer_is_guarded(client: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert "server" not in headers
+
+
+def test_a_method_that_there_is_not_names_those_there_are(stranger: httpx.Client) -> None:
+    for path, allowed in (("/api/session", "GET, POST"), ("/api/report", "GET"), ("/api/limit", "POST")):
+        answer = stranger.delete(path, headers={"X-SoftCore-Token": TOKEN})
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
+def test_a_day_whose_time_has_no_64_bits_is_refused(stranger: httpx.Client) -> None:
+    for day in ("1969-12-31", "2262-01-01", "9999-12-31"):
+        for path in ("/api/report", "/api/shifts"):
+            answer = stranger.get(path, params={"day": day})
+            assert (answer.status_code, answer.json()["detail"]) == (
+                409,
+                f"{day}: the year must be one from 1970 to 2261",
+            )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
+from softcore_runtime import UsageError
 from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.web.guard import refuse_body
@@ -22,7 +24,7 @@ from softcore_edge_app.web.schema import (
     describe_problem,
 )
 
-__all__ = ["make_people_api"]
+__all__ = ["make_people_api", "make_session_api"]
 
 _Secret = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -34,11 +36,10 @@ class LoginRequest(RequestModel):
     secret: _Secret | None = None
     badge: _Secret | None = None
 
-    @model_validator(mode="after")
-    def _check_kind(self) -> LoginRequest:
-        if (self.name is None) != (self.secret is None) or (self.badge is None) == (self.name is None):
-            raise ValueError("give name and secret, or badge")
-        return self
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is one of the two."""
+        return (self.name is None) == (self.secret is None) != (self.badge is None)
 
 
 class EmptyRequest(RequestModel):
@@ -58,19 +59,23 @@ class SessionReport(BaseModel):
     seconds: float | None
 
 
+def make_session_api(people: People) -> APIRouter:
+    """Make the route that says who is logged in, which everybody who reaches the port may read."""
+    views = APIRouter(prefix="/api", dependencies=[Depends(refuse_body)], responses=READ_RESPONSES)
+
+    @views.get("/session")
+    async def show_session(request: Request) -> SessionReport:
+        """Who is logged in; keeps no session from ending."""
+        return _describe(people, people.find(read_cookie(request)))
+
+    return views
+
+
 def make_people_api(people: People) -> APIRouter:
-    """Make the routes of log-in and sessions."""
+    """Make the routes of log-in and log-out, and the one that keeps a session."""
     api = APIRouter(prefix="/api")
     one_at_a_time = CapacityLimiter(1)  # a hash takes memory and a processor, which the inspection needs
-
-    def describe(state: SessionState | None) -> SessionReport:
-        person = state and state.person
-        return SessionReport(
-            people=people.exist,
-            name=person and person.name,
-            role=person and person.role,
-            seconds=state and state.rest,
-        )
+    describe = partial(_describe, people)
 
     @api.post(
         "/login",
@@ -79,6 +84,8 @@ def make_people_api(people: People) -> APIRouter:
     )
     async def log_in(request: Request, login: LoginRequest) -> Response:
         """Log in, by name and PIN or by a badge; the session is a cookie. 403 if it is wrong."""
+        if not login.is_whole:
+            raise UsageError("give name and secret, or badge")
         address = request.client.host if request.client else ""
         secret = (login.secret if login.badge is None else login.badge) or ""
         try:
@@ -104,14 +111,19 @@ def make_people_api(people: People) -> APIRouter:
         delete_cookie(answer, request)
         return answer
 
-    @api.get("/session", responses=READ_RESPONSES, dependencies=[Depends(refuse_body)])
-    async def show_session(request: Request) -> SessionReport:
-        """Who is logged in; keeps no session from ending."""
-        return describe(people.find(read_cookie(request)))
-
     @api.post("/session", responses=WRITE_RESPONSES)
     async def keep_session(request: Request, _by: ByViewer, _empty: EmptyRequest) -> SessionReport:
         """The same, and the person is there: the session goes on."""
         return describe(people.find(read_cookie(request), active=True))
 
     return api
+
+
+def _describe(people: People, state: SessionState | None) -> SessionReport:
+    person = state and state.person
+    return SessionReport(
+        people=people.exist,
+        name=person and person.name,
+        role=person and person.role,
+        seconds=state and state.rest,
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, HTTPException, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
 
 from softcore_edge_app.web.people.people import People
 from softcore_edge_app.web.people.person import Person, Role
@@ -77,11 +78,11 @@ ByOperator = Annotated[str, require(Role.OPERATOR)]
 BySetter = Annotated[str, require(Role.SETTER)]
 
 
-def list_unguarded(app: FastAPI) -> list[str]:
+def list_unguarded(routes: Iterable[BaseRoute]) -> list[str]:
     """List the routes that change something and require no role."""
     return [
         route.path
-        for route in app.routes
+        for route in routes
         if isinstance(route, APIRoute)
         and (route.methods or set()) - _SAFE
         and route.path not in OPEN

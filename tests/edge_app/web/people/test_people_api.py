@@ -89,7 +89,7 @@ def test_who_is_not_logged_in_changes_nothing(open_page: Callable[[], httpx.Clie
         assert (answer.status_code, answer.json()) == (403, {"detail": "name, PIN or badge is wrong"})
         assert "set-cookie" not in answer.headers
     for body in ({}, {"name": "Anna"}, {"secret": "4711"}, {"name": "Anna", "secret": "x", "badge": "x"}):
-        assert page.post("/api/login", json=body).status_code == 422
+        assert page.post("/api/login", json=body).status_code == 409
     assert line.asked == []
 
 
