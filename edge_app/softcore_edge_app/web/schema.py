@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Query
@@ -13,6 +13,7 @@ __all__ = [
     "READ_RESPONSES",
     "WRITE_RESPONSES",
     "Camera",
+    "Day",
     "Problem",
     "RequestModel",
     "Responses",
@@ -73,6 +74,7 @@ def _add_zone(time: datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
+Day = Annotated[date, BeforeValidator(_refuse_number), Query(description="Like 2026-11-25.")]
 Time = Annotated[
     datetime | None,
     BeforeValidator(_refuse_number),

@@ -11,6 +11,7 @@ __all__ = ["ShiftCalendar", "ShiftTime"]
 
 _SECOND = 10**9
 _DAY = timedelta(days=1)
+_FIRST, _LAST = 1970, 2200  # years
 _AROUND = (
     3  # days before and after a moment in which its shift begins and ends, wherever the zone's days jump
 )
@@ -69,7 +70,12 @@ class ShiftCalendar:
         raise AssertionError("a day begins at least every two days")
 
     def list_day(self, day: date) -> list[ShiftTime]:
-        """Return the shifts that begin on a day, in their order; none if the zone skips the day."""
+        """Return the shifts that begin on a day, in their order; none if the zone skips the day.
+
+        There is none before 1970, or so late that nanoseconds of 64 bits can't tell it.
+        """
+        if not _FIRST <= day.year <= _LAST:
+            return []
         starts = self.starts or (time(),)
         times = [(day + number * _DAY, start) for number in range(_AROUND) for start in starts]
         begins = [self._find_moment(datetime.combine(*when)) * _SECOND for when in times]

@@ -37,7 +37,14 @@ from softcore_edge_app.web.charts.report_charts import render_charts
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
 from softcore_edge_app.web.ledger_queries import LedgerQueries
-from softcore_edge_app.web.schema import READ_RESPONSES, Responses, Time, describe_problem, to_nanoseconds
+from softcore_edge_app.web.schema import (
+    READ_RESPONSES,
+    Day,
+    Responses,
+    Time,
+    describe_problem,
+    to_nanoseconds,
+)
 from softcore_edge_app.web.shifts.calendar import ShiftCalendar, ShiftTime
 from softcore_edge_app.web.shifts.catalogue import (
     Language,
@@ -116,15 +123,15 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
     async def give_report(
         since: Time = None,
         until: Time = None,
-        day: Annotated[
-            date | None, Query(description="The report of the shift that began on this day,")
-        ] = None,
-        start: Annotated[Clock | None, Query(description="at this time of the clock.")] = None,
+        day: Day | None = None,
+        start: Annotated[Clock | None, Query(description="When the shift of a `day` began.")] = None,
         form: Literal["html", "csv"] = "html",
         language: Language = "en",
         shown: Annotated[bool, Query(description="To look at in the page, not to keep.")] = False,
     ) -> Response:
         """The report of a time or of a shift, by default of this shift, of two million parts at most.
+
+        A shift is that which began on a `day` at `start`, which may be left out where there is one that day.
 
         As a page it is complete in itself, in the given language. As a table it has a row for each figure;
         the parts themselves are written by `softcore-edge ledger export`.
@@ -171,7 +178,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
         )
 
     @views.get("/shifts")
-    async def list_shifts(day: date) -> ShiftList:
+    async def list_shifts(day: Day) -> ShiftList:
         """The shifts that began on a day."""
         shifts = _list_day(shift.calendar, day)
         return ShiftList(

@@ -157,7 +157,10 @@ def test_a_past_shift_by_its_day_and_start(line: Any) -> None:
                 409,
                 f"{day}: no shift begins at 03:33; there are: {start}",
             )
-            assert client.get("/api/report", params={"day": day, "start": "3:33"}).status_code == 422
+            for wrong in ({"day": day, "start": "3:33"}, {"day": "0"}, {"day": "1790000000"}):
+                assert client.get("/api/report", params=wrong).status_code == 422
+            for far in ("0001-01-01", "1969-12-31", "9999-12-31"):
+                assert client.get("/api/shifts", params={"day": far}).json() == {"shifts": []}
     finally:
         server.close()
 
