@@ -283,13 +283,3 @@ def test_a_method_that_there_is_not_names_those_there_are(stranger: httpx.Client
     for path, allowed in (("/api/session", "GET, POST"), ("/api/report", "GET"), ("/api/limit", "POST")):
         answer = stranger.delete(path, headers={"X-SoftCore-Token": TOKEN})
         assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
-
-
-def test_a_day_whose_time_has_no_64_bits_is_refused(stranger: httpx.Client) -> None:
-    for day in ("1969-12-31", "2262-01-01", "9999-12-31"):
-        for path in ("/api/report", "/api/shifts"):
-            answer = stranger.get(path, params={"day": day})
-            assert (answer.status_code, answer.json()["detail"]) == (
-                409,
-                f"{day}: the year must be one from 1970 to 2261",
-            )

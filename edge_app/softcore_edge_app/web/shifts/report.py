@@ -59,7 +59,6 @@ __all__ = ["THIRDS", "format_clock", "make_report_api", "render_page", "render_t
 
 _PATIENCE = 60.0  # seconds that its figures may take
 _HOUR = 3600 * 10**9
-_FIRST_YEAR, _LAST_YEAR = 1970, 2261  # whose nanoseconds have 64 bits
 _PASSES = 50  # parts that are searched for one with an image, on which the regions are drawn
 # What a report in the page may show: nothing but itself.
 _SHOWN_HEADERS = {
@@ -180,7 +179,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
     @views.get("/shifts")
     async def list_shifts(day: Day) -> ShiftList:
         """The shifts that began on a day."""
-        shifts = _list_day(shift.calendar, day)
+        shifts = shift.calendar.list_day(day)
         return ShiftList(
             shifts=[
                 ShiftSpan(day=one.day, start=one.start.isoformat("minutes"), since=one.since, until=one.until)
@@ -191,14 +190,8 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
     return views
 
 
-def _list_day(calendar: ShiftCalendar, day: date) -> list[ShiftTime]:
-    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise UsageError(f"{day}: the year must be one from {_FIRST_YEAR} to {_LAST_YEAR}")
-    return calendar.list_day(day)
-
-
 def _find_shift(calendar: ShiftCalendar, day: date, start: str | None) -> ShiftTime:
-    shifts = {one.start.isoformat("minutes"): one for one in _list_day(calendar, day)}
+    shifts = {one.start.isoformat("minutes"): one for one in calendar.list_day(day)}
     if start is None and len(shifts) == 1:
         return next(iter(shifts.values()))
     if start not in shifts:
