@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import hypothesis
 import numpy as np
 import onnx
 import onnxruntime
@@ -30,6 +31,10 @@ from softcore_runtime.bundle.training import (
 )
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.hnsw import HnswIndex
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 # It may start and update nothing, and ask nobody.
 QUIET = [
