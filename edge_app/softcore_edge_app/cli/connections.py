@@ -25,9 +25,8 @@ from softcore_edge_app.pipeline.operator_service import OperatorService
 __all__ = ["Connections"]
 
 _ARCHIVING = 0.2  # seconds for the images that wait at the end
-_REMEMBERED = (
-    4  # times the parts of the longest rule, of which some may not count, that are read at the start
-)
+# Times the parts of the longest rule that are read at the start, for some may not count.
+_REMEMBERED = 4
 
 _log = logging.getLogger(__name__)
 

@@ -73,11 +73,14 @@ class IndexKeeper:
         except (sqlite3.Error, TypeError):  # no ledger can be read, which the page says by itself
             return None
         command = [sys.executable, "-m", __name__, str(self._ledger)]
-        # A session of its own: Ctrl-C is for the line.
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
-        ) as process:  # fmt: skip
+        try:  # in a session of its own: Ctrl-C is for the line
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                text=True, start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:  # no memory or process is left
+            return str(error)
+        with process:
             while process.poll() is None:
                 if self._ended.wait(0.1):
                     process.kill()

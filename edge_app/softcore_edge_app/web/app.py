@@ -31,7 +31,7 @@ from softcore_edge_app.web.people.people_api import make_people_api, make_sessio
 from softcore_edge_app.web.people.requirement import OPEN, find_person, list_unguarded
 from softcore_edge_app.web.schema import MAX_BODY_BYTES, READ_RESPONSES, describe_problem
 from softcore_edge_app.web.shadow.shadow_api import make_promotion_api, make_shadow_api
-from softcore_edge_app.web.shifts.report import make_report_api
+from softcore_edge_app.web.shifts.report_api import make_report_api
 from softcore_edge_app.web.status import LineStatus, make_status_api
 from softcore_edge_app.web.threshold.threshold_api import make_preview_api, make_threshold_api
 from softcore_edge_app.web.worklist.worklist_api import make_settling_api, make_worklist_api
@@ -123,7 +123,9 @@ def make_web_app(
 
     @app.exception_handler(405)
     def refuse_method(request: Request, _error: HTTPException) -> Response:
-        here = [one for one in routes if isinstance(one, Route) and one.path_regex.match(request.url.path)]
+        # A router's own refusal names the methods of one route; a path may have several, each with a method.
+        known = (one for one in (*app.routes, *routes) if isinstance(one, Route))
+        here = [one for one in known if one.path_regex.match(request.url.path)]
         allowed = sorted({method for route in here for method in route.methods or ()})
         return Answer({"detail": "Method Not Allowed"}, 405, headers={"Allow": ", ".join(allowed)})
 

@@ -280,6 +280,7 @@ def test_every_answer_is_guarded(client: httpx.Client) -> None:
 
 
 def test_a_method_that_there_is_not_names_those_there_are(stranger: httpx.Client) -> None:
-    for path, allowed in (("/api/session", "GET, POST"), ("/api/report", "GET"), ("/api/limit", "POST")):
+    methods = {"/api/session": "GET, POST", "/api/report": "GET", "/api/limit": "POST", "/": "GET"}
+    for path, allowed in methods.items():
         answer = stranger.delete(path, headers={"X-SoftCore-Token": TOKEN})
         assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 from markupsafe import Markup
 from softcore_runtime import Decision
-from softcore_runtime.missing_library import explain_import
-
-try:
-    from jinja2 import Environment, StrictUndefined, Template
-except ImportError as error:  # pragma: no cover - seen in a subprocess
-    raise explain_import(error, "edge") from error
 
 from softcore_edge_app.queries.chart_figures import BIN_WIDTH, BINS, ChartFigures
 from softcore_edge_app.web.charts.drawing import (
@@ -23,8 +16,11 @@ from softcore_edge_app.web.charts.drawing import (
     draw_times,
     format_seconds,
 )
+from softcore_edge_app.web.charts.template import load_template
 
 __all__ = ["render_charts"]
+
+_TEMPLATE = Path(__file__).parent / "report_charts.html.j2"
 
 
 def render_charts(figures: dict[str, ChartFigures], texts: ChartTexts) -> Markup:
@@ -36,7 +32,7 @@ def render_charts(figures: dict[str, ChartFigures], texts: ChartTexts) -> Markup
     """
     cameras = [(camera, one, _draw(one, texts)) for camera, one in figures.items() if one.hours]
     return Markup(  # noqa: S704 - the template escapes
-        _template().render(
+        load_template(_TEMPLATE).render(
             cameras=cameras,
             translate=texts.translate,
             number=texts.number,
@@ -70,11 +66,3 @@ def _list_bins(figures: ChartFigures) -> list[tuple[float, float | None, list[in
         for place in range(BINS)
     ]  # fmt: skip
     return [one for one in bins if any(one[2])]
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string((Path(__file__).parent / "report_charts.html.j2").read_text("utf-8"))

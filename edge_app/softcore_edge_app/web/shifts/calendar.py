@@ -12,9 +12,8 @@ __all__ = ["ShiftCalendar", "ShiftTime"]
 _SECOND = 10**9
 _DAY = timedelta(days=1)
 _FIRST, _LAST = 1970, 2200  # years
-_AROUND = (
-    3  # days before and after a moment in which its shift begins and ends, wherever the zone's days jump
-)
+# Days before and after a moment in which its shift begins and ends, wherever the zone's days jump.
+_AROUND = 3
 
 
 @dataclass(frozen=True)
