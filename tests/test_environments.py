@@ -121,7 +121,7 @@ def test_a_threshold_is_set_without_torch(make, tiny_bundle: Path, tmp_path: Pat
         "0.1",
         "--report",
         "r.html",
-        "--yes",
+        "--accept",
     )
     assert ended.returncode == 0, ended.stderr
     assert (calibration.home / "r.html").stat().st_size > 10_000

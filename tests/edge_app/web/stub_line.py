@@ -40,7 +40,7 @@ from softcore_edge_app.web.charts.chart_api import ChartReport, describe_charts
 from softcore_edge_app.web.guard import RequestGuard
 from softcore_edge_app.web.page import PAGE_SOURCES, add_page
 from softcore_edge_app.web.people.people import People
-from softcore_edge_app.web.people.people_api import make_people_api
+from softcore_edge_app.web.people.people_api import make_people_api, make_session_api
 from softcore_edge_app.web.people.requirement import OPEN, ByOperator, BySetter, find_person
 from softcore_edge_app.web.threshold.drastic_change import is_drastic
 from softcore_edge_app.web.threshold.preview import Preview
@@ -412,6 +412,7 @@ class StubLine:
             open_paths=OPEN,
         )
         app = make_app(PAGE_SOURCES, guards=[guard])
+        app.include_router(make_session_api(self.known))
         app.include_router(make_people_api(self.known))
         _add_views(app, self)
         _add_changes(app, self)
