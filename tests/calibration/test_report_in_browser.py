@@ -132,6 +132,11 @@ def words(kind: str, does: str, count: int, parts: int) -> str:
     return f"{count} of {parts} {kind} images {does} ({percent(count / parts)}; {sure})"
 
 
+def expect_width(page: Page, width: int) -> None:
+    """Expect that nothing is wider than the window; charts follow it in the next frame."""
+    page.wait_for_function("width => document.documentElement.scrollWidth === width", arg=width)
+
+
 def test_the_slider_tells_what_would_change(find: Find, show: Callable[..., Shown]) -> None:
     findings = find()
     shown = show(findings)
@@ -298,7 +303,7 @@ def test_with_few_images_the_rest_is_shown(
 def test_it_fits_a_telephone(find: Find, show: Callable[..., Shown], scheme: str) -> None:
     shown = show(find(BAND), viewport={"width": 390, "height": 800}, color_scheme=scheme)
     shown.slide(0)
-    assert shown.page.evaluate("document.documentElement.scrollWidth") == 390
+    expect_width(shown.page, 390)
     colour = shown.drawn("histogram")[0, 0].mean()  # that of the card behind it
     assert colour > 200 if scheme == "light" else colour < 60
 
@@ -321,7 +326,7 @@ def test_it_prints(find: Find, show: Callable[..., Shown]) -> None:
     paper = shown.drawn("histogram")
     assert paper[0, 0].mean() == 255
     assert not (np.ptp(paper.astype(int), axis=2) > 120).all(axis=0).any()  # no line of the slider
-    assert shown.page.evaluate("document.documentElement.scrollWidth") == 690
+    expect_width(shown.page, 690)
     assert shown.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
@@ -417,7 +422,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     assert read_manifest(path).threshold == findings.threshold
 
     page.set_viewport_size({"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    expect_width(page, 390)
     page.get_by_role("button", name="Finish").click()
     expect(page.get_by_role("dialog", name="Finished")).to_contain_text(
         f"In the bundle now: {findings.threshold.value:.5g}. You can close this page."
@@ -445,7 +450,7 @@ def test_the_report_in_german(find: Find, inspector: Inspector, browser: Browser
             shown[language] = page.content()
             for width in (1280, 390):
                 page.set_viewport_size({"width": width, "height": 900})
-                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (language, width)
+                expect_width(page, width)
             page.set_viewport_size({"width": 1280, "height": 900})
         page.close()
         names = [str(result.path), str(tmp_path), "onnxruntime", "fp32", "tiny", NASTY, "softcore", "spot"]

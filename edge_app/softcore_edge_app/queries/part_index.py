@@ -126,6 +126,17 @@ class PartIndex:
                 raise DamagedIndexError(f"{file}: {error}") from error
             raise
 
+    @classmethod
+    def make_empty(cls, ledger: sqlite3.Connection) -> PartIndex:
+        """Make an index of no rows, in memory: a short ledger needs no other."""
+        index = sqlite3.connect(":memory:", isolation_level=None)
+        try:
+            _create_tables(index, ledger)
+            return cls(index, ledger, set())
+        except BaseException:
+            index.close()
+            raise
+
     def __enter__(self) -> PartIndex:
         return self
 
@@ -237,8 +248,7 @@ def count_behind(ledger: Path) -> int:
         sqlite3.Error: the ledger can't be read.
     """
     with closing(connect_to_read(ledger)) as source:
-        (rows,) = source.execute("SELECT rows FROM ledger").fetchone()
-        done = 0
+        (rows,), done = source.execute("SELECT rows FROM ledger").fetchone(), 0
         with suppress(DamagedIndexError):
             if index := PartIndex.open(ledger, source, set()):
                 with index:
@@ -275,15 +285,19 @@ def _extend(ledger: Path, source: sqlite3.Connection) -> int:
         index.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose blocks, and breaks none
         with _transaction(index):
             if not index.execute("SELECT 1 FROM sqlite_master").fetchone():
-                for table in _TABLES:
-                    index.execute(table)
-                index.execute("INSERT INTO source VALUES (?, ?, ?, 0)", [*_identify(source)])
+                _create_tables(index, source)
             _check_source(index, source)
         while _add_block(index, source):
             pass
         with _transaction(index):
             _add_marks(index, source)
             return _count_blocks(index)
+
+
+def _create_tables(index: sqlite3.Connection, source: sqlite3.Connection) -> None:
+    for table in _TABLES:
+        index.execute(table)
+    index.execute("INSERT INTO source VALUES (?, ?, ?, 0)", [*_identify(source)])
 
 
 def _add_block(index: sqlite3.Connection, source: sqlite3.Connection) -> bool:
@@ -362,8 +376,7 @@ def _check_source(index: sqlite3.Connection, source: sqlite3.Connection) -> int:
 
 
 def _identify(source: sqlite3.Connection) -> tuple[str, int, int]:
-    (ledger,) = source.execute("SELECT id FROM ledger").fetchone()
-    return ledger, _VERSION, BLOCK
+    return source.execute("SELECT id FROM ledger").fetchone()[0], _VERSION, BLOCK
 
 
 def _read_hash(source: sqlite3.Connection, number: int) -> str | None:
@@ -372,8 +385,7 @@ def _read_hash(source: sqlite3.Connection, number: int) -> str | None:
 
 
 def _count_blocks(index: sqlite3.Connection) -> int:
-    (count,) = index.execute("SELECT count(*) FROM blocks").fetchone()
-    return int(count)
+    return int(index.execute("SELECT count(*) FROM blocks").fetchone()[0])
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class PartSearch:
     ) -> PartPage:
         """Find a page of parts, the newest first, and count all that are wanted.
 
-        Without an index, or where it lacks too much, the page is that of `read_parts`, without the counts.
+        Where the index lacks more than 50,000 rows, the page is that of `read_parts`, without the counts.
 
         Args:
             connection: to the ledger, through which nothing of its present state was read yet.
@@ -104,6 +104,8 @@ class PartSearch:
         if not self.damaged:
             try:
                 index = PartIndex.open(self._ledger, connection, self._verified)
+                if index is None and find_last(connection) <= ROWS_PER_QUERY:
+                    index = PartIndex.make_empty(connection)
             except DamagedIndexError:
                 self._forget()
         with index or nullcontext():

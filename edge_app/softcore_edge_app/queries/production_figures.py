@@ -113,9 +113,11 @@ class ProductionFigures:
         regions: by camera, the number of FAIL and REVIEW with the highest score in a field (row, column).
         reasons: why parts were INVALID, the most frequent first.
         stops: the downtimes in their order, the first 200.
+        stops_omitted: number of those after them.
         worst: FAIL and REVIEW, the highest share of the threshold first.
         marked: number of parts by decision and mark (`good`, `bad`).
-        notes: what was changed, the first 200.
+        notes: what was changed, the first 200, without marks and triggers.
+        notes_omitted: number of those after them.
     """
 
     since: int
@@ -124,9 +126,11 @@ class ProductionFigures:
     regions: dict[str, Counter[tuple[int, int]]]
     reasons: list[InvalidReason]
     stops: list[Downtime]
+    stops_omitted: int
     worst: list[Part]
     marked: Counter[tuple[Decision, str]]
     notes: list[Note]
+    notes_omitted: int
 
     @property
     def cameras(self) -> list[str]:
@@ -188,26 +192,32 @@ def compute_figures(connection: sqlite3.Connection, since: int, until: int) -> P
     marked = Counter(
         (Decision(decision), marks[trigger]) for trigger, decision in subjects if trigger in marks
     )
+    changes = "FROM notes WHERE at >= ? AND at < ? AND kind NOT IN ('mark', 'shadow', 'trigger')"
+    (changed,) = connection.execute(f"SELECT count(*) {changes}", [since, until]).fetchone()
     notes = connection.execute(
-        f"{SELECT_NOTES} WHERE at >= ? AND at < ? AND kind NOT IN ('mark', 'shadow') "
-        f"ORDER BY number LIMIT {_LISTED}",
+        f"{SELECT_NOTES} WHERE number IN (SELECT number {changes} ORDER BY number LIMIT {_LISTED}) "
+        "ORDER BY number",
         [since, until],
-    )
-    stops = [
-        stop
-        for camera in cameras
-        for stop in (*_find_gaps(connection, camera, since, until), *_find_faults(connection, camera))
-    ]
+    ).fetchall()
+    stops = [stop for camera in cameras for stop in _find_gaps(connection, camera, since, until)]
+    stopped = len(stops)
+    for camera in cameras:
+        faults, count = _find_faults(connection, camera)
+        stops += faults
+        stopped += count
+    stops = sorted(stops, key=lambda stop: stop.begin)[:_LISTED]
     return ProductionFigures(
         since=since,
         until=until,
         groups=groups,
         regions=regions,
         reasons=[InvalidReason(*values) for values in reasons],
-        stops=sorted(stops, key=lambda stop: stop.begin)[:_LISTED],
+        stops=stops,
+        stops_omitted=stopped - len(stops),
         worst=[Part(Row.read(values[:-1]), values[-1]) for values in worst],
         marked=marked,
-        notes=[Note.read(values) for values in notes.fetchall()],
+        notes=[Note.read(values) for values in notes],
+        notes_omitted=changed - len(notes),
     )
 
 
@@ -241,8 +251,8 @@ def _find_gaps(connection: sqlite3.Connection, camera: str, since: int, until: i
     return [Downtime(camera, begin, end, IDLE, 0) for begin, end in (*found, *ends)]
 
 
-def _find_faults(connection: sqlite3.Connection, camera: str) -> list[Downtime]:
-    """Find times without images of parts of a camera."""
+def _find_faults(connection: sqlite3.Connection, camera: str) -> tuple[list[Downtime], int]:
+    """Find times without images of parts of a camera: the first of them, and how many there are."""
     kinds = ", ".join(f"'{kind}'" for kind in _CAMERA_KINDS)
     found = connection.execute(
         "WITH faults AS (SELECT number, triggered_at, decided_at, reason, "
@@ -250,8 +260,8 @@ def _find_faults(connection: sqlite3.Connection, camera: str) -> list[Downtime]:
         f"AND CASE decision WHEN 'INVALID' THEN kind(reason) END IN ({kinds})), "
         f"stops AS (SELECT *, sum(before IS NULL OR triggered_at - before > {_TOGETHER}) "
         "OVER (ORDER BY number) AS stop FROM faults) "
-        "SELECT min(triggered_at), max(decided_at), min(reason), count(*) FROM stops GROUP BY stop "
-        f"ORDER BY 1 LIMIT {_LISTED}",
+        "SELECT min(triggered_at), max(decided_at), min(reason), count(*), count(*) OVER () FROM stops "
+        f"GROUP BY stop ORDER BY 1 LIMIT {_LISTED}",
         [camera],
-    )
-    return [Downtime(camera, *values) for values in found]
+    ).fetchall()
+    return [Downtime(camera, *values) for *values, _ in found], found[0][-1] if found else 0

@@ -132,6 +132,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield place
 
 
+@pytest.fixture(scope="module")
+def bare(path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger without its index."""
+    place = tmp_path_factory.mktemp("bare") / path.name
+    with closing(connect_to_read(path)) as source, closing(sqlite3.connect(place)) as copy:
+        source.backup(copy)
+    return place
+
+
 def find(
     path: Path, wanted: PartFilter, count: int = 300, search: PartSearch | None = None, **where: Any
 ) -> PartPage:
@@ -224,6 +233,14 @@ def test_where_ids_are_too_many_the_ledger_is_looked_through(
     assert (page.total, list_rows(page)) == (None, expect(many))
 
 
+@given(wanted=FILTERS)
+def test_a_short_ledger_needs_no_index(bare: Path, wanted: PartFilter) -> None:
+    expected = expect(wanted)
+    page = find(bare, wanted)
+    assert (page.total, list_rows(page)) == (len(expected), expected)
+    assert not index_path(bare).exists()
+
+
 def test_where_the_index_lacks_too_much_the_ledger_is_looked_through(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,7 +324,8 @@ def test_an_index_of_other_rows_is_not_believed(tmp_path: Path) -> None:
         assert find(second, PartFilter(), search=PartSearch(second)).total == 19 - 1
 
 
-def test_an_index_that_is_missing_is_made(tmp_path: Path) -> None:
+def test_an_index_that_is_missing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_search, "ROWS_PER_QUERY", ROWS - 1)
     path = tmp_path / "line.ledger"
     with fill(path):
         for file in tmp_path.glob("*.index*"):

@@ -64,7 +64,9 @@ def connection(
         fails = [one.trigger for one in entries if one.decision is Decision.FAIL]
         for trigger, mark in ((fails[0], "good"), (fails[1], "good"), (fails[2], "bad"), ("t2", "bad")):
             ledger.note(Change("mark", "left", trigger, None, mark, "page"))
+        ledger.note(Change("trigger", "left", "t1", None, "p1", "page"))
         ledger.note(Change("limit", "left", "tiny", "11.0", "12.0", "page"))
+        ledger.note(Change("running", "left", None, "true", "false", "page"))
         with closing(connect_to_read(path)) as made:
             yield made
 
@@ -139,7 +141,17 @@ def test_the_worst_and_what_was_said_of_them(
     assert all_of_it.marked == {
         (Decision.FAIL, "good"): 2, (Decision.FAIL, "bad"): 1, (entries[1].decision, "bad"): 1,
     }  # fmt: skip
-    assert [note.change.kind for note in all_of_it.notes] == ["limit"]
+    assert [note.change.kind for note in all_of_it.notes] == ["limit", "running"]
+
+
+def test_what_is_left_out_is_counted(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures_module, "_LISTED", 1)
+    begin, end = START - 600 * SECOND, START + 7200 * SECOND
+    figures = compute_figures(connection, begin, end)
+    assert ([stop.camera for stop in figures.stops], figures.stops_omitted) == (["left"], 5)
+    assert (figures.notes, figures.notes_omitted) == ([], 0)
+    noted = compute_figures(connection, begin, 2**62)
+    assert ([note.change.kind for note in noted.notes], noted.notes_omitted) == (["limit"], 1)
 
 
 def test_a_time_without_parts(connection: sqlite3.Connection, tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
         yield "INVALID", reason.camera, reason.kind, reason.parts
     for stop in figures.stops:
         yield "stop", stop.camera, f"{format_time(stop.begin)} {stop.why}", stop.seconds
+    if figures.stops_omitted:
+        yield "stops omitted", "", "", figures.stops_omitted
     for (decision, mark), count in sorted(figures.marked.items()):
         yield "marked", "", f"{decision} called {mark}", count
     for part in figures.worst:
@@ -152,6 +154,8 @@ def _list_figures(figures: ProductionFigures) -> Iterator[tuple[object, ...]]:
         change = note.change
         what = f"{format_time(note.at)} {change.kind} by {change.by}: {change.before} to {change.after}"
         yield "change", change.camera, what, change.subject
+    if figures.notes_omitted:
+        yield "changes omitted", "", "", figures.notes_omitted
 
 
 def _sum_regions(figures: ProductionFigures, camera: str) -> list[tuple[str, int]]:

@@ -201,9 +201,11 @@ def make_figures(decide: Callable[..., PublishedDecision], text: str) -> Product
         regions={text: Counter({(0, 0): 2, (11, 11): 1, (5, 5): 1})},
         reasons=[InvalidReason(text, "other", 1, text)],
         stops=[Downtime(text, 0, 10**12, text, 3)],
+        stops_omitted=0,
         worst=[part],
         marked=Counter({(Decision.FAIL, "good"): 1}),
         notes=[Note.chain(change, 1, 1, row=0, row_hash="", previous="")],
+        notes_omitted=0,
     )
 
 
@@ -237,6 +239,15 @@ def test_changes_are_described_in_words(
     stop, start, bad, page_itself = words
     rows = re.findall(rf"<td>([^<]*)</td><td>([^<]*)</td><td>{escape(page_itself)}</td>", page)
     assert rows == [(start, stop), (stop, start), ("\u2013", bad), ("12.0", "13.0")]
+
+
+def test_what_is_left_out_is_said(decide: Callable[..., PublishedDecision]) -> None:
+    figures = replace(make_figures(decide, "left"), stops_omitted=4, notes_omitted=17)
+    page = render_page(figures, lambda _part, _kind: None, {})
+    assert re.findall(r"And (\d+) more, which the ledger has", page) == ["4", "17"]
+    rows = render_table(figures).splitlines()
+    assert {"stops omitted,,,4", "changes omitted,,,17"} <= set(rows)
+    assert "more" not in read(render_page(make_figures(decide, "left"), lambda _part, _kind: None, {})).text
 
 
 def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., PublishedDecision]) -> None:
