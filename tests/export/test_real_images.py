@@ -38,12 +38,8 @@ def image_auroc(
 
 
 def test_pill(tmp_path: Path) -> None:
-    assert image_auroc("pill", tmp_path, every=4, coreset_ratio=0.1) >= 0.995
+    assert image_auroc("pill", tmp_path, 100, every=4, coreset_ratio=0.1) >= 0.995
 
 
-@pytest.mark.parametrize(("discriminator", "least"), [("auto", 0.85), ("lof", 0.79)])
-def test_magnetic_tile(tmp_path: Path, discriminator: str, least: float) -> None:
-    auroc = image_auroc(
-        "magnetic_tile", tmp_path, 150, every=4, coreset_ratio=0.02, discriminator=discriminator
-    )
-    assert auroc >= least
+def test_magnetic_tile(tmp_path: Path) -> None:
+    assert image_auroc("magnetic_tile", tmp_path, 150, every=4, coreset_ratio=0.02) >= 0.85

@@ -1,12 +1,15 @@
 # ruff: noqa: S608 - the SQL consists of texts of this file
-"""Chart figures: what the charts of a time show, computed by SQLite with bounded work."""
+"""Chart figures: what the charts of a time show, computed with bounded work."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from softcore_runtime import Decision
 
 from softcore_edge_app.decisions.invalid_kinds import InvalidKind, find_kind
@@ -23,6 +26,7 @@ __all__ = [
     "HourFigures",
     "Spread",
     "compute_charts",
+    "compute_charts_by_camera",
 ]
 
 ROWS_CHARTED = 300_000  # rows, counted back from the last: eight hours at ten parts a second
@@ -33,18 +37,19 @@ _SECOND = 10**9
 _HOUR = 3600 * _SECOND
 _DAY = 24 * _HOUR
 
-_CHARTED = """CREATE TEMP TABLE charted AS SELECT decision, score / threshold AS share, x, y,
-    decided_at / {hour} AS hour, decided_at - triggered_at AS taken,
-    triggered_at - lag(triggered_at) OVER (PARTITION BY camera ORDER BY triggered_at, number) AS "between",
+_CHARTED = """CREATE TEMP TABLE charted AS SELECT number, camera, decision, score / threshold AS share, x, y,
+    decided_at / {hour} AS hour, decided_at - triggered_at AS taken, triggered_at,
     CASE decision WHEN 'INVALID' THEN coalesce(reason, '') END AS reason
     FROM rows WHERE rows.number >= ? AND rows.number < ? AND decided_at >= ? AND decided_at < ?
     AND (? IS NULL OR camera = ?) AND {holds}"""
-# The nearest rank: the smallest value that at least so many of a hundred don't exceed.
-_SPREAD = """SELECT hour, max(CASE place WHEN (n + 1) / 2 THEN value END),
-    max(CASE place WHEN (95 * n + 99) / 100 THEN value END) FROM (
-        SELECT hour, {column} AS value, row_number() OVER (PARTITION BY hour ORDER BY {column}) AS place,
-        count(*) OVER (PARTITION BY hour) AS n FROM charted WHERE {column} >= 0
-    ) GROUP BY hour"""
+# A few groups of many rows: to count each row in its group is quicker than to sort the rows by their groups.
+_GROUPS = """CREATE TEMP TABLE groups (camera, hour, decision, place, parts,
+    PRIMARY KEY (camera, hour, decision, place)) WITHOUT ROWID"""
+_GROUP = f"""INSERT INTO groups SELECT camera, hour, decision,
+    CASE WHEN share IS NULL THEN -1
+    ELSE CAST(min(max(share, 0) * {round(1 / BIN_WIDTH)}, {BINS - 1}) AS INTEGER) END, 1
+    FROM charted WHERE true
+    ON CONFLICT DO UPDATE SET parts = parts + 1"""
 
 
 @dataclass(frozen=True)
@@ -120,58 +125,122 @@ def compute_charts(
     Raises:
         sqlite3.Error: they can't be read.
     """
-    begin = max(since, until - DAYS_CHARTED * _DAY)
-    first, end = find_range(connection, begin, until)
-    whole = begin == since
-    if end - first > most:
-        first, whole = end - most, False
-        (reached,) = connection.execute("SELECT decided_at FROM rows WHERE number = ?", [first]).fetchone()
-        begin = max(begin, reached)
-    connection.execute("DROP TABLE IF EXISTS temp.charted")
-    connection.execute(_CHARTED.format(hour=_HOUR, holds=HOLDS), [first, end, begin, until, camera, camera])
-    scores = connection.execute(
-        f"SELECT CAST(min(max(share, 0) * {round(1 / BIN_WIDTH)}, {BINS - 1}) AS INTEGER), decision, "
-        "count(*) FROM charted WHERE share IS NOT NULL GROUP BY 1, 2"
-    )
-    fields = connection.execute(
-        f"SELECT CAST(min(y * {GRID}, {GRID - 1}) AS INTEGER), CAST(min(x * {GRID}, {GRID - 1}) AS INTEGER), "
-        "count(*) FROM charted WHERE decision IN ('FAIL', 'REVIEW') AND x IS NOT NULL AND y IS NOT NULL "
-        "GROUP BY 1, 2"
-    )
-    return ChartFigures(
-        since=begin,
-        until=until,
-        whole=whole,
-        hours=_read_hours(connection),
-        scores=Counter({(place, Decision(decision)): parts for place, decision, parts in scores}),
-        fields=Counter({(row, column): parts for row, column, parts in fields}),
-        reasons=_count_reasons(connection),
-    )
+    return _ChartedRows(connection, since, until, camera, most).summarise(None)
 
 
-def _read_hours(connection: sqlite3.Connection) -> list[HourFigures]:
-    counts: dict[int, Counter[Decision]] = {}
-    for hour, decision, parts in connection.execute(
-        "SELECT hour, decision, count(*) FROM charted GROUP BY 1, 2 ORDER BY 1"
-    ):
-        counts.setdefault(hour, Counter())[Decision(decision)] = parts
-    between, taken = (_measure(connection, column) for column in ("between", "taken"))
-    return [
-        HourFigures(hour * _HOUR, counts[hour], between.get(hour), taken.get(hour)) for hour in sorted(counts)
-    ]
+def compute_charts_by_camera(
+    connection: sqlite3.Connection, since: int, until: int, most: int = ROWS_CHARTED
+) -> dict[str, ChartFigures]:
+    """Compute the figures of each camera that had parts: see `compute_charts`, of which each has its own.
+
+    Raises:
+        sqlite3.Error: they can't be read.
+    """
+    rows = _ChartedRows(connection, since, until, None, most)
+    return {camera: rows.summarise(camera) for camera in sorted(rows.times)}
 
 
-def _measure(connection: sqlite3.Connection, column: str) -> dict[int, Spread]:
-    """Return the spread of a column of times by hour; those below zero come of a clock that was set."""
-    found = connection.execute(_SPREAD.format(column=f'"{column}"'))
-    return {hour: Spread(median / _SECOND, p95 / _SECOND) for hour, median, p95 in found}
+class _ChartedRows:
+    """The rows of a time, counted once for all cameras."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, since: int, until: int, camera: str | None, most: int
+    ) -> None:
+        begin = max(since, until - DAYS_CHARTED * _DAY)
+        first, end = find_range(connection, begin, until)
+        self._whole = begin == since
+        if end - first > most:
+            first, self._whole = end - most, False
+            (reached,) = connection.execute(
+                "SELECT decided_at FROM rows WHERE number = ?", [first]
+            ).fetchone()
+            begin = max(begin, reached)
+        self._since, self._until = begin, until
+        for table in ("charted", "groups"):
+            connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        chosen = [first, end, begin, until, camera, camera]
+        connection.execute(_CHARTED.format(hour=_HOUR, holds=HOLDS), chosen)
+        connection.execute(_GROUPS)
+        connection.execute(_GROUP)
+        self._groups = connection.execute("SELECT * FROM groups").fetchall()
+        self._fields = connection.execute(
+            f"SELECT camera, CAST(min(y * {GRID}, {GRID - 1}) AS INTEGER), "
+            f"CAST(min(x * {GRID}, {GRID - 1}) AS INTEGER), count(*) FROM charted "
+            "WHERE decision IN ('FAIL', 'REVIEW') AND x IS NOT NULL AND y IS NOT NULL GROUP BY 1, 2, 3"
+        ).fetchall()
+        # SQLite groups equal reasons first: to find a kind takes Python.
+        self._reasons = connection.execute(
+            "SELECT camera, reason, count(*) FROM charted WHERE reason IS NOT NULL GROUP BY 1, 2"
+        ).fetchall()
+        self.times = {
+            name: _measure_times(connection, name) for name in {camera for camera, *_ in self._groups}
+        }
+
+    def summarise(self, camera: str | None) -> ChartFigures:
+        """Sum the rows of a camera, or of all."""
+        counts: dict[int, Counter[Decision]] = {}
+        scores: Counter[tuple[int, Decision]] = Counter()
+        for of, hour, name, place, parts in self._groups:
+            if camera in (None, of):
+                decision = Decision(name)
+                counts.setdefault(hour, Counter())[decision] += parts
+                if place >= 0:
+                    scores[place, decision] += parts
+        fields: Counter[tuple[int, int]] = Counter()
+        for of, row, column, parts in self._fields:
+            if camera in (None, of):
+                fields[row, column] += parts
+        kinds: Counter[InvalidKind] = Counter()
+        for of, reason, parts in self._reasons:
+            if camera in (None, of):
+                kinds[find_kind(reason)] += parts
+        times = [self.times[name] for name in self.times if camera in (None, name)]
+        between, taken = (
+            _find_spreads([getattr(one, kind) for one in times]) for kind in ("between", "taken")
+        )
+        return ChartFigures(
+            since=self._since,
+            until=self._until,
+            whole=self._whole,
+            hours=[
+                HourFigures(hour * _HOUR, counts[hour], between.get(hour), taken.get(hour))
+                for hour in sorted(counts)
+            ],
+            scores=scores,
+            fields=fields,
+            reasons=sorted(kinds.items(), key=lambda item: (-item[1], item[0])),
+        )
 
 
-def _count_reasons(connection: sqlite3.Connection) -> list[tuple[InvalidKind, int]]:
-    """Count the kinds of reasons. SQLite groups equal reasons first: to find a kind takes Python."""
-    kinds: Counter[InvalidKind] = Counter()
-    for reason, parts in connection.execute(
-        "SELECT reason, count(*) FROM charted WHERE reason IS NOT NULL GROUP BY 1"
-    ):
-        kinds[find_kind(reason)] += parts
-    return sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+@dataclass(frozen=True)
+class _Times:
+    """Hours and nanoseconds, int64 `[2, n]` each: between a camera's triggers, and to the decision."""
+
+    between: NDArray[np.int64]
+    taken: NDArray[np.int64]
+
+
+def _measure_times(connection: sqlite3.Connection, camera: str) -> _Times:
+    """Measure the times of a camera's parts, whose hours are those of the decisions."""
+    rows = connection.execute(
+        "SELECT hour, triggered_at, taken FROM charted WHERE camera = ? ORDER BY number", [camera]
+    ).fetchall()
+    hours, triggered, taken = np.array(rows, np.int64).T
+    order = np.argsort(triggered, kind="stable")
+    between = np.stack([hours[order][1:], np.diff(triggered[order])])
+    return _Times(between, np.stack([hours, taken]))
+
+
+def _find_spreads(times: Sequence[NDArray[np.int64]]) -> dict[int, Spread]:
+    """Find the spread of the times of each hour; those below zero come of a clock that was set."""
+    if not times:
+        return {}
+    hours, nanoseconds = np.concatenate(times, axis=1)
+    hours, nanoseconds = hours[nanoseconds >= 0], nanoseconds[nanoseconds >= 0]
+    spreads = {}
+    for hour in np.unique(hours).tolist():
+        values = np.sort(nanoseconds[hours == hour])
+        # The nearest rank: the smallest value that at least so many of a hundred don't exceed.
+        median, high = (values[(share * len(values) + 99) // 100 - 1] / _SECOND for share in (50, 95))
+        spreads[hour] = Spread(float(median), float(high))
+    return spreads

@@ -47,8 +47,9 @@ class PartList(BaseModel):
     `total` is the number of all parts that are asked for, `newer` how many of them are newer than these.
     While `next` isn't null there are more, before that number.
 
-    In a ledger of more than 50,000 rows the counts need its index, which is made in the background. Where they
-    are null, one response searches 50,000 rows at most: it may have fewer parts than were asked for, even none.
+    In a ledger of more than 50,000 rows the counts need its index, which is made in the background. Where
+    they are null, one response searches 50,000 rows at most: it may have fewer parts than were asked for,
+    even none.
     """
 
     rows: list[PartReport]

@@ -21,6 +21,7 @@ from softcore_edge_app.queries.chart_figures import (
     ChartFigures,
     Spread,
     compute_charts,
+    compute_charts_by_camera,
 )
 from softcore_edge_app.queries.production_figures import GRID
 from softcore_runtime import Decision
@@ -89,6 +90,9 @@ def test_the_figures_are_those_of_pandas(
     since, until = START + after * HOUR // 4, START + before * HOUR // 4
     with open_rows(rows) as connection:
         found = compute_charts(connection, since, until, camera)
+        by_camera = compute_charts_by_camera(connection, since, until)
+        alone = {one: compute_charts(connection, since, until, one) for one in ("left", "right")}
+    assert by_camera == {one: figures for one, figures in alone.items() if figures.hours}
 
     frame = pd.DataFrame(rows)
     frame = frame[~frame.number.isin(frame.corrects.dropna())]

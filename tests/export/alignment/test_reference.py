@@ -43,7 +43,7 @@ def compare(reference: Reference) -> float:
 )
 @pytest.mark.parametrize("dirty", [0, 0.4])
 def test_the_reference_is_the_clean_part(mode: Mode, distance: float, angle: float, dirty: float) -> None:
-    images = draw_parts(30, distance, angle)
+    images = draw_parts(20, distance, angle)
     for number in range(round(dirty * len(images))):
         row = number * 7 % len(images)
         images[row] = spoil(images[row], number)
@@ -55,7 +55,7 @@ def test_the_reference_is_the_clean_part(mode: Mode, distance: float, angle: flo
 
 
 def test_every_clean_part_is_where_it_should_be() -> None:
-    images = draw_parts(30, 10, 180)
+    images = draw_parts(20, 10, 180)
     reference = find_reference(images, "rigid")
     aligner = Aligner(reference.alignment, reference.image)
     for image in draw_parts(20, 10, 180, seed=100):
@@ -74,7 +74,7 @@ def test_parts_are_moved_as_little_as_can_be() -> None:
 
 
 def test_turned_parts_differ_from_one_that_is_only_moved() -> None:
-    images = draw_parts(30, 10, 180)
+    images = draw_parts(16, 10, 180)
     moved, turned = find_reference(images, "translation"), find_reference(images, "rigid")
     assert moved.quality < turned.quality - 0.1
 

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from softcore_runtime import UsageError
 
-from softcore_edge_app.queries.chart_figures import compute_charts
+from softcore_edge_app.queries.chart_figures import compute_charts_by_camera
 from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
 from softcore_edge_app.queries.production_figures import MOST, compute_figures
 from softcore_edge_app.web.guard import refuse_body
@@ -115,11 +115,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
             )
             parts = {camera: page.parts for camera, page in passed.items()}
             charted = await queries.run(
-                lambda connection: {
-                    camera: compute_charts(connection, begin, end, camera, most=MOST)
-                    for camera in figures.cameras
-                },
-                _PATIENCE,
+                partial(compute_charts_by_camera, since=begin, until=end, most=MOST), _PATIENCE
             )
             content = await to_thread.run_sync(
                 partial(render_page, zone=shift.calendar.zone, charted=charted),
