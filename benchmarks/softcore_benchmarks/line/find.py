@@ -25,6 +25,7 @@ from typing import Any, cast
 import httpx
 import numpy as np
 from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.decisions.decision_record import CONTENT
 from softcore_edge_app.ledger.check import read_header
 from softcore_edge_app.ledger.head import HeadFile
@@ -36,7 +37,6 @@ from softcore_edge_app.ledger.row import COLUMNS
 from softcore_edge_app.pipeline.controls import OperatorControls, Status
 from softcore_edge_app.queries.part_index import build_index, index_path
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import track
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from softcore_edge_app.alarms.alarm_rule import AlarmRule
 from softcore_edge_app.alarms.alarm_state import StateName
 from softcore_edge_app.alarms.alarm_status import AlarmStatus
 from softcore_edge_app.configuration.alarm_options import AlarmOptions
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.note import Change
@@ -49,6 +51,7 @@ class AlarmMonitor:
         cameras: names of the line's cameras.
         note: notes a change in the ledger; None where there is none.
         history: what to take up of an earlier run.
+        calendar: the line's shifts; None for days.
     """
 
     def __init__(
@@ -57,10 +60,11 @@ class AlarmMonitor:
         cameras: Sequence[str],
         note: Callable[[Change], object] | None = None,
         history: AlarmHistory | None = None,
+        calendar: ShiftCalendar | None = None,
     ) -> None:
         enabled = {name: options for name, options in rules.items() if options.enabled}
         self._alarms = {
-            camera: {name: AlarmRule(camera, name, options) for name, options in enabled.items()}
+            camera: {name: AlarmRule(camera, name, options, calendar) for name, options in enabled.items()}
             for camera in cameras
         }
         self._looks = any(options.image for options in enabled.values())
@@ -80,7 +84,7 @@ class AlarmMonitor:
         """Add a decision; at once, and never raises."""
         record, frame = published.record, published.frame
         stopped = record.decision is Decision.INVALID and find_kind(record.reason) == "stopped"
-        part = AlarmPart(record.camera, record.category, record.decision, stopped)
+        part = AlarmPart(record.camera, record.category, record.decision, record.decided_at, stopped)
         seen = self._looks and frame is not None and self._arrived.qsize() < _IMAGES
         self._arrived.put((part, frame.image if seen and frame is not None else None))
 
@@ -201,6 +205,9 @@ class AlarmMonitor:
         for part in history.parts:
             for alarm in self._alarms.get(part.camera, {}).values():
                 alarm.remember(part)
+        for part, number in history.shift:
+            for alarm in self._alarms.get(part.camera, {}).values():
+                alarm.remember_shift(part, number)
         for past in history.alarms:
             alarm_rule = self._alarms.get(past.camera, {}).get(past.rule)
             if alarm_rule is not None:
@@ -226,9 +233,7 @@ def _measure(part: AlarmPart, image: _Image | None) -> AlarmPart:
         found = dict(zip(QUANTITIES, measure_image_statistics(np.asarray(image)).tolist(), strict=True))
     except FrameError:
         return part
-    return AlarmPart(
-        part.camera, part.category, part.decision, part.stopped, found["brightness"], found["sharpness"]
-    )
+    return replace(part, brightness=found["brightness"], sharpness=found["sharpness"])
 
 
 def _require(noun: str, name: str | None, known: Mapping[str, _Known]) -> _Known:

@@ -49,10 +49,17 @@ class PastAlarm:
 
 @dataclass(frozen=True)
 class AlarmHistory:
-    """What a line that starts takes up: the alarms that are open, and the last parts, the oldest first."""
+    """What a line that starts takes up.
+
+    Attributes:
+        alarms: those that are open.
+        parts: the last parts, the oldest first.
+        shift: how many parts of the running shift are like each of these.
+    """
 
     alarms: tuple[PastAlarm, ...] = ()
     parts: tuple[AlarmPart, ...] = ()
+    shift: tuple[tuple[AlarmPart, int], ...] = ()
 
 
 def describe_step(
@@ -113,14 +120,14 @@ def _read_parts(connection: sqlite3.Connection, cameras: Sequence[str], parts: i
     waiting = dict.fromkeys(cameras, parts)
     found: deque[AlarmPart] = deque()
     rows = connection.execute(
-        f"SELECT camera, category, decision, reason FROM rows WHERE {HOLDS} "  # noqa: S608 - of our own
+        f"SELECT camera, category, decision, decided_at, reason FROM rows WHERE {HOLDS} "  # noqa: S608 - of our own
         f"ORDER BY number DESC LIMIT {_MOST_ROWS}"
     )
-    for camera, category, decision, reason in rows:
+    for camera, category, decision, at, reason in rows:
         if waiting.get(camera):
             waiting[camera] -= 1
             stopped = decision == Decision.INVALID and find_kind(reason) == "stopped"
-            found.appendleft(AlarmPart(camera, category, Decision(decision), stopped))
+            found.appendleft(AlarmPart(camera, category, Decision(decision), at, stopped))
         if not any(waiting.values()):
             break
     return tuple(found)

@@ -8,8 +8,9 @@ from softcore_edge_app.alarms.alarm_notes import PastAlarm
 from softcore_edge_app.alarms.alarm_reading import AlarmPart, AlarmReading
 from softcore_edge_app.alarms.alarm_state import AlarmState, StateName
 from softcore_edge_app.alarms.alarm_status import AlarmStatus
-from softcore_edge_app.alarms.alarm_windows import make_window
+from softcore_edge_app.alarms.alarm_windows import ShiftWindow, make_window
 from softcore_edge_app.configuration.alarm_options import AlarmOptions
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 
 __all__ = ["AlarmRule"]
 
@@ -21,6 +22,7 @@ class AlarmRule:
         camera: name of the camera.
         rule: name of the rule.
         options: the rule.
+        calendar: the line's shifts; None for days.
 
     Attributes:
         camera, rule, options: as given.
@@ -29,12 +31,14 @@ class AlarmRule:
         reading: what raised it, or worse that was seen since; None where it is cleared.
     """
 
-    def __init__(self, camera: str, rule: str, options: AlarmOptions) -> None:
+    def __init__(
+        self, camera: str, rule: str, options: AlarmOptions, calendar: ShiftCalendar | None = None
+    ) -> None:
         self.camera, self.rule, self.options = camera, rule, options
         self.state = AlarmState(options)
         self.before: StateName = "cleared"
         self.reading: AlarmReading | None = None
-        self._window = make_window(options)
+        self._window = make_window(options, calendar or ShiftCalendar())
         self._since: int | None = None
         self._by: str | None = None
         self._at: int | None = None
@@ -52,7 +56,13 @@ class AlarmRule:
 
     def remember(self, part: AlarmPart) -> None:
         """Take a part of an earlier run as seen; it raises nothing."""
-        self._window.add(part)
+        if not isinstance(self._window, ShiftWindow):
+            self._window.add(part)
+
+    def remember_shift(self, part: AlarmPart, number: int) -> None:
+        """Take so many parts of the running shift, which were decided on by an earlier run, as seen."""
+        if isinstance(self._window, ShiftWindow):
+            self._window.add(part, number)
 
     def restore(self, past: PastAlarm) -> None:
         """Take up the alarm of an earlier run."""
@@ -92,6 +102,7 @@ class AlarmRule:
             matches=seen.matches if seen else None,
             parts=seen.parts if seen else None,
             change=seen.change if seen else None,
+            of_shift=seen.of_shift if seen else False,
             text=self.text,
             acknowledged_by=self._by,
             acknowledged_at=self._at,

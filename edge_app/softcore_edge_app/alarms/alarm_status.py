@@ -20,8 +20,8 @@ class AlarmStatus:
         state: `cleared`, `raised` or `acknowledged`.
         holds: whether what raised it goes on.
         since: when it was raised, in nanoseconds of UTC since 1970; None where it is cleared.
-        watched, matches, parts, change: what raised it, or worse that came since, see `AlarmReading`; None
-            where it is cleared.
+        watched, matches, parts, change, of_shift: what raised it, or worse that came since, see
+            `AlarmReading`; None, or False, where it is cleared.
         text: the same in plain words; empty where it is cleared.
         acknowledged_by, acknowledged_at: by whom, and when; None where nobody has.
         raises: how often it was raised since the start of the line.
@@ -37,6 +37,7 @@ class AlarmStatus:
     matches: int | None
     parts: int | None
     change: float | None
+    of_shift: bool
     text: str
     acknowledged_by: str | None
     acknowledged_at: int | None

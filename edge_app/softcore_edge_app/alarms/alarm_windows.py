@@ -1,9 +1,10 @@
-"""Alarm windows: the last parts of a camera, as one rule looks at them."""
+"""Alarm windows: the last parts of a camera, or those of the shift, as one rule looks at them."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Collection
 from statistics import fmean, median, pstdev
 from typing import Final, Protocol
 
@@ -12,8 +13,9 @@ from softcore_runtime.bundle.baseline import take_logarithm
 
 from softcore_edge_app.alarms.alarm_reading import AlarmPart, AlarmReading
 from softcore_edge_app.configuration.alarm_options import AlarmOptions
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 
-__all__ = ["AlarmWindow", "DecisionWindow", "JumpWindow", "make_window"]
+__all__ = ["AlarmWindow", "DecisionWindow", "JumpWindow", "ShiftWindow", "make_window"]
 
 _SIGMAS: Final = 6.0
 _CALM: Final = 1 / 2  # share of what raises an alarm below which it ends, so that it doesn't come and go
@@ -62,8 +64,7 @@ class DecisionWindow:
 
     def add(self, part: AlarmPart) -> bool:
         """Add a part: see `AlarmWindow.add`."""
-        all_count = Decision.INVALID in self._decisions
-        if part.stopped or (part.decision is Decision.INVALID and not all_count):
+        if not _is_counted(part, self._decisions):
             return False
         if len(self._last) == self._last.maxlen:
             self._matches -= self._last[0]
@@ -82,6 +83,61 @@ class DecisionWindow:
     def reading(self) -> AlarmReading:
         """What it sees now."""
         return AlarmReading(self._watched, self._matches, len(self._last))
+
+
+class ShiftWindow:
+    """Which share of the parts of the running shift have one of some decisions.
+
+    The rule holds where it is `share` or more, of `parts` or more. It has ended where it is less than half
+    of that, or another shift has begun. Parts count as for `DecisionWindow`.
+
+    Args:
+        options: the rule.
+        calendar: when shifts begin; without starts a shift is a day.
+
+    Example:
+        >>> window = ShiftWindow(AlarmOptions(decisions="FAIL", parts=3, share=0.5), ShiftCalendar())
+        >>> for decision in ("FAIL", "PASS", "FAIL"):
+        ...     counted = window.add(AlarmPart("left", "pill", Decision(decision)))
+        >>> window.verdict, str(window.reading)
+        (True, '2 of the 3 parts of this shift are FAIL')
+    """
+
+    def __init__(self, options: AlarmOptions, calendar: ShiftCalendar) -> None:
+        self._decisions = frozenset(Decision(one) for one in options.decisions)
+        self._watched = "+".join(options.decisions)
+        self._share, self._least = options.share or 1.0, options.parts
+        self._calendar = calendar
+        self._since = self._until = 0
+        self._matches = self._parts = 0
+
+    def add(self, part: AlarmPart, number: int = 1) -> bool:
+        """Add a part, or so many like it: see `AlarmWindow.add`."""
+        if not _is_counted(part, self._decisions):
+            return False
+        if not self._since <= part.decided_at < self._until:
+            shift = self._calendar.find(part.decided_at)
+            self._since, self._until = shift.since, shift.until
+            self._matches = self._parts = 0
+        self._matches += number * (part.decision in self._decisions)
+        self._parts += number
+        return True
+
+    @property
+    def verdict(self) -> bool | None:
+        """Whether it holds: see `AlarmWindow.verdict`."""
+        if not self._parts:
+            return None
+        if self._parts < self._least:  # of the shift before, that was
+            return False
+        if self._matches >= self._share * self._parts:
+            return True
+        return False if self._matches < _CALM * self._share * self._parts else None
+
+    @property
+    def reading(self) -> AlarmReading:
+        """What it sees now."""
+        return AlarmReading(self._watched, self._matches, self._parts, of_shift=True)
 
 
 class JumpWindow:
@@ -144,6 +200,13 @@ class JumpWindow:
         return AlarmReading(str(self._quantity), change=math.expm1(self._change))
 
 
-def make_window(options: AlarmOptions) -> AlarmWindow:
+def make_window(options: AlarmOptions, calendar: ShiftCalendar) -> AlarmWindow:
     """Make the window of a rule."""
+    if options.share is not None:
+        return ShiftWindow(options, calendar)
     return DecisionWindow(options) if options.decisions else JumpWindow(options)
+
+
+def _is_counted(part: AlarmPart, decisions: Collection[Decision]) -> bool:
+    """Return whether a part counts where some decisions are looked for."""
+    return not part.stopped and (part.decision is not Decision.INVALID or Decision.INVALID in decisions)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from softcore_runtime import Decision
 from softcore_runtime.images.compression_statistics import CompressionStatistics
 
 from softcore_edge_app.alarms.alarm_monitor import AlarmMonitor
 from softcore_edge_app.alarms.alarm_notes import AlarmHistory, read_history
-from softcore_edge_app.configuration.alarm_options import AlarmOptions
+from softcore_edge_app.alarms.alarm_reading import AlarmPart
 from softcore_edge_app.configuration.options import Configuration
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.health.compression_monitor import CompressionMonitor
 from softcore_edge_app.health.drift_monitor import DriftMonitor, Reference, find_references
 from softcore_edge_app.health.systemd import Watchdog
+from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.outputs.archive import Archive
 from softcore_edge_app.pipeline.assembly import is_live
 from softcore_edge_app.pipeline.inspection_station import InspectionStation
 from softcore_edge_app.pipeline.operator_service import OperatorService
+from softcore_edge_app.queries.production_figures import count_decisions, count_stopped
 
 __all__ = ["Connections"]
 
@@ -51,11 +59,12 @@ class Connections:
         if self.archive:
             self._keep(station, self.archive)
         drift = DriftMonitor(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
+        calendar = ShiftCalendar.read(configuration.shifts, configuration.time_zone)
         connected = configuration.http or configuration.mqtt or configuration.modbus
         if connected or is_live(station):  # a folder is no line
             station.add_listener(drift.add)
             station.add_alarms(drift.list_alarms)
-            station.monitor = _make_monitor(station, configuration.alarms)
+            station.monitor = _make_monitor(station, configuration, calendar)
             station.add_listener(station.monitor.add)
         compression = CompressionMonitor(lambda camera, bundle: _find_traces(station, camera, bundle))
         station.add_listener(compression.add)
@@ -74,7 +83,6 @@ class Connections:
         if configuration.http:
             from softcore_edge_app.health.metrics import Metrics
             from softcore_edge_app.web.port.server import WebServer
-            from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 
             metrics = Metrics(station, drift, self.archive, station.monitor)
             station.add_listener(metrics.count)
@@ -86,7 +94,7 @@ class Connections:
                 archive=configuration.archive.folder if configuration.archive else None,
                 list_drift=drift.describe,
                 find_fault=lambda: self.archive.fault if self.archive else None,
-                calendar=ShiftCalendar.read(configuration.shifts, configuration.time_zone),
+                calendar=calendar,
             )
             self._add(web)
             self._web = web
@@ -133,18 +141,38 @@ class Connections:
         self._closes.append(lambda: archive.close(_ARCHIVING))
 
 
-def _make_monitor(station: InspectionStation, rules: Mapping[str, AlarmOptions]) -> AlarmMonitor:
+def _make_monitor(
+    station: InspectionStation, configuration: Configuration, calendar: ShiftCalendar
+) -> AlarmMonitor:
     """Make the monitor of a line's alarms, with what is open in its ledger."""
-    cameras, ledger = tuple(station.pipelines), station.writer.ledger
+    rules, cameras, ledger = configuration.alarms, tuple(station.pipelines), station.writer.ledger
     if ledger is None:
-        return AlarmMonitor(rules, cameras)
-    longest = max((rule.parts for rule in rules.values() if rule.decisions), default=0)
+        return AlarmMonitor(rules, cameras, calendar=calendar)
+    counted = [rule for rule in rules.values() if rule.decisions]
+    longest = max((rule.parts for rule in counted if rule.share is None), default=0)
     try:
         history = read_history(ledger.path, cameras, _REMEMBERED * longest)
+        if any(rule.share is not None for rule in counted):
+            history = replace(history, shift=tuple(_count_shift(ledger.path, calendar)))
     except (sqlite3.Error, ValueError) as error:
         _log.warning("%s: the alarms of before can't be read (%s); all begin as cleared", ledger.path, error)
         history = AlarmHistory()
-    return AlarmMonitor(rules, cameras, station.note, history)
+    return AlarmMonitor(rules, cameras, station.note, history, calendar)
+
+
+def _count_shift(ledger: Path, calendar: ShiftCalendar) -> Iterator[tuple[AlarmPart, int]]:
+    """Count the parts of the running shift, by camera and decision, without those of a line that was stopped.
+
+    Raises:
+        sqlite3.Error: they can't be read.
+    """
+    shift = calendar.find(time.time_ns())
+    with closing(connect_to_read(ledger)) as connection:
+        stopped = count_stopped(connection, shift.since, shift.until)
+        for camera, counts in count_decisions(connection, shift.since, shift.until).items():
+            counts[Decision.INVALID] -= stopped[camera]
+            for decision, parts in counts.items():
+                yield AlarmPart(camera, "", decision, shift.since), parts
 
 
 def _find_traces(station: InspectionStation, camera: str, bundle: str) -> CompressionStatistics | None:

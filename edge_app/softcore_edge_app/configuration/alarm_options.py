@@ -38,6 +38,13 @@ class AlarmOptions(BaseModel):
         le=10_000,
         description="for `decisions`: how many of them raise it; as many as `parts` are so many in a row",
     )
+    share: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="for `decisions`, instead of `count`: which share of all parts of the running shift "
+        "raises it, such as 0.05, once the shift has `parts` of them",
+    )
     change: float | None = Field(
         default=None,
         gt=0,
@@ -77,10 +84,13 @@ class AlarmOptions(BaseModel):
         """
         if bool(self.decisions) == (self.image is not None):
             return "takes either decisions or image; give one of the two"
-        if self.decisions and (self.count is None or self.change is not None):
-            return "decisions go with count (how many of the last parts raise it), and without change"
-        if self.image and (self.change is None or self.count is not None):
-            return "image goes with change (by which share the images must differ), and without count"
+        if self.decisions and ((self.count is None) == (self.share is None) or self.change is not None):
+            return (
+                "decisions go with count (how many of the last parts raise it) or share (of the parts of the "
+                "shift), one of the two, and without change"
+            )
+        if self.image and (self.change is None or self.count is not None or self.share is not None):
+            return "image goes with change (by which share the images must differ), without count and share"
         if self.count is not None and self.count > self.parts:
             return (
                 f"count is {self.count}, of the last {self.parts} parts; give a smaller count, or more parts"

@@ -237,6 +237,21 @@ def count_decisions(connection: sqlite3.Connection, since: int, until: int) -> d
     return counts
 
 
+def count_stopped(connection: sqlite3.Connection, since: int, until: int) -> Counter[str]:
+    """Count the parts of each camera that are INVALID only because somebody stopped the line; likewise.
+
+    Raises:
+        sqlite3.Error: they can't be read.
+    """
+    counts: Counter[str] = Counter()
+    for camera, reason, parts in connection.execute(
+        f"SELECT camera, reason, count(*) FROM rows WHERE {_WITHIN} AND decision = 'INVALID' GROUP BY 1, 2",
+        [*find_range(connection, since, until), since, until],
+    ):
+        counts[camera] += parts if find_kind(reason) == "stopped" else 0
+    return counts
+
+
 def _find_gaps(connection: sqlite3.Connection, camera: str, since: int, until: int) -> list[Downtime]:
     """Find times of a minute or more without a decision of a camera, also at the begin and end."""
     found = connection.execute(

@@ -12,6 +12,7 @@ COUNTS = st.builds(
     st.sampled_from(["FAIL", "REVIEW", "INVALID", "FAIL+INVALID"]),
     st.integers(1, 10_000),
     st.integers(1, 10_000),
+    of_shift=st.booleans(),
 )
 JUMPS = st.builds(
     lambda watched, permille: AlarmReading(watched, change=permille / 1000),
@@ -37,6 +38,7 @@ def test_what_is_no_reading_is_refused(text: str) -> None:
 
 def test_it_is_told_in_plain_words() -> None:
     assert str(AlarmReading("FAIL+INVALID", 3, 4)) == "3 of the last 4 parts are FAIL or INVALID"
+    assert str(AlarmReading("FAIL", 3, 40, of_shift=True)) == "3 of the 40 parts of this shift are FAIL"
     assert str(AlarmReading("brightness", change=-0.031)) == (
         "brightness of the images is 3.1 % lower than just before"
     )

@@ -12,11 +12,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from softcore_edge_app.alarms.alarm_reading import AlarmPart
 from softcore_edge_app.alarms.alarm_rule import AlarmRule
+from softcore_edge_app.alarms.alarm_windows import ShiftWindow
 from softcore_edge_app.configuration.alarm_options import DEFAULT_ALARMS, AlarmOptions
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_runtime import Decision
 
 Verdict = bool | None
 ACKNOWLEDGE = "acknowledge"
+MINUTE = 60 * 10**9
+BEGIN = 20_000 * 24 * 60 * MINUTE  # midnight
 
 
 @st.composite
@@ -32,7 +36,9 @@ def draw_rules(draw: st.DrawFn) -> AlarmOptions:
     )
 
 
-PARTS = st.builds(AlarmPart, st.just("left"), st.just("pill"), st.sampled_from(Decision), st.booleans())
+PARTS = st.builds(
+    AlarmPart, st.just("left"), st.just("pill"), st.sampled_from(Decision), st.just(0), st.booleans()
+)
 EVENTS = st.lists(PARTS | st.sampled_from([ACKNOWLEDGE, "tick"]), max_size=60)
 
 
@@ -126,6 +132,57 @@ def test_parts_that_were_not_inspected_say_nothing_about_fail() -> None:
     rule = AlarmRule("left", "fail-run", DEFAULT_ALARMS["fail-run"])
     decisions = ["FAIL"] * 5 + ["INVALID"] * 60 + ["FAIL"] * 5
     assert [rule.add(make_part(decision), 0.0) for decision in decisions][-2:] == [None, "raised"]
+
+
+@given(
+    st.integers(1, 6),
+    st.sampled_from([0.05, 0.25, 0.5, 1.0]),
+    st.lists(
+        st.tuples(st.integers(0, 26 * 60), st.sampled_from(Decision), st.booleans(), st.integers(1, 3)),
+        max_size=60,
+    ),
+)
+def test_a_share_is_of_the_parts_of_the_shift(
+    least: int, share: float, parts: list[tuple[int, Decision, bool, int]]
+) -> None:
+    """By the list of all parts, of which those of the last one's shift are counted anew."""
+    calendar = ShiftCalendar.read(["06:00", "14:00", "22:00"], "UTC")
+    options = AlarmOptions(decisions=("FAIL", "INVALID"), parts=least, share=share)
+    window = ShiftWindow(options, calendar)
+    counted: list[tuple[int, bool]] = []
+    for minute, decision, stopped, number in sorted(parts):
+        stopped = stopped and decision is Decision.INVALID
+        part = AlarmPart("left", "pill", decision, BEGIN + minute * MINUTE, stopped)
+        assert window.add(part, number) is not stopped
+        if not stopped:
+            bad = decision in (Decision.FAIL, Decision.INVALID)
+            counted += [((minute + 120) // 480, bad)] * number  # shifts of 8 hours begin at 22:00
+        if counted:
+            of_shift = [bad for shift, bad in counted if shift == counted[-1][0]]
+            matches = sum(of_shift)
+            reading = window.reading
+            assert (reading.matches, reading.parts, reading.of_shift) == (matches, len(of_shift), True)
+            expected: Verdict = None
+            if len(of_shift) < least or 2 * matches < share * len(of_shift):
+                expected = False
+            elif matches >= share * len(of_shift):
+                expected = True
+            assert window.verdict is expected
+        else:
+            assert window.verdict is None
+
+
+def test_an_alarm_of_a_shift_ends_with_it() -> None:
+    calendar = ShiftCalendar.read(["06:00", "18:00"], "UTC")
+    options = AlarmOptions(decisions="FAIL", parts=20, share=0.1, level="warning")
+    rule = AlarmRule("left", "shift", options, calendar)
+    rule.remember_shift(make_part("PASS", decided_at=BEGIN), 17)
+    rule.remember_shift(make_part("FAIL", decided_at=BEGIN), 1)
+    rule.remember(make_part("FAIL", decided_at=BEGIN))  # it is among those
+    assert rule.add(make_part("PASS", decided_at=BEGIN + MINUTE), 0.0) is None
+    assert rule.add(make_part("FAIL", decided_at=BEGIN + 2 * MINUTE), 0.0) == "raised"
+    assert rule.text == "left: 2 of the 20 parts of this shift are FAIL (rule shift)"
+    assert rule.add(make_part("FAIL", decided_at=BEGIN + 6 * 60 * MINUTE), 0.0) == "cleared"
 
 
 def follow(rule: AlarmRule, values: list[float], **fields: Any) -> list[str]:

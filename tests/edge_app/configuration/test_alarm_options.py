@@ -70,11 +70,18 @@ def test_options_and_variables_change_a_rule_too(monkeypatch: pytest.MonkeyPatch
         ),
         (
             '[alarms.a]\ndecisions = "FAIL"',
-            "alarms.a: decisions go with count (how many of the last parts raise it), and without change",
+            "alarms.a: decisions go with count (how many of the last parts raise it) or share (of the parts "
+            "of the shift), one of the two, and without change",
+        ),
+        (
+            '[alarms.a]\ndecisions = "FAIL"\ncount = 3\nshare = 0.1',
+            "alarms.a: decisions go with count (how many of the last parts raise it) or share (of the parts "
+            "of the shift), one of the two, and without change",
         ),
         (
             '[alarms.a]\nimage = "sharpness"\ncount = 3',
-            "alarms.a: image goes with change (by which share the images must differ), and without count",
+            "alarms.a: image goes with change (by which share the images must differ), without count and "
+            "share",
         ),
         (
             "[alarms.fail-run]\ncount = 11",
@@ -93,6 +100,10 @@ def test_options_and_variables_change_a_rule_too(monkeypatch: pytest.MonkeyPatch
             'alarms.fail-run.level: must be warning or alarm, not "alert"',
         ),
         ("[alarms.fail-run]\ncuont = 3", "alarms.fail-run.cuont: no such key; did you mean"),
+        (
+            '[alarms.a]\ndecisions = "FAIL"\nshare = 5',
+            "alarms.a.share: must be above 0 and at most 1, not 5",
+        ),
         ("alarms = 3", "alarms: must be a table, not 3"),
         ("alarms.fail-run = 3", "alarms.fail-run: must be a table, not 3"),
         ("[alarms.fail-run]\ndelay_parts = -1", "alarms.fail-run.delay_parts: must be "),

@@ -200,8 +200,8 @@ def test_three_hundred_parts(plc: Plc, line: Line) -> None:
 def open_alarm(camera: str, level: AlarmLevel) -> AlarmStatus:
     return AlarmStatus(
         camera=camera, rule="run", level=level, state="raised", holds=True, since=1, watched="FAIL",
-        matches=10, parts=10, change=None, text="10 of 10", acknowledged_by=None, acknowledged_at=None,
-        raises=1,
+        matches=10, parts=10, change=None, of_shift=False, text="10 of 10", acknowledged_by=None,
+        acknowledged_at=None, raises=1,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import { eventStream, line, requestStatus } from "./event_stream.js";
 import { translate } from "./catalogue.js";
 import { formatClock, formatMoment, formatPercent } from "./format.js";
 
-const COUNT = /^(\w+): ([A-Z+]+) (\d+)\/(\d+)$/;
+const COUNT = /^(\w+): ([A-Z+]+) (\d+)\/(\d+)( of the shift)?$/;
 const CHANGE = /^(\w+): ([a-z]+) ([+-][\d.]+)%$/;
 
 const openAlarms = () => line.status?.open_alarms ?? [];
@@ -18,10 +18,10 @@ const isRaised = ({ state }) => state === "raised";
 export const isAnyRaised = () => openAlarms().some(isRaised);
 
 /** Return what raised an alarm. */
-function describeReading({ watched, matches, parts, change }) {
+function describeReading({ watched, matches, parts, change, of_shift }) {
   if (change === null) {
     const decisions = watched.split("+").map((one) => translate(`decision.${one}`));
-    return translate("alarm.count", { matches, parts, decisions: decisions.join(" / ") });
+    return translate(of_shift ? "alarm.count.shift" : "alarm.count", { matches, parts, decisions: decisions.join(" / ") });
   }
   const values = { quantity: translate(`indicator.drift.${watched}`), change: formatPercent(Math.abs(change)) };
   return translate(change > 0 ? "alarm.up" : "alarm.down", values);
@@ -39,7 +39,7 @@ export function describeNotedState(text) {
   const change = CHANGE.exec(text);
   if (!count && !change) return translate(`alarm.state.${text}`);
   const [, state, watched, ...numbers] = count ?? change;
-  const reading = count ? { matches: numbers[0], parts: numbers[1], change: null } : { change: Number(numbers[0]) / 100 };
+  const reading = count ? { matches: numbers[0], parts: numbers[1], change: null, of_shift: Boolean(numbers[2]) } : { change: Number(numbers[0]) / 100 };
   return `${translate(`alarm.state.${state}`)}: ${describeReading({ watched, ...reading })}`;
 }
 

@@ -27,6 +27,7 @@ try:
 except ImportError as error:  # pragma: no cover - seen in a subprocess
     raise explain_import(error, "edge") from error
 
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.web.app import make_web_app
 from softcore_edge_app.web.events import EventStream
 from softcore_edge_app.web.guard import list_hosts
@@ -37,7 +38,6 @@ from softcore_edge_app.web.port.acceptor import Acceptor
 from softcore_edge_app.web.port.connection import Connection
 from softcore_edge_app.web.port.listener import listen
 from softcore_edge_app.web.port.token_file import take_token
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_edge_app.web.status import LineStatus, pick_health
 

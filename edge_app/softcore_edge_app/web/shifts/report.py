@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from softcore_runtime import Decision
 
+from softcore_edge_app.alarms.alarm_reading import AlarmReading
 from softcore_edge_app.decisions.invalid_kinds import find_kind
 from softcore_edge_app.decisions.phrases import read_phrases
 from softcore_edge_app.queries.chart_figures import ChartFigures
@@ -199,9 +201,26 @@ def _describe_value(language: Language, kind: str, value: str | None) -> str:
     """Return the old or new value of a change; translated if it has a text of its own."""
     if kind == "alarm" and value:
         state, colon, reading = value.partition(": ")
-        return f"{translate(language, f'alarm.state.{state}')}{colon}{reading}"
+        with suppress(ValueError):  # another version's words stay as they are
+            reading = _describe_reading(language, AlarmReading.parse(reading))
+        return f"{translate_known(language, f'alarm.state.{state}', state)}{colon}{reading}"
     word = _WORDS.get((kind, value))
     return translate(language, word) if word else value or ""
+
+
+def _describe_reading(language: Language, reading: AlarmReading) -> str:
+    """Return what raised an alarm, in the words of the page."""
+    if reading.change is None:
+        decisions = " / ".join(translate(language, f"decision.{one}") for one in reading.watched.split("+"))
+        key = "alarm.count.shift" if reading.of_shift else "alarm.count"
+        return translate(
+            language, key, matches=str(reading.matches), parts=str(reading.parts), decisions=decisions
+        )
+    quantity = translate(language, f"indicator.drift.{reading.watched}")
+    change = _format_number(language, "%.1f", 100 * abs(reading.change)) + " %"
+    return translate(
+        language, "alarm.up" if reading.change > 0 else "alarm.down", quantity=quantity, change=change
+    )
 
 
 def format_clock(zone: tzinfo | None, nanoseconds: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 from softcore_runtime import UsageError
 
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar, ShiftTime
 from softcore_edge_app.queries.chart_figures import compute_charts_by_camera
 from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
 from softcore_edge_app.queries.production_figures import MOST, compute_figures
@@ -29,7 +30,6 @@ from softcore_edge_app.web.schema import (
     describe_problem,
     to_nanoseconds,
 )
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar, ShiftTime
 from softcore_edge_app.web.shifts.catalogue import Language
 from softcore_edge_app.web.shifts.report import EmbeddedImage, format_time, render_page, render_table
 from softcore_edge_app.web.shifts.shift import ShiftCounter

@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import BaseModel
 from softcore_runtime import Decision
 
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.check import open_ledger
 from softcore_edge_app.queries.production_figures import count_decisions
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 
 __all__ = ["CameraShift", "ShiftCounter", "ShiftReport"]
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from markupsafe import escape
 from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.ledger.row import Row
@@ -27,7 +28,6 @@ from softcore_edge_app.queries.production_figures import (
     ProductionFigures,
 )
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 from softcore_edge_app.web.shifts.catalogue import Language
 from softcore_edge_app.web.shifts.report import format_clock, render_page, render_table
 from softcore_runtime import Decision

@@ -300,6 +300,11 @@ time_zone = "Europe/Berlin"
 port = 0
 token_file = "{folder}/token"
 people_file = "{folder}/people.json"
+[alarms.shift]
+decisions = "FAIL"
+share = 0.0776
+parts = 370
+level = "warning"
 [archive]
 folder = "{folder}/archive"
 pass_share = 0.1
@@ -421,6 +426,8 @@ def test_stop_and_alarms_stand_in_the_report_of_the_night(line: Line) -> None:
     changes = [(camera, what.split(" ", 1)[1]) for name, camera, what, _ in rows if name == "change"]
     for camera in CAMERAS:
         assert (camera, "alarm by line: cleared to raised: FAIL 10/10") in changes
+        # The line that was started again has counted on.
+        assert (camera, "alarm by line: cleared to raised: FAIL 29/372 of the shift") in changes
     assert ("left", "alarm by Bert: raised to acknowledged") in changes
 
 

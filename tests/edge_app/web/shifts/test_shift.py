@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 from softcore_edge_app.decisions.published_decision import PublishedDecision
 from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.web.shifts import shift as shift_module
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 from softcore_runtime import Decision
 

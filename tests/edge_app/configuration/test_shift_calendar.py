@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from softcore_edge_app.web.shifts.calendar import ShiftCalendar
+from softcore_edge_app.configuration.shift_calendar import ShiftCalendar
 
 MINUTE = 60 * 10**9
 ZONES = {  # a day on which the clock is changed
