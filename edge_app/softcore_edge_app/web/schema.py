@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 __all__ = [
     "MAX_BODY_BYTES",
     "READ_RESPONSES",
+    "WHOLE_NUMBER",
     "WRITE_RESPONSES",
     "Camera",
     "Day",
@@ -19,7 +20,6 @@ __all__ = [
     "Responses",
     "ShortText",
     "Time",
-    "WholeNumber",
     "describe_problem",
     "to_nanoseconds",
 ]
@@ -83,11 +83,10 @@ Time = Annotated[
 ]
 
 
-# JSON has one kind of number: 3.0 is a whole one.
-WholeNumber = Annotated[
-    int,
-    BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value),
-]
+# JSON has one kind of number: 3.0 is a whole one. Behind the bounds of a field, which the schema has only so.
+WHOLE_NUMBER: Final = BeforeValidator(
+    lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
+)
 
 
 def to_nanoseconds(time: datetime | None) -> int | None:

@@ -53,7 +53,8 @@ WELL = Status(
 ALARM = AlarmStatus(
     camera="left", rule="fail-run", level="alarm", state="raised", holds=True, since=1, watched="FAIL",
     matches=10, parts=10, change=None, of_shift=False,
-    text="left: 10 of the last 10 parts are FAIL (rule fail-run)", acknowledged_by=None, acknowledged_at=None, raises=1,
+    text="left: 10 of the last 10 parts are FAIL (rule fail-run)", acknowledged_by=None,
+    acknowledged_at=None, raises=1,
 )  # fmt: skip
 
 

@@ -21,13 +21,13 @@ from softcore_edge_app.web.part import PartReport, describe_part
 from softcore_edge_app.web.people.requirement import BySetter
 from softcore_edge_app.web.schema import (
     READ_RESPONSES,
+    WHOLE_NUMBER,
     WRITE_RESPONSES,
     Camera,
     Problem,
     RequestModel,
     Responses,
     ShortText,
-    WholeNumber,
     describe_problem,
 )
 from softcore_edge_app.web.threshold.drastic_change import are_alike, describe_rates, is_drastic
@@ -39,7 +39,7 @@ _SHOWN = 20  # parts of a preview
 _RECENT = 500  # parts that a change is compared on
 
 _MOST = 10**9
-_Counts = dict[str, Annotated[WholeNumber, Field(ge=0, le=_MOST)]]  # by decision
+_Counts = dict[str, Annotated[int, Field(ge=0, le=_MOST), WHOLE_NUMBER]]  # by decision
 
 # Scores are distances between features; a threshold outside these bounds is a typing error.
 _Value = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
@@ -48,7 +48,7 @@ _Value = Annotated[float, Field(ge=1e-6, le=1e9, allow_inf_nan=False)]
 class AcceptedRates(RequestModel):
     """The rates that who changes the threshold has seen: `parts`, `now` and `then` of the preview."""
 
-    parts: Annotated[WholeNumber, Field(ge=1, le=_MOST)]
+    parts: Annotated[int, Field(ge=1, le=_MOST), WHOLE_NUMBER]
     now: _Counts
     then: _Counts
 

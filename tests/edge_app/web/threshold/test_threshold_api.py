@@ -4,10 +4,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from softcore_edge_app.ledger.row import Row
 from softcore_edge_app.queries.parts import Part
 from softcore_edge_app.web.threshold.drastic_change import are_alike, is_drastic
 from softcore_edge_app.web.threshold.preview import Preview, preview_threshold
+from softcore_edge_app.web.threshold.threshold_api import AcceptedRates
 from softcore_runtime import Decision
 from softcore_runtime.bundle.threshold import Threshold
 
@@ -170,3 +172,12 @@ def test_where_only_a_bound_is_known_a_decision_changes_only_if_that_is_certain(
     assert judge("FAIL", 18.0, "lower", 20.0) == "FAIL"  # it may be 21
     assert judge("FAIL", 18.0, "exact", 20.0) == "PASS"
     assert judge("FAIL", 18.0, "exact", 12.0, 18.0) == "REVIEW"
+
+
+def test_the_schema_has_the_bounds_of_whole_numbers() -> None:
+    schema = AcceptedRates.model_json_schema()["properties"]
+    assert (schema["parts"]["minimum"], schema["parts"]["maximum"]) == (1, 10**9)
+    assert schema["now"]["additionalProperties"]["minimum"] == 0
+    assert AcceptedRates.model_validate({"parts": 3.0, "now": {}, "then": {}}).parts == 3
+    with pytest.raises(ValidationError):
+        AcceptedRates.model_validate({"parts": 3.5, "now": {}, "then": {}})
