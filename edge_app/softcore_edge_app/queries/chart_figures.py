@@ -32,6 +32,7 @@ __all__ = [
 ROWS_CHARTED = 300_000  # rows, counted back from the last: eight hours at ten parts a second
 DAYS_CHARTED = 31
 BIN_WIDTH = 0.05  # x threshold
+_PER_THRESHOLD = round(1 / BIN_WIDTH)
 BINS = 41  # of scores; the last one has all from twice the threshold on
 _SECOND = 10**9
 _HOUR = 3600 * _SECOND
@@ -46,9 +47,9 @@ _CHARTED = """CREATE TEMP TABLE charted AS SELECT number, camera, decision, scor
 _GROUPS = """CREATE TEMP TABLE groups (camera, hour, decision, place, parts,
     PRIMARY KEY (camera, hour, decision, place)) WITHOUT ROWID"""
 _GROUP = f"""INSERT INTO groups SELECT camera, hour, decision,
-    CASE WHEN share IS NULL THEN -1
-    ELSE CAST(min(max(share, 0) * {round(1 / BIN_WIDTH)}, {BINS - 1}) AS INTEGER) END, 1
-    FROM charted WHERE true
+    CASE WHEN share IS NULL THEN -1 ELSE min(max(place - (place = bins), 0), {BINS - 1}) END, 1
+    FROM (SELECT *, share * {_PER_THRESHOLD} AS bins, CAST(share * {_PER_THRESHOLD} AS INTEGER) AS place
+        FROM charted) WHERE true
     ON CONFLICT DO UPDATE SET parts = parts + 1"""
 
 
@@ -85,7 +86,8 @@ class ChartFigures:
         since, until: the time, in nanoseconds of UTC since 1970.
         whole: whether it is the whole time that was asked for; else older parts are left out.
         hours: those with parts, in their order.
-        scores: number of parts by bin of `BIN_WIDTH` times the threshold, and decision.
+        scores: number of parts by bin of `BIN_WIDTH` times the threshold, and decision. The upper end belongs
+            to a bin, for a score that is the threshold passes.
         fields: number of FAIL and REVIEW with the highest score in a field (row, column) of the frame.
         reasons: kinds of reasons for INVALID and their numbers of parts, the most frequent first.
     """

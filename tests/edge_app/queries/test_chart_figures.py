@@ -114,7 +114,7 @@ def test_the_figures_are_those_of_pandas(
         assert one.taken == find_spread(taken[hour == one.begin])
     scored = frame.dropna(subset="score")
     shares = np.asarray(scored.score.astype(float) / 12.0)
-    bins = np.minimum(np.floor(shares * round(1 / BIN_WIDTH)), BINS - 1).astype(int)
+    bins = np.clip(np.ceil(shares * round(1 / BIN_WIDTH)) - 1, 0, BINS - 1).astype(int)
     assert found.scores == Counter(
         (int(place), Decision(one)) for place, one in zip(bins, scored.decision, strict=True)
     )
@@ -153,11 +153,11 @@ def test_of_a_long_time_the_last_days_count() -> None:
     assert found.since == START + 100 * day + 1 - DAYS_CHARTED * day
 
 
-def test_the_threshold_begins_a_bin_and_zero_thresholds_have_no_share() -> None:
-    rows = [make_row(1, START, score=12.0), make_row(2, START, score=11.999), make_row(3, START, score=240.0)]
+def test_a_score_that_is_the_threshold_passes_and_zero_thresholds_have_no_share() -> None:
+    rows = [make_row(1, START, score=12.0), make_row(2, START, score=12.001), make_row(3, START, score=240.0)]
     rows.append(make_row(4, START, threshold=0.0))
     scores = chart(rows, START, START + 1).scores
-    assert scores == {(20, Decision.PASS): 1, (19, Decision.PASS): 1, (BINS - 1, Decision.PASS): 1}
+    assert scores == {(19, Decision.PASS): 1, (20, Decision.PASS): 1, (BINS - 1, Decision.PASS): 1}
 
 
 @pytest.mark.parametrize(("n", "median", "p95"), [(1, 1, 1), (2, 1, 2), (20, 10, 19), (21, 11, 20)])

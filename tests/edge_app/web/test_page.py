@@ -923,6 +923,8 @@ def test_it_speaks_german_and_remembers(stub: StubLine, show: Callable[..., Open
     shown.load()
     expect(page.locator("#word")).to_have_text("NICHT GUT")
     expect(page.locator("html")).to_have_attribute("lang", "de")
+    cut = "all => all.filter((one) => one.getBoundingClientRect().right > one.closest('nav').clientWidth - 4)"
+    assert page.locator("#status-bar .indicator > span").evaluate_all(f"all => ({cut})(all).length") == 0
     stub.decide("INVALID", reason="no new frame for 2.0 s (the camera is being reopened)")
     expect(page.locator("#stage")).to_contain_text("seit 2,0 s kein neues Bild (Kamera wird neu geöffnet)")
     stub.decide("INVALID", reason="blurred: its sharpness is 1.0", image=True)

@@ -46,9 +46,9 @@ class ChartReport(BaseModel):
     """The figures of a time, in nanoseconds of UTC since 1970; only hours with parts are listed.
 
     `whole` is false where older parts are left out, for the last 31 days and 300,000 parts are looked at.
-    `scores` has the number of parts by decision in each bin of `bin_width` times the threshold; the last bin
-    has all that are beyond. `fields` has, row by row, the number of FAIL and REVIEW whose highest score lies
-    in a field of the frame.
+    `scores` has the number of parts by decision in each bin of `bin_width` times the threshold, to which its
+    upper end belongs; the last bin has all that are beyond. `fields` has, row by row, the number of FAIL and
+    REVIEW whose highest score lies in a field of the frame.
     """
 
     since: int

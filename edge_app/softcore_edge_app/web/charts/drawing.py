@@ -109,7 +109,7 @@ def draw_scores(figures: ChartFigures, texts: ChartTexts) -> str:
     for place, counts in enumerate(bins):
         _stack(chart, _LEFT + (place + 0.06) * step, 0.88 * step, counts, up)
     for share in (0.0, 0.5, 1.0, 1.5, 2.0):
-        text = ("≥ " if share >= (BINS - 1) * BIN_WIDTH else "") + texts.number("%.1f", share)
+        text = ("> " if share >= (BINS - 1) * BIN_WIDTH else "") + texts.number("%.1f", share)
         _write(chart, _LEFT + share / BIN_WIDTH * step, HEIGHT - 6, text, "middle")
     x = _LEFT + step / BIN_WIDTH
     _add(chart, "line", x1=x, x2=x, y1=_TOP - 6, y2=HEIGHT - _BOTTOM, **{"class": "threshold"})

@@ -16,8 +16,8 @@ def test_the_figures_of_a_time(stranger: httpx.Client) -> None:
     assert found["whole"]
     counts = {one: sum(hour["counts"][one] for hour in found["hours"]) for one in ("PASS", "FAIL", "INVALID")}
     assert counts == {"PASS": 46, "FAIL": 8, "INVALID": 6}
-    assert sum(found["scores"]["PASS"]) == found["scores"]["PASS"][10] == 46
-    assert sum(found["scores"]["FAIL"]) == found["scores"]["FAIL"][30] == 8
+    assert sum(found["scores"]["PASS"]) == found["scores"]["PASS"][9] == 46
+    assert sum(found["scores"]["FAIL"]) == found["scores"]["FAIL"][29] == 8
     assert len(found["scores"]["REVIEW"]) == BINS
     assert found["fields"][2][8] == sum(map(sum, found["fields"])) == 8
     assert found["reasons"] == [{"kind": "camera", "parts": 6}]

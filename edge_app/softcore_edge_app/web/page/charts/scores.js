@@ -11,7 +11,9 @@ export function countScores(parts, width, bins) {
   const scores = Object.fromEntries(SCORED.map((one) => [one, Array(bins).fill(0)]));
   for (const { share, decision } of parts) {
     if (share === null || !(decision in scores)) continue;
-    scores[decision][Math.min(Math.floor(Math.max(share, 0) * Math.round(1 / width)), bins - 1)] += 1;
+    // A score that is the threshold passes: the upper end belongs to a bin.
+    const place = Math.ceil(share * Math.round(1 / width)) - 1;
+    scores[decision][Math.min(Math.max(place, 0), bins - 1)] += 1;
   }
   return scores;
 }
@@ -37,7 +39,7 @@ export function makeScoreChart() {
       series: [...series, line],
       scales: { x: { time: false, range: [0, end] }, y: { range: [0, tallest * 1.15] } },
       axes: [
-        { space: 44, incrs: [0.25, 0.5, 1], values: (_, shares) => shares.map((share) => (share >= 2 ? `≥ ${formatFixed(share, 0)}` : formatFixed(share, share % 0.5 ? 2 : 1))) },
+        { space: 44, incrs: [0.25, 0.5, 1], values: (_, shares) => shares.map((share) => (share >= 2 ? `> ${formatFixed(share, 0)}` : formatFixed(share, share % 0.5 ? 2 : 1))) },
         { side: 3, space: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200], values: (_, ns) => ns.map(formatCount) },
       ],
       paint: (chart, { ink, zone }) => markThreshold(chart, ink, zone, last.fail_above / last.threshold),
@@ -65,7 +67,7 @@ export function makeScoreChart() {
       );
       const rows = sumColumns(live).flatMap((n, place) => {
         const whole = figures ? sumColumns(figures.scores)[place] : 0;
-        const bin = place === live.PASS.length - 1 ? `≥ ${formatFixed(place * width, 2)}` : `${formatFixed(place * width, 2)} – ${formatFixed((place + 1) * width, 2)}`;
+        const bin = place === live.PASS.length - 1 ? `> ${formatFixed(place * width, 2)}` : `${formatFixed(place * width, 2)} – ${formatFixed((place + 1) * width, 2)}`;
         return n || whole ? [[bin, ...SCORED.map((one) => formatCount(live[one][place])), figures ? formatCount(whole) : "–"]] : [];
       });
       fillTable(table, [translate("chart.score"), ...SCORED.map((one) => translate(`decision.${one}`)), translate("chart.whole-time")], rows);
