@@ -77,6 +77,33 @@ PHRASES: Final = {
             ("first", "for the first {parts} that were measured"),
         )
     },
+    # of requests that are refused
+    "refused.part": "no part of that trigger was found in the ledger",
+    "refused.image": "the camera has given no image yet",
+    "refused.ledger": "this needs a ledger (--ledger FILE)",
+    "refused.ledger.changes": "this needs a ledger (--ledger FILE), which keeps what is changed and by whom",
+    "refused.rows": "the ledger has too many rows to be looked through; ask for a shorter time",
+    "refused.unknown": "the line ends; whether that was done is not known",
+    "refused.secret": "name, PIN or badge is wrong",
+    "refused.tries": "too many wrong tries; wait {seconds} s",
+    "refused.role": "this needs the role {role}; {person} is {own_role}",
+    "refused.review": "this part is {decision}, and only REVIEW is settled",
+    "refused.settled": "this part is settled already: {mark}",
+    "refused.report": "that time has {parts} parts; a report takes {most} at most",
+    "refused.zone": "fail_above ({upper}) must not be below value ({lower})",
+    "refused.login": "this needs somebody who is logged in, or the line's token as {header}",
+    "refused.token": "this needs the line's token, as {header} or as a bearer's",
+    "refused.no-token": "nothing can be changed over HTTP: the line has no token; start it with "
+    "--token-file FILE (http.token_file)",
+    "refused.site": "a page of another site may ask for nothing here",
+    "refused.connections": "too many connections are open; close some, or ask again later",
+    "refused.events": "too many clients follow the events already; ask again later",
+    "refused.alarm": "{camera}: alarm {rule} is not raised, but {state}",
+    "refused.trigger": "{camera}: triggers itself",
+    "refused.ending": "{camera}: is just ending",
+    "refused.shadow": "{camera}: no shadow runs beside its bundle",
+    "refused.shadow.recipe": "{camera}: recipe {recipe} is not in use now, {other} is",
+    "refused.shadow.other": "{camera}: its shadow is another bundle than the one to be promoted",
 }
 _QUANTITIES: Final = {
     "scores of good parts are": "score",
@@ -140,7 +167,7 @@ def _read_first(said: str) -> tuple[Phrase, str]:
 def _compile(form: str) -> re.Pattern[str]:
     """Compile what finds a phrase at the beginning of a text, with the separator behind it."""
     pieces = re.split(r"\{(\w+)\}", form)
-    one_of = {"quantity": "|".join(_QUANTITIES), "decision": "FAIL|REVIEW", "pace": "fast|slow"}
+    one_of = {"quantity": "|".join(_QUANTITIES), "decision": "PASS|REVIEW|FAIL|INVALID", "pace": "fast|slow"}
     texts = [
         re.escape(piece) if place % 2 == 0 else f"(?P<{piece}>{one_of.get(piece, '.+?')})"
         for place, piece in enumerate(pieces)

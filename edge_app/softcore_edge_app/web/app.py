@@ -11,6 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.sse import EventSourceResponse
 from softcore_runtime.errors import UsageError
 from softcore_runtime.web.local_page import Answer, make_app
+from starlette.exceptions import HTTPException as RefusedError
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.routing import Route
@@ -23,6 +24,7 @@ from softcore_edge_app.web.guard import TOKEN_HEADER, RequestGuard, refuse_body
 from softcore_edge_app.web.history_api import make_history_api, make_mark_api
 from softcore_edge_app.web.image_api import make_image_api
 from softcore_edge_app.web.image_cache import ImageCache
+from softcore_edge_app.web.language.refusal import refuse, refuse_as_raised
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.operator_api import make_operator_api, make_thread_runner
 from softcore_edge_app.web.page import PAGE_SOURCES, add_page
@@ -77,9 +79,11 @@ def make_web_app(
     app = make_app(PAGE_SOURCES, hosts=hosts, guards=guards)
     app.title = "SoftCore line"
 
+    app.exception_handler(RefusedError)(refuse_as_raised)
+
     @app.exception_handler(UsageError)
-    def refuse(_request: Request, error: UsageError) -> Response:
-        return Answer({"detail": str(error)}, 409)  # the request is wrong, not the server
+    def refuse_usage(request: Request, error: UsageError) -> Response:
+        return refuse(request, str(error), 409)  # the request is wrong, not the server
 
     @app.get("/api/openapi.json", include_in_schema=False)
     async def describe_api() -> dict[str, Any]:

@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Callable, Collection
 
 from fastapi import HTTPException, Request
-from softcore_runtime.web.local_page import Answer
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from softcore_edge_app.configuration.options import HttpOptions
+from softcore_edge_app.web.language.refusal import refuse
 
 __all__ = ["TOKEN_HEADER", "RequestGuard", "list_hosts", "refuse_body"]
 
@@ -51,7 +51,7 @@ class RequestGuard:
         if refusal is None:
             await self._app(scope, receive, send)
         else:
-            await Answer({"detail": refusal}, 403)(scope, receive, send)
+            await refuse(HTTPConnection(scope), refusal, 403)(scope, receive, send)
 
     def _find_refusal(self, request: HTTPConnection) -> str | None:
         headers = request.headers

@@ -3,6 +3,7 @@ import { hasText, language, LOCALES, translate } from "./catalogue.js";
 import { line } from "./event_stream.js";
 
 const formats = new Map();
+const WORDS = ["quantity", "decision", "pace", "device", "role", "own_role", "mark", "state"]; // values that are words of the line
 
 function format(kind, options) {
   const key = `${language} ${JSON.stringify(options)}`;
@@ -36,7 +37,7 @@ export function formatShare(part) {
 
 /** Return a value of a phrase: a number as the language writes it, a word of the line in the language. */
 function formatValue(name, value) {
-  if (hasText(`value.${value}`) && ["quantity", "decision", "pace", "device"].includes(name)) return translate(`value.${value}`);
+  if (hasText(`value.${value}`) && WORDS.includes(name)) return translate(`value.${value}`);
   const [, number, digits, percent] = /^(\d+(?:\.(\d+))?)(%?)$/.exec(value) ?? [];
   if (number === undefined) return value;
   return percent ? formatPercent(number / 100, 0) : formatFixed(Number(number), digits?.length ?? 0);

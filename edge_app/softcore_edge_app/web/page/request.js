@@ -1,5 +1,5 @@
 // Request: asks the line for something, and tells what is wrong in plain words.
-import { translate } from "./catalogue.js";
+import { language, translate } from "./catalogue.js";
 
 const TIMEOUT = 15_000; // milliseconds
 const LONG_TIMEOUT = 120_000; // a report, or a recipe that is loaded
@@ -20,7 +20,8 @@ export class RequestError extends Error {
 async function request(path, options, timeout) {
   let answer;
   try {
-    answer = await fetch(path, { ...options, signal: AbortSignal.timeout(timeout) });
+    const headers = { ...options.headers, "Accept-Language": language }; // in which a refusal says why
+    answer = await fetch(path, { ...options, headers, signal: AbortSignal.timeout(timeout) });
   } catch (error) {
     throw new RequestError(translate("problem.unreachable"), 0, { timedOut: error.name === "TimeoutError" });
   }

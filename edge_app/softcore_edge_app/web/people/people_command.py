@@ -12,7 +12,7 @@ from pathlib import Path
 from softcore_runtime import UsageError
 from softcore_runtime.cli.command_line import Parser
 
-from softcore_edge_app.web.people.people_file import check_name, read_people, write_people
+from softcore_edge_app.web.people.people_file import change_people, check_name, read_people
 from softcore_edge_app.web.people.person import Person, Role, find_person
 
 __all__ = ["add_command"]
@@ -95,10 +95,17 @@ def _add(options: argparse.Namespace) -> None:
     # Imported late: only who sets a secret needs the library.
     from softcore_edge_app.web.people.secret import hash_secret
 
-    person = Person(known.name if known else options.name, options.role, hash_secret(secret))
-    person = replace(person, badge=known.badge if known else None)
-    write_people(options.people_file, (*(one for one in people if one != known), person))
-    print(f"{options.people_file}: {person.name} is {person.role}")
+    added = Person(known.name if known else options.name, options.role, hash_secret(secret))
+
+    def add(there: tuple[Person, ...]) -> tuple[Person, ...]:
+        known = find_person(there, options.name)
+        if known is None:
+            check_name(there, options.name)
+        person = replace(added, badge=known.badge if known else None)
+        return (*(one for one in there if one != known), person)
+
+    change_people(options.people_file, add)
+    print(f"{options.people_file}: {added.name} is {added.role}")
     if not people:
         print(f'name the file in the configuration of the line: [http] people_file = "{options.people_file}"')
 
@@ -112,26 +119,30 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _remove(options: argparse.Namespace) -> None:
-    people = read_people(options.people_file)
-    person = _require(options, people)
-    write_people(options.people_file, tuple(one for one in people if one != person))
+    person = _require(options, read_people(options.people_file))
+
+    def remove(there: tuple[Person, ...]) -> tuple[Person, ...]:
+        gone = _require(options, there)
+        return tuple(one for one in there if one != gone)
+
+    change_people(options.people_file, remove)
     print(f"{options.people_file}: {person.name} is removed")
 
 
 def _set_badge(options: argparse.Namespace) -> None:
-    people = read_people(options.people_file)
-    person = _require(options, people)
+    person = _require(options, read_people(options.people_file))
     code = _ask("badge", _SHORTEST_BADGE)
     from softcore_edge_app.web.people.secret import hash_badge, match_badge
 
-    owners = [one for one in people if one.badge]
-    place = match_badge(code, [str(one.badge) for one in owners])
-    if place is not None and owners[place] != person:
-        raise UsageError(f"this badge is {owners[place].name}'s; nothing was changed")
-    badge = hash_badge(code, owners[0].badge if owners else None)
-    write_people(
-        options.people_file, tuple(replace(one, badge=badge) if one == person else one for one in people)
-    )
+    def set_badge(there: tuple[Person, ...]) -> tuple[Person, ...]:
+        holder, owners = _require(options, there), [one for one in there if one.badge]
+        place = match_badge(code, [str(one.badge) for one in owners])
+        if place is not None and owners[place] != holder:
+            raise UsageError(f"this badge is {owners[place].name}'s; nothing was changed")
+        badge = hash_badge(code, owners[0].badge if owners else None)
+        return tuple(replace(one, badge=badge) if one == holder else one for one in there)
+
+    change_people(options.people_file, set_badge)
     print(f"{options.people_file}: {person.name} has a badge")
 
 

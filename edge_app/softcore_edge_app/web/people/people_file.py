@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from softcore_runtime.atomic_file import write_atomically
+from softcore_runtime.bundle.folder_swap import lock_folder
 from softcore_runtime.errors import UsageError
 
 from softcore_edge_app.web.people.person import RESERVED, Person, Role, find_person
 
-__all__ = ["check_name", "read_people", "write_people"]
+__all__ = ["change_people", "check_name", "read_people", "write_people"]
 
 _MODE = 0o600
 _MOST_BYTES = 10**6
@@ -75,6 +77,23 @@ def read_people(file: Path) -> tuple[Person, ...]:
             raise UsageError(f"{file}: {error}") from error
         people = (*people, Person(entry.name, entry.role, entry.secret, entry.badge))
     return people
+
+
+def change_people(file: Path, change: Callable[[tuple[Person, ...]], tuple[Person, ...]]) -> None:
+    """Change people while nobody else changes them.
+
+    Args:
+        file: their file.
+        change: returns those that are there afterwards, given those that are there now.
+
+    Raises:
+        UsageError: it can't be read or written.
+    """
+    try:
+        with lock_folder(file.absolute().parent):
+            write_people(file, change(read_people(file)))
+    except OSError as error:
+        raise UsageError(f"{file}: the people can't be written ({error.strerror})") from error
 
 
 def write_people(file: Path, people: tuple[Person, ...]) -> None:

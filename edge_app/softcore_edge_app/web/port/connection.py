@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import h11
-from softcore_runtime.web.local_page import Answer
 from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from softcore_edge_app.web.language.refusal import refuse
 
 __all__ = ["HEALTH", "Connection"]
 
@@ -120,5 +122,6 @@ class _OnlyHealth:
 
         app = self._app
         if scope["path"] not in HEALTH:
-            app = Answer({"detail": "too many connections are open; close some, or ask again later"}, 503)
+            why = "too many connections are open; close some, or ask again later"
+            app = refuse(HTTPConnection(scope), why, 503)
         await app(scope, receive, send_last)

@@ -25,7 +25,7 @@ from softcore_edge_app.web.charts.drawing import ChartTexts
 from softcore_edge_app.web.charts.report_charts import render_charts
 from softcore_edge_app.web.charts.template import load_template
 from softcore_edge_app.web.image_cache import ImageKind
-from softcore_edge_app.web.shifts.catalogue import (
+from softcore_edge_app.web.language.catalogue import (
     Language,
     format_phrases,
     format_point,

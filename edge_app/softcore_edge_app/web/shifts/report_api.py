@@ -21,6 +21,7 @@ from softcore_edge_app.queries.parts import Part, PartFilter, read_parts
 from softcore_edge_app.queries.production_figures import MOST, compute_figures
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.image_cache import ImageCache, ImageKind, NoImageError
+from softcore_edge_app.web.language.catalogue import Language
 from softcore_edge_app.web.ledger_queries import LedgerQueries
 from softcore_edge_app.web.schema import (
     READ_RESPONSES,
@@ -30,7 +31,6 @@ from softcore_edge_app.web.schema import (
     describe_problem,
     to_nanoseconds,
 )
-from softcore_edge_app.web.shifts.catalogue import Language
 from softcore_edge_app.web.shifts.report import EmbeddedImage, format_time, render_page, render_table
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 

@@ -17,7 +17,7 @@ from softcore_edge_app.web.charts.drawing import (
     draw_times,
 )
 from softcore_edge_app.web.charts.report_charts import render_charts
-from softcore_edge_app.web.shifts.catalogue import translate
+from softcore_edge_app.web.language.catalogue import translate
 from softcore_runtime import Decision
 
 HOUR = 3600 * 10**9

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from softcore_edge_app.web.people.people_file import read_people, write_people
+from softcore_edge_app.web.people.people_file import change_people, read_people, write_people
 from softcore_edge_app.web.people.person import Person, Role
 from softcore_runtime.errors import UsageError
 
@@ -80,3 +82,20 @@ def test_what_can_not_be_read_or_written_is_told(tmp_path: Path) -> None:
         write_people(
             tmp_path / "none" / "people.json", (Person("Anna", Role.SETTER, make_people()[0].secret),)
         )
+
+
+def test_of_two_who_change_it_at_once_nobody_is_lost(tmp_path: Path) -> None:
+    file, (anna, *_) = tmp_path / "people.json", make_people()
+
+    def add(name: str) -> None:
+        change_people(file, lambda there: (*there, replace(anna, name=name)))
+
+    names = [f"person {number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, names))
+    assert sorted(person.name for person in read_people(file)) == sorted(names)
+
+
+def test_people_whose_folder_is_missing_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't be written"):
+        change_people(tmp_path / "none" / "people.json", lambda there: there)

@@ -27,8 +27,8 @@ from softcore_edge_app.queries.production_figures import (
     InvalidReason,
     ProductionFigures,
 )
+from softcore_edge_app.web.language.catalogue import Language
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shifts.catalogue import Language
 from softcore_edge_app.web.shifts.report import format_clock, render_page, render_table
 from softcore_runtime import Decision
 

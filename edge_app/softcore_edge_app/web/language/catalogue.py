@@ -6,21 +6,23 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Literal, cast
+from pathlib import Path
+from typing import Final, Literal, cast
 
 from softcore_edge_app.decisions.phrases import Phrase
-from softcore_edge_app.web.page import PAGE
 
 __all__ = ["Language", "format_phrases", "format_point", "read_catalogue", "translate", "translate_known"]
 
 Language = Literal["en", "de"]
-_WORDS = ("quantity", "decision", "pace", "device")  # values that are words of the line
+_PAGE: Final = Path(__file__).parents[1] / "page"
+# Values that are words of the line.
+_WORDS = ("quantity", "decision", "pace", "device", "role", "own_role", "mark", "state")
 
 
 @cache
 def read_catalogue(language: Language) -> dict[str, str]:
     """Return the texts of a language, by key."""
-    text = (PAGE / f"catalogue.{language}.json").read_text("utf-8")
+    text = (_PAGE / f"catalogue.{language}.json").read_text("utf-8")
     return cast("dict[str, str]", json.loads(text))
 
 

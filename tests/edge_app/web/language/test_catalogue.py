@@ -5,7 +5,7 @@ from softcore_edge_app.decisions.invalid_kinds import INVALID_KINDS
 from softcore_edge_app.decisions.origin import ORIGINS
 from softcore_edge_app.decisions.phrases import PHRASES, read_phrases
 from softcore_edge_app.ledger.note import KINDS
-from softcore_edge_app.web.shifts.catalogue import Language, format_phrases, read_catalogue, translate
+from softcore_edge_app.web.language.catalogue import Language, format_phrases, read_catalogue, translate
 from softcore_edge_app.web.shifts.report import THIRDS
 from softcore_runtime import Decision
 

@@ -1,0 +1,1 @@
+"""Language: what the port says in the languages of the page."""
