@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from scipy.stats import binomtest
 from softcore_calibration.calibration import CalibrationResult, calibrate
+from softcore_calibration.confirmation import DRASTIC
 from softcore_calibration.data.samples import find_samples
 from softcore_calibration.data.score_cache import open_cache
 from softcore_calibration.data.scoring import Scoring, score_samples
@@ -372,6 +373,19 @@ def serving(
             httpx.post(f"{found[0]}finish", headers={"X-Softcore-Token": token[1]})
 
 
+def use(shown: Shown, before: float, after: float) -> None:
+    """Answer the question whether to use a threshold; what is half or twice the one before is asked twice."""
+    asked = shown.page.get_by_role("dialog", name="Use this threshold?")
+    factor = max(before / after, after / before)
+    far = asked.get_by_text("It is far from the one before: a factor of")
+    expect(far).to_be_visible(visible=factor >= DRASTIC)
+    asked.get_by_role("button", name="Use it").click()
+    if factor >= DRASTIC:
+        again = shown.page.get_by_role("dialog", name="Really use this threshold?")
+        expect(again.get_by_text("It is far from the one before")).to_contain_text(f"{factor:.3g}")
+        again.get_by_role("button", name="Use it").click()
+
+
 def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[UsageError]) -> None:
     """Go through the page as a person does who sets a threshold by hand, then the calibrated one."""
     page, path = shown.page, findings.path
@@ -395,7 +409,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     assert refusals
     use_it = page.get_by_role("button", name="Use this threshold")
     use_it.click()
-    asked.get_by_role("button", name="Use it").click()
+    use(shown, 12, threshold)
     expect(page.get_by_role("status")).to_have_text(
         "manifest.json: can't be written (Permission denied); nothing was changed"
     )
@@ -405,7 +419,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     )
 
     use_it.click()
-    asked.get_by_role("button", name="Use it").click()
+    use(shown, 12, threshold)
     expect(page.locator("#state")).to_contain_text("written from this page. It was 12")
     assert read_manifest(path).threshold.value == threshold
     expect(page.get_by_role("button", name="This threshold is in the bundle")).to_be_disabled()
@@ -415,7 +429,7 @@ def set_thresholds(shown: Shown, findings: CalibrationResult, refusals: list[Usa
     # Back to the calibrated one, which keeps its promise.
     page.locator("#number").fill(repr(findings.threshold.value))
     page.get_by_role("button", name="Use this threshold").click()
-    asked.get_by_role("button", name="Use it").click()
+    use(shown, threshold, findings.threshold.value)
     expect(page.locator(".verdict")).to_contain_text(
         "the next good part will fail with probability 0.05 at most"
     )

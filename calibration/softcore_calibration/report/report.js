@@ -77,6 +77,8 @@ function showMessage(words, bad = false) {
   $("said").classList.toggle("wrong", bad);
 }
 
+let isAskedAgain = false;
+
 function confirmUse() {
   const there = KINDS.filter((kind) => data[kind].scores.length);
   const told = (at) => there.map((kind) => describeOutcome(kind, at, false)).join("; ");
@@ -94,8 +96,34 @@ function confirmUse() {
   const chosen = same(threshold, data.chosen);
   $("promised").hidden = !chosen;
   $("by-hand").hidden = chosen;
+  const factor = measureJump();
+  $("far").hidden = !isDrastic();
+  $("far").textContent = translate("It is far from the one before: a factor of {factor}.", { factor: format(factor, { maximumSignificantDigits: 3 }) });
+  $("confirm").classList.toggle("drastic", isDrastic());
+  isAskedAgain = false;
+  ask(translate("Use this threshold?"));
+}
+
+/** Return the factor by which the threshold rises or falls: see confirmation.py. */
+function measureJump() {
+  if (!data.present) return 1;
+  return Math.max(...data.present.map((old, end) => Math.max(old / threshold[end], threshold[end] / old)));
+}
+
+const isDrastic = () => measureJump() >= data.drastic;
+
+function ask(question) {
+  $("confirm-title").textContent = question;
   $("confirm").returnValue = "";
   $("confirm").showModal();
+}
+
+// What is drastic is asked twice.
+function answer() {
+  if ($("confirm").returnValue !== "use") return;
+  if (isAskedAgain || !isDrastic()) return use();
+  isAskedAgain = true;
+  ask(translate("Really use this threshold?"));
 }
 
 async function use() {
@@ -126,7 +154,7 @@ $("number").addEventListener("change", () => ($("number").value = Number(thresho
 $("back").addEventListener("click", () => moveThreshold(data.chosen[0]));
 if (token) {
   $("use").addEventListener("click", confirmUse);
-  $("confirm").addEventListener("close", () => $("confirm").returnValue === "use" && use());
+  $("confirm").addEventListener("close", answer);
   $("finish").addEventListener("click", finish);
   $("end").addEventListener("cancel", (event) => event.preventDefault());
 }

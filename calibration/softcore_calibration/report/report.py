@@ -25,6 +25,7 @@ from softcore_runtime.language.catalogue import Catalogue, Language
 from softcore_runtime.web.charting import UPLOT
 
 from softcore_calibration.calibration import CalibrationResult
+from softcore_calibration.confirmation import DRASTIC
 from softcore_calibration.curves import (
     bound_share,
     draw_precision,
@@ -198,6 +199,7 @@ def _collect(
         "thresholds": find_thresholds(scores, *marks).tolist(),
         "chosen": [threshold.value, threshold.upper],
         "present": [present.value, present.upper] if present else None,
+        "drastic": DRASTIC,
         "confidence": confidence,
         "defects": result.defect_rate,
         "top": top,
