@@ -138,9 +138,11 @@ class _IndexedSearch:
             if named is None:
                 return None
             chosen.append(named)
-        if self._wanted.marked is not None:
+        if self._wanted.marked not in (None, "none"):
             chosen.append(self._find_marked())
         mask = self._match(chosen)
+        if self._wanted.marked == "none":
+            mask[self._find_marked() - 1] = False
         total = int(np.count_nonzero(mask))
         if after is not None:
             numbers = _take_first(mask, min(after, self._last), count)[::-1]
@@ -172,7 +174,7 @@ class _IndexedSearch:
 
     def _find_marked(self) -> _Rows:
         """Return the rows of parts with a mark that is wanted."""
-        wanted = None if self._wanted.marked == "any" else self._wanted.marked
+        wanted = self._wanted.marked if self._wanted.marked in ("good", "bad") else None
         found = self._index.find_marked(wanted)
         triggers = {one for one, mark in self._index.read_marks().items() if wanted in (None, mark)}
         later = self._connection.execute(

@@ -56,7 +56,7 @@ class PartFilter:
         since, until: decided from then on, and before then, in nanoseconds of UTC since 1970.
         decision, camera, category: of the part.
         min_share, max_share: bounds of the score in units of the threshold, both included.
-        marked: the mark of a person: `good`, `bad`, or `any` of the two.
+        marked: the mark of a person: `good`, `bad`, `any` of the two, or `none`.
         part: what the part's name is, or begins with.
     """
 
@@ -67,15 +67,16 @@ class PartFilter:
     category: str | None = None
     min_share: float | None = None
     max_share: float | None = None
-    marked: Literal["good", "bad", "any"] | None = None
+    marked: Literal["good", "bad", "any", "none"] | None = None
     part: str | None = None
 
     def tests(self) -> dict[str, Any]:
         """Return the filter as SQL tests, each with its value."""
         tests = {
             "instr(part, ?) = 1": self.part,
-            "coalesce(mark = ?, 0)": None if self.marked == "any" else self.marked,
+            "coalesce(mark = ?, 0)": self.marked if self.marked in ("good", "bad") else None,
             "mark IS NOT NULL AND ?": 1 if self.marked == "any" else None,
+            "mark IS NULL AND ?": 1 if self.marked == "none" else None,
         }
         return {**self.row_tests(), **{test: value for test, value in tests.items() if value is not None}}
 
@@ -104,9 +105,7 @@ class PartFilter:
             and self.category in (None, record.category)
             and (self.min_share is None or (share is not None and share >= self.min_share))
             and (self.max_share is None or (share is not None and share <= self.max_share))
-            and (
-                self.marked is None or part.mark == self.marked or (self.marked == "any" and bool(part.mark))
-            )
+            and self.marked in (None, part.mark or "none", "any" if part.mark else None)
             and (self.part is None or record.part.startswith(self.part))
         )
 

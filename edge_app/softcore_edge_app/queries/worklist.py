@@ -5,10 +5,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from softcore_edge_app.ledger.row import Row
-from softcore_edge_app.queries.parts import PARTS, Part
+from softcore_runtime import Decision
 
-__all__ = ["ROWS_LISTED", "Worklist", "read_worklist"]
+from softcore_edge_app.ledger.row import Row
+from softcore_edge_app.queries.part_search import PartSearch
+from softcore_edge_app.queries.parts import PARTS, Part, PartFilter
+
+__all__ = ["ROWS_LISTED", "Worklist", "find_worklist", "read_worklist"]
 
 ROWS_LISTED = 200_000  # rows, counted back from the last, that are looked through
 
@@ -20,13 +23,35 @@ class Worklist:
     Attributes:
         parts: the oldest of them.
         count: number of all of them.
-        since: when the first row was decided on that was looked through, in nanoseconds of UTC since 1970;
-            None without rows. What is older isn't listed.
+        since: when the first row was decided on that was looked through, in nanoseconds of UTC since 1970:
+            what is older isn't listed. None where the whole ledger was.
     """
 
     parts: list[Part]
     count: int
     since: int | None
+
+
+def find_worklist(
+    connection: sqlite3.Connection, search: PartSearch, count: int, camera: str | None = None
+) -> Worklist:
+    """Find the oldest parts that are to be settled; where the index lacks too much, see `read_worklist`.
+
+    Args:
+        connection: to the ledger, through which nothing of its present state was read yet.
+        search: finds them by the ledger's index.
+        count: number of parts at most.
+        camera: of which camera; None for all.
+
+    Raises:
+        sqlite3.Error: they can't be read.
+        ValueError: a row was changed.
+    """
+    wanted = PartFilter(decision=Decision.REVIEW, camera=camera, marked="none")
+    page = search.find_page(connection, wanted, count, after=0)
+    if page.total is None:
+        return read_worklist(connection, count, camera)
+    return Worklist(page.parts[::-1], page.total, None)
 
 
 def read_worklist(connection: sqlite3.Connection, count: int, camera: str | None = None) -> Worklist:
@@ -51,4 +76,4 @@ def read_worklist(connection: sqlite3.Connection, count: int, camera: str | None
     (total,) = connection.execute(f"SELECT count(*) FROM ({chosen})", values).fetchone()  # noqa: S608
     rows = connection.execute(f"{chosen} LIMIT ?", [*values, count]).fetchall()
     parts = [Part(Row.read(row[:-1]), row[-1]) for row in rows]
-    return Worklist(parts, total, found and found[0])
+    return Worklist(parts, total, found[0] if found and first > 1 else None)

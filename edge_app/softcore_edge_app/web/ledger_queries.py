@@ -19,6 +19,7 @@ from softcore_runtime import LedgerError
 from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.queries.part_search import PartSearch
 from softcore_edge_app.queries.parts import Part, PartFilter, PartPage
+from softcore_edge_app.queries.worklist import Worklist, find_worklist
 
 __all__ = ["NO_LEDGER", "LedgerQueries"]
 
@@ -81,6 +82,12 @@ class LedgerQueries:
         page = await self.run(lambda connection: self._search().find_page(connection, wanted, count, **place))
         self.remember(page.parts)
         return page
+
+    async def find_worklist(self, count: int, camera: str | None) -> Worklist:
+        """Find the REVIEW parts that nobody has settled: see `worklist.find_worklist`."""
+        found = await self.run(lambda connection: find_worklist(connection, self._search(), count, camera))
+        self.remember(found.parts)
+        return found
 
     def _search(self) -> PartSearch:
         if self.search is None:  # as `run` has found out before

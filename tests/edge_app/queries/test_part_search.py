@@ -89,6 +89,7 @@ def expect(wanted: PartFilter) -> list[int]:
                 wanted.marked is None
                 or mark == wanted.marked
                 or (wanted.marked == "any" and mark is not None)
+                or (wanted.marked == "none" and mark is None)
             )
             and (wanted.part is None or named)
         )
@@ -157,7 +158,7 @@ SHARES = st.none() | st.sampled_from([0.0, 0.5, 1.0, 1.25, 2.0])
 FILTERS = st.builds(
     PartFilter, TIMES, TIMES, st.sampled_from([None, *map(str, Decision)]),
     st.sampled_from([None, "camera 1", "none"]), st.sampled_from([None, "pill", "cap"]), SHARES, SHARES,
-    st.sampled_from([None, None, "good", "bad", "any"]),
+    st.sampled_from([None, None, "good", "bad", "any", "none"]),
     st.none() | st.sampled_from(
         [*NAMES, "LO", "run-", "run-12", "run-201", "LOT-7110", "x", "Ü", "LOT-7_", "\U0010ffff"]
     ),

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from softcore_edge_app.ledger.connection import connect_to_read
 from softcore_edge_app.ledger.ledger import Change, Ledger
+from softcore_edge_app.queries import part_search
 from softcore_edge_app.queries import worklist as worklist_module
-from softcore_edge_app.queries.worklist import Worklist, read_worklist
+from softcore_edge_app.queries.part_search import PartSearch
+from softcore_edge_app.queries.worklist import Worklist, find_worklist, read_worklist
 from softcore_runtime import Decision
 
 from ..records import make_record
@@ -16,6 +19,11 @@ from ..records import make_record
 def read(path: Path, count: int = 50, camera: str | None = None) -> Worklist:
     with closing(connect_to_read(path)) as connection:
         return read_worklist(connection, count, camera)
+
+
+def find(path: Path, count: int = 50, camera: str | None = None) -> Worklist:
+    with closing(connect_to_read(path)) as connection:
+        return find_worklist(connection, PartSearch(path), count, camera)
 
 
 def list_numbers(worklist: Worklist) -> list[int]:
@@ -44,14 +52,15 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_open_comes_oldest_first(path: Path) -> None:
-    found = read(path)
+@pytest.mark.parametrize("list_open", [read, find])
+def test_what_is_open_comes_oldest_first(path: Path, list_open: Callable[..., Worklist]) -> None:
+    found = list_open(path)
     assert list_numbers(found) == [8, 16, 20, 24, 28, 32, 36, 40]
-    assert (found.count, found.since) == (8, 10**18 + 1)
-    assert list_numbers(read(path, camera="left")) == [20, 28, 36]
-    some = read(path, count=3)
+    assert (found.count, found.since) == (8, None)
+    assert list_numbers(list_open(path, camera="left")) == [20, 28, 36]
+    some = list_open(path, count=3)
     assert (list_numbers(some), some.count) == ([8, 16, 20], 8)
-    assert read(path, camera="nowhere").count == 0
+    assert list_open(path, camera="nowhere").count == 0
 
 
 def test_only_the_last_rows_are_looked_through_and_that_is_told(
@@ -60,8 +69,11 @@ def test_only_the_last_rows_are_looked_through_and_that_is_told(
     monkeypatch.setattr(worklist_module, "ROWS_LISTED", 10)
     found = read(path)
     assert (list_numbers(found), found.count, found.since) == ([32, 36, 40], 3, 10**18 + 31)
+    assert find(path).count == 8  # by the index, or where the ledger is short
+    monkeypatch.setattr(part_search, "ROWS_PER_QUERY", 5)
+    assert find(path) == found
 
 
 def test_a_ledger_without_rows_has_none(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "line.ledger"):
-        assert read(tmp_path / "line.ledger") == Worklist([], 0, None)
+        assert read(tmp_path / "line.ledger") == find(tmp_path / "line.ledger") == Worklist([], 0, None)

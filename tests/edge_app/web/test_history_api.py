@@ -46,6 +46,14 @@ def test_the_newest_come_first(stranger: httpx.Client) -> None:
     assert ask(stranger) == ask(stranger, limit=7) == [*PARTS][::-1]
     first = stranger.get("/api/decisions", params={"limit": 2}).json()
     assert [row["number"] for row in first["rows"]] == [60, 59]
+    assert (first["next"], first["total"], first["newer"]) == (59, 60, 0)
+
+
+def test_a_long_ledger_without_its_index_is_not_counted(
+    stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_search, "ROWS_PER_QUERY", 59)
+    first = stranger.get("/api/decisions", params={"limit": 2}).json()
     assert (first["next"], first["total"], first["newer"]) == (59, None, None)
 
 

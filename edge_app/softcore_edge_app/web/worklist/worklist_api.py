@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
@@ -13,7 +12,6 @@ from softcore_runtime.web.local_page import Answer
 
 from softcore_edge_app.ledger.note import Note
 from softcore_edge_app.pipeline.controls import OperatorControls
-from softcore_edge_app.queries.worklist import read_worklist
 from softcore_edge_app.web.guard import refuse_body
 from softcore_edge_app.web.history_api import require_part
 from softcore_edge_app.web.image_cache import ImageCache
@@ -36,8 +34,8 @@ __all__ = ["make_settling_api", "make_worklist_api"]
 class WorklistReport(BaseModel):
     """REVIEW parts that nobody has settled, the oldest first.
 
-    `open` is how many there are among the last 200,000 rows, and `since` when the first of these was decided
-    on.
+    `open` is how many there are. `since` is null; where the ledger's index isn't made yet, only the last
+    200,000 rows are looked through, and `since` is when the first of these was decided on.
     """
 
     rows: list[PartReport]
@@ -69,8 +67,7 @@ def make_worklist_api(queries: LedgerQueries, cache: ImageCache) -> APIRouter:
     @views.get("/worklist", response_model=WorklistReport)
     async def list_open(camera: Camera = None, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> Response:
         """The REVIEW parts that nobody has settled, the oldest first."""
-        found = await queries.run(partial(read_worklist, count=limit, camera=camera))
-        queries.remember(found.parts)
+        found = await queries.find_worklist(limit, camera)
         rows = [describe_part(part, image=cache.has(part.row.record)) for part in found.parts]
         return Answer({"rows": rows, "open": found.count, "since": found.since})
 
