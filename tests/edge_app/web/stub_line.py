@@ -565,8 +565,9 @@ def _add_views(app: Any, stub: StubLine) -> None:
         day: str | None = None,
         start: str | None = None,
         shown: bool = False,
+        theme: str | None = None,
     ) -> Response:
-        request = {"form": form, "since": since, "until": until, "language": language}
+        request = {"form": form, "since": since, "until": until, "language": language, "theme": theme}
         if day is not None:
             request |= {"day": day, "start": start}
         stub.changes.append(("report", request))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone, tzinfo
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from softcore_runtime import Decision
 
@@ -37,6 +38,7 @@ __all__ = [
     "THIRDS",
     "EmbeddedImage",
     "ImageFinder",
+    "Theme",
     "format_clock",
     "format_time",
     "render_page",
@@ -63,6 +65,7 @@ class EmbeddedImage:
     aspect: float
 
 
+Theme = Literal["light", "dark"]
 ImageFinder = Callable[[Part, ImageKind], EmbeddedImage | None]
 
 
@@ -73,6 +76,7 @@ def render_page(
     language: Language = "en",
     zone: tzinfo | None = None,
     charted: dict[str, ChartFigures] | None = None,
+    theme: Theme | None = None,
 ) -> str:
     """Render the report as one HTML page, complete in itself.
 
@@ -83,6 +87,7 @@ def render_page(
         language: of its texts; names are not translated, nor are reasons that are said in no known way.
         zone: time zone of its times; None for this machine's.
         charted: the figures of the charts, by camera; None for no charts.
+        theme: `light` or `dark` on a screen; None as the system has it. Paper is white.
     """
     texts = ChartTexts(
         translate=partial(translate, language),
@@ -97,6 +102,7 @@ def render_page(
     }
     return load_template(_TEMPLATE).render(
         language=language,
+        theme=theme,
         translate=partial(translate, language),
         describe_reason=partial(_describe_reason, language),
         describe_value=partial(_describe_value, language),

@@ -31,7 +31,7 @@ from softcore_edge_app.web.schema import (
     describe_problem,
     to_nanoseconds,
 )
-from softcore_edge_app.web.shifts.report import EmbeddedImage, format_time, render_page, render_table
+from softcore_edge_app.web.shifts.report import EmbeddedImage, Theme, format_time, render_page, render_table
 from softcore_edge_app.web.shifts.shift import ShiftCounter
 
 __all__ = ["make_report_api"]
@@ -85,6 +85,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
         form: Literal["html", "csv"] = "html",
         language: Language = "en",
         shown: Annotated[bool, Query(description="To look at in the page, not to keep.")] = False,
+        theme: Annotated[Theme | None, Query(description="On a screen; else as the system has it.")] = None,
     ) -> Response:
         """The report of a time or of a shift, by default of this shift, of two million parts at most.
 
@@ -118,7 +119,7 @@ def make_report_api(queries: LedgerQueries, cache: ImageCache, shift: ShiftCount
                 partial(compute_charts_by_camera, since=begin, until=end, most=MOST), _PATIENCE
             )
             content = await to_thread.run_sync(
-                partial(render_page, zone=shift.calendar.zone, charted=charted),
+                partial(render_page, zone=shift.calendar.zone, charted=charted, theme=theme),
                 figures,
                 partial(_embed_image, cache),
                 parts,

@@ -166,6 +166,6 @@ def test_the_report_opens_in_the_page(show: Callable[..., OpenedPage], stub: Stu
         == "shift"
     )
     (kind, request) = stub.changes[-1]
-    assert (kind, request["form"]) == ("report", "html")
+    assert (kind, request["form"], request["theme"]) == ("report", "html", "light")
     page.locator("#report").get_by_role("button", name="Close").click()
     expect(page.locator("#report")).to_be_hidden()

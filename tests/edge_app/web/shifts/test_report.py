@@ -29,7 +29,7 @@ from softcore_edge_app.queries.production_figures import (
 )
 from softcore_edge_app.web.language.catalogue import Language
 from softcore_edge_app.web.port.server import WebServer
-from softcore_edge_app.web.shifts.report import format_clock, render_page, render_table
+from softcore_edge_app.web.shifts.report import Theme, format_clock, render_page, render_table
 from softcore_runtime import Decision
 
 from ..conftest import START
@@ -248,6 +248,17 @@ def test_what_is_left_out_is_said(decide: Callable[..., PublishedDecision]) -> N
     rows = render_table(figures).splitlines()
     assert {"stops omitted,,,4", "changes omitted,,,17"} <= set(rows)
     assert "more" not in read(render_page(make_figures(decide, "left"), lambda _part, _kind: None, {})).text
+
+
+@pytest.mark.parametrize(
+    ("theme", "media"),
+    [("light", []), ("dark", ["screen"]), (None, ["screen and (prefers-color-scheme: dark)"])],
+)
+def test_it_is_dark_where_the_page_is(
+    decide: Callable[..., PublishedDecision], theme: Theme | None, media: list[str]
+) -> None:
+    page = render_page(make_figures(decide, "left"), lambda _part, _kind: None, {}, theme=theme)
+    assert re.findall(r"@media ([^{]*[^{ ]) \{ :root", page) == media
 
 
 def test_a_spreadsheet_takes_nothing_for_a_formula(decide: Callable[..., PublishedDecision]) -> None:

@@ -64,7 +64,8 @@ function findTime() {
 
 const shown = $("report").querySelector("iframe");
 $("report-open").addEventListener("click", () => {
-  shown.src = buildUrl("api/report", { ...findTime(), form: "html", language, shown: true });
+  const { theme } = document.documentElement.dataset;
+  shown.src = buildUrl("api/report", { ...findTime(), form: "html", language, shown: true, theme });
   $("report").showModal();
 });
 $("report").addEventListener("close", () => shown.removeAttribute("src"));
