@@ -33,7 +33,9 @@ from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.hnsw import HnswIndex
 
 # How long an example takes is the machine's business.
-hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("unhurried")
 
 # It may start and update nothing, and ask nobody.

@@ -56,7 +56,7 @@ def test_tables_may_be_written_in_any_way(text: str) -> None:
 
 def write_text(text: str, draw: Any) -> str:
     literal = draw(st.booleans()) and "'" not in text and text.isprintable()
-    return f"'{text}'" if literal else json.dumps(text).replace("\x7f", "\\u007f")
+    return f"'{text}'" if literal else json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 @given(bundle=NAMES, shadow=NAMES, other=NAMES, comment=COMMENTS, data=st.data())
