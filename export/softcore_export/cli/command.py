@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from softcore_runtime.backends.engine import describe_backbone
@@ -33,10 +34,16 @@ _SHOWN = 5  # suspects, and unreadable images, that are listed
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `softcore-export` and return its exit code."""
-    return run(build_parser(), _export, arguments)
+    return run(build_parser(), partial(_export, arguments=arguments), arguments)
 
 
-def _export(options: argparse.Namespace) -> int:
+def _export(options: argparse.Namespace, arguments: Sequence[str] | None) -> int:
+    if options.all:
+        from softcore_export.cli.all_command import export_all
+
+        return export_all(options, arguments)
+    if options.ray:
+        raise UsageError("--ray: goes with --all, which has several exports to share out")
     if options.convert:
         from softcore_export.cli.convert_command import convert_bundles
 

@@ -19,6 +19,7 @@ examples:
   softcore-export --category pill --data DATASETS    MVTec AD's layout, or DATASETS/pill with images in it
   softcore-export --category pill --data DATASETS --weights wrn50.pth    where weights can't be downloaded
   softcore-export --category pill --data DATASETS --review               then look at the suspects
+  softcore-export --all --data DATASETS              every category there, with a page about all of them
   softcore-export --update bundles/pill --good new/                  with more images of good parts
   softcore-export --category pill --data DATASETS --bad checked/bad --no-worse    refuse what loses a part
   softcore-export --convert bundles/pill             rewrite a bundle of an earlier format
@@ -28,7 +29,8 @@ then: softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05
 exit codes:
   0    the bundle is written
   2    a mistake in the command
-  3    images that can't carry an export, or one that failed its own checks, or that --no-worse refuses
+  3    images that can't carry an export, or one that failed its own checks, or that --no-worse refuses; with
+       --all of one category or more
   70   a fault of SoftCore itself
   130  interrupted (Ctrl-C, SIGTERM); an earlier bundle is as it was"""
 
@@ -55,6 +57,18 @@ def build_parser() -> Parser:
         metavar="BUNDLE",
         help="export this bundle anew, by the settings and from the images that it was exported with, and "
         "from what is added with --good, --bad and --labels; takes no other settings",
+    )
+    data.add_argument(
+        "--all",
+        action="store_true",
+        help="every folder of ROOT with images in it, one after the other, with one page about all of them; "
+        "run again it exports what failed, is new, or has other images by now",
+    )
+    data.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="with --all: on the machines of this Ray cluster (host:6379, ray://host:10001, or local), which "
+        "see the same folders",
     )
     data.add_argument("--demo", action="store_true", help="draw ROOT/CATEGORY first (ROOT then ./demo)")
     data.add_argument("--max-images", metavar="N", help="use the first N images by name")

@@ -1,0 +1,1 @@
+"""Categories: the export of all categories of a folder."""
