@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 EXTRAS = {
     "calibration/softcore_calibration": ["calibrate"],
     "edge_app/softcore_edge_app": ["edge", "parquet"],
-    "export/softcore_export": ["export"],
+    "export/softcore_export": ["export", "ray"],
     "runtime/softcore_runtime": ["openvino"],
 }
 # What the runtime serves pages with is named by those who show one, tqdm by those who have long stages:

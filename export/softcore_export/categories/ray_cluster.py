@@ -44,11 +44,10 @@ def run_tasks(tasks: Sequence[CategoryTask], address: str, *, use_gpu: bool) -> 
     except Exception as error:  # of many kinds, by what is wrong
         raise UsageError(f"--ray {address}: no cluster can be reached ({_shorten(error)})") from error
     try:
-        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        remote = ray.remote(
-            num_cpus=min(_PROCESSORS, there.get("CPU", 1)),
-            num_gpus=1 if use_gpu and there.get("GPU", 0) else 0,
-        )(run_task)
+        machines = [one["Resources"] for one in ray.nodes() if one["Alive"]]  # type: ignore[no-untyped-call]
+        largest = max(one.get("CPU", 0) for one in machines)  # a task that has room nowhere waits for ever
+        gpus = 1 if use_gpu and any(one.get("GPU", 0) >= 1 for one in machines) else 0
+        remote = ray.remote(num_cpus=min(_PROCESSORS, largest), num_gpus=gpus)(run_task)
         names: dict[Any, CategoryTask] = {remote.remote(task): task for task in tasks}
         waiting = list(names)
         try:
