@@ -13,6 +13,7 @@ from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import UsageError
 from softcore_runtime.folders.copies import list_pairs
+from softcore_runtime.signing.signatures import SIGNATURES
 
 from softcore_export.cli.options import build_parser
 from softcore_export.cli.preflight import ExportRequest, check_request
@@ -76,6 +77,7 @@ def _export(options: argparse.Namespace, arguments: Sequence[str] | None) -> int
             f"warning: --resize {options.resize}: has no meaning with the region that was drawn in the "
             "review; --crop is a window's side"
         )
+    was_signed = (target / SIGNATURES).exists()
     if options.review:
         exports: list[Export] = []
 
@@ -97,6 +99,13 @@ def _export(options: argparse.Namespace, arguments: Sequence[str] | None) -> int
         done = export(images, target, settings, choices, store)
         _write_source(request, done)
         _report(done)
+    if settings.sign:
+        print(f"  signed     by {settings.sign}")
+    elif was_signed:
+        print_message(
+            f"warning: {target}: the bundle before was signed, this one isn't: add --sign KEY, or run "
+            f"softcore keys sign KEY {target}"
+        )
     return 0
 
 
