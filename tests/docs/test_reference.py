@@ -44,6 +44,7 @@ REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = (
     "softcore", "softcore-export", "softcore-calibrate", "softcore-edge",
     "softcore backbones", "softcore compare", "softcore completion", "softcore features",
+    "softcore keys",
 )  # fmt: skip
 # What PLCs call them, beside the names in the code.
 COILS = {"passed": "PASS", "failed": "FAIL"}
