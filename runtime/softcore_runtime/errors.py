@@ -285,7 +285,10 @@ class BundleUntrustedError(BundleError):
     """A bundle that no trusted key has signed, or that was changed since.
 
     Example:
-        >>> Inspector.load(path, trust=Trust(keys=(create_key(path / "export.key").public,)))
+        >>> from softcore_runtime.signing.private_key import create_key
+        >>> from softcore_runtime.signing.trust import Trust
+        >>> key = create_key(folder / "export.key").public
+        >>> Inspector.load(path, trust=Trust(keys=(key,)))
         Traceback (most recent call last):
             ...
         softcore_runtime.errors.BundleUntrustedError: ...: the export isn't signed, ...

@@ -167,6 +167,7 @@ def sign_bundle(path: Path, key: Path, *, threshold_only: bool = False) -> tuple
         BundleError: no bundle, or a damaged one.
 
     Example:
+        >>> from softcore_runtime.signing.private_key import create_key
         >>> _ = create_key(folder / "export.key")
         >>> sign_bundle(path, folder / "export.key")
         ('export',)
