@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from softcore_runtime import BundleError, BundleUntrustedError, Inspector, UsageError, read_bundle
 from softcore_runtime.bundle.bundle import manifest_path, read_manifest, write_manifest
+from softcore_runtime.bundle.manifest import seal_of
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold, sign_bundle
 from softcore_runtime.signing.private_key import create_key
-from softcore_runtime.signing.signatures import SIGNATURES, read_signatures
+from softcore_runtime.signing.signatures import SIGNATURES, list_bytes, read_signatures
 from softcore_runtime.signing.trust import Trust
 
 NEW = Threshold(value=15, provisional=False, method="by hand")
@@ -134,7 +136,9 @@ def test_any_changed_byte_of_manifest_and_signatures_is_refused(
     file = data.draw(st.sampled_from([manifest_path(tiny_bundle), tiny_bundle / SIGNATURES]))
     sound = file.read_bytes()
     place = data.draw(st.integers(0, len(sound) - 1))
-    byte = data.draw(st.integers(0, 255).filter(lambda one: one != sound[place]))
+    # Digits of hex first: other bytes are refused by the form alone.
+    byte = data.draw(st.sampled_from(b"0123456789abcdef") | st.integers(0, 255))
+    assume(byte != sound[place])
     file.write_bytes(sound[:place] + bytes([byte]) + sound[place + 1 :])
     try:
         with pytest.raises(BundleError):
@@ -142,6 +146,43 @@ def test_any_changed_byte_of_manifest_and_signatures_is_refused(
     finally:
         file.write_bytes(sound)
     assert read_manifest(tiny_bundle, keys.trust)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_forged_signature_is_refused(tiny_bundle: Path, keys: Keys, number: int) -> None:
+    """By each of its digits, and by another key under the name of a trusted one."""
+    sign_bundle(tiny_bundle, keys.export)
+    set_threshold(tiny_bundle, NEW, read_manifest(tiny_bundle), key=keys.quality)
+    file = tiny_bundle / SIGNATURES
+    sound = file.read_text()
+    there = read_signatures(tiny_bundle)[number]
+    stranger = create_key(tiny_bundle.parent / "stranger.key")
+    forged = [stranger.sign(list_bytes(there.role, there.seal))]
+    forged.append(there.signature[::-1])
+    forged += [
+        there.signature[:place]
+        + ("1" if there.signature[place] == "0" else "0")
+        + there.signature[place + 1 :]
+        for place in range(128)
+    ]
+    for signature in forged:
+        file.write_text(sound.replace(there.signature, signature))
+        with pytest.raises(BundleUntrustedError, match=r"the signature of .* by the key .* is wrong"):
+            read_manifest(tiny_bundle, keys.trust)
+
+
+def test_a_signature_of_another_role_or_bundle_is_none_of_this(tiny_bundle: Path, keys: Keys) -> None:
+    """Role and seal are part of what is signed."""
+    sign_bundle(tiny_bundle, keys.export)
+    set_threshold(tiny_bundle, NEW, read_manifest(tiny_bundle))
+    file = tiny_bundle / SIGNATURES
+    document = json.loads(file.read_text())
+    (export,) = document["signatures"]
+    seal = seal_of(read_manifest(tiny_bundle))
+    document["signatures"].append({**export, "role": "calibration", "seal": seal})
+    file.write_text(json.dumps(document, indent=2) + "\n")
+    with pytest.raises(BundleUntrustedError, match="the signature of the threshold by the key"):
+        read_manifest(tiny_bundle, keys.trust)
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
