@@ -95,18 +95,23 @@ def _export(options: argparse.Namespace, arguments: Sequence[str] | None) -> int
             review(prepared, target, note, print_message, None if given else look_again)
         for done in exports:  # the last one, if there was any
             _report(done)
+            _report_signature(done, settings, was_signed)
     else:
         done = export(images, target, settings, choices, store)
         _write_source(request, done)
         _report(done)
+        _report_signature(done, settings, was_signed)
+    return 0
+
+
+def _report_signature(done: Export, settings: ExportSettings, was_signed: bool) -> None:
     if settings.sign:
         print(f"  signed     by {settings.sign}")
     elif was_signed:
         print_message(
-            f"warning: {target}: the bundle before was signed, this one isn't: add --sign KEY, or run "
-            f"softcore keys sign KEY {target}"
+            f"warning: {done.path}: the bundle before was signed, this one isn't: add --sign KEY, or run "
+            f"softcore keys sign KEY {done.path}"
         )
-    return 0
 
 
 def _write_source(request: ExportRequest, done: Export) -> None:
