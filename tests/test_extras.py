@@ -17,7 +17,7 @@ EXTRAS = {
     "calibration/softcore_calibration": ["calibrate"],
     "edge_app/softcore_edge_app": ["edge", "parquet"],
     "export/softcore_export": ["export", "ray"],
-    "runtime/softcore_runtime": ["openvino"],
+    "runtime/softcore_runtime": ["openvino", "sign"],
 }
 # What the runtime serves pages with is named by those who show one, tqdm by those who have long stages:
 # without it there are lines in place of bars; shtab by those who have a command to complete.

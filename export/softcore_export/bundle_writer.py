@@ -27,11 +27,13 @@ from softcore_runtime.bundle.manifest import (
     Grid,
     HintsRecord,
     Manifest,
+    list_seals,
 )
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.bundle.training import Training, write_training
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.search.search import Search
+from softcore_runtime.signing.signatures import add_signatures
 
 from softcore_export.acceptance.golden_frames import LONGEST, choose_golden
 from softcore_export.contamination.choices import FILE as CHOICES
@@ -107,13 +109,20 @@ def write_contents(folder: Path, category: str, contents: BundleContents) -> tup
     return _write_golden_frames(folder, manifest, contents)
 
 
-def finish_bundle(folder: Path, manifest: Manifest, backbone: Backbone) -> Manifest:
+def finish_bundle(folder: Path, manifest: Manifest, backbone: Backbone, key: Path | None = None) -> Manifest:
     """Write the manifest with all files in it, and load the bundle as a line would: verified and tested.
+
+    Args:
+        folder: the bundle's.
+        manifest: without the files.
+        backbone: the network that was used.
+        key: a private key's file, which signs the bundle; None leaves it unsigned.
 
     Returns:
         the manifest as it was written.
 
     Raises:
+        UsageError: the key can't be used.
         BundleError: the bundle that was just written can't be loaded, or fails its self-test.
     """
     manifest = manifest.model_copy(update={"files": bundle.record_files(folder)})
@@ -121,6 +130,8 @@ def finish_bundle(folder: Path, manifest: Manifest, backbone: Backbone) -> Manif
     if backbone.engine_folder:  # TensorRT's, built for this machine's GPU
         shutil.copytree(backbone.engine_folder, folder / ENGINE_FOLDER / backbone.engine_folder.name)
     Inspector.load(folder, engine=backbone.engine, provider=backbone.provider)
+    if key:  # only what has passed
+        add_signatures(folder, key, list_seals(manifest))
     return manifest
 
 

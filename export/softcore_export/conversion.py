@@ -23,6 +23,7 @@ from softcore_runtime.bundle.manifest import EARLIEST_VERSION, FORMAT_VERSION, F
 from softcore_runtime.bundle.strict_json import parse_json
 from softcore_runtime.errors import BundleCorruptError, ExportError, UsageError
 from softcore_runtime.regular_file import hash_file, read_regular
+from softcore_runtime.signing.signatures import SIGNATURES
 
 from softcore_export.staging_directory import staging_directory
 
@@ -39,11 +40,13 @@ class Conversion:
         path: the bundle's folder.
         earlier: the format that it had.
         golden: the number of golden frames that are decided as before; 0 where nothing was done.
+        was_signed: whether it had signatures, which are gone: they are of the earlier manifest.
     """
 
     path: Path
     earlier: int
     golden: int
+    was_signed: bool = False
 
     @property
     def done(self) -> bool:
@@ -56,6 +59,7 @@ class Conversion:
         return (
             f"{self.path}: converted from format {self.earlier} to {FORMAT_VERSION}; all {self.golden} "
             "golden frames are decided as before, and the threshold is kept"
+            + ("; its signatures are gone: sign it with softcore keys sign" if self.was_signed else "")
         )
 
 
@@ -92,10 +96,11 @@ def convert(
     earlier = old.manifest.format_version
     if earlier == FORMAT_VERSION:
         return Conversion(path, earlier, 0)
-    before = _decide_golden(path, engine, provider)
+    before, was_signed = _decide_golden(path, engine, provider), (path / SIGNATURES).exists()
     with staging_directory(path) as folder:
         shutil.copytree(path, folder, dirs_exist_ok=True)
         write_manifest(folder, _update(old, folder))
+        (folder / SIGNATURES).unlink(missing_ok=True)  # of another manifest
         after = _decide_golden(folder, engine, provider)
         for golden, first, second in zip(old.golden, before, after, strict=True):
             if first is not second:
@@ -105,7 +110,7 @@ def convert(
                 )
         if read_manifest(path) != old.manifest:
             raise UsageError(f"{path}: was changed while it was converted; convert it again")
-    return Conversion(path, earlier, len(after))
+    return Conversion(path, earlier, len(after), was_signed)
 
 
 def _demand_enough(path: Path) -> None:

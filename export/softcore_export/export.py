@@ -285,7 +285,7 @@ def build(prepared: PreparedExport, target: Path, choices: Choices) -> Export:
                 ),
                 settings.language,
             )
-            manifest = finish_bundle(folder, manifest, prepared.network.backbone)
+            manifest = finish_bundle(folder, manifest, prepared.network.backbone, settings.sign)
 
     if marked:
         _note_places(target, marked)

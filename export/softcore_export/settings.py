@@ -59,6 +59,7 @@ class ExportSettings(BaseModel):
             `softcore_export.exam.outcome`).
         seed: of every random choice.
         language: of the report; the source of a bundle doesn't keep it.
+        sign: a private key's file, which signs the bundle; the source of a bundle doesn't keep it.
         device: of the discriminator and the coreset.
     """
 
@@ -90,6 +91,7 @@ class ExportSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     language: Language = Field(default="en", exclude=True)
+    sign: Path | None = Field(default=None, exclude=True)
 
     def find_ratio(self, patches: int = _USUAL_PATCHES) -> float:
         """Return the coreset's size as a share of all patches, for so many patches of a window.

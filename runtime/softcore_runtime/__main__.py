@@ -8,12 +8,18 @@ from collections.abc import Sequence
 from softcore_runtime.cli.command_line import start
 from softcore_runtime.cli.commands import Command
 
-__all__ = ["COMPLETION", "main"]
+__all__ = ["COMPLETION", "KEYS", "main"]
 
 COMPLETION = Command(
     "softcore completion",
     "print a script that completes the commands",
     "softcore_runtime.cli.completion_command",
+)
+KEYS = Command(
+    "softcore keys",
+    "make keys, and sign bundles with them",
+    "softcore_runtime.cli.keys_command",
+    "sign",
 )
 
 

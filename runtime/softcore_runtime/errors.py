@@ -19,6 +19,7 @@
         ├── BundleNotFoundError   no bundle at this place
         ├── BundleCorruptError    changed, truncated or incomplete
         ├── BundleTooNewError     written by a later SoftCore
+        ├── BundleUntrustedError  no trusted key has signed it
         └── SelfTestError         the golden frames give other scores here
 
 Messages are one line: what is wrong, where, and what to do.
@@ -33,6 +34,7 @@ __all__ = [
     "BundleError",
     "BundleNotFoundError",
     "BundleTooNewError",
+    "BundleUntrustedError",
     "DataError",
     "ExportError",
     "FrameError",
@@ -234,7 +236,7 @@ class ExportError(SoftCoreError):
 
 
 class BundleError(SoftCoreError):
-    """A bundle that must not be used: the base of the four below.
+    """A bundle that must not be used: the base of the five below.
 
     Example:
         >>> try:
@@ -276,6 +278,20 @@ class BundleTooNewError(BundleError):
         Traceback (most recent call last):
             ...
         softcore_runtime.errors.BundleTooNewError: manifest.json: written in bundle format 99, ...
+    """
+
+
+class BundleUntrustedError(BundleError):
+    """A bundle that no trusted key has signed, or that was changed since.
+
+    Example:
+        >>> from softcore_runtime.signing.private_key import create_key
+        >>> from softcore_runtime.signing.trust import Trust
+        >>> key = create_key(folder / "export.key").public
+        >>> Inspector.load(path, trust=Trust(keys=(key,)))
+        Traceback (most recent call last):
+            ...
+        softcore_runtime.errors.BundleUntrustedError: ...: the export isn't signed, ...
     """
 
 

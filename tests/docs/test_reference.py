@@ -36,6 +36,7 @@ from softcore_runtime import Decision
 from softcore_runtime.bundle.manifest import FORMAT_VERSION, Manifest, parse_manifest
 from softcore_runtime.cli.command_line import Parser
 from softcore_runtime.exam.exam import ExamPart
+from softcore_runtime.signing.signatures import Signature
 
 from .pages import read_blocks
 
@@ -44,6 +45,7 @@ REFERENCE = ROOT / "docs" / "reference"
 COMMANDS = (
     "softcore", "softcore-export", "softcore-calibrate", "softcore-edge",
     "softcore backbones", "softcore compare", "softcore completion", "softcore features",
+    "softcore keys",
 )  # fmt: skip
 # What PLCs call them, beside the names in the code.
 COILS = {"passed": "PASS", "failed": "FAIL"}
@@ -148,7 +150,7 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
     )
     assert "SOFTCORE_BUNDLE" not in variables
     tables = {heading[2:].split("]")[0]: section for heading, section in sections.items() if "`[" in heading}
-    assert tables.keys() == {"mqtt", "modbus", "http", "archive", "drift", "alarms.NAME"}
+    assert tables.keys() == {"mqtt", "modbus", "http", "archive", "drift", "trust", "alarms.NAME"}
     for key, section in tables.items():
         model = find_model(Configuration, key.partition(".")[0])
         assert list_names(section) == list(model.model_fields)
@@ -160,7 +162,7 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
 def test_every_key_has_a_description() -> None:
     models = [
         CameraOptions,
-        *(find_model(Configuration, key) for key in ("mqtt", "modbus", "http", "drift", "alarms")),
+        *(find_model(Configuration, key) for key in ("mqtt", "modbus", "http", "drift", "trust", "alarms")),
     ]
     for model in (*models, Configuration, find_model(Configuration, "archive")):
         for name, field in model.model_fields.items():
@@ -178,13 +180,14 @@ def test_bundle_tells_of_every_field_and_links_its_parts(hooks: Mapping[str, Mod
     sections = split_sections(text)
     schema = Manifest.model_json_schema()
     models = {"`manifest.json`": schema, **schema["$defs"], "ExamPart": ExamPart.model_json_schema()}
+    models["Signature"] = Signature.model_json_schema()
     for heading, model in models.items():
         if model.get("type") != "object":
             continue
         assert list_names(sections[heading]) == list(model["properties"]), heading
         for name, field in model["properties"].items():
             assert field.get("description"), f"{heading}: {name}"
-    links = set(re.findall(r"\]\(#(\w+)\)", text)) - {"manifestjson", "contaminationjson"}
+    links = set(re.findall(r"\]\(#(\w+)\)", text)) - {"manifestjson", "contaminationjson", "signatures"}
     assert links <= {heading.lower() for heading in sections}
     assert f"| `format_version` | `3`, `4`, `{FORMAT_VERSION}` |" in text
 

@@ -13,8 +13,16 @@ from softcore_export.conversion import convert
 from softcore_runtime import Decision, Inspector
 from softcore_runtime.bundle.bundle import read_bundle, read_manifest
 from softcore_runtime.bundle.manifest import FORMAT_VERSION
-from softcore_runtime.bundle.threshold_change import set_threshold
-from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, ExportError, UsageError
+from softcore_runtime.bundle.threshold_change import set_threshold, sign_bundle
+from softcore_runtime.errors import (
+    BundleCorruptError,
+    BundleNotFoundError,
+    BundleUntrustedError,
+    ExportError,
+    UsageError,
+)
+from softcore_runtime.signing.private_key import create_key
+from softcore_runtime.signing.trust import Trust
 
 Snapshot = Callable[[Path], dict[str, bytes]]
 Capture = pytest.CaptureFixture[str]
@@ -52,6 +60,18 @@ def test_it_decides_as_before_with_its_threshold(
     }
     assert left == {name: data for name, data in files.items() if name not in ("manifest.json", "floors.npy")}
     assert [path.name for path in earlier.parent.iterdir()] == ["tiny"]
+
+
+def test_its_signatures_are_of_the_earlier_manifest_and_go(earlier: Path, tmp_path: Path) -> None:
+    key = create_key(tmp_path / "export.key")
+    trust = Trust((key.public,))
+    sign_bundle(earlier, tmp_path / "export.key")
+    assert read_bundle(earlier, trust)
+    assert str(convert(earlier)).endswith("; its signatures are gone: sign it with softcore keys sign")
+    with pytest.raises(BundleUntrustedError, match="isn't signed"):
+        read_bundle(earlier, trust)
+    sign_bundle(earlier, tmp_path / "export.key")
+    assert read_bundle(earlier, trust).manifest.threshold.value == 14
 
 
 def test_a_present_bundle_is_left_alone(bundles: Path, snapshot: Snapshot) -> None:

@@ -167,3 +167,20 @@ def test_a_missing_engine_is_named_with_the_command_that_brings_it(
     ended = run((library,), f"import softcore_runtime.backends.{module}")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == f"softcore_runtime.errors.MissingLibraryError: {said}"
+
+
+def test_only_who_signs_or_trusts_needs_the_library_of_signatures() -> None:
+    ended = run(
+        ("cryptography",),
+        "import_all('softcore_edge_app')\n"
+        "from pathlib import Path\n"
+        "from softcore_runtime.signing import signatures, trust\n"
+        "signatures.read_signatures = trust.read_signatures = lambda path: ("
+        "signatures.Signature(role='export', key='0' * 16, seal='0' * 64, signature='0' * 128),)\n"
+        "key = 'ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='\n"
+        "trust.Trust((key,)).check(Path(), {'export': '0' * 64})",
+    )
+    said = ended.stderr.splitlines()[-1]
+    assert said.startswith(
+        "softcore_runtime.errors.MissingLibraryError: cryptography is not installed; run: pip"
+    )

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softcore_runtime import Inspector, read_image
-from softcore_runtime.bundle.bundle import manifest_path
+from softcore_runtime.bundle.bundle import manifest_path, read_manifest
+from softcore_runtime.bundle.manifest import Manifest, list_seals
 from softcore_runtime.bundle.threshold_change import revert_threshold, set_threshold
 from softcore_runtime.bundle.training import read_training
 from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import DataError, UsageError
 from softcore_runtime.language.catalogue import choose_language
+from softcore_runtime.signing.signatures import SIGNATURES, has_signature
 
 from softcore_calibration.cli.options import DEFECTS, build_parser, rewrite_command
 from softcore_calibration.cli.preflight import check_request
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     request = check_request(options)
     if options.revert:
-        return _revert(request.bundle)
+        return _revert(request.bundle, options.sign)
     samples, wanted, mask = request.samples, request.objective, request.mask
     for line in samples.layouts:
         print_message(line)
@@ -108,7 +110,8 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     def use(findings: CalibrationResult) -> CalibrationResult:
         nonlocal exported
         before = exported
-        exported = set_threshold(request.bundle, findings.threshold, before, mask)
+        exported = set_threshold(request.bundle, findings.threshold, before, mask, options.sign)
+        _warn_of_missing_signature(request.bundle, exported)
         for line in add_exam_parts(request.bundle, exported, scoring):
             if line.startswith("warning: "):
                 print_message(line)
@@ -143,8 +146,18 @@ def _work(options: argparse.Namespace, given: Sequence[str]) -> int:
     return 0
 
 
-def _revert(bundle: Path) -> int:
-    dropped, restored = revert_threshold(bundle)
+def _warn_of_missing_signature(bundle: Path, manifest: Manifest) -> None:
+    """Warn where a bundle is signed, and its threshold isn't."""
+    if (bundle / SIGNATURES).exists() and not has_signature(bundle, list_seals(manifest)):
+        print_message(
+            f"warning: {bundle}: the bundle is signed, this threshold isn't: add --sign KEY, or run "
+            f"softcore keys sign KEY {bundle} --threshold"
+        )
+
+
+def _revert(bundle: Path, key: Path | None) -> int:
+    dropped, restored = revert_threshold(bundle, key)
+    _warn_of_missing_signature(bundle, read_manifest(bundle))
     print(
         f"{bundle}: the threshold is {restored.value:.6g} again ({restored.method}); "
         f"dropped {dropped.value:.6g} ({dropped.method})"

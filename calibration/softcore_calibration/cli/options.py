@@ -142,6 +142,12 @@ def build_parser() -> Parser:
     )
     result.add_argument("--dry-run", action="store_true", help="change nothing")
     result.add_argument("--revert", action="store_true", help="go back to the threshold before this one")
+    result.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="sign the threshold with this private key (softcore keys new makes one), for lines with [trust]",
+    )
     speed = parser.add_argument_group("speed")
     add_engine_options(
         speed,

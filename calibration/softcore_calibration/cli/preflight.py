@@ -62,6 +62,8 @@ def check_request(options: argparse.Namespace) -> CalibrationRequest:
         with attempt():
             check_output_file("--report", options.report)
         with attempt():
+            _check_key(options.sign)
+        with attempt():
             mask = _read_mask(options.mask)
         with attempt():
             check_choice(options.engine, options.provider)
@@ -71,7 +73,9 @@ def check_request(options: argparse.Namespace) -> CalibrationRequest:
 
 
 def _check_combinations(options: argparse.Namespace) -> None:
-    others = [name for name in list_given(options) if name not in ("--revert", "--accept", "--debug")]
+    others = [
+        name for name in list_given(options) if name not in ("--revert", "--accept", "--sign", "--debug")
+    ]
     if options.revert and others:
         raise UsageError(
             "--revert goes back to the threshold before, and takes nothing else: leave out "
@@ -103,6 +107,14 @@ def check_output_file(option: str, file: Path | None) -> None:
         raise UsageError(f"{option} {file}: that is a folder; name a file in it")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{option} {file}: {folder} can't be written by you")
+
+
+def _check_key(file: Path | None) -> None:
+    if file is not None:
+        # Imported here: only who signs needs the library.
+        from softcore_runtime.signing.private_key import read_key
+
+        read_key(file)
 
 
 def _read_mask(path: Path | None) -> bytes | None:

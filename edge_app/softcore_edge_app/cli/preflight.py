@@ -22,6 +22,7 @@ from softcore_runtime import (
 from softcore_runtime.backends.engine import choose_engine
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.cli.bundle_choice import choose_bundle
+from softcore_runtime.signing.trust import Trust
 
 from softcore_edge_app.cameras.devices import find_device
 from softcore_edge_app.cameras.registry import make_source
@@ -70,9 +71,10 @@ def find_absences(
 
 
 def _check_everything(configuration: Configuration, closely: bool) -> Iterator[Absence]:
+    trust = configuration.trust.trust if configuration.trust else None
     for place, camera in list_cameras(configuration):
         yield from _check_source(place, camera, closely)
-        yield from _check_bundles(place, camera, closely)
+        yield from _check_bundles(place, camera, closely, trust)
     yield from _check_places(configuration)
     yield from _check_port(configuration)
     if configuration.mqtt:
@@ -111,10 +113,12 @@ def _try_frames(camera: CameraOptions) -> None:
     raise SourceError(f"{which}{reasons[0]}")
 
 
-def _check_bundles(place: Place, camera: CameraOptions, closely: bool) -> Iterator[Absence]:
+def _check_bundles(
+    place: Place, camera: CameraOptions, closely: bool, trust: Trust | None
+) -> Iterator[Absence]:
     given: dict[Place, str | None] = {("recipes", name): bundle for name, bundle in camera.recipes.items()}
     for key, bundle in (given or {("bundle",): camera.bundle}).items():
-        if fault := _try(partial(_read_bundle, bundle, closely)):
+        if fault := _try(partial(_read_bundle, bundle, closely, trust)):
             yield (*place, *key), fault
     if not closely:  # a line runs on without a shadow, and says so
         return
@@ -122,14 +126,14 @@ def _check_bundles(place: Place, camera: CameraOptions, closely: bool) -> Iterat
     if camera.shadow is not None:
         shadows["shadow",] = camera.shadow
     for key, bundle in shadows.items():
-        if fault := _try(partial(_read_bundle, bundle, closely)):
+        if fault := _try(partial(_read_bundle, bundle, closely, trust)):
             yield (*place, *key), fault
 
 
-def _read_bundle(bundle: str | None, closely: bool) -> None:
-    """Read the manifest, and check that the files that it lists have their sizes, but not their contents."""
+def _read_bundle(bundle: str | None, closely: bool, trust: Trust | None) -> None:
+    """Read the manifest, check who signed it, and that the files it lists have their sizes, not contents."""
     path = choose_bundle(bundle)
-    manifest = read_manifest(path)
+    manifest = read_manifest(path, trust)
     if not closely:
         return
     for name, record in manifest.files.items():

@@ -83,7 +83,7 @@ def _work(options: argparse.Namespace) -> None:
     path = choose_bundle(trial.shadow)
     if path.resolve() == choose_bundle(trial.bundle).resolve():
         raise UsageError(f"{file}: the shadow {trial.shadow} is the bundle itself")
-    manifest = read_bundle(path).manifest
+    manifest = read_bundle(path, line.trust.trust if line.trust else None).manifest
     figures = list(_find_figures(line, trial, manifest))
     if not options.force:
         _check(trial, path, manifest, figures)

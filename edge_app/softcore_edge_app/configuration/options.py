@@ -15,6 +15,7 @@ from softcore_runtime.bundle.baseline import ENOUGH
 
 from softcore_edge_app.configuration.alarm_options import DEFAULT_ALARMS, AlarmOptions, add_defaults
 from softcore_edge_app.configuration.connection_options import HttpOptions, ModbusOptions, MqttOptions
+from softcore_edge_app.configuration.trust_options import TrustOptions
 
 __all__ = [
     "ArchiveOptions",
@@ -24,6 +25,7 @@ __all__ = [
     "HttpOptions",
     "ModbusOptions",
     "MqttOptions",
+    "TrustOptions",
 ]
 
 
@@ -246,6 +248,11 @@ class Configuration(CameraOptions):
     http: HttpOptions | None = Field(default=None, description="the HTTP port; see the table `[http]`")
     archive: ArchiveOptions | None = Field(
         default=None, description="images that are kept; see the table `[archive]`"
+    )
+    trust: TrustOptions | None = Field(
+        default=None,
+        description="whose signatures bundles must have; see the table `[trust]`. Without it any bundle is "
+        "taken",
     )
     drift: DriftOptions = Field(
         default=DriftOptions(), description="when good parts change; see the table `[drift]`"

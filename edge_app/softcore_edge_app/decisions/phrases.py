@@ -91,6 +91,8 @@ PHRASES: Final = {
     "refused.settled": "this part is settled already: {mark}",
     "refused.report": "that time has {parts} parts; a report takes {most} at most",
     "refused.zone": "fail_above ({upper}) must not be below value ({lower})",
+    "refused.signed": "{recipe}: this line takes signed thresholds only, and the page can't sign one; set it "
+    "with softcore-calibrate --sign KEY",
     "refused.login": "this needs somebody who is logged in, or the line's token as {header}",
     "refused.token": "this needs the line's token, as {header} or as a bearer's",
     "refused.no-token": "nothing can be changed over HTTP: the line has no token; start it with "

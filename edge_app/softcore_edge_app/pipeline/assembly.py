@@ -43,6 +43,7 @@ def assemble(configuration: Configuration) -> InspectionStation:
         engine=configuration.engine,
         provider=configuration.provider,
         threads=configuration.threads,
+        trust=configuration.trust.trust if configuration.trust else None,
     )
     inspectors = SharedInspectors(load, len(cameras))
     recipes = {name: Recipes(paths[name], inspectors, unchecked=configuration.unchecked) for name in cameras}

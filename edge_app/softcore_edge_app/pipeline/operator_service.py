@@ -60,6 +60,11 @@ class OperatorService:
             method="set on the page",
             min_area=old.min_area,
         )
+        if recipe.inspector.bundle.trust:
+            raise UsageError(
+                f"{recipe.name}: this line takes signed thresholds only, and the page can't sign one; set it "
+                "with softcore-calibrate --sign KEY"
+            )
         # Before it is noted: a threshold that can't be set would be noted twice, done and undone.
         if fault := recipe.inspector.explain_threshold(new):
             raise UsageError(f"{recipe.name}: {fault}; nothing was changed")

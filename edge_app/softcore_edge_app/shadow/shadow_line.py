@@ -286,6 +286,7 @@ def add_shadow(station: InspectionStation, configuration: Configuration) -> Shad
             engine=configuration.engine,
             provider=configuration.provider,
             threads=configuration.threads,
+            trust=configuration.trust.trust if configuration.trust else None,
         )
 
     shadow = ShadowLine(station, given, load, fast=configuration.fast, unchecked=configuration.unchecked)

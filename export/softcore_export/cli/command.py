@@ -13,6 +13,7 @@ from softcore_runtime.cli.command_line import run
 from softcore_runtime.cli.progress import print_message
 from softcore_runtime.errors import UsageError
 from softcore_runtime.folders.copies import list_pairs
+from softcore_runtime.signing.signatures import SIGNATURES
 
 from softcore_export.cli.options import build_parser
 from softcore_export.cli.preflight import ExportRequest, check_request
@@ -76,6 +77,7 @@ def _export(options: argparse.Namespace, arguments: Sequence[str] | None) -> int
             f"warning: --resize {options.resize}: has no meaning with the region that was drawn in the "
             "review; --crop is a window's side"
         )
+    was_signed = (target / SIGNATURES).exists()
     if options.review:
         exports: list[Export] = []
 
@@ -93,11 +95,23 @@ def _export(options: argparse.Namespace, arguments: Sequence[str] | None) -> int
             review(prepared, target, note, print_message, None if given else look_again)
         for done in exports:  # the last one, if there was any
             _report(done)
+            _report_signature(done, settings, was_signed)
     else:
         done = export(images, target, settings, choices, store)
         _write_source(request, done)
         _report(done)
+        _report_signature(done, settings, was_signed)
     return 0
+
+
+def _report_signature(done: Export, settings: ExportSettings, was_signed: bool) -> None:
+    if settings.sign:
+        print(f"  signed     by {settings.sign}")
+    elif was_signed:
+        print_message(
+            f"warning: {done.path}: the bundle before was signed, this one isn't: add --sign KEY, or run "
+            f"softcore keys sign KEY {done.path}"
+        )
 
 
 def _write_source(request: ExportRequest, done: Export) -> None:

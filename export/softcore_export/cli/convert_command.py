@@ -27,6 +27,7 @@ def convert_bundles(options: argparse.Namespace) -> int:
         "--good": options.good,
         "--bad": options.bad,
         "--labels": options.labels,
+        "--sign": options.sign,
     }
     if unwanted := next((name for name, value in given.items() if value), ""):
         raise UsageError(f"--convert: rewrites bundles and learns nothing; leave out {unwanted}")

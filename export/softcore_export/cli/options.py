@@ -281,6 +281,12 @@ def build_parser() -> Parser:
         help="rewrite bundles of earlier formats in the present one, without images: their golden frames "
         "must be decided as before, and the threshold is kept",
     )
+    parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="sign the bundle with this private key (softcore keys new makes one), for lines with [trust]",
+    )
     add_language_option(parser, "the report")
     parser.add_argument("--out", type=Path, default=Path("bundles"), metavar="DIR", help="default ./bundles")
     return parser

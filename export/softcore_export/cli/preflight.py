@@ -28,7 +28,7 @@ from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
 from softcore_export.staging_directory import check_target
 
-__all__ = ["ExportRequest", "check_network", "check_request"]
+__all__ = ["ExportRequest", "check_key", "check_network", "check_request"]
 
 _STATE_DICTS = (b"PK", b"\x80")  # first bytes of torch's files: a zip archive, or a pickle in older ones
 
@@ -79,6 +79,8 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
         with attempt():
             settings = read_settings(options)
         with attempt():
+            check_key(options.sign)
+        with attempt():
             check_network(
                 name_backbone(options), options.weights, options.layers, options.engine, options.provider,
                 options.precision, options.device,
@@ -115,6 +117,19 @@ def _check_category(name: str, target: Path) -> None:
         raise UsageError(
             f"{to_text(target)}: a bundle's path must be UTF-8; rename the folder, or choose --out"
         )
+
+
+def check_key(file: Path | None) -> None:
+    """Check that a private key can be used, before the work that it signs.
+
+    Raises:
+        UsageError: it can't be.
+    """
+    if file is not None:
+        # Imported here: only who signs needs the library.
+        from softcore_runtime.signing.private_key import read_key
+
+        read_key(file)
 
 
 def check_network(

@@ -61,6 +61,7 @@ def read_settings(options: argparse.Namespace) -> ExportSettings:
                 "seed": options.seed,
                 "device": options.device,
                 "language": choose_language(options.language),
+                "sign": options.sign,
             }
         )
     except ValidationError as error:

@@ -10,7 +10,7 @@ from softcore_runtime.cli.checks import gather_mistakes
 from softcore_runtime.errors import UsageError
 from softcore_runtime.language.catalogue import choose_language
 
-from softcore_export.cli.preflight import ExportRequest, check_network
+from softcore_export.cli.preflight import ExportRequest, check_key, check_network
 from softcore_export.contamination.choices import choices_path, read_choices
 from softcore_export.contamination.contamination import Contamination
 from softcore_export.data.confirmed_images import find_confirmed
@@ -23,7 +23,7 @@ from softcore_export.staging_directory import check_target
 __all__ = ["check_update", "describe_source"]
 
 # What may be given beside it, by `dest`.
-_TAKEN = {"update", "good", "bad", "labels", "no_worse", "accept", "review", "language", "debug"}
+_TAKEN = {"update", "good", "bad", "labels", "no_worse", "accept", "review", "language", "sign", "debug"}
 
 
 def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> ExportRequest:
@@ -51,12 +51,18 @@ def check_update(options: argparse.Namespace, defaults: argparse.Namespace) -> E
     source = read_source(target)
     source.demand_places(target)
     settings = source.settings.model_copy(
-        update={"no_worse": not options.accept, "language": choose_language(options.language)}
+        update={
+            "no_worse": not options.accept,
+            "language": choose_language(options.language),
+            "sign": options.sign,
+        }
     )
     labelled = None
     good = _join(source.good, options.good)
     bad, labels = _join(source.bad, options.bad), _join(source.labels, options.labels)
     with gather_mistakes() as attempt:
+        with attempt():
+            check_key(options.sign)
         with attempt():
             check_network(
                 settings.backbone, settings.weights, settings.layers, settings.engine, settings.provider,

@@ -15,6 +15,7 @@
     reference.png     what frames are aligned with, where they are; see `softcore_runtime.alignment`
     mask-*.png        the part of a frame that isn't inspected, if a calibration left one out
     engines/          not in the manifest: built for a device, see `softcore_runtime.backends.devices`
+    signatures.json   not in the manifest: see `softcore_runtime.signing.signatures`
     exam/             not in the manifest: see `softcore_runtime.exam.exam`
 """
 
@@ -40,7 +41,14 @@ from softcore_runtime.bundle.array_file import parse_array
 from softcore_runtime.bundle.files import read_file, verify_file
 from softcore_runtime.bundle.folder_swap import restore
 from softcore_runtime.bundle.image_files import REFERENCE, read_reference
-from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest, parse_manifest
+from softcore_runtime.bundle.manifest import (
+    FileRecord,
+    Manifest,
+    describe,
+    dump_manifest,
+    list_seals,
+    parse_manifest,
+)
 from softcore_runtime.bundle.network_file import find_network_fault
 from softcore_runtime.bundle.sizes import check_sizes
 from softcore_runtime.bundle.strict_json import parse_json
@@ -48,6 +56,8 @@ from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError
 from softcore_runtime.images.image_file import read_image
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.regular_file import FileVersion, hash_file, read_regular
+from softcore_runtime.signing.signatures import SIGNATURES
+from softcore_runtime.signing.trust import Trust
 
 __all__ = [
     "BACKBONE",
@@ -122,6 +132,7 @@ class Bundle:
         golden: the self-test's frames and scores.
         reference: uint8 BGR `[h, w, 3]`, what frames are aligned with; None where they aren't.
         manifest_version: of the manifest's file as it was read; None if the bundle isn't on the disk yet.
+        trust: the keys that its thresholds must be signed by, too; None asks for no signatures.
 
     Raises:
         BundleCorruptError: an array has another shape or dtype than the manifest says, holds NaN or infinity,
@@ -147,6 +158,7 @@ class Bundle:
     golden: tuple[GoldenFrame, ...]
     reference: NDArray[np.uint8] | None = None
     manifest_version: FileVersion | None = None
+    trust: Trust | None = None
 
     def __post_init__(self) -> None:
         n, dim = self.manifest.bank.n, self.manifest.bank.dim
@@ -216,25 +228,14 @@ class Bundle:
         return read_image(self.path / _GOLDEN / golden.file)
 
 
-def describe(manifest: Manifest) -> str:
-    """Describe a bundle in a few words: category, threshold, and the memory bank's size `n x d`.
-
-    Example:
-        >>> describe(inspector.manifest)
-        "category='tiny', threshold=12 (provisional), bank=768x3"
-    """
-    threshold, bank = manifest.threshold, manifest.bank
-    value = f"{threshold.value:.4g}" + (" (provisional)" if threshold.provisional else "")
-    return f"category={manifest.category!r}, threshold={value}, bank={bank.n}x{bank.dim}"
-
-
-def read_bundle(path: Path | str) -> Bundle:
+def read_bundle(path: Path | str, trust: Trust | None = None) -> Bundle:
     """Read and verify a bundle.
 
     One that an export was just replacing when the machine stopped is restored first.
 
     Args:
         path: its folder.
+        trust: the keys that it must be signed by; None asks for no signatures.
 
     Returns:
         the bundle, in memory: later changes of its files don't affect it.
@@ -242,6 +243,7 @@ def read_bundle(path: Path | str) -> Bundle:
     Raises:
         BundleNotFoundError: there is none at `path`.
         BundleTooNewError: a later SoftCore wrote it.
+        BundleUntrustedError: no trusted key has signed it, or it was changed since.
         BundleCorruptError: a file is missing, changed, truncated, of a wrong shape or larger than the
             manifest allows; or the bank doesn't fit into this machine's memory.
 
@@ -255,7 +257,7 @@ def read_bundle(path: Path | str) -> Bundle:
     """
     path = Path(path)
     restore(path)
-    manifest, manifest_version = _read_manifest(path)
+    manifest, manifest_version = _read_manifest(path, trust)
     check_sizes(path, manifest)
     kept = {}
     for name, record in manifest.files.items():
@@ -279,6 +281,7 @@ def read_bundle(path: Path | str) -> Bundle:
         golden=golden,
         reference=read_reference(path, manifest),
         manifest_version=manifest_version,
+        trust=trust,
         **arrays,
     )
 
@@ -293,11 +296,12 @@ def manifest_path(path: Path) -> Path:
     return path / _MANIFEST
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, trust: Trust | None = None) -> Manifest:
     """Read a bundle's manifest, without the files that it lists.
 
     Args:
         path: the bundle's folder.
+        trust: as for `read_bundle`.
 
     Raises:
         BundleError: as `read_bundle`.
@@ -306,10 +310,10 @@ def read_manifest(path: Path) -> Manifest:
         >>> read_manifest(path).threshold
         Threshold(value=12.0, provisional=True, method='by hand')
     """
-    return _read_manifest(path)[0]
+    return _read_manifest(path, trust)[0]
 
 
-def _read_manifest(path: Path) -> tuple[Manifest, FileVersion]:
+def _read_manifest(path: Path, trust: Trust | None) -> tuple[Manifest, FileVersion]:
     """Read a manifest, with the version of its file from before: what is written meanwhile has another."""
     file = manifest_path(path)
     try:
@@ -324,6 +328,8 @@ def _read_manifest(path: Path) -> tuple[Manifest, FileVersion]:
     for name in (*_REQUIRED, *masks, *reference):
         if name not in manifest.files and not (name == FLOORS and manifest.format_version < 4):
             raise BundleCorruptError(f"{file}: does not list {name}")
+    if trust:
+        trust.check(path, list_seals(manifest))
     return manifest, manifest_version
 
 
@@ -363,7 +369,7 @@ def write_golden(path: Path, frames: Mapping[str, NDArray[np.uint8]], scores: Ma
 
 def record_files(path: Path) -> dict[str, FileRecord]:
     """Return the record of every file that a manifest lists, by its name relative to `path`."""
-    others = {_MANIFEST, ENGINE_FOLDER, EXAM_FOLDER}
+    others = {_MANIFEST, SIGNATURES, ENGINE_FOLDER, EXAM_FOLDER}
     files = sorted(
         file for file in path.rglob("*") if file.is_file() and file.relative_to(path).parts[0] not in others
     )

@@ -19,6 +19,7 @@ from softcore_runtime.errors import BundleCorruptError, BundleTooNewError
 from softcore_runtime.images.compression_statistics import CompressionStatistics
 from softcore_runtime.images.preprocessing import Preprocessing
 from softcore_runtime.record import Record, Sha256
+from softcore_runtime.signing.signatures import Role
 
 __all__ = [
     "EARLIEST_VERSION",
@@ -33,7 +34,9 @@ __all__ = [
     "IndexRecord",
     "Manifest",
     "Parity",
+    "describe",
     "dump_manifest",
+    "list_seals",
     "parse_manifest",
     "seal_of",
 ]
@@ -258,6 +261,18 @@ def _exported_files(manifest: Manifest) -> dict[str, FileRecord]:
     return {name: record for name, record in manifest.files.items() if not name.startswith("mask-")}
 
 
+def describe(manifest: Manifest) -> str:
+    """Describe a bundle in a few words: category, threshold, and the memory bank's size `n x d`.
+
+    Example:
+        >>> describe(inspector.manifest)
+        "category='tiny', threshold=12 (provisional), bank=768x3"
+    """
+    threshold, bank = manifest.threshold, manifest.bank
+    value = f"{threshold.value:.4g}" + (" (provisional)" if threshold.provisional else "")
+    return f"category={manifest.category!r}, threshold={value}, bank={bank.n}x{bank.dim}"
+
+
 def dump_manifest(manifest: Manifest) -> bytes:
     """Return a manifest as sealed JSON.
 
@@ -280,6 +295,21 @@ def seal_of(manifest: Manifest) -> str:
         (64, True)
     """
     return hashlib.sha256(_dump_unsealed(manifest)).hexdigest()
+
+
+def list_seals(manifest: Manifest) -> dict[Role, str]:
+    """Return what must be signed, by role: the seal at export, and the present one of a later threshold.
+
+    Example:
+        >>> manifest = inspector.manifest
+        >>> list_seals(manifest) == {"export": seal_of(manifest)}
+        True
+    """
+    exported = {"threshold": manifest.exported_threshold, "history": (), "files": _exported_files(manifest)}
+    seals: dict[Role, str] = {"export": seal_of(manifest.model_copy(update=exported))}
+    if manifest.history:
+        seals["calibration"] = seal_of(manifest)
+    return seals
 
 
 def _dump_unsealed(manifest: Manifest) -> bytes:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from softcore_runtime.atomic_file import write_atomically
-from softcore_runtime.bundle.bundle import manifest_path, read_golden, read_manifest
-from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest
+from softcore_runtime.bundle.bundle import manifest_path, read_bundle, read_golden, read_manifest
+from softcore_runtime.bundle.manifest import FileRecord, Manifest, dump_manifest, list_seals
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, BundleNotFoundError, UsageError
+from softcore_runtime.signing.signatures import Role, add_signatures
 
-__all__ = ["explain_threshold", "revert_threshold", "set_threshold"]
+__all__ = ["explain_threshold", "revert_threshold", "set_threshold", "sign_bundle"]
 
 _UNPROVEN = 10  # times the highest known score, if no golden frame fails
 
@@ -62,7 +63,11 @@ def explain_threshold(threshold: Threshold, manifest: Manifest, golden: Iterable
 
 
 def set_threshold(
-    path: Path, threshold: Threshold, exported: Manifest, mask: bytes | None = None
+    path: Path,
+    threshold: Threshold,
+    exported: Manifest,
+    mask: bytes | None = None,
+    key: Path | None = None,
 ) -> Manifest:
     """Set a bundle's threshold; the one before it is added to the history.
 
@@ -74,13 +79,14 @@ def set_threshold(
         threshold: the new threshold; its `mask` is filled in here.
         exported: the manifest that the threshold was calibrated with.
         mask: a PNG file's content, white where nothing is inspected.
+        key: a private key's file, which signs the threshold; None leaves it unsigned.
 
     Returns:
         the new manifest.
 
     Raises:
         UsageError: no part could fail by the threshold (see `explain_threshold`), the bundle can't be
-            written, or another process is setting its threshold.
+            written, another process is setting its threshold, or the key can't be used.
         BundleError: the bundle is missing, or another was exported in its place.
 
     Example:
@@ -110,15 +116,16 @@ def set_threshold(
                 "files": files,
             }
         )
-        _write(manifest_path(path), dump_manifest(new))
+        _replace_manifest(path, new, key)
     return new
 
 
-def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
+def revert_threshold(path: Path, key: Path | None = None) -> tuple[Threshold, Threshold]:
     """Restore the threshold before the present one, which is dropped.
 
     Args:
         path: the bundle's folder.
+        key: as for `set_threshold`; a signature that the restored threshold had is valid again without it.
 
     Returns:
         the dropped threshold, and the restored one.
@@ -140,8 +147,49 @@ def revert_threshold(path: Path) -> tuple[Threshold, Threshold]:
         *history, threshold = manifest.history
         _check_threshold(path, threshold, manifest)
         new = manifest.model_copy(update={"threshold": threshold, "history": tuple(history)})
-        _write(manifest_path(path), dump_manifest(new))
+        _replace_manifest(path, new, key)
     return manifest.threshold, threshold
+
+
+def sign_bundle(path: Path, key: Path, *, threshold_only: bool = False) -> tuple[Role, ...]:
+    """Sign a bundle as it is now.
+
+    Args:
+        path: the bundle's folder.
+        key: a private key's file.
+        threshold_only: sign no export, but only a threshold that was set later.
+
+    Returns:
+        the roles that were signed.
+
+    Raises:
+        UsageError: there is no such threshold; or as `set_threshold`.
+        BundleError: no bundle, or a damaged one.
+
+    Example:
+        >>> from softcore_runtime.signing.private_key import create_key
+        >>> _ = create_key(folder / "export.key")
+        >>> sign_bundle(path, folder / "export.key")
+        ('export',)
+    """
+    with _lock_bundle(path):
+        manifest = read_bundle(path).manifest  # each of its files is vouched for
+        seals = list_seals(manifest)
+        if threshold_only:
+            seals.pop("export")
+            if not seals:
+                raise UsageError(f"{path}: has the threshold that the export set; sign the export")
+        add_signatures(path, key, seals)
+        manifest_path(path).touch()  # a running line looks at the bundle again
+    return tuple(seals)
+
+
+def _replace_manifest(path: Path, new: Manifest, key: Path | None) -> None:
+    """Write a manifest with another threshold, after its signature: a line that reads it finds both."""
+    if key:
+        seals = list_seals(new)
+        add_signatures(path, key, {role: seal for role, seal in seals.items() if role == "calibration"})
+    _write(manifest_path(path), dump_manifest(new))
 
 
 def _check_threshold(path: Path, threshold: Threshold, manifest: Manifest) -> None:

@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 
 from softcore_runtime.backends.backbones import share_backbone
 from softcore_runtime.backends.engine import Backbone, Engine, Provider, describe_backbone
-from softcore_runtime.bundle.bundle import (
-    BACKBONE,
-    Bundle,
-    describe,
-    manifest_path,
-    read_bundle,
-    read_manifest,
-)
-from softcore_runtime.bundle.manifest import Manifest
+from softcore_runtime.bundle.bundle import BACKBONE, Bundle, manifest_path, read_bundle, read_manifest
+from softcore_runtime.bundle.manifest import Manifest, describe
 from softcore_runtime.bundle.threshold import Threshold
 from softcore_runtime.errors import BundleCorruptError, SelfTestError
 from softcore_runtime.inspection.active_manifest import ActiveManifest, check_override, explain_difference
@@ -33,6 +26,7 @@ from softcore_runtime.inspection.self_test import GoldenFrames
 from softcore_runtime.regular_file import read_file_version
 from softcore_runtime.search.index_choice import choose_index
 from softcore_runtime.search.search import Search
+from softcore_runtime.signing.trust import Trust
 
 __all__ = ["Inspector"]
 
@@ -89,6 +83,7 @@ class Inspector:
         self_test: bool = True,
         build: bool = False,
         any_threshold: bool = False,
+        trust: Trust | None = None,
     ) -> Inspector:
         """Read and verify a bundle, warm up, and repeat its golden frames.
 
@@ -102,12 +97,13 @@ class Inspector:
                 fails at the threshold in use.
             build: let TensorRT build engines, for minutes, also if `auto` takes it; if named it always does.
             any_threshold: also take a bundle whose threshold lets every golden frame pass, to set another.
+            trust: keys that the bundle, and each later threshold, must be signed by; None asks for none.
 
         Returns:
             the inspector, ready for its first frame.
 
         Raises:
-            BundleError: the bundle is missing, changed, truncated or too new, or the self-test failed.
+            BundleError: the bundle is missing, changed, truncated, too new, not trusted, or fails its test.
             MissingLibraryError: `engine` isn't installed, or none is.
             ProviderError: `provider` can't compute here, and why.
             UsageError: `engine` doesn't have `provider`.
@@ -116,7 +112,7 @@ class Inspector:
             >>> Inspector.load(path, engine="onnxruntime", provider="cpu", threads=1).network
             'onnxruntime in fp32'
         """
-        bundle = read_bundle(Path(path))
+        bundle = read_bundle(Path(path), trust)
         manifest = bundle.manifest
         backbone = share_backbone(
             bundle.path / BACKBONE,
@@ -361,7 +357,7 @@ class Inspector:
         if version == self._manifest_version:
             return False
         self._manifest_version = version
-        manifest = read_manifest(path)
+        manifest = read_manifest(path, self._bundle.trust)
         if not manifest.same_export(self.manifest):
             raise BundleCorruptError(
                 f"{path}: was exported anew; the earlier export is in use until a restart"

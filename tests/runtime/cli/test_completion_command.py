@@ -28,7 +28,7 @@ for line in $argv
 end
 """
 TYPED = {
-    "softcore ": "backbones calibrate compare completion edge export features",
+    "softcore ": "backbones calibrate compare completion edge export features keys",
     "softcore ed": "edge",
     "softcore edge led": "ledger",
     "softcore edge ledger ": "verify stats export labels shadow",

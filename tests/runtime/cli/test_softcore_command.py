@@ -28,11 +28,12 @@ def test_the_commands_are_found_with_what_they_need() -> None:
         "edge": ("softcore-edge", "edge"),
         "export": ("softcore-export", "export"),
         "features": ("softcore features", "export"),
+        "keys": ("softcore keys", "sign"),
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["backbones", "calibrate", "compare", "completion", "edge", "export", "features"]
+    "name", ["backbones", "calibrate", "compare", "completion", "edge", "export", "features", "keys"]
 )
 def test_each_has_a_parser_of_its_name(name: str) -> None:
     command = find_commands()[name]

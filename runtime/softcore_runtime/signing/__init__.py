@@ -1,0 +1,1 @@
+"""Signing: who vouches for a bundle, and whom a line believes."""
