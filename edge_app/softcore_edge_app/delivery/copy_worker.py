@@ -43,7 +43,7 @@ class CopyWorker(Worker):
         if position.number and position.hash != self._hash:
             if self._decision_log.read_hash(position.number) != position.hash:
                 raise OutputError(
-                    f"{self._copy.name}: the last decision there, {position.number}, is not in this ledger; "
+                    f"the table's last decision of this line, {position.number}, is not in this ledger; "
                     "give a line with another ledger another name (postgres.line)"
                 )
             self._hash = position.hash

@@ -27,6 +27,7 @@ from softcore_edge_app.ledger.row import Row
 try:
     import psycopg
     from psycopg import Connection, sql
+    from psycopg.conninfo import make_conninfo
 
     from softcore_edge_app.outputs.postgres.migrations import migrate
 except ImportError as error:  # pragma: no cover - seen by a test in a subprocess
@@ -147,7 +148,7 @@ class PostgresCopy:
             raise OutputError(f"{self._where}: the line ends")
         options = self._options
         trusted = {"sslmode": "verify-full", "sslrootcert": str(options.ca_file)} if options.tls else {}
-        connection = psycopg.connect(
+        parameters = make_conninfo(
             host=options.host,
             port=options.port,
             dbname=options.database,
@@ -161,9 +162,9 @@ class PostgresCopy:
             keepalives_interval=2,
             keepalives_count=3,
             options=f"-c statement_timeout={_ANSWERING} -c lock_timeout={_ANSWERING}",
-            autocommit=True,
             **trusted,
         )
+        connection = psycopg.connect(parameters, autocommit=True)
         self._connection = connection
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
