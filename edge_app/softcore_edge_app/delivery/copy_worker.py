@@ -25,6 +25,8 @@ class CopyWorker(Worker):
         offsets: up to which row each receiver has them.
     """
 
+    essential = False
+
     def __init__(self, receiver: LedgerCopy, decision_log: DecisionLog, offsets: DeliveryOffsets) -> None:
         super().__init__(receiver, decision_log, offsets, offsets.read(receiver.name) or 0)
         self._copy = receiver

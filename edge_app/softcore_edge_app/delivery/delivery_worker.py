@@ -40,7 +40,12 @@ class Worker(ABC):
         decision_log: the decisions.
         offsets: up to which row each receiver has them.
         start: the number of the last row that it has.
+
+    Attributes:
+        essential: see `OutputStatus`.
     """
+
+    essential = True
 
     def __init__(
         self, receiver: Receiver, decision_log: DecisionLog, offsets: DeliveryOffsets, start: int
@@ -71,7 +76,9 @@ class Worker(ABC):
     def status(self) -> OutputStatus:
         """The status of the output."""
         fault = self.fault or self._receiver.fault
-        return OutputStatus(self._receiver.name, fault, self.delivered, self.backlog, self.failures)
+        return OutputStatus(
+            self._receiver.name, fault, self.delivered, self.backlog, self.failures, self.essential
+        )
 
     @property
     def backlog(self) -> int:

@@ -95,6 +95,8 @@ class OutputStatus:
         delivered: number of decisions that it took.
         backlog: number of decisions that wait for it.
         failures: number of deliveries that failed.
+        essential: whether a line without it isn't ready. A copy of the ledger isn't: nobody at the line
+            waits for it, so that no PLC stops for it.
     """
 
     name: str
@@ -102,3 +104,4 @@ class OutputStatus:
     delivered: int
     backlog: int
     failures: int
+    essential: bool = True

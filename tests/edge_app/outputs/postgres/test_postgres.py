@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,7 @@ from softcore_edge_app.ledger.ledger import Ledger
 from softcore_edge_app.outputs.postgres import postgres
 from softcore_edge_app.outputs.postgres.migrations import NEWEST
 from softcore_edge_app.outputs.postgres.postgres import COLUMNS, PostgresCopy
+from softcore_edge_app.pipeline.controls import Status
 from softcore_runtime import Decision, OutputError
 
 from tests.edge_app.records import make_record
@@ -378,3 +383,51 @@ def test_a_server_that_does_not_answer_is_a_fault_and_holds_up_nothing(
     wait_until(lambda: line.worker.status.backlog == 0)
     assert read_table(server) == read_ledger(path)
     assert line.worker.status.fault is None
+
+
+def run_line(*options: str, without: str = "") -> subprocess.CompletedProcess[str]:
+    """Run `softcore-edge` to the end of its images, in a process in which a library isn't there."""
+    block = f"sys.modules[{without!r}] = None; " if without else ""
+    code = f"import sys; {block}from softcore_edge_app.cli.command import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True)
+
+
+def test_a_line_decides_without_its_database_and_brings_it_all_at_the_next_start(
+    server: PostgresServer, options: PostgresOptions, tiny_bundle: Path, path: Path
+) -> None:
+    place = {"host": "127.0.0.1", "port": find_free_port(), "line": "hall 2/line1"}
+    file = path.with_name("line.toml")
+
+    def start() -> subprocess.CompletedProcess[str]:
+        table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in place.items())
+        secret = f"password_file = {json.dumps(str(options.password_file))}\n"
+        top = f"bundle = '{tiny_bundle}'\nsource = '{tiny_bundle / 'golden'}'\nledger = '{path}'\n"
+        file.write_text(f"{top}json = true\n[postgres]\n{table}{secret}")
+        return run_line("--config", str(file))
+
+    away = start()
+    assert away.returncode == 0, away.stderr
+    assert [json.loads(line)["decision"] for line in away.stdout.splitlines()] == ["PASS", "FAIL"]
+    assert server.ask("SELECT 1 FROM pg_namespace WHERE nspname = 'softcore'", database="softcore") == []
+    place["port"] = server.port
+    back = start()
+    assert (back.returncode, back.stderr.count("takes no decisions")) == (0, 0)
+    assert len(read_table(server)) == 4
+    assert read_table(server) == read_ledger(path)
+
+
+def test_without_the_extra_a_line_is_as_before_and_the_table_names_the_command(
+    tiny_bundle: Path, path: Path
+) -> None:
+    words = [str(tiny_bundle), "--source", str(tiny_bundle / "golden"), "--ledger", str(path)]
+    assert run_line(*words, without="psycopg").returncode == 0
+    ended = run_line(*words, "--set", "postgres.host=db", "--set", "postgres.line=line1", without="psycopg")
+    assert ended.returncode == 2
+    assert ended.stderr == "softcore-edge: psycopg is not installed; run: pip install 'softcore[postgres]'\n"
+
+
+def test_a_line_without_its_database_is_ready(begin: Callable[..., Line]) -> None:
+    line = begin(port=find_free_port())
+    assert find_fault(line)
+    assert Status((), (line.worker.status,), None, None, ()).ready
+    assert not Status((), (replace(line.worker.status, essential=True),), None, None, ()).ready
