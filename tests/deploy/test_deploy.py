@@ -1,4 +1,4 @@
-"""The demo of `deploy/` as far as it can be tried without Docker and Grafana: its files fit each other and the code."""
+"""The demo of `deploy/`, as far as it goes without Docker and Grafana: its files fit each other and the code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def test_all_that_is_mounted_is_there_and_no_port_is_open_to_the_network() -> No
 def test_the_line_names_the_services() -> None:
     services = read("compose.yaml")["services"]
     line = read_configuration(DEPLOY / "line.toml")
-    assert line.mqtt and line.postgres and line.http
+    assert line.mqtt
+    assert line.postgres
+    assert line.http
     assert {line.mqtt.host, line.postgres.host} <= services.keys()
     environment = services["database"]["environment"]
     assert line.postgres.user == environment["POSTGRES_USER"]

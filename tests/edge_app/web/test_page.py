@@ -345,9 +345,9 @@ def test_a_line_with_a_database_has_an_indicator_for_it(
     stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:
     page = show(stub).page
-    expect(page.locator("#status-bar")).not_to_contain_text("Database")
+    expect(page.locator("#status-bar")).not_to_contain_text("Data")
     stub.change(outputs=[stub.output("modbus"), stub.output("postgres", "db:5432/softcore: has gone", 31)])
-    indicator = page.locator("#status-bar .indicator", has_text="Database")
+    indicator = page.locator("#status-bar .indicator", has_text="Data")
     expect(indicator).to_have_attribute("data-state", "bad")
     expect(page.locator("#reasons")).to_contain_text(
         "Database: db:5432/softcore: has gone; 31 results waiting"

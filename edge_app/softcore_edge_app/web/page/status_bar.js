@@ -2,7 +2,7 @@
 import { $, element, setAttribute, setSymbol, setText, symbol } from "./elements.js";
 import { findAlarmState, isAnyRaised } from "./alarms.js";
 import { eventStream, isStale, line } from "./event_stream.js";
-import { translate } from "./catalogue.js";
+import { hasText, translate } from "./catalogue.js";
 import { formatCount, formatFault, formatFixed, formatPercent, nameCamera } from "./format.js";
 
 const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger", "postgres", "alarm"];
@@ -94,6 +94,8 @@ export function showIndicators() {
       setSymbol(place.firstElementChild, `indicator-${state}`);
       setText(place.children[1], word);
     }
+    // The bar is narrow.
+    if (hasText(`indicator.${indicator.name}.short`)) setText(indicator.small.children[1], translate(`indicator.${indicator.name}.short`));
     setText(indicator.row.children[2], translate(`indicator.state.${state}`));
     setText(indicator.row.children[3], reason);
     return { name: indicator.name, word, state, reason };
