@@ -1,4 +1,4 @@
-"""The demo of `deploy/`, as far as it goes without Docker and Grafana: its files fit each other and SoftCore."""
+"""The demo of `deploy/` as far as it goes without Docker: its files fit each other and SoftCore."""
 
 from __future__ import annotations
 
