@@ -127,7 +127,7 @@ paper: setup
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.10 \
-	    --extra cpu --extra openvino --extra export --extra calibrate --extra edge --extra parquet --extra sign --extra benchmark --extra docs --extra dev \
+	    --extra cpu --extra openvino --extra export --extra calibrate --extra edge --extra parquet --extra postgres --extra sign --extra ray --extra benchmark --extra docs --extra dev \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file requirements.lock
 	uv pip compile pyproject.toml --universal --python-version 3.10 --extra anomalib \
 	    --generate-hashes --no-emit-index-url --upgrade --output-file benchmarks/anomalib.lock

@@ -15,8 +15,8 @@ compile() { # NAME CONSTRAINTS REQUIREMENTS...
 # Versions alone: with hashes a constraint would ask for all of what it names.
 sed '/^ *--hash/d; /^ *#/d; s/ \\$//' requirements.lock >"$pins"
 printf 'hatchling\nnumpy\npybind11\nsetuptools\nwheel\n' | compile build "$pins" -
-compile cpu "$pins" --extra cpu --extra edge --extra sign pyproject.toml
-compile gpu "$pins" --extra gpu --extra edge --extra sign pyproject.toml
+compile cpu "$pins" --extra cpu --extra edge --extra postgres --extra sign pyproject.toml
+compile gpu "$pins" --extra gpu --extra edge --extra postgres --extra sign pyproject.toml
 sed --in-place '/^numpy==/d; $a numpy<2' "$pins"
 # With what ONNX Runtime's wheels ask for: NVIDIA's comes from another index.
-printf 'coloredlogs\nflatbuffers\npackaging\nprotobuf\nsympy\n' | compile jetson "$pins" --extra edge --extra sign pyproject.toml -
+printf 'coloredlogs\nflatbuffers\npackaging\nprotobuf\nsympy\n' | compile jetson "$pins" --extra edge --extra postgres --extra sign pyproject.toml -

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # An extra for each package, beside what all of them need and `cpu`, which a Jetson's own builds stand in for.
 EXTRAS = {
     "calibration/softcore_calibration": ["calibrate"],
-    "edge_app/softcore_edge_app": ["edge", "parquet"],
+    "edge_app/softcore_edge_app": ["edge", "parquet", "postgres"],
     "export/softcore_export": ["export", "ray"],
     "runtime/softcore_runtime": ["openvino", "sign"],
 }
@@ -71,7 +71,7 @@ def test_who_has_a_command_brings_what_completes_it(extra: str) -> None:
     assert "shtab" in declared(extra)
 
 
-@pytest.mark.parametrize("extra", ["cpu", "calibrate", "edge", "parquet", "openvino"])
+@pytest.mark.parametrize("extra", ["cpu", "calibrate", "edge", "parquet", "openvino", "postgres"])
 def test_only_export_brings_torch(extra: str) -> None:
     asked, seen = declared(extra), set[str]()
     while asked:

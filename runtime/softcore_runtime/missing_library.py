@@ -200,6 +200,7 @@ _USER_EXTRAS = (
     "export",
     "parquet",
     "openvino",
+    "postgres",
 )  # preferred to the extras of developers
 
 

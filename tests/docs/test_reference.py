@@ -150,7 +150,9 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
     )
     assert "SOFTCORE_BUNDLE" not in variables
     tables = {heading[2:].split("]")[0]: section for heading, section in sections.items() if "`[" in heading}
-    assert tables.keys() == {"mqtt", "modbus", "http", "archive", "drift", "trust", "alarms.NAME"}
+    assert tables.keys() == {
+        "mqtt", "modbus", "postgres", "http", "archive", "drift", "trust", "alarms.NAME",
+    }  # fmt: skip
     for key, section in tables.items():
         model = find_model(Configuration, key.partition(".")[0])
         assert list_names(section) == list(model.model_fields)
@@ -162,7 +164,10 @@ def test_configuration_tells_of_every_key_with_its_default(hooks: Mapping[str, M
 def test_every_key_has_a_description() -> None:
     models = [
         CameraOptions,
-        *(find_model(Configuration, key) for key in ("mqtt", "modbus", "http", "drift", "trust", "alarms")),
+        *(
+            find_model(Configuration, key)
+            for key in ("mqtt", "modbus", "postgres", "http", "drift", "trust", "alarms")
+        ),
     ]
     for model in (*models, Configuration, find_model(Configuration, "archive")):
         for name, field in model.model_fields.items():

@@ -1,4 +1,4 @@
-"""Connections: connects a station to PLC, broker, HTTP port, archive and systemd."""
+"""Connections: connects a station to PLC, broker, database, HTTP port, archive and systemd."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Connections:
             self._keep(station, self.archive)
         drift = DriftMonitor(configuration.drift, lambda camera, bundle: _find(station, camera, bundle))
         calendar = ShiftCalendar.read(configuration.shifts, configuration.time_zone)
-        connected = configuration.http or configuration.mqtt or configuration.modbus
-        if connected or is_live(station):  # a folder is no line
+        others = (configuration.http, configuration.mqtt, configuration.modbus, configuration.postgres)
+        if any(others) or is_live(station):  # a folder is no line
             station.add_listener(drift.add)
             station.add_alarms(drift.list_alarms)
             station.monitor = _make_monitor(station, configuration, calendar)
@@ -80,6 +80,12 @@ class Connections:
             last = station.find_last_part(configuration.modbus.camera, "modbus")
             self._add(plc := PlcLink(configuration.modbus, station, last_part=last))
             station.add_output(plc)
+        if configuration.postgres:
+            from softcore_edge_app.outputs.postgres.postgres import PostgresCopy
+
+            postgres = PostgresCopy(configuration.postgres)
+            station.add_copy(postgres)
+            self._closes.append(postgres.close)
         if configuration.http:
             from softcore_edge_app.health.metrics import Metrics
             from softcore_edge_app.web.port.server import WebServer

@@ -28,7 +28,7 @@ from softcore_edge_app.cameras.devices import find_device
 from softcore_edge_app.cameras.registry import make_source
 from softcore_edge_app.configuration.combinations import Place
 from softcore_edge_app.configuration.mistakes import ConfigurationError
-from softcore_edge_app.configuration.options import CameraOptions, Configuration, MqttOptions
+from softcore_edge_app.configuration.options import CameraOptions, Configuration, MqttOptions, PostgresOptions
 from softcore_edge_app.configuration.overlaps import Absence, find_overlaps, list_cameras
 from softcore_edge_app.web.people.people_file import read_people
 from softcore_edge_app.web.port.listener import listen
@@ -77,8 +77,9 @@ def _check_everything(configuration: Configuration, closely: bool) -> Iterator[A
         yield from _check_bundles(place, camera, closely, trust)
     yield from _check_places(configuration)
     yield from _check_port(configuration)
-    if configuration.mqtt:
-        yield from _check_secrets(configuration.mqtt)
+    for name, table in (("mqtt", configuration.mqtt), ("postgres", configuration.postgres)):
+        if table:
+            yield from _check_secrets(name, table)
     if closely:
         yield from _check_libraries(configuration)
 
@@ -200,24 +201,29 @@ def _check_port(configuration: Configuration) -> Iterator[Absence]:
         yield ("http", "people_file"), fault
 
 
-def _check_secrets(mqtt: MqttOptions) -> Iterator[Absence]:
-    for key, file in (("password_file", mqtt.password_file), ("ca_file", mqtt.ca_file)):
+def _check_secrets(name: str, table: MqttOptions | PostgresOptions) -> Iterator[Absence]:
+    for key, file in (("password_file", table.password_file), ("ca_file", table.ca_file)):
         if file is None:
             continue
         try:
             if file.read_text(encoding="utf-8") and key == "ca_file":
                 ssl.create_default_context(cafile=file)
         except ssl.SSLError:
-            yield ("mqtt", key), UsageError(f"{file}: no certificates in PEM")
+            yield (name, key), UsageError(f"{file}: no certificates in PEM")
         except OSError as error:
-            yield ("mqtt", key), UsageError(f"{file}: can't be read ({error.strerror})")
+            yield (name, key), UsageError(f"{file}: can't be read ({error.strerror})")
         except UnicodeDecodeError:
-            yield ("mqtt", key), UsageError(f"{file}: isn't UTF-8")
+            yield (name, key), UsageError(f"{file}: isn't UTF-8")
 
 
 def _check_libraries(configuration: Configuration) -> Iterator[Absence]:
     """Import what the connections need; an error names the extra that has the library."""
-    wanted = {"mqtt": "outputs.mqtt", "modbus": "outputs.modbus", "http": "web.port.server"}
+    wanted = {
+        "mqtt": "outputs.mqtt",
+        "modbus": "outputs.modbus",
+        "postgres": "outputs.postgres.postgres",
+        "http": "web.port.server",
+    }
     for key, module in wanted.items():
         if getattr(configuration, key) is None:
             continue

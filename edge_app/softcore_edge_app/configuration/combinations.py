@@ -90,7 +90,7 @@ def _check_devices(cameras: dict[Place, CameraOptions]) -> Iterator[Clash]:
 def _check_line(found: Configuration, wrong: Collection[Place]) -> Iterator[Clash]:
     if found.fast and _is_given(found, ("save_overlays",), wrong):
         yield (), "--fast draws no maps, so there are no overlays to save; leave one of the two out"
-    for output in ("mqtt", "modbus"):
+    for output in ("mqtt", "modbus", "postgres"):
         if _is_given(found, (output,), wrong) and not _is_given(found, ("ledger",), wrong):
             yield (output,), "needs a ledger (--ledger FILE), which keeps what it misses"
     yield from _check_plc(found, wrong)

@@ -1,4 +1,4 @@
-"""Connection options: the keys of a line's broker, PLC and port.
+"""Connection options: the keys of a line's broker, PLC, database and port.
 
 `options.py` has them among the keys of a configuration.
 """
@@ -10,7 +10,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["HttpOptions", "ModbusOptions", "MqttOptions"]
+__all__ = ["HttpOptions", "ModbusOptions", "MqttOptions", "PostgresOptions"]
+
+
+_PLAIN = r"^[^\x00-\x1f\x7f]*$"  # without control characters
 
 
 class _Options(BaseModel):
@@ -105,6 +108,57 @@ class ModbusOptions(_Options):
         default=0.005, gt=0, le=10, description="seconds from one exchange with the PLC to the next"
     )
     timeout: float = Field(default=1.0, gt=0, le=60, description="seconds that the PLC may take to answer")
+
+
+class PostgresOptions(_Options):
+    """A database, into which the ledger's decisions are copied; `docs/how-to/connect-a-database.md`."""
+
+    host: str = Field(
+        min_length=1,
+        max_length=1000,
+        pattern=_PLAIN,
+        description="the server's name or address, or the folder of its socket on this machine",
+    )
+    port: int = Field(default=5432, ge=1, le=65535, description="the server's port")
+    database: str = Field(
+        default="softcore", min_length=1, max_length=63, pattern=_PLAIN, description="the database's name"
+    )
+    user: str = Field(default="softcore", min_length=1, max_length=63, pattern=_PLAIN, description="the user")
+    password_file: Path | None = Field(
+        default=None,
+        description="file that holds the password, on one line; if left out, what `PGPASSWORD` in the "
+        "environment or `~/.pgpass` says",
+    )
+    tls: bool = Field(
+        default=False,
+        description="refuse a server without encryption, and check its certificate; without it the "
+        "connection is encrypted where the server can, and nobody knows whose it is. Needs `ca_file`",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="certificate of who signed the server's, for `tls`"
+    )
+    schema_name: str = Field(
+        default="softcore",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="the schema of the tables; lines of one plant share it",
+    )
+    line: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=_PLAIN,
+        description="the line's name in the table; no other line, and no other ledger, may have it",
+    )
+    batch: int = Field(
+        default=500, ge=1, le=10_000, description="number of decisions of a transaction at most"
+    )
+
+    @model_validator(mode="after")
+    def _check_pair(self) -> PostgresOptions:
+        if self.tls and not self.ca_file:
+            raise ValueError("tls needs ca_file")
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file needs tls = true")
+        return self
 
 
 class HttpOptions(_Options):

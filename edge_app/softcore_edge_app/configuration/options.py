@@ -14,7 +14,12 @@ from softcore_runtime.backends.engine import Engine, Provider
 from softcore_runtime.bundle.baseline import ENOUGH
 
 from softcore_edge_app.configuration.alarm_options import DEFAULT_ALARMS, AlarmOptions, add_defaults
-from softcore_edge_app.configuration.connection_options import HttpOptions, ModbusOptions, MqttOptions
+from softcore_edge_app.configuration.connection_options import (
+    HttpOptions,
+    ModbusOptions,
+    MqttOptions,
+    PostgresOptions,
+)
 from softcore_edge_app.configuration.trust_options import TrustOptions
 
 __all__ = [
@@ -25,6 +30,7 @@ __all__ = [
     "HttpOptions",
     "ModbusOptions",
     "MqttOptions",
+    "PostgresOptions",
     "TrustOptions",
 ]
 
@@ -199,8 +205,8 @@ class Configuration(CameraOptions):
     )
     ledger: Path | None = Field(
         default=None,
-        description="file in which every decision is entered before it is published; `mqtt` and `modbus` "
-        "need one",
+        description="file in which every decision is entered before it is published; `mqtt`, `modbus` and "
+        "`postgres` need one",
     )
     json_lines: bool = Field(
         default=False, alias="json", description="write one JSON object per decision on standard output"
@@ -245,6 +251,9 @@ class Configuration(CameraOptions):
     log: Literal["text", "json"] = Field(default="text", description="the form of messages on standard error")
     mqtt: MqttOptions | None = Field(default=None, description="a broker; see the table `[mqtt]`")
     modbus: ModbusOptions | None = Field(default=None, description="a PLC; see the table `[modbus]`")
+    postgres: PostgresOptions | None = Field(
+        default=None, description="a database; see the table `[postgres]`"
+    )
     http: HttpOptions | None = Field(default=None, description="the HTTP port; see the table `[http]`")
     archive: ArchiveOptions | None = Field(
         default=None, description="images that are kept; see the table `[archive]`"

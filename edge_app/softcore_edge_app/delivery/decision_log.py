@@ -74,19 +74,54 @@ class DecisionLog:
                 return []
             if self._recent and self._recent[0].number <= after + 1:
                 return list(islice((row for row in self._recent if row.number > after), _AT_ONCE))
-        try:
-            with closing(connect_to_read(self.path)) as connection:
-                # Rows after the last one aren't published yet, and may never be.
-                found = connection.execute(
-                    f"{SELECT} WHERE number > ? AND number <= ? AND {HOLDS} ORDER BY number LIMIT ?",
-                    [after, last, _AT_ONCE],
-                ).fetchall()
-            rows = [Row.read(values) for values in found]
-        except (sqlite3.Error, TypeError, ValueError) as error:
-            raise LedgerError(f"{self.path}: can't be read ({error})") from error
+        # Rows after the last one aren't published yet, and may never be.
+        rows = self._query(
+            f"{SELECT} WHERE number > ? AND number <= ? AND {HOLDS} ORDER BY number LIMIT ?",
+            after,
+            last,
+            _AT_ONCE,
+        )
         with self._changed:
             corrected = {record.corrects for record in self._unentered.values()} - {None}
         return [row for row in rows if row.number not in corrected]
+
+    def read_whole(self, after: int, most: int) -> list[Row]:
+        """Return the next rows after a number as they are in the ledger, those that are corrected too.
+
+        Args:
+            after: the number.
+            most: number of rows at most.
+
+        Raises:
+            LedgerError: the rows are no longer in memory, and the ledger can't be read.
+        """
+        with self._changed:
+            last = self.last
+            if after >= last:
+                return []
+            rows = list(islice((row for row in self._recent if row.number > after), most))
+        # A row that is corrected isn't in memory.
+        if rows and (rows[0].number, rows[-1].number) == (after + 1, after + len(rows)):
+            return rows
+        return self._query(
+            f"{SELECT} WHERE number > ? AND number <= ? ORDER BY number LIMIT ?", after, last, most
+        )
+
+    def read_hash(self, number: int) -> str | None:
+        """Return the hash of a row; None where the ledger has no such row.
+
+        Raises:
+            LedgerError: the ledger can't be read.
+        """
+        rows = self._query(f"{SELECT} WHERE number = ?", number)
+        return rows[0].hash if rows else None
+
+    def _query(self, query: str, *values: int) -> list[Row]:
+        try:
+            with closing(connect_to_read(self.path)) as connection:
+                return [Row.read(found) for found in connection.execute(query, values).fetchall()]
+        except (sqlite3.Error, TypeError, ValueError) as error:
+            raise LedgerError(f"{self.path}: can't be read ({error})") from error
 
     def _find_dispensable(self) -> str:
         """Return the trigger to forget: the oldest, but no correction: its row would be delivered."""

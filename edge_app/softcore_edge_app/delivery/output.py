@@ -1,4 +1,4 @@
-"""Output: the protocol of a broker, a PLC or anything else that takes decisions; its one method delivers."""
+"""Output: the protocols of what takes decisions: one by one a broker or a PLC, in batches a database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from softcore_edge_app.decisions.decision_record import DecisionRecord
+from softcore_edge_app.ledger.row import Row
 
-__all__ = ["Output", "OutputStatus"]
+__all__ = ["LedgerCopy", "Output", "OutputStatus", "Position", "Receiver"]
 
 
-class Output(Protocol):
+class Receiver(Protocol):
     """A receiver of decisions; a worker of its own delivers them in the ledger's order.
 
     Attributes:
@@ -24,6 +25,10 @@ class Output(Protocol):
     def fault(self) -> str | None:
         """Why it can take nothing now, in plain words, whether or not there is anything to take."""
         ...
+
+
+class Output(Receiver, Protocol):
+    """A receiver that takes each decision that is published, one by one."""
 
     def deliver(self, record: DecisionRecord, following: Sequence[DecisionRecord] = ()) -> None:
         """Deliver one decision; when this returns, the receiver has it.
@@ -42,6 +47,45 @@ class Output(Protocol):
 
 
 @dataclass(frozen=True)
+class Position:
+    """The last row of the ledger that a receiver has; number 0 without any.
+
+    Attributes:
+        number: the row's number.
+        hash: the row's hash; "" without any.
+    """
+
+    number: int
+    hash: str
+
+
+class LedgerCopy(Receiver, Protocol):
+    """A receiver that keeps a copy of the ledger's rows, and knows which it has.
+
+    Attributes:
+        batch: number of rows that it takes at once.
+    """
+
+    batch: int
+
+    def find_position(self) -> Position:
+        """Return the last row that it has; connect first where that is needed.
+
+        Raises:
+            OutputError: it can't be reached, or can't take anything.
+        """
+        ...
+
+    def copy(self, rows: Sequence[Row]) -> None:
+        """Take the rows that follow its last one; when this returns, it has them all.
+
+        Raises:
+            OutputError: it may have all of them or none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
 class OutputStatus:
     """The status of an output.
 
@@ -51,6 +95,8 @@ class OutputStatus:
         delivered: number of decisions that it took.
         backlog: number of decisions that wait for it.
         failures: number of deliveries that failed.
+        essential: whether a line without it isn't ready. A copy of the ledger isn't: nobody at the line
+            waits for it, so that no PLC stops for it.
     """
 
     name: str
@@ -58,3 +104,4 @@ class OutputStatus:
     delivered: int
     backlog: int
     failures: int
+    essential: bool = True

@@ -25,10 +25,11 @@ from softcore_runtime.errors import OutputError
 from softcore_runtime.missing_library import explain_import
 
 from softcore_edge_app.configuration.options import MqttOptions
+from softcore_edge_app.configuration.password_file import read_password
 from softcore_edge_app.decisions.decision_record import DecisionRecord
 from softcore_edge_app.outputs.mqtt_commands import LARGEST, MqttCommands
 from softcore_edge_app.outputs.mqtt_health import OFFLINE, describe_alarms, describe_health
-from softcore_edge_app.outputs.mqtt_login import find_risks, read_password, trust
+from softcore_edge_app.outputs.mqtt_login import find_risks, trust
 from softcore_edge_app.pipeline.controls import Controls, Status
 
 try:
@@ -161,7 +162,7 @@ class MqttOutput:
         self._id = options.client_id or f"softcore{own[:15]}"
         client = Client(CallbackAPIVersion.VERSION2, self._id, protocol=MQTTProtocolVersion.MQTTv5)
         if options.username is not None:
-            client.username_pw_set(options.username, read_password(options))
+            client.username_pw_set(options.username, read_password(options.password_file))
         if options.tls:
             client.tls_set_context(trust(options))
         client.will_set(f"{options.topic}/health", json.dumps(OFFLINE), qos=1, retain=True)

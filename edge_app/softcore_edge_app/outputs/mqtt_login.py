@@ -1,41 +1,16 @@
-"""MQTT login: the password and the certificates for a broker, and their risks."""
+"""MQTT login: the certificates for a broker, and the risks of a login."""
 
 from __future__ import annotations
 
 import ipaddress
 import ssl
-import stat
 
 from softcore_runtime.errors import UsageError
 
 from softcore_edge_app.configuration.options import MqttOptions
+from softcore_edge_app.configuration.password_file import find_risk
 
-__all__ = ["find_risks", "read_password", "trust"]
-
-_LONGEST = 65_535  # bytes of a password; MQTT takes no more
-
-
-def read_password(options: MqttOptions) -> str | None:
-    """Return the password, without the end of its line; None if there is none.
-
-    Raises:
-        UsageError: its file can't be read, is none, or holds no password.
-    """
-    file = options.password_file
-    if file is None:
-        return None
-    try:
-        if not file.is_file() and file.exists() and not file.is_dir():  # reading a pipe may take for ever
-            raise UsageError(f"{file}: the password's file is no file")
-        with file.open(encoding="utf-8") as stream:
-            password = stream.read(_LONGEST + 1).rstrip("\r\n")
-    except OSError as error:
-        raise UsageError(f"{file}: can't be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: no password, for it isn't UTF-8") from error
-    if len(password.encode()) > _LONGEST:
-        raise UsageError(f"{file}: no password, for it is longer than {_LONGEST} bytes")
-    return password
+__all__ = ["find_risks", "trust"]
 
 
 def trust(options: MqttOptions) -> ssl.SSLContext:
@@ -53,11 +28,8 @@ def trust(options: MqttOptions) -> ssl.SSLContext:
 def find_risks(options: MqttOptions) -> list[str]:
     """Return, each in a line, how others could get the password or the messages."""
     risks = []
-    file = options.password_file
-    if file is not None and file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        risks.append(
-            f"{file}: everybody on this machine can read or write the password; run: chmod o= {file}"
-        )
+    if options.password_file is not None and (risk := find_risk(options.password_file)):
+        risks.append(risk)
     if not options.tls and not _is_here(options.host):
         what = "the password and all messages go" if options.username else "all messages go"
         risks.append(

@@ -171,9 +171,9 @@ class Status:
 
     @property
     def ready(self) -> bool:
-        """Whether a part that comes now would be inspected, entered, and delivered to every output."""
+        """Whether a part that comes now would be inspected, entered, and delivered where it is awaited."""
         faulty = any(camera.fault or not camera.running for camera in self.cameras)
-        faulty |= any(output.fault for output in self.outputs)
+        faulty |= any(output.fault for output in self.outputs if output.essential)
         return not faulty and self.ledger_fault is None and self.stuck is None
 
 

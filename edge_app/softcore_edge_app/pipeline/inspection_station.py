@@ -11,10 +11,11 @@ from softcore_runtime.cli.suggestion import find_nearest
 
 from softcore_edge_app.alarms.alarm_monitor import AlarmMonitor
 from softcore_edge_app.decisions.origin import Origin
+from softcore_edge_app.delivery.copy_worker import CopyWorker
 from softcore_edge_app.delivery.decision_log import DecisionLog
 from softcore_edge_app.delivery.delivery_offsets import DeliveryOffsets
-from softcore_edge_app.delivery.delivery_worker import DeliveryWorker
-from softcore_edge_app.delivery.output import Output
+from softcore_edge_app.delivery.delivery_worker import DeliveryWorker, Worker
+from softcore_edge_app.delivery.output import LedgerCopy, Output
 from softcore_edge_app.ledger.note import Change, Note
 from softcore_edge_app.pipeline.camera_pipeline import CameraPipeline
 from softcore_edge_app.pipeline.controls import CameraStatus, Shadow, ShadowStatus, Status
@@ -48,7 +49,7 @@ class InspectionStation:
         self._listeners: list[Listener] = []
         self._note_listeners: list[Callable[[Note], None]] = []
         self._alarms: list[Callable[[], Iterable[str]]] = [lambda: writer.alarms]
-        self._workers: list[DeliveryWorker] = []
+        self._workers: list[Worker] = []
         ledger = writer.ledger
         self._decision_log = DecisionLog(ledger.path, ledger.rows) if ledger else None
         self._offsets = DeliveryOffsets(ledger.path, ledger.id) if ledger else None
@@ -69,9 +70,20 @@ class InspectionStation:
         Raises:
             UsageError: there is no ledger, from which an output gets the decisions that it missed.
         """
+        self._workers.append(DeliveryWorker(output, *self._find_decisions(output.name)))
+
+    def add_copy(self, copy: LedgerCopy) -> None:
+        """Add a copy of the ledger, before the start.
+
+        Raises:
+            UsageError: there is no ledger.
+        """
+        self._workers.append(CopyWorker(copy, *self._find_decisions(copy.name)))
+
+    def _find_decisions(self, name: str) -> tuple[DecisionLog, DeliveryOffsets]:
         if not self._decision_log or not self._offsets:
-            raise UsageError(f"{output.name}: needs a ledger (--ledger FILE), which keeps what it misses")
-        self._workers.append(DeliveryWorker(output, self._decision_log, self._offsets))
+            raise UsageError(f"{name}: needs a ledger (--ledger FILE), which keeps what it misses")
+        return self._decision_log, self._offsets
 
     def find_last_part(self, camera: str | None, by: Origin) -> str | None:
         """Return the name of the last part that `by` triggered, see `Ledger.find_last_part`."""

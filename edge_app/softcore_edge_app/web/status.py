@@ -191,7 +191,8 @@ def _find_faults(status: Status) -> list[str]:
         faults.append(f"ledger: {status.ledger_fault}")
     if status.stuck is not None:
         faults.append(status.stuck)
-    faults.extend(f"{output.name}: {output.fault}" for output in status.outputs if output.fault)
+    essential = (output for output in status.outputs if output.essential)
+    faults.extend(f"{output.name}: {output.fault}" for output in essential if output.fault)
     return faults
 
 

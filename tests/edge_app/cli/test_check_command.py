@@ -109,3 +109,20 @@ def test_the_nearest_key_and_bundle_are_named(
     said = capsys.readouterr().err
     assert "did you mean tiny?" in said
     assert "did you mean mqtt.host?" in said
+
+
+def test_what_is_wrong_with_a_database_is_named(file: Path, tiny_bundle: Path, capsys: Capture) -> None:
+    top = f"bundle = '{tiny_bundle}'\nsource = '{tiny_bundle / 'golden'}'\n"
+    file.write_text(
+        f"{top}ledger = 'line.ledger'\n[postgres]\nhost = 'db'\nline = 'line1'\npassword_file = 'secret'\n"
+    )
+    code, _, said = check(file, capsys)
+    assert (code, said) == (2, ["postgres.password_file: secret: can't be read (No such file or directory)"])
+    file.write_text(
+        f"{top}[postgres]\nhost = 'db'\npassword = 'sesame'\nschema_name = 'My Schema'\ntls = true\n"
+    )
+    code, _, said = check(file, capsys)
+    assert code == 2
+    assert {line.partition(": ")[0] for line in said} == {
+        "postgres.line", "postgres.schema_name", "postgres.password", "postgres",
+    }  # fmt: skip

@@ -205,7 +205,14 @@ class StubLine:
 
     @staticmethod
     def output(name: str, fault: str | None = None, backlog: int = 0) -> dict[str, Any]:
-        return {"name": name, "fault": fault, "delivered": 1234, "backlog": backlog, "failures": 0}
+        return {
+            "name": name,
+            "fault": fault,
+            "delivered": 1234,
+            "backlog": backlog,
+            "failures": 0,
+            "essential": name != "postgres",
+        }
 
     # --- What happens on the line -------------------------------------------------------------------
 

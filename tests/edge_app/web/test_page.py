@@ -341,6 +341,21 @@ def test_indicators_say_why(stub: StubLine, show: Callable[..., OpenedPage]) -> 
     expect(page.locator("#state-indicators .indicator").first).to_contain_text("0.35 s after they were taken")
 
 
+def test_a_line_with_a_database_has_an_indicator_for_it(
+    stub: StubLine, show: Callable[..., OpenedPage]
+) -> None:
+    page = show(stub).page
+    expect(page.locator("#status-bar")).not_to_contain_text("Data")
+    stub.change(outputs=[stub.output("modbus"), stub.output("postgres", "db:5432/softcore: has gone", 31)])
+    indicator = page.locator("#status-bar .indicator", has_text="Data")
+    expect(indicator).to_have_attribute("data-state", "bad")
+    expect(page.locator("#reasons")).to_contain_text(
+        "Database: db:5432/softcore: has gone; 31 results waiting"
+    )
+    stub.change(outputs=[stub.output("postgres")])
+    expect(indicator).to_have_attribute("data-state", "well")
+
+
 def test_an_alarm_has_a_banner_until_somebody_acknowledges_it(
     stub: StubLine, show: Callable[..., OpenedPage]
 ) -> None:

@@ -44,7 +44,9 @@ def test_the_status(stranger: httpx.Client, line: Any) -> None:
                 "running": True, "live": False, "trigger": "auto", "latency": 0.0, "shadow": None,
             }
         ],
-        "outputs": [{"name": "mqtt", "fault": None, "delivered": 1, "backlog": 2, "failures": 3}],
+        "outputs": [
+            {"name": "mqtt", "fault": None, "delivered": 1, "backlog": 2, "failures": 3, "essential": True}
+        ],
         "ledger_fault": None,
         "stuck": None,
         "alarms": ["scores drift"],

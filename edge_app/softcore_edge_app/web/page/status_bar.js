@@ -1,11 +1,12 @@
-// Status bar: the state of camera, PLC, broker, disk, drift, ledger and alarms, each with a reason in plain words.
+// Status bar: the state of camera, PLC, broker, disk, drift, ledger, database and alarms, each with a reason in plain words.
 import { $, element, setAttribute, setSymbol, setText, symbol } from "./elements.js";
 import { findAlarmState, isAnyRaised } from "./alarms.js";
 import { eventStream, isStale, line } from "./event_stream.js";
-import { translate } from "./catalogue.js";
+import { hasText, translate } from "./catalogue.js";
 import { formatCount, formatFault, formatFixed, formatPercent, nameCamera } from "./format.js";
 
-const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger", "alarm"];
+const NAMES = ["camera", "modbus", "mqtt", "disk", "drift", "ledger", "postgres", "alarm"];
+const OPTIONAL = ["postgres"]; // shown only where a line has it
 const RANK = { bad: 0, warn: 1, none: 2, well: 3 };
 
 // Each returns [state, reason] of a status.
@@ -22,6 +23,7 @@ const FINDERS = {
   },
   modbus: (status) => findOutput(status, "modbus"),
   mqtt: (status) => findOutput(status, "mqtt"),
+  postgres: (status) => findOutput(status, "postgres"),
   disk(status) {
     const { disk } = status;
     if (!disk) return ["none", translate("indicator.disk.none")];
@@ -80,7 +82,11 @@ const indicators = NAMES.map((name) => {
 export function showIndicators() {
   const { status } = line;
   if (!status) return;
-  const found = indicators.map((indicator) => {
+  const shown = indicators.filter(({ name, small, row }) => {
+    small.hidden = row.hidden = OPTIONAL.includes(name) && !status.outputs.some((one) => one.name === name);
+    return !row.hidden;
+  });
+  const found = shown.map((indicator) => {
     const [state, reason] = isStale() ? ["none", translate("indicator.stale")] : FINDERS[indicator.name](status);
     const word = translate(`indicator.${indicator.name}`);
     for (const place of [indicator.small, indicator.row]) {
@@ -88,6 +94,8 @@ export function showIndicators() {
       setSymbol(place.firstElementChild, `indicator-${state}`);
       setText(place.children[1], word);
     }
+    // The bar is narrow.
+    if (hasText(`indicator.${indicator.name}.short`)) setText(indicator.small.children[1], translate(`indicator.${indicator.name}.short`));
     setText(indicator.row.children[2], translate(`indicator.state.${state}`));
     setText(indicator.row.children[3], reason);
     return { name: indicator.name, word, state, reason };

@@ -1,0 +1,1 @@
+"""PostgreSQL: the ledger's decisions in a table of a database."""
