@@ -29,8 +29,7 @@ then: softcore-calibrate bundles/pill --data demo/pill --max-overkill 0.05
 exit codes:
   0    the bundle is written
   2    a mistake in the command
-  3    images that can't carry an export, or one that failed its own checks, or that --no-worse refuses; with
-       --all of one category or more
+  3    images that can't carry an export, its own checks or --no-worse failed (with --all: of any category)
   70   a fault of SoftCore itself
   130  interrupted (Ctrl-C, SIGTERM); an earlier bundle is as it was"""
 

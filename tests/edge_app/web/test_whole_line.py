@@ -216,12 +216,12 @@ def test_a_line_ends_at_once_whatever_is_being_asked(
     """A question on the ledger that would go on for hours is given up."""
     asked = threading.Event()
 
-    def ask_for_ever(connection: Any, *_given: Any) -> Any:
+    def ask_for_ever(_search: Any, connection: Any, *_given: Any, **_place: Any) -> Any:
         asked.set()
         endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
         return connection.execute(endless).fetchone()
 
-    monkeypatch.setattr("softcore_edge_app.queries.part_search.read_parts", ask_for_ever)
+    monkeypatch.setattr("softcore_edge_app.queries.part_search.PartSearch.find_page", ask_for_ever)
     monkeypatch.setattr(LedgerQueries.run, "__defaults__", (3600.0,))
     threads: list[threading.Thread] = []
 

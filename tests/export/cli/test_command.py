@@ -684,7 +684,7 @@ def test_help_tells_the_exit_codes_and_only_examples_that_are_parsed(capsys: Cap
     codes = text[text.index("exit codes:") :].splitlines()[1:]
     assert [line.split()[0] for line in codes] == ["0", "2", "3", "70", "130"]
     examples = [line for line in text.splitlines() if line.startswith("  softcore-export ")]
-    assert len(examples) == 7
+    assert len(examples) == 8
     for line in examples:
         command = line.split("   ")[0]
         build_parser().parse_args(command.split()[1:])
