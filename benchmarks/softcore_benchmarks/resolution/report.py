@@ -213,10 +213,12 @@ def _describe_rival(names: Sequence[str], results: Mapping[str, Any]) -> Iterato
                     "x network": (figures["ms"] / figures["bare"]).median(),
                 }
                 | {name: figures["auroc"].get(name, math.nan) for name in names}
-                | {"mean": figures["auroc"].mean(), "entries": figures["entries"].median()}
+                | {"mean": figures["auroc"].mean() if len(figures) == len(names) else math.nan}
+                | {"entries": figures["entries"].median()}
             )
     formats = ("g", ".1f", ".2f", *(".4f",) * (len(names) + 1), ",.0f")
-    yield str(pd.DataFrame(rows).to_markdown(index=False, floatfmt=formats))
+    # Where not all sets were measured there is no mean.
+    yield str(pd.DataFrame(rows).to_markdown(index=False, floatfmt=formats)).replace(" nan ", "   \u2013 ")
 
 
 def _count_images(names: Sequence[str], results: Mapping[str, Any]) -> str:
