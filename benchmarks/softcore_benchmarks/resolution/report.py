@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import LogLocator
 from softcore_export.resolution.resolution_choice import ChoiceRule, Trial, choose_side
 from softcore_runtime.backends.engine import Precision
 
@@ -320,6 +321,10 @@ def _plot(table: pd.DataFrame, path: Path) -> None:
             for _, row in some.iterrows():
                 axis.annotate(str(row["crop"]), (row["ms"], row["auroc"]), fontsize=7)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
+        axis.set_ylim(top=min(axis.get_ylim()[1], 1.002))
         axis.set_title(name)
         axis.set_xlabel("milliseconds a frame, network")
         axis.set_ylabel("image AUROC")
