@@ -62,6 +62,8 @@ class CategoryResult:
 def find_tasks(root: Path, out: Path, options: Sequence[str]) -> list[CategoryTask]:
     """Find the categories of a folder: one task for each of its folders with images, sorted by name.
 
+    The folder of the bundles is none of them, if it lies there, too.
+
     Args:
         root: the folder with the categories.
         out: the folder for the bundles.
@@ -72,7 +74,8 @@ def find_tasks(root: Path, out: Path, options: Sequence[str]) -> list[CategoryTa
     """
     tasks = []
     try:
-        folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        there = (path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        folders = sorted(path for path in there if path.resolve() != out.resolve())
         for folder in folders:
             listing = [
                 (path.relative_to(folder).as_posix(), found.st_size, found.st_mtime_ns)

@@ -30,6 +30,10 @@ def test_each_folder_with_images_is_a_task(root: Path, tmp_path: Path) -> None:
     assert len({task.digest for task in tasks}) == 2
 
 
+def test_the_folder_of_the_bundles_is_no_category(root: Path) -> None:
+    assert [task.name for task in find_tasks(root, root / "cap", [])] == ["disc"]
+
+
 def test_a_task_is_another_with_other_images_or_options(root: Path, tmp_path: Path) -> None:
     def digest(*options: str) -> str:
         return find_tasks(root, tmp_path, options)[1].digest
