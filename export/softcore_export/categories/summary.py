@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from softcore_runtime.atomic_file import write_atomically
 from softcore_runtime.bundle.bundle import read_manifest
 from softcore_runtime.bundle.manifest import Manifest
 from softcore_runtime.errors import SoftCoreError, UsageError
-from softcore_runtime.language.catalogue import Catalogue, Language
+from softcore_runtime.language.catalogue import Language
 
 from softcore_export.categories.category_task import CategoryResult
+from softcore_export.report.environment import make_environment
 
 __all__ = ["FILE", "write_summary"]
 
 FILE = "index.html"
-_PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,7 @@ def write_summary(out: Path, results: Iterable[CategoryResult], language: Langua
         UsageError: it can't be written.
     """
     rows = [_describe(out, result) for result in results]
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FileSystemLoader([Path(__file__).parent, _PACKAGE / "report"]),
-    )
-    catalogue = Catalogue(_PACKAGE, language)
-    catalogue.install(environment)
-    environment.filters.update(
-        whole=lambda value: catalogue.number(f"{value:,}"),
-        fixed=lambda value, digits: catalogue.number(f"{value:.{digits}f}"),
-        digits=lambda value, digits: catalogue.number(f"{value:.{digits}g}"),
-    )
+    environment = make_environment(language, [Path(__file__).parent])
     failed = sum(row.result.code != 0 for row in rows)
     page = environment.get_template("summary.html.j2").render(rows=rows, failed=failed)
     try:

@@ -22,8 +22,7 @@ from softcore_export.categories.category_task import (
 )
 from softcore_export.categories.record import Record
 from softcore_export.categories.summary import write_summary
-from softcore_export.cli.options import name_backbone
-from softcore_export.cli.preflight import check_key, check_network
+from softcore_export.cli.preflight import check_key, check_own_network
 from softcore_export.cli.settings_options import read_settings
 
 __all__ = ["export_all"]
@@ -92,10 +91,7 @@ def _check(options: argparse.Namespace, typed: Sequence[str]) -> None:
         with attempt():
             check_key(options.sign)
         with attempt():
-            check_network(
-                name_backbone(options), options.weights, options.layers, options.engine, options.provider,
-                options.precision, options.device,
-            )  # fmt: skip
+            check_own_network(options)
 
 
 def _run(tasks: Sequence[CategoryTask], options: argparse.Namespace) -> Iterator[CategoryResult]:

@@ -28,7 +28,7 @@ from softcore_export.data.labelled_images import LabelledImages, find_labelled
 from softcore_export.settings import ExportSettings
 from softcore_export.staging_directory import check_target
 
-__all__ = ["ExportRequest", "check_key", "check_network", "check_request"]
+__all__ = ["ExportRequest", "check_key", "check_network", "check_own_network", "check_request"]
 
 _STATE_DICTS = (b"PK", b"\x80")  # first bytes of torch's files: a zip archive, or a pickle in older ones
 
@@ -81,10 +81,7 @@ def check_request(options: argparse.Namespace) -> ExportRequest:
         with attempt():
             check_key(options.sign)
         with attempt():
-            check_network(
-                name_backbone(options), options.weights, options.layers, options.engine, options.provider,
-                options.precision, options.device,
-            )  # fmt: skip
+            check_own_network(options)
         with attempt():
             if options.labelled:
                 labelled = find_labelled(options.labelled)
@@ -130,6 +127,18 @@ def check_key(file: Path | None) -> None:
         from softcore_runtime.signing.private_key import read_key
 
         read_key(file)
+
+
+def check_own_network(options: argparse.Namespace) -> None:
+    """Check the network that the options ask for: see `check_network`.
+
+    Raises:
+        UsageError: mistakes of the user, all that were found.
+    """
+    check_network(
+        name_backbone(options), options.weights, options.layers, options.engine, options.provider,
+        options.precision, options.device,
+    )  # fmt: skip
 
 
 def check_network(

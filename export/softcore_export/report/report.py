@@ -8,16 +8,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from softcore_runtime.alignment.aligned_preprocessing import align_frame
 from softcore_runtime.errors import FrameError, ImageError
 from softcore_runtime.images.file_names import to_text
 from softcore_runtime.images.preprocessing import Preprocessing
-from softcore_runtime.language.catalogue import Catalogue, Language
+from softcore_runtime.language.catalogue import Language
 
 from softcore_export.contamination.choices import choices_path
 from softcore_export.contamination.contamination import ImageRecord
+from softcore_export.report.environment import make_environment
 from softcore_export.report.exam_section import describe_section
 from softcore_export.report.heat_map import draw_heat, encode, lay_heat, resize
 from softcore_export.report.histogram import make_histogram
@@ -27,7 +27,6 @@ __all__ = ["FILE", "ReportData", "render_report", "write_report"]
 
 FILE = "report.html"
 
-_PACKAGE = Path(__file__).parents[1]  # the folder of the package's catalogue
 _DECISIONS = {"kept": "kept", "patches excluded": "patches excluded", "picture excluded": "image excluded"}
 
 _Image = NDArray[np.uint8]  # BGR [h, w, 3]
@@ -86,20 +85,7 @@ def _render(data: ReportData, size: int, language: Language) -> str:
     positions = _count_positions(data)
     ramp = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (16, 1))
 
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=FileSystemLoader(Path(__file__).parent),
-    )
-    catalogue = Catalogue(_PACKAGE, language)
-    catalogue.install(environment)
-    environment.filters.update(
-        whole=lambda value: catalogue.number(f"{value:,}"),
-        fixed=lambda value, digits: catalogue.number(f"{value:.{digits}f}"),
-        digits=lambda value, digits: catalogue.number(f"{value:.{digits}g}"),
-    )
+    environment = make_environment(language)
     page = environment.get_template("report.html.j2").render(
         data=data,
         manifest=manifest,

@@ -93,7 +93,7 @@ def test_an_inspection_that_hangs_is_invalid_before_the_deadline_and_stays_so(
     assert "late: still being inspected after " in str(decided[0].record.reason)
     for one in decided:
         assert one.record.deadline_at
-        assert one.record.decided_at <= one.record.deadline_at + 2e9  # of a busy machine
+        assert one.record.decided_at <= one.record.deadline_at + 0.25e9  # of a busy machine
         assert one.record.stages["total"] < 60
     gate.open.set()
     asked.append(station.trigger())
@@ -253,7 +253,7 @@ def test_whatever_hangs_and_fails_nothing_is_lost(
     for one in decided:
         if one.record.decision is not Decision.INVALID:
             assert one.record.deadline_at
-            assert one.record.decided_at <= one.record.deadline_at + 2e9  # of a busy machine
+            assert one.record.decided_at <= one.record.deadline_at + 0.25e9  # of a busy machine
     assert read_decisions(tmp_path / name) == [
         (one.record.trigger, str(one.record.decision)) for one in decided
     ]
